@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every limit of the project, with its unit and its reason. A buffer grows only up to one of these.
+ */
+#ifndef MT_LIMITS_H
+#define MT_LIMITS_H
+
+/* Bytes of a Slurm job name: slurmctld refuses longer ones on submit and update (22.05 to 26.05,
+ * src/slurmctld/job_mgr.c, _test_strlen(name, "name", 1024)). */
+#define MT_JOBNAME_MAX 1024
+
+/* Bytes of an inflated message. A 1024-byte name can ask for a thousand times its size. */
+#define MT_MESSAGE_MAX (64 * 1024)
+
+/* Connection entries of one share, and bytes of a key and of a value. */
+#define MT_CONN_KEYS_MAX 64
+#define MT_CONN_KEY_MAX 64
+#define MT_CONN_VALUE_MAX 4096
+
+/* Characters of an app name; bytes of a delivery token's path component (NAME_MAX is 255). */
+#define MT_APP_CHARS_MAX 64
+#define MT_TOKEN_PART_MAX 128
+
+/* Bytes of a user, cluster, group or WCKey name; directories hold longer ones than POSIX asks for.
+ */
+#define MT_NAME_MAX 256
+
+/* Bytes of one record line. A name of control characters alone is written as six bytes for one. */
+#define MT_RECORD_LINE_MAX (16 * 1024)
+
+/* Bytes that are read of all records together. Each job in them occupies a CPU while it runs, so
+ * this is tens of thousands of running shares. */
+#define MT_RECORDS_MAX (64 * 1024 * 1024)
+
+/* Clusters whose streams one input may hold. */
+#define MT_STREAMS_MAX 64
+
+/* WCKeys of one stream. */
+#define MT_WCKEYS_MAX 32
+
+/* Shares of one publisher, and of all publishers, that count for one viewer; the oldest win. */
+#define MT_SHARES_PER_PUBLISHER 32
+#define MT_SHARES_PER_VIEWER 256
+
+/* Bytes of a child's stderr that are kept: enough for its sentence. */
+#define MT_CHILD_ERR_MAX 4096
+
+/* Bytes of a card file or of the dismissals that are read back; ours are smaller. */
+#define MT_FILE_READ_MAX (1024 * 1024)
+
+/* Jobs of one submitter that are asked for one by one; above, all of his jobs in one question
+ * (one answer costs 0.5 ms against 6 ms, doc/performance.md). */
+#define MT_ASK_EACH_MAX 4
+
+/* Bytes of the name service's answer (a group's member list). */
+#define MT_NSS_BUF_MAX (16 * 1024 * 1024)
+
+#endif
