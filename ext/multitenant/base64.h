@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Strict base64 (RFC 4648 §4) over libcrypto. */
+#ifndef MT_BASE64_H
+#define MT_BASE64_H
+
+#include "attr.h"
+#include "buf.h"
+
+/*
+ * Appends to `out` what `len` characters of base64 stand for. Only the one canonical text of some
+ * bytes is accepted: no white space, full padding, unused bits zero.
+ *
+ * MT_OK; MT_MALFORMED: not canonical, or nothing; MT_TOO_LARGE or MT_NOMEM from `out`.
+ */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_base64_decode(const char *text, size_t len,
+                                                            struct mt_buf *out);
+
+#endif

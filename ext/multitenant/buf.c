@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "buf.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum mt_status mt_buf_reserve(struct mt_buf *buf, size_t more)
+{
+    if (more > buf->limit - buf->len)
+        return MT_TOO_LARGE;
+    size_t need = buf->len + more;
+    if (need <= buf->size)
+        return MT_OK;
+    size_t size = buf->size ? buf->size : 256;
+    while (size < need)
+        size = size > buf->limit / 2 ? buf->limit : size * 2;
+
+    /* Not realloc: what it leaves behind may be a secret. */
+    char *data = malloc(size);
+    if (!data)
+        return MT_NOMEM;
+    if (buf->data) {
+        memcpy(data, buf->data, buf->len);
+        OPENSSL_cleanse(buf->data, buf->len);
+        free(buf->data);
+    }
+    buf->data = data;
+    buf->size = size;
+    return MT_OK;
+}
+
+enum mt_status mt_buf_append(struct mt_buf *buf, const void *bytes, size_t len)
+{
+    enum mt_status status = mt_buf_reserve(buf, len);
+    if (status == MT_OK && len > 0) {
+        memcpy(buf->data + buf->len, bytes, len);
+        buf->len += len;
+    }
+    return status;
+}
+
+void mt_buf_wipe(struct mt_buf *buf)
+{
+    if (buf->data)
+        OPENSSL_cleanse(buf->data, buf->len);
+    free(buf->data);
+    *buf = MT_BUF_INIT(buf->limit);
+}

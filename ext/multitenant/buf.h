@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* A growing byte buffer that can't be made without a limit. */
+#ifndef MT_BUF_H
+#define MT_BUF_H
+
+#include "attr.h"
+#include "status.h"
+
+#include <stddef.h>
+
+/* `data` holds `len` bytes, is owned by the buffer, and is NULL while nothing was appended. */
+struct mt_buf {
+    char *data;
+    size_t len;
+    size_t size;
+    size_t limit;
+};
+
+/* An empty buffer that holds at most `limit` bytes. */
+#define MT_BUF_INIT(max) ((struct mt_buf){.limit = (max)})
+
+/*
+ * Makes room for `more` bytes after the buffer's end.
+ * MT_OK; MT_TOO_LARGE beyond the limit, MT_NOMEM: the buffer is as it was.
+ */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_buf_reserve(struct mt_buf *buf, size_t more);
+
+/* Appends `len` bytes. Statuses as mt_buf_reserve. */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_buf_append(struct mt_buf *buf, const void *bytes,
+                                                         size_t len);
+
+/* Overwrites what the buffer holds with zeros (the compiler can't drop it) and frees it. */
+MT_NONNULL_ALL void mt_buf_wipe(struct mt_buf *buf);
+
+#endif

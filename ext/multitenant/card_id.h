@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The id of a card that can't have its session's id. */
+#ifndef MT_CARD_ID_H
+#define MT_CARD_ID_H
+
+#include "attr.h"
+#include "status.h"
+
+#include <stdint.h>
+
+/* Room for a UUID and a terminator. */
+#define MT_UUID_SIZE 37
+
+/*
+ * Writes the SHA-256 of cluster, job id and session id, each with its terminator, as a UUID
+ * (RFC 9562, version 8). MT_OK, MT_CRYPTO. Thread-safe.
+ */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status
+mt_card_id_make(const char *cluster, uint32_t job_id, const char *session, char out[MT_UUID_SIZE]);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "coverage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *join(const json_t *wckeys)
+{
+    size_t i;
+    json_t *key;
+    size_t size = 1;
+    json_array_foreach((json_t *)wckeys, i, key) size += json_string_length(key) + 1;
+    char *out = calloc(1, size);
+    size_t at = 0;
+    json_array_foreach((json_t *)wckeys, i, key)
+    {
+        if (out)
+            at +=
+                (size_t)snprintf(out + at, size - at, "%s%s", i ? "," : "", json_string_value(key));
+    }
+    return out;
+}
+
+enum mt_status mt_coverage_add(struct mt_coverage *coverage, const struct mt_stream *stream,
+                               const char **wckeys)
+{
+    if (coverage->count == MT_STREAMS_MAX)
+        return MT_INTERNAL;
+    struct mt_seen *seen = &coverage->items[coverage->count++];
+    seen->all = stream->sees_all;
+    seen->cluster = strdup(stream->cluster);
+    seen->wckeys = join(stream->wckeys);
+    *wckeys = seen->wckeys;
+    return seen->cluster && seen->wckeys ? MT_OK : MT_NOMEM;
+}
+
+static const struct mt_seen *find(const struct mt_coverage *coverage, const char *cluster)
+{
+    for (size_t i = 0; i < coverage->count; i++) {
+        if (strcmp(coverage->items[i].cluster, cluster) == 0)
+            return &coverage->items[i];
+    }
+    return NULL;
+}
+
+bool mt_coverage_has(const struct mt_coverage *coverage, const char *cluster)
+{
+    return find(coverage, cluster) != NULL;
+}
+
+/* Whether the comma-separated list holds the item of `len` bytes. */
+static bool list_has(const char *list, const char *item, size_t len)
+{
+    while (*list) {
+        size_t n = strcspn(list, ",");
+        if (n == len && memcmp(list, item, len) == 0)
+            return true;
+        list += n + (list[n] == ',');
+    }
+    return false;
+}
+
+bool mt_coverage_is_all(const struct mt_coverage *coverage, const char *cluster, const char *wckeys)
+{
+    const struct mt_seen *seen = find(coverage, cluster);
+    if (!seen || !seen->all)
+        return false;
+    while (*wckeys) {
+        size_t n = strcspn(wckeys, ",");
+        if (!list_has(seen->wckeys, wckeys, n))
+            return false;
+        wckeys += n + (wckeys[n] == ',');
+    }
+    return true;
+}
+
+void mt_coverage_free(struct mt_coverage *coverage)
+{
+    for (size_t i = 0; i < coverage->count; i++) {
+        free(coverage->items[i].cluster);
+        free(coverage->items[i].wckeys);
+    }
+    memset(coverage, 0, sizeof *coverage);
+}

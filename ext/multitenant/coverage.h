@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a look has seen: of which clusters and WCKeys, and whether all their running jobs or, where
+ * PrivateData hides the others', the viewer's own. It decides what may be removed.
+ */
+#ifndef MT_COVERAGE_H
+#define MT_COVERAGE_H
+
+#include "attr.h"
+#include "limits.h"
+#include "record.h"
+#include "status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Both texts are owned; `wckeys` is comma-separated. */
+struct mt_seen {
+    char *cluster;
+    char *wckeys;
+    bool all;
+};
+
+struct mt_coverage {
+    struct mt_seen items[MT_STREAMS_MAX];
+    size_t count;
+};
+
+/* Adds a complete stream. MT_OK, MT_NOMEM. *wckeys is then its keys, borrowed. */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status
+mt_coverage_add(struct mt_coverage *coverage, const struct mt_stream *stream, const char **wckeys);
+
+/* Whether the cluster answered at all. */
+MT_NODISCARD MT_NONNULL_ALL bool mt_coverage_has(const struct mt_coverage *coverage,
+                                                 const char *cluster);
+
+/*
+ * Whether every running job of the cluster with one of these keys (comma-separated) was seen: one
+ * that is not in the specs has ended.
+ */
+MT_NODISCARD MT_NONNULL_ALL bool mt_coverage_is_all(const struct mt_coverage *coverage,
+                                                    const char *cluster, const char *wckeys);
+
+/* Frees what it owns and zeroes it. */
+MT_NONNULL_ALL void mt_coverage_free(struct mt_coverage *coverage);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The v1 envelope: base64(AES-256-CBC(gzip(message))). Its key is made of public values, so it
+ * hides the message from a glance and from nobody else (SECURITY.md).
+ */
+#include "base64.h"
+#include "envelope.h"
+#include "inflate.h"
+#include "limits.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#define KEY_BYTES 32
+#define IV_BYTES 16
+
+/*
+ * The text itself is the key or iv: zero bytes fill it up, and what is longer is cut, as
+ * `openssl enc -K -iv` does with too short and too long hexadecimal.
+ */
+static void fill(unsigned char *out, size_t size, const char *text)
+{
+    size_t len = strlen(text);
+    memset(out, 0, size);
+    memcpy(out, text, len < size ? len : size);
+}
+
+static enum mt_status decrypt(const struct mt_record *record, const struct mt_buf *sealed,
+                              struct mt_buf *plain, enum mt_reason *reason)
+{
+    enum mt_status status = MT_CRYPTO;
+    unsigned char key[KEY_BYTES];
+    unsigned char iv[IV_BYTES];
+    char text[MT_NAME_MAX + 32];
+    int some = 0;
+    int rest = 0;
+
+    (void)snprintf(text, sizeof text, "%lu%s", (unsigned long)record->job_id, record->user);
+    fill(key, sizeof key, text);
+    (void)snprintf(text, sizeof text, "%lu%lu", (unsigned long)record->job_id,
+                   (unsigned long)record->job_id);
+    fill(iv, sizeof iv, text);
+
+    (void)ERR_set_mark();
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    if (!ctx || EVP_DecryptInit_ex(ctx, EVP_aes_256_cbc(), NULL, key, iv) != 1)
+        goto out;
+    if ((status = mt_buf_reserve(plain, sealed->len + EVP_MAX_BLOCK_LENGTH)) != MT_OK)
+        goto out;
+    unsigned char *to = (unsigned char *)plain->data;
+    bool ok = EVP_DecryptUpdate(ctx, to, &some, (const unsigned char *)sealed->data,
+                                (int)sealed->len) == 1 &&
+              EVP_DecryptFinal_ex(ctx, to + some, &rest) == 1;
+    plain->len = (size_t)(some + rest);
+    *reason = ok ? MT_REASON_ok : MT_REASON_bad_cipher;
+    status = MT_OK;
+out:
+    EVP_CIPHER_CTX_free(ctx);
+    (void)ERR_pop_to_mark();
+    OPENSSL_cleanse(key, sizeof key);
+    return status;
+}
+
+/* A status that tells of the input becomes the reason `malformed` or too_large. */
+static enum mt_status blame(enum mt_status status, enum mt_reason malformed, enum mt_reason *reason)
+{
+    switch (status) {
+    case MT_OK:
+        *reason = MT_REASON_ok;
+        return MT_OK;
+    case MT_MALFORMED:
+        *reason = malformed;
+        return MT_OK;
+    case MT_TOO_LARGE:
+        *reason = MT_REASON_too_large;
+        return MT_OK;
+    default:
+        return status;
+    }
+}
+
+enum mt_status mt_envelope_v1_open(const struct mt_record *record, const struct mt_jobname *name,
+                                   struct mt_message *out, enum mt_reason *reason)
+{
+    struct mt_buf sealed = MT_BUF_INIT(MT_JOBNAME_MAX);
+    struct mt_buf packed = MT_BUF_INIT(MT_JOBNAME_MAX + EVP_MAX_BLOCK_LENGTH);
+    struct mt_buf text = MT_BUF_INIT(MT_MESSAGE_MAX);
+
+    memset(out, 0, sizeof *out);
+    enum mt_status status = blame(mt_base64_decode(name->payload, name->payload_len, &sealed),
+                                  MT_REASON_bad_base64, reason);
+    if (status != MT_OK || *reason != MT_REASON_ok)
+        goto out;
+    if ((status = decrypt(record, &sealed, &packed, reason)) != MT_OK || *reason != MT_REASON_ok)
+        goto out;
+    status = blame(mt_inflate_gzip(packed.data, packed.len, &text), MT_REASON_bad_gzip, reason);
+    if (status != MT_OK || *reason != MT_REASON_ok)
+        goto out;
+    status = blame(mt_message_parse_v1(text.data ? text.data : "", text.len, out),
+                   MT_REASON_bad_message, reason);
+out:
+    mt_buf_wipe(&sealed);
+    mt_buf_wipe(&packed);
+    mt_buf_wipe(&text);
+    return status;
+}

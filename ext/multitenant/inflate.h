@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Bounded decompression of one gzip member (RFC 1952) over zlib. */
+#ifndef MT_INFLATE_H
+#define MT_INFLATE_H
+
+#include "attr.h"
+#include "buf.h"
+
+/*
+ * Appends to `out` what the gzip member in `len` bytes at `in` holds. The buffer's limit bounds it.
+ *
+ * MT_OK; MT_MALFORMED: not gzip, damaged, cut short, or followed by more bytes; MT_TOO_LARGE: more
+ * than the limit, or `len` over MT_MESSAGE_MAX; MT_NOMEM. `out` may hold a part on failure.
+ */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_inflate_gzip(const void *in, size_t len,
+                                                           struct mt_buf *out);
+
+#endif

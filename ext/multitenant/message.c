@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "message.h"
+
+#include "buf.h"
+#include "limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A control character in a string becomes six bytes of JSON. */
+#define JSON_TEXT_MAX (6 * MT_MESSAGE_MAX)
+
+static const char *const accounting_keys[] = {"mtu", "mti", "mta", "mtm", "mtd"};
+
+/* One byte inside a string quoted by `quote`, as strict JSON. */
+static enum mt_status append_quoted(struct mt_buf *json, unsigned char c)
+{
+    char text[8];
+    int n = 1;
+    if (c == '"')
+        n = snprintf(text, sizeof text, "\\\"");
+    else if (c < 0x20)
+        n = snprintf(text, sizeof text, "\\u%04x", c);
+    else
+        text[0] = (char)c;
+    return mt_buf_append(json, text, (size_t)n);
+}
+
+/*
+ * Writes the v1 text as strict JSON, `|` left out, and sets *split to where it stood. Old readers
+ * turned every ' into "; a text that was valid JSON then means the same here.
+ */
+static enum mt_status to_json(const char *text, size_t len, struct mt_buf *json, size_t *split)
+{
+    enum mt_status status = MT_OK;
+    bool found = false;
+    char quote = 0;
+    for (size_t i = 0; i < len && status == MT_OK; i++) {
+        char c = text[i];
+        if (c == '\\' && quote) {
+            if (len - i < 2)
+                return MT_MALFORMED;
+            status = mt_buf_append(json, text + i, 2);
+            i++;
+        } else if (quote ? c == quote : c == '\'' || c == '"') {
+            quote = quote ? 0 : c;
+            status = mt_buf_append(json, "\"", 1);
+        } else if (quote) {
+            status = append_quoted(json, (unsigned char)c);
+        } else if (c == '|') {
+            if (found)
+                return MT_MALFORMED;
+            found = true;
+            *split = json->len;
+        } else {
+            status = mt_buf_append(json, &c, 1);
+        }
+    }
+    if (status == MT_OK && (quote || !found))
+        status = MT_MALFORMED;
+    return status;
+}
+
+static enum mt_status load_object(const char *text, size_t len, json_t **out)
+{
+    json_error_t error;
+    *out = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    if (!*out) {
+        bool no_memory =
+            error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory;
+        return no_memory ? MT_NOMEM : MT_MALFORMED;
+    }
+    return json_is_object(*out) ? MT_OK : MT_MALFORMED;
+}
+
+static bool is_c_string(const json_t *value)
+{
+    return json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value);
+}
+
+static enum mt_status keep_accounting(const json_t *loaded, struct mt_message *out)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)loaded, key, value)
+    {
+        if (!is_c_string(value))
+            return MT_MALFORMED;
+    }
+    const char *texts[5];
+    out->accounting = json_object();
+    if (!out->accounting)
+        return MT_NOMEM;
+    for (size_t i = 0; i < 5; i++) {
+        value = json_object_get(loaded, accounting_keys[i]);
+        if (!value)
+            return MT_MALFORMED;
+        if (json_object_set(out->accounting, accounting_keys[i], value) != 0)
+            return MT_NOMEM;
+        texts[i] = json_string_value(value);
+    }
+    out->recipients = texts[0];
+    out->session = texts[1];
+    out->app = texts[2];
+    out->method = texts[3];
+    out->delivery = texts[4];
+    return out->recipients[strspn(out->recipients, "0123456789,")] == '\0' ? MT_OK : MT_MALFORMED;
+}
+
+/* Makes every value of the connection a string. */
+static enum mt_status to_strings(json_t *connection)
+{
+    for (void *at = json_object_iter(connection); at; at = json_object_iter_next(connection, at)) {
+        const json_t *value = json_object_iter_value(at);
+        json_t *text = NULL;
+        if (json_is_string(value))
+            continue;
+        if (json_is_integer(value))
+            text = json_sprintf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        else if (json_is_boolean(value))
+            text = json_string(json_is_true(value) ? "true" : "false");
+        else
+            return MT_MALFORMED;
+        if (!text || json_object_iter_set_new(connection, at, text) != 0)
+            return MT_NOMEM;
+    }
+    return MT_OK;
+}
+
+enum mt_status mt_message_parse_v1(const char *text, size_t len, struct mt_message *out)
+{
+    enum mt_status status = MT_INTERNAL;
+    struct mt_buf json = MT_BUF_INIT(JSON_TEXT_MAX);
+    json_t *accounting = NULL;
+    size_t split = 0;
+
+    memset(out, 0, sizeof *out);
+    if (len > MT_MESSAGE_MAX)
+        return MT_TOO_LARGE;
+    if ((status = to_json(text, len, &json, &split)) != MT_OK)
+        goto out;
+    if ((status = load_object(json.data, split, &accounting)) != MT_OK)
+        goto out;
+    if ((status = keep_accounting(accounting, out)) != MT_OK)
+        goto out;
+    if ((status = load_object(json.data + split, json.len - split, &out->connection)) != MT_OK)
+        goto out;
+    status = to_strings(out->connection);
+out:
+    json_decref(accounting);
+    mt_buf_wipe(&json);
+    if (status != MT_OK)
+        mt_message_free(out);
+    return status;
+}
+
+struct mt_message mt_message_copy(const struct mt_message *message)
+{
+    json_incref(message->accounting);
+    json_incref(message->connection);
+    return *message;
+}
+
+bool mt_message_is_for(const struct mt_message *message, uint32_t uid)
+{
+    char wanted[16];
+    size_t len = (size_t)snprintf(wanted, sizeof wanted, "%lu", (unsigned long)uid);
+    for (const char *at = message->recipients; *at;) {
+        size_t item = strcspn(at, ",");
+        if (item == len && memcmp(at, wanted, len) == 0)
+            return true;
+        at += item + (at[item] == ',');
+    }
+    return false;
+}
+
+void mt_message_free(struct mt_message *message)
+{
+    json_decref(message->accounting);
+    json_decref(message->connection);
+    memset(message, 0, sizeof *message);
+}

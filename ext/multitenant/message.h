@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* The message inside an envelope: who it is for, how it is shown, and the connection. */
+#ifndef MT_MESSAGE_H
+#define MT_MESSAGE_H
+
+#include "attr.h"
+#include "status.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A parsed message. Its form is right; whether its contents are acceptable, the policy says.
+ * Both objects are flat and hold strings only, in the publisher's order; a connection value may
+ * hold any character, NUL too. The texts borrow from `accounting`, are NUL-terminated and UTF-8.
+ * jansson counts references atomically, so copies may end on other threads.
+ */
+struct mt_message {
+    json_t *accounting; /* exactly mtu, mti, mta, mtm, mtd */
+    json_t *connection;
+    const char *recipients; /* mtu: decimal uids and commas */
+    const char *session;    /* mti */
+    const char *app;        /* mta */
+    const char *method;     /* mtm */
+    const char *delivery;   /* mtd */
+};
+
+/*
+ * Parses the v1 text `ACCOUNTING|CONNECTION`: two JSON objects whose strings may be in single or
+ * double quotes, split at the only `|` outside strings. In ACCOUNTING every value is a string and
+ * the five keys are there (others are dropped); in CONNECTION an integer or boolean is taken as its
+ * text. Refused: other types, duplicate keys, trailing bytes, text that is not UTF-8.
+ *
+ * MT_OK: the caller owns *out and frees it; MT_MALFORMED; MT_TOO_LARGE: over MT_MESSAGE_MAX;
+ * MT_NOMEM. *out is zeroed on failure. Thread-safe.
+ */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_message_parse_v1(const char *text, size_t len,
+                                                               struct mt_message *out);
+
+/* Another owner of the same message; both are freed. */
+MT_NODISCARD MT_NONNULL_ALL struct mt_message mt_message_copy(const struct mt_message *message);
+
+/* Whether the list of recipients holds this uid. */
+MT_NODISCARD MT_NONNULL_ALL bool mt_message_is_for(const struct mt_message *message, uint32_t uid);
+
+/* Frees what the message owns and zeroes it; a zeroed message is fine. */
+MT_NONNULL_ALL void mt_message_free(struct mt_message *message);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "policy.h"
+
+#include "limits.h"
+#include "text.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+/*
+ * Connection keys that a card can't have. OOD turns each key into a method of the OpenStruct in
+ * whose binding the app's view is evaluated (session.rb#connect, connections/_custom.html.erb).
+ */
+/* clang-format off */
+static const char *const reserved_keys[] = {
+    /* ours */
+    "jobid", "mt_appname",
+    /* locals of OOD's template: they would hide the key */
+    "view", "connect", "session", "local_assigns", "output_buffer",
+    /* what making and evaluating the view calls on the object */
+    "binding", "instance_eval", "instance_exec", "eval", "to_h", "each_pair", "initialize",
+    "singleton_method_added", "define_singleton_method", "method_missing", "respond_to_missing",
+    "object_id", "__id__", "__send__",
+    /* functions that a view calls with arguments: a key's method takes none */
+    "require", "raise", "lambda", "proc", "Array", "Float", "Hash", "Integer", "String",
+};
+/* clang-format on */
+
+static bool is_own(const struct mt_record *record, const struct mt_settings *settings)
+{
+    return record->uid == settings->uid;
+}
+
+static bool is_member(uint32_t gid, const struct mt_settings *settings)
+{
+    for (size_t i = 0; i < settings->n_gids; i++) {
+        if (settings->gids[i] == gid)
+            return true;
+    }
+    return false;
+}
+
+static enum mt_reason unknown(const struct mt_record *record)
+{
+    return record->out_of_time ? MT_REASON_out_of_time : MT_REASON_lookup_failed;
+}
+
+/* An answer as a reason: no becomes `refused`. */
+static enum mt_reason need(enum mt_answer answer, enum mt_reason refused,
+                           const struct mt_record *record)
+{
+    if (answer == MT_UNKNOWN)
+        return unknown(record);
+    return answer == MT_YES ? MT_REASON_ok : refused;
+}
+
+/* The publisher passes for his own job: he knows what he shared. */
+static enum mt_reason group_gate(const struct mt_record *record, const struct mt_settings *settings)
+{
+    if (is_own(record, settings))
+        return MT_REASON_ok;
+    enum mt_reason reason = need(record->group_known, MT_REASON_not_member, record);
+    if (reason != MT_REASON_ok)
+        return reason;
+    if (!is_member(record->group_gid, settings))
+        return MT_REASON_not_member;
+    if (!settings->publisher_in_group)
+        return MT_REASON_ok;
+    return need(record->publisher_in_group, MT_REASON_publisher_not_member, record);
+}
+
+enum mt_reason mt_policy_gate(const struct mt_record *record, const char *publishers,
+                              const struct mt_settings *settings, struct mt_jobname *name)
+{
+    if (record->name_len > MT_JOBNAME_MAX)
+        return MT_REASON_name_too_long;
+    if (!mt_jobname_split(record->name, record->name_len, name))
+        return MT_REASON_malformed_name;
+    enum mt_reason reason = group_gate(record, settings);
+    if (reason != MT_REASON_ok || !settings->publishers)
+        return reason;
+    /* An answer about another group is none. */
+    bool asked = publishers && strcmp(publishers, settings->publishers) == 0;
+    return need(asked ? record->publisher_allowed : MT_UNKNOWN, MT_REASON_publisher_not_allowed,
+                record);
+}
+
+static bool is_token_part(const char *part)
+{
+    size_t len = strspn(part, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+    return part[len] == '\0' && part[0] != '.' && len > 0 && len <= MT_TOKEN_PART_MAX;
+}
+
+bool mt_policy_allows_delivery(const char *token, const struct mt_settings *settings)
+{
+    if (strncmp(token, "sys/", 4) != 0 || !is_token_part(token + 4))
+        return false;
+    for (size_t i = 0; i < settings->n_deliveries; i++) {
+        if (fnmatch(settings->deliveries[i], token, FNM_PATHNAME | FNM_NOESCAPE) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool mt_policy_allows_key(const char *key)
+{
+    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+    static const char rest[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+    size_t len = strlen(key);
+    if (len == 0 || len > MT_CONN_KEY_MAX || strspn(key, first) == 0 || strspn(key, rest) != len)
+        return false;
+    for (size_t i = 0; i < sizeof reserved_keys / sizeof *reserved_keys; i++) {
+        if (strcmp(key, reserved_keys[i]) == 0)
+            return false;
+    }
+    return true;
+}
+
+static enum mt_reason check_connection(const json_t *connection)
+{
+    const char *key;
+    json_t *value;
+    if (json_object_size(connection) > MT_CONN_KEYS_MAX)
+        return MT_REASON_bad_connection_key;
+    json_object_foreach((json_t *)connection, key, value)
+    {
+        size_t len = json_string_length(value);
+        if (!mt_policy_allows_key(key))
+            return MT_REASON_bad_connection_key;
+        if (len > MT_CONN_VALUE_MAX || !mt_text_is_yaml(json_string_value(value), len))
+            return MT_REASON_bad_connection_value;
+    }
+    return MT_REASON_ok;
+}
+
+enum mt_reason mt_policy_message(const struct mt_record *record, const struct mt_message *message,
+                                 const struct mt_settings *settings)
+{
+    if (!is_own(record, settings) && !mt_message_is_for(message, settings->uid))
+        return MT_REASON_not_recipient;
+    if (!mt_text_is_uuid(message->session))
+        return MT_REASON_bad_session_id;
+    if (!mt_text_is_title(message->app, MT_APP_CHARS_MAX))
+        return MT_REASON_bad_app_name;
+    if (strcmp(message->method, "form") != 0 && strcmp(message->method, "card") != 0)
+        return MT_REASON_bad_method;
+    if (!mt_policy_allows_delivery(message->delivery, settings))
+        return MT_REASON_delivery_not_allowed;
+    return check_connection(message->connection);
+}
+
+enum mt_reason mt_policy_card(const struct mt_record *record, const struct mt_message *message,
+                              const struct mt_settings *settings, bool dismissed,
+                              const char *ood_cluster)
+{
+    if (strcmp(message->method, "card") != 0)
+        return MT_REASON_form_only;
+    if (is_own(record, settings))
+        return MT_REASON_own_session;
+    if (dismissed)
+        return MT_REASON_dismissed;
+    return ood_cluster ? MT_REASON_ok : MT_REASON_unknown_cluster;
+}

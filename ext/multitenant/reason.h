@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Why a job is, or is not, a share for this viewer. One table: code, lasting, sentence.
+ *
+ * A final reason takes the job's card away. A temporary one keeps the card, and the last specs of
+ * an unchanged name: what it asks for could not be learned this time.
+ */
+#ifndef MT_REASON_H
+#define MT_REASON_H
+
+#include "attr.h"
+
+#include <stdbool.h>
+
+#define MT_FINAL false
+#define MT_TEMPORARY true
+
+/* code, temporary?, sentence for an admin, a publisher or a tenant */
+#define MT_REASON_TABLE(X)                                                                         \
+    X(ok, MT_FINAL, "Shared with this user.")                                                      \
+    X(not_member, MT_FINAL, "This user is not a member of the group that the job name names.")     \
+    X(not_recipient, MT_FINAL, "The publisher's list of recipients does not hold this user.")      \
+    X(publisher_not_member, MT_FINAL, "The publisher is not a member of the group it names.")      \
+    X(publisher_not_allowed, MT_FINAL,                                                             \
+      "The publisher is not a member of the group in MULTITENANT_PUBLISHERS.")                     \
+    X(too_many, MT_FINAL, "Older shares fill the limit for one publisher or one viewer.")          \
+    X(malformed_name, MT_FINAL, "The job name is not LABEL|GROUP|PAYLOAD: nothing is shared yet.") \
+    X(name_too_long, MT_FINAL, "The job name is longer than 1024 bytes.")                          \
+    X(envelope_not_accepted, MT_FINAL, "MULTITENANT_ENVELOPES does not accept this envelope.")     \
+    X(bad_base64, MT_FINAL, "The payload is not base64 on one line.")                              \
+    X(bad_cipher, MT_FINAL, "The payload does not decrypt: sealed for another job or damaged.")    \
+    X(bad_gzip, MT_FINAL, "The decrypted payload is not exactly one gzip member.")                 \
+    X(too_large, MT_FINAL, "The message inflates to more than 64 KiB.")                            \
+    X(bad_message, MT_FINAL, "The message is not ACCOUNTING|CONNECTION of flat JSON objects.")     \
+    X(bad_session_id, MT_FINAL, "The session id is not a lower-case UUID.")                        \
+    X(bad_app_name, MT_FINAL, "The app name is not 1 to 64 printable characters without markup.")  \
+    X(bad_method, MT_FINAL, "The method is neither form nor card.")                                \
+    X(delivery_not_allowed, MT_FINAL, "MULTITENANT_DELIVERY does not allow this delivery app.")    \
+    X(bad_connection_key, MT_FINAL,                                                                \
+      "A connection key is not [A-Za-z_][A-Za-z0-9_]{0,63}, is reserved, or there are over 64.")   \
+    X(bad_connection_value, MT_FINAL,                                                              \
+      "A connection value is longer than 4096 bytes or has a character that YAML can't carry.")    \
+    X(form_only, MT_FINAL, "Shared in forms only: the publisher asked for no card.")               \
+    X(own_session, MT_FINAL, "This user's own job: its session card is there already.")            \
+    X(dismissed, MT_FINAL, "Dismissed by this user; multitenant cards --restore brings it back.")  \
+    X(duplicate_session, MT_FINAL, "An older job of the same publisher has this session id.")      \
+    X(unknown_cluster, MT_FINAL, "No OOD cluster belongs to the Slurm cluster of this job.")       \
+    X(lookup_failed, MT_TEMPORARY,                                                                 \
+      "The name service did not answer for the group or its members.")                             \
+    X(envelope_unavailable, MT_TEMPORARY, "This envelope can't be opened on this host now.")       \
+    X(out_of_time, MT_TEMPORARY, "The look-up for this job did not end before the deadline.")
+
+enum mt_reason {
+#define X(code, temporary, sentence) MT_REASON_##code,
+    MT_REASON_TABLE(X)
+#undef X
+        MT_REASON_COUNT
+};
+
+/* The reason's code as users see it (e.g. "not_member"), and its sentence; static strings. */
+MT_NODISCARD const char *mt_reason_code(enum mt_reason reason);
+MT_NODISCARD const char *mt_reason_sentence(enum mt_reason reason);
+
+/* Whether the reason is temporary. */
+MT_NODISCARD bool mt_reason_is_temporary(enum mt_reason reason);
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The kinds of line in a stream. */
+enum line { LINE_HEADER, LINE_JOB, LINE_END, LINE_BAD };
+
+static bool get_text(const json_t *object, const char *key, size_t max, const char **out)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = json_string_value(value);
+    if (!*out)
+        return false;
+    size_t len = json_string_length(value);
+    return len > 0 && len <= max && strlen(*out) == len;
+}
+
+static bool get_integer(const json_t *object, const char *key, int64_t min, int64_t max,
+                        int64_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = (int64_t)json_integer_value(value);
+    return json_is_integer(value) && *out >= min && *out <= max;
+}
+
+static bool get_u32(const json_t *object, const char *key, uint32_t *out)
+{
+    int64_t value = 0;
+    bool ok = get_integer(object, key, 0, UINT32_MAX, &value);
+    *out = ok ? (uint32_t)value : 0;
+    return ok;
+}
+
+/* true, false or null; `absent` says whether a missing key is as good as null. */
+static bool get_answer(const json_t *object, const char *key, bool absent, enum mt_answer *out)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = MT_UNKNOWN;
+    if (json_is_boolean(value))
+        *out = json_is_true(value) ? MT_YES : MT_NO;
+    else if (!json_is_null(value))
+        return !value && absent;
+    return true;
+}
+
+static bool get_group(const json_t *object, struct mt_record *record)
+{
+    const json_t *value = json_object_get(object, "group_gid");
+    int64_t gid;
+    record->group_known = MT_UNKNOWN;
+    if (json_is_null(value))
+        return true;
+    if (!get_integer(object, "group_gid", -1, UINT32_MAX, &gid))
+        return false;
+    record->group_known = gid < 0 ? MT_NO : MT_YES;
+    record->group_gid = gid < 0 ? 0 : (uint32_t)gid;
+    return true;
+}
+
+/* The bytes of a name that was written as U+0000 to U+00FF; NULL: a character beyond, no memory. */
+static json_t *decode_binary(const char *text, size_t len)
+{
+    char *bytes = malloc(len + 1);
+    json_t *out = NULL;
+    size_t n = 0;
+    if (!bytes)
+        return NULL;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x80) {
+            if (c > 0xc3 || i + 1 == len)
+                goto out;
+            c = (unsigned char)((c << 6) | (text[++i] & 0x3f));
+        }
+        bytes[n++] = (char)c;
+    }
+    out = json_stringn_nocheck(bytes, n);
+out:
+    free(bytes);
+    return out;
+}
+
+static bool get_name(struct mt_record *record)
+{
+    json_t *value = json_object_get(record->json, "name");
+    if (!json_is_string(value))
+        return false;
+    record->binary = json_is_true(json_object_get(record->json, "binary"));
+    record->name_json = record->binary
+                            ? decode_binary(json_string_value(value), json_string_length(value))
+                            : json_incref(value);
+    if (!record->name_json)
+        return false;
+    record->name = json_string_value(record->name_json);
+    record->name_len = json_string_length(record->name_json);
+    return true;
+}
+
+/* Takes its own reference of `json`. On false the record still has to be freed. */
+static bool parse_job(json_t *json, const struct mt_stream *stream, struct mt_record *out)
+{
+    memset(out, 0, sizeof *out);
+    out->json = json_incref(json);
+    out->out_of_time = json_is_true(json_object_get(json, "out_of_time"));
+    if (json_object_get(json, "wckey") && !get_text(json, "wckey", MT_NAME_MAX, &out->wckey))
+        return false;
+    return get_text(json, "cluster", MT_NAME_MAX, &out->cluster) &&
+           strcmp(out->cluster, stream->cluster) == 0 && get_u32(json, "job_id", &out->job_id) &&
+           out->job_id > 0 && get_text(json, "user", MT_NAME_MAX, &out->user) &&
+           get_u32(json, "uid", &out->uid) && get_name(out) &&
+           get_integer(json, "start", 0, INT64_MAX, &out->start) &&
+           get_integer(json, "end", 0, INT64_MAX, &out->end) &&
+           get_u32(json, "restarts", &out->restarts) && get_group(json, out) &&
+           get_answer(json, "publisher_in_group", false, &out->publisher_in_group) &&
+           get_answer(json, "publisher_allowed", true, &out->publisher_allowed);
+}
+
+static bool wckeys_ok(const json_t *wckeys)
+{
+    size_t n = json_array_size(wckeys);
+    if (n == 0 || n > MT_WCKEYS_MAX)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const char *key = json_string_value(json_array_get(wckeys, i));
+        if (!key || *key == '\0' || strlen(key) > MT_NAME_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* Takes its own reference of `json`. */
+static bool parse_header(json_t *json, struct mt_stream *out)
+{
+    const char *sees;
+    int64_t version;
+    memset(out, 0, sizeof *out);
+    out->header = json_incref(json);
+    out->wckeys = json_object_get(json, "wckeys");
+    if (json_object_get(json, "publishers") &&
+        !get_text(json, "publishers", MT_NAME_MAX, &out->publishers))
+        return false;
+    if (!get_text(json, "sees", MT_NAME_MAX, &sees))
+        return false;
+    out->sees_all = strcmp(sees, "all") == 0;
+    return (out->sees_all || strcmp(sees, "own") == 0) &&
+           get_integer(json, "multitenant", 1, 1, &version) &&
+           get_integer(json, "generated", 0, INT64_MAX, &out->generated) &&
+           get_text(json, "cluster", MT_NAME_MAX, &out->cluster) && wckeys_ok(out->wckeys);
+}
+
+static int by_job_id(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static enum mt_status has_duplicates(const struct mt_stream *stream, bool *out)
+{
+    *out = false;
+    if (stream->count < 2)
+        return MT_OK;
+    uint32_t *ids = calloc(stream->count, sizeof *ids);
+    if (!ids)
+        return MT_NOMEM;
+    for (size_t i = 0; i < stream->count; i++)
+        ids[i] = stream->records[i].job_id;
+    qsort(ids, stream->count, sizeof *ids, by_job_id);
+    for (size_t i = 1; i < stream->count; i++)
+        *out |= ids[i - 1] == ids[i];
+    free(ids);
+    return MT_OK;
+}
+
+static enum line kind_of(const json_t *json)
+{
+    if (!json_is_object(json))
+        return LINE_BAD;
+    if (json_object_get(json, "multitenant"))
+        return LINE_HEADER;
+    return json_object_get(json, "end") && json_object_size(json) == 1 ? LINE_END : LINE_JOB;
+}
+
+/* MT_MALFORMED, here and below: the line does not belong. */
+static enum mt_status add_header(struct mt_streams *streams, json_t *json, struct mt_stream **open)
+{
+    if (*open || streams->count == MT_STREAMS_MAX)
+        return MT_MALFORMED;
+    struct mt_stream *stream = &streams->items[streams->count++];
+    if (!parse_header(json, stream))
+        return MT_MALFORMED;
+    for (struct mt_stream *other = streams->items; other < stream; other++) {
+        if (strcmp(other->cluster, stream->cluster) == 0)
+            return MT_MALFORMED;
+    }
+    *open = stream;
+    return MT_OK;
+}
+
+static enum mt_status add_job(struct mt_stream *stream, json_t *json)
+{
+    /* Powers of two: full when the count is one. */
+    if ((stream->count & (stream->count - 1)) == 0) {
+        size_t size = stream->count ? stream->count * 2 : 1;
+        struct mt_record *records = realloc(stream->records, size * sizeof *records);
+        if (!records)
+            return MT_NOMEM;
+        stream->records = records;
+    }
+    struct mt_record *record = &stream->records[stream->count++];
+    return parse_job(json, stream, record) ? MT_OK : MT_MALFORMED;
+}
+
+static enum mt_status add_end(const json_t *json, struct mt_stream **open)
+{
+    struct mt_stream *stream = *open;
+    int64_t count;
+    bool duplicates;
+    if (!get_integer(json, "end", 0, INT64_MAX, &count) || (uint64_t)count != stream->count)
+        return MT_MALFORMED;
+    enum mt_status status = has_duplicates(stream, &duplicates);
+    if (status != MT_OK)
+        return status;
+    stream->complete = !duplicates;
+    *open = NULL;
+    return duplicates ? MT_MALFORMED : MT_OK;
+}
+
+/* *open is the stream that the line stands in, or NULL. */
+static enum mt_status add_line(struct mt_streams *streams, const char *line, size_t len,
+                               struct mt_stream **open)
+{
+    enum mt_status status = MT_MALFORMED;
+    json_t *json = NULL;
+    if (len <= MT_RECORD_LINE_MAX)
+        json = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    switch (kind_of(json)) {
+    case LINE_HEADER:
+        status = add_header(streams, json, open);
+        break;
+    case LINE_JOB:
+        status = *open ? add_job(*open, json) : MT_MALFORMED;
+        break;
+    case LINE_END:
+        status = *open ? add_end(json, open) : MT_MALFORMED;
+        break;
+    case LINE_BAD:
+        break;
+    }
+    json_decref(json);
+    return status;
+}
+
+enum mt_status mt_streams_read(struct mt_streams *streams, const char *text, size_t len,
+                               size_t *bad_line)
+{
+    *bad_line = 0;
+    if (len > MT_RECORDS_MAX)
+        return MT_TOO_LARGE;
+    const char *end = text + len;
+    struct mt_stream *open = NULL;
+    enum mt_status status = MT_OK;
+    size_t number = 1;
+    for (const char *line = text; line < end && status == MT_OK; number++) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        const char *stop = newline ? newline : end;
+        if (stop > line)
+            status = add_line(streams, line, (size_t)(stop - line), &open);
+        line = newline ? newline + 1 : end;
+    }
+    if (status != MT_MALFORMED)
+        return status;
+    *bad_line = number - 1;
+    return MT_OK;
+}
+
+struct mt_record mt_record_copy(const struct mt_record *record)
+{
+    json_incref(record->json);
+    json_incref(record->name_json);
+    return *record;
+}
+
+void mt_record_free(struct mt_record *record)
+{
+    json_decref(record->json);
+    json_decref(record->name_json);
+    memset(record, 0, sizeof *record);
+}
+
+void mt_streams_free(struct mt_streams *streams)
+{
+    for (size_t i = 0; i < streams->count; i++) {
+        struct mt_stream *stream = &streams->items[i];
+        for (size_t j = 0; j < stream->count; j++)
+            mt_record_free(&stream->records[j]);
+        free(stream->records);
+        json_decref(stream->header);
+    }
+    memset(streams, 0, sizeof *streams);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Records: what Slurm and the name service say of the running jobs of some WCKeys, as text, one
+ * JSON object a line. The same text comes from the query program, a snapshot or a test.
+ *
+ *   {"multitenant":1,"generated":EPOCH,"cluster":"NAME","wckeys":["multitenant"],"sees":"all"}
+ *   {"cluster":"NAME","job_id":4711,"user":"prof","uid":1001,"name":"…","start":EPOCH,"end":0,
+ *    "restarts":0,"group_gid":3000,"publisher_in_group":true,"wckey":"multitenant"}
+ *   {"end":1}
+ *
+ * One stream per cluster; an input may hold several, one after the other. Keys that are not named
+ * here are ignored. doc/formats.md has the whole format.
+ */
+#ifndef MT_RECORD_H
+#define MT_RECORD_H
+
+#include "attr.h"
+#include "limits.h"
+#include "status.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* An answer that may be missing: null in the record. */
+enum mt_answer { MT_NO, MT_YES, MT_UNKNOWN };
+
+/*
+ * One job. Texts are NUL-terminated UTF-8 and borrow from `json`; the name's bytes borrow from
+ * `name_json`, any of them may be zero, and need not be UTF-8 when `binary`.
+ */
+struct mt_record {
+    json_t *json;
+    json_t *name_json;
+    const char *cluster;
+    const char *user;
+    const char *wckey; /* NULL where the record has none: any of the stream's */
+    const char *name;
+    size_t name_len;
+    bool binary;
+    uint32_t job_id; /* raw id */
+    uint32_t uid;
+    uint32_t restarts;
+    int64_t start;              /* seconds since the epoch */
+    int64_t end;                /* the same; 0: no time limit */
+    enum mt_answer group_known; /* MT_YES: group_gid is set; MT_NO: no such group */
+    uint32_t group_gid;
+    enum mt_answer publisher_in_group;
+    enum mt_answer publisher_allowed; /* MT_UNKNOWN also where the record does not say */
+    bool out_of_time;                 /* what is unknown was cut off by the deadline */
+};
+
+/* All records of one cluster. `cluster` and `publishers` borrow from `header`. */
+struct mt_stream {
+    json_t *header;
+    const char *cluster;
+    const char *publishers; /* the group that publisher_allowed speaks of; NULL: none */
+    const json_t *wckeys;   /* array of strings */
+    int64_t generated;
+    bool sees_all; /* false: PrivateData hides jobs of others */
+    bool complete; /* its last line was there, with the right count */
+    struct mt_record *records;
+    size_t count;
+};
+
+struct mt_streams {
+    struct mt_stream items[MT_STREAMS_MAX];
+    size_t count;
+};
+
+/*
+ * Reads `len` bytes of text and adds its streams to `streams` (zeroed before the first text).
+ * Reading stops at the first line that does not belong: *bad_line is its number, or 0. The stream
+ * that it stands in stays incomplete, the ones before it count. A second stream of one cluster
+ * does not belong, nor does a second job of one id in a stream.
+ *
+ * MT_OK (look at *bad_line and each stream's `complete`); MT_TOO_LARGE: over MT_RECORDS_MAX;
+ * MT_NOMEM. The caller frees *streams in any case. Thread-safe.
+ */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status
+mt_streams_read(struct mt_streams *streams, const char *text, size_t len, size_t *bad_line);
+
+/* Another owner of the same record; both are freed. */
+MT_NODISCARD MT_NONNULL_ALL struct mt_record mt_record_copy(const struct mt_record *record);
+
+/* Frees what it owns and zeroes it; a zeroed one is fine. */
+MT_NONNULL_ALL void mt_record_free(struct mt_record *record);
+MT_NONNULL_ALL void mt_streams_free(struct mt_streams *streams);
+
+#endif

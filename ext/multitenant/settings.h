@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the caller decides: who looks, and what this site allows. All of it is borrowed for the
+ * time of a call; the core reads no environment and keeps no pointer.
+ */
+#ifndef MT_SETTINGS_H
+#define MT_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A Slurm cluster and the OOD cluster id that stands for it. */
+struct mt_cluster {
+    const char *slurm;
+    const char *ood;
+};
+
+struct mt_settings {
+    /* The viewer: the process's user and all its groups. */
+    uint32_t uid;
+    const uint32_t *gids;
+    size_t n_gids;
+
+    const char *const *deliveries; /* patterns of tokens that a message may name (fnmatch) */
+    size_t n_deliveries;
+    unsigned envelopes;      /* set of accepted envelopes (envelope.h) */
+    bool publisher_in_group; /* the publisher must belong to the group it names */
+    const char *publishers;  /* group whose members may publish; NULL: anyone may */
+
+    const struct mt_cluster *clusters; /* in the site's order */
+    size_t n_clusters;
+
+    const char *dataroot;      /* absolute path of OOD's data root; NULL: no cards */
+    bool per_cluster_dataroot; /* OOD's setting of that name */
+};
+
+#endif

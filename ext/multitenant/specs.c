@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+#include "specs.h"
+
+#include "envelope.h"
+#include "policy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How many shares of a publisher were let through. */
+struct tally {
+    uint32_t uid;
+    size_t count;
+};
+
+struct tallies {
+    struct tally *items;
+    size_t n;
+};
+
+static void share_free(struct mt_share *share)
+{
+    mt_record_free(&share->record);
+    mt_message_free(&share->message);
+    free(share->wckeys);
+    free(share->ood_cluster);
+}
+
+void mt_specs_free(struct mt_specs **specs)
+{
+    struct mt_specs *gone = *specs;
+    *specs = NULL;
+    if (!gone)
+        return;
+    for (size_t i = 0; i < gone->count; i++)
+        share_free(&gone->shares[i]);
+    mt_coverage_free(&gone->coverage);
+    free(gone->shares);
+    free(gone->by_job);
+    free(gone);
+}
+
+static int compare_job(uint32_t job_id, const char *cluster, const struct mt_share *share)
+{
+    if (job_id != share->record.job_id)
+        return job_id < share->record.job_id ? -1 : 1;
+    return strcmp(cluster, share->record.cluster);
+}
+
+struct mt_share *mt_specs_find(const struct mt_specs *specs, const char *cluster, uint32_t job_id)
+{
+    size_t low = 0;
+    size_t high = specs->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_job(job_id, cluster, specs->by_job[middle]);
+        if (order == 0)
+            return specs->by_job[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+static const char *ood_cluster(const struct mt_settings *settings, const char *slurm)
+{
+    for (size_t i = 0; i < settings->n_clusters; i++) {
+        if (strcmp(settings->clusters[i].slurm, slurm) == 0)
+            return settings->clusters[i].ood;
+    }
+    return NULL;
+}
+
+/* Rank of a cluster in the site's order; clusters that it does not list come last. */
+static size_t rank(const struct mt_settings *settings, const char *slurm)
+{
+    size_t i = 0;
+    while (i < settings->n_clusters && strcmp(settings->clusters[i].slurm, slurm) != 0)
+        i++;
+    return i;
+}
+
+/* A share's own texts. MT_OK, MT_NOMEM. */
+static enum mt_status set_texts(struct mt_share *share, const char *wckeys, const char *ood)
+{
+    share->wckeys = strdup(wckeys);
+    share->ood_cluster = ood ? strdup(ood) : NULL;
+    return share->wckeys && (share->ood_cluster || !ood) ? MT_OK : MT_NOMEM;
+}
+
+static enum mt_status add_stream(struct mt_specs *specs, const struct mt_stream *stream,
+                                 const struct mt_settings *settings)
+{
+    const char *wckeys;
+    enum mt_status status = mt_coverage_add(&specs->coverage, stream, &wckeys);
+    const char *ood = ood_cluster(settings, stream->cluster);
+    for (size_t i = 0; i < stream->count && status == MT_OK; i++) {
+        const struct mt_record *record = &stream->records[i];
+        struct mt_share *share = &specs->shares[specs->count++];
+        share->record = mt_record_copy(record);
+        share->opened = MT_REASON_COUNT;
+        share->current = true;
+        struct mt_jobname name;
+        share->specs = mt_policy_gate(record, stream->publishers, settings, &name);
+        status = set_texts(share, record->wckey ? record->wckey : wckeys, ood);
+    }
+    return status;
+}
+
+/* What was listed of clusters that did not answer this time stays. */
+static enum mt_status keep_others(struct mt_specs *specs, const struct mt_specs *last)
+{
+    for (size_t i = 0; i < last->count; i++) {
+        const struct mt_share *old = &last->shares[i];
+        if (!old->listed || mt_coverage_has(&specs->coverage, old->record.cluster))
+            continue;
+        struct mt_share *share = &specs->shares[specs->count++];
+        *share = *old;
+        share->current = false;
+        share->wckeys = share->ood_cluster = NULL;
+        share->record = mt_record_copy(&old->record);
+        share->message = mt_message_copy(&old->message);
+        if (set_texts(share, old->wckeys, old->ood_cluster) != MT_OK)
+            return MT_NOMEM;
+    }
+    return MT_OK;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    const struct mt_share *x = a;
+    const struct mt_share *y = b;
+    if (x->record.start != y->record.start)
+        return x->record.start < y->record.start ? -1 : 1;
+    return compare_job(x->record.job_id, x->record.cluster, y);
+}
+
+static int by_job(const void *a, const void *b)
+{
+    const struct mt_share *x = *(struct mt_share *const *)a;
+    return compare_job(x->record.job_id, x->record.cluster, *(struct mt_share *const *)b);
+}
+
+/* All jobs of this look, sorted, with the gate's reasons. */
+static enum mt_status collect(struct mt_specs *specs, const struct mt_specs *last,
+                              const struct mt_streams *streams, const struct mt_settings *settings)
+{
+    enum mt_status status = MT_OK;
+    size_t most = last ? last->count : 0;
+    for (size_t i = 0; i < streams->count; i++)
+        most += streams->items[i].count;
+    specs->shares = calloc(most + 1, sizeof *specs->shares);
+    specs->by_job = calloc(most + 1, sizeof(struct mt_share *));
+    if (!specs->shares || !specs->by_job)
+        return MT_NOMEM;
+    for (size_t i = 0; i < streams->count && status == MT_OK; i++) {
+        if (streams->items[i].complete)
+            status = add_stream(specs, &streams->items[i], settings);
+    }
+    if (status == MT_OK && last)
+        status = keep_others(specs, last);
+    if (status != MT_OK)
+        return status;
+    qsort(specs->shares, specs->count, sizeof *specs->shares, by_age);
+    for (size_t i = 0; i < specs->count; i++)
+        specs->by_job[i] = &specs->shares[i];
+    qsort(specs->by_job, specs->count, sizeof(struct mt_share *), by_job);
+    return MT_OK;
+}
+
+/* Counts a share of this publisher. MT_OK; MT_TOO_LARGE: over the limit; MT_NOMEM. */
+static enum mt_status count_share(struct tallies *tallies, uint32_t uid)
+{
+    size_t i = 0;
+    while (i < tallies->n && tallies->items[i].uid != uid)
+        i++;
+    if (i == tallies->n) {
+        struct tally *items = realloc(tallies->items, (i + 1) * sizeof *items);
+        if (!items)
+            return MT_NOMEM;
+        tallies->items = items;
+        items[tallies->n++] = (struct tally){.uid = uid};
+    }
+    return tallies->items[i].count++ < MT_SHARES_PER_PUBLISHER ? MT_OK : MT_TOO_LARGE;
+}
+
+static bool same_name(const struct mt_record *a, const struct mt_record *b)
+{
+    return a->uid == b->uid && strcmp(a->user, b->user) == 0 && a->name_len == b->name_len &&
+           memcmp(a->name, b->name, a->name_len) == 0;
+}
+
+/* Opens the envelope, unless it was opened for the last look (`old`: the same job and name). */
+static enum mt_status open_share(struct mt_share *share, const struct mt_share *old,
+                                 const struct mt_settings *settings)
+{
+    struct mt_jobname name;
+    if (old && old->opened != MT_REASON_COUNT && !mt_reason_is_temporary(old->opened)) {
+        share->opened = old->opened;
+        share->message = mt_message_copy(&old->message);
+        return MT_OK;
+    }
+    if (!mt_jobname_split(share->record.name, share->record.name_len, &name))
+        return MT_INTERNAL;
+    return mt_envelope_open(&share->record, &name, settings->envelopes, &share->message,
+                            &share->opened);
+}
+
+/* From the gate's reason to the specs code. */
+static enum mt_status decide(struct mt_share *share, const struct mt_share *old,
+                             const struct mt_settings *settings, struct tallies *tallies,
+                             size_t *seen)
+{
+    enum mt_status status = MT_OK;
+    if (share->specs == MT_REASON_ok) {
+        status = count_share(tallies, share->record.uid);
+        if (status == MT_TOO_LARGE) {
+            share->specs = MT_REASON_too_many;
+            return MT_OK;
+        }
+        if (status == MT_OK)
+            status = open_share(share, old, settings);
+        if (status != MT_OK)
+            return status;
+        share->specs = share->opened;
+    }
+    if (share->specs == MT_REASON_ok)
+        share->specs = mt_policy_message(&share->record, &share->message, settings);
+    if (share->specs == MT_REASON_ok && ++*seen > MT_SHARES_PER_VIEWER)
+        share->specs = MT_REASON_too_many;
+    share->listed = share->specs == MT_REASON_ok;
+    if (mt_reason_is_temporary(share->specs) && old && old->listed) {
+        share->listed = true;
+        share->opened = old->opened;
+        mt_message_free(&share->message);
+        share->message = mt_message_copy(&old->message);
+    }
+    return MT_OK;
+}
+
+static enum mt_status decide_all(struct mt_specs *specs, const struct mt_specs *last,
+                                 const struct mt_settings *settings)
+{
+    struct tallies tallies = {0};
+    size_t seen = 0;
+    enum mt_status status = MT_OK;
+    for (size_t i = 0; i < specs->count && status == MT_OK; i++) {
+        struct mt_share *share = &specs->shares[i];
+        const struct mt_record *record = &share->record;
+        struct mt_share *old = last ? mt_specs_find(last, record->cluster, record->job_id) : NULL;
+        if (share->current) {
+            old = old && same_name(record, &old->record) ? old : NULL;
+            status = decide(share, old, settings, &tallies, &seen);
+        }
+    }
+    free(tallies.items);
+    return status;
+}
+
+/* Of the shares before this one that want a card under the same session id: whose they are. */
+static enum mt_status settle_id(struct mt_specs *specs, struct mt_share *share)
+{
+    bool shared = false;
+    for (size_t i = 0; i < specs->count; i++) {
+        const struct mt_share *other = &specs->shares[i];
+        if (other == share || !other->wants_card ||
+            strcmp(other->message.session, share->message.session) != 0)
+            continue;
+        if (other->record.uid != share->record.uid)
+            shared = true;
+        else if (other < share && share->wants_card && share->card == MT_REASON_ok)
+            share->card = MT_REASON_duplicate_session;
+    }
+    if (share->card == MT_REASON_duplicate_session)
+        share->wants_card = false;
+    if (shared && share->wants_card)
+        return mt_card_id_make(share->record.cluster, share->record.job_id, share->message.session,
+                               share->card_id);
+    (void)snprintf(share->card_id, sizeof share->card_id, "%s", share->message.session);
+    return MT_OK;
+}
+
+static enum mt_status decide_cards(struct mt_specs *specs, const struct mt_settings *settings,
+                                   const struct mt_dismissed *dismissed)
+{
+    for (size_t i = 0; i < specs->count; i++) {
+        struct mt_share *share = &specs->shares[i];
+        if (!share->current)
+            continue;
+        share->card = share->specs;
+        if (!share->listed)
+            continue;
+        bool gone = mt_dismissed_has(dismissed, share->record.cluster, share->record.job_id);
+        enum mt_reason card =
+            mt_policy_card(&share->record, &share->message, settings, gone, share->ood_cluster);
+        share->wants_card = card == MT_REASON_ok;
+        if (share->specs == MT_REASON_ok)
+            share->card = card;
+    }
+    for (size_t i = 0; i < specs->count; i++) {
+        enum mt_status status = MT_OK;
+        if (specs->shares[i].listed && specs->shares[i].current)
+            status = settle_id(specs, &specs->shares[i]);
+        if (status != MT_OK)
+            return status;
+    }
+    return MT_OK;
+}
+
+/* JOBID goes to the listed share of the first cluster, or to the first cluster's. */
+static void set_keys(struct mt_specs *specs, const struct mt_settings *settings)
+{
+    for (size_t first = 0, next; first < specs->count; first = next) {
+        uint32_t job_id = specs->by_job[first]->record.job_id;
+        const struct mt_share *winner = specs->by_job[first];
+        for (next = first; next < specs->count && specs->by_job[next]->record.job_id == job_id;
+             next++) {
+            const struct mt_share *share = specs->by_job[next];
+            size_t mine = rank(settings, share->record.cluster);
+            size_t best = rank(settings, winner->record.cluster);
+            if (share->listed != winner->listed ? share->listed : mine < best)
+                winner = share;
+        }
+        for (size_t i = first; i < next; i++) {
+            struct mt_share *share = specs->by_job[i];
+            (void)snprintf(share->key, sizeof share->key, "%lu%s%s", (unsigned long)job_id,
+                           share == winner ? "" : "@",
+                           share == winner ? "" : share->record.cluster);
+        }
+    }
+}
+
+enum mt_status mt_specs_next(const struct mt_specs *last, const struct mt_streams *streams,
+                             const struct mt_settings *settings,
+                             const struct mt_dismissed *dismissed, struct mt_specs **out)
+{
+    enum mt_status status = MT_NOMEM;
+    *out = NULL;
+    struct mt_specs *specs = calloc(1, sizeof *specs);
+    if (!specs)
+        return MT_NOMEM;
+    if ((status = collect(specs, last, streams, settings)) != MT_OK)
+        goto out;
+    if ((status = decide_all(specs, last, settings)) != MT_OK)
+        goto out;
+    if ((status = decide_cards(specs, settings, dismissed)) != MT_OK)
+        goto out;
+    set_keys(specs, settings);
+    *out = specs;
+    specs = NULL;
+out:
+    mt_specs_free(&specs);
+    return status;
+}

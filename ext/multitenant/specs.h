@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one viewer was shown at one time: every job that was looked at, with what was decided.
+ * A new look is made from the last one and new streams; what was opened once is not opened again.
+ */
+#ifndef MT_SPECS_H
+#define MT_SPECS_H
+
+#include "attr.h"
+#include "card_id.h"
+#include "coverage.h"
+#include "dismissed.h"
+#include "limits.h"
+#include "message.h"
+#include "reason.h"
+#include "record.h"
+#include "settings.h"
+#include "status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Room for a job id, `@`, a cluster name and a terminator. */
+#define MT_SPEC_KEY_SIZE (12 + MT_NAME_MAX)
+
+/* One job. All pointers are owned by it. */
+struct mt_share {
+    struct mt_record record;
+    char *wckeys;              /* the key the job has, or, where unknown, may have: "a,b" */
+    char *ood_cluster;         /* NULL: no OOD cluster stands for the job's */
+    struct mt_message message; /* zeroed unless the envelope was opened */
+    enum mt_reason opened;     /* what opening gave; MT_REASON_COUNT: not tried */
+    enum mt_reason specs;
+    enum mt_reason card;        /* the same as `specs` where that is not ok */
+    bool listed;                /* in MultiTenant.specs: ok, or temporary and listed before */
+    bool wants_card;            /* listed, and its card is there or is to be there */
+    bool current;               /* decided from this look's streams, not kept from the last look */
+    char card_id[MT_UUID_SIZE]; /* where listed: the session id, or one made from it */
+    char key[MT_SPEC_KEY_SIZE]; /* JOBID, or JOBID@CLUSTER where another share has that id */
+};
+
+struct mt_specs {
+    struct mt_share *shares; /* oldest start first, then by job id, then by cluster */
+    size_t count;
+    struct mt_share **by_job;    /* the same by job id, then cluster */
+    struct mt_coverage coverage; /* what the complete streams of this look have seen */
+};
+
+/*
+ * The next look. Complete streams replace what the last look had of their clusters; of other
+ * clusters, what was listed stays as it was. An incomplete stream changes nothing.
+ *
+ * At most MT_SHARES_PER_PUBLISHER shares of one publisher and MT_SHARES_PER_VIEWER in all count,
+ * the oldest win (too_many). Of shares that name one session id, the oldest of each publisher may
+ * have a card (duplicate_session for the others); if several publishers named it, each card gets an
+ * id of its own, made from cluster, job and session id.
+ *
+ * `last` may be NULL and stays as it is. MT_OK: the caller owns *out; MT_NOMEM, MT_CRYPTO: *out is
+ * NULL. Thread-safe.
+ */
+MT_NODISCARD MT_NONNULL(2, 3, 4, 5) enum mt_status
+    mt_specs_next(const struct mt_specs *last, const struct mt_streams *streams,
+                  const struct mt_settings *settings, const struct mt_dismissed *dismissed,
+                  struct mt_specs **out);
+
+/* The share of a job, borrowed, or NULL. */
+MT_NODISCARD MT_NONNULL_ALL struct mt_share *mt_specs_find(const struct mt_specs *specs,
+                                                           const char *cluster, uint32_t job_id);
+
+/* Frees *specs and NULLs it; NULL is fine. */
+MT_NONNULL_ALL void mt_specs_free(struct mt_specs **specs);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "text.h"
+
+#include <stdint.h>
+#include <string.h>
+
+struct range {
+    uint32_t first;
+    uint32_t last;
+};
+
+/* Invisible characters and those that change the direction of writing (Unicode 15, Cf and Zl/Zp).
+ */
+static const struct range unseen[] = {
+    {0x00ad, 0x00ad}, {0x061c, 0x061c}, {0x180e, 0x180e}, {0x200b, 0x200f},
+    {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff},
+};
+
+/* The character at `text`, which is valid UTF-8, and its length in bytes. */
+static uint32_t decode(const char *text, size_t *len)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    if (s[0] < 0x80) {
+        *len = 1;
+        return s[0];
+    }
+    *len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    uint32_t c = s[0] & (0xffu >> (*len + 1));
+    for (size_t i = 1; i < *len; i++)
+        c = c << 6 | (s[i] & 0x3fu);
+    return c;
+}
+
+static bool yaml_carries(uint32_t c)
+{
+    if (c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0xfeff)
+        return false;
+    return c <= 0xfffd || c >= 0x10000;
+}
+
+bool mt_text_is_yaml(const char *text, size_t len)
+{
+    size_t bytes;
+    for (size_t at = 0; at < len; at += bytes) {
+        if (!yaml_carries(decode(text + at, &bytes)))
+            return false;
+    }
+    return true;
+}
+
+static bool title_carries(uint32_t c)
+{
+    if (c < 0x80 && strchr("<>&\"'`\\", (int)c))
+        return false;
+    for (size_t i = 0; i < sizeof unseen / sizeof *unseen; i++) {
+        if (c >= unseen[i].first && c <= unseen[i].last)
+            return false;
+    }
+    return yaml_carries(c);
+}
+
+static bool is_blank(uint32_t c)
+{
+    return c == 0x20 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
+}
+
+bool mt_text_is_title(const char *text, size_t max)
+{
+    size_t count = 0;
+    size_t bytes;
+    bool blank = true;
+    for (; *text; text += bytes, count++) {
+        uint32_t c = decode(text, &bytes);
+        if (count == max || !title_carries(c) || (count == 0 && is_blank(c)))
+            return false;
+        blank = is_blank(c);
+    }
+    return !blank;
+}
+
+bool mt_text_is_uuid(const char *text)
+{
+    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    for (size_t i = 0; i < sizeof form - 1; i++) {
+        if (form[i] == '-' ? text[i] != '-' : !text[i] || !strchr("0123456789abcdef", text[i]))
+            return false;
+    }
+    return text[sizeof form - 1] == '\0';
+}

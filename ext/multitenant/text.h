@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Which characters a text from a publisher may hold. All texts here are valid UTF-8. */
+#ifndef MT_TEXT_H
+#define MT_TEXT_H
+
+#include "attr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Whether YAML can carry the text unchanged: only characters of YAML 1.1's c-printable, and of
+ * those no tab, line feed, carriage return, U+0085 or U+FEFF. Psych refuses a whole document for
+ * one of the others. Any byte may follow `len`.
+ */
+MT_NODISCARD MT_NONNULL_ALL bool mt_text_is_yaml(const char *text, size_t len);
+
+/*
+ * Whether the text can stand in a title: 1 to `max` characters that mt_text_is_yaml accepts, none
+ * of < > & " ' ` \, none that is invisible or turns the direction of writing, no blank at the ends.
+ */
+MT_NODISCARD MT_NONNULL_ALL bool mt_text_is_title(const char *text, size_t max);
+
+/* Whether the text is a UUID in lower case (8-4-4-4-12 hexadecimal digits). */
+MT_NODISCARD MT_NONNULL_ALL bool mt_text_is_uuid(const char *text);
+
+#endif
