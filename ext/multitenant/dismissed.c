@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "dismissed.h"
 
+#include "limits.h"
+#include "store.h"
+
+#include <stdlib.h>
 #include <string.h>
+
+#define DIR_NAME "batch_connect"
+#define FILE_NAME "multitenant.dismissed"
 
 enum mt_status mt_dismissed_new(struct mt_dismissed *out)
 {
@@ -9,70 +16,104 @@ enum mt_status mt_dismissed_new(struct mt_dismissed *out)
     return out->list ? MT_OK : MT_NOMEM;
 }
 
-static bool is_entry(const json_t *entry)
+/* Reads one entry; false: it is none. */
+static bool read_entry(const json_t *entry, struct mt_dismissal *out)
 {
-    return json_is_string(json_object_get(entry, "cluster")) &&
-           json_is_string(json_object_get(entry, "id")) &&
-           json_is_integer(json_object_get(entry, "job"));
+    json_int_t job_id = -1;
+    if (json_unpack((json_t *)entry, "{s:s, s:s, s:I, s:s}", "cluster", &out->cluster, "wckey",
+                    &out->wckeys, "job", &job_id, "id", &out->card_id) != 0)
+        return false;
+    out->job_id = (uint32_t)job_id;
+    return job_id > 0 && job_id <= UINT32_MAX;
 }
 
-enum mt_status mt_dismissed_parse(const char *text, size_t len, struct mt_dismissed *out)
+/* What is not a list of entries is an empty list. */
+static enum mt_status parse(const char *text, size_t len, struct mt_dismissed *out)
 {
     size_t i;
     json_t *entry;
+    struct mt_dismissal ignored;
     out->list = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
     bool ok = json_is_array(out->list);
-    json_array_foreach(out->list, i, entry) ok = ok && is_entry(entry);
+    json_array_foreach(out->list, i, entry) ok = ok && read_entry(entry, &ignored);
     if (ok)
         return MT_OK;
     json_decref(out->list);
     return mt_dismissed_new(out);
 }
 
-char *mt_dismissed_text(const struct mt_dismissed *dismissed)
+/* *out: the directory of the list, or -1. */
+static enum mt_status open_dir(const char *dataroot, bool create, int *out)
 {
-    return json_dumps(dismissed->list, JSON_COMPACT);
+    int root = -1;
+    *out = -1;
+    enum mt_status status = mt_store_open_root(dataroot, create, &root);
+    if (status == MT_OK && root >= 0)
+        status = mt_store_open_dir(root, DIR_NAME, create, out);
+    mt_store_close(root);
+    return status;
 }
 
-static const char *cluster_of(const json_t *entry)
+enum mt_status mt_dismissed_load(const char *dataroot, struct mt_dismissed *out)
 {
-    return json_string_value(json_object_get(entry, "cluster"));
+    int dir = -1;
+    struct mt_file file = MT_FILE_INIT;
+    out->list = NULL;
+    enum mt_status status = open_dir(dataroot, false, &dir);
+    if (status == MT_OK && dir >= 0)
+        status = mt_store_read(dir, FILE_NAME, &file);
+    if (status == MT_OK)
+        status = parse(file.bytes.data ? file.bytes.data : "", file.bytes.len, out);
+    mt_buf_wipe(&file.bytes);
+    mt_store_close(dir);
+    return status;
 }
 
-static json_int_t job_of(const json_t *entry)
+enum mt_status mt_dismissed_save(const char *dataroot, const struct mt_dismissed *dismissed)
 {
-    return json_integer_value(json_object_get(entry, "job"));
+    int dir = -1;
+    bool empty = json_array_size(dismissed->list) == 0;
+    char *text = json_dumps(dismissed->list, JSON_COMPACT);
+    enum mt_status status = text ? open_dir(dataroot, !empty, &dir) : MT_NOMEM;
+    if (status == MT_OK && empty && dir >= 0)
+        status = mt_store_remove(dir, FILE_NAME);
+    else if (status == MT_OK && !empty)
+        status = mt_store_write(dir, FILE_NAME, dir, text, strlen(text));
+    free(text);
+    mt_store_close(dir);
+    return status;
 }
 
 bool mt_dismissed_has(const struct mt_dismissed *dismissed, const char *cluster, uint32_t job_id)
 {
     size_t i;
     json_t *entry;
+    struct mt_dismissal it;
     json_array_foreach(dismissed->list, i, entry)
     {
-        if (job_of(entry) == job_id && strcmp(cluster_of(entry), cluster) == 0)
+        if (read_entry(entry, &it) && it.job_id == job_id && strcmp(it.cluster, cluster) == 0)
             return true;
     }
     return false;
 }
 
-enum mt_status mt_dismissed_add(struct mt_dismissed *dismissed, const char *cluster,
-                                uint32_t job_id, const char *card_id)
+enum mt_status mt_dismissed_add(struct mt_dismissed *dismissed,
+                                const struct mt_dismissal *dismissal)
 {
-    if (mt_dismissed_has(dismissed, cluster, job_id))
+    if (mt_dismissed_has(dismissed, dismissal->cluster, dismissal->job_id))
         return MT_OK;
     json_t *entry =
-        json_pack("{s:s, s:I, s:s}", "cluster", cluster, "job", (json_int_t)job_id, "id", card_id);
+        json_pack("{s:s, s:s, s:I, s:s}", "cluster", dismissal->cluster, "wckey", dismissal->wckeys,
+                  "job", (json_int_t)dismissal->job_id, "id", dismissal->card_id);
     return json_array_append_new(dismissed->list, entry) == 0 ? MT_OK : MT_NOMEM;
 }
 
-bool mt_dismissed_drop(struct mt_dismissed *dismissed, mt_dismissed_fn *drop, const void *arg)
+bool mt_dismissed_drop(struct mt_dismissed *dismissed, mt_dismissal_fn *drop, const void *arg)
 {
     bool dropped = false;
     for (size_t i = json_array_size(dismissed->list); i-- > 0;) {
-        const json_t *entry = json_array_get(dismissed->list, i);
-        const char *id = json_string_value(json_object_get(entry, "id"));
-        if (drop(cluster_of(entry), (uint32_t)job_of(entry), id, arg)) {
+        struct mt_dismissal it;
+        if (read_entry(json_array_get(dismissed->list, i), &it) && drop(&it, arg)) {
             (void)json_array_remove(dismissed->list, i);
             dropped = true;
         }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The cards that a viewer sent away: jobs that get no card until they end. */
+/*
+ * The cards that a viewer sent away: jobs that get no card until they end. The list is kept in
+ * batch_connect/multitenant.dismissed (0600) below the data root.
+ */
 #ifndef MT_DISMISSED_H
 #define MT_DISMISSED_H
 
@@ -10,7 +13,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* `list` is an array of {"cluster":…,"job":…,"id":…}; owned. */
+/* One of them. Texts are borrowed. */
+struct mt_dismissal {
+    const char *cluster;
+    const char *wckeys; /* that the job has or may have, comma-separated */
+    uint32_t job_id;
+    const char *card_id;
+};
+
+/* `list` is an array of {"cluster":…,"wckey":…,"job":…,"id":…}; owned. */
 struct mt_dismissed {
     json_t *list;
 };
@@ -19,29 +30,29 @@ struct mt_dismissed {
 MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_new(struct mt_dismissed *out);
 
 /*
- * Reads the text of a list; what is not of the expected form is an empty list, since a broken file
- * may cost the viewer his dismissals but not his cards. Statuses as mt_dismissed_new.
+ * Reads the list of a data root. A file that is not of the expected form is an empty list: it may
+ * cost the viewer his dismissals but not his cards. MT_OK: the caller frees *out; MT_NOMEM;
+ * MT_IO, MT_UNSAFE: the file can't be read.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_parse(const char *text, size_t len,
-                                                              struct mt_dismissed *out);
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_load(const char *dataroot,
+                                                             struct mt_dismissed *out);
 
-/* The list's text; the caller frees it. NULL: no memory. */
-MT_NODISCARD MT_NONNULL_ALL char *mt_dismissed_text(const struct mt_dismissed *dismissed);
+/* Writes the list; an empty one is no file. MT_OK, MT_NOMEM, MT_IO, MT_UNSAFE. */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_save(const char *dataroot,
+                                                             const struct mt_dismissed *dismissed);
 
 /* Whether a job's card was sent away. */
 MT_NODISCARD MT_NONNULL_ALL bool mt_dismissed_has(const struct mt_dismissed *dismissed,
                                                   const char *cluster, uint32_t job_id);
 
-/* Adds a job and its card's id, unless it is there. MT_OK, MT_NOMEM. */
+/* Adds one, unless its job is there. MT_OK, MT_NOMEM. */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_add(struct mt_dismissed *dismissed,
-                                                            const char *cluster, uint32_t job_id,
-                                                            const char *card_id);
+                                                            const struct mt_dismissal *dismissal);
 
-/* Takes out the entries for which `drop` says so; true if there was one. */
-typedef bool mt_dismissed_fn(const char *cluster, uint32_t job_id, const char *card_id,
-                             const void *arg);
+/* Takes out those for which `drop` says so; true if there was one. */
+typedef bool mt_dismissal_fn(const struct mt_dismissal *dismissal, const void *arg);
 MT_NODISCARD MT_NONNULL(1, 2) bool mt_dismissed_drop(struct mt_dismissed *dismissed,
-                                                     mt_dismissed_fn *drop, const void *arg);
+                                                     mt_dismissal_fn *drop, const void *arg);
 
 /* Frees what it owns; a zeroed one is fine. */
 MT_NONNULL_ALL void mt_dismissed_free(struct mt_dismissed *dismissed);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "card.h"
+
+#include "buf.h"
+#include "limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Every connection of the largest size, each byte escaped. */
+#define CONNECTION_MAX (MT_CONN_KEYS_MAX * (size_t)(MT_CONN_KEY_MAX + 6 * MT_CONN_VALUE_MAX + 16))
+
+json_t *mt_card_connection(const struct mt_share *share)
+{
+    json_t *out = json_copy(share->message.connection);
+    json_t *job_id = json_sprintf("%lu", (unsigned long)share->record.job_id);
+    json_t *app = json_string(share->message.app);
+    if (!out || !job_id || !app || json_object_set(out, "jobid", job_id) != 0 ||
+        json_object_set(out, "mt_appname", app) != 0) {
+        json_decref(out);
+        out = NULL;
+    }
+    json_decref(job_id);
+    json_decref(app);
+    return out;
+}
+
+/*
+ * U+2028 and U+2029 are line breaks to YAML, and blanks around a break are lost: as JSON escapes
+ * they stay what they are. All else that jansson writes, YAML reads unchanged.
+ */
+static char *escape_breaks(const char *json)
+{
+    struct mt_buf out = MT_BUF_INIT(CONNECTION_MAX);
+    enum mt_status status = MT_OK;
+    while (*json && status == MT_OK) {
+        const char *stop = strstr(json, "\xe2\x80");
+        bool is_break = stop && (stop[2] == '\xa8' || stop[2] == '\xa9');
+        size_t plain = stop ? (size_t)(stop - json) + (is_break ? 0 : 2) : strlen(json);
+        status = mt_buf_append(&out, json, plain);
+        json += plain;
+        if (is_break && status == MT_OK) {
+            status = mt_buf_append(&out, stop[2] == '\xa8' ? "\\u2028" : "\\u2029", 6);
+            json += 3;
+        }
+    }
+    if (status == MT_OK)
+        status = mt_buf_append(&out, "\n", 2);
+    if (status != MT_OK)
+        mt_buf_wipe(&out);
+    return out.data;
+}
+
+static char *render_connection(const struct mt_share *share)
+{
+    json_t *object = mt_card_connection(share);
+    char *json = object ? json_dumps(object, JSON_PRESERVE_ORDER) : NULL;
+    char *out = json ? escape_breaks(json) : NULL;
+    free(json);
+    json_decref(object);
+    return out;
+}
+
+static char *dump(json_t *object)
+{
+    char *out = object ? json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+    json_decref(object);
+    return out;
+}
+
+static char *render_mark(const struct mt_share *share)
+{
+    return dump(json_pack("{s:s, s:s, s:I, s:I}", "cluster", share->record.cluster, "wckey",
+                          share->wckeys, "job", (json_int_t)share->record.job_id, "uid",
+                          (json_int_t)share->record.uid));
+}
+
+static char *render_db(const struct mt_share *share)
+{
+    const struct mt_message *message = &share->message;
+    json_t *title = json_sprintf("%s from %s", message->app, share->record.user);
+    json_t *job_id = json_sprintf("%lu", (unsigned long)share->record.job_id);
+    return dump(json_pack("{s:s, s:s, s:o, s:I, s:s, s:o, s:s, s:n, s:n}", "id", share->card_id,
+                          "cluster_id", share->ood_cluster, "job_id", job_id, "created_at",
+                          (json_int_t)share->record.start, "token", message->delivery, "title",
+                          title, "script_type", "basic", "cache_completed", "completed_at"));
+}
+
+enum mt_status mt_card_render(const struct mt_share *share, struct mt_card *out)
+{
+    out->mark = render_mark(share);
+    out->db = render_db(share);
+    out->connection = render_connection(share);
+    if (out->mark && out->db && out->connection)
+        return MT_OK;
+    mt_card_free(out);
+    return MT_NOMEM;
+}
+
+bool mt_mark_parse(const char *text, size_t len, struct mt_mark *out)
+{
+    json_int_t job_id = -1;
+    json_int_t uid = -1;
+    memset(out, 0, sizeof *out);
+    out->json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+    if (!out->json || json_unpack(out->json, "{s:s, s:s, s:I, s:I}", "cluster", &out->cluster,
+                                  "wckey", &out->wckeys, "job", &job_id, "uid", &uid) != 0)
+        return false;
+    out->job_id = (uint32_t)job_id;
+    out->uid = (uint32_t)uid;
+    return job_id > 0 && job_id <= UINT32_MAX && uid >= 0 && uid <= UINT32_MAX;
+}
+
+bool mt_db_parse(const char *text, size_t len, struct mt_db *out)
+{
+    memset(out, 0, sizeof *out);
+    out->json = json_loadb(text, len, 0, NULL);
+    out->token = json_string_value(json_object_get(out->json, "token"));
+    out->job_id = json_string_value(json_object_get(out->json, "job_id"));
+    out->completed = json_is_true(json_object_get(out->json, "cache_completed"));
+    return out->token && out->job_id;
+}
+
+bool mt_db_same(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    json_t *x = json_loadb(a, a_len, 0, NULL);
+    json_t *y = json_loadb(b, b_len, 0, NULL);
+    bool same = x && y && json_equal(x, y);
+    json_decref(x);
+    json_decref(y);
+    return same;
+}
+
+void mt_card_free(struct mt_card *card)
+{
+    free(card->mark);
+    free(card->db);
+    free(card->connection);
+    memset(card, 0, sizeof *card);
+}

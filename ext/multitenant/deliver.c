@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+#include "deliver.h"
+
+#include "inventory.h"
+#include "limits.h"
+#include "policy.h"
+#include "store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DB_DIR "batch_connect/db"
+
+/* One delivery. The directories are -1 while absent. */
+struct delivery {
+    struct mt_specs *specs;
+    const struct mt_settings *settings;
+    bool dry_run;
+    mt_event_fn *tell;
+    void *arg;
+    int root;
+    int db;
+    struct mt_inventory found;
+};
+
+static void tell(const struct delivery *d, enum mt_deed deed, const char *id)
+{
+    struct mt_event event = {.deed = deed, .id = id};
+    d->tell(&event, d->arg);
+}
+
+static void tell_failure(const char *path, enum mt_status status, void *arg)
+{
+    const struct delivery *d = arg;
+    struct mt_event event = {
+        .deed = MT_FAILED,
+        .id = path,
+        .status = status,
+        .error = status == MT_IO ? errno : 0,
+    };
+    d->tell(&event, d->arg);
+}
+
+/* Opens data root and db/; MT_OK with -1 for what is absent and not to be made. */
+static enum mt_status open_dirs(struct delivery *d, bool create)
+{
+    enum mt_status status = MT_OK;
+    if (d->root < 0) {
+        status = mt_store_open_root(d->settings->dataroot, create, &d->root);
+        if (status != MT_OK)
+            tell_failure(d->settings->dataroot, status, d);
+    }
+    if (status == MT_OK && d->root >= 0 && d->db < 0) {
+        status = mt_store_open_dir(d->root, DB_DIR, create, &d->db);
+        if (status != MT_OK)
+            tell_failure(DB_DIR, status, d);
+    }
+    return status;
+}
+
+/* Whether this look says that the share's card is to be there. */
+static bool is_due(const struct mt_share *share)
+{
+    return share->current && share->card == MT_REASON_ok && share->wants_card;
+}
+
+/* The output directories' directory of a share; the caller frees it. NULL: no memory. */
+static char *outputs_of(const struct delivery *d, const struct mt_share *share)
+{
+    char *out;
+    bool own = d->settings->per_cluster_dataroot;
+    int n = asprintf(&out, "batch_connect/%s%s%s/output", own ? share->ood_cluster : "",
+                     own ? "/" : "", share->message.delivery);
+    return n < 0 ? NULL : out;
+}
+
+/* The share that an unmarked directory of the old initializer belongs to, or NULL. */
+static struct mt_share *heir_of(const struct delivery *d, const struct mt_found *found)
+{
+    for (size_t i = 0; i < d->specs->count; i++) {
+        struct mt_share *share = &d->specs->shares[i];
+        char job_id[16];
+        if (!is_due(share))
+            continue;
+        (void)snprintf(job_id, sizeof job_id, "%lu", (unsigned long)share->record.job_id);
+        if (strcmp(job_id, found->db_job_id) == 0 &&
+            strcmp(share->message.session, found->id) == 0 &&
+            strcmp(share->message.delivery, found->token) == 0)
+            return share;
+    }
+    return NULL;
+}
+
+static void judge_ours(const struct delivery *d, struct mt_found *found)
+{
+    const struct mt_mark *mark = &found->mark;
+    struct mt_share *share = mt_specs_find(d->specs, mark->cluster, mark->job_id);
+    if (share && share->record.uid != mark->uid) {
+        /* The job id went round: the marked job has ended. */
+        found->fate = MT_GOES;
+    } else if (!share) {
+        bool ended = mt_coverage_is_all(&d->specs->coverage, mark->cluster, mark->wckeys);
+        found->fate = ended ? MT_GOES : MT_STAYS;
+    } else if (is_due(share)) {
+        found->fate = MT_WANTED;
+        found->share = share;
+    } else if (share->current && !mt_reason_is_temporary(share->card)) {
+        found->fate = MT_GOES;
+    }
+}
+
+static void judge_legacy(const struct delivery *d, struct mt_found *found)
+{
+    if (!found->has_db)
+        return;
+    found->share = heir_of(d, found);
+    if (found->share)
+        found->fate = MT_WANTED;
+    else if (found->db_completed)
+        found->fate = MT_GOES;
+}
+
+static void judge(const struct delivery *d)
+{
+    for (size_t i = 0; i < d->found.count; i++) {
+        struct mt_found *found = &d->found.items[i];
+        found->fate = MT_STAYS;
+        if (found->owner == MT_OURS)
+            judge_ours(d, found);
+        else if (found->owner == MT_LEGACY)
+            judge_legacy(d, found);
+    }
+}
+
+/* Whether db/ID is there and is neither this share's nor of a card that goes. */
+static enum mt_status db_is_foreign(const struct delivery *d, const struct mt_share *share,
+                                    const char *id, bool *foreign)
+{
+    struct mt_file file = MT_FILE_INIT;
+    struct mt_db db = {0};
+    char job_id[16];
+    *foreign = false;
+    for (size_t i = 0; i < d->found.count; i++) {
+        const struct mt_found *found = &d->found.items[i];
+        if (strcmp(found->id, id) == 0 && found->has_db &&
+            (found->share == share || found->fate == MT_GOES))
+            return MT_OK;
+    }
+    enum mt_status status = d->db < 0 ? MT_OK : mt_store_read(d->db, id, &file);
+    if (status == MT_OK && file.found) {
+        (void)snprintf(job_id, sizeof job_id, "%lu", (unsigned long)share->record.job_id);
+        bool ours = file.bytes.data && mt_db_parse(file.bytes.data, file.bytes.len, &db) &&
+                    strcmp(db.token, share->message.delivery) == 0 &&
+                    strcmp(db.job_id, job_id) == 0;
+        *foreign = !ours;
+    }
+    json_decref(db.json);
+    mt_buf_wipe(&file.bytes);
+    return status;
+}
+
+/* Whether another card that stays, or a session of the user's own, has the id. */
+static enum mt_status is_taken(const struct delivery *d, const struct mt_share *share,
+                               const char *id, bool *taken)
+{
+    *taken = false;
+    for (size_t i = 0; i < d->found.count && !*taken; i++) {
+        const struct mt_found *found = &d->found.items[i];
+        *taken = strcmp(found->id, id) == 0 && found->share != share && found->fate != MT_GOES;
+    }
+    return *taken ? MT_OK : db_is_foreign(d, share, id, taken);
+}
+
+/* Settles the card's id. */
+static enum mt_status choose_id(const struct delivery *d, struct mt_share *share)
+{
+    bool taken;
+    enum mt_status status = is_taken(d, share, share->card_id, &taken);
+    if (status == MT_OK && taken)
+        status = mt_card_id_make(share->record.cluster, share->record.job_id,
+                                 share->message.session, share->card_id);
+    return status;
+}
+
+/* Removes the card's files, db file only if it is the card's, in reverse order of writing. */
+static enum mt_status remove_files(const struct delivery *d, const struct mt_found *found)
+{
+    int outputs = -1;
+    int output = -1;
+    enum mt_status status = mt_store_open_dir(d->root, found->dir, false, &outputs);
+    if (status == MT_OK && outputs >= 0)
+        status = mt_store_open_dir(outputs, found->id, false, &output);
+    if (status == MT_OK && output >= 0)
+        status = mt_store_remove(output, MT_CARD_CONNECTION);
+    if (status == MT_OK && found->has_db && d->db >= 0)
+        status = mt_store_remove(d->db, found->id);
+    if (status == MT_OK && output >= 0)
+        status = mt_store_remove(output, MT_STORE_SCRATCH);
+    if (status == MT_OK && output >= 0)
+        status = mt_store_remove(output, MT_CARD_MARK);
+    if (status == MT_OK && outputs >= 0)
+        status = mt_store_remove_dir(outputs, found->id);
+    mt_store_close(output);
+    mt_store_close(outputs);
+    return status;
+}
+
+static void remove_card(struct delivery *d, const struct mt_found *found)
+{
+    enum mt_status status = d->dry_run ? MT_OK : remove_files(d, found);
+    if (status == MT_OK)
+        tell(d, MT_REMOVED, found->id);
+    else
+        tell_failure(found->dir, status, d);
+}
+
+/* Writes one file unless it is there as it should be; *changed: it was not. */
+static enum mt_status put(const struct delivery *d, int dir, const char *name, int scratch,
+                          const char *text, bool as_json, bool *changed)
+{
+    struct mt_file file = MT_FILE_INIT;
+    size_t len = strlen(text);
+    enum mt_status status = dir < 0 ? MT_OK : mt_store_read(dir, name, &file);
+    bool same = file.found && file.is_private && file.bytes.data;
+    if (same && as_json)
+        same = mt_db_same(file.bytes.data, file.bytes.len, text, len);
+    else if (same)
+        same = file.bytes.len == len && memcmp(file.bytes.data, text, len) == 0;
+    mt_buf_wipe(&file.bytes);
+    if (status != MT_OK || same)
+        return status;
+    *changed = true;
+    return d->dry_run ? MT_OK : mt_store_write(dir, name, scratch, text, len);
+}
+
+static enum mt_status put_files(struct delivery *d, const struct mt_share *share, bool *changed)
+{
+    struct mt_card card = {0};
+    int outputs = -1;
+    int output = -1;
+    char *dir = outputs_of(d, share);
+    enum mt_status status = dir ? mt_card_render(share, &card) : MT_NOMEM;
+    if (status == MT_OK)
+        status = open_dirs(d, !d->dry_run);
+    if (status == MT_OK && d->root >= 0)
+        status = mt_store_open_dir(d->root, dir, !d->dry_run, &outputs);
+    if (status == MT_OK && outputs >= 0)
+        status = mt_store_open_dir(outputs, share->card_id, !d->dry_run, &output);
+    if (status == MT_OK)
+        status = put(d, output, MT_CARD_MARK, output, card.mark, false, changed);
+    if (status == MT_OK)
+        status = put(d, d->db, share->card_id, output, card.db, true, changed);
+    if (status == MT_OK)
+        status = put(d, output, MT_CARD_CONNECTION, output, card.connection, false, changed);
+    if (status != MT_OK && status != MT_NOMEM)
+        tell_failure(dir, status, d);
+    mt_store_close(output);
+    mt_store_close(outputs);
+    mt_card_free(&card);
+    free(dir);
+    return status;
+}
+
+static enum mt_status write_card(struct delivery *d, struct mt_share *share)
+{
+    bool changed = false;
+    enum mt_status status = put_files(d, share, &changed);
+    if (status == MT_OK)
+        tell(d, changed ? MT_WRITTEN : MT_KEPT, share->card_id);
+    return status == MT_NOMEM ? status : MT_OK;
+}
+
+/* A wanted card that is at another place or under another id than the share's goes after all. */
+static enum mt_status settle(const struct delivery *d)
+{
+    for (size_t i = 0; i < d->specs->count; i++) {
+        struct mt_share *share = &d->specs->shares[i];
+        if (!is_due(share))
+            continue;
+        enum mt_status status = choose_id(d, share);
+        if (status != MT_OK) {
+            if (status == MT_NOMEM || status == MT_CRYPTO)
+                return status;
+            /* A link or another's file stands where the card would: there is no card. */
+            tell_failure(share->card_id, status, (void *)d);
+            share->wants_card = false;
+        }
+    }
+    for (size_t i = 0; i < d->found.count; i++) {
+        struct mt_found *found = &d->found.items[i];
+        if (found->fate != MT_WANTED)
+            continue;
+        char *dir = outputs_of(d, found->share);
+        if (!dir)
+            return MT_NOMEM;
+        if (strcmp(dir, found->dir) != 0 || strcmp(found->share->card_id, found->id) != 0)
+            found->fate = MT_GOES;
+        free(dir);
+    }
+    return MT_OK;
+}
+
+static void close_dirs(struct delivery *d)
+{
+    mt_inventory_free(&d->found);
+    mt_store_close(d->db);
+    mt_store_close(d->root);
+}
+
+/* Opens what is there and takes the inventory. */
+static enum mt_status begin(struct delivery *d)
+{
+    enum mt_status status = open_dirs(d, false);
+    if (status == MT_OK && d->root >= 0)
+        status = mt_inventory_take(d->root, d->db, d->settings, &d->found, tell_failure, d);
+    return status;
+}
+
+static enum mt_status carry_out(struct delivery *d)
+{
+    enum mt_status status = MT_OK;
+    for (size_t i = 0; i < d->found.count; i++) {
+        const struct mt_found *found = &d->found.items[i];
+        if (found->fate == MT_GOES)
+            remove_card(d, found);
+        else if (found->fate == MT_STAYS && found->owner == MT_OURS)
+            tell(d, MT_KEPT, found->id);
+    }
+    for (size_t i = 0; d->specs && i < d->specs->count && status == MT_OK; i++) {
+        struct mt_share *share = &d->specs->shares[i];
+        if (is_due(share))
+            status = write_card(d, share);
+    }
+    return status;
+}
+
+static bool has_ended(const struct mt_dismissal *dismissal, const void *arg)
+{
+    const struct delivery *d = arg;
+    return !mt_specs_find(d->specs, dismissal->cluster, dismissal->job_id) &&
+           mt_coverage_is_all(&d->specs->coverage, dismissal->cluster, dismissal->wckeys);
+}
+
+/* A dismissal ends with its job. */
+static enum mt_status forget_dismissed(const struct delivery *d)
+{
+    struct mt_dismissed dismissed = {0};
+    enum mt_status status = mt_dismissed_load(d->settings->dataroot, &dismissed);
+    if (status == MT_OK && mt_dismissed_drop(&dismissed, has_ended, d) && !d->dry_run)
+        status = mt_dismissed_save(d->settings->dataroot, &dismissed);
+    mt_dismissed_free(&dismissed);
+    return status;
+}
+
+static enum mt_status forget_all(const struct delivery *d)
+{
+    struct mt_dismissed none = {0};
+    enum mt_status status = mt_dismissed_new(&none);
+    if (status == MT_OK)
+        status = mt_dismissed_save(d->settings->dataroot, &none);
+    mt_dismissed_free(&none);
+    return status;
+}
+
+enum mt_status mt_deliver(struct mt_specs *specs, const struct mt_settings *settings, bool dry_run,
+                          mt_event_fn *event, void *arg)
+{
+    struct delivery d = {specs, settings, dry_run, event, arg, -1, -1, {0}};
+    enum mt_status status = begin(&d);
+    if (status == MT_OK) {
+        judge(&d);
+        status = settle(&d);
+    }
+    if (status == MT_OK)
+        status = carry_out(&d);
+    if (status == MT_OK && d.root >= 0)
+        status = forget_dismissed(&d);
+    close_dirs(&d);
+    return status;
+}
+
+enum mt_status mt_deliver_nothing(const struct mt_settings *settings, bool dry_run,
+                                  mt_event_fn *event, void *arg)
+{
+    struct delivery d = {NULL, settings, dry_run, event, arg, -1, -1, {0}};
+    enum mt_status status = begin(&d);
+    for (size_t i = 0; i < d.found.count; i++) {
+        struct mt_found *found = &d.found.items[i];
+        bool ours = found->owner == MT_OURS || (found->owner == MT_LEGACY && found->has_db);
+        found->fate = ours ? MT_GOES : MT_STAYS;
+    }
+    if (status == MT_OK)
+        status = carry_out(&d);
+    if (status == MT_OK && d.root >= 0 && !dry_run)
+        status = forget_all(&d);
+    close_dirs(&d);
+    return status;
+}

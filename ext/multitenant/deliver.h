@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Card files: makes what is below the data root follow a look. A card is
+ *
+ *   batch_connect/[CLUSTER/]TOKEN/output/ID/.multitenant     the mark: it is ours
+ *   batch_connect/db/ID                                      OOD lists it
+ *   batch_connect/[CLUSTER/]TOKEN/output/ID/connection.yml   OOD shows it
+ *
+ * written in this order and removed in the reverse one, so that nothing is ever orphaned without a
+ * mark. A card without a mark is the user's own and is not touched, but for the ones that the
+ * initializer before this project wrote: an output directory of an allowed token that holds nothing
+ * but connection.yml is taken over where the look names its job, and removed once OOD has marked
+ * the session completed.
+ */
+#ifndef MT_DELIVER_H
+#define MT_DELIVER_H
+
+#include "attr.h"
+#include "settings.h"
+#include "specs.h"
+#include "status.h"
+
+#include <stdbool.h>
+
+enum mt_deed { MT_WRITTEN, MT_KEPT, MT_REMOVED, MT_FAILED };
+
+/* What happened to one card, or, on MT_FAILED, to the path `id` below the data root. */
+struct mt_event {
+    enum mt_deed deed;
+    const char *id;
+    enum mt_status status; /* of a failure */
+    int error;             /* errno of a failure */
+};
+
+/* Called for each card, in no set order; what `event` points to ends with the call. */
+typedef void mt_event_fn(const struct mt_event *event, void *arg);
+
+/*
+ * Writes, keeps and removes cards. A card is removed only when its job was refused for a final
+ * reason, or has ended: mt_coverage_is_all of the mark's cluster and keys, and the specs do not
+ * hold the job. Where a card's id is taken by a session of the user's own, the share's card_id is
+ * changed to one made from it.
+ *
+ * `dry_run` tells the same and changes nothing. Failures of single cards are told and the others
+ * go on. MT_OK; MT_NOMEM, MT_CRYPTO; MT_IO, MT_UNSAFE: the data root itself can't be used (told
+ * too).
+ */
+MT_NODISCARD MT_NONNULL(1, 2, 4) enum mt_status
+    mt_deliver(struct mt_specs *specs, const struct mt_settings *settings, bool dry_run,
+               mt_event_fn *tell, void *arg);
+
+/* Removes every card of ours, whatever its job does, and the list of dismissed ones. As above. */
+MT_NODISCARD MT_NONNULL(1, 3) enum mt_status
+    mt_deliver_nothing(const struct mt_settings *settings, bool dry_run, mt_event_fn *tell,
+                       void *arg);
+
+#endif

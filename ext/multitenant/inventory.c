@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "inventory.h"
+
+#include "limits.h"
+#include "policy.h"
+#include "store.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One walk. `db` is the db directory or -1. */
+struct walk {
+    int root;
+    int db;
+    const struct mt_settings *settings;
+    struct mt_inventory *out;
+    mt_trouble_fn *trouble;
+    void *arg;
+};
+
+typedef enum mt_status visit_fn(const struct walk *walk, int dir, const char *path,
+                                const char *name, const char *token);
+
+static void found_free(struct mt_found *found)
+{
+    free(found->dir);
+    free(found->token);
+    free(found->db_job_id);
+    json_decref(found->mark.json);
+}
+
+void mt_inventory_free(struct mt_inventory *inventory)
+{
+    for (size_t i = 0; i < inventory->count; i++)
+        found_free(&inventory->items[i]);
+    free(inventory->items);
+    memset(inventory, 0, sizeof *inventory);
+}
+
+/* Whether the names are all of `known`, which ends with NULL. */
+static bool only(const struct mt_names *names, const char *const *known)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        const char *const *k = known;
+        while (*k && strcmp(*k, names->items[i]) != 0)
+            k++;
+        if (!*k)
+            return false;
+    }
+    return true;
+}
+
+/* Sets owner and mark from what the output directory holds; *empty: nothing of anyone's. */
+static enum mt_status classify(int dir, struct mt_found *found, bool *empty)
+{
+    static const char *const nothing[] = {MT_STORE_SCRATCH, NULL};
+    static const char *const legacy[] = {MT_CARD_CONNECTION, NULL};
+    struct mt_names names;
+    struct mt_file mark = MT_FILE_INIT;
+    *empty = false;
+    enum mt_status status = mt_store_list(dir, &names);
+    if (status != MT_OK)
+        return status;
+    *empty = only(&names, nothing);
+    found->owner = only(&names, legacy) ? MT_LEGACY : MT_FOREIGN;
+    mt_names_free(&names);
+    status = mt_store_read(dir, MT_CARD_MARK, &mark);
+    if (status == MT_OK && mark.found && mark.bytes.data &&
+        mt_mark_parse(mark.bytes.data, mark.bytes.len, &found->mark))
+        found->owner = MT_OURS;
+    mt_buf_wipe(&mark.bytes);
+    return status;
+}
+
+static enum mt_status look_at_db(const struct walk *walk, struct mt_found *found)
+{
+    struct mt_file file = MT_FILE_INIT;
+    struct mt_db db = {0};
+    if (walk->db < 0)
+        return MT_OK;
+    enum mt_status status = mt_store_read(walk->db, found->id, &file);
+    if (status == MT_OK && file.found && file.bytes.data &&
+        mt_db_parse(file.bytes.data, file.bytes.len, &db) && strcmp(db.token, found->token) == 0) {
+        found->has_db = true;
+        found->db_completed = db.completed;
+        found->db_job_id = strdup(db.job_id);
+        status = found->db_job_id ? MT_OK : MT_NOMEM;
+    }
+    json_decref(db.json);
+    mt_buf_wipe(&file.bytes);
+    return status;
+}
+
+/* An output directory `name` in `dir`, which is `path`. */
+static enum mt_status visit_output(const struct walk *walk, int dir, const char *path,
+                                   const char *name, const char *token)
+{
+    struct mt_found found = {0};
+    bool empty = false;
+    int output = -1;
+    if (!mt_text_is_uuid(name))
+        return MT_OK;
+    (void)snprintf(found.id, sizeof found.id, "%s", name);
+    found.dir = strdup(path);
+    found.token = strdup(token);
+    enum mt_status status = found.dir && found.token ? MT_OK : MT_NOMEM;
+    if (status == MT_OK)
+        status = mt_store_open_dir(dir, name, false, &output);
+    if (status == MT_OK && output >= 0)
+        status = classify(output, &found, &empty);
+    if (status == MT_OK)
+        status = look_at_db(walk, &found);
+    mt_store_close(output);
+    if (status == MT_OK && output >= 0 && !empty) {
+        struct mt_inventory *all = walk->out;
+        struct mt_found *items = realloc(all->items, (all->count + 1) * sizeof *items);
+        if (items) {
+            all->items = items;
+            items[all->count++] = found;
+            return MT_OK;
+        }
+        status = MT_NOMEM;
+    }
+    found_free(&found);
+    return status;
+}
+
+/* Calls `visit` for each name in the directory at `path`; tells of what can't be used. */
+static enum mt_status visit_all(const struct walk *walk, const char *path, const char *token,
+                                visit_fn *visit)
+{
+    int dir = -1;
+    struct mt_names names = {0};
+    enum mt_status status = mt_store_open_dir(walk->root, path, false, &dir);
+    if (status == MT_OK && dir >= 0)
+        status = mt_store_list(dir, &names);
+    if (status != MT_OK && status != MT_NOMEM) {
+        walk->trouble(path, status, walk->arg);
+        status = MT_OK;
+    }
+    for (size_t i = 0; i < names.count && status == MT_OK; i++) {
+        status = visit(walk, dir, path, names.items[i], token);
+        if (status == MT_UNSAFE || status == MT_IO || status == MT_TOO_LARGE) {
+            char *where = NULL;
+            if (asprintf(&where, "%s/%s", path, names.items[i]) < 0)
+                where = NULL;
+            walk->trouble(where ? where : path, status, walk->arg);
+            free(where);
+            status = MT_OK;
+        }
+    }
+    mt_names_free(&names);
+    mt_store_close(dir);
+    return status;
+}
+
+/* An app `name` in sys/, at `path`. */
+static enum mt_status visit_app(const struct walk *walk, int dir, const char *path,
+                                const char *name, const char *token)
+{
+    char *outputs = NULL;
+    char *its_token = NULL;
+    enum mt_status status = MT_NOMEM;
+    (void)dir;
+    (void)token;
+    if (asprintf(&its_token, "sys/%s", name) < 0)
+        its_token = NULL;
+    if (asprintf(&outputs, "%s/%s/output", path, name) < 0)
+        outputs = NULL;
+    if (its_token && outputs) {
+        status = MT_OK;
+        if (mt_policy_allows_delivery(its_token, walk->settings))
+            status = visit_all(walk, outputs, its_token, visit_output);
+    }
+    free(its_token);
+    free(outputs);
+    return status;
+}
+
+enum mt_status mt_inventory_take(int root, int db, const struct mt_settings *settings,
+                                 struct mt_inventory *out, mt_trouble_fn *trouble, void *arg)
+{
+    struct walk walk = {root, db, settings, out, trouble, arg};
+    memset(out, 0, sizeof *out);
+    enum mt_status status = visit_all(&walk, "batch_connect/sys", "", visit_app);
+    /* Whether the site keeps a root per cluster now or did before: cards are in both. */
+    for (size_t i = 0; i < settings->n_clusters && status == MT_OK; i++) {
+        char *path = NULL;
+        bool again = false;
+        for (size_t j = 0; j < i; j++)
+            again |= strcmp(settings->clusters[i].ood, settings->clusters[j].ood) == 0;
+        if (again)
+            continue;
+        if (asprintf(&path, "batch_connect/%s/sys", settings->clusters[i].ood) < 0)
+            return MT_NOMEM;
+        status = visit_all(&walk, path, "", visit_app);
+        free(path);
+    }
+    return status;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* The cards that are below a data root: a walk over the output directories of allowed tokens. */
+#ifndef MT_INVENTORY_H
+#define MT_INVENTORY_H
+
+#include "attr.h"
+#include "card.h"
+#include "settings.h"
+#include "status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Whose an output directory is. */
+enum mt_owner {
+    MT_OURS,    /* it has a mark */
+    MT_LEGACY,  /* nothing but connection.yml: the old initializer's */
+    MT_FOREIGN, /* the user's own */
+};
+
+/* What is to become of it. */
+enum mt_fate { MT_STAYS, MT_GOES, MT_WANTED };
+
+struct mt_found {
+    char *dir;   /* of the outputs, below the data root */
+    char *token; /* sys/NAME */
+    char id[MT_UUID_SIZE];
+    enum mt_owner owner;
+    struct mt_mark mark; /* MT_OURS */
+    bool has_db;         /* there is a db file of this id and token */
+    char *db_job_id;     /* its job, or NULL */
+    bool db_completed;
+    enum mt_fate fate;
+    struct mt_share *share; /* MT_WANTED: whose card it is; borrowed */
+};
+
+struct mt_inventory {
+    struct mt_found *items;
+    size_t count;
+};
+
+/* Told of a path below the data root that can't be used. */
+typedef void mt_trouble_fn(const char *path, enum mt_status status, void *arg);
+
+/*
+ * Finds all of them below the directory `root`; `db` is the directory of db files or -1. An empty
+ * output directory counts as none. What can't be read is told and left out. MT_OK, MT_NOMEM. The
+ * caller frees *out.
+ */
+MT_NODISCARD MT_NONNULL(3, 4, 5) enum mt_status
+    mt_inventory_take(int root, int db, const struct mt_settings *settings,
+                      struct mt_inventory *out, mt_trouble_fn *trouble, void *arg);
+
+MT_NONNULL_ALL void mt_inventory_free(struct mt_inventory *inventory);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "store.h"
+
+#include "limits.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DIR_MODE 0700
+#define FILE_MODE 0600
+#define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+
+/* The status of a failed call on a path: what a link or another kind of file gives is unsafe. */
+static enum mt_status path_error(void)
+{
+    return errno == ELOOP || errno == ENOTDIR ? MT_UNSAFE : MT_IO;
+}
+
+static enum mt_status check_owner(int fd, mode_t kind, mode_t *mode)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return MT_IO;
+    *mode = st.st_mode & 07777;
+    return (st.st_mode & S_IFMT) == kind && st.st_uid == geteuid() ? MT_OK : MT_UNSAFE;
+}
+
+void mt_store_close(int dir)
+{
+    int saved = errno;
+    if (dir >= 0)
+        (void)close(dir);
+    errno = saved;
+}
+
+static enum mt_status take_dir(int fd, int *out)
+{
+    mode_t mode;
+    enum mt_status status = check_owner(fd, S_IFDIR, &mode);
+    if (status == MT_OK)
+        *out = fd;
+    else
+        mt_store_close(fd);
+    return status;
+}
+
+/* Makes the directories of an absolute path; links on the way are the user's own affair. */
+static enum mt_status make_root(const char *path)
+{
+    char part[PATH_MAX];
+    size_t len = strlen(path);
+    if (len >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return MT_IO;
+    }
+    memcpy(part, path, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        part[i] = '\0';
+        if (mkdir(part, DIR_MODE) != 0 && errno != EEXIST)
+            return MT_IO;
+        part[i] = path[i];
+    }
+    return MT_OK;
+}
+
+enum mt_status mt_store_open_root(const char *path, bool create, int *out)
+{
+    *out = -1;
+    int fd = open(path, OPEN_DIR);
+    if (fd < 0 && errno == ENOENT) {
+        enum mt_status status = create ? make_root(path) : MT_OK;
+        if (status != MT_OK || !create)
+            return status;
+        fd = open(path, OPEN_DIR);
+    }
+    return fd < 0 ? path_error() : take_dir(fd, out);
+}
+
+/* One step: the directory `name` in `dir`. */
+static enum mt_status step(int dir, const char *name, bool create, int *out)
+{
+    *out = -1;
+    int fd = openat(dir, name, OPEN_DIR | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT) {
+        if (!create)
+            return MT_OK;
+        if (mkdirat(dir, name, DIR_MODE) != 0 && errno != EEXIST)
+            return MT_IO;
+        fd = openat(dir, name, OPEN_DIR | O_NOFOLLOW);
+    }
+    return fd < 0 ? path_error() : take_dir(fd, out);
+}
+
+enum mt_status mt_store_open_dir(int root, const char *path, bool create, int *out)
+{
+    enum mt_status status = MT_OK;
+    int at = -1;
+    *out = -1;
+    do {
+        char name[NAME_MAX + 1];
+        size_t len = strcspn(path, "/");
+        if (len == 0 || len > NAME_MAX)
+            status = MT_UNSAFE;
+        memcpy(name, path, status == MT_OK ? len : 0);
+        name[status == MT_OK ? len : 0] = '\0';
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+            status = MT_UNSAFE;
+        int next = -1;
+        if (status == MT_OK)
+            status = step(at < 0 ? root : at, name, create, &next);
+        mt_store_close(at);
+        at = next;
+        path += len + (path[len] == '/');
+    } while (*path && at >= 0);
+    *out = at;
+    return status;
+}
+
+static enum mt_status read_all(int fd, struct mt_buf *out)
+{
+    char block[8192];
+    for (;;) {
+        ssize_t n = read(fd, block, sizeof block);
+        if (n == 0)
+            return MT_OK;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return MT_IO;
+        enum mt_status status = mt_buf_append(out, block, (size_t)n);
+        if (status != MT_OK)
+            return status;
+    }
+}
+
+enum mt_status mt_store_read(int dir, const char *name, struct mt_file *out)
+{
+    mode_t mode = 0;
+    out->found = false;
+    /* O_NONBLOCK: opening a FIFO that someone put here must not wait. */
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? MT_OK : path_error();
+    enum mt_status status = check_owner(fd, S_IFREG, &mode);
+    if (status == MT_OK)
+        status = read_all(fd, &out->bytes);
+    mt_store_close(fd);
+    out->found = status == MT_OK;
+    out->is_private = mode == FILE_MODE;
+    return status;
+}
+
+static enum mt_status write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return MT_IO;
+        text += n;
+        len -= (size_t)n;
+    }
+    return MT_OK;
+}
+
+enum mt_status mt_store_write(int dir, const char *name, int scratch, const char *text, size_t len)
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(scratch, MT_STORE_SCRATCH, flags, FILE_MODE);
+    if (fd < 0 && errno == EEXIST && unlinkat(scratch, MT_STORE_SCRATCH, 0) == 0)
+        fd = openat(scratch, MT_STORE_SCRATCH, flags, FILE_MODE);
+    if (fd < 0)
+        return MT_IO;
+    enum mt_status status = write_all(fd, text, len);
+    /* The mode that open gave went through the umask. */
+    if (status == MT_OK && fchmod(fd, FILE_MODE) != 0)
+        status = MT_IO;
+    int saved = errno;
+    if (close(fd) != 0 && status == MT_OK) {
+        saved = errno;
+        status = MT_IO;
+    }
+    if (status == MT_OK && renameat(scratch, MT_STORE_SCRATCH, dir, name) != 0) {
+        saved = errno;
+        status = MT_IO;
+    }
+    if (status != MT_OK)
+        (void)unlinkat(scratch, MT_STORE_SCRATCH, 0);
+    errno = saved;
+    return status;
+}
+
+enum mt_status mt_store_remove(int dir, const char *name)
+{
+    return unlinkat(dir, name, 0) == 0 || errno == ENOENT ? MT_OK : MT_IO;
+}
+
+enum mt_status mt_store_remove_dir(int dir, const char *name)
+{
+    if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
+        return MT_OK;
+    return errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST ? MT_OK : MT_IO;
+}
+
+static enum mt_status add_name(struct mt_names *names, const char *name)
+{
+    char **items = realloc(names->items, (names->count + 1) * sizeof *items);
+    if (!items)
+        return MT_NOMEM;
+    names->items = items;
+    items[names->count] = strdup(name);
+    return items[names->count] && ++names->count ? MT_OK : MT_NOMEM;
+}
+
+enum mt_status mt_store_list(int dir, struct mt_names *out)
+{
+    enum mt_status status = MT_OK;
+    memset(out, 0, sizeof *out);
+    /* A descriptor of its own: fdopendir takes it over, and its position is not shared. */
+    int fd = openat(dir, ".", OPEN_DIR);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    if (!stream) {
+        mt_store_close(fd);
+        return MT_IO;
+    }
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(stream);
+        if (!entry)
+            break;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if ((status = add_name(out, entry->d_name)) != MT_OK)
+            break;
+    }
+    if (status == MT_OK && errno != 0)
+        status = MT_IO;
+    int saved = errno;
+    (void)closedir(stream);
+    errno = saved;
+    if (status != MT_OK)
+        mt_names_free(out);
+    return status;
+}
+
+void mt_names_free(struct mt_names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->items[i]);
+    free(names->items);
+    memset(names, 0, sizeof *names);
+}
