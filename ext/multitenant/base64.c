@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base64.h"
 
-#include "limits.h"
+#include "mt_limits.h"
 
 #include <openssl/evp.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "card.h"
 
 #include "buf.h"
-#include "limits.h"
+#include "mt_limits.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "child.h"
 
-#include "limits.h"
+#include "mt_limits.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #define MT_COVERAGE_H
 
 #include "attr.h"
-#include "limits.h"
+#include "mt_limits.h"
 #include "record.h"
 #include "status.h"
 

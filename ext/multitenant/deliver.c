@@ -2,7 +2,7 @@
 #include "deliver.h"
 
 #include "inventory.h"
-#include "limits.h"
+#include "mt_limits.h"
 #include "policy.h"
 #include "store.h"
 

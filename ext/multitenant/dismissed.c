@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "dismissed.h"
 
-#include "limits.h"
+#include "mt_limits.h"
 #include "store.h"
 
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include "base64.h"
 #include "envelope.h"
 #include "inflate.h"
-#include "limits.h"
+#include "mt_limits.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>

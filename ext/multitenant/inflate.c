@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "inflate.h"
 
-#include "limits.h"
+#include "mt_limits.h"
 
 #include <zlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "inventory.h"
 
-#include "limits.h"
+#include "mt_limits.h"
 #include "policy.h"
 #include "store.h"
 #include "text.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "jobname.h"
 
-#include "limits.h"
+#include "mt_limits.h"
 
 #include <string.h>
 

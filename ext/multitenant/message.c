@@ -2,7 +2,7 @@
 #include "message.h"
 
 #include "buf.h"
-#include "limits.h"
+#include "mt_limits.h"
 
 #include <stdio.h>
 #include <string.h>

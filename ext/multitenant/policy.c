@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "policy.h"
 
-#include "limits.h"
+#include "mt_limits.h"
 #include "text.h"
 
 #include <fnmatch.h>

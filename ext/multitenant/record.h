@@ -15,7 +15,7 @@
 #define MT_RECORD_H
 
 #include "attr.h"
-#include "limits.h"
+#include "mt_limits.h"
 #include "status.h"
 
 #include <jansson.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store.h"
 
-#include "limits.h"
+#include "mt_limits.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every limit of the project, with its unit and its reason. A buffer grows only up to one of these.
+ * (Not limits.h: mkmf puts this directory before the system's.)
  */
 #ifndef MT_LIMITS_H
 #define MT_LIMITS_H

@@ -1,0 +1,35 @@
+# frozen_string_literal: true
+
+# Builds the core: libcrypto, zlib and jansson are needed. Options: --with-openssl-dir=DIR,
+# --with-zlib-dir=DIR, --with-jansson-dir=DIR. MT_WERROR=1 makes warnings errors (development).
+require 'mkmf'
+
+# What is needed: header, library, a function of it, packages on Debian/Ubuntu and EL.
+NEEDED = {
+  'openssl' => ['openssl/evp.h', 'crypto', 'EVP_DecryptFinal_ex', 'libssl-dev', 'openssl-devel'],
+  'zlib' => ['zlib.h', 'z', 'inflate', 'zlib1g-dev', 'zlib-devel'],
+  'jansson' => ['jansson.h', 'jansson', 'json_loadb', 'libjansson-dev', 'jansson-devel']
+}.freeze
+
+missing = NEEDED.reject do |name, (header, library, function)|
+  dir_config(name)
+  have_header(header) && have_library(library, function, header)
+end
+unless missing.empty?
+  missing.each do |name, (_, library, _, deb, rpm)|
+    warn "ood_multitenant: lib#{library} is missing: install #{deb} (Debian, Ubuntu) or #{rpm} " \
+         "(EL), or say --with-#{name}-dir=DIR."
+  end
+  abort "ood_multitenant: see #{File.expand_path('mkmf.log')} for what was tried."
+end
+
+unless try_compile("#include <jansson.h>\n#if JANSSON_VERSION_HEX < 0x020b00\n#error old\n#endif\nint main(void){return 0;}")
+  abort 'ood_multitenant: jansson is older than 2.11; install a newer jansson.'
+end
+
+$CFLAGS << ' -std=gnu11 -fvisibility=hidden'
+$CPPFLAGS << ' -D_GNU_SOURCE'
+$warnflags = '-Wall -Wextra'
+$CFLAGS << ' -Wshadow -Wformat=2 -Werror' if ENV['MT_WERROR'] == '1'
+
+create_makefile 'multitenant/multitenant'

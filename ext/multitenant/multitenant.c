@@ -1,0 +1,823 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The binding: converts between Ruby and the core, and nothing else. The only file with ruby.h.
+ *
+ * A method converts its arguments to plain C, runs C without the GVL, converts the result, frees
+ * and raises, in that order. C memory hangs on an object of ours or on an rb_ensure.
+ */
+#include "attr.h"
+#include "card.h"
+#include "child.h"
+#include "deliver.h"
+#include "dismissed.h"
+#include "envelope.h"
+#include "mt_limits.h"
+#include "reason.h"
+#include "record.h"
+#include "settings.h"
+#include "specs.h"
+
+#include <errno.h>
+#include <ruby.h>
+#include <ruby/encoding.h>
+#include <ruby/thread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static VALUE error_class;
+
+/* The only function that raises for a status. */
+static void check(enum mt_status status)
+{
+    if (status == MT_NOMEM)
+        rb_memerror();
+    if (status != MT_OK)
+        rb_raise(error_class, "%s", mt_status_sentence(status));
+}
+
+/* ---- texts ---- */
+
+static VALUE text(const char *s, size_t len)
+{
+    return rb_obj_freeze(rb_utf8_str_new(s, (long)len));
+}
+
+static VALUE ctext(const char *s)
+{
+    return text(s, strlen(s));
+}
+
+static VALUE key(const char *s)
+{
+    return rb_enc_interned_str_cstr(s, rb_utf8_encoding());
+}
+
+static VALUE symbol(const char *s)
+{
+    return ID2SYM(rb_intern(s));
+}
+
+static VALUE from_json(const json_t *string)
+{
+    return text(json_string_value(string), json_string_length(string));
+}
+
+static VALUE hash_from_json(VALUE json)
+{
+    const json_t *object = (const json_t *)json;
+    const char *k;
+    json_t *value;
+    VALUE out = rb_hash_new();
+    json_object_foreach((json_t *)object, k, value) rb_hash_aset(out, ctext(k), from_json(value));
+    return rb_obj_freeze(out);
+}
+
+static VALUE release_json(VALUE json)
+{
+    json_decref((json_t *)json);
+    return Qnil;
+}
+
+/* ---- the object ---- */
+
+/* The settings' texts and lists are owned here; `look` is the last one or NULL. */
+struct core {
+    struct mt_settings settings;
+    struct mt_specs *look;
+    bool busy;
+};
+
+static void free_texts(const char *const *texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free((char *)texts[i]);
+    free((void *)texts);
+}
+
+static void core_free(void *data)
+{
+    struct core *core = data;
+    struct mt_settings *s = &core->settings;
+    for (size_t i = 0; s->clusters && i < s->n_clusters; i++) {
+        free((char *)s->clusters[i].slurm);
+        free((char *)s->clusters[i].ood);
+    }
+    free((void *)s->clusters);
+    free_texts(s->deliveries, s->deliveries ? s->n_deliveries : 0);
+    free((void *)s->gids);
+    free((char *)s->publishers);
+    free((char *)s->dataroot);
+    mt_specs_free(&core->look);
+    free(core);
+}
+
+static const rb_data_type_t core_type = {
+    .wrap_struct_name = "MultiTenant::Core",
+    .function = {.dfree = core_free},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY,
+};
+
+static VALUE core_alloc(VALUE klass)
+{
+    struct core *core = calloc(1, sizeof *core);
+    if (!core)
+        rb_memerror();
+    return TypedData_Wrap_Struct(klass, &core_type, core);
+}
+
+static struct core *get(VALUE self)
+{
+    struct core *core;
+    TypedData_Get_Struct(self, struct core, &core_type, core);
+    return core;
+}
+
+static char *copy_text(VALUE value)
+{
+    char *out = strdup(StringValueCStr(value));
+    if (!out)
+        rb_memerror();
+    return out;
+}
+
+static VALUE fetch(VALUE hash, const char *name)
+{
+    return rb_hash_fetch(hash, symbol(name));
+}
+
+static VALUE fetch_array(VALUE hash, const char *name)
+{
+    VALUE array = fetch(hash, name);
+    Check_Type(array, T_ARRAY);
+    return array;
+}
+
+static void *new_list(size_t n, size_t size)
+{
+    void *list = calloc(n + 1, size);
+    if (!list)
+        rb_memerror();
+    return list;
+}
+
+static void take_viewer(struct mt_settings *s, VALUE hash)
+{
+    VALUE gids = fetch_array(hash, "gids");
+    size_t n = (size_t)RARRAY_LEN(gids);
+    uint32_t *list = new_list(n, sizeof *list);
+    s->uid = NUM2UINT(fetch(hash, "uid"));
+    s->gids = list;
+    for (s->n_gids = 0; s->n_gids < n; s->n_gids++)
+        list[s->n_gids] = NUM2UINT(rb_ary_entry(gids, (long)s->n_gids));
+}
+
+static void take_deliveries(struct mt_settings *s, VALUE hash)
+{
+    VALUE deliveries = fetch_array(hash, "deliveries");
+    size_t n = (size_t)RARRAY_LEN(deliveries);
+    const char **list = new_list(n, sizeof(char *));
+    s->deliveries = list;
+    for (s->n_deliveries = 0; s->n_deliveries < n; s->n_deliveries++)
+        list[s->n_deliveries] = copy_text(rb_ary_entry(deliveries, (long)s->n_deliveries));
+}
+
+static void take_clusters(struct mt_settings *s, VALUE hash)
+{
+    VALUE clusters = fetch_array(hash, "clusters");
+    size_t n = (size_t)RARRAY_LEN(clusters);
+    struct mt_cluster *list = new_list(n, sizeof *list);
+    s->clusters = list;
+    for (size_t i = 0; i < n; i++) {
+        VALUE pair = rb_ary_entry(clusters, (long)i);
+        Check_Type(pair, T_ARRAY);
+        s->n_clusters = i + 1;
+        list[i].slurm = copy_text(rb_ary_entry(pair, 0));
+        list[i].ood = copy_text(rb_ary_entry(pair, 1));
+    }
+}
+
+static void take_envelopes(struct mt_settings *s, VALUE hash)
+{
+    VALUE names = fetch_array(hash, "envelopes");
+    for (long i = 0; i < RARRAY_LEN(names); i++) {
+        VALUE name = rb_ary_entry(names, i);
+        for (unsigned e = 0; e < MT_ENVELOPE_COUNT; e++) {
+            if (strcmp(StringValueCStr(name), mt_envelope_name((enum mt_envelope)e)) == 0)
+                s->envelopes |= 1u << e;
+        }
+    }
+}
+
+/* @param settings [Hash] what MultiTenant::Settings#to_core gives */
+static VALUE core_initialize(VALUE self, VALUE settings)
+{
+    struct core *core = get(self);
+    struct mt_settings *s = &core->settings;
+    if (s->gids)
+        rb_raise(error_class, "The core was initialised already.");
+    Check_Type(settings, T_HASH);
+    take_viewer(s, settings);
+    take_deliveries(s, settings);
+    take_clusters(s, settings);
+    take_envelopes(s, settings);
+    s->publisher_in_group = RTEST(fetch(settings, "publisher_in_group"));
+    s->per_cluster_dataroot = RTEST(fetch(settings, "per_cluster_dataroot"));
+    VALUE publishers = fetch(settings, "publishers");
+    if (!NIL_P(publishers))
+        s->publishers = copy_text(publishers);
+    VALUE dataroot = fetch(settings, "dataroot");
+    if (!NIL_P(dataroot))
+        s->dataroot = copy_text(dataroot);
+    return self;
+}
+
+/* One call at a time uses an object; it ends with done(). */
+static struct core *use(VALUE self)
+{
+    struct core *core = get(self);
+    if (!core->settings.gids)
+        rb_raise(error_class, "The core was not initialised.");
+    if (core->busy)
+        rb_raise(error_class, "The core is in use by another thread.");
+    core->busy = true;
+    return core;
+}
+
+static const char *need_dataroot(const struct core *core)
+{
+    if (!core->settings.dataroot)
+        rb_raise(error_class, "There is no data root.");
+    return core->settings.dataroot;
+}
+
+/* ---- decide ---- */
+
+struct decision {
+    struct core *core;
+    VALUE texts;
+    struct mt_streams streams;
+    struct mt_dismissed dismissed;
+    struct mt_specs *next;
+    const char *text;
+    size_t len;
+    size_t bad_line;
+    enum mt_status status;
+};
+
+static void *read_text(void *arg)
+{
+    struct decision *d = arg;
+    d->status = mt_streams_read(&d->streams, d->text, d->len, &d->bad_line);
+    return NULL;
+}
+
+static void *make_look(void *arg)
+{
+    struct decision *d = arg;
+    const struct mt_settings *s = &d->core->settings;
+    d->status = s->dataroot ? mt_dismissed_load(s->dataroot, &d->dismissed) : MT_IO;
+    /* A list that can't be read hides no card; deliver tells of what is wrong with the root. */
+    if (d->status == MT_IO || d->status == MT_UNSAFE || d->status == MT_TOO_LARGE)
+        d->status = mt_dismissed_new(&d->dismissed);
+    if (d->status == MT_OK)
+        d->status = mt_specs_next(d->core->look, &d->streams, s, &d->dismissed, &d->next);
+    return NULL;
+}
+
+static VALUE describe(const struct mt_stream *stream)
+{
+    VALUE out = rb_hash_new();
+    rb_hash_aset(out, symbol("cluster"), stream->cluster ? ctext(stream->cluster) : Qnil);
+    rb_hash_aset(out, symbol("complete"), stream->complete ? Qtrue : Qfalse);
+    rb_hash_aset(out, symbol("sees"), ctext(stream->sees_all ? "all" : "own"));
+    rb_hash_aset(out, symbol("generated"), LL2NUM(stream->generated));
+    rb_hash_aset(out, symbol("jobs"), SIZET2NUM(stream->count));
+    return out;
+}
+
+static VALUE decide_body(VALUE arg)
+{
+    struct decision *d = (struct decision *)arg;
+    VALUE bad_lines = rb_ary_new();
+    VALUE streams = rb_ary_new();
+    for (long i = 0; i < RARRAY_LEN(d->texts); i++) {
+        VALUE frozen = rb_str_new_frozen(rb_ary_entry(d->texts, i));
+        d->text = RSTRING_PTR(frozen);
+        d->len = (size_t)RSTRING_LEN(frozen);
+        rb_thread_call_without_gvl(read_text, d, NULL, NULL);
+        RB_GC_GUARD(frozen);
+        check(d->status);
+        rb_ary_push(bad_lines, d->bad_line ? SIZET2NUM(d->bad_line) : Qnil);
+    }
+    for (size_t i = 0; i < d->streams.count; i++)
+        rb_ary_push(streams, describe(&d->streams.items[i]));
+    rb_thread_call_without_gvl(make_look, d, NULL, NULL);
+    check(d->status);
+    mt_specs_free(&d->core->look);
+    d->core->look = d->next;
+    d->next = NULL;
+    return rb_ary_new_from_args(2, streams, bad_lines);
+}
+
+static VALUE decide_done(VALUE arg)
+{
+    struct decision *d = (struct decision *)arg;
+    mt_streams_free(&d->streams);
+    mt_dismissed_free(&d->dismissed);
+    mt_specs_free(&d->next);
+    d->core->busy = false;
+    return Qnil;
+}
+
+/*
+ * Makes the next look from texts of record streams.
+ * @param texts [Array<String>]
+ * @return [Array(Array<Hash>, Array<Integer, nil>)] the streams, and for each text its first bad
+ *   line
+ */
+static VALUE core_decide(VALUE self, VALUE texts)
+{
+    Check_Type(texts, T_ARRAY);
+    for (long i = 0; i < RARRAY_LEN(texts); i++)
+        Check_Type(rb_ary_entry(texts, i), T_STRING);
+    struct decision d = {.core = use(self), .texts = rb_ary_dup(texts)};
+    return rb_ensure(decide_body, (VALUE)&d, decide_done, (VALUE)&d);
+}
+
+/* @return [Array<Array(String, String, String)>] key, specs code, card code of each job */
+static VALUE core_explain(VALUE self)
+{
+    const struct mt_specs *look = get(self)->look;
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; look && i < look->count; i++) {
+        const struct mt_share *share = &look->shares[i];
+        rb_ary_push(out,
+                    rb_ary_new_from_args(3, ctext(share->key), key(mt_reason_code(share->specs)),
+                                         key(mt_reason_code(share->card))));
+    }
+    return out;
+}
+
+static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
+{
+    VALUE info = rb_hash_new();
+    const char *root = s->dataroot ? s->dataroot : "";
+    bool own = s->per_cluster_dataroot && share->ood_cluster;
+    const json_t *name = json_object_get(share->record.json, "name");
+    rb_hash_aset(info, key("user"), ctext(share->record.user));
+    rb_hash_aset(info, key("cluster"), ctext(share->record.cluster));
+    rb_hash_aset(info, key("db"),
+                 rb_obj_freeze(rb_enc_sprintf(rb_utf8_encoding(), "%s/batch_connect/db/%s", root,
+                                              share->card_id)));
+    rb_hash_aset(
+        info, key("output"),
+        rb_obj_freeze(rb_enc_sprintf(rb_utf8_encoding(), "%s/batch_connect/%s%s%s/output/%s", root,
+                                     own ? share->ood_cluster : "", own ? "/" : "",
+                                     share->message.delivery, share->card_id)));
+    rb_hash_aset(info, key("message"), from_json(name));
+    rb_hash_aset(info, key("message_size"), SIZET2NUM(share->record.name_len));
+    return rb_obj_freeze(info);
+}
+
+static VALUE spec_of(const struct mt_share *share, const struct mt_settings *s)
+{
+    VALUE spec = rb_hash_new();
+    json_t *connection = mt_card_connection(share);
+    if (!connection)
+        rb_memerror();
+    rb_hash_aset(spec, key("connection"),
+                 rb_ensure(hash_from_json, (VALUE)connection, release_json, (VALUE)connection));
+    rb_hash_aset(spec, key("accounting"), hash_from_json((VALUE)share->message.accounting));
+    rb_hash_aset(spec, key("info"), info_of(share, s));
+    return rb_obj_freeze(spec);
+}
+
+struct use {
+    VALUE self;
+    struct core *core;
+};
+
+static VALUE specs_body(VALUE arg)
+{
+    const struct core *core = ((struct use *)arg)->core;
+    VALUE out = rb_hash_new();
+    for (size_t i = 0; core->look && i < core->look->count; i++) {
+        const struct mt_share *share = &core->look->shares[i];
+        if (share->listed)
+            rb_hash_aset(out, ctext(share->key), spec_of(share, &core->settings));
+    }
+    return rb_obj_freeze(out);
+}
+
+static VALUE not_busy(VALUE arg)
+{
+    ((struct use *)arg)->core->busy = false;
+    return Qnil;
+}
+
+/* @return [Hash] MultiTenant.specs, frozen throughout */
+static VALUE core_specs(VALUE self)
+{
+    struct use use_of = {self, use(self)};
+    return rb_ensure(specs_body, (VALUE)&use_of, not_busy, (VALUE)&use_of);
+}
+
+/* ---- deliver ---- */
+
+struct told {
+    struct mt_event event;
+    char *id;
+};
+
+struct delivery_call {
+    struct core *core;
+    bool dry_run;
+    bool nothing;
+    struct told *told;
+    size_t n_told;
+    enum mt_status status;
+    enum mt_status told_status;
+};
+
+static void remember(const struct mt_event *event, void *arg)
+{
+    struct delivery_call *call = arg;
+    struct told *told = realloc(call->told, (call->n_told + 1) * sizeof *told);
+    if (told)
+        call->told = told;
+    char *id = told ? strdup(event->id) : NULL;
+    if (!id) {
+        call->told_status = MT_NOMEM;
+        return;
+    }
+    told[call->n_told++] = (struct told){*event, id};
+}
+
+static void *run_delivery(void *arg)
+{
+    struct delivery_call *call = arg;
+    const struct mt_settings *s = &call->core->settings;
+    if (call->nothing)
+        call->status = mt_deliver_nothing(s, call->dry_run, remember, call);
+    else if (call->core->look)
+        call->status = mt_deliver(call->core->look, s, call->dry_run, remember, call);
+    return NULL;
+}
+
+static VALUE deliver_body(VALUE arg)
+{
+    static const char *const deeds[] = {"written", "kept", "removed", "failed"};
+    struct delivery_call *call = (struct delivery_call *)arg;
+    VALUE out = rb_ary_new();
+    (void)need_dataroot(call->core);
+    rb_thread_call_without_gvl(run_delivery, call, NULL, NULL);
+    for (size_t i = 0; i < call->n_told; i++) {
+        const struct told *told = &call->told[i];
+        VALUE why = Qnil;
+        if (told->event.deed == MT_FAILED)
+            why = rb_sprintf("%s%s%s", mt_status_sentence(told->event.status),
+                             told->event.error ? " " : "",
+                             told->event.error ? strerror(told->event.error) : "");
+        rb_ary_push(out,
+                    rb_ary_new_from_args(3, symbol(deeds[told->event.deed]), ctext(told->id), why));
+    }
+    check(call->told_status);
+    if (call->status != MT_IO && call->status != MT_UNSAFE)
+        check(call->status);
+    return out;
+}
+
+static VALUE deliver_done(VALUE arg)
+{
+    struct delivery_call *call = (struct delivery_call *)arg;
+    for (size_t i = 0; i < call->n_told; i++)
+        free(call->told[i].id);
+    free(call->told);
+    call->core->busy = false;
+    return Qnil;
+}
+
+static VALUE deliver(VALUE self, VALUE dry_run, bool nothing)
+{
+    struct delivery_call call = {.core = use(self), .dry_run = RTEST(dry_run), .nothing = nothing};
+    return rb_ensure(deliver_body, (VALUE)&call, deliver_done, (VALUE)&call);
+}
+
+/*
+ * Makes the card files follow the last look.
+ * @param dry_run [Boolean]
+ * @return [Array<Array(Symbol, String, String|nil)>] :written, :kept, :removed and a card id, or
+ *   :failed, a path and a sentence
+ */
+static VALUE core_deliver(VALUE self, VALUE dry_run)
+{
+    return deliver(self, dry_run, false);
+}
+
+/* Removes every card of ours. Parameters and result as #deliver. */
+static VALUE core_deliver_nothing(VALUE self, VALUE dry_run)
+{
+    return deliver(self, dry_run, true);
+}
+
+/* ---- dismiss and restore ---- */
+
+struct dismissing {
+    struct core *core;
+    char id[MT_UUID_SIZE];
+    bool restore;
+    bool found;
+    struct mt_dismissed dismissed;
+    enum mt_status status;
+};
+
+static bool is_this(const struct mt_dismissal *dismissal, const void *arg)
+{
+    return strcmp(dismissal->card_id, ((const struct dismissing *)arg)->id) == 0;
+}
+
+static enum mt_status add_dismissal(struct dismissing *d)
+{
+    const struct mt_specs *look = d->core->look;
+    enum mt_status status = MT_OK;
+    for (size_t i = 0; look && i < look->count && status == MT_OK; i++) {
+        const struct mt_share *share = &look->shares[i];
+        struct mt_dismissal it = {share->record.cluster, share->wckeys, share->record.job_id,
+                                  d->id};
+        if (!share->wants_card || strcmp(share->card_id, d->id) != 0)
+            continue;
+        d->found = true;
+        status = mt_dismissed_add(&d->dismissed, &it);
+    }
+    return status;
+}
+
+static void *run_dismissing(void *arg)
+{
+    struct dismissing *d = arg;
+    const char *root = d->core->settings.dataroot;
+    d->status = mt_dismissed_load(root, &d->dismissed);
+    if (d->status == MT_OK && d->restore)
+        d->found = mt_dismissed_drop(&d->dismissed, is_this, d);
+    else if (d->status == MT_OK)
+        d->status = add_dismissal(d);
+    if (d->status == MT_OK && d->found)
+        d->status = mt_dismissed_save(root, &d->dismissed);
+    return NULL;
+}
+
+static VALUE dismiss_body(VALUE arg)
+{
+    struct dismissing *d = (struct dismissing *)arg;
+    (void)need_dataroot(d->core);
+    rb_thread_call_without_gvl(run_dismissing, d, NULL, NULL);
+    check(d->status);
+    return d->found ? Qtrue : Qfalse;
+}
+
+static VALUE dismiss_done(VALUE arg)
+{
+    struct dismissing *d = (struct dismissing *)arg;
+    mt_dismissed_free(&d->dismissed);
+    d->core->busy = false;
+    return Qnil;
+}
+
+static VALUE dismiss_or_restore(VALUE self, VALUE id, bool restore)
+{
+    const char *wanted = StringValueCStr(id);
+    struct dismissing d = {.restore = restore};
+    if (strlen(wanted) >= sizeof d.id)
+        return Qfalse;
+    memcpy(d.id, wanted, strlen(wanted) + 1);
+    d.core = use(self);
+    return rb_ensure(dismiss_body, (VALUE)&d, dismiss_done, (VALUE)&d);
+}
+
+/*
+ * Sends the card of that id away until its job ends; the files go with the next delivery.
+ * @return [Boolean] false: no card of the last look has this id
+ */
+static VALUE core_dismiss(VALUE self, VALUE id)
+{
+    return dismiss_or_restore(self, id, false);
+}
+
+/*
+ * Takes a dismissal back.
+ * @return [Boolean] false: no card of this id was dismissed
+ */
+static VALUE core_restore(VALUE self, VALUE id)
+{
+    return dismiss_or_restore(self, id, true);
+}
+
+/* ---- open ---- */
+
+struct opening {
+    struct mt_record record;
+    struct mt_message message;
+    enum mt_reason reason;
+};
+
+static VALUE open_body(VALUE arg)
+{
+    struct opening *o = (struct opening *)arg;
+    struct mt_jobname name;
+    if (o->record.name_len > MT_JOBNAME_MAX)
+        o->reason = MT_REASON_name_too_long;
+    else if (!mt_jobname_split(o->record.name, o->record.name_len, &name))
+        o->reason = MT_REASON_malformed_name;
+    else
+        check(mt_envelope_open(&o->record, &name, MT_ENVELOPES_ALL, &o->message, &o->reason));
+    if (o->reason != MT_REASON_ok)
+        return rb_ary_new_from_args(1, key(mt_reason_code(o->reason)));
+    return rb_ary_new_from_args(3, key("ok"), hash_from_json((VALUE)o->message.accounting),
+                                hash_from_json((VALUE)o->message.connection));
+}
+
+static VALUE open_done(VALUE arg)
+{
+    mt_message_free(&((struct opening *)arg)->message);
+    return Qnil;
+}
+
+/*
+ * Opens a job name without asking for any right to it.
+ * @return [Array] "ok", accounting, connection; or a reason's code alone
+ */
+static VALUE core_open(VALUE self, VALUE job_id, VALUE user, VALUE name)
+{
+    struct opening o = {.record = {.job_id = NUM2UINT(job_id)}};
+    (void)self;
+    o.record.user = StringValueCStr(user);
+    if (strlen(o.record.user) > MT_NAME_MAX)
+        rb_raise(error_class, "The user name is longer than %d bytes.", MT_NAME_MAX);
+    StringValue(name);
+    o.record.name = RSTRING_PTR(name);
+    o.record.name_len = (size_t)RSTRING_LEN(name);
+    VALUE out = rb_ensure(open_body, (VALUE)&o, open_done, (VALUE)&o);
+    RB_GC_GUARD(user);
+    RB_GC_GUARD(name);
+    return out;
+}
+
+/* ---- run ---- */
+
+struct running {
+    VALUE argv;
+    VALUE env;
+    char **c_argv;
+    char **c_envp;
+    int64_t deadline_ms;
+    int cancel_fd;
+    struct mt_outcome outcome;
+    enum mt_status status;
+};
+
+static char **copy_texts(VALUE array)
+{
+    size_t n = (size_t)RARRAY_LEN(array);
+    char **out = new_list(n, sizeof(char *));
+    for (size_t i = 0; i < n; i++)
+        out[i] = strdup(RSTRING_PTR(rb_ary_entry(array, (long)i)));
+    return out;
+}
+
+static void *run_child(void *arg)
+{
+    struct running *r = arg;
+    r->status = mt_child_run(r->c_argv, r->c_envp, r->deadline_ms, r->cancel_fd, &r->outcome);
+    return NULL;
+}
+
+static void wake(void *arg)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(((const struct running *)arg)->cancel_fd, &one, sizeof one);
+    (void)ignored;
+}
+
+static VALUE bytes_of(const struct mt_buf *buf)
+{
+    return rb_str_new(buf->data, (long)buf->len);
+}
+
+static VALUE run_body(VALUE arg)
+{
+    struct running *r = (struct running *)arg;
+    const struct mt_outcome *o = &r->outcome;
+    VALUE out = rb_hash_new();
+    r->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (r->cancel_fd < 0)
+        rb_sys_fail("eventfd");
+    r->c_argv = copy_texts(r->argv);
+    r->c_envp = copy_texts(r->env);
+    rb_thread_call_without_gvl(run_child, r, wake, r);
+    if (r->status == MT_CANCELLED)
+        rb_thread_check_ints();
+    bool ended = r->status == MT_OK;
+    bool exited = ended && WIFEXITED(o->wait_status);
+    bool signalled = ended && WIFSIGNALED(o->wait_status);
+    rb_hash_aset(out, symbol("status"), symbol(mt_status_name(r->status)));
+    rb_hash_aset(out, symbol("exit"), exited ? INT2NUM(WEXITSTATUS(o->wait_status)) : Qnil);
+    rb_hash_aset(out, symbol("signal"), signalled ? INT2NUM(WTERMSIG(o->wait_status)) : Qnil);
+    rb_hash_aset(out, symbol("error"), ended ? Qnil : rb_str_new_cstr(strerror(o->error)));
+    rb_hash_aset(out, symbol("seconds"), DBL2NUM((double)o->nanoseconds / 1e9));
+    rb_hash_aset(out, symbol("out"), bytes_of(&o->out));
+    rb_hash_aset(out, symbol("err"), bytes_of(&o->err));
+    return out;
+}
+
+static VALUE run_done(VALUE arg)
+{
+    struct running *r = (struct running *)arg;
+    for (char **list = r->c_argv; list && *list; list++)
+        free(*list);
+    for (char **list = r->c_envp; list && *list; list++)
+        free(*list);
+    free(r->c_argv);
+    free(r->c_envp);
+    if (r->cancel_fd >= 0)
+        (void)close(r->cancel_fd);
+    mt_buf_wipe(&r->outcome.out);
+    mt_buf_wipe(&r->outcome.err);
+    return Qnil;
+}
+
+static VALUE check_texts(VALUE array)
+{
+    Check_Type(array, T_ARRAY);
+    VALUE out = rb_ary_new();
+    for (long i = 0; i < RARRAY_LEN(array); i++) {
+        VALUE item = rb_str_new_frozen(rb_String(rb_ary_entry(array, i)));
+        (void)StringValueCStr(item);
+        rb_ary_push(out, item);
+    }
+    return out;
+}
+
+/*
+ * Runs a program with a deadline; the GVL is free meanwhile, and an interrupt ends it.
+ * @param argv [Array<String>] the first is its path
+ * @param env [Array<String>] NAME=value
+ * @param seconds [Float] the deadline; then it is killed
+ * @return [Hash] :status (:ok, :spawn, :timeout, :cancelled, :too_large, :io), :exit, :signal,
+ *   :error, :seconds, :out, :err
+ */
+static VALUE core_run(VALUE self, VALUE argv, VALUE env, VALUE seconds)
+{
+    double wait = NUM2DBL(seconds);
+    struct running r = {.argv = check_texts(argv), .env = check_texts(env), .cancel_fd = -1};
+    (void)self;
+    if (RARRAY_LEN(r.argv) == 0 || !(wait >= 0 && wait <= 86400))
+        rb_raise(rb_eArgError, "a program and 0 to 86400 seconds are needed");
+    r.deadline_ms = (int64_t)(wait * 1000);
+    r.outcome.out = MT_BUF_INIT(MT_RECORDS_MAX);
+    VALUE out = rb_ensure(run_body, (VALUE)&r, run_done, (VALUE)&r);
+    RB_GC_GUARD(r.argv);
+    RB_GC_GUARD(r.env);
+    return out;
+}
+
+/* @return [Hash{String => Array(String, Boolean)}] code => sentence, temporary? */
+static VALUE core_reasons(VALUE self)
+{
+    VALUE out = rb_hash_new();
+    (void)self;
+    for (unsigned i = 0; i < MT_REASON_COUNT; i++) {
+        enum mt_reason reason = (enum mt_reason)i;
+        rb_hash_aset(out, key(mt_reason_code(reason)),
+                     rb_ary_new_from_args(2, ctext(mt_reason_sentence(reason)),
+                                          mt_reason_is_temporary(reason) ? Qtrue : Qfalse));
+    }
+    return out;
+}
+
+__attribute__((visibility("default"))) void Init_multitenant(void);
+
+void Init_multitenant(void)
+{
+#ifdef HAVE_RB_EXT_RACTOR_SAFE
+    rb_ext_ractor_safe(true);
+#endif
+    VALUE module = rb_define_module("MultiTenant");
+    VALUE core = rb_define_class_under(module, "Core", rb_cObject);
+    error_class = rb_define_class_under(module, "Error", rb_eStandardError);
+    rb_gc_register_mark_object(error_class);
+    rb_define_alloc_func(core, core_alloc);
+    rb_define_method(core, "initialize", core_initialize, 1);
+    rb_define_method(core, "decide", core_decide, 1);
+    rb_define_method(core, "explain", core_explain, 0);
+    rb_define_method(core, "specs", core_specs, 0);
+    rb_define_method(core, "deliver", core_deliver, 1);
+    rb_define_method(core, "deliver_nothing", core_deliver_nothing, 1);
+    rb_define_method(core, "dismiss", core_dismiss, 1);
+    rb_define_method(core, "restore", core_restore, 1);
+    rb_define_singleton_method(core, "open", core_open, 3);
+    rb_define_singleton_method(core, "run", core_run, 3);
+    rb_define_singleton_method(core, "reasons", core_reasons, 0);
+}
