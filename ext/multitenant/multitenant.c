@@ -388,10 +388,10 @@ static VALUE spec_of(const struct mt_share *share, const struct mt_settings *s)
     json_t *connection = mt_card_connection(share);
     if (!connection)
         rb_memerror();
-    rb_hash_aset(spec, key("connection"),
-                 rb_ensure(hash_from_json, (VALUE)connection, release_json, (VALUE)connection));
-    rb_hash_aset(spec, key("accounting"), hash_from_json((VALUE)share->message.accounting));
+    VALUE shown = rb_ensure(hash_from_json, (VALUE)connection, release_json, (VALUE)connection);
     rb_hash_aset(spec, key("info"), info_of(share, s));
+    rb_hash_aset(spec, key("accounting"), hash_from_json((VALUE)share->message.accounting));
+    rb_hash_aset(spec, key("connection"), shown);
     return rb_obj_freeze(spec);
 }
 
