@@ -97,15 +97,22 @@ static void free_texts(const char *const *texts, size_t n)
     free((void *)texts);
 }
 
-static void core_free(void *data)
+static void free_clusters(struct mt_settings *s)
 {
-    struct core *core = data;
-    struct mt_settings *s = &core->settings;
-    for (size_t i = 0; s->clusters && i < s->n_clusters; i++) {
+    for (size_t i = 0; i < s->n_clusters; i++) {
         free((char *)s->clusters[i].slurm);
         free((char *)s->clusters[i].ood);
     }
     free((void *)s->clusters);
+    s->clusters = NULL;
+    s->n_clusters = 0;
+}
+
+static void core_free(void *data)
+{
+    struct core *core = data;
+    struct mt_settings *s = &core->settings;
+    free_clusters(s);
     free_texts(s->deliveries, s->deliveries ? s->n_deliveries : 0);
     free((void *)s->gids);
     free((char *)s->publishers);
@@ -184,11 +191,12 @@ static void take_deliveries(struct mt_settings *s, VALUE hash)
         list[s->n_deliveries] = copy_text(rb_ary_entry(deliveries, (long)s->n_deliveries));
 }
 
-static void take_clusters(struct mt_settings *s, VALUE hash)
+static void take_clusters(struct mt_settings *s, VALUE clusters)
 {
-    VALUE clusters = fetch_array(hash, "clusters");
+    Check_Type(clusters, T_ARRAY);
     size_t n = (size_t)RARRAY_LEN(clusters);
     struct mt_cluster *list = new_list(n, sizeof *list);
+    free_clusters(s);
     s->clusters = list;
     for (size_t i = 0; i < n; i++) {
         VALUE pair = rb_ary_entry(clusters, (long)i);
@@ -221,7 +229,6 @@ static VALUE core_initialize(VALUE self, VALUE settings)
     Check_Type(settings, T_HASH);
     take_viewer(s, settings);
     take_deliveries(s, settings);
-    take_clusters(s, settings);
     take_envelopes(s, settings);
     s->publisher_in_group = RTEST(fetch(settings, "publisher_in_group"));
     s->per_cluster_dataroot = RTEST(fetch(settings, "per_cluster_dataroot"));
@@ -303,6 +310,7 @@ static VALUE decide_body(VALUE arg)
     struct decision *d = (struct decision *)arg;
     VALUE bad_lines = rb_ary_new();
     VALUE streams = rb_ary_new();
+    VALUE names = rb_ary_new();
     for (long i = 0; i < RARRAY_LEN(d->texts); i++) {
         VALUE frozen = rb_str_new_frozen(rb_ary_entry(d->texts, i));
         d->text = RSTRING_PTR(frozen);
@@ -312,8 +320,13 @@ static VALUE decide_body(VALUE arg)
         check(d->status);
         rb_ary_push(bad_lines, d->bad_line ? SIZET2NUM(d->bad_line) : Qnil);
     }
-    for (size_t i = 0; i < d->streams.count; i++)
-        rb_ary_push(streams, describe(&d->streams.items[i]));
+    for (size_t i = 0; i < d->streams.count; i++) {
+        const struct mt_stream *stream = &d->streams.items[i];
+        rb_ary_push(streams, describe(stream));
+        if (stream->complete)
+            rb_ary_push(names, ctext(stream->cluster));
+    }
+    take_clusters(&d->core->settings, rb_yield(names));
     rb_thread_call_without_gvl(make_look, d, NULL, NULL);
     check(d->status);
     mt_specs_free(&d->core->look);
@@ -335,11 +348,14 @@ static VALUE decide_done(VALUE arg)
 /*
  * Makes the next look from texts of record streams.
  * @param texts [Array<String>]
+ * @yieldparam names [Array<String>] Slurm's names of the clusters whose streams are complete
+ * @yieldreturn [Array<Array(String, String)>] Slurm's name and OOD's id of those that OOD knows
  * @return [Array(Array<Hash>, Array<Integer, nil>)] the streams, and for each text its first bad
  *   line
  */
 static VALUE core_decide(VALUE self, VALUE texts)
 {
+    rb_need_block();
     Check_Type(texts, T_ARRAY);
     for (long i = 0; i < RARRAY_LEN(texts); i++)
         Check_Type(rb_ary_entry(texts, i), T_STRING);

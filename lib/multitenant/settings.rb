@@ -1,0 +1,108 @@
+# frozen_string_literal: true
+
+require 'etc'
+
+module MultiTenant
+  # What the site's admin chose, from environment variables as the dashboard's `env` file sets them.
+  # A value that makes no sense is replaced by its default and named in {#warnings}.
+  class Settings
+    # The dashboard's `env` file; the command line reads it too, so that both say the same.
+    ENV_FILE = '/etc/ood/config/apps/dashboard/env'
+
+    ENVELOPES = %w[munge key v1].freeze
+    WCKEY = /\A[A-Za-z0-9_.:@+-]{1,64}\z/
+    TOKEN_PATTERN = %r{\Asys/[A-Za-z0-9_.*?\[\]-]{1,128}\z}
+    GROUP = /\A[^,:|[:space:]\x00-\x08\x0e-\x1f\x7f]{1,256}\z/
+
+    # @return [Array<String>] WCKeys in lower case, as slurmctld keeps them
+    attr_reader :wckeys
+    # @return [Array<String>] patterns of tokens that a message may name
+    attr_reader :deliveries
+    # @return [Array<String>] accepted envelopes
+    attr_reader :envelopes
+    # @return [Boolean] the publisher must belong to the group it names
+    attr_reader :publisher_in_group
+    # @return [String, nil] group whose members may publish
+    attr_reader :publishers
+    # @return [Float] seconds that the start of a dashboard may spend on us
+    attr_reader :timeout
+    # @return [Float] seconds after which specs and cards are renewed
+    attr_reader :ttl
+    # @return [String, nil] directory of a snapshot
+    attr_reader :snapshot
+    # @return [Array<String>] one sentence for each value that made no sense
+    attr_reader :warnings
+
+    # @param env [#[]] variables by name
+    def initialize(env = ENV)
+      @env = env
+      @warnings = []
+      @wckeys = list('MULTITENANT_WCKEY', 'multitenant', WCKEY).map { |key| key.downcase.delete_prefix('*') }.uniq
+      @deliveries = list('MULTITENANT_DELIVERY', 'sys/multitenant-delivery_*', TOKEN_PATTERN)
+      @envelopes = list('MULTITENANT_ENVELOPES', ENVELOPES.join(','), /\A(?:#{ENVELOPES.join('|')})\z/)
+      @publisher_in_group = value('MULTITENANT_PUBLISHER_IN_GROUP', 'true', /\A(?:true|false)\z/) == 'true'
+      @publishers = value('MULTITENANT_PUBLISHERS', nil, GROUP)
+      @timeout = seconds('MULTITENANT_TIMEOUT', 3, 0.1..60)
+      @ttl = seconds('MULTITENANT_TTL', 30, 1..86_400)
+      @snapshot = value('MULTITENANT_SNAPSHOT', nil, %r{\A/[^[:cntrl:]]+\z})
+      @env = nil
+      freeze
+    end
+
+    # @return [Hash{String => String}] the MULTITENANT_, OOD_ and SLURM_CONF variables of an `env` file
+    def self.env_file(path)
+      lines = File.readable?(path) ? File.read(path, encoding: 'UTF-8').scrub.lines : []
+      lines.filter_map do |line|
+        name, text = line.strip.delete_prefix('export ').split('=', 2)
+        next unless text && name.match?(/\A(?:MULTITENANT_\w+|OOD_\w+|SLURM_CONF)\z/)
+
+        [name, text.strip.sub(/\A(["'])(.*)\1\z/m, '\2')]
+      end.to_h
+    rescue SystemCallError
+      {}
+    end
+
+    # What {Core} takes.
+    # @param dataroot [String, nil] OOD's data root
+    # @param per_cluster_dataroot [Boolean] OOD's setting of that name
+    # @return [Hash]
+    def to_core(dataroot:, per_cluster_dataroot: false)
+      {
+        uid: Process.euid, gids: [Process.egid, *Process.groups].uniq,
+        deliveries: deliveries, envelopes: envelopes,
+        publisher_in_group: publisher_in_group, publishers: publishers,
+        dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot
+      }
+    end
+
+    private
+
+    def value(name, default, form)
+      text = @env[name].to_s.strip
+      return default if text.empty?
+      return text if text.match?(form)
+
+      refuse(name, text, default)
+    end
+
+    def list(name, default, form)
+      items = value(name, default, //).split(',').map(&:strip).reject(&:empty?)
+      return items if items.any? && items.all? { |item| item.delete_prefix('*').match?(form) || item.match?(form) }
+
+      refuse(name, @env[name].to_s, default).split(',')
+    end
+
+    def seconds(name, default, range)
+      number = Float(value(name, default.to_s, //), exception: false)
+      return number if number && range.cover?(number)
+
+      refuse(name, @env[name].to_s, default).to_f
+    end
+
+    def refuse(name, text, default)
+      shown = text[0, 80].gsub(/[^ -~]/, '?')
+      @warnings << "#{name}=#{shown} makes no sense; #{default.nil? ? 'nothing' : default} is used instead."
+      default
+    end
+  end
+end

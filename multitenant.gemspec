@@ -1,0 +1,21 @@
+# frozen_string_literal: true
+
+require_relative 'lib/multitenant/version'
+
+# The file is named after the project; the gem is not, because RubyGems has another `multitenant`.
+Gem::Specification.new do |spec|
+  spec.name = 'ood_multitenant'
+  spec.version = MultiTenant::VERSION
+  spec.summary = 'Services that run as Slurm jobs, shared through Open OnDemand'
+  spec.description = 'Finds the services that Slurm jobs share with a POSIX group, opens what their names carry and ' \
+                     'gives the members a card and a choice in forms of their Open OnDemand dashboard.'
+  spec.authors = ['The MultiTenant maintainers']
+  spec.licenses = ['MIT', 'GPL-2.0-or-later'] # the latter for ext/multitenant_query alone
+  spec.required_ruby_version = '>= 3.0'
+  spec.files = Dir['{ext,lib}/**/*.{c,h,rb}', 'exe/*', 'initializer/*.rb', 'doc/**/*.md', 'README.md', 'CHANGELOG.md',
+                   'LICENSE', 'SECURITY.md', base: __dir__]
+  spec.bindir = 'exe'
+  spec.executables = ['multitenant']
+  spec.extensions = ['ext/multitenant/extconf.rb', 'ext/multitenant_query/extconf.rb']
+  spec.metadata['rubygems_mfa_required'] = 'true'
+end
