@@ -23,7 +23,7 @@ module MultiTenant
     def secure?(path)
       Pathname.new(path).realpath.ascend.all? do |part|
         stat = part.stat
-        stat.uid.zero? && (stat.mode & 0o022).zero?
+        stat.uid.zero? && stat.mode.nobits?(0o022)
       end
     end
 

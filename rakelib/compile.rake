@@ -10,7 +10,10 @@ task :compile do
     dir = File.expand_path("../build/ext/#{name}", __dir__)
     mkdir_p dir, verbose: false
     chdir dir, verbose: false do
-      ruby File.expand_path("../ext/#{name}/extconf.rb", __dir__), '--quiet', verbose: false unless File.exist?('Makefile')
+      unless File.exist?('Makefile')
+        ruby File.expand_path("../ext/#{name}/extconf.rb", __dir__), '--quiet',
+             verbose: false
+      end
       sh 'make', '--silent', verbose: false
       built = Dir.glob("{#{product},*/#{product}}").first
       cp built, File.expand_path("../lib/multitenant/#{product}", __dir__), verbose: false if built

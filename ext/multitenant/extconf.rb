@@ -23,8 +23,15 @@ unless missing.empty?
   abort "ood_multitenant: see #{File.expand_path('mkmf.log')} for what was tried."
 end
 
-unless try_compile("#include <jansson.h>\n#if JANSSON_VERSION_HEX < 0x020b00\n#error old\n#endif\nint main(void){return 0;}")
-  abort 'ood_multitenant: jansson is older than 2.11; install a newer jansson.'
+RECENT = <<~C
+  #include <jansson.h>
+  #if JANSSON_VERSION_HEX < 0x020b00
+  #error old
+  #endif
+  int main(void) { return 0; }
+C
+unless checking_for('jansson 2.11 or newer') { try_compile(RECENT) }
+  abort 'ood_multitenant: jansson is older than 2.11; install a newer one.'
 end
 
 $CFLAGS << ' -std=gnu11 -fvisibility=hidden'

@@ -173,7 +173,10 @@ module MultiTenant
     end
 
     def open
-      raise Failure.new(EX_USAGE, 'multitenant open needs --job-id and --user.') unless @options[:job_id] && @options[:user]
+      unless @options[:job_id] && @options[:user]
+        raise Failure.new(EX_USAGE,
+                          'multitenant open needs --job-id and --user.')
+      end
       raise Failure.new(EX_USAGE, '--job-id takes 1 to 4294967295.') unless (1..0xffffffff).cover?(@options[:job_id])
 
       name = $stdin.binmode.read(2048).to_s.delete_suffix("\n")
@@ -195,7 +198,12 @@ module MultiTenant
     def receiver
       @receiver ||= begin
         settings = settings_of(environment)
-        source = @options[:records] ? RecordsFile.new(@options[:records]) : Query.new(settings, slurm_conf: clusters.slurm_conf)
+        source = if @options[:records]
+                   RecordsFile.new(@options[:records])
+                 else
+                   Query.new(settings,
+                             slurm_conf: clusters.slurm_conf)
+                 end
         core = settings.to_core(dataroot: dataroot,
                                 per_cluster_dataroot: environment['OOD_PER_CLUSTER_DATAROOT'] == 'true')
         Receiver.new(settings, source: source, clusters: clusters, core: core, log: ->(*) {})

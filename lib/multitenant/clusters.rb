@@ -30,7 +30,7 @@ module MultiTenant
       configs = if File.file?(path)
                   load_yaml(path)&.fetch('v2', nil).to_h.to_a
                 else
-                  Dir.glob(File.join(path, '*.{yml,yaml}')).sort.map do |file|
+                  Dir.glob(File.join(path, '*.{yml,yaml}')).map do |file|
                     [File.basename(file, '.*'), load_yaml(file)&.fetch('v2', nil)]
                   end
                 end
@@ -38,7 +38,7 @@ module MultiTenant
     end
 
     def self.load_yaml(path)
-      config = YAML.safe_load(File.read(path))
+      config = YAML.safe_load_file(path)
       config if config.is_a?(Hash)
     rescue SystemCallError, Psych::Exception
       nil

@@ -117,7 +117,7 @@ module MultiTenant
 
     # One line for each job whose refusal is new.
     def log_refusals
-      now = explain.reject { |_, specs_code, _| QUIET.include?(specs_code) }.to_h { |id, specs_code, _| [id, specs_code] }
+      now = explain.to_h { |id, code, _| [id, code] }.reject { |_, code| QUIET.include?(code) }
       now.each do |id, code|
         @log.call(:info, "job #{id}: #{code}: #{Core.reasons.fetch(code).first}") unless @logged[id] == code
       end
