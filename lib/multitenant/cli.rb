@@ -131,7 +131,7 @@ module MultiTenant
       if @options[:explain]
         explain
       elsif receiver.report['at']
-        puts JSON.pretty_generate(receiver.specs)
+        puts receiver.specs.empty? ? '{}' : JSON.pretty_generate(receiver.specs)
       end
       check_report
     end

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "directory.h"
+
+#include "mt_limits.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_BUFFER = 4096, FIRST_GROUPS = 64 };
+
+/* Replaces the buffer by one of twice the size; its content is not kept. */
+static bool grow(char **buffer, size_t *size)
+{
+    size_t next = *size ? *size * 2 : FIRST_BUFFER;
+    free(*buffer);
+    *buffer = next <= MT_NSS_BUF_MAX ? malloc(next) : NULL;
+    *size = next;
+    return *buffer != NULL;
+}
+
+/* getgrouplist says only that the array is too small; of failures it says nothing. */
+static bool find_groups(struct mt_user *user, gid_t primary)
+{
+    const int most = MT_NSS_BUF_MAX / (int)sizeof(gid_t);
+    for (int size = FIRST_GROUPS; size <= most; size *= 2) {
+        int count = size;
+        gid_t *groups = malloc((size_t)size * sizeof *groups);
+        if (!groups)
+            return false;
+        if (getgrouplist(user->name, primary, groups, &count) >= 0) {
+            user->groups = groups;
+            user->group_count = (size_t)count;
+            return true;
+        }
+        free(groups);
+    }
+    return false;
+}
+
+enum mt_tri mt_user_find(struct mt_user *user, uid_t uid)
+{
+    enum mt_tri answer = MT_TRI_UNKNOWN;
+    char *buffer = NULL;
+    size_t size = 0;
+    struct passwd entry;
+    struct passwd *found = NULL;
+    int error = ERANGE;
+
+    *user = (struct mt_user){0};
+    while (error == ERANGE) {
+        if (!grow(&buffer, &size))
+            goto out;
+        error = getpwuid_r(uid, &entry, buffer, size, &found);
+    }
+    if (error != 0)
+        goto out;
+    if (!found) {
+        answer = MT_TRI_NO;
+        goto out;
+    }
+    user->name = strdup(found->pw_name);
+    if (user->name && find_groups(user, found->pw_gid))
+        answer = MT_TRI_YES;
+    else
+        mt_user_free(user);
+out:
+    free(buffer);
+    return answer;
+}
+
+enum mt_tri mt_group_find(struct mt_group *group, const char *name)
+{
+    char *buffer = NULL;
+    size_t size = 0;
+    struct group *found = NULL;
+    int error = ERANGE;
+
+    *group = (struct mt_group){0};
+    while (error == ERANGE) {
+        if (!grow(&buffer, &size))
+            return MT_TRI_UNKNOWN;
+        error = getgrnam_r(name, &group->entry, buffer, size, &found);
+    }
+    if (error == 0 && found) {
+        group->buffer = buffer;
+        return MT_TRI_YES;
+    }
+    free(buffer);
+    *group = (struct mt_group){0};
+    return error == 0 ? MT_TRI_NO : MT_TRI_UNKNOWN;
+}
+
+bool mt_user_in_group(const struct mt_user *user, const struct mt_group *group)
+{
+    for (size_t i = 0; i < user->group_count; i++) {
+        if (user->groups[i] == group->entry.gr_gid)
+            return true;
+    }
+    for (char *const *member = group->entry.gr_mem; member && *member; member++) {
+        if (strcmp(*member, user->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void mt_user_free(struct mt_user *user)
+{
+    free(user->name);
+    free(user->groups);
+    *user = (struct mt_user){0};
+}
+
+void mt_group_free(struct mt_group *group)
+{
+    free(group->buffer);
+    *group = (struct mt_group){0};
+}

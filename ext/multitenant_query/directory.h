@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Users and groups, as the name service has them. Every call may block for as long as that likes.
+ *
+ * An answer is one of three: it exists, it does not, or that could not be learned. glibc says "does
+ * not" with 0 and no entry; every errno means that some service failed.
+ */
+#ifndef MT_DIRECTORY_H
+#define MT_DIRECTORY_H
+
+#include "attr.h"
+
+#include <grp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum mt_tri { MT_TRI_UNKNOWN = -1, MT_TRI_NO = 0, MT_TRI_YES = 1 };
+
+struct mt_user {
+    char *name;
+    gid_t *groups; /* primary and supplementary */
+    size_t group_count;
+};
+
+struct mt_group {
+    struct group entry; /* its texts live in `buffer` */
+    char *buffer;
+};
+
+/*
+ * Looks up a user by number, with all groups. MT_TRI_YES: *user is set, and freed by the caller;
+ * MT_TRI_NO: no such user; MT_TRI_UNKNOWN: the name service failed, its answer is over
+ * MT_NSS_BUF_MAX, or there is no memory. Thread-safe.
+ */
+MT_NODISCARD MT_NONNULL_ALL enum mt_tri mt_user_find(struct mt_user *user, uid_t uid);
+
+/* The same for a group by name. */
+MT_NODISCARD MT_NONNULL_ALL enum mt_tri mt_group_find(struct mt_group *group, const char *name);
+
+/*
+ * Is the user a member, by his own list of groups or by the group's list of members? Either list
+ * may be short where a name service serves only the other (ignore_group_members, no initgroups).
+ */
+MT_NODISCARD MT_NONNULL_ALL bool mt_user_in_group(const struct mt_user *user,
+                                                  const struct mt_group *group);
+
+/* Free and zero; a zeroed one is fine. */
+MT_NONNULL_ALL void mt_user_free(struct mt_user *user);
+MT_NONNULL_ALL void mt_group_free(struct mt_group *group);
+
+#endif

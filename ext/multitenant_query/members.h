@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who belongs to which group: the name service's answers for all jobs of a run, with a time limit.
+ *
+ * A thread of its own does the look-ups, so that a name service that hangs costs the answers that
+ * are still missing and nothing else. Each user and each group is looked up once. The jobs of
+ * different publishers take turns: somebody with thousands of jobs of as many groups makes the
+ * others wait for one of his look-ups at a time.
+ *
+ * Use: _new, _ask for each job, _run, _answer for each, _free; all from one thread.
+ */
+#ifndef MT_MEMBERS_H
+#define MT_MEMBERS_H
+
+#include "attr.h"
+#include "directory.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+struct mt_members;
+
+struct mt_member_answer {
+    bool done;               /* false: not looked up in time; all below is unknown */
+    enum mt_tri group_known; /* MT_TRI_YES: gid is set */
+    gid_t gid;
+    enum mt_tri in_group; /* is the publisher a member of the group that the job names */
+    enum mt_tri allowed;  /* and of the group of publishers; unknown where none was given */
+    const char *user;     /* the publisher's name, borrows from mt_members; NULL: not known */
+};
+
+/*
+ * For at most `most` questions. `publishers` is the group whose members may publish, or NULL; it
+ * must live on. Returns NULL without memory; the caller frees.
+ */
+MT_NODISCARD struct mt_members *mt_members_new(size_t most, const char *publishers);
+
+/*
+ * Adds a question: publisher and the group of `len` bytes that he names, or NULL where the name of
+ * the job is not that of a share. With `want_user` the publisher's name is asked for. Questions
+ * count from 0. Returns false without memory, or over `most`.
+ */
+MT_NODISCARD MT_NONNULL(1) bool mt_members_ask(struct mt_members *members, uid_t uid,
+                                               const char *group, size_t len, bool want_user);
+
+/* Looks all up, once. Returns at `until` (CLOCK_MONOTONIC) at the latest: were all answered? */
+MT_NODISCARD MT_NONNULL_ALL bool mt_members_run(struct mt_members *members,
+                                                const struct timespec *until);
+
+/* The answer to question `index`, as far as it is there. */
+MT_NONNULL_ALL void mt_members_answer(struct mt_members *members, size_t index,
+                                      struct mt_member_answer *answer);
+
+/* Frees all, NULL is fine. While a look-up still hangs it does nothing: the process has to end. */
+void mt_members_free(struct mt_members *members);
+
+#endif

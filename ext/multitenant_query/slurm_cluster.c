@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "slurm_cluster.h"
+
+#include "deadline.h"
+#include "errlog.h"
+#include "slurm_compat.h"
+#include "slurm_failure.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+const char *mt_cluster_slurm_version(char text[32])
+{
+    snprintf(text, 32, "%d.%02d.%d", SLURM_VERSION_MAJOR(SLURM_VERSION_NUMBER),
+             SLURM_VERSION_MINOR(SLURM_VERSION_NUMBER), SLURM_VERSION_MICRO(SLURM_VERSION_NUMBER));
+    return text;
+}
+
+/* Another release's structures have their members elsewhere; the loader sees that by the library's
+ * name, unless someone made a link of it. */
+static int check_api(void)
+{
+    long api = slurm_api_version() >> 16;
+    if (MT_SLURM_API == 0 || api == MT_SLURM_API)
+        return 0;
+    char version[32];
+    mt_errlog_say("libslurm's API is %ld and this program was built for %d (Slurm %s); "
+                  "rebuild: gem pristine ood_multitenant",
+                  api, MT_SLURM_API, mt_cluster_slurm_version(version));
+    return EX_CONFIG;
+}
+
+/* For a file that it can't read libslurm waits a minute (slurm_conf_init, 22.05 to 26.05). */
+static int check_conf(void)
+{
+    const char *path = getenv("SLURM_CONF");
+    if (!path)
+        return 0;
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int error = fd < 0 || fstat(fd, &st) != 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    if (!error && S_ISREG(st.st_mode))
+        return 0;
+    mt_errlog_say("SLURM_CONF names %s, which cannot be read (%s); set it to the slurm.conf of "
+                  "this cluster",
+                  path, error ? strerror(error) : "not a regular file");
+    return EX_CONFIG;
+}
+
+static int load_conf(slurm_conf_t **conf)
+{
+    *conf = NULL;
+    errno = 0;
+    if (slurm_load_ctl_conf(0, conf) == SLURM_SUCCESS && *conf && (*conf)->cluster_name)
+        return 0;
+    return mt_slurm_failure("slurmctld", errno);
+}
+
+static int no_accounting(const char *where)
+{
+    mt_errlog_say("Slurm's accounting is off %s, so that no job can be found by its WCKey; set "
+                  "AccountingStorageType=accounting_storage/slurmdbd in slurm.conf",
+                  where);
+    return EX_CONFIG;
+}
+
+/* Without slurmdbd libslurm answers with no jobs instead of an error. */
+static int check_accounting(const slurm_conf_t *conf)
+{
+    const char *type = conf->accounting_storage_type;
+    return type && strstr(type, "slurmdbd") ? 0 : no_accounting("in slurmctld");
+}
+
+/*
+ * errno alone tells of a failure: the connection may be there all the same. Neither is there where
+ * this host's slurm.conf has no accounting.
+ */
+static int connect_db(struct mt_cluster *cluster)
+{
+    mt_deadline_step(MT_STEP_SLURMDBD);
+    errno = 0;
+    cluster->db = slurmdb_connection_get(NULL);
+    if (errno)
+        return mt_slurm_failure("slurmdbd", errno);
+    return cluster->db ? 0 : no_accounting("on this host");
+}
+
+/* Makes libslurm talk to another cluster's slurmctld, whose address slurmdbd knows. */
+static int turn_to(struct mt_cluster *cluster, const char *wanted)
+{
+    char names[256];
+    snprintf(names, sizeof names, "%s", wanted); /* libslurm takes no const */
+    cluster->siblings = slurmdb_get_info_cluster(names);
+    if (cluster->siblings) {
+        mt_slurm_iter iter = slurm_list_iterator_create(cluster->siblings);
+        for (slurmdb_cluster_rec_t *rec; (rec = slurm_list_next(iter));) {
+            if (rec->name && strcmp(rec->name, wanted) == 0)
+                working_cluster_rec = rec;
+        }
+        slurm_list_iterator_destroy(iter);
+    }
+    if (working_cluster_rec)
+        return 0;
+    mt_errlog_say("slurmdbd knows no cluster \"%s\" with a slurmctld; compare with "
+                  "sacctmgr show cluster",
+                  wanted);
+    return EX_CONFIG;
+}
+
+/* The name of this process's user as the name service has it, or NULL; the caller frees. */
+static char *own_name(void)
+{
+    char buffer[16 * 1024];
+    struct passwd entry;
+    struct passwd *found = NULL;
+    mt_deadline_step(MT_STEP_NAMES);
+    int error = getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &found);
+    mt_deadline_step(MT_STEP_SLURMDBD);
+    return error == 0 && found ? strdup(found->pw_name) : NULL;
+}
+
+/* Operators and administrators of slurmdbd see all jobs in both daemons. Unknown counts as no. */
+static bool is_operator(void *db)
+{
+    bool admin = false;
+    char *name = own_name();
+    mt_slurm_list names = name ? slurm_list_create(NULL) : NULL;
+    if (names) {
+        slurm_list_append(names, name);
+        slurmdb_assoc_cond_t of_name = {.user_list = names};
+        slurmdb_user_cond_t cond = {.assoc_cond = &of_name};
+        mt_slurm_list users = slurmdb_users_get(db, &cond);
+        slurmdb_user_rec_t *user = users ? slurm_list_pop(users) : NULL;
+        admin = user && user->admin_level >= SLURMDB_ADMIN_OPERATOR;
+        slurmdb_destroy_user_rec(user);
+        if (users)
+            slurm_list_destroy(users);
+        slurm_list_destroy(names);
+    }
+    free(name);
+    return admin;
+}
+
+static int look_what_is_hidden(struct mt_cluster *cluster, const slurm_conf_t *conf)
+{
+    uid_t me = getuid();
+    cluster->sees_all = true;
+    if (me == 0 || me == conf->slurm_user_id)
+        return 0;
+    bool hides = (conf->private_data & PRIVATE_DATA_JOBS) != 0;
+    errno = 0;
+    if (!hides && !mt_slurmdbd_hides_jobs(cluster->db, hides, &hides))
+        return mt_slurm_failure("slurmdbd", errno);
+    if (hides)
+        cluster->sees_all = is_operator(cluster->db);
+    return 0;
+}
+
+int mt_cluster_open(struct mt_cluster *cluster, const char *wanted)
+{
+    int status = EX_SOFTWARE;
+    slurm_conf_t *conf = NULL;
+    *cluster = (struct mt_cluster){0};
+
+    mt_deadline_step(MT_STEP_CONF);
+    if ((status = check_api()) || (status = check_conf()))
+        goto out;
+    slurm_init(NULL);
+    mt_deadline_step(MT_STEP_SLURMCTLD);
+    if ((status = load_conf(&conf)) || (status = check_accounting(conf)) ||
+        (status = connect_db(cluster)))
+        goto out;
+    if (*wanted && strcasecmp(wanted, conf->cluster_name) != 0) {
+        mt_slurm_conf_free(conf);
+        conf = NULL;
+        if ((status = turn_to(cluster, wanted)))
+            goto out;
+        mt_deadline_step(MT_STEP_SLURMCTLD);
+        if ((status = load_conf(&conf)))
+            goto out;
+        mt_deadline_step(MT_STEP_SLURMDBD);
+    }
+    if ((status = look_what_is_hidden(cluster, conf)))
+        goto out;
+    cluster->name = strdup(conf->cluster_name);
+    if (!cluster->name) {
+        mt_errlog_say("out of memory");
+        status = EX_OSERR;
+    }
+out:
+    if (conf)
+        mt_slurm_conf_free(conf);
+    return status;
+}
+
+void mt_cluster_close(struct mt_cluster *cluster)
+{
+    if (cluster->db)
+        slurmdb_connection_close(&cluster->db);
+    working_cluster_rec = NULL;
+    if (cluster->siblings)
+        slurm_list_destroy(cluster->siblings);
+    free(cluster->name);
+    *cluster = (struct mt_cluster){0};
+}

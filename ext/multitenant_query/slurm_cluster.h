@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One Slurm cluster, open for questions. Statuses are those of sysexits.h; 0 is fine. */
+#ifndef MT_SLURM_CLUSTER_H
+#define MT_SLURM_CLUSTER_H
+
+#include "attr.h"
+
+#include <stdbool.h>
+
+struct mt_cluster {
+    char *name;     /* Slurm's ClusterName */
+    bool sees_all;  /* false: PrivateData hides others' jobs from this user */
+    void *db;       /* connection to slurmdbd */
+    void *siblings; /* Slurm's list that working_cluster_rec points into; NULL: own cluster */
+};
+
+/* Of the headers that were compiled against, as "22.05.8". */
+const char *mt_cluster_slurm_version(char text[32]);
+
+/*
+ * Reads Slurm's configuration, asks slurmctld and slurmdbd what cluster this is and what it hides,
+ * and leaves a connection to slurmdbd open. `wanted` is another cluster's name in lower case, or ""
+ * for that of slurm.conf.
+ *
+ * 0; 69 (EX_UNAVAILABLE): a daemon does not answer; 78 (EX_CONFIG): this host's configuration, an
+ * unknown cluster, or another libslurm than the one compiled against; 71 (EX_OSERR): no memory.
+ * Other than 0, a sentence was said. The caller closes *cluster in any case. Once in a process:
+ * libslurm keeps its state in globals. May end the process (deadline.h).
+ */
+MT_NODISCARD MT_NONNULL_ALL int mt_cluster_open(struct mt_cluster *cluster, const char *wanted);
+
+/* Closes the connection, frees and zeroes; a zeroed one is fine. */
+MT_NONNULL_ALL void mt_cluster_close(struct mt_cluster *cluster);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "slurm_jobs.h"
+
+#include "deadline.h"
+#include "errlog.h"
+#include "mt_limits.h"
+#include "slurm_compat.h"
+#include "slurm_failure.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+
+/* A job that slurmdbd named. Its texts borrow from slurmdbd's answer. */
+struct wanted {
+    uint32_t job_id;
+    uint32_t uid;
+    const char *user;
+    const char *wckey;
+    bool taken;
+};
+
+struct wanteds {
+    struct wanted *items; /* by uid, then by job id, none twice */
+    size_t count;
+};
+
+static int no_memory(void)
+{
+    mt_errlog_say("out of memory");
+    return EX_OSERR;
+}
+
+/* ---- slurmdbd ---- */
+
+/* Seconds that this host's clock may be behind slurmdbd's without a new job being missed. */
+enum { CLOCK_SLACK = 60 };
+
+/* A list of texts of its own, which libslurm frees with free(). */
+static int list_add(mt_slurm_list list, const char *prefix, const char *text)
+{
+    size_t size = strlen(prefix) + strlen(text) + 1;
+    char *copy = malloc(size);
+    if (!copy)
+        return EX_OSERR;
+    snprintf(copy, size, "%s%s", prefix, text);
+    slurm_list_append(list, copy);
+    return 0;
+}
+
+/*
+ * wckey_list: slurmdbd compares exactly, and a default key is stored as "*key". cluster_list: none
+ * means all clusters. db_flags: zero means jobs that no scheduler started. The times: without them
+ * MaxQueryTimeRange counts from the epoch (_get_jobs_cond, src/slurmdbd/proc_req.c).
+ */
+static int fill_condition(slurmdb_job_cond_t *cond, const char *cluster,
+                          const char (*keys)[MT_OPTION_KEY_MAX + 1], size_t key_count)
+{
+    char state[16];
+    snprintf(state, sizeof state, "%d", JOB_RUNNING);
+    cond->db_flags = SLURMDB_JOB_FLAG_NOTSET;
+    cond->flags = JOBCOND_FLAG_NO_STEP;
+    cond->usage_start = time(NULL);
+    cond->usage_end = cond->usage_start + CLOCK_SLACK;
+    if (list_add(cond->cluster_list, "", cluster) || list_add(cond->state_list, "", state))
+        return no_memory();
+    for (size_t i = 0; i < key_count; i++) {
+        if (list_add(cond->wckey_list, "", keys[i]) || list_add(cond->wckey_list, "*", keys[i]))
+            return no_memory();
+    }
+    return 0;
+}
+
+/* On 0 *rows is a list that the caller destroys. */
+static int ask_slurmdbd(mt_slurm_list *rows, const struct mt_cluster *cluster,
+                        const char (*keys)[MT_OPTION_KEY_MAX + 1], size_t key_count)
+{
+    slurmdb_job_cond_t cond = {
+        .cluster_list = slurm_list_create(free),
+        .state_list = slurm_list_create(free),
+        .wckey_list = slurm_list_create(free),
+    };
+    mt_deadline_step(MT_STEP_SLURMDBD);
+    int status = fill_condition(&cond, cluster->name, keys, key_count);
+    if (status == 0) {
+        errno = 0;
+        *rows = slurmdb_jobs_get(cluster->db, &cond);
+        if (!*rows)
+            status = mt_slurm_failure("slurmdbd", errno);
+    }
+    slurm_list_destroy(cond.cluster_list);
+    slurm_list_destroy(cond.state_list);
+    slurm_list_destroy(cond.wckey_list);
+    return status;
+}
+
+static int by_uid(const void *left, const void *right)
+{
+    const struct wanted *a = left;
+    const struct wanted *b = right;
+    if (a->uid != b->uid)
+        return a->uid < b->uid ? -1 : 1;
+    return (a->job_id > b->job_id) - (a->job_id < b->job_id);
+}
+
+static void drop_doubles(struct wanteds *wanteds)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < wanteds->count; i++) {
+        if (kept == 0 || by_uid(&wanteds->items[kept - 1], &wanteds->items[i]) != 0)
+            wanteds->items[kept++] = wanteds->items[i];
+    }
+    wanteds->count = kept;
+}
+
+static int read_rows(struct wanteds *wanteds, mt_slurm_list rows)
+{
+    int count = slurm_list_count(rows);
+    if (count <= 0)
+        return 0;
+    wanteds->items = calloc((size_t)count, sizeof *wanteds->items);
+    if (!wanteds->items)
+        return no_memory();
+    mt_slurm_iter iter = slurm_list_iterator_create(rows);
+    for (slurmdb_job_rec_t *row; (row = slurm_list_next(iter));) {
+        wanteds->items[wanteds->count++] = (struct wanted){
+            .job_id = row->jobid,
+            .uid = row->uid,
+            .user = row->user,
+            .wckey = row->wckey,
+        };
+    }
+    slurm_list_iterator_destroy(iter);
+    qsort(wanteds->items, wanteds->count, sizeof *wanteds->items, by_uid);
+    drop_doubles(wanteds);
+    return 0;
+}
+
+/* ---- slurmctld ---- */
+
+/* RUNNING, and its nodes are up and its processes not stopped. */
+static bool is_running(const slurm_job_info_t *info)
+{
+    const uint32_t not_yet_or_no_more =
+        JOB_COMPLETING | JOB_CONFIGURING | JOB_POWER_UP_NODE | JOB_STOPPED;
+    return (info->job_state & JOB_STATE_BASE) == JOB_RUNNING &&
+           (info->job_state & not_yet_or_no_more) == 0;
+}
+
+static char *copy(const char *text)
+{
+    return strdup(text ? text : "");
+}
+
+static void job_free(struct mt_job *job)
+{
+    free(job->name);
+    free(job->wckey);
+    free(job->user);
+    *job = (struct mt_job){0};
+}
+
+/* *jobs has room for each that is wanted, once. */
+static int job_add(struct mt_jobs *jobs, const slurm_job_info_t *info, struct wanted *wanted)
+{
+    const char *key = wanted->wckey && *wanted->wckey == '*' ? wanted->wckey + 1 : wanted->wckey;
+    struct mt_job job = {
+        .job_id = info->job_id,
+        .uid = info->user_id,
+        .restarts = info->restart_cnt,
+        .start = (int64_t)info->start_time,
+        .end = info->time_limit == INFINITE ? 0 : (int64_t)info->end_time,
+        .name = copy(info->name),
+        .wckey = copy(key),
+        .user = wanted->user && *wanted->user ? strdup(wanted->user) : NULL,
+    };
+    if (!job.name || !job.wckey || (wanted->user && *wanted->user && !job.user)) {
+        job_free(&job);
+        return no_memory();
+    }
+    wanted->taken = true;
+    jobs->items[jobs->count++] = job;
+    return 0;
+}
+
+/*
+ * Takes from an answer the jobs that are wanted of one submitter. The answer to the id of an array
+ * or het job holds its other members too, and that for a submitter all of his jobs.
+ */
+static int take(struct mt_jobs *jobs, const job_info_msg_t *answer, struct wanted *wanted,
+                size_t count)
+{
+    for (uint32_t i = 0; i < answer->record_count; i++) {
+        const slurm_job_info_t *info = &answer->job_array[i];
+        struct wanted key = {.job_id = info->job_id, .uid = wanted->uid};
+        struct wanted *found = bsearch(&key, wanted, count, sizeof key, by_uid);
+        if (!found || found->taken || !is_running(info))
+            continue;
+        int status = job_add(jobs, info, found);
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+/* Takes what an RPC brought and frees it. That there is no such job is no failure. */
+static int settle(struct mt_jobs *jobs, int rc, job_info_msg_t *answer, struct wanted *wanted,
+                  size_t count)
+{
+    int error = errno;
+    int status = 0;
+    if (rc == SLURM_SUCCESS && answer)
+        status = take(jobs, answer, wanted, count);
+    else if (error != ESLURM_INVALID_JOB_ID)
+        status = mt_slurm_failure("slurmctld", error);
+    if (answer)
+        slurm_free_job_info_msg(answer);
+    return status;
+}
+
+/* `wanted` is all that is wanted of one submitter. */
+static int ask_slurmctld(struct mt_jobs *jobs, struct wanted *wanted, size_t count)
+{
+    int status = 0;
+    if (count > MT_ASK_EACH_MAX) {
+        job_info_msg_t *answer = NULL;
+        int rc = slurm_load_job_user(&answer, wanted->uid, SHOW_LOCAL | SHOW_ALL);
+        return settle(jobs, rc, answer, wanted, count);
+    }
+    for (size_t i = 0; i < count && status == 0; i++) {
+        job_info_msg_t *answer = NULL;
+        int rc = mt_slurm_load_job(&answer, wanted[i].job_id);
+        status = settle(jobs, rc, answer, &wanted[i], 1);
+    }
+    return status;
+}
+
+static int ask_all(struct mt_jobs *jobs, struct wanteds *wanteds)
+{
+    int status = 0;
+    mt_deadline_step(MT_STEP_SLURMCTLD);
+    jobs->items = calloc(wanteds->count + 1, sizeof *jobs->items);
+    if (!jobs->items)
+        return no_memory();
+    for (size_t from = 0, to; from < wanteds->count && status == 0; from = to) {
+        for (to = from; to < wanteds->count && wanteds->items[to].uid == wanteds->items[from].uid;)
+            to++;
+        status = ask_slurmctld(jobs, &wanteds->items[from], to - from);
+    }
+    return status;
+}
+
+/* ---- both ---- */
+
+static int by_start(const void *left, const void *right)
+{
+    const struct mt_job *a = left;
+    const struct mt_job *b = right;
+    if (a->start != b->start)
+        return a->start < b->start ? -1 : 1;
+    return (a->job_id > b->job_id) - (a->job_id < b->job_id);
+}
+
+int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_cluster *cluster,
+                const char (*keys)[MT_OPTION_KEY_MAX + 1], size_t key_count)
+{
+    mt_slurm_list rows = NULL;
+    struct wanteds wanteds = {0};
+
+    *jobs = (struct mt_jobs){0};
+    int status = ask_slurmdbd(&rows, cluster, keys, key_count);
+    if (status == 0)
+        status = read_rows(&wanteds, rows);
+    if (status == 0)
+        status = ask_all(jobs, &wanteds);
+    if (jobs->count > 1)
+        qsort(jobs->items, jobs->count, sizeof *jobs->items, by_start);
+    free(wanteds.items);
+    if (rows)
+        slurm_list_destroy(rows);
+    return status;
+}
+
+void mt_jobs_free(struct mt_jobs *jobs)
+{
+    for (size_t i = 0; i < jobs->count; i++)
+        job_free(&jobs->items[i]);
+    free(jobs->items);
+    *jobs = (struct mt_jobs){0};
+}

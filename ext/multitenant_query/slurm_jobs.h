@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The running jobs of some WCKeys. */
+#ifndef MT_SLURM_JOBS_H
+#define MT_SLURM_JOBS_H
+
+#include "attr.h"
+#include "options.h"
+#include "slurm_cluster.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One running job. Texts are NUL-terminated, of any bytes, and belong to it. */
+struct mt_job {
+    uint32_t job_id; /* raw id: also of an array's task and of a het job's component */
+    uint32_t uid;    /* slurmctld's word, as are all numbers and the name */
+    uint32_t restarts;
+    int64_t start; /* seconds since the epoch */
+    int64_t end;   /* the same; 0: no time limit */
+    char *name;
+    char *wckey; /* without the "*" of a user's default key */
+    char *user;  /* slurmdbd's word; NULL where the job has no association */
+};
+
+struct mt_jobs {
+    struct mt_job *items; /* by start, then by job id */
+    size_t count;
+};
+
+/*
+ * Asks slurmdbd for the ids of the running jobs that have one of the `key_count` WCKeys, and
+ * slurmctld for each. A job that does not run in slurmctld (suspended, completing, ended, unknown)
+ * is left out.
+ *
+ * 0: *jobs is all of them; 69 (EX_UNAVAILABLE): a daemon did not answer, *jobs is what is known;
+ * 71 (EX_OSERR): no memory. Other than 0, a sentence was said. The caller frees *jobs in any case.
+ */
+MT_NODISCARD MT_NONNULL_ALL int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_cluster *cluster,
+                                            const char (*keys)[MT_OPTION_KEY_MAX + 1],
+                                            size_t key_count);
+
+/* Frees and zeroes; a zeroed one is fine. */
+MT_NONNULL_ALL void mt_jobs_free(struct mt_jobs *jobs);
+
+#endif
