@@ -1,0 +1,32 @@
+# frozen_string_literal: true
+
+# What of a dashboard's boot the initializer sees; prints what came of it as JSON.
+# ruby boot.rb INITIALIZER DATAROOT
+require 'json'
+require 'logger'
+require 'stringio'
+
+LINES = StringIO.new
+
+module Rails
+  def self.logger
+    @logger ||= Logger.new(LINES, formatter: ->(level, _, _, line) { "#{level} #{line}\n" })
+  end
+end
+
+module OodAppkit
+  Cluster = Struct.new(:id, :job_config)
+
+  def self.clusters
+    [Cluster.new(:hpc, { adapter: 'slurm', cluster: 'hpc' })]
+  end
+
+  def self.dataroot
+    ARGV[1]
+  end
+end
+
+start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+load ARGV[0]
+seconds = Process.clock_gettime(Process::CLOCK_MONOTONIC) - start
+puts JSON.generate(seconds: seconds, specs: MultiTenant.specs, report: MultiTenant.report, log: LINES.string.lines)

@@ -1,0 +1,145 @@
+# frozen_string_literal: true
+
+require_relative 'bed'
+
+# What a dashboard does while Slurm, or a part of it, is away: it starts in time and keeps its cards.
+class TestFailures < BedTest
+  # Its parents all belong to root, as the initializer asks of a gem.
+  GEMS = '/opt/multitenant-testbed-gems'
+  TIMEOUT = 1.5
+
+  Minitest.after_run { FileUtils.rm_rf(GEMS) }
+
+  def self.install_gem
+    return if File.directory?(GEMS)
+
+    Dir.chdir(Bed::ROOT) do
+      gem = File.join(Bed::OURS, 'ood_multitenant.gem')
+      system('gem', 'build', '--silent', '--output', gem, 'multitenant.gemspec', exception: true)
+      system('gem', 'install', '--silent', '--local', '--no-document', '--install-dir', GEMS, gem, exception: true)
+    end
+  end
+
+  def setup
+    super
+    self.class.install_gem
+    FileUtils.cp(File.join(__dir__, 'boot.rb'), Bed::OURS)
+    @job_id, @id = Bed.share
+    assert_equal ["written #{@id}"], Bed.cards('hpcstudent')
+  end
+
+  def boot(env = {})
+    env = { 'MULTITENANT_ENABLE' => 'true', 'MULTITENANT_TIMEOUT' => TIMEOUT.to_s, 'GEM_PATH' => GEMS,
+            'RUBYLIB' => '' }.merge(env)
+    result = Bed.as('hpcstudent', RbConfig.ruby, File.join(Bed::OURS, 'boot.rb'),
+                    File.join(Bed::OURS, 'initializer/multitenant.rb'),
+                    File.join(Bed.home('hpcstudent'), 'ondemand/data/sys/dashboard'), env: env)
+    assert_empty result.err
+    JSON.parse(result.out)
+  end
+
+  # The dashboard started in time, said one thing, and the card is as it was.
+  def assert_endured(booted, said)
+    assert_operator booted['seconds'], :<, TIMEOUT + 0.5
+    assert_empty booted['specs']
+    assert_equal 1, booted['log'].size, booted['log'].inspect
+    assert_match said, booted['log'].first
+    assert_match(/\AWARN multitenant: /, booted['log'].first)
+    assert_card 'hpcstudent', @id
+  end
+
+  def test_nothing_is_wrong
+    booted = boot
+    assert_equal [@job_id.to_s], booted['specs'].keys
+    assert_empty booted['log']
+    assert_equal 1, booted.dig('report', 'accepted')
+  end
+
+  def test_slurm_conf_is_missing
+    assert_endured boot('SLURM_CONF' => '/nonexistent/slurm.conf'), %r{/nonexistent/slurm\.conf}
+    result = Bed.multitenant('hpcstudent', 'specs', env: { 'SLURM_CONF' => '/nonexistent/slurm.conf' })
+    assert_equal 78, result.code
+    assert_equal 1, result.err.lines.size, result.err
+  end
+
+  def test_slurmdbd_is_down
+    Bed.testbed('stop', 'slurmdbd')
+    assert_endured boot, /slurmdbd/
+    result = Bed.multitenant('hpcstudent', 'cards')
+    assert_equal 69, result.code
+    assert_equal 1, result.err.lines.size, result.err
+    assert_card 'hpcstudent', @id
+  ensure
+    Bed.testbed('start', 'slurmdbd')
+  end
+
+  def test_slurmctld_is_down
+    Bed.testbed('stop', 'slurmctld')
+    assert_endured boot, /slurmctld/
+  ensure
+    Bed.testbed('start', 'slurmctld')
+  end
+
+  %w[munged slurmdbd slurmctld].each do |daemon|
+    define_method("test_#{daemon}_hangs") do
+      pid = Integer(File.read(File.join(Bed::DIR, 'run', "#{daemon}.pid")))
+      Process.kill(:STOP, pid)
+      assert_endured boot, /did not answer within/
+      result = Bed.multitenant('hpcstudent', 'specs', env: { 'MULTITENANT_TIMEOUT' => '1' })
+      assert_equal 75, result.code
+      assert_operator result.seconds, :<, 3
+    ensure
+      Process.kill(:CONT, pid)
+    end
+  end
+
+  def test_munged_is_down
+    Bed.testbed('stop', 'munged')
+    assert_endured boot, /munge/i
+  ensure
+    Bed.testbed('start', 'munged')
+  end
+
+  def test_a_name_service_that_hangs_costs_no_card
+    stub = hanging_name_service
+    result = Bed.as('hpcstudent', File.join(Bed::OURS, 'lib/multitenant/multitenant-query'), '--wckey', 'multitenant',
+                    '--timeout', '2', env: { 'LD_PRELOAD' => stub })
+    assert_equal 0, result.code, result.err
+    record = JSON.parse(result.out.lines[1])
+    assert_equal [nil, nil, true], record.values_at('group_gid', 'publisher_in_group', 'out_of_time')
+    cards = Bed.multitenant('hpcstudent', 'cards', '--records', '-', input: result.out)
+    assert_equal "kept #{@id}\n", cards.out
+    assert_card 'hpcstudent', @id
+  end
+
+  # A library whose getgrnam_r never answers.
+  def hanging_name_service
+    source = File.join(Bed::OURS, 'hang.c')
+    File.write(source, <<~C)
+      #include <grp.h>
+      #include <unistd.h>
+      int getgrnam_r(const char *n, struct group *g, char *b, size_t l, struct group **r)
+      {
+          (void)n, (void)g, (void)b, (void)l, (void)r;
+          for (;;)
+              pause();
+      }
+    C
+    "#{source}.so".tap { |stub| system('cc', '-shared', '-fPIC', '-o', stub, source, exception: true) }
+  end
+
+  def test_with_private_data_nothing_is_removed
+    hidden = 'PrivateData=jobs'
+    [{ 'slurm.conf' => hidden, 'slurmdbd.conf' => hidden }, { 'slurm.conf' => hidden },
+     { 'slurmdbd.conf' => hidden }].each do |files|
+      Bed.configured(files) do
+        result = Bed.multitenant('hpcstudent', 'jobs')
+        assert_equal 'own', JSON.parse(result.out.lines.first)['sees'], "#{files} #{result.err}"
+        assert_empty(Bed.cards('hpcstudent').grep_v(/\Akept/))
+        assert_card 'hpcstudent', @id
+        assert_equal [@job_id.to_s], Bed.specs('hpcfaculty').keys
+      end
+    end
+    assert_equal 'all', JSON.parse(Bed.multitenant('hpcstudent', 'jobs').out.lines.first)['sees']
+  end
+end
