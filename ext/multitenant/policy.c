@@ -76,6 +76,8 @@ enum mt_reason mt_policy_gate(const struct mt_record *record, const char *publis
         return MT_REASON_name_too_long;
     if (!mt_jobname_split(record->name, record->name_len, name))
         return MT_REASON_malformed_name;
+    if (!*record->user)
+        return unknown(record);
     enum mt_reason reason = group_gate(record, settings);
     if (reason != MT_REASON_ok || !settings->publishers)
         return reason;

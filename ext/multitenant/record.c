@@ -7,14 +7,20 @@
 /* The kinds of line in a stream. */
 enum line { LINE_HEADER, LINE_JOB, LINE_END, LINE_BAD };
 
-static bool get_text(const json_t *object, const char *key, size_t max, const char **out)
+/* A text of at most MT_NAME_MAX bytes without NUL; it may be empty. */
+static bool get_text(const json_t *object, const char *key, const char **out)
 {
     const json_t *value = json_object_get(object, key);
     *out = json_string_value(value);
     if (!*out)
         return false;
     size_t len = json_string_length(value);
-    return len > 0 && len <= max && strlen(*out) == len;
+    return len <= MT_NAME_MAX && strlen(*out) == len;
+}
+
+static bool get_name_text(const json_t *object, const char *key, const char **out)
+{
+    return get_text(object, key, out) && **out;
 }
 
 static bool get_integer(const json_t *object, const char *key, int64_t min, int64_t max,
@@ -104,11 +110,11 @@ static bool parse_job(json_t *json, const struct mt_stream *stream, struct mt_re
     memset(out, 0, sizeof *out);
     out->json = json_incref(json);
     out->out_of_time = json_is_true(json_object_get(json, "out_of_time"));
-    if (json_object_get(json, "wckey") && !get_text(json, "wckey", MT_NAME_MAX, &out->wckey))
+    if (json_object_get(json, "wckey") && !get_name_text(json, "wckey", &out->wckey))
         return false;
-    return get_text(json, "cluster", MT_NAME_MAX, &out->cluster) &&
+    return get_name_text(json, "cluster", &out->cluster) &&
            strcmp(out->cluster, stream->cluster) == 0 && get_u32(json, "job_id", &out->job_id) &&
-           out->job_id > 0 && get_text(json, "user", MT_NAME_MAX, &out->user) &&
+           out->job_id > 0 && get_text(json, "user", &out->user) &&
            get_u32(json, "uid", &out->uid) && get_name(out) &&
            get_integer(json, "start", 0, INT64_MAX, &out->start) &&
            get_integer(json, "end", 0, INT64_MAX, &out->end) &&
@@ -138,16 +144,15 @@ static bool parse_header(json_t *json, struct mt_stream *out)
     memset(out, 0, sizeof *out);
     out->header = json_incref(json);
     out->wckeys = json_object_get(json, "wckeys");
-    if (json_object_get(json, "publishers") &&
-        !get_text(json, "publishers", MT_NAME_MAX, &out->publishers))
+    if (json_object_get(json, "publishers") && !get_name_text(json, "publishers", &out->publishers))
         return false;
-    if (!get_text(json, "sees", MT_NAME_MAX, &sees))
+    if (!get_name_text(json, "sees", &sees))
         return false;
     out->sees_all = strcmp(sees, "all") == 0;
     return (out->sees_all || strcmp(sees, "own") == 0) &&
            get_integer(json, "multitenant", 1, 1, &version) &&
            get_integer(json, "generated", 0, INT64_MAX, &out->generated) &&
-           get_text(json, "cluster", MT_NAME_MAX, &out->cluster) && wckeys_ok(out->wckeys);
+           get_name_text(json, "cluster", &out->cluster) && wckeys_ok(out->wckeys);
 }
 
 static int by_job_id(const void *a, const void *b)

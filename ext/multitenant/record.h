@@ -34,7 +34,7 @@ struct mt_record {
     json_t *json;
     json_t *name_json;
     const char *cluster;
-    const char *user;
+    const char *user;  /* empty: could not be learned */
     const char *wckey; /* NULL where the record has none: any of the stream's */
     const char *name;
     size_t name_len;

@@ -36,9 +36,8 @@ MT_NONNULL_ALL void mt_errlog_cause(char cause[MT_ERRLOG_CAUSE_MAX + 1]);
 
 /*
  * Writes "multitenant-query: ", the sentence and a newline to the real standard error, printable
- * ASCII only, and remembers that something was said. mt_errlog_say takes a printf format;
- * mt_errlog_write joins `count` texts, says nothing when something was said before, and is
- * async-signal-safe.
+ * ASCII only; once in a process, the first sentence wins. mt_errlog_say takes a printf format;
+ * mt_errlog_write joins `count` texts and is async-signal-safe.
  */
 MT_NONNULL_ALL MT_PRINTF(1, 2) void mt_errlog_say(const char *format, ...);
 MT_NONNULL_ALL void mt_errlog_write(const char *const *texts, size_t count);

@@ -1,16 +1,23 @@
 # frozen_string_literal: true
 
 # Builds multitenant-query, the program that asks Slurm, and installs it beside lib/multitenant.
-#
-#   ruby extconf.rb && make          in any directory
-#   ruby extconf.rb --help           options of mkmf, as --with-cflags=FLAGS
-#     --with-slurm-dir=DIR           where Slurm is installed (--with-slurm-include, --with-slurm-lib)
-#     --with-jansson-dir=DIR         the same for jansson
-#   MT_WERROR=1                      warnings are errors (development)
-#
-# Without libslurm or jansson nothing is built and the gem installs all the same: a host may read
-# the records of another.
 require 'mkmf'
+
+HELP = <<~TEXT
+  ruby extconf.rb [OPTION...] && make     in any directory; or: gem install ood_multitenant -- [OPTION...]
+
+    --with-slurm-dir=DIR       where Slurm is installed; or --with-slurm-include=DIR and --with-slurm-lib=DIR
+    --with-jansson-dir=DIR     the same for jansson
+    --with-cflags=FLAGS        added to the compiler's flags; --with-ldflags=FLAGS to the linker's
+    MT_WERROR=1                (environment) warnings are errors, for development
+
+  Without libslurm or jansson nothing is built and the gem installs all the same: a host may read the
+  records of another.
+TEXT
+if arg_config('--help')
+  puts HELP
+  exit
+end
 
 PROGRAM = 'multitenant-query'
 OLDEST_SLURM = 0x160500 # 22.05
@@ -151,7 +158,7 @@ def say_what_is_missing(missing)
       Debian, Ubuntu: apt install libslurm-dev libjansson-dev
       EL:             dnf install slurm-devel jansson-devel
       elsewhere:      gem pristine ood_multitenant -- --with-slurm-dir=DIR --with-jansson-dir=DIR
-      tried:          #{File.expand_path('mkmf.log')}
+      tried:          #{File.expand_path('mkmf.log')} (gem install moves it to the gem's extensions directory)
   TEXT
 end
 

@@ -82,10 +82,27 @@ static enum mt_tri is_member(const struct known_user *user, const struct known_g
     return mt_user_in_group(&user->user, &group->group) ? MT_TRI_YES : MT_TRI_NO;
 }
 
+static bool needs_look_up(const struct mt_members *m, const struct question *question)
+{
+    return question->group || question->want_user || m->publishers;
+}
+
+/* What is known of a question without asking anybody: a job that names no group is in none. */
+static struct mt_member_answer at_first(const struct mt_members *m, const struct question *question)
+{
+    enum mt_tri group = question->group ? MT_TRI_UNKNOWN : MT_TRI_NO;
+    return (struct mt_member_answer){
+        .done = !needs_look_up(m, question),
+        .group_known = group,
+        .in_group = group,
+        .allowed = MT_TRI_UNKNOWN,
+    };
+}
+
 static struct mt_member_answer look_up(struct mt_members *m, const struct question *question)
 {
-    struct mt_member_answer answer = {.done = true, .allowed = MT_TRI_UNKNOWN};
-    if (!question->group && !question->want_user && !m->publishers)
+    struct mt_member_answer answer = at_first(m, question);
+    if (answer.done)
         return answer;
     const struct known_user *user = user_of(m, question->uid);
     answer.user = user->user.name;
@@ -97,6 +114,7 @@ static struct mt_member_answer look_up(struct mt_members *m, const struct questi
     }
     if (m->publishers)
         answer.allowed = is_member(user, group_of(m, m->publishers));
+    answer.done = true;
     return answer;
 }
 
@@ -195,10 +213,9 @@ bool mt_members_ask(struct mt_members *m, uid_t uid, const char *group, size_t l
         return false;
     struct question *question = &m->questions[m->count];
     *question = (struct question){.uid = uid, .want_user = want_user, .index = m->count};
-    question->answer = (struct mt_member_answer){
-        .group_known = MT_TRI_UNKNOWN, .in_group = MT_TRI_UNKNOWN, .allowed = MT_TRI_UNKNOWN};
     if (group && !(question->group = strndup(group, len)))
         return false;
+    question->answer = at_first(m, question);
     m->count++;
     return true;
 }

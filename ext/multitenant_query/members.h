@@ -22,8 +22,8 @@
 struct mt_members;
 
 struct mt_member_answer {
-    bool done;               /* false: not looked up in time; all below is unknown */
-    enum mt_tri group_known; /* MT_TRI_YES: gid is set */
+    bool done;               /* false: not looked up in time */
+    enum mt_tri group_known; /* MT_TRI_YES: gid is set; MT_TRI_NO: none named, or no such group */
     gid_t gid;
     enum mt_tri in_group; /* is the publisher a member of the group that the job names */
     enum mt_tri allowed;  /* and of the group of publishers; unknown where none was given */

@@ -2,13 +2,13 @@
 #include "slurm_cluster.h"
 
 #include "deadline.h"
+#include "directory.h"
 #include "errlog.h"
 #include "slurm_compat.h"
 #include "slurm_failure.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static int check_conf(void)
     const char *path = getenv("SLURM_CONF");
     if (!path)
         return 0;
-    struct stat st;
+    struct stat st = {0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int error = fd < 0 || fstat(fd, &st) != 0 ? errno : 0;
     if (fd >= 0)
@@ -116,37 +116,32 @@ static int turn_to(struct mt_cluster *cluster, const char *wanted)
     return EX_CONFIG;
 }
 
-/* The name of this process's user as the name service has it, or NULL; the caller frees. */
-static char *own_name(void)
+/* Operators and administrators of slurmdbd see all jobs in both daemons. */
+static bool has_admin_level(void *db, char *name)
 {
-    char buffer[16 * 1024];
-    struct passwd entry;
-    struct passwd *found = NULL;
-    mt_deadline_step(MT_STEP_NAMES);
-    int error = getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &found);
-    mt_deadline_step(MT_STEP_SLURMDBD);
-    return error == 0 && found ? strdup(found->pw_name) : NULL;
+    mt_slurm_list names = slurm_list_create(NULL);
+    slurm_list_append(names, name);
+    slurmdb_assoc_cond_t of_name = {.user_list = names};
+    slurmdb_user_cond_t cond = {.assoc_cond = &of_name};
+    mt_slurm_list users = slurmdb_users_get(db, &cond);
+    slurmdb_user_rec_t *user = users ? slurm_list_pop(users) : NULL;
+    bool admin = user && user->admin_level >= SLURMDB_ADMIN_OPERATOR;
+    slurmdb_destroy_user_rec(user);
+    if (users)
+        slurm_list_destroy(users);
+    slurm_list_destroy(names);
+    return admin;
 }
 
-/* Operators and administrators of slurmdbd see all jobs in both daemons. Unknown counts as no. */
+/* What can't be learned counts as no: a stream of "own" takes nothing away. */
 static bool is_operator(void *db)
 {
-    bool admin = false;
-    char *name = own_name();
-    mt_slurm_list names = name ? slurm_list_create(NULL) : NULL;
-    if (names) {
-        slurm_list_append(names, name);
-        slurmdb_assoc_cond_t of_name = {.user_list = names};
-        slurmdb_user_cond_t cond = {.assoc_cond = &of_name};
-        mt_slurm_list users = slurmdb_users_get(db, &cond);
-        slurmdb_user_rec_t *user = users ? slurm_list_pop(users) : NULL;
-        admin = user && user->admin_level >= SLURMDB_ADMIN_OPERATOR;
-        slurmdb_destroy_user_rec(user);
-        if (users)
-            slurm_list_destroy(users);
-        slurm_list_destroy(names);
-    }
-    free(name);
+    struct mt_user me;
+    mt_deadline_step(MT_STEP_NAMES);
+    enum mt_tri found = mt_user_find(&me, getuid());
+    mt_deadline_step(MT_STEP_SLURMDBD);
+    bool admin = found == MT_TRI_YES && has_admin_level(db, me.name);
+    mt_user_free(&me);
     return admin;
 }
 

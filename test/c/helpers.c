@@ -21,11 +21,12 @@
 int run_suite(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_SILENT);
+    srunner_run_all(runner, CK_MINIMAL);
     int failed = srunner_ntests_failed(runner);
-    if (failed > 0)
+    if (failed > 0) {
         srunner_print(runner, CK_NORMAL);
-    srunner_print(runner, CK_MINIMAL);
+        srunner_print(runner, CK_MINIMAL);
+    }
     srunner_free(runner);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,0 +1,205 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# Record streams: what is complete, what is not, and which line does not belong.
+class TestRecords < MultiTenantTest
+  # @return [Array] whether each stream is complete, and the first bad line of each text
+  def read(*texts)
+    streams, bad_lines = core.decide(texts) { [] }
+    [streams.map { |one| one[:complete] }, bad_lines]
+  end
+
+  def header(**changes)
+    stream(whole: false, **changes)
+  end
+
+  def record(job_id = 1, **changes)
+    "#{JSON.generate(job(job_id, name: 'n', **changes))}\n"
+  end
+
+  # ---- what is told of a stream ----
+
+  def test_what_is_told
+    streams, bad_lines = core.decide([stream(job(1), job(2), cluster: 'a', sees: 'own', generated: 5)]) { [] }
+    assert_equal [{ cluster: 'a', complete: true, sees: 'own', generated: 5, jobs: 2 }], streams
+    assert_equal [nil], bad_lines
+  end
+
+  def test_the_block_gets_the_names_of_complete_streams
+    given = nil
+    core.decide([stream(cluster: 'b'), stream(cluster: 'a', whole: false), stream(cluster: 'c')]) do |names|
+      given = names
+      []
+    end
+    assert_equal %w[b c], given
+  end
+
+  def test_several_streams_in_one_text_and_in_several
+    assert_equal [[true, true, true], [nil, nil]],
+                 read(stream(cluster: 'a') + stream(job(1), cluster: 'b'), stream(cluster: 'c'))
+  end
+
+  def test_nothing
+    assert_equal [[], []], read
+    assert_equal [[], [nil]], read('')
+    assert_equal [[], [nil]], read("\n\n")
+  end
+
+  def test_the_last_newline_and_empty_lines_do_not_matter
+    assert_equal [[true], [nil]], read("\n#{stream(job(1)).gsub("\n", "\n\n").chomp}")
+  end
+
+  def test_keys_that_we_do_not_know_are_ignored
+    assert_equal [[true], [nil]], read(stream(job(1, nodes: ['n1'], state: { a: 1 }), version: 'x'))
+  end
+
+  # ---- incomplete ----
+
+  def test_without_its_last_line
+    assert_equal [[false], [nil]], read(stream(job(1), whole: false))
+  end
+
+  def test_cut_in_the_last_line
+    assert_equal [[false], [3]], read(stream(job(1)).delete_suffix("}\n"))
+  end
+
+  def test_wrong_counts
+    [0, 2, -1, '1', 1.0, nil, true].each do |count|
+      assert_equal [[false], [3]], read("#{header}#{record}#{JSON.generate(end: count)}\n"), count.inspect
+    end
+  end
+
+  def test_a_second_stream_after_an_incomplete_one
+    assert_equal [[false], [2]], read(header(cluster: 'a') + stream(cluster: 'b'))
+  end
+
+  def test_two_streams_of_one_cluster
+    assert_equal [[true, false], [nil, 1]], read(stream, stream)
+  end
+
+  def test_more_clusters_than_one_input_may_hold
+    texts = (1..65).map { |n| stream(cluster: "c#{n}") }
+    done, bad_lines = read(texts.join)
+    assert_equal [[true] * 64, [129]], [done, bad_lines]
+  end
+
+  # ---- lines that do not belong ----
+
+  BAD_LINES = {
+    'rubbish' => 'sacct: error', 'a half line' => '{"cluster":', 'a number' => '1', 'null' => 'null', 'a list' => '[]',
+    'two objects' => '{"end":0}{"end":0}', 'a key twice' => '{"end":0,"end":0}', 'bytes that are no UTF-8' => "\"\xff\"",
+    'an object of nothing' => '{}', 'end and more' => '{"end":0,"x":1}'
+  }.freeze
+
+  BAD_LINES.each do |what, line|
+    define_method(:"test_a_line_of_#{what.tr(' ', '_')}") do
+      assert_equal [[false], [2]], read("#{header}#{line}\n{\"end\":0}\n")
+    end
+  end
+
+  def test_a_job_or_an_end_outside_of_a_stream
+    assert_equal [[], [1]], read(record)
+    assert_equal [[], [1]], read("{\"end\":0}\n")
+    assert_equal [[true], [3]], read("#{stream}{\"end\":0}\n")
+  end
+
+  def test_a_line_of_16_kib_and_no_more
+    room = (16 * 1024) - record(pad: '').bytesize + 1 # without its newline
+    assert_equal [true], read("#{header}#{record(pad: 'x' * room)}{\"end\":1}\n")[0]
+    assert_equal [[false], [2]], read("#{header}#{record(pad: 'x' * (room + 1))}{\"end\":1}\n")
+  end
+
+  def test_over_64_mib_is_an_error
+    error = assert_raises(MultiTenant::Error) { read("\n" * ((64 << 20) + 1)) }
+    assert_equal 'The input is larger than its limit.', error.message
+  end
+
+  HEADERS = {
+    multitenant: [0, 2, '1', nil, 1.0], cluster: ['', 5, nil, 'x' * 257, "a\0b"], sees: ['', 'some', nil, 1],
+    wckeys: [[], nil, 'multitenant', [1], [''], ['x' * 257], ['k'] * 33], generated: [-1, '0', nil, 1.5],
+    publishers: ['', 1, nil]
+  }.freeze
+
+  HEADERS.each do |key, values|
+    values.each_with_index do |value, i|
+      define_method(:"test_a_header_with_bad_#{key}_#{i}") do
+        assert_equal [[false], [1]], read(stream(key => value))
+      end
+    end
+  end
+
+  RECORDS = {
+    job_id: [0, -1, 4_294_967_296, '1', nil, 1.0], cluster: ['other', nil, ''], user: ['', nil, 5, 'u' * 257, "a\0"],
+    uid: [-1, 4_294_967_296, '0', nil], name: [nil, 5], start: [-1, '1', nil, 1.5], end: [-1, nil, '0'],
+    restarts: [-1, nil, 4_294_967_296], group_gid: [-2, 4_294_967_296, '3000', true], publisher_in_group: ['true', 1],
+    publisher_allowed: ['yes', 0], wckey: ['', 5, nil]
+  }.freeze
+
+  RECORDS.each do |key, values|
+    values.each_with_index do |value, i|
+      define_method(:"test_a_record_with_bad_#{key}_#{i}") do
+        bad = JSON.generate({ **job(1, name: 'n'), key => value })
+        assert_equal [[false], [2]], read("#{header}#{bad}\n{\"end\":1}\n")
+      end
+    end
+  end
+
+  # publisher_allowed and wckey may be missing; null in group_gid and the like is an answer.
+  (%i[cluster job_id user uid name start end restarts] + %i[publisher_in_group]).each do |key|
+    define_method(:"test_a_record_without_#{key}") do
+      bad = JSON.generate(job(1, name: 'n').except(key))
+      assert_equal [[false], [2]], read("#{header}#{bad}\n{\"end\":1}\n")
+    end
+  end
+
+  def test_one_job_twice
+    assert_equal [[false], [4]], read(stream(job(1), job(1)))
+  end
+
+  def test_a_binary_name_holds_bytes_only
+    assert_equal [[true], [nil]], read(stream(job(1, name: 'aÿ', binary: true)))
+    assert_equal [[false], [2]], read(stream(job(1, name: 'aĀ', binary: true)))
+  end
+
+  def test_numbers_at_their_limits
+    limits = job(4_294_967_295, name: 'n', uid: 4_294_967_295, start: 0, end: 2**62, restarts: 4_294_967_295,
+                                group_gid: 4_294_967_295, user: 'u' * 256)
+    assert_equal [[true], [nil]], read(stream(limits))
+  end
+
+  # ---- misuse ----
+
+  def test_arguments_of_another_kind
+    assert_raises(TypeError) { core.decide('text') { [] } }
+    assert_raises(TypeError) { core.decide([nil]) { [] } }
+    assert_raises(TypeError) { core.decide([stream]) { 5 } }
+    assert_raises(LocalJumpError) { core.decide([]) }
+  end
+
+  # An exception of the block must not leave the core in use.
+  def test_a_core_is_usable_after_its_block_raised
+    core = core()
+    assert_raises(RuntimeError) { core.decide([stream(job(1))]) { raise 'clusters' } }
+    assert_equal({ '1' => %w[ok ok] }, decide(core, stream(job(1))))
+  end
+
+  def test_a_core_is_not_used_by_two_at_once
+    core = core()
+    error = nil
+    core.decide([stream(job(1))]) do
+      error = assert_raises(MultiTenant::Error) { core.specs }
+      []
+    end
+    assert_equal 'The core is in use by another thread.', error.message
+  end
+
+  def test_a_core_without_settings_refuses_to_work
+    raw = MultiTenant::Core.allocate
+    assert_raises(MultiTenant::Error) { raw.specs }
+    assert_raises(MultiTenant::Error) { raw.decide([]) { [] } }
+    assert_empty raw.explain
+    assert_raises(KeyError) { MultiTenant::Core.new({}) }
+    assert_raises(MultiTenant::Error) { core.send(:initialize, {}) }
+  end
+end
