@@ -88,6 +88,59 @@ module Records
   end
 end
 
+# test/vectors/*.json. The job names of reasons.json are stored sealed, as a reader in another language
+# needs them; what is in one stands beside it. After a change of a "message" seal them anew:
+#
+#   ruby -Ilib -Itest/ruby -r helper -e Vectors.seal_all
+#
+# Keys of a record: those of a record stream, with "job_name" for "name"; and for sealing "message"
+# (ACCOUNTING|CONNECTION), "times" (the message is this often repeated), "packed": false (it is not
+# compressed), "sealed_for" (a job id other than its own). Where there is no "message", "job_name" is by hand.
+module Vectors
+  extend Sealing
+
+  PATH = File.expand_path('../vectors', __dir__)
+  REASONS = File.join(PATH, 'reasons.json')
+  SEALING = %w[message times packed sealed_for job_name].freeze
+
+  module_function
+
+  # @return [Array<Hash>] the vectors of a file
+  def read(name)
+    JSON.parse(File.read(File.join(PATH, "#{name}.json"))).fetch('vectors')
+  end
+
+  # @return [String] what is to be sealed
+  def plain(record)
+    record['message'] * record.fetch('times', 1)
+  end
+
+  def job_name(record)
+    return record.fetch('job_name') unless record['message']
+
+    packed = record['packed'] == false ? plain(record) : Zlib.gzip(plain(record), level: 9)
+    payload = seal(nil, job_id: record['sealed_for'] || record['job_id'], user: record.fetch('user', 'prof'),
+                        packed: packed)
+    "sys/dashboard|students|#{payload}"
+  end
+
+  # Writes reasons.json again, a record a line, in ASCII.
+  def seal_all
+    file = JSON.parse(File.read(REASONS))
+    vectors = file['vectors'].map do |vector|
+      records = vector['records'].map { |record| ascii(record.merge('job_name' => job_name(record))) }
+      vector.map { |key, value|
+        "#{ascii(key)}: #{key == 'records' ? "[\n    #{records.join(",\n    ")}]" : ascii(value)}"
+      }.join(",\n  ")
+    end
+    File.write(REASONS, "{\"about\": #{ascii(file['about'])},\n\"vectors\": [\n{#{vectors.join("},\n{")}}\n]}\n")
+  end
+
+  def ascii(value)
+    JSON.generate(value, ascii_only: true)
+  end
+end
+
 # Processes of other users, the command line, and programs that tests write.
 module Processes
   Done = Struct.new(:out, :err, :code, :seconds)

@@ -146,7 +146,7 @@ class TestRecords < MultiTenantTest
   end
 
   # publisher_allowed and wckey may be missing; null in group_gid and the like is an answer.
-  (%i[cluster job_id user uid name start end restarts] + %i[publisher_in_group]).each do |key|
+  %i[cluster job_id user uid name start end restarts group_gid publisher_in_group].each do |key|
     define_method(:"test_a_record_without_#{key}") do
       bad = JSON.generate(job(1, name: 'n').except(key))
       assert_equal [[false], [2]], read("#{header}#{bad}\n{\"end\":1}\n")
