@@ -4,6 +4,12 @@ require 'rbconfig'
 
 EXTENSIONS = { 'multitenant' => 'multitenant.so', 'multitenant_query' => 'multitenant-query' }.freeze
 
+# A running process may have the old file mapped: it is replaced, not written over.
+def put(built, target)
+  cp built, "#{target}.new", verbose: false
+  mv "#{target}.new", target, verbose: false
+end
+
 desc 'Build the extensions out of tree and put them into lib/multitenant'
 task :compile do
   EXTENSIONS.each do |name, product|
@@ -16,7 +22,7 @@ task :compile do
       end
       sh 'make', '--silent', verbose: false
       built = Dir.glob("{#{product},*/#{product}}").first
-      cp built, File.expand_path("../lib/multitenant/#{product}", __dir__), verbose: false if built
+      put built, File.expand_path("../lib/multitenant/#{product}", __dir__) if built
     end
   end
 end

@@ -130,7 +130,7 @@ class TestRecords < MultiTenantTest
   end
 
   RECORDS = {
-    job_id: [0, -1, 4_294_967_296, '1', nil, 1.0], cluster: ['other', nil, ''], user: ['', nil, 5, 'u' * 257, "a\0"],
+    job_id: [0, -1, 4_294_967_296, '1', nil, 1.0], cluster: ['other', nil, ''], user: [nil, 5, 'u' * 257, "a\0"],
     uid: [-1, 4_294_967_296, '0', nil], name: [nil, 5], start: [-1, '1', nil, 1.5], end: [-1, nil, '0'],
     restarts: [-1, nil, 4_294_967_296], group_gid: [-2, 4_294_967_296, '3000', true], publisher_in_group: ['true', 1],
     publisher_allowed: ['yes', 0], wckey: ['', 5, nil]

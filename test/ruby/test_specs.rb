@@ -232,6 +232,16 @@ class TestSpecs < MultiTenantTest
     assert_equal before, core.specs
   end
 
+  # An empty user: the name service did not say whose uid it is.
+  def test_a_user_that_could_not_be_learned_keeps_the_specs
+    core = core()
+    first = job(1)
+    decide(core, stream(first))
+    before = core.specs
+    assert_equal({ '1' => %w[lookup_failed lookup_failed] }, decide(core, stream(first.merge(user: ''))))
+    assert_equal before, core.specs
+  end
+
   def test_a_temporary_reason_does_not_keep_another_name
     core = core()
     decide(core, stream(job(1)))
