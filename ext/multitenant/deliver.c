@@ -184,6 +184,19 @@ static enum mt_status choose_id(const struct delivery *d, struct mt_share *share
     return status;
 }
 
+/* What a crash left behind of writing. */
+static enum mt_status remove_leftovers(int dir)
+{
+    struct mt_names names;
+    enum mt_status status = mt_store_list(dir, &names);
+    for (size_t i = 0; status == MT_OK && i < names.count; i++) {
+        if (mt_store_is_scratch(names.items[i]))
+            status = mt_store_remove(dir, names.items[i]);
+    }
+    mt_names_free(&names);
+    return status;
+}
+
 /* Removes the card's files, db file only if it is the card's, in reverse order of writing. */
 static enum mt_status remove_files(const struct delivery *d, const struct mt_found *found)
 {
@@ -197,7 +210,7 @@ static enum mt_status remove_files(const struct delivery *d, const struct mt_fou
     if (status == MT_OK && found->has_db && d->db >= 0)
         status = mt_store_remove(d->db, found->id);
     if (status == MT_OK && output >= 0)
-        status = mt_store_remove(output, MT_STORE_SCRATCH);
+        status = remove_leftovers(output);
     if (status == MT_OK && output >= 0)
         status = mt_store_remove(output, MT_CARD_MARK);
     if (status == MT_OK && outputs >= 0)
@@ -248,6 +261,8 @@ static enum mt_status put_files(struct delivery *d, const struct mt_share *share
         status = mt_store_open_dir(d->root, dir, !d->dry_run, &outputs);
     if (status == MT_OK && outputs >= 0)
         status = mt_store_open_dir(outputs, share->card_id, !d->dry_run, &output);
+    if (status == MT_OK && output >= 0 && !d->dry_run)
+        status = mt_store_restrict(output);
     if (status == MT_OK)
         status = put(d, output, MT_CARD_MARK, output, card.mark, false, changed);
     if (status == MT_OK)

@@ -39,32 +39,26 @@ void mt_inventory_free(struct mt_inventory *inventory)
     memset(inventory, 0, sizeof *inventory);
 }
 
-/* Whether the names are all of `known`, which ends with NULL. */
-static bool only(const struct mt_names *names, const char *const *known)
+/* How many names there are, leftovers of ours and `known` not counted. */
+static size_t others(const struct mt_names *names, const char *known)
 {
-    for (size_t i = 0; i < names->count; i++) {
-        const char *const *k = known;
-        while (*k && strcmp(*k, names->items[i]) != 0)
-            k++;
-        if (!*k)
-            return false;
-    }
-    return true;
+    size_t n = 0;
+    for (size_t i = 0; i < names->count; i++)
+        n += strcmp(names->items[i], known) != 0 && !mt_store_is_scratch(names->items[i]);
+    return n;
 }
 
 /* Sets owner and mark from what the output directory holds; *empty: nothing of anyone's. */
 static enum mt_status classify(int dir, struct mt_found *found, bool *empty)
 {
-    static const char *const nothing[] = {MT_STORE_SCRATCH, NULL};
-    static const char *const legacy[] = {MT_CARD_CONNECTION, NULL};
     struct mt_names names;
     struct mt_file mark = MT_FILE_INIT;
     *empty = false;
     enum mt_status status = mt_store_list(dir, &names);
     if (status != MT_OK)
         return status;
-    *empty = only(&names, nothing);
-    found->owner = only(&names, legacy) ? MT_LEGACY : MT_FOREIGN;
+    *empty = others(&names, "") == 0;
+    found->owner = others(&names, MT_CARD_CONNECTION) == 0 ? MT_LEGACY : MT_FOREIGN;
     mt_names_free(&names);
     status = mt_store_read(dir, MT_CARD_MARK, &mark);
     if (status == MT_OK && mark.found && mark.bytes.data &&

@@ -11,10 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DIR_MODE 0700
 #define FILE_MODE 0600
+#define SCRATCH ".multitenant.new."
+#define SCRATCH_SIZE (sizeof SCRATCH + 3 * 17)
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
 /* The status of a failed call on a path: what a link or another kind of file gives is unsafe. */
@@ -93,7 +96,11 @@ static enum mt_status step(int dir, const char *name, bool create, int *out)
     if (fd < 0 && errno == ENOENT) {
         if (!create)
             return MT_OK;
-        if (mkdirat(dir, name, DIR_MODE) != 0 && errno != EEXIST)
+        int rc = mkdirat(dir, name, DIR_MODE);
+        /* The mode went through the umask. */
+        if (rc == 0)
+            rc = fchmodat(dir, name, DIR_MODE, 0);
+        if (rc != 0 && errno != EEXIST)
             return MT_IO;
         fd = openat(dir, name, OPEN_DIR | O_NOFOLLOW);
     }
@@ -173,12 +180,25 @@ static enum mt_status write_all(int fd, const char *text, size_t len)
     return MT_OK;
 }
 
+bool mt_store_is_scratch(const char *name)
+{
+    return strncmp(name, SCRATCH, sizeof SCRATCH - 1) == 0;
+}
+
+/* Opens a new file whose name no other process has, on this host or another. */
+static int open_scratch(int dir, char name[SCRATCH_SIZE])
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)snprintf(name, SCRATCH_SIZE, SCRATCH "%lx.%lx.%lx", (unsigned long)getpid(),
+                   (unsigned long)now.tv_sec, (unsigned long)now.tv_nsec);
+    return openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
+}
+
 enum mt_status mt_store_write(int dir, const char *name, int scratch, const char *text, size_t len)
 {
-    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(scratch, MT_STORE_SCRATCH, flags, FILE_MODE);
-    if (fd < 0 && errno == EEXIST && unlinkat(scratch, MT_STORE_SCRATCH, 0) == 0)
-        fd = openat(scratch, MT_STORE_SCRATCH, flags, FILE_MODE);
+    char temporary[SCRATCH_SIZE];
+    int fd = open_scratch(scratch, temporary);
     if (fd < 0)
         return MT_IO;
     enum mt_status status = write_all(fd, text, len);
@@ -190,12 +210,12 @@ enum mt_status mt_store_write(int dir, const char *name, int scratch, const char
         saved = errno;
         status = MT_IO;
     }
-    if (status == MT_OK && renameat(scratch, MT_STORE_SCRATCH, dir, name) != 0) {
+    if (status == MT_OK && renameat(scratch, temporary, dir, name) != 0) {
         saved = errno;
         status = MT_IO;
     }
     if (status != MT_OK)
-        (void)unlinkat(scratch, MT_STORE_SCRATCH, 0);
+        (void)unlinkat(scratch, temporary, 0);
     errno = saved;
     return status;
 }
@@ -203,6 +223,16 @@ enum mt_status mt_store_write(int dir, const char *name, int scratch, const char
 enum mt_status mt_store_remove(int dir, const char *name)
 {
     return unlinkat(dir, name, 0) == 0 || errno == ENOENT ? MT_OK : MT_IO;
+}
+
+enum mt_status mt_store_restrict(int dir)
+{
+    struct stat st;
+    if (fstat(dir, &st) != 0)
+        return MT_IO;
+    if ((st.st_mode & 07777) == DIR_MODE)
+        return MT_OK;
+    return fchmod(dir, DIR_MODE) == 0 ? MT_OK : MT_IO;
 }
 
 enum mt_status mt_store_remove_dir(int dir, const char *name)

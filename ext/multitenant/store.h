@@ -50,7 +50,8 @@ MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_store_read(int dir, const char *na
 
 /*
  * Writes a file (0600) in one step: under a name of its own in `scratch`, a directory of the same
- * file system, then renamed to `name` in `dir`. A crash leaves the old file or the new.
+ * file system, then renamed to `name` in `dir`. A crash leaves the old file or the new, and what
+ * mt_store_is_scratch tells. Two processes of a user may write one file at the same time.
  */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_store_write(int dir, const char *name, int scratch,
                                                           const char *text, size_t len);
@@ -72,7 +73,10 @@ MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_store_list(int dir, struct mt_name
 
 MT_NONNULL_ALL void mt_names_free(struct mt_names *names);
 
-/* The name under which mt_store_write begins; one that a crash left behind is overwritten. */
-#define MT_STORE_SCRATCH ".multitenant.new"
+/* Whether the name is one that mt_store_write begins with, left behind by a crash. */
+MT_NODISCARD MT_NONNULL_ALL bool mt_store_is_scratch(const char *name);
+
+/* Gives an open directory the mode 0700. */
+MT_NODISCARD enum mt_status mt_store_restrict(int dir);
 
 #endif

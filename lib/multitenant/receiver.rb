@@ -39,7 +39,7 @@ module MultiTenant
 
       begin
         renew(seconds, deliver)
-      rescue StandardError => e
+      rescue StandardError, NoMemoryError => e
         fail_with("#{e.class}: #{e.message}", nil)
       ensure
         @mutex.unlock

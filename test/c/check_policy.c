@@ -301,21 +301,11 @@ START_TEST(test_bad_session_id)
 }
 END_TEST
 
-static const char *const bad_apps[] = {"",
-                                       " ",
-                                       "a ",
-                                       "<b>x</b>",
-                                       "a&b",
-                                       "a\"b",
-                                       "a\\b",
-                                       "a\nb",
-                                       "a\xe2\x80\xae"
-                                       "b"};
+static const char *const bad_apps[] = {"", " ", "a ", "<b>x</b>", "a&b", "a\"b", "a\\b", "a\nb",
+                                       "a\xe2\x80\xaez"
 
-START_TEST(test_bad_app_name)
-{
-    message.app = bad_apps[_i];
-    assert_reason(bad_app_name, judge());
+                                       START_TEST(test_bad_app_name){message.app = bad_apps[_i];
+assert_reason(bad_app_name, judge());
 }
 END_TEST
 

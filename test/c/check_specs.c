@@ -1,0 +1,872 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Links: specs, coverage, card_id, dismissed, store, and all that reads and opens a record.
+ * mt_envelope_open is wrapped: the tests count what is opened.
+ */
+#include "specs.h"
+
+#include "envelope.h"
+#include "look.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct mt_settings settings;
+static struct mt_specs *last;
+static struct mt_specs *now;
+static struct script script;
+static json_t *hostile;
+
+static size_t opened;
+static enum mt_status open_status;
+
+enum mt_status __real_mt_envelope_open(const struct mt_record *record,
+                                       const struct mt_jobname *name, unsigned accepted,
+                                       struct mt_message *out, enum mt_reason *reason);
+enum mt_status __wrap_mt_envelope_open(const struct mt_record *record,
+                                       const struct mt_jobname *name, unsigned accepted,
+                                       struct mt_message *out, enum mt_reason *reason);
+enum mt_status __wrap_mt_envelope_open(const struct mt_record *record,
+                                       const struct mt_jobname *name, unsigned accepted,
+                                       struct mt_message *out, enum mt_reason *reason)
+{
+    opened++;
+    if (open_status != MT_OK)
+        return open_status;
+    return __real_mt_envelope_open(record, name, accepted, out, reason);
+}
+
+static void setup(void)
+{
+    settings = viewer_settings();
+    opened = 0;
+    open_status = MT_OK;
+}
+
+static void teardown(void)
+{
+    mt_specs_free(&now);
+    mt_specs_free(&last);
+    script_free(&script);
+}
+
+/* The look becomes the last one, and a new one is made at these jobs of hpc. */
+static void next_look(const struct sample *samples, size_t count)
+{
+    mt_specs_free(&last);
+    last = now;
+    now = look_at(last, samples, count, &settings);
+}
+
+/* The same at the script, which is empty afterwards. */
+static void next_script(void)
+{
+    mt_specs_free(&last);
+    last = now;
+    now = look(last, &script, &settings, NULL);
+    script_free(&script);
+}
+
+static struct mt_share *job(uint32_t job_id)
+{
+    return share_of(now, "hpc", job_id);
+}
+
+static struct sample sample_of(uint32_t job_id, const char *user, uint32_t uid)
+{
+    struct sample sample = good_sample(job_id);
+    sample.user = user;
+    sample.uid = uid;
+    return sample;
+}
+
+static void assert_message(const struct mt_share *share, const char *host)
+{
+    ck_assert_ptr_nonnull(share->message.accounting);
+    ck_assert_str_eq(json_string_value(json_object_get(share->message.connection, "host")), host);
+}
+
+/* One look. */
+
+START_TEST(test_good_share)
+{
+    struct sample sample = good_sample(4711);
+    next_look(&sample, 1);
+    const struct mt_share *share = job(4711);
+    assert_codes(share, ok, ok);
+    assert_reason(ok, share->opened);
+    ck_assert(share->listed && share->wants_card && share->current);
+    ck_assert_str_eq(share->card_id, SESSION);
+    ck_assert_str_eq(share->key, "4711");
+    ck_assert_str_eq(share->ood_cluster, "deac");
+    ck_assert_str_eq(share->wckeys, "multitenant");
+    assert_message(share, "n1");
+    ck_assert(mt_coverage_is_all(&now->coverage, "hpc", "multitenant"));
+}
+END_TEST
+
+START_TEST(test_nothing)
+{
+    next_look(NULL, 0);
+    ck_assert_uint_eq(now->count, 0);
+    ck_assert(mt_coverage_has(&now->coverage, "hpc"));
+    ck_assert_ptr_null(mt_specs_find(now, "hpc", 1));
+}
+END_TEST
+
+START_TEST(test_no_stream)
+{
+    script_line(&script, "");
+    next_script();
+    ck_assert_uint_eq(now->count, 0);
+    ck_assert(!mt_coverage_has(&now->coverage, "hpc"));
+}
+END_TEST
+
+static bool expects(const json_t *vector, const char *key, enum mt_reason reason)
+{
+    size_t i;
+    json_t *code;
+    json_array_foreach(json_object_get(vector, key), i, code)
+    {
+        if (strcmp(json_string_value(code), mt_reason_code(reason)) == 0)
+            return true;
+    }
+    return false;
+}
+
+START_TEST(test_hostile_name)
+{
+    const json_t *vector = json_array_get(hostile, (size_t)_i);
+    struct sample sample =
+        good_sample((uint32_t)json_integer_value(json_object_get(vector, "job_id")));
+    sample.user = json_string_value(json_object_get(vector, "user"));
+    sample.group = json_string_value(json_object_get(vector, "group"));
+    sample.name = json_string_value(json_object_get(vector, "job_name"));
+    settings.uid = (uint32_t)json_integer_value(json_object_get(vector, "viewer_uid"));
+    next_look(&sample, 1);
+    const struct mt_share *share = job(sample.job_id);
+    ck_assert_msg(expects(vector, "expect", share->specs), "%s: %s",
+                  json_string_value(json_object_get(vector, "label")),
+                  mt_reason_code(share->specs));
+    ck_assert_msg(expects(vector, "expect_card", share->card), "%s: %s",
+                  json_string_value(json_object_get(vector, "label")), mt_reason_code(share->card));
+    ck_assert_int_eq(share->listed, share->specs == MT_REASON_ok);
+}
+END_TEST
+
+START_TEST(test_the_gate_comes_before_the_envelope)
+{
+    struct sample samples[] = {good_sample(1), good_sample(2), good_sample(3), good_sample(4)};
+    samples[0].gid = GROUP_GID + 1;
+    samples[1].publisher_in_group = json_false();
+    samples[2].gid = -2;
+    samples[3].name = "no share";
+    next_look(samples, COUNT_OF(samples));
+    assert_codes(job(1), not_member, not_member);
+    assert_codes(job(2), publisher_not_member, publisher_not_member);
+    assert_codes(job(3), lookup_failed, lookup_failed);
+    assert_codes(job(4), malformed_name, malformed_name);
+    ck_assert_uint_eq(opened, 0);
+    for (uint32_t id = 1; id <= 4; id++) {
+        ck_assert(!job(id)->listed && !job(id)->wants_card);
+        ck_assert_int_eq(job(id)->opened, MT_REASON_COUNT);
+        ck_assert_ptr_null(job(id)->message.accounting);
+    }
+}
+END_TEST
+
+START_TEST(test_card_codes)
+{
+    struct sample samples[] = {good_sample(1), good_sample(2), good_sample(3)};
+    samples[0].mtm = "form";
+    samples[1].uid = VIEWER;
+    samples[1].mtu = "";
+    samples[2].mtu = "1";
+    next_look(samples, COUNT_OF(samples));
+    assert_codes(job(1), ok, form_only);
+    assert_codes(job(2), ok, own_session);
+    assert_codes(job(3), not_recipient, not_recipient);
+    ck_assert(job(1)->listed && job(2)->listed && !job(3)->listed);
+    ck_assert(!job(1)->wants_card && !job(2)->wants_card && !job(3)->wants_card);
+}
+END_TEST
+
+START_TEST(test_dismissed)
+{
+    struct mt_dismissed dismissed;
+    struct mt_dismissal gone = {"hpc", "multitenant", 4711, SESSION};
+    struct sample samples[] = {good_sample(4711), good_sample(4712)};
+    samples[1].mti = OTHER_SESSION;
+    ck_assert_int_eq(mt_dismissed_new(&dismissed), MT_OK);
+    ck_assert_int_eq(mt_dismissed_add(&dismissed, &gone), MT_OK);
+    script_begin(&script, "hpc", "all");
+    script_job(&script, &samples[0]);
+    script_job(&script, &samples[1]);
+    script_end(&script);
+    now = look(NULL, &script, &settings, &dismissed);
+    assert_codes(job(4711), ok, dismissed);
+    ck_assert(job(4711)->listed && !job(4711)->wants_card);
+    assert_codes(job(4712), ok, ok);
+    mt_dismissed_free(&dismissed);
+}
+END_TEST
+
+START_TEST(test_a_cluster_without_an_ood_cluster)
+{
+    struct sample sample = good_sample(4711);
+    sample.cluster = "big";
+    script_begin(&script, "big", "all");
+    script_job(&script, &sample);
+    script_end(&script);
+    next_script();
+    const struct mt_share *share = share_of(now, "big", 4711);
+    assert_codes(share, ok, unknown_cluster);
+    ck_assert(share->listed && !share->wants_card);
+    ck_assert_ptr_null(share->ood_cluster);
+}
+END_TEST
+
+START_TEST(test_wckeys_of_a_job)
+{
+    struct sample sample = good_sample(1);
+    script_line(&script, "{\"multitenant\":1,\"generated\":1,\"cluster\":\"hpc\",\"wckeys\":"
+                         "[\"a\",\"b\"],\"sees\":\"all\"}");
+    script_job(&script, &sample);
+    json_t *record = record_of(&sample);
+    ck_assert_int_eq(json_object_set_new(record, "job_id", json_integer(2)), 0);
+    ck_assert_int_eq(json_object_set_new(record, "wckey", json_string("b")), 0);
+    char *line = json_dumps(record, JSON_COMPACT);
+    script_line(&script, line);
+    script_line(&script, "{\"end\":2}");
+    next_script();
+    /* Where the record does not say, it may be any of the stream's. */
+    ck_assert_str_eq(job(1)->wckeys, "a,b");
+    ck_assert_str_eq(job(2)->wckeys, "b");
+    free(line);
+    json_decref(record);
+}
+END_TEST
+
+START_TEST(test_order)
+{
+    struct sample samples[] = {good_sample(5), good_sample(3), good_sample(4), good_sample(1)};
+    samples[0].start = 10;
+    samples[1].start = 30;
+    samples[2].start = 20;
+    samples[3].start = 20;
+    next_look(samples, COUNT_OF(samples));
+    static const uint32_t by_age[] = {5, 1, 4, 3};
+    static const uint32_t by_id[] = {1, 3, 4, 5};
+    for (size_t i = 0; i < COUNT_OF(by_age); i++) {
+        ck_assert_uint_eq(now->shares[i].record.job_id, by_age[i]);
+        ck_assert_uint_eq(now->by_job[i]->record.job_id, by_id[i]);
+        ck_assert_ptr_eq(mt_specs_find(now, "hpc", by_id[i]), now->by_job[i]);
+    }
+    ck_assert_ptr_null(mt_specs_find(now, "hpc", 2));
+    ck_assert_ptr_null(mt_specs_find(now, "hpc", 6));
+    ck_assert_ptr_null(mt_specs_find(now, "gpu", 1));
+}
+END_TEST
+
+START_TEST(test_a_failing_library_is_no_reason)
+{
+    struct mt_streams streams = {0};
+    struct mt_dismissed none;
+    struct sample sample = good_sample(4711);
+    size_t bad_line;
+    script_begin(&script, "hpc", "all");
+    script_job(&script, &sample);
+    script_end(&script);
+    ck_assert_int_eq(mt_streams_read(&streams, script.text, script.len, &bad_line), MT_OK);
+    ck_assert_int_eq(mt_dismissed_new(&none), MT_OK);
+    open_status = MT_CRYPTO;
+    ck_assert_int_eq(mt_specs_next(NULL, &streams, &settings, &none, &now), MT_CRYPTO);
+    ck_assert_ptr_null(now);
+    mt_dismissed_free(&none);
+    mt_streams_free(&streams);
+}
+END_TEST
+
+/* Limits. */
+
+START_TEST(test_shares_of_one_publisher)
+{
+    enum { MANY = MT_SHARES_PER_PUBLISHER + 3 };
+    struct sample samples[MANY + 1];
+    /* The youngest come first in the stream. */
+    for (uint32_t i = 0; i < MANY; i++) {
+        samples[i] = good_sample(i + 1);
+        samples[i].start = 1000 - i;
+        samples[i].mtm = "form";
+    }
+    samples[MANY] = sample_of(100, "other", 1002);
+    samples[MANY].start = 1;
+    next_look(samples, COUNT_OF(samples));
+    for (uint32_t id = 1; id <= MANY; id++) {
+        if (id <= MANY - MT_SHARES_PER_PUBLISHER)
+            assert_codes(job(id), too_many, too_many);
+        else
+            assert_codes(job(id), ok, form_only);
+    }
+    assert_codes(job(100), ok, ok);
+    ck_assert_uint_eq(opened, MT_SHARES_PER_PUBLISHER + 1);
+}
+END_TEST
+
+/* What the group gate refuses takes no place. */
+START_TEST(test_what_is_not_for_the_viewer_does_not_count)
+{
+    struct sample samples[MT_SHARES_PER_PUBLISHER * 2];
+    for (uint32_t i = 0; i < COUNT_OF(samples); i++) {
+        samples[i] = good_sample(i + 1);
+        samples[i].mtm = "form";
+        if (i < MT_SHARES_PER_PUBLISHER)
+            samples[i].gid = GROUP_GID + 1;
+    }
+    next_look(samples, COUNT_OF(samples));
+    assert_codes(job(1), not_member, not_member);
+    assert_codes(job(COUNT_OF(samples)), ok, form_only);
+}
+END_TEST
+
+START_TEST(test_shares_of_one_viewer)
+{
+    enum { PUBLISHERS = MT_SHARES_PER_VIEWER / MT_SHARES_PER_PUBLISHER + 1 };
+    static struct sample samples[PUBLISHERS * MT_SHARES_PER_PUBLISHER];
+    for (uint32_t i = 0; i < COUNT_OF(samples); i++) {
+        samples[i] = sample_of(i + 1, "prof", 1001 + i % PUBLISHERS);
+        samples[i].start = 5000 - i;
+        samples[i].mtm = "form";
+    }
+    next_look(samples, COUNT_OF(samples));
+    for (uint32_t i = 0; i < COUNT_OF(samples); i++) {
+        if (i < COUNT_OF(samples) - MT_SHARES_PER_VIEWER)
+            assert_codes(job(i + 1), too_many, too_many);
+        else
+            assert_codes(job(i + 1), ok, form_only);
+    }
+}
+END_TEST
+
+START_TEST(test_what_was_refused_takes_no_place_of_the_viewer)
+{
+    static struct sample samples[MT_SHARES_PER_VIEWER + 1];
+    for (uint32_t i = 0; i < COUNT_OF(samples); i++) {
+        samples[i] = sample_of(i + 1, "prof", 1001 + i % 16);
+        samples[i].mtm = "form";
+    }
+    samples[0].mtu = "";
+    next_look(samples, COUNT_OF(samples));
+    assert_codes(job(1), not_recipient, not_recipient);
+    assert_codes(job(COUNT_OF(samples)), ok, form_only);
+}
+END_TEST
+
+/* One session id. */
+
+START_TEST(test_two_jobs_of_one_user)
+{
+    /* The older one has the higher job id. */
+    struct sample samples[] = {good_sample(1), good_sample(2)};
+    samples[0].start = 2000;
+    samples[1].start = 1000;
+    next_look(samples, 2);
+    assert_codes(job(2), ok, ok);
+    assert_codes(job(1), ok, duplicate_session);
+    ck_assert(job(1)->listed && job(2)->listed);
+    ck_assert(!job(1)->wants_card && job(2)->wants_card);
+    ck_assert_str_eq(job(2)->card_id, SESSION);
+}
+END_TEST
+
+/* Neither can push the other out, whoever was first; each card is found again at the next look. */
+START_TEST(test_two_jobs_of_two_users)
+{
+    struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "mallory", 1666)};
+    samples[_i].start = 1;
+    next_look(samples, 2);
+    char ids[2][MT_UUID_SIZE];
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_codes(job(i + 1), ok, ok);
+        ck_assert(job(i + 1)->wants_card);
+        ck_assert_str_ne(job(i + 1)->card_id, SESSION);
+        memcpy(ids[i], job(i + 1)->card_id, MT_UUID_SIZE);
+    }
+    ck_assert_str_ne(ids[0], ids[1]);
+    next_look(samples, 2);
+    ck_assert_str_eq(job(1)->card_id, ids[0]);
+    ck_assert_str_eq(job(2)->card_id, ids[1]);
+}
+END_TEST
+
+START_TEST(test_two_jobs_of_one_user_and_one_of_another)
+{
+    struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "mallory", 1666),
+                               sample_of(3, "prof", 1001)};
+    next_look(samples, 3);
+    assert_codes(job(1), ok, ok);
+    assert_codes(job(2), ok, ok);
+    assert_codes(job(3), ok, duplicate_session);
+    ck_assert_str_ne(job(1)->card_id, SESSION);
+    ck_assert_str_ne(job(2)->card_id, SESSION);
+    ck_assert_str_ne(job(1)->card_id, job(2)->card_id);
+}
+END_TEST
+
+START_TEST(test_a_job_without_a_card_takes_no_id)
+{
+    struct sample samples[] = {good_sample(1), good_sample(2), sample_of(3, "mallory", 1666),
+                               sample_of(4, "viewer", VIEWER)};
+    samples[0].mtm = "form";
+    samples[2].mtu = "1";
+    next_look(samples, COUNT_OF(samples));
+    assert_codes(job(1), ok, form_only);
+    assert_codes(job(2), ok, ok);
+    assert_codes(job(3), not_recipient, not_recipient);
+    assert_codes(job(4), ok, own_session);
+    ck_assert_str_eq(job(2)->card_id, SESSION);
+}
+END_TEST
+
+START_TEST(test_an_id_comes_back_when_the_other_has_gone)
+{
+    struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "mallory", 1666)};
+    next_look(samples, 2);
+    ck_assert_str_ne(job(1)->card_id, SESSION);
+    next_look(samples, 1);
+    ck_assert_str_eq(job(1)->card_id, SESSION);
+}
+END_TEST
+
+/* Temporary reasons. */
+
+/* Ways in which a look may fail to learn what it asks for. */
+static void make_temporary(struct sample *sample, int way)
+{
+    if (way == 0 || way == 2)
+        sample->gid = -2;
+    else
+        sample->publisher_in_group = json_null();
+    sample->out_of_time = way >= 2;
+}
+
+#define WAYS 4
+
+static void assert_temporary(const struct mt_share *share, int way)
+{
+    if (way >= 2)
+        assert_codes(share, out_of_time, out_of_time);
+    else
+        assert_codes(share, lookup_failed, lookup_failed);
+}
+
+START_TEST(test_temporary_at_first)
+{
+    struct sample sample = good_sample(4711);
+    make_temporary(&sample, _i);
+    next_look(&sample, 1);
+    assert_temporary(job(4711), _i);
+    ck_assert(!job(4711)->listed && !job(4711)->wants_card);
+    ck_assert_uint_eq(opened, 0);
+}
+END_TEST
+
+START_TEST(test_temporary_keeps_the_last_specs)
+{
+    struct sample sample = good_sample(4711);
+    next_look(&sample, 1);
+    make_temporary(&sample, _i);
+    for (int times = 0; times < 2; times++) {
+        next_look(&sample, 1);
+        assert_temporary(job(4711), _i);
+        ck_assert(job(4711)->listed && job(4711)->wants_card);
+        assert_message(job(4711), "n1");
+        ck_assert_str_eq(job(4711)->card_id, SESSION);
+    }
+    sample = good_sample(4711);
+    next_look(&sample, 1);
+    assert_codes(job(4711), ok, ok);
+    assert_message(job(4711), "n1");
+    ck_assert_uint_eq(opened, 1);
+}
+END_TEST
+
+START_TEST(test_temporary_drops_a_changed_name)
+{
+    struct sample sample = good_sample(4711);
+    next_look(&sample, 1);
+    make_temporary(&sample, _i);
+    sample.connection = "{'host':'n2'}";
+    next_look(&sample, 1);
+    assert_temporary(job(4711), _i);
+    ck_assert(!job(4711)->listed);
+    ck_assert_ptr_null(job(4711)->message.accounting);
+    sample = good_sample(4711);
+    sample.connection = "{'host':'n2'}";
+    next_look(&sample, 1);
+    assert_codes(job(4711), ok, ok);
+    assert_message(job(4711), "n2");
+}
+END_TEST
+
+START_TEST(test_temporary_does_not_help_what_was_refused)
+{
+    struct sample sample = good_sample(4711);
+    sample.mtu = "1";
+    next_look(&sample, 1);
+    assert_codes(job(4711), not_recipient, not_recipient);
+    make_temporary(&sample, _i);
+    next_look(&sample, 1);
+    assert_temporary(job(4711), _i);
+    ck_assert(!job(4711)->listed);
+}
+END_TEST
+
+/* The same id and name, but another user's: job ids go round. */
+START_TEST(test_temporary_drops_another_users_job)
+{
+    struct sample sample = good_sample(4711);
+    char *name = name_of(&sample);
+    next_look(&sample, 1);
+    sample.name = name;
+    sample.uid = 1666;
+    make_temporary(&sample, _i);
+    next_look(&sample, 1);
+    ck_assert(!job(4711)->listed);
+    free(name);
+}
+END_TEST
+
+START_TEST(test_an_envelope_that_is_not_built_in)
+{
+    struct sample sample = good_sample(4711);
+    next_look(&sample, 1);
+    sample.name = "l|hpcGrp|MUNGE:AwQFAA==:";
+    next_look(&sample, 1);
+    assert_codes(job(4711), envelope_unavailable, envelope_unavailable);
+    ck_assert(!job(4711)->listed);
+    /* It may be opened another time, so it is tried again. */
+    size_t before = opened;
+    next_look(&sample, 1);
+    ck_assert_uint_eq(opened, before + 1);
+}
+END_TEST
+
+START_TEST(test_a_temporary_card_keeps_its_id_from_others)
+{
+    struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "prof", 1001)};
+    next_look(samples, 1);
+    make_temporary(&samples[0], _i);
+    next_look(samples, 2);
+    assert_temporary(job(1), _i);
+    ck_assert(job(1)->wants_card);
+    assert_codes(job(2), ok, duplicate_session);
+}
+END_TEST
+
+/* Several looks. */
+
+START_TEST(test_not_opened_again)
+{
+    struct sample samples[] = {good_sample(1), good_sample(2), good_sample(3)};
+    samples[1].name = "l|hpcGrp|%%%%";
+    samples[2].mtu = "1";
+    next_look(samples, 3);
+    ck_assert_uint_eq(opened, 3);
+    for (int times = 0; times < 3; times++) {
+        next_look(samples, 3);
+        assert_codes(job(1), ok, ok);
+        assert_codes(job(2), bad_base64, bad_base64);
+        assert_codes(job(3), not_recipient, not_recipient);
+        assert_message(job(1), "n1");
+    }
+    ck_assert_uint_eq(opened, 3);
+}
+END_TEST
+
+START_TEST(test_a_changed_name_is_opened)
+{
+    struct sample sample = good_sample(4711);
+    next_look(&sample, 1);
+    sample.connection = "{'host':'n2'}";
+    next_look(&sample, 1);
+    assert_message(job(4711), "n2");
+    ck_assert_uint_eq(opened, 2);
+}
+END_TEST
+
+START_TEST(test_another_job_of_the_same_name_is_opened)
+{
+    struct sample sample = good_sample(4711);
+    char *name = name_of(&sample);
+    next_look(&sample, 1);
+    sample = good_sample(4712);
+    sample.name = name;
+    next_look(&sample, 1);
+    ck_assert_uint_eq(opened, 2);
+    ck_assert_int_ne(job(4712)->specs, MT_REASON_ok);
+    free(name);
+}
+END_TEST
+
+START_TEST(test_what_was_opened_is_judged_anew)
+{
+    struct sample sample = good_sample(4711);
+    next_look(&sample, 1);
+    settings.uid = 9999;
+    next_look(&sample, 1);
+    assert_codes(job(4711), not_recipient, not_recipient);
+    ck_assert(!job(4711)->listed);
+}
+END_TEST
+
+START_TEST(test_an_ended_job_is_gone)
+{
+    struct sample samples[] = {good_sample(1), good_sample(2)};
+    next_look(samples, 2);
+    next_look(samples, 1);
+    ck_assert_uint_eq(now->count, 1);
+    ck_assert_ptr_null(mt_specs_find(now, "hpc", 2));
+}
+END_TEST
+
+START_TEST(test_the_last_look_stays_and_may_go)
+{
+    struct sample sample = good_sample(4711);
+    next_look(&sample, 1);
+    next_look(&sample, 1);
+    assert_codes(share_of(last, "hpc", 4711), ok, ok);
+    assert_message(share_of(last, "hpc", 4711), "n1");
+    mt_specs_free(&last);
+    ck_assert_ptr_null(last);
+    assert_message(job(4711), "n1");
+}
+END_TEST
+
+START_TEST(test_an_incomplete_stream_changes_nothing)
+{
+    struct sample samples[] = {good_sample(1), good_sample(2)};
+    next_look(samples, 1);
+    script_begin(&script, "hpc", "all");
+    script_job(&script, &samples[1]);
+    next_script();
+    ck_assert_uint_eq(now->count, 1);
+    assert_codes(job(1), ok, ok);
+    ck_assert(job(1)->listed && !job(1)->current);
+    assert_message(job(1), "n1");
+    ck_assert_str_eq(job(1)->key, "1");
+    ck_assert(!mt_coverage_has(&now->coverage, "hpc"));
+}
+END_TEST
+
+START_TEST(test_an_incomplete_stream_brings_nothing)
+{
+    struct sample sample = good_sample(1);
+    script_begin(&script, "hpc", "all");
+    script_job(&script, &sample);
+    next_script();
+    ck_assert_uint_eq(now->count, 0);
+    ck_assert_uint_eq(opened, 0);
+}
+END_TEST
+
+/* Clusters. */
+
+static void add_cluster(const char *cluster, uint32_t job_id, const char *mti)
+{
+    struct sample sample = good_sample(job_id);
+    sample.cluster = cluster;
+    sample.mti = mti;
+    script_begin(&script, cluster, "all");
+    script_job(&script, &sample);
+    script_end(&script);
+}
+
+static void add_empty_cluster(const char *cluster)
+{
+    script_begin(&script, cluster, "all");
+    script_end(&script);
+}
+
+START_TEST(test_two_clusters_with_one_job_id)
+{
+    /* Whichever answers first, the site's first cluster keeps the plain key. */
+    add_cluster(_i ? "gpu" : "hpc", 4711, SESSION);
+    add_cluster(_i ? "hpc" : "gpu", 4711, OTHER_SESSION);
+    next_script();
+    ck_assert_str_eq(share_of(now, "hpc", 4711)->key, "4711");
+    ck_assert_str_eq(share_of(now, "gpu", 4711)->key, "4711@gpu");
+    assert_codes(share_of(now, "hpc", 4711), ok, ok);
+    assert_codes(share_of(now, "gpu", 4711), ok, ok);
+}
+END_TEST
+
+START_TEST(test_a_cluster_that_the_site_does_not_list_comes_last)
+{
+    add_cluster("aaa", 4711, OTHER_SESSION);
+    add_cluster("gpu", 4711, SESSION);
+    next_script();
+    ck_assert_str_eq(share_of(now, "gpu", 4711)->key, "4711");
+    ck_assert_str_eq(share_of(now, "aaa", 4711)->key, "4711@aaa");
+}
+END_TEST
+
+START_TEST(test_a_refused_job_keeps_no_key)
+{
+    struct sample sample = good_sample(4711);
+    sample.mtu = "1";
+    script_begin(&script, "hpc", "all");
+    script_job(&script, &sample);
+    script_end(&script);
+    add_cluster("gpu", 4711, SESSION);
+    next_script();
+    ck_assert_str_eq(share_of(now, "gpu", 4711)->key, "4711");
+}
+END_TEST
+
+START_TEST(test_the_longest_key_fits)
+{
+    char *cluster = repeat("c", MT_NAME_MAX);
+    add_cluster(cluster, UINT32_MAX, SESSION);
+    add_cluster("hpc", UINT32_MAX, OTHER_SESSION);
+    next_script();
+    ck_assert_str_eq(share_of(now, cluster, UINT32_MAX)->key, format("4294967295@%s", cluster));
+    free(cluster);
+}
+END_TEST
+
+START_TEST(test_a_cluster_that_does_not_answer_keeps_its_shares)
+{
+    add_cluster("hpc", 1, SESSION);
+    add_cluster("gpu", 2, OTHER_SESSION);
+    next_script();
+    for (int times = 0; times < 3; times++) {
+        add_empty_cluster("hpc");
+        next_script();
+        ck_assert_uint_eq(now->count, 1);
+        const struct mt_share *share = share_of(now, "gpu", 2);
+        assert_codes(share, ok, ok);
+        ck_assert(share->listed && share->wants_card && !share->current);
+        ck_assert_str_eq(share->card_id, OTHER_SESSION);
+        ck_assert_str_eq(share->ood_cluster, "gpu");
+        assert_message(share, "n1");
+        ck_assert(!mt_coverage_has(&now->coverage, "gpu"));
+    }
+    add_cluster("gpu", 2, OTHER_SESSION);
+    next_script();
+    ck_assert(share_of(now, "gpu", 2)->current);
+    ck_assert_uint_eq(opened, 2);
+    add_empty_cluster("gpu");
+    next_script();
+    ck_assert_uint_eq(now->count, 0);
+}
+END_TEST
+
+START_TEST(test_what_was_refused_is_not_kept)
+{
+    struct sample sample = good_sample(4711);
+    sample.mtu = "1";
+    next_look(&sample, 1);
+    add_empty_cluster("gpu");
+    next_script();
+    ck_assert_uint_eq(now->count, 0);
+}
+END_TEST
+
+START_TEST(test_a_kept_share_keeps_its_card_id)
+{
+    struct sample sample = sample_of(9, "mallory", 1666);
+    add_cluster("gpu", 2, SESSION);
+    next_script();
+    next_look(&sample, 1);
+    ck_assert_str_eq(share_of(now, "gpu", 2)->card_id, SESSION);
+    assert_codes(job(9), ok, ok);
+    ck_assert_str_ne(job(9)->card_id, SESSION);
+}
+END_TEST
+
+START_TEST(test_a_kept_share_is_older)
+{
+    struct sample sample = good_sample(9);
+    add_cluster("gpu", 2, SESSION);
+    next_script();
+    next_look(&sample, 1);
+    assert_codes(job(9), ok, duplicate_session);
+}
+END_TEST
+
+START_TEST(test_free_of_nothing)
+{
+    struct mt_specs *none = NULL;
+    mt_specs_free(&none);
+    ck_assert_ptr_null(none);
+}
+END_TEST
+
+static TCase *add_fixed_case(Suite *suite, const char *name)
+{
+    TCase *tests = add_case(suite, name);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    return tests;
+}
+
+int main(void)
+{
+    json_t *file = json_load_file(VECTORS "/hostile.json", 0, NULL);
+    hostile = json_object_get(file, "vectors");
+    Suite *suite = suite_create("specs");
+    TCase *tests = add_fixed_case(suite, "one look");
+    tcase_add_test(tests, test_good_share);
+    tcase_add_test(tests, test_nothing);
+    tcase_add_test(tests, test_no_stream);
+    tcase_add_loop_test(tests, test_hostile_name, 0, hostile ? (int)json_array_size(hostile) : 1);
+    tcase_add_test(tests, test_the_gate_comes_before_the_envelope);
+    tcase_add_test(tests, test_card_codes);
+    tcase_add_test(tests, test_dismissed);
+    tcase_add_test(tests, test_a_cluster_without_an_ood_cluster);
+    tcase_add_test(tests, test_wckeys_of_a_job);
+    tcase_add_test(tests, test_order);
+    tcase_add_test(tests, test_a_failing_library_is_no_reason);
+    tests = add_fixed_case(suite, "limits");
+    tcase_add_test(tests, test_shares_of_one_publisher);
+    tcase_add_test(tests, test_what_is_not_for_the_viewer_does_not_count);
+    tcase_add_test(tests, test_shares_of_one_viewer);
+    tcase_add_test(tests, test_what_was_refused_takes_no_place_of_the_viewer);
+    tests = add_fixed_case(suite, "one session id");
+    tcase_add_test(tests, test_two_jobs_of_one_user);
+    tcase_add_loop_test(tests, test_two_jobs_of_two_users, 0, 2);
+    tcase_add_test(tests, test_two_jobs_of_one_user_and_one_of_another);
+    tcase_add_test(tests, test_a_job_without_a_card_takes_no_id);
+    tcase_add_test(tests, test_an_id_comes_back_when_the_other_has_gone);
+    tests = add_fixed_case(suite, "temporary");
+    tcase_add_loop_test(tests, test_temporary_at_first, 0, WAYS);
+    tcase_add_loop_test(tests, test_temporary_keeps_the_last_specs, 0, WAYS);
+    tcase_add_loop_test(tests, test_temporary_drops_a_changed_name, 0, WAYS);
+    tcase_add_loop_test(tests, test_temporary_does_not_help_what_was_refused, 0, WAYS);
+    tcase_add_loop_test(tests, test_temporary_drops_another_users_job, 0, WAYS);
+    tcase_add_test(tests, test_an_envelope_that_is_not_built_in);
+    tcase_add_loop_test(tests, test_a_temporary_card_keeps_its_id_from_others, 0, WAYS);
+    tests = add_fixed_case(suite, "several looks");
+    tcase_add_test(tests, test_not_opened_again);
+    tcase_add_test(tests, test_a_changed_name_is_opened);
+    tcase_add_test(tests, test_another_job_of_the_same_name_is_opened);
+    tcase_add_test(tests, test_what_was_opened_is_judged_anew);
+    tcase_add_test(tests, test_an_ended_job_is_gone);
+    tcase_add_test(tests, test_the_last_look_stays_and_may_go);
+    tcase_add_test(tests, test_an_incomplete_stream_changes_nothing);
+    tcase_add_test(tests, test_an_incomplete_stream_brings_nothing);
+    tests = add_fixed_case(suite, "clusters");
+    tcase_add_loop_test(tests, test_two_clusters_with_one_job_id, 0, 2);
+    tcase_add_test(tests, test_a_cluster_that_the_site_does_not_list_comes_last);
+    tcase_add_test(tests, test_a_refused_job_keeps_no_key);
+    tcase_add_test(tests, test_the_longest_key_fits);
+    tcase_add_test(tests, test_a_cluster_that_does_not_answer_keeps_its_shares);
+    tcase_add_test(tests, test_what_was_refused_is_not_kept);
+    tcase_add_test(tests, test_a_kept_share_keeps_its_card_id);
+    tcase_add_test(tests, test_a_kept_share_is_older);
+    tcase_add_test(tests, test_free_of_nothing);
+    int status = run_suite(suite);
+    json_decref(file);
+    return status;
+}
