@@ -3,7 +3,6 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,4 +31,9 @@ enum mt_status mt_card_id_make(const char *cluster, uint32_t job_id, const char 
                    hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7], hash[8], hash[9],
                    hash[10], hash[11], hash[12], hash[13], hash[14], hash[15]);
     return MT_OK;
+}
+
+bool mt_card_id_is_made(const char *uuid)
+{
+    return strlen(uuid) == MT_UUID_SIZE - 1 && uuid[14] == '8';
 }

@@ -6,6 +6,7 @@
 #include "attr.h"
 #include "status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Room for a UUID and a terminator. */
@@ -17,5 +18,11 @@
  */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status
 mt_card_id_make(const char *cluster, uint32_t job_id, const char *session, char out[MT_UUID_SIZE]);
+
+/*
+ * Whether a UUID has the form of those. What mt_card_id_make takes is known to all members of a
+ * group, so a publisher can name such an id; OOD's own session ids are of version 4.
+ */
+MT_NODISCARD MT_NONNULL_ALL bool mt_card_id_is_made(const char *uuid);
 
 #endif

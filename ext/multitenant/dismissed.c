@@ -62,7 +62,9 @@ enum mt_status mt_dismissed_load(const char *dataroot, struct mt_dismissed *out)
     enum mt_status status = open_dir(dataroot, false, &dir);
     if (status == MT_OK && dir >= 0)
         status = mt_store_read(dir, FILE_NAME, &file);
-    if (status == MT_OK)
+    if (status == MT_TOO_LARGE)
+        status = mt_dismissed_new(out);
+    else if (status == MT_OK)
         status = parse(file.bytes.data ? file.bytes.data : "", file.bytes.len, out);
     mt_buf_wipe(&file.bytes);
     mt_store_close(dir);

@@ -68,6 +68,7 @@ static enum mt_status classify(int dir, struct mt_found *found, bool *empty)
     return status;
 }
 
+/* A db file that says nothing belongs to the mark beside it. */
 static enum mt_status look_at_db(const struct walk *walk, struct mt_found *found)
 {
     struct mt_file file = MT_FILE_INIT;
@@ -75,12 +76,15 @@ static enum mt_status look_at_db(const struct walk *walk, struct mt_found *found
     if (walk->db < 0)
         return MT_OK;
     enum mt_status status = mt_store_read(walk->db, found->id, &file);
-    if (status == MT_OK && file.found && file.bytes.data &&
-        mt_db_parse(file.bytes.data, file.bytes.len, &db) && strcmp(db.token, found->token) == 0) {
-        found->has_db = true;
-        found->db_completed = db.completed;
-        found->db_job_id = strdup(db.job_id);
-        status = found->db_job_id ? MT_OK : MT_NOMEM;
+    if (status == MT_OK && file.found) {
+        if (!mt_db_parse(file.bytes.data ? file.bytes.data : "", file.bytes.len, &db))
+            found->has_db = found->owner == MT_OURS;
+        else if (strcmp(db.token, found->token) == 0) {
+            found->has_db = true;
+            found->db_completed = db.completed;
+            found->db_job_id = strdup(db.job_id);
+            status = found->db_job_id ? MT_OK : MT_NOMEM;
+        }
     }
     json_decref(db.json);
     mt_buf_wipe(&file.bytes);

@@ -27,8 +27,8 @@ struct mt_found {
     char id[MT_UUID_SIZE];
     enum mt_owner owner;
     struct mt_mark mark; /* MT_OURS */
-    bool has_db;         /* there is a db file of this id and token */
-    char *db_job_id;     /* its job, or NULL */
+    bool has_db;         /* there is a db file of this id, and of this token or of none */
+    char *db_job_id;     /* its job; NULL: it does not say */
     bool db_completed;
     enum mt_fate fate;
     struct mt_share *share; /* MT_WANTED: whose card it is; borrowed */

@@ -187,10 +187,11 @@ static enum mt_status count_share(struct tallies *tallies, uint32_t uid)
     return tallies->items[i].count++ < MT_SHARES_PER_PUBLISHER ? MT_OK : MT_TOO_LARGE;
 }
 
-static bool same_name(const struct mt_record *a, const struct mt_record *b)
+/* Whether the same job still has the same name. A user that could not be learned is no other. */
+static bool same_name(const struct mt_record *now, const struct mt_record *before)
 {
-    return a->uid == b->uid && strcmp(a->user, b->user) == 0 && a->name_len == b->name_len &&
-           memcmp(a->name, b->name, a->name_len) == 0;
+    return now->uid == before->uid && (!*now->user || strcmp(now->user, before->user) == 0) &&
+           now->name_len == before->name_len && memcmp(now->name, before->name, now->name_len) == 0;
 }
 
 /* Opens the envelope, unless it was opened for the last look (`old`: the same job and name). */
@@ -236,7 +237,9 @@ static enum mt_status decide(struct mt_share *share, const struct mt_share *old,
         share->listed = true;
         share->opened = old->opened;
         mt_message_free(&share->message);
+        mt_record_free(&share->record);
         share->message = mt_message_copy(&old->message);
+        share->record = mt_record_copy(&old->record);
     }
     return MT_OK;
 }
@@ -260,10 +263,13 @@ static enum mt_status decide_all(struct mt_specs *specs, const struct mt_specs *
     return status;
 }
 
-/* Of the shares before this one that want a card under the same session id: whose they are. */
+/*
+ * Who has the card of a session id: its publisher's oldest share, or, where several publishers
+ * named it, none of them. A session id in the form of a made one could be someone's made one.
+ */
 static enum mt_status settle_id(struct mt_specs *specs, struct mt_share *share)
 {
-    bool shared = false;
+    bool shared = mt_card_id_is_made(share->message.session);
     for (size_t i = 0; i < specs->count; i++) {
         const struct mt_share *other = &specs->shares[i];
         if (other == share || !other->wants_card ||

@@ -16,7 +16,7 @@
 
 #define DIR_MODE 0700
 #define FILE_MODE 0600
-#define SCRATCH ".multitenant.new."
+#define SCRATCH ".multitenant.new"
 #define SCRATCH_SIZE (sizeof SCRATCH + 3 * 17)
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
@@ -190,7 +190,7 @@ static int open_scratch(int dir, char name[SCRATCH_SIZE])
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)snprintf(name, SCRATCH_SIZE, SCRATCH "%lx.%lx.%lx", (unsigned long)getpid(),
+    (void)snprintf(name, SCRATCH_SIZE, SCRATCH ".%lx.%lx.%lx", (unsigned long)getpid(),
                    (unsigned long)now.tv_sec, (unsigned long)now.tv_nsec);
     return openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
 }

@@ -6,8 +6,12 @@ module MultiTenant
   # The clusters that OOD knows, and which of them a Slurm cluster is. A wrong answer is worse than
   # none: job ids collide between clusters, and a card would show another job's state.
   class Clusters
-    # One Slurm cluster of OOD's: its id, the `cluster:` and the `conf:` of its job section.
-    Cluster = Struct.new(:id, :cluster, :conf)
+    # One Slurm cluster of OOD's: its id, the `cluster:` and the `conf:` of its job section, and
+    # whether the viewer is not meant to use it.
+    Cluster = Struct.new(:id, :cluster, :conf, :closed)
+
+    # No Slurm cluster has this name.
+    NOBODY = ''
 
     CONFIG = '/etc/ood/config/clusters.d'
 
@@ -19,7 +23,7 @@ module MultiTenant
     def self.from_ood(clusters)
       new(clusters.filter_map do |cluster|
         job = cluster.job_config.to_h.transform_keys(&:to_s)
-        read(cluster.id.to_s, job)
+        read(cluster.id.to_s, job, closed: !cluster.job_allow? || cluster.metadata.hidden)
       end)
     end
 
@@ -28,32 +32,33 @@ module MultiTenant
     # @return [Clusters]
     def self.from_files(path = CONFIG)
       configs = if File.file?(path)
-                  load_yaml(path)&.fetch('v2', nil).to_h.to_a
+                  load_yaml(path).to_a
                 else
-                  Dir.glob(File.join(path, '*.{yml,yaml}')).map do |file|
-                    [File.basename(file, '.*'), load_yaml(file)&.fetch('v2', nil)]
-                  end
+                  Dir.glob(File.join(path, '*.{yml,yaml}')).map { |file| [File.basename(file, '.*'), load_yaml(file)] }
                 end
       new(configs.filter_map { |id, config| read(id, config['job']) if config.is_a?(Hash) })
     end
 
+    # The part of a file that ood_core reads; {} where there is none.
     def self.load_yaml(path)
-      config = YAML.safe_load_file(path)
-      config if config.is_a?(Hash)
-    rescue SystemCallError, Psych::Exception
-      nil
+      config = YAML.safe_load(File.binread(path).force_encoding(Encoding::UTF_8))
+      config = config['v2'] if config.is_a?(Hash)
+      config.is_a?(Hash) ? config : {}
+    rescue SystemCallError, Psych::Exception, ArgumentError
+      {}
     end
 
-    def self.read(id, job)
+    def self.read(id, job, closed: false)
       return unless job.is_a?(Hash) && job['adapter'] == 'slurm' && id.match?(ID)
 
-      Cluster.new(id, job['cluster']&.to_s, job['conf']&.to_s)
+      Cluster.new(id, job['cluster']&.to_s, job['conf']&.to_s, closed)
     end
     private_class_method :load_yaml, :read
 
     # @param clusters [Array<Cluster>]
     def initialize(clusters)
       @clusters = clusters
+      @conf_names = {}
     end
 
     # @return [String, nil] the slurm.conf that OOD uses, where it names one
@@ -63,31 +68,37 @@ module MultiTenant
 
     # @param names [Array<String>] Slurm's names of clusters
     # @return [Array<Array(String, String)>] Slurm's name and OOD's id of those that OOD knows, in
-    #   this order; then every id by itself, so that cards of all clusters are found
+    #   this order; then every id under {NOBODY}, so that the cards of all clusters are found
     def pairs(names)
       known = names.filter_map do |name|
         cluster = find(name)
         [name, cluster.id] if cluster
       end
-      known + @clusters.map { |cluster| [cluster.id, cluster.id] }
+      known + @clusters.map { |cluster| [NOBODY, cluster.id] }
     end
 
     private
 
-    # The first of these that answers: it says the name; its slurm.conf does; its id is the name; it
-    # is the only one that could be meant.
+    # The first of these that answers: it says the name; its slurm.conf does; its id is the name, and
+    # it says no other; it is the only one that could be meant. Of several, one that the viewer is
+    # meant to use.
     def find(name)
-      silent = @clusters.reject(&:cluster)
-      @clusters.find { |c| c.cluster == name } ||
-        silent.find { |c| c.conf && conf_name(c.conf) == name } ||
-        @clusters.find { |c| c.id == name } ||
-        (silent.first if silent.one? && (silent.first.conf.nil? || conf_name(silent.first.conf).nil?))
+      open, closed = @clusters.partition { |cluster| !cluster.closed }
+      all = open + closed
+      silent = all.reject(&:cluster)
+      unknown = silent.reject { |cluster| conf_name(cluster.conf) }
+      all.find { |cluster| cluster.cluster == name } ||
+        silent.find { |cluster| conf_name(cluster.conf) == name } ||
+        unknown.find { |cluster| cluster.id == name } ||
+        (unknown.first if silent.one?)
     end
 
+    # @return [String, nil] the ClusterName of a slurm.conf
     def conf_name(path)
-      @conf_names ||= {}
+      return unless path
+
       @conf_names.fetch(path) do
-        @conf_names[path] = File.read(path)[/^\s*ClusterName\s*=\s*(\S+)/i, 1]
+        @conf_names[path] = File.binread(path)[/^\s*ClusterName\s*=\s*(\S+)/i, 1]
       end
     rescue SystemCallError
       @conf_names[path] = nil

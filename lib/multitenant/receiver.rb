@@ -52,14 +52,20 @@ module MultiTenant
       @core.explain
     end
 
-    # @see Core#dismiss
+    # @return [Boolean] see {Core#dismiss}; false also where the list can't be written
     def dismiss(id)
       @core.dismiss(id)
+    rescue Error => e
+      @log.call(:warn, "card #{id} can't be dismissed: #{e.message}")
+      false
     end
 
-    # @see Core#restore
+    # @return [Boolean] see {Core#restore}; false also where the list can't be written
     def restore(id)
       @core.restore(id)
+    rescue Error => e
+      @log.call(:warn, "card #{id} can't be restored: #{e.message}")
+      false
     end
 
     # Removes every card of ours.

@@ -10,9 +10,9 @@ module MultiTenant
     ENV_FILE = '/etc/ood/config/apps/dashboard/env'
 
     ENVELOPES = %w[munge key v1].freeze
-    WCKEY = /\A[A-Za-z0-9_.:@+-]{1,64}\z/
+    WCKEY = /\A\*?[A-Za-z0-9_.:@+-]{1,64}\z/
     TOKEN_PATTERN = %r{\Asys/[A-Za-z0-9_.*?\[\]-]{1,128}\z}
-    GROUP = /\A[^,:|[:space:]\x00-\x08\x0e-\x1f\x7f]{1,256}\z/
+    GROUP = /\A[^,:|[:space:]\x00-\x08\x0e-\x1f\x7f\u{fffd}]{1,256}\z/
 
     # @return [Array<String>] WCKeys in lower case, as slurmctld keeps them
     attr_reader :wckeys
@@ -77,8 +77,13 @@ module MultiTenant
 
     private
 
+    # Bytes that are no text are shown, and refused, as a character that fits nowhere.
+    def text_of(name)
+      @env[name].to_s.dup.force_encoding(Encoding::UTF_8).scrub("\u{fffd}").strip
+    end
+
     def value(name, default, form)
-      text = @env[name].to_s.strip
+      text = text_of(name)
       return default if text.empty?
       return text if text.match?(form)
 
@@ -87,16 +92,16 @@ module MultiTenant
 
     def list(name, default, form)
       items = value(name, default, //).split(',').map(&:strip).reject(&:empty?)
-      return items if items.any? && items.all? { |item| item.delete_prefix('*').match?(form) || item.match?(form) }
+      return items if items.any? && items.all? { |item| item.match?(form) }
 
-      refuse(name, @env[name].to_s, default).split(',')
+      refuse(name, text_of(name), default).split(',')
     end
 
     def seconds(name, default, range)
       number = Float(value(name, default.to_s, //), exception: false)
       return number if number && range.cover?(number)
 
-      refuse(name, @env[name].to_s, default).to_f
+      refuse(name, text_of(name), default).to_f
     end
 
     def refuse(name, text, default)

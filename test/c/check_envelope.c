@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MESSAGE                                                                                 \
     "{'mtu':'1001,1002','mti':'" SESSION "','mta':'Ollama_API','mtm':'card','mtd':'" TOKEN "'}" \
@@ -84,22 +83,20 @@ static char *seal_by_commands(uint32_t job_id, const char *user, const char *tex
 {
     char key[1024] = "";
     char iv[64] = "";
-    char path[] = "/tmp/multitenant.XXXXXX";
+    char *dir = temp_dir_new();
     char *out = calloc(1, 4096);
-    int fd = mkstemp(path);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    ck_assert_int_eq(close(fd), 0);
+    write_text(format("%s/message", dir), text, 0600);
     to_hex(format("%u%s", job_id, user), key);
     to_hex(format("%u%u", job_id, job_id), iv);
-    FILE *pipe = popen(format("gzip -c %s | openssl enc -aes-256-cbc -K %s -iv %s -base64 -A "
-                              "2>/dev/null",
-                              path, key, iv),
-                       "r");
+    FILE *pipe =
+        popen(format("gzip -c %s/message | openssl enc -aes-256-cbc -K %s -iv %s -base64 -A "
+                     "2>/dev/null",
+                     dir, key, iv),
+              "r");
     ck_assert_ptr_nonnull(pipe);
     ck_assert_ptr_nonnull(fgets(out, 4096, pipe));
     ck_assert_int_eq(pclose(pipe), 0);
-    ck_assert_int_eq(unlink(path), 0);
+    temp_dir_free(dir);
     return out;
 }
 

@@ -189,6 +189,20 @@ START_TEST(test_out_of_time_matters_only_for_what_is_unknown)
 }
 END_TEST
 
+/* Nothing can be opened without the user's name, and so not the viewer's own job either. */
+START_TEST(test_user_not_learned)
+{
+    record.user = "";
+    assert_reason(lookup_failed, gate(NULL));
+    record.out_of_time = true;
+    assert_reason(out_of_time, gate(NULL));
+    own_job();
+    assert_reason(out_of_time, gate(NULL));
+    record.name_len = 3;
+    assert_reason(malformed_name, gate(NULL));
+}
+END_TEST
+
 static const struct {
     const char *setting;
     const char *asked; /* the group that the stream speaks of */
@@ -301,11 +315,13 @@ START_TEST(test_bad_session_id)
 }
 END_TEST
 
-static const char *const bad_apps[] = {"", " ", "a ", "<b>x</b>", "a&b", "a\"b", "a\\b", "a\nb",
-                                       "a\xe2\x80\xaez"
+static const char *const bad_apps[] = {"",     " ",    "a ",   "<b>x</b>",      "a&b",
+                                       "a\"b", "a\\b", "a\nb", "a\xe2\x80\xaez"};
 
-                                       START_TEST(test_bad_app_name){message.app = bad_apps[_i];
-assert_reason(bad_app_name, judge());
+START_TEST(test_bad_app_name)
+{
+    message.app = bad_apps[_i];
+    assert_reason(bad_app_name, judge());
 }
 END_TEST
 
@@ -593,6 +609,7 @@ int main(void)
     tcase_add_test(tests, test_membership_of_publisher_not_learned);
     tcase_add_test(tests, test_the_viewers_group_comes_first);
     tcase_add_test(tests, test_out_of_time_matters_only_for_what_is_unknown);
+    tcase_add_test(tests, test_user_not_learned);
     tcase_add_loop_test(tests, test_publishers, 0, (int)COUNT_OF(publishers));
     tcase_add_test(tests, test_publishers_come_after_the_group);
     tcase_add_test(tests, test_own_job_passes_the_group);

@@ -476,7 +476,7 @@ static const struct values good_header[] = {
 static const struct values good_job[] = {
     {"cluster", {"\"hpc\""}, false},
     {"job_id", {"1", "4294967295"}, false},
-    {"user", {"\"a\"", "\"" BYTES_256 "\"", "\"\\u00fc\""}, false},
+    {"user", {"\"\"", "\"a\"", "\"" BYTES_256 "\"", "\"\\u00fc\""}, false},
     {"uid", {"0", "4294967295"}, false},
     {"name", {"\"\"", "\"x\"", "\"a\\u0000b\""}, false},
     {"start", {"0", "9223372036854775807"}, false},
@@ -490,20 +490,21 @@ static const struct values good_job[] = {
 };
 
 #define LONG_TEXT "\"" BYTES_256 "x\""
-#define NOT_TEXT "null", "1", "true", "[\"a\"]", "\"\"", "\"a\\u0000b\"", LONG_TEXT
+#define NOT_TEXT "null", "1", "true", "[\"a\"]", "\"a\\u0000b\"", LONG_TEXT
+#define NOT_A_NAME NOT_TEXT, "\"\""
 
 static const struct values bad_header[] = {
     {"multitenant", {"0", "2", "\"1\"", "true", "null", "1.0"}, false},
     {"generated", {"-1", "null", "\"0\"", "1.5", "true"}, false},
-    {"cluster", {NOT_TEXT}, false},
+    {"cluster", {NOT_A_NAME}, false},
     {"wckeys", {"null", "[]", "\"a\"", "{\"a\":1}", "[\"\"]", "[1]", "[null]",
                 "[" LONG_TEXT "]"}, false},
     {"sees", {"null", "\"none\"", "\"\"", "1", "[\"all\"]", "\"all\\u0000\""}, false},
-    {"publishers", {NOT_TEXT}, false},
+    {"publishers", {NOT_A_NAME}, false},
 };
 
 static const struct values bad_job[] = {
-    {"cluster", {NOT_TEXT}, false},
+    {"cluster", {NOT_A_NAME}, false},
     {"job_id", {"0", "-1", "4294967296", "1.0", "\"1\"", "true", "null", "[1]"}, false},
     {"user", {NOT_TEXT}, false},
     {"uid", {"-1", "4294967296", "1.0", "\"1\"", "true", "null", "[1]"}, false},
@@ -514,7 +515,7 @@ static const struct values bad_job[] = {
     {"group_gid", {"-2", "4294967296", "3000.0", "\"3000\"", "true", "[3000]"}, false},
     {"publisher_in_group", {"0", "1", "\"true\"", "[true]"}, false},
     {"publisher_allowed", {"0", "1", "\"true\"", "[true]"}, false},
-    {"wckey", {NOT_TEXT}, false},
+    {"wckey", {NOT_A_NAME}, false},
 };
 /* clang-format on */
 

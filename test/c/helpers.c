@@ -18,8 +18,20 @@
 /* Stops the test, which can't be made, with the line that failed. */
 #define need(condition) ck_assert_msg(condition, "the test's own set-up failed")
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
+/* All tests work below one directory: a test that fails does not come to its own cleaning up. */
 int run_suite(Suite *suite)
 {
+    char dir[] = "/tmp/multitenant.XXXXXX";
+    if (!mkdtemp(dir) || chmod(dir, 0777) != 0 || setenv("TMPDIR", dir, 1) != 0)
+        return EXIT_FAILURE;
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_MINIMAL);
     int failed = srunner_ntests_failed(runner);
@@ -28,6 +40,7 @@ int run_suite(Suite *suite)
         srunner_print(runner, CK_MINIMAL);
     }
     srunner_free(runner);
+    (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -82,19 +95,10 @@ void become_root(void)
 
 char *temp_dir_new(void)
 {
-    const char *base = getenv("TMPDIR");
     char *dir = NULL;
-    need(asprintf(&dir, "%s/multitenant.XXXXXX", base ? base : "/tmp") >= 0);
+    need(asprintf(&dir, "%s/XXXXXX", getenv("TMPDIR")) >= 0);
     need(mkdtemp(dir));
     return dir;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
 }
 
 void temp_dir_free(char *dir)

@@ -1,0 +1,120 @@
+# What script/testbed asks of the machine and does to it: packages, host name, ports, accounts.
+# shellcheck shell=bash disable=SC2034
+
+readonly PORT=${MULTITENANT_TESTBED_PORT:-17300}
+readonly ADDRESS=127.0.0.1
+readonly PACKAGES=(munge mariadb-server slurmdbd slurmctld slurmd slurm-client)
+
+installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+install_packages() {
+  local missing=() package policy=/usr/sbin/policy-rc.d
+  local get=(env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends)
+  for package in "${PACKAGES[@]}"; do installed "$package" || missing+=("$package"); done
+  ((${#missing[@]})) || return 0
+  say "installs ${missing[*]}"
+  # Without this the packages start their daemons at once, with settings and ports of their own.
+  if [[ ! -e $policy ]]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    install -m 0755 <(printf '#!/bin/sh\nexit 101\n') "$policy"
+  fi
+  "${get[@]}" "${missing[@]}" &>/dev/null || { apt-get -qq update && "${get[@]}" "${missing[@]}" >/dev/null; } ||
+    die "could not install ${missing[*]}"
+  [[ -z $(trap -p EXIT) ]] || { rm -f "$policy"; trap - EXIT; }
+}
+
+# Slurm's daemons and srun listen where the host name points to, and srun is sought at 127.0.0.1. Where the name points
+# elsewhere, the daemons and their jobs get a host name of their own; there, srun and salloc work in jobs only.
+choose_host() {
+  HOST=$(hostname) HOST=${HOST%%.*} IN_OWN_HOST=()
+  [[ $(getent ahostsv4 "$(hostname)" | awk '{ print $1 }' | sort -u) != "$ADDRESS" ]] || return 0
+  # shellcheck disable=SC2016
+  HOST=localhost IN_OWN_HOST=(unshare --uts sh -c 'hostname localhost && exec "$@"' sh)
+  "${IN_OWN_HOST[@]}" true 2>/dev/null ||
+    die "the host name $(hostname) does not point to $ADDRESS and unshare --uts is not permitted: map it in /etc/hosts"
+}
+
+port_of() {
+  case $1 in
+    slurmctld) echo "$PORT" ;;
+    slurmdbd) echo $((PORT + 1)) ;;
+    slurmd-node1) echo $((PORT + 2)) ;;
+    slurmd-node2) echo $((PORT + 3)) ;;
+  esac
+}
+
+answers() { (: <"/dev/tcp/$ADDRESS/$1") 2>/dev/null; }
+
+check_port() {
+  local port
+  port=$(port_of "$1")
+  [[ -z $port ]] || ! answers "$port" ||
+    die "port $port on $ADDRESS, meant for $1, is taken by another process: set MULTITENANT_TESTBED_PORT"
+}
+
+# --- accounts ------------------------------------------------------------------------------------------------------
+
+known() { getent "$1" "$2" >/dev/null; }
+
+# What was made is written down at once, and undone in reverse order.
+record() { printf '%s\n' "$*" >>"$DIR/made"; }
+
+# make_group NAME GID: with that gid if it is free.
+make_group() {
+  local gid=(--gid "$2")
+  ! known group "$1" || return 0
+  ! known group "$2" || gid=()
+  groupadd "${gid[@]}" "$1"
+  record group "$1"
+}
+
+# make_user NAME UID [GROUP…]: with that uid if it is free.
+make_user() {
+  local name=$1 uid=(--uid "$2") group
+  if ! known passwd "$name"; then
+    ! known passwd "$2" || uid=()
+    make_group "$name" "$2"
+    useradd "${uid[@]}" --gid "$name" --no-create-home --home-dir "$DIR/home/$name" --shell /bin/bash --no-log-init \
+      -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 "$name"
+    record user "$name"
+  fi
+  install -d -m 0700 -o "$name" -g "$(id -g "$name")" "$DIR/home/$name"
+  for group in "${@:3}"; do
+    [[ " $(id -nG "$name") " != *" $group "* ]] || continue
+    gpasswd --add "$name" "$group" >/dev/null
+    record member "$name" "$group"
+  done
+}
+
+make_accounts() {
+  make_group hpcGrp 3000
+  make_group pubGrp 3001
+  make_user hpcfaculty 1001 hpcGrp pubGrp
+  make_user hpcfaculty2 1002 hpcGrp pubGrp
+  make_user hpcdefault 1003 hpcGrp
+  make_user hpcstudent 2001 hpcGrp
+  make_user hpcstudent2 2002 hpcGrp
+  make_user outsider 2003
+  [[ $(id -u hpcstudent) == 2001 ]] || die "hpcstudent must have the uid 2001, which another account has"
+}
+
+# Prints the pids of what a user runs: while there are any, userdel refuses.
+processes_of() { ps -e -o ruser:64=,pid=,stat= | awk -v user="$1" '$1 == user && $3 !~ /^Z/ { print $2 }' | xargs; }
+
+remove_accounts() {
+  local kind name group pids
+  [[ -f $DIR/made ]] || return 0
+  while read -r kind name; do
+    [[ $kind == user ]] || continue
+    pids=$(processes_of "$name")
+    [[ -z $pids ]] || die "$name runs processes of its own: $pids; end them and run script/testbed down again"
+  done <"$DIR/made"
+  while read -r kind name group; do
+    case $kind in
+      member) ! known passwd "$name" || gpasswd --delete "$name" "$group" >/dev/null ;;
+      user) ! known passwd "$name" || userdel "$name" ;;
+      # userdel may have taken a user's own group along.
+      group) ! known group "$name" || groupdel "$name" ;;
+    esac
+  done < <(tac "$DIR/made")
+}

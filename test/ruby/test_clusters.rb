@@ -1,0 +1,198 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# Which of OOD's clusters a Slurm cluster is. A wrong answer shows the state of another job.
+class TestClusters < MultiTenantTest
+  Cluster = MultiTenant::Clusters::Cluster
+
+  def conf(name, text = "ClusterName=#{name}\n")
+    path = File.join(temporary, "#{name}.conf")
+    File.write(path, text)
+    path
+  end
+
+  # @param clusters [Hash] OOD's id => [what its job section says as cluster:, as conf:]
+  # @return [String, nil] OOD's id of the Slurm cluster `name`
+  def id_of(name, clusters)
+    made = MultiTenant::Clusters.new(clusters.map { |id, (cluster, path)| Cluster.new(id, cluster, path) })
+    found = made.pairs([name])
+    found.size > made.pairs([]).size ? found[0][1] : nil
+  end
+
+  # ---- the order ----
+
+  def test_first_the_one_that_says_the_name
+    assert_equal 'b', id_of('hpc', 'hpc' => [nil, conf('hpc')], 'a' => [nil, conf('hpc')], 'b' => ['hpc', nil])
+  end
+
+  def test_then_the_one_whose_slurm_conf_does
+    assert_equal 'a', id_of('hpc', 'hpc' => [nil, nil], 'x' => [nil, conf('other')], 'a' => [nil, conf('hpc')])
+  end
+
+  def test_then_the_one_whose_id_is_the_name
+    assert_equal 'hpc', id_of('hpc', 'a' => [nil, nil], 'b' => ['other', nil], 'hpc' => [nil, nil])
+  end
+
+  def test_then_the_only_one_that_could_be_meant
+    assert_equal 'a', id_of('hpc', 'a' => [nil, nil])
+    assert_equal 'a', id_of('hpc', 'a' => [nil, nil], 'b' => ['other', nil])
+  end
+
+  def test_else_none
+    assert_nil id_of('hpc', {})
+    assert_nil id_of('hpc', 'a' => ['other', nil])
+    assert_nil id_of('hpc', 'a' => [nil, nil], 'b' => [nil, nil])
+    assert_nil id_of('hpc', 'a' => [nil, conf('other')])
+  end
+
+  # What a cluster says of itself is not overruled by a name that happens to be the same.
+  def test_an_id_that_says_another_cluster_is_not_meant
+    assert_nil id_of('hpc', 'hpc' => ['other', nil])
+    assert_nil id_of('hpc', 'hpc' => [nil, conf('other')])
+  end
+
+  def test_the_first_of_two_that_say_the_name
+    assert_equal 'b', id_of('hpc', 'b' => ['hpc', nil], 'a' => ['hpc', nil])
+  end
+
+  def test_a_conf_that_can_not_be_read_says_nothing
+    assert_equal 'a', id_of('hpc', 'a' => [nil, '/nonexistent/slurm.conf'])
+    assert_equal 'hpc', id_of('hpc', 'a' => [nil, '/nonexistent/slurm.conf'], 'hpc' => [nil, nil])
+  end
+
+  def test_forms_of_cluster_name
+    ["clustername = hpc # x\n", "#ClusterName=no\n  CLUSTERNAME=hpc\n", "SlurmctldHost=h\nClusterName=hpc"]
+      .each_with_index { |text, i| assert_equal 'a', id_of('hpc', 'a' => [nil, conf("c#{i}", text)], 'b' => [nil, nil]), text }
+  end
+
+  def test_a_conf_is_read_once
+    path = conf('hpc')
+    clusters = MultiTenant::Clusters.new([Cluster.new('a', nil, path), Cluster.new('b', nil, nil)])
+    assert_equal %w[hpc a], clusters.pairs(['hpc'])[0]
+    File.unlink(path)
+    assert_equal %w[hpc a], clusters.pairs(['hpc'])[0]
+  end
+
+  # ---- pairs ----
+
+  def test_pairs_keep_the_order_of_the_names_and_end_with_every_id
+    clusters = MultiTenant::Clusters.new([Cluster.new('a', 'sa', nil), Cluster.new('b', 'sb', nil)])
+    assert_equal [%w[sb b], %w[sa a], %w[a a], %w[b b]], clusters.pairs(%w[sb unknown sa])
+    assert_equal [%w[a a], %w[b b]], clusters.pairs([])
+  end
+
+  def test_two_slurm_clusters_may_be_one_of_oods
+    clusters = MultiTenant::Clusters.new([Cluster.new('a', nil, nil)])
+    assert_equal [%w[x a], %w[y a], %w[a a]], clusters.pairs(%w[x y])
+  end
+
+  def test_slurm_conf_is_the_first_that_is_named
+    clusters = [Cluster.new('a', nil, nil), Cluster.new('b', nil, '/b.conf'), Cluster.new('c', nil, '/c.conf')]
+    assert_equal '/b.conf', MultiTenant::Clusters.new(clusters).slurm_conf
+    assert_nil MultiTenant::Clusters.new(clusters.first(1)).slurm_conf
+  end
+
+  # ---- from OOD's own objects ----
+
+  # As OodCore::Cluster: symbols, a job section that may be empty.
+  OodCluster = Struct.new(:id, :job_config, :job_allow, :hidden) do
+    def job_allow?
+      job_allow != false
+    end
+
+    def metadata
+      Struct.new(:hidden).new(hidden)
+    end
+  end
+
+  def from_ood(*clusters)
+    MultiTenant::Clusters.from_ood(clusters)
+  end
+
+  def test_from_ood
+    clusters = from_ood(OodCluster.new(:owens, { adapter: 'slurm', cluster: 'so', conf: '/etc/slurm.conf' }),
+                        OodCluster.new(:k8s, { adapter: 'kubernetes', cluster: 'so' }), OodCluster.new(:login, {}),
+                        OodCluster.new(:none, nil))
+    assert_equal [%w[so owens], %w[owens owens]], clusters.pairs(['so'])
+    assert_equal '/etc/slurm.conf', clusters.slurm_conf
+  end
+
+  # Of several that are the same Slurm cluster, the viewer's card is of one that he may use and sees.
+  def test_of_several_the_one_that_the_viewer_may_use
+    hpc = { adapter: 'slurm', cluster: 'hpc' }
+    denied = OodCluster.new(:denied, hpc, false, false)
+    hidden = OodCluster.new(:hidden, hpc, true, true)
+    open = OodCluster.new(:open, hpc, true, false)
+    assert_equal %w[hpc open], from_ood(denied, hidden, open).pairs(['hpc'])[0]
+    assert_equal %w[hpc denied], from_ood(denied).pairs(['hpc'])[0]
+  end
+
+  # ---- from files ----
+
+  def write(name, text)
+    dir = File.join(temporary, 'clusters.d')
+    FileUtils.mkdir_p(dir)
+    File.write(File.join(dir, name), text.is_a?(String) ? text : YAML.dump(text))
+    dir
+  end
+
+  def v2(job)
+    { 'v2' => { 'metadata' => { 'title' => 'x' }, 'job' => job } }
+  end
+
+  def test_a_directory_of_files
+    write('b.yml', v2({ 'adapter' => 'slurm', 'cluster' => 'sb', 'conf' => '/b.conf' }))
+    write('a.yml', v2({ 'adapter' => 'slurm' }))
+    dir = write('t.yml', v2({ 'adapter' => 'torque', 'cluster' => 'st' }))
+    clusters = MultiTenant::Clusters.from_files(dir)
+    assert_equal [%w[sb b], %w[a a], %w[b b]], clusters.pairs(['sb'])
+    assert_equal '/b.conf', clusters.slurm_conf
+  end
+
+  # As ood_core, whose file of several clusters has them below v2.
+  def test_one_file_of_several_clusters
+    dir = write('all.yml', 'v2' => { 'a' => { 'job' => { 'adapter' => 'slurm', 'cluster' => 'sa' } },
+                                     'b' => { 'job' => { 'adapter' => 'slurm', 'cluster' => 'sb' } } })
+    assert_equal [%w[sb b], %w[a a], %w[b b]], MultiTenant::Clusters.from_files(File.join(dir, 'all.yml')).pairs(['sb'])
+  end
+
+  BROKEN = ['', 'a: [', "--- 5\n", "- 1\n", "v2:\n", "v2: 5\n", "v2: []\n", "v2: {job: 5}\n", "v2: {job: {adapter: 5}}\n",
+            "v2: {job: {}}\n", "a: !ruby/object:Object {}\n", "a: &x 1\nb: *x\n", "\xFF\xFE\n", "v1: {}\n"].freeze
+
+  def test_files_that_are_broken_are_passed_over
+    dir = write('good.yml', v2({ 'adapter' => 'slurm', 'cluster' => 'hpc' }))
+    BROKEN.each_with_index { |text, i| write("broken#{i}.yml", text) }
+    Dir.mkdir(File.join(dir, 'dir.yml'))
+    File.symlink('/nonexistent', File.join(dir, 'link.yml'))
+    assert_equal [%w[hpc good], %w[good good]], MultiTenant::Clusters.from_files(dir).pairs(['hpc'])
+  end
+
+  def test_a_file_of_several_that_is_broken
+    BROKEN.each do |text|
+      path = File.join(write('one.yml', text), 'one.yml')
+      assert_empty MultiTenant::Clusters.from_files(path).pairs(['hpc']), text
+    end
+  end
+
+  def test_no_files
+    assert_empty MultiTenant::Clusters.from_files('/nonexistent').pairs(['hpc'])
+    assert_empty MultiTenant::Clusters.from_files(temporary).pairs(['hpc'])
+  end
+
+  # An id becomes a directory where OOD keeps a data root per cluster.
+  def test_ids_that_could_climb_are_passed_over
+    ['..', '.', 'a/b', '../x', '', '-x', "a\n", 'a b', 'x' * 129].each do |id|
+      path = File.join(write('one.yml', 'v2' => { id => { 'job' => { 'adapter' => 'slurm', 'cluster' => 'hpc' } } }),
+                       'one.yml')
+      assert_empty MultiTenant::Clusters.from_files(path).pairs(['hpc']), id
+      assert_empty from_ood(OodCluster.new(id.to_sym, { adapter: 'slurm', cluster: 'hpc' })).pairs(['hpc']), id
+    end
+  end
+
+  def test_names_that_yaml_does_not_read_as_texts
+    dir = write('a.yml', v2({ 'adapter' => 'slurm', 'cluster' => 5, 'conf' => nil }))
+    assert_equal %w[5 a], MultiTenant::Clusters.from_files(dir).pairs(['5'])[0]
+    assert_nil MultiTenant::Clusters.from_files(dir).slurm_conf
+  end
+end

@@ -1,0 +1,243 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# When a card goes: its job has ended, as a whole answer of the right cluster and WCKey says, or is
+# refused for a final reason. In every other case it stays.
+class TestRemoval < MultiTenantTest
+  ID = '00000007-0000-4000-8000-0123456789ab'
+
+  def setup
+    super
+    @viewer = Viewer.new(self)
+    @viewer.look(stream(job(7)))
+  end
+
+  def assert_kept(*texts, **options)
+    before = snapshot(@viewer.home)
+    look = @viewer.look(*texts, **options)
+    assert_equal before, snapshot(@viewer.home)
+    assert_includes [[[:kept, ID, nil]], nil], look.cards
+  end
+
+  def assert_removed(look)
+    assert_equal [[:removed, ID, nil]], look.cards
+    assert_empty @viewer.listed
+    refute_path_exists @viewer.output(ID)
+  end
+
+  # ---- the job has ended ----
+
+  def test_a_whole_answer_without_the_job
+    assert_removed @viewer.look(stream)
+    assert_empty @viewer.look(stream).cards
+  end
+
+  def test_in_the_process_that_wrote_it
+    look = @viewer.session(stream(job(7))) do |receiver, feed|
+      receiver.refresh
+      feed.texts = [stream]
+      receiver.refresh
+    end
+    assert_removed look
+    assert_empty look.specs
+  end
+
+  def test_only_the_job_that_has_ended
+    @viewer.look(stream(job(7), job(8)))
+    assert_equal [[:kept, uuid(8), nil], [:removed, ID, nil]], @viewer.look(stream(job(8))).cards.sort_by(&:first)
+    assert_equal [uuid(8)], @viewer.listed
+  end
+
+  def test_the_job_id_went_round_to_another_user
+    look = @viewer.look(stream(job(7, uid: 1002, user: 'other', message: { mti: uuid(9) })))
+    assert_equal [[ID], [uuid(9)]], [look.ids(:removed), look.ids(:written)]
+  end
+
+  def test_the_publisher_named_another_session
+    look = @viewer.look(stream(job(7, message: { mti: uuid(9) })))
+    assert_equal [[ID], [uuid(9)]], [look.ids(:removed), look.ids(:written)]
+    refute_path_exists @viewer.output(ID)
+  end
+
+  # ---- it may not have ended ----
+
+  def test_no_answer
+    assert_kept
+    assert_kept('')
+    assert_kept("slurm_load_jobs error\n")
+    assert_kept(error: 'Slurm does not answer.')
+  end
+
+  def test_an_incomplete_answer
+    assert_kept(stream(whole: false))
+    assert_kept(stream(job(8)).sub('"end":1', '"end":0'))
+  end
+
+  # PrivateData hides the jobs of others: that one is not seen says nothing.
+  def test_an_answer_that_sees_own_jobs_only
+    assert_kept(stream(sees: 'own'))
+  end
+
+  def test_an_answer_of_another_cluster
+    assert_kept(stream(cluster: 'other'))
+    assert_kept(stream(cluster: 'other') + stream(whole: false))
+  end
+
+  def test_an_answer_for_another_wckey
+    assert_kept(stream(wckeys: ['other']))
+    assert_kept(stream(wckeys: %w[multitenan multitenant2]))
+    assert_removed @viewer.look(stream(wckeys: %w[other multitenant]))
+  end
+
+  # Where the record did not say which of two keys the job has, both have to be asked for.
+  def test_an_answer_for_one_of_two_wckeys
+    @viewer.look(stream)
+    @viewer.look(stream(job(7), wckeys: %w[a b]))
+    assert_kept(stream(wckeys: ['a']))
+    assert_removed @viewer.look(stream(wckeys: %w[b a]))
+  end
+
+  def test_an_answer_for_the_wckey_of_the_record
+    @viewer.look(stream)
+    @viewer.look(stream(job(7, wckey: 'a'), wckeys: %w[a b]))
+    assert_kept(stream(wckeys: ['b']))
+    assert_removed @viewer.look(stream(wckeys: ['a']))
+  end
+
+  def test_a_cluster_that_ood_does_not_know_any_more
+    @viewer.clusters = []
+    assert_equal %w[ok unknown_cluster], @viewer.look(stream(job(7)), deliver: false).codes['7']
+    assert_removed @viewer.look(stream(job(7)))
+  end
+
+  # A process that has just started knows of no job that a silent cluster had.
+  def test_a_first_look_without_the_cards_cluster
+    look = @viewer.look(stream(job(8), cluster: 'other') + stream(whole: false))
+    assert_equal [[:kept, ID, nil]], look.cards
+  end
+
+  # ---- refused: every final reason takes the card away, every temporary one keeps it ----
+
+  # What job 7 may turn into, by the card code it then has.
+  def turns
+    v1 = v1_text(accounting(7), { a: '1' })
+    sealed = ->(text, **as) { "l|students|#{seal(text, **{ job_id: 7, user: 'prof' }, **as)}" }
+    refused_by_message.merge(
+      'not_member' => { group_gid: 3001 }, 'publisher_not_member' => { publisher_in_group: false },
+      'publisher_not_allowed' => { publisher_allowed: false }, 'lookup_failed' => { group_gid: nil },
+      'out_of_time' => { publisher_in_group: nil, out_of_time: true },
+      'malformed_name' => { name: 'bash' }, 'name_too_long' => { name: "l|students|#{'A' * 1024}" },
+      'envelope_unavailable' => { name: 'l|students|MTK1:AAAA' }, 'bad_base64' => { name: 'l|students|!' },
+      'bad_cipher' => { name: sealed[v1, job_id: 8] }, 'bad_gzip' => { name: sealed[v1, packed: v1] },
+      'too_large' => { name: sealed['x' * 65_537] }, 'bad_message' => { text: '{}|{}' }, 'own_session' => { uid: 2001 }
+    )
+  end
+
+  def refused_by_message
+    { 'not_recipient' => { mtu: '1' }, 'bad_session_id' => { mti: 'x' }, 'bad_app_name' => { mta: '<b>' },
+      'bad_method' => { mtm: 'x' }, 'delivery_not_allowed' => { mtd: 'sys/x' }, 'form_only' => { mtm: 'form' } }
+      .transform_values { |changes| { message: changes } }
+      .merge('bad_connection_key' => { connection: { 'a-b': 1 } }, 'bad_connection_value' => { connection: { a: "\n" } })
+  end
+
+  # What the others need a settings or a second job for is tested by itself.
+  BY_THEMSELVES = %w[ok too_many dismissed duplicate_session unknown_cluster envelope_not_accepted].freeze
+
+  def test_a_turn_for_every_reason
+    assert_equal MultiTenant::Core.reasons.keys.sort, (turns.keys + BY_THEMSELVES).sort
+  end
+
+  (MultiTenant::Core.reasons.keys - BY_THEMSELVES).each do |code|
+    define_method(:"test_a_job_that_turns_#{code}") do
+      @viewer.env = { 'MULTITENANT_PUBLISHERS' => 'staff' } if code == 'publisher_not_allowed'
+      look = @viewer.look(stream(job(7, **turns.fetch(code)), publishers: 'staff'))
+      assert_equal code, look.codes['7'][1]
+      if MultiTenant::Core.reasons.fetch(code)[1]
+        assert_equal [[[:kept, ID, nil]], [ID]], [look.cards, @viewer.listed]
+      else
+        assert_removed look
+      end
+    end
+  end
+
+  # A refusal is known also where the jobs of others are hidden.
+  def test_a_final_reason_where_own_jobs_only_are_seen
+    assert_removed @viewer.look(stream(job(7, publisher_in_group: false), sees: 'own'))
+  end
+
+  def test_too_many
+    older = (101..132).map { |id| job(id, start: id, message: { mtm: 'form' }) }
+    look = @viewer.look(stream(job(7), *older))
+    assert_equal 'too_many', look.codes['7'][1]
+    assert_removed look
+  end
+
+  def test_an_envelope_that_is_not_accepted_any_more
+    @viewer.env = { 'MULTITENANT_ENVELOPES' => 'munge' }
+    assert_removed @viewer.look(stream(job(7)))
+  end
+
+  def test_duplicate_session
+    look = @viewer.look(stream(job(7), job(6, start: 1, message: { mti: ID }, connection: { host: 'n6' })))
+    assert_equal({ '6' => %w[ok ok], '7' => %w[ok duplicate_session] }, look.codes)
+    assert_equal [[ID], 'n6'], [@viewer.listed, @viewer.connection(ID)['host']]
+  end
+
+  # ---- half-way ----
+
+  # The secret goes first, and a card that could not be removed whole is removed the next time.
+  def test_the_connection_is_gone_even_where_the_rest_cannot_go
+    File.chmod(0o500, @viewer.path('db'))
+    look = @viewer.look(stream)
+    assert_equal [:failed], look.cards.map(&:first)
+    assert_match(/Permission denied/, look.cards[0][2])
+    assert_equal [['.multitenant'], [ID]], [Dir.children(@viewer.output(ID)), @viewer.listed]
+    File.chmod(0o700, @viewer.path('db'))
+    assert_removed @viewer.look(stream)
+  end
+
+  def test_no_secret_is_orphaned_when_ood_deletes_the_db_file
+    @viewer.do { File.unlink(@viewer.db(ID)) }
+    assert_removed @viewer.look(stream)
+  end
+
+  def test_what_else_the_user_put_beside_the_card_stays
+    note = @viewer.write(@viewer.output(ID, 'notes.txt'), 'mine')
+    assert_equal [[:removed, ID, nil]], @viewer.look(stream).cards
+    assert_equal ['notes.txt'], Dir.children(File.dirname(note))
+    assert_empty @viewer.look(stream).cards
+  end
+
+  BAD_MARKS = ['', '{', '[]', '{}', '{"cluster":"hpc","wckey":"multitenant","job":0,"uid":1}',
+               '{"cluster":"hpc","wckey":"multitenant","job":"7","uid":1001}',
+               '{"cluster":"hpc","wckey":"multitenant","job":7,"uid":-1}',
+               '{"cluster":5,"wckey":"multitenant","job":7,"uid":1001}'].freeze
+
+  # Whose it is can't be told: nothing is removed.
+  def test_a_mark_that_says_nothing
+    BAD_MARKS.each do |mark|
+      @viewer.write(@viewer.output(ID, '.multitenant'), mark)
+      before = snapshot(@viewer.home)
+      assert_empty @viewer.look(stream).ids(:removed), mark
+      assert_equal before, snapshot(@viewer.home), mark
+    end
+  end
+
+  # ---- remove all ----
+
+  def test_remove_all_takes_every_card_and_nothing_else
+    @viewer.own_session(uuid(1))
+    @viewer.own_session(uuid(2), token: 'sys/multitenant-delivery_default') # the old initializer's
+    @viewer.look(stream(job(7), job(8)))
+    own = [@viewer.db(uuid(1)), @viewer.output(uuid(1), 'connection.yml', token: 'sys/jupyter')]
+    assert_equal [uuid(2), ID, uuid(8)].sort, @viewer.remove_all.map { |_, id| id }.sort
+    assert_equal own.sort, Dir.glob(@viewer.path('**/*'), File::FNM_DOTMATCH).select { |path| File.file?(path) }.sort
+  end
+
+  def test_remove_all_where_there_is_nothing
+    FileUtils.rm_rf(File.join(@viewer.home, 'ondemand'))
+    assert_empty @viewer.remove_all
+    assert_empty Dir.children(@viewer.home)
+  end
+end

@@ -1,0 +1,218 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# Settings: what each variable means, and that nonsense costs a warning and never the dashboard.
+class TestSettings < MultiTenantTest
+  def settings(env = {})
+    MultiTenant::Settings.new(env.transform_keys { |name| "MULTITENANT_#{name}" })
+  end
+
+  # The value was refused: the default is used and one sentence names variable and value.
+  def assert_nonsense(name, text, attribute, default, shown: text)
+    made = settings(name => text)
+    assert_equal [default], [made.public_send(attribute)], text.inspect
+    assert_equal 1, made.warnings.size, text.inspect
+    assert_includes made.warnings[0], "MULTITENANT_#{name}=#{shown} makes no sense; "
+    assert_predicate made.warnings[0], :valid_encoding?
+  end
+
+  DEFAULTS = { wckeys: ['multitenant'], deliveries: ['sys/multitenant-delivery_*'], envelopes: %w[munge key v1],
+               publisher_in_group: true, publishers: nil, timeout: 3.0, ttl: 30.0, snapshot: nil,
+               warnings: [] }.freeze
+
+  def test_defaults
+    [settings, settings('WCKEY' => '', 'TIMEOUT' => '  ', 'PUBLISHERS' => ' ')].each do |made|
+      assert_equal(DEFAULTS, DEFAULTS.to_h { |name, _| [name, made.public_send(name)] })
+    end
+  end
+
+  def test_settings_are_frozen
+    assert_predicate settings, :frozen?
+  end
+
+  def test_they_come_from_the_environment_unless_given
+    before = ENV.fetch('MULTITENANT_TIMEOUT', nil)
+    ENV['MULTITENANT_TIMEOUT'] = '7'
+    assert_in_delta 7.0, MultiTenant::Settings.new.timeout
+  ensure
+    ENV['MULTITENANT_TIMEOUT'] = before
+  end
+
+  # ---- WCKey ----
+
+  def test_wckeys
+    { 'llm' => ['llm'], 'a,b' => %w[a b], ' a , b ,,' => %w[a b], 'Multi' => ['multi'], '*llm' => ['llm'],
+      'a,*a,A' => ['a'], 'a.b_c:d@e+f-1' => ['a.b_c:d@e+f-1'] }.each do |text, keys|
+      assert_equal [keys, []], [settings('WCKEY' => text).wckeys, settings('WCKEY' => text).warnings], text
+    end
+  end
+
+  def test_wckeys_that_make_no_sense
+    ['a b', 'a;b', 'a/b', "a'b", '$(id)', 'a' * 65, ',', 'ä'].each do |text|
+      assert_nonsense('WCKEY', text, :wckeys, ['multitenant'], shown: text.gsub(/[^ -~]/, '?'))
+    end
+  end
+
+  # ---- delivery apps ----
+
+  def test_deliveries
+    assert_equal %w[sys/a sys/b_*], settings('DELIVERY' => 'sys/a, sys/b_*').deliveries
+    assert_equal ['sys/[ab]?'], settings('DELIVERY' => 'sys/[ab]?').deliveries
+  end
+
+  def test_deliveries_that_make_no_sense
+    ['usr/bob/x', 'dev/x', 'sys/', 'sys/a/b', '*', 'sys/../x', 'sys/a b', '/sys/a', 'sys/a;sys/b'].each do |text|
+      next assert_harmless(text) if settings('DELIVERY' => text).warnings.empty?
+
+      assert_nonsense('DELIVERY', text, :deliveries, ['sys/multitenant-delivery_*'])
+    end
+  end
+
+  # A pattern that was let through matches no token outside of sys/.
+  def assert_harmless(text)
+    tokens = %w[usr/bob/x dev/x sys/../x sys/a/../../x ../x]
+    codes = tokens.map { |token| codes_of(job(1, message: { mtd: token }), deliveries: [text])[0] }
+    assert_equal ['delivery_not_allowed'], codes.uniq, text
+  end
+
+  def test_what_a_delivery_pattern_matches
+    { 'sys/a' => ['sys/a'], 'sys/*' => %w[sys/a sys/ab], 'sys/a?' => ['sys/ab'], 'sys/[a]' => ['sys/a'] }
+      .each do |pattern, tokens|
+        codes = %w[sys/a sys/ab].to_h do |token|
+          [token, codes_of(job(1, message: { mtd: token }), deliveries: [pattern])[0]]
+        end
+        assert_equal tokens, codes.select { |_, code| code == 'ok' }.keys, pattern
+      end
+  end
+
+  # ---- envelopes ----
+
+  def test_envelopes
+    assert_equal ['v1'], settings('ENVELOPES' => 'v1').envelopes
+    assert_equal %w[v1 munge], settings('ENVELOPES' => ' v1 ,munge').envelopes
+  end
+
+  def test_envelopes_that_make_no_sense
+    ['v2', 'V1', 'v1;munge', 'v1,none', '*v1', 'v1 munge'].each do |text|
+      assert_nonsense('ENVELOPES', text, :envelopes, %w[munge key v1])
+    end
+  end
+
+  def test_an_accepted_envelope_is_opened_and_another_is_not
+    { ['v1'] => 'ok', %w[munge key] => 'envelope_not_accepted', [] => 'envelope_not_accepted' }.each do |names, code|
+      assert_equal code, codes_of(job(1), envelopes: names)[0]
+    end
+  end
+
+  # ---- publishers ----
+
+  def test_publisher_in_group
+    assert_equal [true, false], %w[true false].map { |text| settings('PUBLISHER_IN_GROUP' => text).publisher_in_group }
+    ['False', '0', 'no', 'false x'].each { |text| assert_nonsense('PUBLISHER_IN_GROUP', text, :publisher_in_group, true) }
+  end
+
+  def test_publishers
+    ['staff', 'EXAMPLE\\staff', 'größe', '3000'].each do |text|
+      assert_equal [text, []], [settings('PUBLISHERS' => text).publishers, settings('PUBLISHERS' => text).warnings]
+    end
+  end
+
+  # Anyone may publish then; the warning is all that tells.
+  def test_publishers_that_make_no_sense
+    ['a,b', 'a:b', 'a|b', 'a b', 'g' * 257].each do |text|
+      assert_nonsense('PUBLISHERS', text, :publishers, nil, shown: text[0, 80])
+    end
+  end
+
+  # ---- numbers and paths ----
+
+  def test_timeout_and_ttl
+    assert_equal [0.1, 60.0, 2.5], %w[0.1 60 2.5].map { |text| settings('TIMEOUT' => text).timeout }
+    assert_equal [1.0, 86_400.0], %w[1 86400].map { |text| settings('TTL' => text).ttl }
+    ['0', '61', '-1', 'three', 'nan', 'Infinity', '1e9', '3 s'].each do |text|
+      assert_nonsense('TIMEOUT', text, :timeout, 3.0)
+    end
+    ['0', '86401', 'x'].each { |text| assert_nonsense('TTL', text, :ttl, 30.0) }
+  end
+
+  def test_snapshot
+    assert_equal '/var/cache/mt', settings('SNAPSHOT' => '/var/cache/mt').snapshot
+    %w[var/cache ~/x].each { |text| assert_nonsense('SNAPSHOT', text, :snapshot, nil) }
+    assert_nonsense('SNAPSHOT', "/a\nb", :snapshot, nil, shown: '/a?b')
+  end
+
+  # ---- bytes ----
+
+  # What the env file holds need not be text; one bad byte must not stop the dashboard or us.
+  %w[WCKEY DELIVERY ENVELOPES PUBLISHER_IN_GROUP PUBLISHERS TIMEOUT TTL SNAPSHOT].each do |name|
+    define_method(:"test_bytes_that_are_no_text_in_#{name}") do
+      [Encoding::UTF_8, Encoding::US_ASCII, Encoding::BINARY].each do |encoding|
+        made = settings(name => "x\xFFy ".dup.force_encoding(encoding))
+        assert_equal 1, made.warnings.size
+        assert_match(/\AMULTITENANT_#{name}=x\?y makes no sense; /, made.warnings[0])
+      end
+    end
+  end
+
+  def test_a_warning_is_short_and_printable
+    warning = settings('WCKEY' => "a\e[31m #{'b' * 9999}").warnings[0]
+    assert_match(/\A[ -~]{1,200}\z/, warning)
+  end
+
+  def test_each_nonsense_has_a_warning_of_its_own
+    made = settings('WCKEY' => 'a b', 'TIMEOUT' => 'x', 'TTL' => 'y')
+    assert_equal %w[WCKEY TIMEOUT TTL], made.warnings.map { |warning| warning[/MULTITENANT_(\w+)=/, 1] }
+  end
+
+  # ---- what the core takes ----
+
+  def test_to_core_is_this_process_and_these_settings
+    core = settings('PUBLISHERS' => 'staff').to_core(dataroot: '/d', per_cluster_dataroot: true)
+    assert_equal [Process.euid, '/d', true, 'staff', %w[munge key v1], true, ['sys/multitenant-delivery_*']],
+                 core.values_at(:uid, :dataroot, :per_cluster_dataroot, :publishers, :envelopes, :publisher_in_group,
+                                :deliveries)
+    assert_equal [Process.egid, *Process.groups].uniq.sort, core[:gids].sort
+  end
+
+  # A primary group that is in no list of members counts as well.
+  def test_the_primary_group_is_one_of_the_groups
+    gids = as_user(uid: 2001, gids: [3000, 3001]) { MultiTenant::Settings.new({}).to_core(dataroot: nil)[:gids] }
+    assert_equal [2001, 3000, 3001], gids.sort
+  end
+
+  # ---- the env file ----
+
+  def env_file(text)
+    path = File.join(temporary, 'env')
+    File.binwrite(path, text)
+    MultiTenant::Settings.env_file(path)
+  end
+
+  def test_the_env_file
+    assert_equal({ 'MULTITENANT_WCKEY' => 'a b', 'MULTITENANT_TTL' => '5', 'OOD_PORTAL' => 'x', 'SLURM_CONF' => '/s',
+                   'MULTITENANT_TIMEOUT' => "it's", 'OOD_DATAROOT' => '', 'MULTITENANT_DELIVERY' => 'a=b' },
+                 env_file(<<~ENV))
+                   # a comment
+                   MULTITENANT_WCKEY="a b"
+                   export MULTITENANT_TTL=5
+                     OOD_PORTAL='x'
+                   SLURM_CONF=/s
+                   MULTITENANT_TIMEOUT="it's"
+                   OOD_DATAROOT=
+                   MULTITENANT_DELIVERY=a=b
+                   #MULTITENANT_ENABLE=true
+                   SECRET_KEY_BASE=secret
+                   PATH=/evil
+                   XMULTITENANT_TTL=6
+                   nonsense
+                 ENV
+  end
+
+  def test_an_env_file_that_is_not_there_or_no_file_or_no_text
+    assert_empty MultiTenant::Settings.env_file('/nonexistent')
+    assert_empty MultiTenant::Settings.env_file(temporary)
+    assert_empty env_file('')
+    assert_equal ['MULTITENANT_TTL'], env_file("MULTITENANT_TTL=\xFF\n").keys
+  end
+end
