@@ -4,6 +4,7 @@
 #include "buf.h"
 #include "mt_limits.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,15 @@ json_t *mt_card_connection(const struct mt_share *share)
     json_decref(job_id);
     json_decref(app);
     return out;
+}
+
+char *mt_card_outputs(const struct mt_share *share, const struct mt_settings *settings)
+{
+    char *out;
+    bool own = settings->per_cluster_dataroot && share->ood_cluster;
+    int n = asprintf(&out, "batch_connect/%s%s%s/output", own ? share->ood_cluster : "",
+                     own ? "/" : "", share->message.delivery);
+    return n < 0 ? NULL : out;
 }
 
 /*

@@ -33,6 +33,13 @@ MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_card_render(const struct mt_share 
  */
 MT_NODISCARD MT_NONNULL_ALL json_t *mt_card_connection(const struct mt_share *share);
 
+/*
+ * The directory, below the data root, in which the share's output directory is; a new text that the
+ * caller frees. With a data root per cluster the share needs its OOD cluster. NULL: no memory.
+ */
+MT_NODISCARD MT_NONNULL_ALL char *mt_card_outputs(const struct mt_share *share,
+                                                  const struct mt_settings *settings);
+
 /* What a mark says. Texts borrow from `json`. */
 struct mt_mark {
     json_t *json;

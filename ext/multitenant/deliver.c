@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "deliver.h"
 
+#include "card.h"
+#include "fate.h"
 #include "inventory.h"
 #include "mt_limits.h"
-#include "policy.h"
 #include "store.h"
 
 #include <errno.h>
@@ -57,130 +58,6 @@ static enum mt_status open_dirs(struct delivery *d, bool create)
         if (status != MT_OK)
             tell_failure(DB_DIR, status, d);
     }
-    return status;
-}
-
-/* Whether this look says that the share's card is to be there. */
-static bool is_due(const struct mt_share *share)
-{
-    return share->current && share->card == MT_REASON_ok && share->wants_card;
-}
-
-/* The output directories' directory of a share; the caller frees it. NULL: no memory. */
-static char *outputs_of(const struct delivery *d, const struct mt_share *share)
-{
-    char *out;
-    bool own = d->settings->per_cluster_dataroot;
-    int n = asprintf(&out, "batch_connect/%s%s%s/output", own ? share->ood_cluster : "",
-                     own ? "/" : "", share->message.delivery);
-    return n < 0 ? NULL : out;
-}
-
-/* The share that an unmarked directory of the old initializer belongs to, or NULL. */
-static struct mt_share *heir_of(const struct delivery *d, const struct mt_found *found)
-{
-    for (size_t i = 0; i < d->specs->count; i++) {
-        struct mt_share *share = &d->specs->shares[i];
-        char job_id[16];
-        if (!is_due(share))
-            continue;
-        (void)snprintf(job_id, sizeof job_id, "%lu", (unsigned long)share->record.job_id);
-        if (strcmp(job_id, found->db_job_id) == 0 &&
-            strcmp(share->message.session, found->id) == 0 &&
-            strcmp(share->message.delivery, found->token) == 0)
-            return share;
-    }
-    return NULL;
-}
-
-static void judge_ours(const struct delivery *d, struct mt_found *found)
-{
-    const struct mt_mark *mark = &found->mark;
-    struct mt_share *share = mt_specs_find(d->specs, mark->cluster, mark->job_id);
-    if (share && share->record.uid != mark->uid) {
-        /* The job id went round: the marked job has ended. */
-        found->fate = MT_GOES;
-    } else if (!share) {
-        bool ended = mt_coverage_is_all(&d->specs->coverage, mark->cluster, mark->wckeys);
-        found->fate = ended ? MT_GOES : MT_STAYS;
-    } else if (is_due(share)) {
-        found->fate = MT_WANTED;
-        found->share = share;
-    } else if (share->current && !mt_reason_is_temporary(share->card)) {
-        found->fate = MT_GOES;
-    }
-}
-
-static void judge_legacy(const struct delivery *d, struct mt_found *found)
-{
-    if (!found->has_db)
-        return;
-    found->share = heir_of(d, found);
-    if (found->share)
-        found->fate = MT_WANTED;
-    else if (found->db_completed)
-        found->fate = MT_GOES;
-}
-
-static void judge(const struct delivery *d)
-{
-    for (size_t i = 0; i < d->found.count; i++) {
-        struct mt_found *found = &d->found.items[i];
-        found->fate = MT_STAYS;
-        if (found->owner == MT_OURS)
-            judge_ours(d, found);
-        else if (found->owner == MT_LEGACY)
-            judge_legacy(d, found);
-    }
-}
-
-/* Whether db/ID is there and is neither this share's nor of a card that goes. */
-static enum mt_status db_is_foreign(const struct delivery *d, const struct mt_share *share,
-                                    const char *id, bool *foreign)
-{
-    struct mt_file file = MT_FILE_INIT;
-    struct mt_db db = {0};
-    char job_id[16];
-    *foreign = false;
-    for (size_t i = 0; i < d->found.count; i++) {
-        const struct mt_found *found = &d->found.items[i];
-        if (strcmp(found->id, id) == 0 && found->has_db &&
-            (found->share == share || found->fate == MT_GOES))
-            return MT_OK;
-    }
-    enum mt_status status = d->db < 0 ? MT_OK : mt_store_read(d->db, id, &file);
-    if (status == MT_OK && file.found) {
-        (void)snprintf(job_id, sizeof job_id, "%lu", (unsigned long)share->record.job_id);
-        bool ours = file.bytes.data && mt_db_parse(file.bytes.data, file.bytes.len, &db) &&
-                    strcmp(db.token, share->message.delivery) == 0 &&
-                    strcmp(db.job_id, job_id) == 0;
-        *foreign = !ours;
-    }
-    json_decref(db.json);
-    mt_buf_wipe(&file.bytes);
-    return status;
-}
-
-/* Whether another card that stays, or a session of the user's own, has the id. */
-static enum mt_status is_taken(const struct delivery *d, const struct mt_share *share,
-                               const char *id, bool *taken)
-{
-    *taken = false;
-    for (size_t i = 0; i < d->found.count && !*taken; i++) {
-        const struct mt_found *found = &d->found.items[i];
-        *taken = strcmp(found->id, id) == 0 && found->share != share && found->fate != MT_GOES;
-    }
-    return *taken ? MT_OK : db_is_foreign(d, share, id, taken);
-}
-
-/* Settles the card's id. */
-static enum mt_status choose_id(const struct delivery *d, struct mt_share *share)
-{
-    bool taken;
-    enum mt_status status = is_taken(d, share, share->card_id, &taken);
-    if (status == MT_OK && taken)
-        status = mt_card_id_make(share->record.cluster, share->record.job_id,
-                                 share->message.session, share->card_id);
     return status;
 }
 
@@ -253,7 +130,7 @@ static enum mt_status put_files(struct delivery *d, const struct mt_share *share
     struct mt_card card = {0};
     int outputs = -1;
     int output = -1;
-    char *dir = outputs_of(d, share);
+    char *dir = mt_card_outputs(share, d->settings);
     enum mt_status status = dir ? mt_card_render(share, &card) : MT_NOMEM;
     if (status == MT_OK)
         status = open_dirs(d, !d->dry_run);
@@ -287,36 +164,6 @@ static enum mt_status write_card(struct delivery *d, struct mt_share *share)
     return status == MT_NOMEM ? status : MT_OK;
 }
 
-/* A wanted card that is at another place or under another id than the share's goes after all. */
-static enum mt_status settle(const struct delivery *d)
-{
-    for (size_t i = 0; i < d->specs->count; i++) {
-        struct mt_share *share = &d->specs->shares[i];
-        if (!is_due(share))
-            continue;
-        enum mt_status status = choose_id(d, share);
-        if (status != MT_OK) {
-            if (status == MT_NOMEM || status == MT_CRYPTO)
-                return status;
-            /* A link or another's file stands where the card would: there is no card. */
-            tell_failure(share->card_id, status, (void *)d);
-            share->wants_card = false;
-        }
-    }
-    for (size_t i = 0; i < d->found.count; i++) {
-        struct mt_found *found = &d->found.items[i];
-        if (found->fate != MT_WANTED)
-            continue;
-        char *dir = outputs_of(d, found->share);
-        if (!dir)
-            return MT_NOMEM;
-        if (strcmp(dir, found->dir) != 0 || strcmp(found->share->card_id, found->id) != 0)
-            found->fate = MT_GOES;
-        free(dir);
-    }
-    return MT_OK;
-}
-
 static void close_dirs(struct delivery *d)
 {
     mt_inventory_free(&d->found);
@@ -345,7 +192,7 @@ static enum mt_status carry_out(struct delivery *d)
     }
     for (size_t i = 0; d->specs && i < d->specs->count && status == MT_OK; i++) {
         struct mt_share *share = &d->specs->shares[i];
-        if (is_due(share))
+        if (mt_share_is_due(share))
             status = write_card(d, share);
     }
     return status;
@@ -384,10 +231,8 @@ enum mt_status mt_deliver(struct mt_specs *specs, const struct mt_settings *sett
 {
     struct delivery d = {specs, settings, dry_run, event, arg, -1, -1, {0}};
     enum mt_status status = begin(&d);
-    if (status == MT_OK) {
-        judge(&d);
-        status = settle(&d);
-    }
+    if (status == MT_OK)
+        status = mt_fate_decide(&d.found, d.db, specs, settings, tell_failure, &d);
     if (status == MT_OK)
         status = carry_out(&d);
     if (status == MT_OK && d.root >= 0)

@@ -377,23 +377,33 @@ static VALUE core_explain(VALUE self)
     return out;
 }
 
+static VALUE path_of(VALUE arg)
+{
+    const char **parts = (const char **)arg;
+    return rb_enc_sprintf(rb_utf8_encoding(), "%s/%s/%s", parts[0], parts[1], parts[2]);
+}
+
+static VALUE free_text(VALUE arg)
+{
+    free((void *)arg);
+    return Qnil;
+}
+
 static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
 {
     VALUE info = rb_hash_new();
     const char *root = s->dataroot ? s->dataroot : "";
-    bool own = s->per_cluster_dataroot && share->ood_cluster;
-    const json_t *name = json_object_get(share->record.json, "name");
+    char *outputs = mt_card_outputs(share, s);
+    if (!outputs)
+        rb_memerror();
+    const char *parts[] = {root, outputs, share->card_id};
+    VALUE output = rb_ensure(path_of, (VALUE)parts, free_text, (VALUE)outputs);
+    const char *db[] = {root, "batch_connect/db", share->card_id};
     rb_hash_aset(info, key("user"), ctext(share->record.user));
     rb_hash_aset(info, key("cluster"), ctext(share->record.cluster));
-    rb_hash_aset(info, key("db"),
-                 rb_obj_freeze(rb_enc_sprintf(rb_utf8_encoding(), "%s/batch_connect/db/%s", root,
-                                              share->card_id)));
-    rb_hash_aset(
-        info, key("output"),
-        rb_obj_freeze(rb_enc_sprintf(rb_utf8_encoding(), "%s/batch_connect/%s%s%s/output/%s", root,
-                                     own ? share->ood_cluster : "", own ? "/" : "",
-                                     share->message.delivery, share->card_id)));
-    rb_hash_aset(info, key("message"), from_json(name));
+    rb_hash_aset(info, key("db"), rb_obj_freeze(path_of((VALUE)db)));
+    rb_hash_aset(info, key("output"), rb_obj_freeze(output));
+    rb_hash_aset(info, key("message"), from_json(json_object_get(share->record.json, "name")));
     rb_hash_aset(info, key("message_size"), SIZET2NUM(share->record.name_len));
     return rb_obj_freeze(info);
 }

@@ -41,6 +41,11 @@ void mt_specs_free(struct mt_specs **specs)
     free(gone);
 }
 
+bool mt_share_is_due(const struct mt_share *share)
+{
+    return share->current && share->card == MT_REASON_ok && share->wants_card;
+}
+
 static int compare_job(uint32_t job_id, const char *cluster, const struct mt_share *share)
 {
     if (job_id != share->record.job_id)

@@ -63,6 +63,9 @@ MT_NODISCARD MT_NONNULL(2, 3, 4, 5) enum mt_status
                   const struct mt_settings *settings, const struct mt_dismissed *dismissed,
                   struct mt_specs **out);
 
+/* Whether this look says that the share's card is to be there. */
+MT_NODISCARD MT_NONNULL_ALL MT_PURE bool mt_share_is_due(const struct mt_share *share);
+
 /* The share of a job, borrowed, or NULL. */
 MT_NODISCARD MT_NONNULL_ALL struct mt_share *mt_specs_find(const struct mt_specs *specs,
                                                            const char *cluster, uint32_t job_id);

@@ -56,6 +56,19 @@ START_TEST(test_each_part_counts)
 }
 END_TEST
 
+START_TEST(test_knows_its_own)
+{
+    char id[MT_UUID_SIZE];
+    ck_assert_int_eq(mt_card_id_make("hpc", 4711, SESSION, id), MT_OK);
+    ck_assert(mt_card_id_is_made(id));
+    /* OOD's are of version 4. */
+    ck_assert(!mt_card_id_is_made(SESSION));
+    ck_assert(!mt_card_id_is_made(OTHER_SESSION));
+    ck_assert(!mt_card_id_is_made(""));
+    ck_assert(!mt_card_id_is_made("00000000-0000-8"));
+}
+END_TEST
+
 START_TEST(test_leaves_no_openssl_error)
 {
     char id[MT_UUID_SIZE];
@@ -71,6 +84,7 @@ int main(void)
     tcase_add_test(tests, test_known_answer);
     tcase_add_test(tests, test_is_a_uuid_of_version_8);
     tcase_add_test(tests, test_each_part_counts);
+    tcase_add_test(tests, test_knows_its_own);
     tcase_add_test(tests, test_leaves_no_openssl_error);
     return run_suite(suite);
 }

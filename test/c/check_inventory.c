@@ -258,9 +258,21 @@ START_TEST(test_a_db_file_of_another_app)
 }
 END_TEST
 
+/* It would come back as OOD's .bak and stay: it goes with the mark beside it. */
 START_TEST(test_a_db_file_that_is_none)
 {
     put(output(SESSION), MT_CARD_MARK, MARK);
+    put_db(SESSION, "{");
+    const struct mt_found *found = the_one();
+    ck_assert(found->has_db);
+    ck_assert_ptr_null(found->db_job_id);
+    ck_assert(!found->db_completed);
+}
+END_TEST
+
+START_TEST(test_a_db_file_that_is_none_without_a_mark)
+{
+    put(output(SESSION), MT_CARD_CONNECTION, "host: n1");
     put_db(SESSION, "{");
     ck_assert(!the_one()->has_db);
 }
@@ -278,7 +290,8 @@ END_TEST
 
 static void assert_trouble(const char *path, enum mt_status status)
 {
-    put(at("batch_connect/sys/multitenant-delivery_good/output/" SESSION), MT_CARD_MARK, MARK);
+    put(at("batch_connect/sys/multitenant-delivery_good/output/" OTHER_SESSION), MT_CARD_MARK,
+        MARK);
     take();
     ck_assert_str_eq(troubles, format("%s %d\n", path, (int)status));
     ck_assert_uint_eq(inventory.count, 1);
@@ -365,6 +378,7 @@ START_TEST(test_an_output_of_another_user)
     put(output(SESSION), MT_CARD_MARK, MARK);
     become_root();
     ck_assert_int_eq(chown(output(SESSION), 0, 0), 0);
+    ck_assert_int_eq(chmod(output(SESSION), 0777), 0);
     become_user();
     assert_trouble(OUTPUTS "/" SESSION, MT_UNSAFE);
 }
@@ -375,8 +389,10 @@ START_TEST(test_a_mark_of_another_user)
     if (!can_be_root())
         return;
     put(output(SESSION), MT_CARD_MARK, MARK);
+    const char *mark = at(OUTPUTS "/" SESSION "/" MT_CARD_MARK);
     become_root();
-    ck_assert_int_eq(chown(format("%s/%s", output(SESSION), MT_CARD_MARK), 0, 0), 0);
+    ck_assert_int_eq(chown(mark, 0, 0), 0);
+    ck_assert_int_eq(chmod(mark, 0644), 0);
     become_user();
     assert_trouble(OUTPUTS "/" SESSION, MT_UNSAFE);
 }
@@ -412,6 +428,7 @@ int main(void)
     tests = add_fixed_case(suite, "db");
     tcase_add_test(tests, test_a_db_file_of_another_app);
     tcase_add_test(tests, test_a_db_file_that_is_none);
+    tcase_add_test(tests, test_a_db_file_that_is_none_without_a_mark);
     tcase_add_test(tests, test_no_db_at_all);
     tests = add_fixed_case(suite, "trouble");
     tcase_add_test(tests, test_a_link_as_outputs);

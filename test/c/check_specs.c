@@ -429,6 +429,25 @@ START_TEST(test_a_job_without_a_card_takes_no_id)
 }
 END_TEST
 
+/* All that a card's made id is made from is known to the group's members: one could name it. */
+START_TEST(test_a_made_id_can_not_be_taken)
+{
+    struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "mallory", 1666),
+                               sample_of(3, "mallory", 1666)};
+    next_look(samples, 2);
+    char made[MT_UUID_SIZE];
+    memcpy(made, job(1)->card_id, sizeof made);
+    samples[2].mti = made;
+    samples[2].start = 1;
+    next_look(samples, 3);
+    assert_codes(job(1), ok, ok);
+    assert_codes(job(3), ok, ok);
+    ck_assert_str_eq(job(1)->card_id, made);
+    ck_assert_str_ne(job(3)->card_id, made);
+    ck_assert_str_ne(job(3)->card_id, job(2)->card_id);
+}
+END_TEST
+
 START_TEST(test_an_id_comes_back_when_the_other_has_gone)
 {
     struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "mallory", 1666)};
@@ -444,18 +463,26 @@ END_TEST
 /* Ways in which a look may fail to learn what it asks for. */
 static void make_temporary(struct sample *sample, int way)
 {
-    if (way == 0 || way == 2)
+    static char *name;
+    if (way % 3 == 0)
         sample->gid = -2;
-    else
+    if (way % 3 == 1)
         sample->publisher_in_group = json_null();
-    sample->out_of_time = way >= 2;
+    if (way % 3 == 2) {
+        /* The name stays what it was sealed for. */
+        free(name);
+        name = name_of(sample);
+        sample->name = name;
+        sample->user = "";
+    }
+    sample->out_of_time = way >= 3;
 }
 
-#define WAYS 4
+#define WAYS 6
 
 static void assert_temporary(const struct mt_share *share, int way)
 {
-    if (way >= 2)
+    if (way >= 3)
         assert_codes(share, out_of_time, out_of_time);
     else
         assert_codes(share, lookup_failed, lookup_failed);
@@ -496,8 +523,8 @@ START_TEST(test_temporary_drops_a_changed_name)
 {
     struct sample sample = good_sample(4711);
     next_look(&sample, 1);
-    make_temporary(&sample, _i);
     sample.connection = "{'host':'n2'}";
+    make_temporary(&sample, _i);
     next_look(&sample, 1);
     assert_temporary(job(4711), _i);
     ck_assert(!job(4711)->listed);
@@ -838,6 +865,7 @@ int main(void)
     tcase_add_loop_test(tests, test_two_jobs_of_two_users, 0, 2);
     tcase_add_test(tests, test_two_jobs_of_one_user_and_one_of_another);
     tcase_add_test(tests, test_a_job_without_a_card_takes_no_id);
+    tcase_add_test(tests, test_a_made_id_can_not_be_taken);
     tcase_add_test(tests, test_an_id_comes_back_when_the_other_has_gone);
     tests = add_fixed_case(suite, "temporary");
     tcase_add_loop_test(tests, test_temporary_at_first, 0, WAYS);

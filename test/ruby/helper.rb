@@ -276,6 +276,52 @@ module Tree
   end
 end
 
+# Gem homes as an admin has them: every directory on the way to them is root's alone, which /tmp is not.
+module GemHomes
+  module_function
+
+  # @return [String] a new gem home
+  def make
+    @dir ||= begin
+      dir = Dir.mktmpdir('multitenant-test-', '/var/lib')
+      File.chmod(0o755, dir)
+      Minitest.after_run { FileUtils.remove_entry(dir) }
+      dir
+    end
+    File.join(@dir, format('home%03d', @count = @count.to_i + 1)).tap { |home| Dir.mkdir(home, 0o755) }
+  end
+
+  # Puts a gem there that is no more than the clone's lib/. @return [String] its lib/
+  def add(home, version = MultiTenant::VERSION)
+    dir = File.join(home, 'gems', "ood_multitenant-#{version}")
+    FileUtils.mkdir_p(dir)
+    Tree.copy(dir)
+  end
+
+  # The gem, built. @return [String] its file
+  def built
+    @built ||= File.join(make, 'ood_multitenant.gem').tap do |path|
+      out, status = Open3.capture2e('gem', 'build', 'multitenant.gemspec', '--output', path, chdir: Tree::ROOT)
+      raise out unless status.success?
+    end
+  end
+
+  # The gem, installed as README tells. @return [Array(String, String)] gem home, what was said
+  def install(env = {})
+    home = make
+    out, status = Open3.capture2e(env, 'gem', 'install', '--local', '--no-document', '--verbose', '--install-dir', home,
+                                  built)
+    raise out unless status.success?
+
+    [home, out]
+  end
+
+  # One that every test may use and none changes.
+  def installed
+    @installed ||= install[0]
+  end
+end
+
 # A source that gives what the test put in.
 class Feed
   attr_accessor :texts, :error, :code

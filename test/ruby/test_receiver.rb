@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require 'timeout'
 
 # The receiving side of one user: what it keeps, reports and logs. Whatever its parts do, nothing
 # leaves it as an exception.
@@ -68,9 +69,9 @@ class TestReceiver < MultiTenantTest
 
   def test_the_report_of_a_whole_answer
     report = refresh(receiver, stream(job(1), job(2, group_gid: 1), job(3, name: 'bash'), job(4, name: 'bash')))
-    assert_in_delta Time.now.to_i, report.delete('at'), 2
+    assert_in_delta Time.now.to_i, report['at'], 2
     assert_equal({ 'from' => 'test', 'seconds' => 0.0, 'accepted' => 1, 'cards' => [], 'error' => nil, 'code' => 0,
-                   'refused' => { 'not_member' => 1, 'malformed_name' => 2 }, 'clusters' => { 'hpc' => 'all' } }, report)
+                   'refused' => { 'not_member' => 1, 'malformed_name' => 2 }, 'clusters' => { 'hpc' => 'all' } }, report.except('at'))
   end
 
   def test_the_clusters_of_a_report
@@ -196,7 +197,7 @@ class TestReceiver < MultiTenantTest
       @log.clear
       report = receiver(source: failing(error)).refresh
       assert_includes report['error'], error.class.name
-      assert_equal 1, @log.size
+      assert_equal [1, 1], [@log.size, @log[0][1].lines.size]
     end
   end
 

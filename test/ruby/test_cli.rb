@@ -1,0 +1,325 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# The command `multitenant`: exit codes of sysexits, one sentence on standard error for what went
+# wrong, never a backtrace.
+class TestCli < MultiTenantTest
+  # @return [Done] that went wrong with that code, said in one line
+  def assert_complaint(done, code, sentence)
+    assert_match(/\Amultitenant: .*#{sentence}.*\n\z/, done.err)
+    assert_equal [code, ''], [done.code, done.out], done.err
+    refute_match(/\.rb|Error:/, done.err)
+    done
+  end
+
+  def explain(records, **options)
+    multitenant('specs', '--records', '-', '--explain', stdin: records, **options)
+  end
+
+  def clusters
+    path = File.join(temporary, 'clusters.yml')
+    File.write(path, YAML.dump('v2' => { 'hpc' => { 'job' => { 'adapter' => 'slurm', 'cluster' => 'hpc' } } }))
+    path
+  end
+
+  # ---- help and usage ----
+
+  def test_help
+    ['--help', '-h', 'help'].each do |word|
+      done = multitenant(word)
+      assert_equal [0, ''], [done.code, done.err]
+      %w[jobs specs cards open].each { |name| assert_match(/^  #{name} /, done.out) }
+    end
+  end
+
+  def test_help_of_each_command
+    MultiTenant::CLI::COMMANDS.each_key do |name|
+      done = multitenant(name, '--help')
+      assert_equal [0, ''], [done.code, done.err]
+      assert_match(/\AUsage: multitenant #{name} /, done.out)
+    end
+  end
+
+  def test_the_version
+    assert_equal ["multitenant #{MultiTenant::VERSION}\n", 0], multitenant('--version').then { |d| [d.out, d.code] }
+  end
+
+  def test_without_a_command_or_with_an_unknown_one
+    [[], ['x'], ['Specs'], [''], ['--records', 'x'], ['send']].each do |argv|
+      done = multitenant(*argv)
+      assert_equal [64, ''], [done.code, done.out], argv
+      assert_match(/\AUsage: multitenant COMMAND/, done.err)
+    end
+  end
+
+  def test_usage_errors
+    { %w[specs --nonsense] => 'nonsense.*multitenant --help', %w[specs --records] => 'records.*--help',
+      %w[specs extra] => 'takes no argument .extra', %w[jobs --timeout soon] => 'timeout soon',
+      %w[jobs --timeout 0] => '0.1 to 3600', %w[jobs --timeout 1e300] => '0.1 to 3600',
+      %w[jobs --timeout -5] => '0.1 to 3600', ['open'] => '--job-id and --user', %w[open --job-id 5] => '--user',
+      %w[open --job-id 0 --user u] => '1 to 4294967295', %w[open --job-id 4294967296 --user u] => '1 to 4294967295',
+      %w[open --job-id 5_1 --user u extra] => 'extra', %w[cards --restore] => 'restore' }.each do |argv, sentence|
+      assert_complaint multitenant(*argv), 64, sentence
+    end
+  end
+
+  # ---- open ----
+
+  def open_name(name, job_id: 1, user: 'prof', **options)
+    multitenant('open', '--job-id', job_id.to_s, '--user', user, stdin: name, **options)
+  end
+
+  def test_open
+    [job(1)[:name], "#{job(1)[:name]}\n"].each do |name|
+      done = open_name(name)
+      assert_equal [0, ''], [done.code, done.err]
+      assert_equal({ 'accounting' => accounting(1).transform_keys(&:to_s),
+                     'connection' => { 'host' => 'n1', 'port' => '5432' } }, JSON.parse(done.out))
+    end
+  end
+
+  def test_open_says_why_not
+    { '' => 'malformed_name', 'bash' => 'malformed_name', "#{'x' * 1022}|g|p" => 'name_too_long',
+      ("x|g|#{'A' * 9000}") => 'name_too_long', 'l|g|!' => 'bad_base64', job(2)[:name] => 'bad_cipher',
+      "#{job(1)[:name]}\n\n" => 'bad_base64', 'l|g|MTK1:x' => 'envelope_unavailable' }.each do |name, code|
+      assert_complaint open_name(name), 65, "#{code}: [A-Z]"
+    end
+  end
+
+  def test_open_with_bytes_that_are_no_text
+    assert_complaint open_name("\xFF|\xFE|\xFD"), 65, 'bad_base64'
+    assert_equal 0, open_name(job(1)[:name], env: { 'LC_ALL' => 'C' }).code
+  end
+
+  def test_open_with_a_user_name_that_is_too_long
+    assert_match(/\Amultitenant: [^\n]*longer than 256 bytes\.\n\z/, open_name('l|g|AAAA', user: 'u' * 257).err)
+  end
+
+  # ---- specs ----
+
+  def test_specs
+    done = multitenant('specs', '--records', '-', stdin: stream(job(1)), as: 2001)
+    assert_equal [0, ''], [done.code, done.err]
+    assert_equal({ 'host' => 'n1', 'port' => '5432', 'jobid' => '1', 'mt_appname' => 'App' },
+                 JSON.parse(done.out).dig('1', 'connection'))
+    assert_equal '/nonexistent/ondemand/data/sys/dashboard/batch_connect/db/', # HOME's
+                 JSON.parse(done.out).dig('1', 'info', 'db').delete_suffix(uuid(1))
+  end
+
+  def test_nothing_is_shared_is_no_failure
+    assert_equal ["{}\n", '', 0], multitenant('specs', '--records', '-', stdin: stream).to_a.first(3)
+    assert_equal ['', '', 0], explain(stream).to_a.first(3)
+  end
+
+  def test_specs_of_a_file
+    path = File.join(temporary, 'records')
+    File.write(path, stream(job(1, uid: Process.euid)))
+    assert_equal ['1'], JSON.parse(multitenant('specs', '--records', path).out).keys
+  end
+
+  def test_texts_in_another_locale
+    record = job(1, connection: { host: 'nœud 😀' })
+    done = multitenant('specs', '--records', '-', stdin: stream(record), as: 2001, env: { 'LANG' => 'C', 'LC_ALL' => 'C' })
+    assert_equal [0, ''], [done.code, done.err]
+    assert_equal 'nœud 😀', JSON.parse(done.out.dup.force_encoding('UTF-8')).dig('1', 'connection', 'host')
+  end
+
+  def test_explain_is_one_line_a_job
+    done = explain(stream(job(2, group_gid: 1), job(1)), as: 2001, env: { 'OOD_CLUSTERS' => clusters })
+    assert_equal "1\tok\tok\tShared with this user.\n" \
+                 "2\tnot_member\tnot_member\tThis user is not a member of the group that the job name names.\n", done.out
+  end
+
+  def test_records_that_are_none
+    assert_complaint multitenant('specs', '--records', '/nonexistent'), 65, '/nonexistent.*No such file'
+    assert_complaint multitenant('specs', '--records', temporary), 65, 'Is a directory'
+    { '' => 'no record stream', 'rubbish' => 'Line 1 ', stream(whole: false) => 'hpc.*incomplete' }.each do |text, sentence|
+      assert_complaint multitenant('specs', '--records', '-', stdin: text), 65, sentence
+      assert_complaint explain(text), 65, sentence
+    end
+  end
+
+  def test_the_part_that_is_whole_is_shown
+    done = multitenant('specs', '--records', '-', as: 2001,
+                                                  stdin: stream(job(1)) + stream(job(2), cluster: 'b', whole: false))
+    assert_equal [65, ['1']], [done.code, JSON.parse(done.out).keys]
+    assert_match(/\Amultitenant: The records of cluster b .*incomplete\.\n\z/, done.err)
+  end
+
+  def test_settings_count_and_nonsense_is_a_warning
+    env = { 'MULTITENANT_ENVELOPES' => 'munge', 'MULTITENANT_TTL' => 'soon' }
+    done = explain(stream(job(1)), as: 2001, env: env)
+    assert_equal [0, 'envelope_not_accepted'], [done.code, done.out.split("\t")[1]]
+    assert_equal "multitenant: MULTITENANT_TTL=soon makes no sense; 30 is used instead.\n", done.err
+  end
+
+  # ---- cards ----
+
+  def test_cards_of_a_viewer
+    viewer = Viewer.new(self)
+    viewer.env = { 'OOD_CLUSTERS' => clusters }
+    { stream(job(1)) => 'written', stream(job(1)) + stream(cluster: 'b') => 'kept', stream => 'removed' }.each do |text, deed|
+      done = viewer.multitenant('cards', '--records', '-', stdin: text)
+      assert_equal ["#{deed} #{uuid(1)}\n", '', 0], done.to_a.first(3)
+    end
+  end
+
+  # The data root: of OOD's setting, of the option, of the portal.
+  def test_where_the_cards_are
+    viewer = Viewer.new(self)
+    { {} => 'ondemand/data/sys/dashboard', { 'OOD_PORTAL' => 'my' } => 'my/data/sys/dashboard',
+      { 'OOD_DATAROOT' => File.join(viewer.home, 'set') } => 'set' }.each do |env, root|
+      viewer.multitenant('cards', '--records', '-', stdin: stream(job(1)), env: { 'OOD_CLUSTERS' => clusters, **env })
+      assert_path_exists File.join(viewer.home, root, 'batch_connect/db', uuid(1))
+    end
+    viewer.multitenant('cards', '--records', '-', '--dataroot', File.join(viewer.home, 'option'),
+                       stdin: stream(job(1)), env: { 'OOD_CLUSTERS' => clusters, 'OOD_DATAROOT' => '/nonexistent' })
+    assert_path_exists File.join(viewer.home, 'option/batch_connect/db', uuid(1))
+  end
+
+  def test_dry_run
+    viewer = Viewer.new(self)
+    viewer.env = { 'OOD_CLUSTERS' => clusters }
+    done = viewer.multitenant('cards', '--records', '-', '--dry-run', stdin: stream(job(1)))
+    assert_equal ["written #{uuid(1)}\n", 0], [done.out, done.code]
+    assert_empty Dir.children(viewer.home)
+  end
+
+  def test_remove_all_asks_nobody
+    viewer = Viewer.new(self)
+    viewer.look(stream(job(1)))
+    done = viewer.multitenant('cards', '--remove-all')
+    assert_equal ["removed #{uuid(1)}\n", '', 0], done.to_a.first(3)
+    assert_equal ['', '', 0], viewer.multitenant('cards', '--remove-all').to_a.first(3)
+  end
+
+  def dismissed_viewer
+    viewer = Viewer.new(self)
+    viewer.env = { 'OOD_CLUSTERS' => clusters }
+    viewer.session(stream(job(1))) do |receiver|
+      receiver.refresh
+      receiver.dismiss(uuid(1))
+    end
+    viewer
+  end
+
+  def test_restore
+    viewer = dismissed_viewer
+    assert_equal '', viewer.multitenant('cards', '--records', '-', stdin: stream(job(1))).out.sub("removed #{uuid(1)}\n", '')
+    assert_equal ["restored #{uuid(1)}\n", '', 0], viewer.multitenant('cards', '--restore', uuid(1)).to_a.first(3)
+    assert_equal "written #{uuid(1)}\n", viewer.multitenant('cards', '--records', '-', stdin: stream(job(1))).out
+    assert_complaint viewer.multitenant('cards', '--restore', uuid(1)), 65, "#{uuid(1)}.*#{viewer.dataroot}"
+  end
+
+  def test_a_dry_run_restores_nothing
+    viewer = dismissed_viewer
+    before = snapshot(viewer.home)
+    viewer.multitenant('cards', '--dry-run', '--restore', uuid(1))
+    assert_equal before, snapshot(viewer.home)
+  end
+
+  def test_cards_that_can_not_be_written
+    viewer = Viewer.new(self)
+    File.chmod(0o500, viewer.home)
+    done = viewer.multitenant('cards', '--records', '-', stdin: stream(job(1)), env: { 'OOD_CLUSTERS' => clusters })
+    assert_equal [73, ''], [done.code, done.out]
+    done.err.lines.each { |line| assert_match(/\Amultitenant: .*: [A-Z].*\n\z/, line) }
+    assert_includes done.err, "multitenant: #{viewer.dataroot}: "
+  end
+
+  def test_a_user_without_a_home
+    used = []
+    Etc.passwd { |entry| used << entry.uid }
+    stranger = ([*60_000..60_999] - used)[0]
+    done = multitenant('cards', '--records', '-', stdin: stream, as: stranger, env: { 'HOME' => nil })
+    assert_equal [1, true], [done.err.lines.size, done.code.positive?]
+    refute_match(/\.rb:/, done.err)
+  end
+
+  # ---- jobs, with a query program of the test's ----
+
+  # @return [String] a lib/ whose query program is this script
+  def lib_with(body)
+    dir = File.join(temporary, "lib-#{rand(1 << 32)}")
+    Dir.mkdir(dir)
+    lib = Tree.copy(dir)
+    path = File.join(lib, 'multitenant/multitenant-query')
+    FileUtils.rm_f(path)
+    File.write(path, "#!/bin/sh\n#{body}\n", perm: 0o755) if body
+    lib
+  end
+
+  def test_jobs_prints_what_the_program_prints
+    lib = lib_with('echo "$@" >&2; printf "a\\377\\0b\\n"')
+    done = multitenant('jobs', lib: lib)
+    assert_equal ["a\xFF\0b\n".b, '', 0], [done.out.b, done.err, done.code]
+    lib = lib_with('echo "$@"')
+    assert_equal "--wckey k --timeout 1.8 --cluster c\n",
+                 multitenant('jobs', '--wckey', 'K', '--cluster', 'c', '--timeout', '2', lib: lib).out
+  end
+
+  def test_jobs_gives_the_programs_code_and_sentence
+    [64, 69, 70, 75, 78].each do |code|
+      done = multitenant('jobs', lib: lib_with("echo '{\"multitenant\":1}'; echo 'multitenant-query: why' >&2; exit #{code}"))
+      assert_equal ["{\"multitenant\":1}\n", "multitenant: why\n", code], done.to_a.first(3)
+    end
+  end
+
+  def test_jobs_without_a_program_or_in_time
+    assert_complaint multitenant('jobs', lib: lib_with(nil)), 78, 'libslurm-dev'
+    done = assert_complaint multitenant('jobs', '--timeout', '0.3', lib: lib_with('sleep 60')), 75, 'within 0.3 s'
+    assert_operator done.seconds, :<, 3
+  end
+
+  def test_specs_and_cards_from_the_program
+    file = File.join(temporary, 'records')
+    File.write(file, stream(job(1)))
+    lib = lib_with("cat #{file}")
+    assert_equal ['1'], JSON.parse(multitenant('specs', lib: lib, as: 2001).out).keys
+    assert_complaint multitenant('cards', lib: lib_with('echo no >&2; exit 69'), as: 2001), 69, 'no'
+  end
+
+  # ---- pipes and signals ----
+
+  # A reader that went away, as `| head` does: nothing to complain about.
+  def test_a_closed_pipe
+    records = stream(*(1..40).map { |id| job(id, uid: 1000 + (id / 30), message: { mtm: 'form' }) })
+    file = File.join(temporary, 'records')
+    File.write(file, records)
+    [['--help'], ['specs', '--records', file], ['specs', '--records', file, '--explain']].each do |argv|
+      reader, writer = IO.pipe
+      reader.close
+      err_reader, err_writer = IO.pipe
+      pid = Process.spawn(*command, *argv, out: writer, err: err_writer)
+      [writer, err_writer].each(&:close)
+      assert_equal ['', 0], [err_reader.read, Process.wait2(pid)[1].exitstatus], argv
+      err_reader.close
+    end
+  end
+
+  def command(lib = Tree.lib)
+    [RbConfig.ruby, '-I', lib, File.join(File.dirname(lib), 'exe/multitenant')]
+  end
+
+  # What could not be written is no success.
+  def test_a_full_disk
+    [['--help'], %w[specs --records -], %w[specs --records - --explain]].each do |argv|
+      done = run_as(nil, 'sh', '-c', 'exec "$@" >/dev/full', 'sh', *command, *argv, stdin: stream(job(1)))
+      assert_equal [false, 1], [done.code.zero?, done.err.lines.size], argv
+      refute_match(/\.rb:/, done.err)
+    end
+  end
+
+  def test_an_interrupt_says_nothing_and_leaves_no_program
+    file = File.join(temporary, 'pid')
+    reader, writer = IO.pipe
+    pid = Process.spawn(*command(lib_with("echo $$ >#{file}; exec sleep 60")), 'jobs', '--timeout', '60',
+                        out: writer, err: writer)
+    writer.close
+    sleep 0.02 until File.size?(file)
+    Process.kill(:INT, pid)
+    assert_equal [130, ''], [Process.wait2(pid)[1].exitstatus, reader.read]
+    refute_path_exists "/proc/#{Integer(File.read(file))}"
+  end
+end

@@ -1,0 +1,128 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# Memory: the binding under a collector that runs at every chance and moves what it may, and what a
+# dashboard that refreshes for days keeps.
+class TestGc < MultiTenantTest
+  # What a refresh does, 2001's card files too; every kind of result and of error.
+  WORK = <<~'RUBY'
+    require 'multitenant'
+    STREAMS, NAME, ROOT = Marshal.load(STDIN.binmode.read)
+    CORE = { uid: 2001, gids: [2001, 3000], deliveries: ['sys/multitenant-delivery_*'], envelopes: %w[v1],
+             publisher_in_group: true, publishers: 'staff', dataroot: ROOT, per_cluster_dataroot: false }
+
+    def work(core = MultiTenant::Core.new(CORE))
+      out = STREAMS.map do |text|
+        told = core.decide([text, "rubbish\n"]) { |names| names.map { |name| [name.dup, "o#{name}"] } }
+        [told, core.explain, core.specs, core.deliver(false), core.deliver(true)]
+      end
+      out << core.dismiss('00000001-0000-4000-8000-0123456789ab') << core.restore('00000001-0000-4000-8000-0123456789ab')
+      out << core.deliver_nothing(false) << MultiTenant::Core.open(1, 'prof', NAME) << MultiTenant::Core.open(1, 'x', NAME)
+      out << MultiTenant::Core.reasons.size << errors(core)
+      out << MultiTenant::Core.run(['/bin/sh', '-c', 'echo out; echo err >&2; exit 3'], ['A=b'], 20).except(:seconds)
+    end
+
+    def errors(core)
+      [-> { core.decide([nil]) { [] } }, -> { core.decide([STREAMS[0]]) { raise 'block' } },
+       -> { core.decide([STREAMS[0]]) { [['a', nil]] } }, -> { MultiTenant::Core.new({}) },
+       -> { MultiTenant::Core.new(CORE.merge(gids: ['x'])) }, -> { MultiTenant::Core.open(1, 'u' * 300, '') },
+       -> { MultiTenant::Core.run([], [], 1) }, -> { MultiTenant::Core.new(CORE.merge(dataroot: nil)).deliver(false) },
+       -> { MultiTenant::Core.new(CORE.merge(envelopes: [5])) }].map do |wrong|
+        wrong.call
+        'nothing'
+      rescue StandardError => e
+        e.class.name
+      end
+    end
+  RUBY
+
+  def streams
+    jobs = (1..6).map { |id| job(id, publisher_allowed: true, connection: { host: "n#{id}", text: 'é' * 50 }) }
+    odd = [job(7, publisher_allowed: true, message: { mti: uuid(1) }, uid: 1002), job(8, name: 'bash'),
+           job(9, name: "\u00ff|g|AAAA", binary: true), job(10, message: { mtm: 'form' }, publisher_allowed: true)]
+    [stream(*jobs, *odd, publishers: 'staff'), stream(*jobs.first(3), cluster: 'b', publishers: 'staff'),
+     stream(*jobs.last(2), publishers: 'staff'), stream(jobs[0], whole: false)]
+  end
+
+  # @return what the script prints, by Marshal
+  def ruby(script)
+    input = Marshal.dump([streams, job(1)[:name], File.join(temporary, 'root')])
+    out, err, status = Open3.capture3(RbConfig.ruby, '-I', File.join(Tree::ROOT, 'lib'), '-e', "#{WORK}\n#{script}",
+                                      stdin_data: input, binmode: true)
+    assert_predicate status, :success?, err[0, 2000]
+    Marshal.load(out) # rubocop:disable Security/MarshalLoad -- our own child's
+  end
+
+  def plain
+    ruby('STDOUT.binmode.write(Marshal.dump(work))')
+  end
+
+  def test_the_work_is_what_it_should_be
+    *looks, dismissed, restored, gone, opened, unopened, reasons, errors, run = plain
+    assert_equal [4, 4, 7, 1], looks.map { |look| look[2].size }.then { |sizes| [sizes.size, looks.size, sizes[0] - 1, 1] }
+    assert_equal [true, true], [dismissed, restored]
+    assert_includes gone.map(&:first), :removed
+    assert_equal ['ok', ['bad_cipher']], [opened[0], unopened]
+    assert_equal [MultiTenant::Core.reasons.size, :ok, 3], [reasons, run[:status], run[:exit]]
+    refute_includes errors, 'nothing'
+  end
+
+  def test_the_same_under_gc_stress
+    stressed = ruby(<<~'RUBY')
+      core = MultiTenant::Core.new(CORE)
+      GC.stress = true
+      out = work(core)
+      GC.stress = false
+      STDOUT.binmode.write(Marshal.dump(out))
+    RUBY
+    assert_equal plain, stressed
+  end
+
+  def test_the_same_while_objects_move
+    skip_unless(GC.respond_to?(:compact), 'this Ruby does not compact')
+    moved = ruby(<<~'RUBY')
+      GC.auto_compact = true if GC.respond_to?(:auto_compact=)
+      core = MultiTenant::Core.new(CORE)
+      mover = Thread.new { loop { GC.compact; sleep 0.001 } }
+      out = Array.new(5) { work(core) }.last
+      mover.kill
+      GC.compact
+      GC.verify_compaction_references(expand_heap: true, toward: :empty) rescue NotImplementedError
+      out = work
+      STDOUT.binmode.write(Marshal.dump(out))
+    RUBY
+    assert_equal plain, moved
+  end
+
+  # @return [Array] KiB and descriptors that 200 more refreshes keep
+  def growth(body)
+    ruby(<<~RUBY)
+      def rss = Integer(File.read('/proc/self/status')[/VmRSS:\\s+(\\d+)/, 1])
+      def fds = Dir.children('/proc/self/fd').size
+      core = MultiTenant::Core.new(CORE)
+      refresh = -> { #{body} }
+      100.times(&refresh)
+      GC.start
+      before = [rss, fds]
+      200.times(&refresh)
+      GC.start
+      STDOUT.binmode.write(Marshal.dump([rss - before[0], fds - before[1]]))
+    RUBY
+  end
+
+  # One look of what is shared here is some 30 KiB: a leak of one in ten shows.
+  { 'refreshes' => 'work(core)', 'processes' => 'work', 'errors' => 'errors(core)',
+    'openings' => 'MultiTenant::Core.open(1, "prof", NAME)' }.each do |what, body|
+    define_method(:"test_200_#{what}_keep_nothing") do
+      kib, fds = growth(body)
+      assert_operator kib, :<, 1024
+      assert_equal 0, fds
+    end
+  end
+
+  def test_a_core_that_is_not_needed_any_more_is_freed
+    kib, = growth('20.times { c = MultiTenant::Core.new(CORE); c.decide(STREAMS) { [] } }')
+    assert_operator kib, :<, 4096
+  end
+end

@@ -1,0 +1,327 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# The initializer in a dashboard's process, which is a user's: whatever is missing or broken, the
+# dashboard starts, in time, with its cards, and the log says in one line what to mend.
+class TestInitializer < MultiTenantTest
+  # What stands for the dashboard: as much of Rails, OodAppkit and Configuration as there is when
+  # initializers are loaded. It prints what the initializer did.
+  DASHBOARD = <<~'RUBY'
+    require 'json'
+    require 'ostruct'
+    LOG = []
+    module Rails
+      LOGGER = Object.new
+      %i[debug info warn error].each { |level| LOGGER.define_singleton_method(level) { |line| LOG << [level, line] } }
+      def self.logger = ENV['NO_LOGGER'] ? nil : LOGGER
+    end
+    unless ENV['NO_APPKIT']
+      module OodAppkit
+        def self.dataroot = Pathname.new(File.join(Dir.home, 'ondemand/data/sys/dashboard'))
+
+        def self.clusters
+          raise ENV['BAD_CLUSTERS'] if ENV['BAD_CLUSTERS']
+          [OpenStruct.new(id: :hpc, job_config: { adapter: 'slurm', cluster: 'hpc', conf: ENV['OOD_CONF'] },
+                          job_allow?: true, metadata: OpenStruct.new)]
+        end
+      end
+    end
+    require 'pathname'
+    class Configuration
+      def self.per_cluster_dataroot? = ENV['PER_CLUSTER'] == 'true'
+    end
+    children = -> { Dir.glob('/proc/self/task/*/children').map { |path| File.read(path) }.join.split.size }
+    state = -> { [Dir.children('/proc/self/fd').size, children.call, Thread.list.size, File.umask, Dir.pwd, ENV.to_h] }
+    features = $LOADED_FEATURES.dup
+    before = state.call
+    start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    load ARGV[0]
+    seconds = Process.clock_gettime(Process::CLOCK_MONOTONIC) - start
+    same = state.call == before
+    loaded = $LOADED_FEATURES - features
+    log = LOG.dup
+    puts JSON.generate(seconds: seconds, log: log, specs: MultiTenant.specs, report: MultiTenant.report, same: same,
+                       frozen: MultiTenant.specs.frozen? && MultiTenant.report.frozen?, loaded: loaded,
+                       refreshed: ENV['REFRESH'] && MultiTenant.refresh, names: MultiTenant.constants, path: $LOAD_PATH)
+  RUBY
+
+  Start = Struct.new(:seconds, :log, :specs, :report, :frozen, :same, :refreshed, :loaded, :names, :path, :err,
+                     keyword_init: true)
+
+  def setup
+    super
+    need_root
+    @viewer = Viewer.new(self)
+    @home = GemHomes.make
+    @dashboard = File.join(temporary, 'dashboard.rb')
+    File.write(@dashboard, DASHBOARD)
+  end
+
+  # @return [Start] of a dashboard of the viewer's
+  def start(env = {}, ruby: [])
+    env = { 'HOME' => @viewer.home, 'GEM_HOME' => @home, 'GEM_PATH' => @home, 'MULTITENANT_ENABLE' => 'true' }.merge(env)
+    Tree.lib # the copy that the viewer may read
+    done = run_as(@viewer.uid, RbConfig.ruby, *ruby, @dashboard, File.join(File.dirname(Tree.lib), 'initializer/multitenant.rb'),
+                  env: env, dir: temporary)
+    assert_equal 0, done.code, done.err
+    Start.new(**JSON.parse(done.out, symbolize_names: false).transform_keys(&:to_sym), err: done.err)
+  end
+
+  # The gem with a query program of the test's.
+  def gem_with(body, version = MultiTenant::VERSION)
+    lib = GemHomes.add(@home, version)
+    path = File.join(lib, 'multitenant/multitenant-query')
+    FileUtils.rm_f(path)
+    File.write(path, "#!/bin/sh\n#{body}\n", perm: 0o755) if body
+    lib
+  end
+
+  def gem_that_prints(text, version = MultiTenant::VERSION)
+    lib = gem_with('cat "${0%/*}/records"', version)
+    File.write(File.join(lib, 'multitenant/records'), text)
+    lib
+  end
+
+  # The dashboard started without us, and one line of the log says why.
+  def assert_off(start, sentence, level: 'error', seconds: 3.5)
+    assert_equal [{}, nil, true], [start.specs, start.report['at'], start.frozen]
+    assert_equal [[level], 1], [start.log.map(&:first), start.log.flat_map { |_, line| line.lines }.size], start.log
+    assert_match(/\Amultitenant: .*#{sentence}/, start.log[0][1])
+    assert_operator start.seconds, :<=, seconds
+    assert start.same
+    assert_empty start.err
+  end
+
+  # ---- not enabled ----
+
+  [nil, '', 'false', 'TRUE', '1', 'true '].each do |value|
+    define_method(:"test_nothing_is_touched_where_enable_is_#{value.inspect}") do
+      lib = gem_with("touch #{File.join(@viewer.home, 'ran')}")
+      File.write(File.join(lib, 'multitenant.rb'), "File.write(File.join(Dir.home, 'loaded'), '')\n")
+      start = start({ 'MULTITENANT_ENABLE' => value, 'REFRESH' => '1' })
+      assert_equal [{}, {}, {}, [], [], true], [start.specs, start.report, start.refreshed, start.loaded, start.log, start.same]
+      assert_equal [['Loader'], ''], [start.names, start.err]
+      assert_empty Dir.children(@viewer.home)
+      assert start.frozen
+    end
+  end
+
+  # ---- enabled, and all is well ----
+
+  def test_specs_and_cards
+    gem_that_prints(stream(job(7)))
+    start = start({ 'REFRESH' => '1' })
+    assert_equal [['7'], [], true, ''], [start.specs.keys, start.log, start.same, start.err]
+    assert_equal [uuid(7)], @viewer.listed
+    assert_equal [['written', uuid(7), nil]], start.report['cards']
+    assert_equal [['kept', uuid(7), nil]], start.refreshed['cards']
+  end
+
+  def test_per_cluster_data_root
+    gem_that_prints(stream(job(7)))
+    start({ 'PER_CLUSTER' => 'true' })
+    assert_path_exists @viewer.path('hpc/sys/multitenant-delivery_default/output', uuid(7), 'connection.yml')
+  end
+
+  def test_the_slurm_conf_that_ood_names
+    gem_with('echo "conf is $SLURM_CONF" >&2; exit 78')
+    assert_off start({ 'OOD_CONF' => '/ood/slurm.conf' }), 'conf is /ood/slurm.conf', level: 'warn'
+  end
+
+  def test_settings_that_make_no_sense_are_a_line_each
+    gem_that_prints(stream)
+    start = start({ 'MULTITENANT_TTL' => 'x', 'MULTITENANT_WCKEY' => "a\xFFb" })
+    assert_equal %w[warn warn], start.log.map(&:first)
+    assert_match(/MULTITENANT_WCKEY=.* makes no sense/, start.log[0][1])
+  end
+
+  def test_where_rails_has_no_logger_the_line_goes_to_standard_error
+    start = start({ 'NO_LOGGER' => '1' })
+    assert_match(/\Amultitenant: off until this is mended: .*\n\z/, start.err)
+  end
+
+  # ---- the gem ----
+
+  def test_no_gem
+    assert_off start, "LoadError: no gem ood_multitenant .* in #{@home}"
+  end
+
+  def test_another_gem_of_the_projects_name
+    dir = File.join(@home, 'gems/multitenant-9.9.9')
+    FileUtils.mkdir_p(dir)
+    Tree.copy(dir)
+    assert_off start, 'LoadError: no gem ood_multitenant'
+  end
+
+  INSECURE = {
+    'a file of the users' => ->(lib, _) { File.chown(2001, 2001, File.join(lib, 'multitenant/query.rb')) },
+    'a file that a group may write' => ->(lib, _) { File.chmod(0o664, File.join(lib, 'multitenant.rb')) },
+    'a library that all may write' => ->(lib, _) { File.chmod(0o757, File.join(lib, 'multitenant/multitenant.so')) },
+    'a directory of the users' => ->(lib, _) { File.chown(2001, 2001, File.join(lib, 'multitenant')) },
+    'a gem directory that a group may write' => ->(lib, _) { File.chmod(0o775, File.dirname(lib)) },
+    'a gem home that a group may write' => ->(_, home) { File.chmod(0o775, home) },
+    'a gem home of the users' => ->(_, home) { File.chown(2001, 2001, home) }
+  }.freeze
+
+  INSECURE.each do |what, change|
+    define_method(:"test_#{what.tr(' ', '_')}_is_refused") do
+      lib = gem_that_prints(stream(job(7)))
+      change.call(lib, @home)
+      start = start()
+      assert_off start, 'LoadError: no gem ood_multitenant whose every file belongs to root'
+      assert_empty(start.loaded.grep(/ood_multitenant/))
+    end
+  end
+
+  def test_a_link_to_what_is_the_users
+    lib = gem_that_prints(stream(job(7)))
+    elsewhere = @viewer.write(File.join(@viewer.home, 'query.rb'), "File.write(File.join(Dir.home, 'ran'), '')")
+    File.unlink(File.join(lib, 'multitenant/query.rb'))
+    File.symlink(elsewhere, File.join(lib, 'multitenant/query.rb'))
+    assert_off start, 'LoadError'
+    refute_path_exists File.join(@viewer.home, 'ran')
+  end
+
+  # Gem.path begins with a directory of the user's own.
+  def user_gem(files)
+    dir = File.join(@viewer.home, 'gems/gems/ood_multitenant-9.9.9/lib')
+    @viewer.do { FileUtils.mkdir_p(dir) }
+    files.each { |name, text| @viewer.write(File.join(dir, name), text, mode: 0o644) }
+    { 'GEM_PATH' => "#{File.join(@viewer.home, 'gems')}:#{@home}" }
+  end
+
+  def test_a_newer_gem_of_the_users_own_is_passed_over
+    gem_that_prints(stream(job(7)))
+    env = user_gem('multitenant.rb' => "File.write(File.join(Dir.home, 'ran'), '')")
+    assert_equal ['7'], start(env).specs.keys
+    refute_path_exists File.join(@viewer.home, 'ran')
+  end
+
+  # Every file of an empty directory belongs to root.
+  def test_a_newer_gem_of_the_users_own_that_is_empty_is_passed_over
+    gem_that_prints(stream(job(7)))
+    assert_equal ['7'], start(user_gem({})).specs.keys
+    assert_equal ['7'], start(user_gem('.hidden' => '')).specs.keys
+  end
+
+  def test_the_newest_one_is_taken
+    %w[0.9.0 0.10.0 0.2.0].each_with_index { |version, i| gem_that_prints(stream(job(i + 1)), version) }
+    assert_equal ['2'], start.specs.keys
+  end
+
+  def test_a_newer_one_that_is_not_roots_is_passed_over
+    gem_that_prints(stream(job(1)), '0.1.0')
+    File.chmod(0o666, File.join(gem_that_prints(stream(job(2)), '0.2.0'), 'multitenant.rb'))
+    assert_equal ['1'], start.specs.keys
+  end
+
+  BROKEN = {
+    'a library that is none' => ['multitenant/multitenant.so', "\x7fELFrubbish", 'LoadError'],
+    'a library that is empty' => ['multitenant/multitenant.so', '', 'LoadError'],
+    'a syntax error' => ['multitenant/receiver.rb', 'def', 'SyntaxError'],
+    'an error at load' => ['multitenant/settings.rb', "raise 'at load'", 'RuntimeError: at load'],
+    'an error of no standard' => ['multitenant/settings.rb', "raise Exception, 'strange'", 'Exception: strange'],
+    'an exit' => ['multitenant/settings.rb', 'exit 3', 'SystemExit'],
+    'an abort' => ['multitenant.rb', "$stderr = File.open('/dev/null', 'w'); abort 'no'", 'SystemExit: no'],
+    'nothing in it' => ['multitenant.rb', '', 'NoMethodError']
+  }.freeze
+
+  BROKEN.each do |what, (file, text, sentence)|
+    define_method(:"test_a_gem_with_#{what.tr(' ', '_')}") do
+      lib = gem_that_prints(stream(job(7)))
+      File.unlink(File.join(lib, file))
+      File.binwrite(File.join(lib, file), text)
+      start = start()
+      assert_equal [{}, ['error'], 1], [start.specs, start.log.map(&:first), start.log[0][1].lines.size]
+      assert_match(/\Amultitenant: off until this is mended: #{sentence}/, start.log[0][1])
+    end
+  end
+
+  def test_a_file_of_the_gem_is_missing
+    File.unlink(File.join(gem_that_prints(stream(job(7))), 'multitenant/multitenant.so'))
+    assert_off start, 'LoadError: cannot load such file.*multitenant/multitenant'
+  end
+
+  # ---- OOD is another than we know ----
+
+  def test_without_ood_appkit
+    gem_that_prints(stream(job(7)))
+    assert_off start({ 'NO_APPKIT' => '1' }), 'NameError: uninitialized constant .*OodAppkit'
+  end
+
+  def test_with_clusters_that_raise
+    gem_that_prints(stream(job(7)))
+    assert_off start({ 'BAD_CLUSTERS' => 'bad yaml' }), 'RuntimeError: bad yaml'
+  end
+
+  # ---- Slurm does not answer ----
+
+  NO_ANSWER = {
+    'missing' => [nil, 'could not be started .*libslurm-dev'],
+    'hanging' => ['sleep 60', 'did not answer within 1.0 s'],
+    'hanging deaf' => ["trap '' TERM; while :; do sleep 1; done", 'did not answer within 1.0 s'],
+    'printing rubbish' => ['echo rubbish', 'Line 1 of the records'],
+    'printing nothing' => ['exit 0', 'no record stream'],
+    'printing half' => [%q(echo '{"multitenant":1,"generated":1,"cluster":"hpc","wckeys":["multitenant"],"sees":"all"}'),
+                        'hpc have no last line'],
+    'failing' => ["echo 'multitenant-query: slurmdbd refuses' >&2; exit 69", 'slurmdbd refuses'],
+    'crashing' => ['kill -SEGV $$', 'ended by signal 11'],
+    'flooding' => ['exec cat /dev/zero', '(64 MiB|within 1.0 s)'],
+    'without its library' => ['echo "libslurm.so.38: cannot open" >&2; exit 127', 'libslurm.so.38.*gem pristine']
+  }.freeze
+
+  NO_ANSWER.each do |what, (body, sentence)|
+    define_method(:"test_a_query_program_that_is_#{what.tr(' ', '_')}") do
+      @viewer.look(stream(job(7)))
+      cards = snapshot(@viewer.home)
+      gem_with(body)
+      start = start({ 'MULTITENANT_TIMEOUT' => '1' })
+      assert_off start, sentence, level: 'warn', seconds: 1.5
+      assert_match(/\. Specs and cards stay as they were\.\z/, start.log[0][1])
+      assert_equal cards, snapshot(@viewer.home)
+      refute_nil start.report['error']
+    end
+  end
+
+  def test_the_real_program_without_slurm_conf
+    program = File.join(GemHomes.add(@home), 'multitenant/multitenant-query')
+    skip_unless(File.executable?(program), 'multitenant-query is not built: is libslurm there?')
+    @viewer.look(stream(job(7)))
+    cards = snapshot(@viewer.home)
+    assert_off start({ 'SLURM_CONF' => '/nonexistent/slurm.conf' }), 'SLURM_CONF names /nonexistent/slurm.conf',
+               level: 'warn'
+    assert_equal cards, snapshot(@viewer.home)
+  end
+
+  # ---- as it is installed ----
+
+  # The dashboard's Bundler knows our gem as little as its Gemfile does.
+  def test_the_installed_gem_under_bundler
+    @home = GemHomes.installed
+    gemfile = File.join(temporary, 'Gemfile')
+    File.write(gemfile, '')
+    File.write("#{gemfile}.lock", "GEM\n  specs:\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n")
+    File.write(@dashboard, "require 'bundler/setup'\n#{DASHBOARD}", mode: 'w')
+    File.chmod(0o755, temporary)
+    start = start({ 'BUNDLE_GEMFILE' => gemfile, 'BUNDLE_USER_CONFIG' => '/dev/null', 'BUNDLE_FROZEN' => 'true',
+                    'SLURM_CONF' => '/nonexistent/slurm.conf' })
+    assert_equal [['warn'], {}], [start.log.map(&:first), start.specs]
+    assert_includes start.report['error'], '/nonexistent/slurm.conf' if File.exist?(installed_program)
+    ours = start.loaded.grep(%r{/ood_multitenant-[^/]+/})
+    assert_includes ours, File.join(@home, "gems/ood_multitenant-#{MultiTenant::VERSION}/lib/multitenant/multitenant.so")
+    assert_empty(start.path.grep(/ood_multitenant/))
+  end
+
+  def installed_program
+    File.join(@home, "gems/ood_multitenant-#{MultiTenant::VERSION}/lib/multitenant/multitenant-query")
+  end
+
+  # No gem that the dashboard's lock may have in another version comes with ours.
+  def test_nothing_but_the_standard_library_is_loaded
+    gem_that_prints(stream(job(7)))
+    start = start()
+    assert_includes start.loaded.join(' '), '/ood_multitenant-'
+    assert_empty(start.loaded.grep(%r{/gems/}).reject { |path| path.start_with?(@home) })
+  end
+end
