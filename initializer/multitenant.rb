@@ -35,7 +35,7 @@ module MultiTenant
     def find
       require 'pathname'
       libs = Gem.path.flat_map { |dir| Dir.glob(File.join(dir, 'gems', 'ood_multitenant-*', 'lib')) }
-      libs = libs.select { |lib| version(lib) && Dir.glob(File.join(lib, '**', '*')).all? { |path| secure?(path) } }
+      libs = libs.select { |lib| version(lib) && Dir.glob(File.join(lib, '{,**/*}')).all? { |path| secure?(path) } }
       libs.max_by { |lib| version(lib) } ||
         raise(LoadError, "no gem ood_multitenant whose every file belongs to root in #{Gem.path.join(', ')}")
     end

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -31,10 +32,7 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/*
- * The child's descriptors: 0 to 2 are the pipes and /dev/null. dup2 in the child clears
- * close-on-exec of these alone; whatever else is open without it would leak, so it is closed.
- */
+/* 0 to 2 are /dev/null and the pipes; dup2 in the child clears close-on-exec of these alone. */
 static int add_files(posix_spawn_file_actions_t *files, int out, int err)
 {
     int rc = posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDONLY, 0);
@@ -87,7 +85,7 @@ static int spawn(char *const argv[], char *const envp[], int out, int err, pid_t
     return rc;
 }
 
-/* Reads what is there; closes *fd at its end. `keep` false: what is over the limit is dropped. */
+/* Reads what is there; closes *fd at its end. Not `bounded`: what is over the limit is dropped. */
 static enum mt_status drain(int *fd, struct mt_buf *into, bool bounded)
 {
     char block[65536];
@@ -114,17 +112,16 @@ static int left_ms(int64_t deadline)
 }
 
 /* Until both pipes are closed. */
-static enum mt_status collect(int *out, int *err, int64_t deadline, int cancel_fd,
-                              struct mt_outcome *outcome)
+static enum mt_status collect(struct mt_child *child, int wake_fd)
 {
     enum mt_status status = MT_OK;
-    while (status == MT_OK && (*out >= 0 || *err >= 0)) {
+    while (status == MT_OK && (child->out_fd >= 0 || child->err_fd >= 0)) {
         struct pollfd fds[3] = {
-            {.fd = *out, .events = POLLIN},
-            {.fd = *err, .events = POLLIN},
-            {.fd = cancel_fd, .events = POLLIN},
+            {.fd = child->out_fd, .events = POLLIN},
+            {.fd = child->err_fd, .events = POLLIN},
+            {.fd = wake_fd, .events = POLLIN},
         };
-        int left = left_ms(deadline);
+        int left = left_ms(child->deadline_ns);
         if (left == 0)
             return MT_TIMEOUT;
         if (poll(fds, 3, left) < 0) {
@@ -134,73 +131,102 @@ static enum mt_status collect(int *out, int *err, int64_t deadline, int cancel_f
         if (fds[2].revents)
             return MT_CANCELLED;
         if (fds[0].revents)
-            status = drain(out, &outcome->out, true);
+            status = drain(&child->out_fd, &child->out, true);
         if (fds[1].revents && status == MT_OK)
-            status = drain(err, &outcome->err, false);
+            status = drain(&child->err_fd, &child->err, false);
     }
     return status;
 }
 
-/* Waits for the end of a child that has closed its output. */
-static enum mt_status reap(pid_t pid, int64_t deadline, int cancel_fd, int *wait_status,
-                           bool *reaped)
+/* Until a child that has closed its output has ended. */
+static enum mt_status reap(struct mt_child *child, int wake_fd)
 {
     for (;;) {
-        pid_t got = waitpid(pid, wait_status, WNOHANG);
-        *reaped = got == pid || (got < 0 && errno == ECHILD);
-        if (got == pid)
+        pid_t got = waitpid(child->pid, &child->wait_status, WNOHANG);
+        bool taken = got < 0 && errno == ECHILD;
+        if (taken)
+            child->wait_status = 0;
+        if (taken || got == child->pid) {
+            child->pid = 0;
             return MT_OK;
-        if (got < 0 && errno != EINTR)
-            return MT_IO;
-        struct pollfd cancel = {.fd = cancel_fd, .events = POLLIN};
-        if (left_ms(deadline) == 0)
+        }
+        struct pollfd wake = {.fd = wake_fd, .events = POLLIN};
+        if (left_ms(child->deadline_ns) == 0)
             return MT_TIMEOUT;
-        if (poll(&cancel, 1, REAP_MS) > 0)
+        if (poll(&wake, 1, REAP_MS) > 0)
             return MT_CANCELLED;
     }
 }
 
-static void kill_and_reap(pid_t pid)
-{
-    int ignored;
-    (void)kill(-pid, SIGKILL);
-    (void)kill(pid, SIGKILL);
-    while (waitpid(pid, &ignored, 0) < 0 && errno == EINTR)
-        continue;
-}
-
-enum mt_status mt_child_run(char *const argv[], char *const envp[], int64_t deadline_ms,
-                            int cancel_fd, struct mt_outcome *out)
+enum mt_status mt_child_start(struct mt_child *child, char *const argv[], char *const envp[],
+                              int64_t deadline_ms, size_t out_limit)
 {
     enum mt_status status = MT_IO;
     int out_pipe[2] = {-1, -1};
     int err_pipe[2] = {-1, -1};
-    int64_t start = now_ns();
-    int64_t deadline = start + deadline_ms * 1000000;
-    bool reaped = true;
-    pid_t pid = -1;
+    pid_t pid;
 
-    out->err = MT_BUF_INIT(MT_CHILD_ERR_MAX);
+    *child = (struct mt_child){
+        .out = MT_BUF_INIT(out_limit),
+        .err = MT_BUF_INIT(MT_CHILD_ERR_MAX),
+        .out_fd = -1,
+        .err_fd = -1,
+        .start_ns = now_ns(),
+    };
+    child->deadline_ns = child->start_ns + deadline_ms * 1000000;
     if (pipe2(out_pipe, O_CLOEXEC) != 0 || pipe2(err_pipe, O_CLOEXEC) != 0)
         goto out;
     if ((errno = spawn(argv, envp, out_pipe[1], err_pipe[1], &pid)) != 0) {
         status = MT_SPAWN;
         goto out;
     }
-    reaped = false;
-    close_fd(&out_pipe[1]);
-    close_fd(&err_pipe[1]);
-    status = collect(&out_pipe[0], &err_pipe[0], deadline, cancel_fd, out);
-    if (status == MT_OK)
-        status = reap(pid, deadline, cancel_fd, &out->wait_status, &reaped);
+    child->pid = pid;
+    child->out_fd = out_pipe[0];
+    child->err_fd = err_pipe[0];
+    out_pipe[0] = err_pipe[0] = -1;
+    status = MT_OK;
 out:
-    out->error = errno;
-    if (!reaped)
-        kill_and_reap(pid);
+    child->error = errno;
     close_fd(&out_pipe[0]);
     close_fd(&out_pipe[1]);
     close_fd(&err_pipe[0]);
     close_fd(&err_pipe[1]);
-    out->nanoseconds = now_ns() - start;
     return status;
+}
+
+static void kill_and_reap(struct mt_child *child)
+{
+    int ignored;
+    if (child->pid == 0)
+        return;
+    (void)kill(-child->pid, SIGKILL);
+    (void)kill(child->pid, SIGKILL);
+    while (waitpid(child->pid, &ignored, 0) < 0 && errno == EINTR)
+        continue;
+    child->pid = 0;
+    close_fd(&child->out_fd);
+    close_fd(&child->err_fd);
+}
+
+enum mt_status mt_child_wait(struct mt_child *child, int wake_fd)
+{
+    enum mt_status status = collect(child, wake_fd);
+    if (status == MT_OK)
+        status = reap(child, wake_fd);
+    child->error = errno;
+    if (status != MT_CANCELLED)
+        kill_and_reap(child);
+    return status;
+}
+
+void mt_child_end(struct mt_child *child)
+{
+    kill_and_reap(child);
+    mt_buf_wipe(&child->out);
+    mt_buf_wipe(&child->err);
+}
+
+int64_t mt_child_age_ns(const struct mt_child *child)
+{
+    return now_ns() - child->start_ns;
 }

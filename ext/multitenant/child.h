@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A child process that can cost its caller no more than a deadline: started with posix_spawn, its
- * output bounded, killed with its process group when it is late, and always reaped.
+ * output bounded, killed with its process group when it is late, and always reaped. No signal
+ * handler is used. A child belongs to one thread at a time.
  */
 #ifndef MT_CHILD_H
 #define MT_CHILD_H
@@ -10,32 +11,51 @@
 #include "buf.h"
 #include "status.h"
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
-/* What became of a child. */
-struct mt_outcome {
-    struct mt_buf out; /* standard output; its limit is the caller's */
+/* A child, and what became of it. Zeroed before it is started. */
+struct mt_child {
+    struct mt_buf out; /* standard output */
     struct mt_buf err; /* the beginning of standard error, MT_CHILD_ERR_MAX bytes at most */
-    int wait_status;   /* as waitpid gives it; only after MT_OK */
+    int wait_status;   /* as waitpid gives it; only after MT_OK of mt_child_wait */
     int error;         /* errno of MT_SPAWN and MT_IO */
-    int64_t nanoseconds;
+    pid_t pid;         /* 0: none is left to be reaped */
+    int out_fd;        /* ends of our pipes, -1: closed */
+    int err_fd;
+    int64_t start_ns; /* on the monotonic clock */
+    int64_t deadline_ns;
 };
 
 /*
- * Runs argv[0] (a path; no search) with standard input from /dev/null, default signal handlers, an
- * empty signal mask and a process group of its own. Waits until it has closed its output and ended.
+ * Starts argv[0] (a path; no search) with standard input from /dev/null, default signal handlers,
+ * an empty signal mask and a process group of its own; descriptors without close-on-exec reach it
+ * only where the C library can't close them (glibc before 2.34).
  *
- * `deadline_ms`: milliseconds that it may take; then it gets SIGKILL, as after too much output.
- * `cancel_fd`: readable means: stop waiting (MT_CANCELLED); -1: never.
- * `envp`: the environment. `out->out.limit` bounds standard output.
- *
- * MT_OK: it ended by itself, look at wait_status; MT_SPAWN, MT_TIMEOUT, MT_CANCELLED,
- * MT_TOO_LARGE (output), MT_IO, MT_NOMEM. The buffers hold what came until then, and are the
- * caller's to wipe, in any case. No child is left. Thread-safe; uses no signal handler.
+ * `envp`: the environment. `deadline_ms`: milliseconds that it may take. `out_limit`: bytes that it
+ * may print. MT_OK, MT_SPAWN, MT_IO. In any case the child is ended with mt_child_end.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_child_run(char *const argv[], char *const envp[],
-                                                        int64_t deadline_ms, int cancel_fd,
-                                                        struct mt_outcome *out);
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_child_start(struct mt_child *child,
+                                                          char *const argv[], char *const envp[],
+                                                          int64_t deadline_ms, size_t out_limit);
+
+/*
+ * Waits until the child has closed its output and ended. `wake_fd`: readable means: return
+ * MT_CANCELLED; the child goes on, and this may be called again; -1: never.
+ *
+ * MT_OK: it ended by itself, look at wait_status; MT_CANCELLED; MT_TIMEOUT: the deadline has
+ * passed; MT_TOO_LARGE: it printed too much; MT_IO, MT_NOMEM. The buffers hold what came until
+ * then.
+ */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_child_wait(struct mt_child *child, int wake_fd);
+
+/*
+ * Kills and reaps the child if it still runs, and wipes the buffers. A zeroed one is fine.
+ */
+MT_NONNULL_ALL void mt_child_end(struct mt_child *child);
+
+/* Nanoseconds since the start. */
+MT_NODISCARD MT_NONNULL_ALL int64_t mt_child_age_ns(const struct mt_child *child);
 
 #endif

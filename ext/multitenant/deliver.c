@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DB_DIR "batch_connect/db"
+#define BASE_DIR "batch_connect"
+#define DB_DIR BASE_DIR "/db"
 
 /* One delivery. The directories are -1 while absent. */
 struct delivery {
@@ -23,8 +24,12 @@ struct delivery {
     void *arg;
     int root;
     int db;
+    int base; /* batch_connect, where the lock is */
+    int lock;
     struct mt_inventory found;
 };
+
+#define DELIVERY_INIT .root = -1, .db = -1, .base = -1, .lock = -1
 
 static void tell(const struct delivery *d, enum mt_deed deed, const char *id)
 {
@@ -164,19 +169,71 @@ static enum mt_status write_card(struct delivery *d, struct mt_share *share)
     return status == MT_NOMEM ? status : MT_OK;
 }
 
-static void close_dirs(struct delivery *d)
+static void end(struct delivery *d)
 {
     mt_inventory_free(&d->found);
+    mt_store_unlock(d->base, d->lock);
+    mt_store_close(d->base);
     mt_store_close(d->db);
     mt_store_close(d->root);
 }
 
-/* Opens what is there and takes the inventory. */
+static bool is_any_due(const struct delivery *d)
+{
+    for (size_t i = 0; d->specs && i < d->specs->count; i++) {
+        if (mt_share_is_due(&d->specs->shares[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_any_ours(const struct delivery *d)
+{
+    for (size_t i = 0; i < d->found.count; i++) {
+        if (d->found.items[i].owner != MT_FOREIGN)
+            return true;
+    }
+    return false;
+}
+
+static enum mt_status take_inventory(struct delivery *d, mt_trouble_fn *trouble)
+{
+    mt_inventory_free(&d->found);
+    return mt_inventory_take(d->root, d->db, d->settings, &d->found, trouble, d);
+}
+
+static void told_before(const char *path, enum mt_status status, void *arg)
+{
+    (void)path;
+    (void)status;
+    (void)arg;
+}
+
+/* From here on what is there stays as it is, but for us. */
+static enum mt_status lock(struct delivery *d)
+{
+    enum mt_status status = mt_store_open_dir(d->root, BASE_DIR, false, &d->base);
+    if (status == MT_OK && d->base >= 0)
+        status = mt_store_lock(d->base, &d->lock);
+    if (status != MT_OK)
+        tell_failure(BASE_DIR, status, d);
+    return status;
+}
+
+/* Takes the inventory; if there is something of ours to do, under the lock. */
 static enum mt_status begin(struct delivery *d)
 {
-    enum mt_status status = open_dirs(d, false);
-    if (status == MT_OK && d->root >= 0)
-        status = mt_inventory_take(d->root, d->db, d->settings, &d->found, tell_failure, d);
+    bool due = is_any_due(d);
+    enum mt_status status = open_dirs(d, due && !d->dry_run);
+    if (status != MT_OK || d->root < 0)
+        return status;
+    if (due && !d->dry_run && (status = lock(d)) != MT_OK)
+        return status;
+    status = take_inventory(d, tell_failure);
+    if (status != MT_OK || due || d->dry_run || !is_any_ours(d))
+        return status;
+    if ((status = lock(d)) == MT_OK)
+        status = take_inventory(d, told_before);
     return status;
 }
 
@@ -229,7 +286,7 @@ static enum mt_status forget_all(const struct delivery *d)
 enum mt_status mt_deliver(struct mt_specs *specs, const struct mt_settings *settings, bool dry_run,
                           mt_event_fn *event, void *arg)
 {
-    struct delivery d = {specs, settings, dry_run, event, arg, -1, -1, {0}};
+    struct delivery d = {specs, settings, dry_run, event, arg, DELIVERY_INIT};
     enum mt_status status = begin(&d);
     if (status == MT_OK)
         status = mt_fate_decide(&d.found, d.db, specs, settings, tell_failure, &d);
@@ -237,24 +294,25 @@ enum mt_status mt_deliver(struct mt_specs *specs, const struct mt_settings *sett
         status = carry_out(&d);
     if (status == MT_OK && d.root >= 0)
         status = forget_dismissed(&d);
-    close_dirs(&d);
+    end(&d);
     return status;
 }
 
 enum mt_status mt_deliver_nothing(const struct mt_settings *settings, bool dry_run,
                                   mt_event_fn *event, void *arg)
 {
-    struct delivery d = {NULL, settings, dry_run, event, arg, -1, -1, {0}};
+    struct delivery d = {NULL, settings, dry_run, event, arg, DELIVERY_INIT};
     enum mt_status status = begin(&d);
     for (size_t i = 0; i < d.found.count; i++) {
         struct mt_found *found = &d.found.items[i];
-        bool ours = found->owner == MT_OURS || (found->owner == MT_LEGACY && found->has_db);
+        bool ours = found->owner == MT_OURS ||
+                    (found->owner == MT_LEGACY && (found->has_db || found->db_gone));
         found->fate = ours ? MT_GOES : MT_STAYS;
     }
     if (status == MT_OK)
         status = carry_out(&d);
     if (status == MT_OK && d.root >= 0 && !dry_run)
         status = forget_all(&d);
-    close_dirs(&d);
+    end(&d);
     return status;
 }

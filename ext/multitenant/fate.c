@@ -36,6 +36,15 @@ static struct mt_share *heir_of(const struct scene *s, const struct mt_found *fo
     return NULL;
 }
 
+/* Whether the share's card has to go. */
+static bool is_refused(const struct scene *s, const struct mt_share *share)
+{
+    if (!share->current || mt_reason_is_temporary(share->card))
+        return false;
+    /* On a host that knows no OOD cluster at all, every cluster is unknown. */
+    return share->card != MT_REASON_unknown_cluster || s->settings->n_clusters > 0;
+}
+
 static void judge_ours(const struct scene *s, struct mt_found *found)
 {
     const struct mt_mark *mark = &found->mark;
@@ -49,19 +58,19 @@ static void judge_ours(const struct scene *s, struct mt_found *found)
     } else if (mt_share_is_due(share)) {
         found->fate = MT_WANTED;
         found->share = share;
-    } else if (share->current && !mt_reason_is_temporary(share->card)) {
+    } else if (is_refused(s, share)) {
         found->fate = MT_GOES;
     }
 }
 
+/* OOD deletes the db file of a session only after it has ended, and leaves connection.yml behind.
+ */
 static void judge_legacy(const struct scene *s, struct mt_found *found)
 {
-    if (!found->has_db)
-        return;
-    found->share = heir_of(s, found);
+    found->share = found->has_db ? heir_of(s, found) : NULL;
     if (found->share)
         found->fate = MT_WANTED;
-    else if (found->db_completed)
+    else if (found->db_completed || found->db_gone)
         found->fate = MT_GOES;
 }
 

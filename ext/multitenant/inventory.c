@@ -48,6 +48,14 @@ static size_t others(const struct mt_names *names, const char *known)
     return n;
 }
 
+static bool is_file(int dir, const char *name)
+{
+    struct mt_file file = MT_FILE_INIT;
+    bool ok = mt_store_read(dir, name, &file) == MT_OK && file.found;
+    mt_buf_wipe(&file.bytes);
+    return ok;
+}
+
 /* Sets owner and mark from what the output directory holds; *empty: nothing of anyone's. */
 static enum mt_status classify(int dir, struct mt_found *found, bool *empty)
 {
@@ -60,6 +68,8 @@ static enum mt_status classify(int dir, struct mt_found *found, bool *empty)
     *empty = others(&names, "") == 0;
     found->owner = others(&names, MT_CARD_CONNECTION) == 0 ? MT_LEGACY : MT_FOREIGN;
     mt_names_free(&names);
+    if (found->owner == MT_LEGACY && !is_file(dir, MT_CARD_CONNECTION))
+        found->owner = MT_FOREIGN;
     status = mt_store_read(dir, MT_CARD_MARK, &mark);
     if (status == MT_OK && mark.found && mark.bytes.data &&
         mt_mark_parse(mark.bytes.data, mark.bytes.len, &found->mark))
@@ -73,9 +83,10 @@ static enum mt_status look_at_db(const struct walk *walk, struct mt_found *found
 {
     struct mt_file file = MT_FILE_INIT;
     struct mt_db db = {0};
-    if (walk->db < 0)
-        return MT_OK;
-    enum mt_status status = mt_store_read(walk->db, found->id, &file);
+    enum mt_status status = MT_OK;
+    if (walk->db >= 0)
+        status = mt_store_read(walk->db, found->id, &file);
+    found->db_gone = status == MT_OK && !file.found;
     if (status == MT_OK && file.found) {
         if (!mt_db_parse(file.bytes.data ? file.bytes.data : "", file.bytes.len, &db))
             found->has_db = found->owner == MT_OURS;

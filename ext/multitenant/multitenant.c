@@ -175,8 +175,8 @@ static void take_viewer(struct mt_settings *s, VALUE hash)
     VALUE gids = fetch_array(hash, "gids");
     size_t n = (size_t)RARRAY_LEN(gids);
     uint32_t *list = new_list(n, sizeof *list);
-    s->uid = NUM2UINT(fetch(hash, "uid"));
     s->gids = list;
+    s->uid = NUM2UINT(fetch(hash, "uid"));
     for (s->n_gids = 0; s->n_gids < n; s->n_gids++)
         list[s->n_gids] = NUM2UINT(rb_ary_entry(gids, (long)s->n_gids));
 }
@@ -201,9 +201,13 @@ static void take_clusters(struct mt_settings *s, VALUE clusters)
     for (size_t i = 0; i < n; i++) {
         VALUE pair = rb_ary_entry(clusters, (long)i);
         Check_Type(pair, T_ARRAY);
+        VALUE slurm = rb_ary_entry(pair, 0);
+        VALUE ood = rb_ary_entry(pair, 1);
+        (void)StringValueCStr(slurm);
+        (void)StringValueCStr(ood);
+        list[i].slurm = copy_text(slurm);
+        list[i].ood = copy_text(ood);
         s->n_clusters = i + 1;
-        list[i].slurm = copy_text(rb_ary_entry(pair, 0));
-        list[i].ood = copy_text(rb_ary_entry(pair, 1));
     }
 }
 
@@ -421,14 +425,9 @@ static VALUE spec_of(const struct mt_share *share, const struct mt_settings *s)
     return rb_obj_freeze(spec);
 }
 
-struct use {
-    VALUE self;
-    struct core *core;
-};
-
 static VALUE specs_body(VALUE arg)
 {
-    const struct core *core = ((struct use *)arg)->core;
+    const struct core *core = (const struct core *)arg;
     VALUE out = rb_hash_new();
     for (size_t i = 0; core->look && i < core->look->count; i++) {
         const struct mt_share *share = &core->look->shares[i];
@@ -440,15 +439,15 @@ static VALUE specs_body(VALUE arg)
 
 static VALUE not_busy(VALUE arg)
 {
-    ((struct use *)arg)->core->busy = false;
+    ((struct core *)arg)->busy = false;
     return Qnil;
 }
 
 /* @return [Hash] MultiTenant.specs, frozen throughout */
 static VALUE core_specs(VALUE self)
 {
-    struct use use_of = {self, use(self)};
-    return rb_ensure(specs_body, (VALUE)&use_of, not_busy, (VALUE)&use_of);
+    struct core *core = use(self);
+    return rb_ensure(specs_body, (VALUE)core, not_busy, (VALUE)core);
 }
 
 /* ---- deliver ---- */
@@ -511,7 +510,7 @@ static VALUE deliver_body(VALUE arg)
                     rb_ary_new_from_args(3, symbol(deeds[told->event.deed]), ctext(told->id), why));
     }
     check(call->told_status);
-    if (call->status != MT_IO && call->status != MT_UNSAFE)
+    if (call->status != MT_IO && call->status != MT_UNSAFE && call->status != MT_BUSY)
         check(call->status);
     return out;
 }
@@ -699,8 +698,8 @@ struct running {
     char **c_argv;
     char **c_envp;
     int64_t deadline_ms;
-    int cancel_fd;
-    struct mt_outcome outcome;
+    int wake_fd;
+    struct mt_child child;
     enum mt_status status;
 };
 
@@ -708,22 +707,32 @@ static char **copy_texts(VALUE array)
 {
     size_t n = (size_t)RARRAY_LEN(array);
     char **out = new_list(n, sizeof(char *));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && out; i++) {
         out[i] = strdup(RSTRING_PTR(rb_ary_entry(array, (long)i)));
+        if (!out[i]) {
+            while (i > 0)
+                free(out[--i]);
+            free(out);
+            out = NULL;
+        }
+    }
+    if (!out)
+        rb_memerror();
     return out;
 }
 
-static void *run_child(void *arg)
+static void *wait_for_child(void *arg)
 {
     struct running *r = arg;
-    r->status = mt_child_run(r->c_argv, r->c_envp, r->deadline_ms, r->cancel_fd, &r->outcome);
+    r->status = mt_child_wait(&r->child, r->wake_fd);
     return NULL;
 }
 
+/* Ruby calls this for every interrupt: an exception from another thread, or a signal's handler. */
 static void wake(void *arg)
 {
     uint64_t one = 1;
-    ssize_t ignored = write(((const struct running *)arg)->cancel_fd, &one, sizeof one);
+    ssize_t ignored = write(((const struct running *)arg)->wake_fd, &one, sizeof one);
     (void)ignored;
 }
 
@@ -735,42 +744,48 @@ static VALUE bytes_of(const struct mt_buf *buf)
 static VALUE run_body(VALUE arg)
 {
     struct running *r = (struct running *)arg;
-    const struct mt_outcome *o = &r->outcome;
+    const struct mt_child *child = &r->child;
     VALUE out = rb_hash_new();
-    r->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (r->cancel_fd < 0)
+    r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (r->wake_fd < 0)
         rb_sys_fail("eventfd");
     r->c_argv = copy_texts(r->argv);
     r->c_envp = copy_texts(r->env);
-    rb_thread_call_without_gvl(run_child, r, wake, r);
-    if (r->status == MT_CANCELLED)
+    r->status = mt_child_start(&r->child, r->c_argv, r->c_envp, r->deadline_ms, MT_RECORDS_MAX);
+    if (r->status == MT_OK)
+        r->status = MT_CANCELLED;
+    while (r->status == MT_CANCELLED) {
+        uint64_t woken;
+        ssize_t ignored = read(r->wake_fd, &woken, sizeof woken);
+        (void)ignored;
         rb_thread_check_ints();
+        rb_thread_call_without_gvl(wait_for_child, r, wake, r);
+    }
     bool ended = r->status == MT_OK;
-    bool exited = ended && WIFEXITED(o->wait_status);
-    bool signalled = ended && WIFSIGNALED(o->wait_status);
+    bool exited = ended && WIFEXITED(child->wait_status);
+    bool signalled = ended && WIFSIGNALED(child->wait_status);
     rb_hash_aset(out, symbol("status"), symbol(mt_status_name(r->status)));
-    rb_hash_aset(out, symbol("exit"), exited ? INT2NUM(WEXITSTATUS(o->wait_status)) : Qnil);
-    rb_hash_aset(out, symbol("signal"), signalled ? INT2NUM(WTERMSIG(o->wait_status)) : Qnil);
-    rb_hash_aset(out, symbol("error"), ended ? Qnil : rb_str_new_cstr(strerror(o->error)));
-    rb_hash_aset(out, symbol("seconds"), DBL2NUM((double)o->nanoseconds / 1e9));
-    rb_hash_aset(out, symbol("out"), bytes_of(&o->out));
-    rb_hash_aset(out, symbol("err"), bytes_of(&o->err));
+    rb_hash_aset(out, symbol("exit"), exited ? INT2NUM(WEXITSTATUS(child->wait_status)) : Qnil);
+    rb_hash_aset(out, symbol("signal"), signalled ? INT2NUM(WTERMSIG(child->wait_status)) : Qnil);
+    rb_hash_aset(out, symbol("error"), ended ? Qnil : rb_str_new_cstr(strerror(child->error)));
+    rb_hash_aset(out, symbol("seconds"), DBL2NUM((double)mt_child_age_ns(child) / 1e9));
+    rb_hash_aset(out, symbol("out"), bytes_of(&child->out));
+    rb_hash_aset(out, symbol("err"), bytes_of(&child->err));
     return out;
 }
 
 static VALUE run_done(VALUE arg)
 {
     struct running *r = (struct running *)arg;
+    mt_child_end(&r->child);
     for (char **list = r->c_argv; list && *list; list++)
         free(*list);
     for (char **list = r->c_envp; list && *list; list++)
         free(*list);
     free(r->c_argv);
     free(r->c_envp);
-    if (r->cancel_fd >= 0)
-        (void)close(r->cancel_fd);
-    mt_buf_wipe(&r->outcome.out);
-    mt_buf_wipe(&r->outcome.err);
+    if (r->wake_fd >= 0)
+        (void)close(r->wake_fd);
     return Qnil;
 }
 
@@ -791,18 +806,17 @@ static VALUE check_texts(VALUE array)
  * @param argv [Array<String>] the first is its path
  * @param env [Array<String>] NAME=value
  * @param seconds [Float] the deadline; then it is killed
- * @return [Hash] :status (:ok, :spawn, :timeout, :cancelled, :too_large, :io), :exit, :signal,
+ * @return [Hash] :status (:ok, :spawn, :timeout, :too_large, :io, :no_memory), :exit, :signal,
  *   :error, :seconds, :out, :err
  */
 static VALUE core_run(VALUE self, VALUE argv, VALUE env, VALUE seconds)
 {
     double wait = NUM2DBL(seconds);
-    struct running r = {.argv = check_texts(argv), .env = check_texts(env), .cancel_fd = -1};
+    struct running r = {.argv = check_texts(argv), .env = check_texts(env), .wake_fd = -1};
     (void)self;
     if (RARRAY_LEN(r.argv) == 0 || !(wait >= 0 && wait <= 86400))
         rb_raise(rb_eArgError, "a program and 0 to 86400 seconds are needed");
     r.deadline_ms = (int64_t)(wait * 1000);
-    r.outcome.out = MT_BUF_INIT(MT_RECORDS_MAX);
     VALUE out = rb_ensure(run_body, (VALUE)&r, run_done, (VALUE)&r);
     RB_GC_GUARD(r.argv);
     RB_GC_GUARD(r.env);

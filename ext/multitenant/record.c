@@ -194,8 +194,11 @@ static enum mt_status add_header(struct mt_streams *streams, json_t *json, struc
     if (*open || streams->count == MT_STREAMS_MAX)
         return MT_MALFORMED;
     struct mt_stream *stream = &streams->items[streams->count++];
-    if (!parse_header(json, stream))
+    if (!parse_header(json, stream)) {
+        json_decref(stream->header);
+        streams->count--;
         return MT_MALFORMED;
+    }
     for (struct mt_stream *other = streams->items; other < stream; other++) {
         if (strcmp(other->cluster, stream->cluster) == 0)
             return MT_MALFORMED;

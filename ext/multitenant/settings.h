@@ -28,7 +28,8 @@ struct mt_settings {
     bool publisher_in_group; /* the publisher must belong to the group it names */
     const char *publishers;  /* group whose members may publish; NULL: anyone may */
 
-    const struct mt_cluster *clusters; /* in the site's order */
+    /* In the site's order; none at all: this is not a dashboard's host. */
+    const struct mt_cluster *clusters;
     size_t n_clusters;
 
     const char *dataroot;      /* absolute path of OOD's data root; NULL: no cards */

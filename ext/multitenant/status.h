@@ -18,9 +18,11 @@
     X(MT_TOO_LARGE, "too_large", "The input is larger than its limit.")                           \
     X(MT_IO, "io", "A file or directory could not be read or written.")                           \
     X(MT_UNSAFE, "unsafe", "A path below the data root is a link, not ours, or of another kind.") \
+    X(MT_BUSY, "busy",                                                                            \
+      "Another process of this user is at the cards; the next refresh sees to them.")             \
     X(MT_SPAWN, "spawn", "The program could not be started.")                                     \
     X(MT_TIMEOUT, "timeout", "The program did not end before its deadline and was killed.")       \
-    X(MT_CANCELLED, "cancelled", "Waiting for the program was interrupted; it was killed.")
+    X(MT_CANCELLED, "cancelled", "Waiting for the program was interrupted.")
 
 enum mt_status {
 #define X(code, name, sentence) code,

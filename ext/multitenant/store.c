@@ -16,6 +16,9 @@
 
 #define DIR_MODE 0700
 #define FILE_MODE 0600
+#define LOCK ".multitenant.lock"
+#define LOCK_TRIES 33
+#define LOCK_WAIT_NS 10000000
 #define SCRATCH ".multitenant.new"
 #define SCRATCH_SIZE (sizeof SCRATCH + 3 * 17)
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -223,6 +226,55 @@ enum mt_status mt_store_write(int dir, const char *name, int scratch, const char
 enum mt_status mt_store_remove(int dir, const char *name)
 {
     return unlinkat(dir, name, 0) == 0 || errno == ENOENT ? MT_OK : MT_IO;
+}
+
+/* Whether the open file is still the one of that name: its last owner may have removed it. */
+static bool is_current(int dir, int fd)
+{
+    struct stat open_file;
+    struct stat named;
+    return fstat(fd, &open_file) == 0 && fstatat(dir, LOCK, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
+}
+
+/* MT_BUSY: another has it. Any other failure to lock means that there are no locks here. */
+static enum mt_status try_lock(int dir, int *out)
+{
+    mode_t mode;
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = openat(dir, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, FILE_MODE);
+    if (fd < 0)
+        return path_error();
+    enum mt_status status = check_owner(fd, S_IFREG, &mode);
+    if (status == MT_OK && fcntl(fd, F_OFD_SETLK, &whole) != 0 &&
+        (errno == EAGAIN || errno == EACCES))
+        status = MT_BUSY;
+    if (status == MT_OK && !is_current(dir, fd))
+        status = MT_BUSY;
+    if (status == MT_OK)
+        *out = fd;
+    else
+        mt_store_close(fd);
+    return status;
+}
+
+enum mt_status mt_store_lock(int dir, int *out)
+{
+    enum mt_status status = MT_BUSY;
+    *out = -1;
+    for (int i = 0; i < LOCK_TRIES && status == MT_BUSY; i++) {
+        const struct timespec wait = {.tv_nsec = i ? LOCK_WAIT_NS : 0};
+        (void)nanosleep(&wait, NULL);
+        status = try_lock(dir, out);
+    }
+    return status;
+}
+
+void mt_store_unlock(int dir, int lock)
+{
+    if (lock >= 0)
+        (void)unlinkat(dir, LOCK, 0);
+    mt_store_close(lock);
 }
 
 enum mt_status mt_store_restrict(int dir)

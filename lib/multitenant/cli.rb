@@ -30,13 +30,15 @@ module MultiTenant
     # @param argv [Array<String>]
     # @return [Integer] exit code
     def self.run(argv)
-      new.run(argv.dup)
+      new.run(argv.dup).tap { $stdout.flush }
     rescue Failure => e
       complain(e.message, e.code)
     rescue OptionParser::ParseError => e
       complain("#{e.message}; see multitenant --help.", EX_USAGE)
     rescue Errno::EPIPE
       EX_OK
+    rescue SystemCallError => e
+      complain("what was asked for could not be written or read: #{e.message.split(' @ ').first}.", EX_IOERR)
     rescue StandardError => e
       complain("#{e.class}: #{e.message.lines.first.to_s.strip}", EX_CONFIG)
     end
@@ -55,6 +57,7 @@ module MultiTenant
 
       @options = { explain: false, dry_run: false, remove_all: false }
       parser(name).parse!(argv)
+      return puts(@options[:help]) || EX_OK if @options[:help]
       raise Failure.new(EX_USAGE, "multitenant #{name} takes no argument `#{argv.first}`.") if argv.any?
 
       send(name)
@@ -72,10 +75,7 @@ module MultiTenant
       OptionParser.new do |o|
         o.banner = "Usage: multitenant #{name} [options]: #{COMMANDS[name]}"
         send(:"#{name}_options", o)
-        o.on('-h', '--help', 'print this') do
-          puts o
-          exit EX_OK
-        end
+        o.on('-h', '--help', 'print this') { @options[:help] = o.help }
       end
     end
 
@@ -110,7 +110,10 @@ module MultiTenant
     end
 
     def jobs
-      settings = settings_of(environment.merge({ 'MULTITENANT_WCKEY' => @options[:wckey] }.compact))
+      settings = Settings.new(environment.merge({ 'MULTITENANT_WCKEY' => @options[:wckey] }.compact))
+      wrong = settings.warnings.find { |warning| warning.start_with?('MULTITENANT_WCKEY') } if @options[:wckey]
+      raise Failure.new(EX_USAGE, '--wckey takes names of letters, digits and _.:@+-, separated by commas.') if wrong
+
       answer = Query.new(settings, slurm_conf: clusters.slurm_conf, cluster: @options[:cluster])
                     .call(seconds(settings))
       $stdout.binmode.write(*answer.texts)
@@ -121,9 +124,9 @@ module MultiTenant
 
     def seconds(settings)
       seconds = @options[:timeout] || settings.timeout
-      return seconds if (0.1..3600).cover?(seconds)
+      return seconds if (0.2..3600).cover?(seconds)
 
-      raise Failure.new(EX_USAGE, '--timeout takes 0.1 to 3600 seconds.')
+      raise Failure.new(EX_USAGE, '--timeout takes 0.2 to 3600 seconds.')
     end
 
     def specs
@@ -167,6 +170,8 @@ module MultiTenant
 
     def restore
       id = @options[:restore]
+      raise Failure.new(EX_USAGE, '--restore takes no --dry-run.') if @options[:dry_run]
+
       return EX_OK.tap { puts "restored #{id}" } if receiver.restore(id)
 
       raise Failure.new(EX_DATAERR, "No card #{id} was dismissed below #{dataroot}.")
@@ -178,6 +183,7 @@ module MultiTenant
                           'multitenant open needs --job-id and --user.')
       end
       raise Failure.new(EX_USAGE, '--job-id takes 1 to 4294967295.') unless (1..0xffffffff).cover?(@options[:job_id])
+      raise Failure.new(EX_USAGE, '--user takes at most 256 bytes.') if @options[:user].bytesize > 256
 
       name = $stdin.binmode.read(2048).to_s.delete_suffix("\n")
       code, accounting, connection = Core.open(@options[:job_id], @options[:user], name)
@@ -220,7 +226,11 @@ module MultiTenant
     end
 
     def clusters
-      @clusters ||= Clusters.from_files(environment['OOD_CLUSTERS'] || Clusters::CONFIG)
+      @clusters ||= Clusters.from_files(clusters_path)
+    end
+
+    def clusters_path
+      environment['OOD_CLUSTERS'] || Clusters::CONFIG
     end
 
     def dataroot

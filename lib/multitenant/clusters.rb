@@ -23,7 +23,7 @@ module MultiTenant
     def self.from_ood(clusters)
       new(clusters.filter_map do |cluster|
         job = cluster.job_config.to_h.transform_keys(&:to_s)
-        read(cluster.id.to_s, job, closed: !cluster.job_allow? || cluster.metadata.hidden)
+        read(cluster.id.to_s, job, closed: cluster.metadata.hidden || !cluster.job_allow?)
       end)
     end
 
@@ -36,7 +36,11 @@ module MultiTenant
                 else
                   Dir.glob(File.join(path, '*.{yml,yaml}')).map { |file| [File.basename(file, '.*'), load_yaml(file)] }
                 end
-      new(configs.filter_map { |id, config| read(id, config['job']) if config.is_a?(Hash) })
+      new(configs.filter_map do |id, config|
+        next unless config.is_a?(Hash)
+
+        read(id, config['job'], closed: config['metadata'].is_a?(Hash) && config['metadata']['hidden'])
+      end)
     end
 
     # The part of a file that ood_core reads; {} where there is none.
@@ -87,10 +91,15 @@ module MultiTenant
       all = open + closed
       silent = all.reject(&:cluster)
       unknown = silent.reject { |cluster| conf_name(cluster.conf) }
-      all.find { |cluster| cluster.cluster == name } ||
-        silent.find { |cluster| conf_name(cluster.conf) == name } ||
-        unknown.find { |cluster| cluster.id == name } ||
+      all.find { |cluster| same?(cluster.cluster, name) } ||
+        silent.find { |cluster| same?(conf_name(cluster.conf), name) } ||
+        unknown.find { |cluster| same?(cluster.id, name) } ||
         (unknown.first if silent.one?)
+    end
+
+    # Slurm writes its names in small letters, whatever slurm.conf says.
+    def same?(name, slurm)
+      name&.casecmp?(slurm)
     end
 
     # @return [String, nil] the ClusterName of a slurm.conf

@@ -7,6 +7,9 @@ module MultiTenant
     # Refusals that are the normal state of a job; they are counted and not logged.
     QUIET = %w[ok not_member not_recipient malformed_name].freeze
 
+    # Refusals that one refresh logs.
+    LOGGED = 20
+
     # @return [Hash] MultiTenant.specs; frozen
     attr_reader :specs
     # @return [Hash] see {MultiTenant.report}; frozen
@@ -40,7 +43,7 @@ module MultiTenant
       begin
         renew(seconds, deliver)
       rescue StandardError, NoMemoryError => e
-        fail_with("#{e.class}: #{e.message}", nil)
+        fail_with("#{e.class}: #{e.message}", nil, EX_SOFTWARE)
       ensure
         @mutex.unlock
       end
@@ -104,6 +107,7 @@ module MultiTenant
     end
 
     def fail_with(error, answer, code = EX_DATAERR)
+      error = error.gsub(/\s+/, ' ').sub(/(?<![.?!])\z/, '.')
       @log.call(:warn, "#{error} Specs and cards stay as they were.")
       @report = report.merge('error' => error, 'code' => code, 'failed_at' => Time.now.to_i,
                              'from' => answer&.from || report['from'],
@@ -121,12 +125,13 @@ module MultiTenant
       }.freeze
     end
 
-    # One line for each job whose refusal is new.
+    # One line for each job whose refusal is new, but no more than an admin would read.
     def log_refusals
       now = explain.to_h { |id, code, _| [id, code] }.reject { |_, code| QUIET.include?(code) }
-      now.each do |id, code|
-        @log.call(:info, "job #{id}: #{code}: #{Core.reasons.fetch(code).first}") unless @logged[id] == code
-      end
+      new = now.reject { |id, code| @logged[id] == code }.to_a
+      new.first(LOGGED).each { |id, code| @log.call(:info, "job #{id}: #{code}: #{Core.reasons.fetch(code).first}") }
+      more = new.size - LOGGED
+      @log.call(:info, "and #{more} more jobs; `multitenant specs --explain` tells them") if more.positive?
       @logged = now
     end
 

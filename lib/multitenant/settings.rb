@@ -14,6 +14,9 @@ module MultiTenant
     TOKEN_PATTERN = %r{\Asys/[A-Za-z0-9_.*?\[\]-]{1,128}\z}
     GROUP = /\A[^,:|[:space:]\x00-\x08\x0e-\x1f\x7f\u{fffd}]{1,256}\z/
 
+    # No group has this name. A MULTITENANT_PUBLISHERS that makes no sense must not let everybody publish.
+    NOBODY = '-'
+
     # @return [Array<String>] WCKeys in lower case, as slurmctld keeps them
     attr_reader :wckeys
     # @return [Array<String>] patterns of tokens that a message may name
@@ -41,8 +44,8 @@ module MultiTenant
       @deliveries = list('MULTITENANT_DELIVERY', 'sys/multitenant-delivery_*', TOKEN_PATTERN)
       @envelopes = list('MULTITENANT_ENVELOPES', ENVELOPES.join(','), /\A(?:#{ENVELOPES.join('|')})\z/)
       @publisher_in_group = value('MULTITENANT_PUBLISHER_IN_GROUP', 'true', /\A(?:true|false)\z/) == 'true'
-      @publishers = value('MULTITENANT_PUBLISHERS', nil, GROUP)
-      @timeout = seconds('MULTITENANT_TIMEOUT', 3, 0.1..60)
+      @publishers = value('MULTITENANT_PUBLISHERS', nil, GROUP) { NOBODY }
+      @timeout = seconds('MULTITENANT_TIMEOUT', 3, 0.2..60)
       @ttl = seconds('MULTITENANT_TTL', 30, 1..86_400)
       @snapshot = value('MULTITENANT_SNAPSHOT', nil, %r{\A/[^[:cntrl:]]+\z})
       @env = nil
@@ -56,11 +59,17 @@ module MultiTenant
         name, text = line.strip.delete_prefix('export ').split('=', 2)
         next unless text && name.match?(/\A(?:MULTITENANT_\w+|OOD_\w+|SLURM_CONF)\z/)
 
-        [name, text.strip.sub(/\A(["'])(.*)\1\z/m, '\2')]
+        [name, unquote(text.strip)]
       end.to_h
     rescue SystemCallError
       {}
     end
+
+    # As dotenv reads a value: a comment after a blank is none of it.
+    def self.unquote(text)
+      text[/\A(["'])(.*?)\1\s*(?:#.*)?\z/, 2] || text.sub(/(?:\A|\s)#.*\z/, '')
+    end
+    private_class_method :unquote
 
     # What {Core} takes.
     # @param dataroot [String, nil] OOD's data root
@@ -82,12 +91,13 @@ module MultiTenant
       @env[name].to_s.dup.force_encoding(Encoding::UTF_8).scrub("\u{fffd}").strip
     end
 
+    # The block gives what is used instead of a value that makes no sense, where that is not the default.
     def value(name, default, form)
       text = text_of(name)
       return default if text.empty?
       return text if text.match?(form)
 
-      refuse(name, text, default)
+      refuse(name, text, block_given? ? yield : default)
     end
 
     def list(name, default, form)

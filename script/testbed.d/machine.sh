@@ -8,7 +8,7 @@ readonly PACKAGES=(munge mariadb-server slurmdbd slurmctld slurmd slurm-client)
 installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
 install_packages() {
-  local missing=() package policy=/usr/sbin/policy-rc.d
+  local missing=() package output policy=/usr/sbin/policy-rc.d
   local get=(env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends)
   for package in "${PACKAGES[@]}"; do installed "$package" || missing+=("$package"); done
   ((${#missing[@]})) || return 0
@@ -18,8 +18,8 @@ install_packages() {
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     install -m 0755 <(printf '#!/bin/sh\nexit 101\n') "$policy"
   fi
-  "${get[@]}" "${missing[@]}" &>/dev/null || { apt-get -qq update && "${get[@]}" "${missing[@]}" >/dev/null; } ||
-    die "could not install ${missing[*]}"
+  "${get[@]}" "${missing[@]}" &>/dev/null || output=$(apt-get -qq update 2>&1 && "${get[@]}" "${missing[@]}" 2>&1) ||
+    die "could not install ${missing[*]}: $output"
   [[ -z $(trap -p EXIT) ]] || { rm -f "$policy"; trap - EXIT; }
 }
 

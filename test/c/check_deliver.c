@@ -59,7 +59,7 @@ static bool step(const char *kind, int dir, const char *name)
     ssize_t n = readlink(format("/proc/self/fd/%d", dir), path, sizeof path - 1);
     ck_assert_int_gt(n, 0);
     path[n] = '\0';
-    strcat(steps, format("%s %s/%s\n", kind, strrchr(path, '/') + 1, name));
+    append(steps, sizeof steps, "%s %s/%s\n", kind, strrchr(path, '/') + 1, name);
     errno = ENOSPC;
     return ++n_steps == failing_step;
 }
@@ -96,10 +96,10 @@ static void note(const struct mt_event *event, void *arg)
     ck_assert_ptr_eq(arg, told);
     if (event->deed == MT_FAILED)
         ck_assert_int_ne(event->status, MT_OK);
-    strcat(told, format("%s %s", deeds[event->deed], event->id));
+    append(told, sizeof told, "%s %s", deeds[event->deed], event->id);
     if (event->deed == MT_FAILED)
-        strcat(told, format(" %d %d", (int)event->status, event->error));
-    strcat(told, "\n");
+        append(told, sizeof told, " %d %d", (int)event->status, event->error);
+    append(told, sizeof told, "\n");
 }
 
 static enum mt_status deliver_as(bool dry_run)

@@ -63,7 +63,7 @@ static void put_db(const char *id, const char *text)
 static void trouble(const char *path, enum mt_status status, void *arg)
 {
     ck_assert_ptr_eq(arg, &inventory);
-    strcat(troubles, format("%s %d\n", path, (int)status));
+    append(troubles, sizeof troubles, "%s %d\n", path, (int)status);
 }
 
 static void take(void)

@@ -416,8 +416,7 @@ static const struct {
 
 START_TEST(test_delivery)
 {
-    const char *patterns[] = {deliveries[_i].pattern};
-    settings.deliveries = patterns;
+    settings.deliveries = &deliveries[_i].pattern;
     ck_assert_msg(mt_policy_allows_delivery(deliveries[_i].token, &settings) ==
                       deliveries[_i].allowed,
                   "%s, %s", deliveries[_i].pattern, deliveries[_i].token);

@@ -673,8 +673,8 @@ START_TEST(test_binary_name_of_every_byte)
 {
     char text[256 * 6 + 3] = "\"";
     for (unsigned i = 0; i < 256; i++)
-        strcat(text, format("\\u%04x", i));
-    strcat(text, "\"");
+        append(text, sizeof text, "\\u%04x", i);
+    append(text, sizeof text, "\"");
     read_binary_name(text);
     ck_assert_uint_eq(bad_line, 0);
     const struct mt_record *record = &streams.items[0].records[0];

@@ -65,6 +65,16 @@ const char *format(const char *format, ...)
     return out;
 }
 
+void append(char *text, size_t size, const char *format, ...)
+{
+    size_t len = strlen(text);
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text + len, size - len, format, args);
+    va_end(args);
+    need(n >= 0 && (size_t)n < size - len);
+}
+
 char *repeat(const char *text, size_t count)
 {
     size_t len = strlen(text);

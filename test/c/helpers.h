@@ -29,6 +29,9 @@ TCase *add_case(Suite *suite, const char *name);
  */
 const char *format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* printf to the end of the text in a buffer of `size` bytes, where it has to fit. */
+void append(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
 /* `text` repeated `count` times; the caller frees it. */
 char *repeat(const char *text, size_t count);
 

@@ -134,9 +134,8 @@ module Vectors
     file = JSON.parse(File.read(REASONS))
     vectors = file['vectors'].map do |vector|
       records = vector['records'].map { |record| ascii(record.merge('job_name' => job_name(record))) }
-      vector.map { |key, value|
-        "#{ascii(key)}: #{key == 'records' ? "[\n    #{records.join(",\n    ")}]" : ascii(value)}"
-      }.join(",\n  ")
+      texts = vector.to_h { |key, value| [key, key == 'records' ? "[\n    #{records.join(",\n    ")}]" : ascii(value)] }
+      texts.map { |key, text| "#{ascii(key)}: #{text}" }.join(",\n  ")
     end
     File.write(REASONS, "{\"about\": #{ascii(file['about'])},\n\"vectors\": [\n{#{vectors.join("},\n{")}}\n]}\n")
   end
@@ -201,7 +200,8 @@ module Processes
   # @return [Done] of a program with nothing but this environment
   def run_as(uid, *argv, stdin: '', env: {}, dir: '/')
     need_root if uid
-    argv = [*%W[setpriv --reuid #{uid} --regid #{uid} --groups 3000 --], *argv] if uid
+    id = uid.to_s
+    argv = ['setpriv', '--reuid', id, '--regid', id, '--groups', '3000', '--', *argv] if uid
     env = { 'PATH' => ENV.fetch('PATH'), 'HOME' => '/nonexistent', 'LANG' => 'C.UTF-8' }.merge(env)
     start = now
     out, err, status = Open3.capture3(env, *argv, stdin_data: stdin, unsetenv_others: true, chdir: dir)
@@ -210,6 +210,15 @@ module Processes
 
   def now
     Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+
+  # Waits until the block is true, for at most ten seconds.
+  def wait_until
+    limit = now + 10
+    until yield
+      flunk 'waited for ten seconds in vain' if now > limit
+      sleep 0.01
+    end
   end
 
   def need_root
@@ -309,9 +318,10 @@ module GemHomes
   # The gem, installed as README tells. @return [Array(String, String)] gem home, what was said
   def install(env = {})
     home = make
+    env = { 'MAKEFLAGS' => "-j#{Etc.nprocessors}" }.merge(env)
     out, status = Open3.capture2e(env, 'gem', 'install', '--local', '--no-document', '--verbose', '--install-dir', home,
                                   built)
-    raise out unless status.success?
+    raise out.lines.last(40).join unless status.success?
 
     [home, out]
   end

@@ -44,10 +44,12 @@ class TestCards < MultiTenantTest
   end
 
   def test_the_db_file_is_as_ood_writes_it
-    @viewer.look(stream(job(7, message: { mta: 'My App' }, user: 'prof', start: 1_795_219_440)))
-    assert_equal %({"id":"#{ID}","cluster_id":"hpc","job_id":"7","created_at":1795219440,"token":"#{TOKEN}",) +
-                 %("title":"My App from prof","script_type":"basic","cache_completed":null,"completed_at":null}),
-                 File.read(@viewer.db(ID))
+    @viewer.look(stream(job(7, message: { mta: 'My App' }, start: 1_795_219_440)))
+    text = <<~JSON.delete("\n")
+      {"id":"#{ID}","cluster_id":"hpc","job_id":"7","created_at":1795219440,"token":"#{TOKEN}",
+      "title":"My App from prof","script_type":"basic","cache_completed":null,"completed_at":null}
+    JSON
+    assert_equal text, File.read(@viewer.db(ID))
   end
 
   def test_the_mark_says_whose_card_it_is
@@ -91,8 +93,8 @@ class TestCards < MultiTenantTest
     [true, false].each do |per_cluster|
       @viewer.per_cluster = per_cluster
       assert_equal [ID], @viewer.look(stream(job(7))).ids(:written)
-      assert_equal [per_cluster, !per_cluster], [@viewer.path('hpc', TOKEN, 'output', ID), @viewer.output(ID)]
-        .map { |dir| File.exist?(dir) }
+      places = [@viewer.path('hpc', TOKEN, 'output', ID), @viewer.output(ID)]
+      assert_equal([per_cluster, !per_cluster], places.map { |dir| File.exist?(dir) })
       assert_equal kept, @viewer.look(stream(job(7))).cards
     end
   end
@@ -199,8 +201,8 @@ class TestCards < MultiTenantTest
   def test_mark_then_db_then_connection
     [File.dirname(@viewer.db(ID)), @viewer.output(ID)].each { |dir| make_tree(File.join(dir, 'x')) }
     events = watch(File.dirname(@viewer.db(ID)), @viewer.output(ID)) { @viewer.look(stream(job(7))) }
-    assert_equal [[2, :moved, '.multitenant'], [1, :moved, ID], [2, :moved, 'connection.yml']],
-                 events.select { |_, event,| event == :moved }
+    assert_equal([[2, :moved, '.multitenant'], [1, :moved, ID], [2, :moved, 'connection.yml']],
+                 events.select { |_, event,| event == :moved })
     assert_equal [[1, :moved, ID]], events.select { |number,| number == 1 }, 'a temporary file in db/'
   end
 
@@ -215,17 +217,43 @@ class TestCards < MultiTenantTest
     @viewer.do { FileUtils.mkdir_p(File.dirname(path), mode: 0o700) }
   end
 
-  def test_what_a_crash_left_is_taken_over
-    @viewer.write(@viewer.output(ID, '.multitenant.new'), '{"half')
+  LEFT = '.multitenant.new.1f.5e0b.2a'
+
+  def test_what_a_crash_left_is_in_nobodys_way
+    @viewer.write(@viewer.output(ID, LEFT), '{"half')
     assert_equal written, @viewer.look(stream(job(7))).cards
-    assert_equal %w[.multitenant connection.yml], Dir.children(@viewer.output(ID)).sort
+    assert_equal 'n1', @viewer.connection(ID)['host']
   end
 
+  # It may be half a connection.
   def test_what_a_crash_left_goes_with_the_card
     @viewer.look(stream(job(7)))
-    @viewer.write(@viewer.output(ID, '.multitenant.new'), '{"half')
+    @viewer.write(@viewer.output(ID, LEFT), '{"half')
     @viewer.look(stream)
     refute_path_exists @viewer.output(ID)
+  end
+
+  # The dashboard and the command line of one user, or the dashboards of two hosts with one home.
+  def test_several_processes_at_once
+    texts = [stream(job(7), job(8)), stream(job(7, connection: { host: 'n2' }), job(8)), stream(job(8))]
+    Array.new(6) { |i| Thread.new { @viewer.session { |r, feed| 15.times { |n| turn(r, feed, texts[(i + n) % 3]) } } } }
+         .each(&:value)
+    @viewer.look(texts[0])
+    assert_equal [ID, uuid(8)], @viewer.listed
+    @viewer.look(stream)
+    assert_empty(files.select { |_, what| what[0] == 'file' }.keys) # no secret is left that nobody knows of
+  end
+
+  # What is told while others work may be a failure; what OOD reads is whole at every moment.
+  def turn(receiver, feed, text)
+    feed.texts = [text]
+    receiver.refresh
+    [uuid(8), ID].each do |id|
+      assert_equal id, JSON.parse(File.read(@viewer.db(id)))['id']
+      assert_equal '5432', @viewer.connection(id).fetch('port', '5432')
+    rescue Errno::ENOENT
+      raise if id == uuid(8) # its job runs all the time
+    end
   end
 
   # ---- kept and rewritten ----
@@ -349,14 +377,14 @@ class TestCards < MultiTenantTest
   def test_a_data_root_that_is_a_file
     @viewer.write(@viewer.dataroot)
     look = @viewer.look(stream(job(7)))
-    assert_equal [[:failed, @viewer.dataroot]], look.cards.map { |event| event.first(2) }
+    assert_equal([[:failed, @viewer.dataroot]], look.cards.map { |event| event.first(2) })
     assert_equal ['7'], look.specs.keys
   end
 
   def test_a_data_root_of_another_user
     FileUtils.mkdir_p(@viewer.dataroot) # root's
     File.chmod(0o777, @viewer.dataroot)
-    assert_equal [[:failed, @viewer.dataroot]], @viewer.look(stream(job(7))).cards.map { |event| event.first(2) }
+    assert_equal([[:failed, @viewer.dataroot]], @viewer.look(stream(job(7))).cards.map { |event| event.first(2) })
     assert_empty Dir.children(@viewer.dataroot)
   end
 

@@ -42,7 +42,7 @@ class TestCli < MultiTenantTest
   end
 
   def test_the_version
-    assert_equal ["multitenant #{MultiTenant::VERSION}\n", 0], multitenant('--version').then { |d| [d.out, d.code] }
+    assert_equal(["multitenant #{MultiTenant::VERSION}\n", 0], multitenant('--version').then { |d| [d.out, d.code] })
   end
 
   def test_without_a_command_or_with_an_unknown_one
@@ -81,7 +81,7 @@ class TestCli < MultiTenantTest
 
   def test_open_says_why_not
     { '' => 'malformed_name', 'bash' => 'malformed_name', "#{'x' * 1022}|g|p" => 'name_too_long',
-      ("x|g|#{'A' * 9000}") => 'name_too_long', 'l|g|!' => 'bad_base64', job(2)[:name] => 'bad_cipher',
+      "x|g|#{'A' * 9000}" => 'name_too_long', 'l|g|!' => 'bad_base64', job(2)[:name] => 'bad_cipher',
       "#{job(1)[:name]}\n\n" => 'bad_base64', 'l|g|MTK1:x' => 'envelope_unavailable' }.each do |name, code|
       assert_complaint open_name(name), 65, "#{code}: [A-Z]"
     end
@@ -120,21 +120,24 @@ class TestCli < MultiTenantTest
 
   def test_texts_in_another_locale
     record = job(1, connection: { host: 'nœud 😀' })
-    done = multitenant('specs', '--records', '-', stdin: stream(record), as: 2001, env: { 'LANG' => 'C', 'LC_ALL' => 'C' })
+    done = multitenant('specs', '--records', '-', stdin: stream(record), as: 2001,
+                                                  env: { 'LANG' => 'C', 'LC_ALL' => 'C' })
     assert_equal [0, ''], [done.code, done.err]
     assert_equal 'nœud 😀', JSON.parse(done.out.dup.force_encoding('UTF-8')).dig('1', 'connection', 'host')
   end
 
   def test_explain_is_one_line_a_job
     done = explain(stream(job(2, group_gid: 1), job(1)), as: 2001, env: { 'OOD_CLUSTERS' => clusters })
-    assert_equal "1\tok\tok\tShared with this user.\n" \
-                 "2\tnot_member\tnot_member\tThis user is not a member of the group that the job name names.\n", done.out
+    assert_equal ["1\tok\tok\tShared with this user.\n",
+                  "2\tnot_member\tnot_member\tThis user is not a member of the group that the job name names.\n"],
+                 done.out.lines
   end
 
   def test_records_that_are_none
     assert_complaint multitenant('specs', '--records', '/nonexistent'), 65, '/nonexistent.*No such file'
     assert_complaint multitenant('specs', '--records', temporary), 65, 'Is a directory'
-    { '' => 'no record stream', 'rubbish' => 'Line 1 ', stream(whole: false) => 'hpc.*incomplete' }.each do |text, sentence|
+    { '' => 'no record stream', 'rubbish' => 'Line 1 ',
+      stream(whole: false) => 'hpc.*incomplete' }.each do |text, sentence|
       assert_complaint multitenant('specs', '--records', '-', stdin: text), 65, sentence
       assert_complaint explain(text), 65, sentence
     end
@@ -159,7 +162,8 @@ class TestCli < MultiTenantTest
   def test_cards_of_a_viewer
     viewer = Viewer.new(self)
     viewer.env = { 'OOD_CLUSTERS' => clusters }
-    { stream(job(1)) => 'written', stream(job(1)) + stream(cluster: 'b') => 'kept', stream => 'removed' }.each do |text, deed|
+    { stream(job(1)) => 'written', stream(job(1)) + stream(cluster: 'b') => 'kept',
+      stream => 'removed' }.each do |text, deed|
       done = viewer.multitenant('cards', '--records', '-', stdin: text)
       assert_equal ["#{deed} #{uuid(1)}\n", '', 0], done.to_a.first(3)
     end
@@ -206,7 +210,9 @@ class TestCli < MultiTenantTest
 
   def test_restore
     viewer = dismissed_viewer
-    assert_equal '', viewer.multitenant('cards', '--records', '-', stdin: stream(job(1))).out.sub("removed #{uuid(1)}\n", '')
+    assert_equal '',
+                 viewer.multitenant('cards', '--records', '-', stdin: stream(job(1))).out.sub("removed #{uuid(1)}\n",
+                                                                                              '')
     assert_equal ["restored #{uuid(1)}\n", '', 0], viewer.multitenant('cards', '--restore', uuid(1)).to_a.first(3)
     assert_equal "written #{uuid(1)}\n", viewer.multitenant('cards', '--records', '-', stdin: stream(job(1))).out
     assert_complaint viewer.multitenant('cards', '--restore', uuid(1)), 65, "#{uuid(1)}.*#{viewer.dataroot}"
@@ -261,7 +267,8 @@ class TestCli < MultiTenantTest
 
   def test_jobs_gives_the_programs_code_and_sentence
     [64, 69, 70, 75, 78].each do |code|
-      done = multitenant('jobs', lib: lib_with("echo '{\"multitenant\":1}'; echo 'multitenant-query: why' >&2; exit #{code}"))
+      done = multitenant('jobs',
+                         lib: lib_with("echo '{\"multitenant\":1}'; echo 'multitenant-query: why' >&2; exit #{code}"))
       assert_equal ["{\"multitenant\":1}\n", "multitenant: why\n", code], done.to_a.first(3)
     end
   end
@@ -317,7 +324,7 @@ class TestCli < MultiTenantTest
     pid = Process.spawn(*command(lib_with("echo $$ >#{file}; exec sleep 60")), 'jobs', '--timeout', '60',
                         out: writer, err: writer)
     writer.close
-    sleep 0.02 until File.size?(file)
+    wait_until { File.size?(file) }
     Process.kill(:INT, pid)
     assert_equal [130, ''], [Process.wait2(pid)[1].exitstatus, reader.read]
     refute_path_exists "/proc/#{Integer(File.read(file))}"

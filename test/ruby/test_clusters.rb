@@ -63,7 +63,10 @@ class TestClusters < MultiTenantTest
 
   def test_forms_of_cluster_name
     ["clustername = hpc # x\n", "#ClusterName=no\n  CLUSTERNAME=hpc\n", "SlurmctldHost=h\nClusterName=hpc"]
-      .each_with_index { |text, i| assert_equal 'a', id_of('hpc', 'a' => [nil, conf("c#{i}", text)], 'b' => [nil, nil]), text }
+      .each_with_index do |text, i|
+      assert_equal 'a',
+                   id_of('hpc', 'a' => [nil, conf("c#{i}", text)], 'b' => [nil, nil]), text
+    end
   end
 
   def test_a_conf_is_read_once
@@ -76,15 +79,16 @@ class TestClusters < MultiTenantTest
 
   # ---- pairs ----
 
+  # A name that no Slurm cluster has: the cards of every cluster are found, and no job is taken for its.
   def test_pairs_keep_the_order_of_the_names_and_end_with_every_id
     clusters = MultiTenant::Clusters.new([Cluster.new('a', 'sa', nil), Cluster.new('b', 'sb', nil)])
-    assert_equal [%w[sb b], %w[sa a], %w[a a], %w[b b]], clusters.pairs(%w[sb unknown sa])
-    assert_equal [%w[a a], %w[b b]], clusters.pairs([])
+    assert_equal [%w[sb b], %w[sa a], ['', 'a'], ['', 'b']], clusters.pairs(%w[sb unknown sa])
+    assert_equal [['', 'a'], ['', 'b']], clusters.pairs([])
   end
 
   def test_two_slurm_clusters_may_be_one_of_oods
     clusters = MultiTenant::Clusters.new([Cluster.new('a', nil, nil)])
-    assert_equal [%w[x a], %w[y a], %w[a a]], clusters.pairs(%w[x y])
+    assert_equal [%w[x a], %w[y a], ['', 'a']], clusters.pairs(%w[x y])
   end
 
   def test_slurm_conf_is_the_first_that_is_named
@@ -114,7 +118,7 @@ class TestClusters < MultiTenantTest
     clusters = from_ood(OodCluster.new(:owens, { adapter: 'slurm', cluster: 'so', conf: '/etc/slurm.conf' }),
                         OodCluster.new(:k8s, { adapter: 'kubernetes', cluster: 'so' }), OodCluster.new(:login, {}),
                         OodCluster.new(:none, nil))
-    assert_equal [%w[so owens], %w[owens owens]], clusters.pairs(['so'])
+    assert_equal [%w[so owens], ['', 'owens']], clusters.pairs(['so'])
     assert_equal '/etc/slurm.conf', clusters.slurm_conf
   end
 
@@ -146,7 +150,7 @@ class TestClusters < MultiTenantTest
     write('a.yml', v2({ 'adapter' => 'slurm' }))
     dir = write('t.yml', v2({ 'adapter' => 'torque', 'cluster' => 'st' }))
     clusters = MultiTenant::Clusters.from_files(dir)
-    assert_equal [%w[sb b], %w[a a], %w[b b]], clusters.pairs(['sb'])
+    assert_equal [%w[sb b], ['', 'a'], ['', 'b']], clusters.pairs(['sb'])
     assert_equal '/b.conf', clusters.slurm_conf
   end
 
@@ -154,18 +158,20 @@ class TestClusters < MultiTenantTest
   def test_one_file_of_several_clusters
     dir = write('all.yml', 'v2' => { 'a' => { 'job' => { 'adapter' => 'slurm', 'cluster' => 'sa' } },
                                      'b' => { 'job' => { 'adapter' => 'slurm', 'cluster' => 'sb' } } })
-    assert_equal [%w[sb b], %w[a a], %w[b b]], MultiTenant::Clusters.from_files(File.join(dir, 'all.yml')).pairs(['sb'])
+    assert_equal [%w[sb b], ['', 'a'], ['', 'b']],
+                 MultiTenant::Clusters.from_files(File.join(dir, 'all.yml')).pairs(['sb'])
   end
 
-  BROKEN = ['', 'a: [', "--- 5\n", "- 1\n", "v2:\n", "v2: 5\n", "v2: []\n", "v2: {job: 5}\n", "v2: {job: {adapter: 5}}\n",
-            "v2: {job: {}}\n", "a: !ruby/object:Object {}\n", "a: &x 1\nb: *x\n", "\xFF\xFE\n", "v1: {}\n"].freeze
+  BROKEN = ['', 'a: [', "--- 5\n", "- 1\n", "v2:\n", "v2: 5\n", "v2: []\n", "v2: {job: 5}\n", "v2: {job: {}}\n",
+            "v2: {job: {adapter: 5}}\n", "a: !ruby/object:Object {}\n", "a: &x 1\nb: *x\n", "\xFF\xFE\n",
+            "v1: {}\n"].freeze
 
   def test_files_that_are_broken_are_passed_over
     dir = write('good.yml', v2({ 'adapter' => 'slurm', 'cluster' => 'hpc' }))
     BROKEN.each_with_index { |text, i| write("broken#{i}.yml", text) }
     Dir.mkdir(File.join(dir, 'dir.yml'))
     File.symlink('/nonexistent', File.join(dir, 'link.yml'))
-    assert_equal [%w[hpc good], %w[good good]], MultiTenant::Clusters.from_files(dir).pairs(['hpc'])
+    assert_equal [%w[hpc good], ['', 'good']], MultiTenant::Clusters.from_files(dir).pairs(['hpc'])
   end
 
   def test_a_file_of_several_that_is_broken

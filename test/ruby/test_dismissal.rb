@@ -12,13 +12,12 @@ class TestDismissal < MultiTenantTest
   end
 
   # One process: a look, the card is sent away, another look.
-  def dismiss(*texts, id: ID, look: true)
-    done = nil
+  def dismiss(*texts, id: ID)
     file = File.join(@viewer.home, 'done')
     last = @viewer.session(*texts) do |receiver|
       receiver.refresh
       File.write(file, receiver.dismiss(id))
-      receiver.refresh if look
+      receiver.refresh
     end
     done = File.read(file) == 'true'
     File.unlink(file)

@@ -17,7 +17,7 @@ class TestGem < MultiTenantTest
   # ---- contents ----
 
   PARTS = %w[ext lib exe initializer doc libexec].freeze
-  BUILT = /\.(so|o)\z|multitenant-query\z/.freeze
+  BUILT = /\.(so|o)\z|multitenant-query\z/
 
   def built
     need_root
@@ -49,7 +49,7 @@ class TestGem < MultiTenantTest
 
   def test_the_extension_shows_one_symbol
     symbols = dynamic(built_extension, 'nm', '-D', '--defined-only')
-    assert_equal ['Init_multitenant'], symbols.lines.map { |line| line.split.last }
+    assert_equal(['Init_multitenant'], symbols.lines.map { |line| line.split.last })
   end
 
   def built_extension
@@ -77,7 +77,11 @@ class TestGem < MultiTenantTest
   end
 
   def test_what_is_installed_is_roots_alone
-    odd = Find.find(installed).reject { |path| File.lstat(path).then { |s| s.symlink? || (s.uid.zero? && s.mode.nobits?(0o022)) } }
+    odd = Find.find(installed).reject do |path|
+      File.lstat(path).then do |s|
+        s.symlink? || (s.uid.zero? && s.mode.nobits?(0o022))
+      end
+    end
     assert_empty odd
     assert_predicate File.stat(installed_lib('multitenant.so')), :world_readable?
   end
@@ -108,8 +112,10 @@ class TestGem < MultiTenantTest
   def test_it_installs_without_libslurm_and_says_so
     need_root
     home, said = GemHomes.install(without('slurm/slurm.h', 'slurm/slurmdb.h'))
-    ['multitenant-query, which asks Slurm, is therefore not built', 'apt install libslurm-dev', 'dnf install slurm-devel',
-     '--with-slurm-dir=DIR'].each { |words| assert_includes said, words }
+    ['multitenant-query, which asks Slurm, is therefore not built', 'apt install libslurm-dev',
+     'dnf install slurm-devel', '--with-slurm-dir=DIR'].each do |words|
+      assert_includes said, words
+    end
     lib = File.join(home, "gems/ood_multitenant-#{MultiTenant::VERSION}/lib")
     refute_path_exists File.join(lib, 'multitenant/multitenant-query')
     done = multitenant('jobs', lib: lib)

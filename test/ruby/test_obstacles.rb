@@ -160,17 +160,15 @@ class TestObstacles < MultiTenantTest
     end
   end
 
+  # ---- files, and what belongs to others ----
+
   DIRECTORIES.each_key do |what|
     define_method(:"test_a_file_for_#{what}") do
       @viewer.write(place(what), 'precious')
       assert_refused(@viewer.look(stream(job(7))))
       assert_equal 'precious', File.read(place(what))
     end
-  end
 
-  # ---- what belongs to others ----
-
-  DIRECTORIES.each_key do |what|
     define_method(:"test_roots_directory_for_#{what}") do
       dir = place(what)
       @viewer.do { FileUtils.mkdir_p(File.dirname(dir), mode: 0o700) }

@@ -6,6 +6,12 @@ require 'timeout'
 # Running the query program: whatever it does, it costs no more than its deadline, leaves nothing
 # behind, and is one sentence. The programs here are the test's, but for the last one.
 class TestQuery < MultiTenantTest
+  # The path is the same in every thread.
+  def setup
+    super
+    @pid_file = File.join(temporary, 'pid')
+  end
+
   # @return [Hash] of Core.run
   def run_program(body, seconds: 5, env: ["PATH=#{ENV.fetch('PATH')}"], argv: [])
     MultiTenant::Core.run([program(body), *argv], env, seconds)
@@ -24,20 +30,12 @@ class TestQuery < MultiTenantTest
   # Whether the process whose id the program wrote to `file` is gone.
   def assert_gone(file)
     pid = Integer(File.read(file))
-    100.times do
-      stat = begin
-        File.read("/proc/#{pid}/stat")
-      rescue SystemCallError
-        nil
-      end
-      return pass unless stat && stat[/\) (.)/, 1] != 'Z' # init reaps what is not our child
-      sleep 0.02
+    wait_until do
+      File.read("/proc/#{pid}/stat")[/\) (.)/, 1] == 'Z' # init reaps what is not our child
+    rescue SystemCallError
+      true
     end
-    flunk "process #{pid} still runs"
-  end
-
-  def pid_file
-    File.join(temporary, 'pid')
+    pass
   end
 
   # Up to `most` seconds and half of one more for a busy machine.
@@ -70,14 +68,14 @@ class TestQuery < MultiTenantTest
   end
 
   def test_63_mib_come_whole
-    assert_equal [:ok, 63 << 20], run_program('head -c 66060288 /dev/zero').then { |r| [r[:status], r[:out].size] }
+    assert_equal([:ok, 63 << 20], run_program('head -c 66060288 /dev/zero').then { |r| [r[:status], r[:out].size] })
   end
 
   def test_70_mib_are_too_much
-    result = run_program("echo $$ >#{pid_file}; head -c 73400320 /dev/zero; sleep 60", seconds: 30)
+    result = run_program("echo $$ >#{@pid_file}; head -c 73400320 /dev/zero; sleep 60", seconds: 30)
     assert_equal :too_large, result[:status]
     assert_operator result[:seconds], :<, 20
-    assert_gone(pid_file)
+    assert_gone(@pid_file)
   end
 
   { 'missing' => nil, 'not executable' => 0o644, 'a directory' => :dir }.each do |what, mode|
@@ -109,20 +107,22 @@ class TestQuery < MultiTenantTest
   # ---- the deadline ----
 
   def test_a_program_that_hangs
-    result = assert_within(0.5) { run_program("echo $$ >#{pid_file}; sleep 60", seconds: 0.5) }
+    result = assert_within(0.5) { run_program("echo $$ >#{@pid_file}; sleep 60", seconds: 0.5) }
     assert_equal :timeout, result[:status]
     assert_operator result[:seconds], :>=, 0.5
-    assert_gone(pid_file)
+    assert_gone(@pid_file)
   end
 
   def test_a_program_that_ignores_every_signal_it_can
-    body = "trap '' TERM INT HUP QUIT PIPE; echo $$ >#{pid_file}; while :; do sleep 1; done"
+    body = "trap '' TERM INT HUP QUIT PIPE; echo $$ >#{@pid_file}; while :; do sleep 1; done"
     assert_equal :timeout, assert_within(0.4) { run_program(body, seconds: 0.4) }[:status]
-    assert_gone(pid_file)
+    assert_gone(@pid_file)
   end
 
   def test_a_program_that_never_stops_to_print_a_little
-    assert_equal :timeout, assert_within(0.4) { run_program('while :; do echo x; sleep 0.05; done', seconds: 0.4) }[:status]
+    assert_equal :timeout, assert_within(0.4) {
+      run_program('while :; do echo x; sleep 0.05; done', seconds: 0.4)
+    }[:status]
   end
 
   def test_a_program_that_closes_its_output_and_stays
@@ -132,9 +132,9 @@ class TestQuery < MultiTenantTest
 
   # Its end is not the end while another holds its output; and that one goes too.
   def test_a_program_that_leaves_a_child_behind
-    body = "sh -c 'echo $$ >#{pid_file}; exec sleep 60' & exit 0"
+    body = "sh -c 'echo $$ >#{@pid_file}; exec sleep 60' & exit 0"
     assert_equal :timeout, assert_within(0.5) { run_program(body, seconds: 0.5) }[:status]
-    assert_gone(pid_file)
+    assert_gone(@pid_file)
   end
 
   def test_no_time_at_all
@@ -144,7 +144,11 @@ class TestQuery < MultiTenantTest
   # ---- nothing is left, nothing is changed ----
 
   def state
-    traps = %w[CHLD INT TERM USR1].to_h { |name| [name, trap(name, 'DEFAULT').tap { |old| trap(name, old || 'DEFAULT') }] }
+    traps = %w[CHLD INT TERM USR1].to_h do |name|
+      [name, trap(name, 'DEFAULT').tap do |old|
+        trap(name, old || 'DEFAULT')
+      end]
+    end
     [traps, File.umask, Dir.pwd, ENV.to_h, Process.getpgid(0), Process.getpriority(Process::PRIO_PROCESS, 0),
      Dir.children('/proc/self/fd').size, children, Thread.list.size]
   end
@@ -193,7 +197,7 @@ class TestQuery < MultiTenantTest
                        env: ['ONLY=this'], argv: ['a b', '$(id)'])[:out].lines(chomp: true)
     assert_includes seen.first(2), 'ONLY=this'
     refute_includes seen.join, 'HOME='
-    assert_includes seen, '/dev/null'
+    assert_includes seen, File::NULL
     *fds, umask = seen[4].split
     assert_equal [%w[0 1 2], format('%04o', File.umask)], [fds - %w[10 255], umask] # those: the shell's own script
     signals = seen.grep(/^Sig/).map { |line| line.split.last.hex & 0x7fffffff } # libc keeps 32 and 33 for itself
@@ -218,29 +222,29 @@ class TestQuery < MultiTenantTest
   end
 
   def test_killing_the_thread_kills_the_program
-    thread = Thread.new { run_program("echo $$ >#{pid_file}; exec sleep 60", seconds: 60) }
-    sleep 0.02 until File.size?(pid_file)
+    thread = Thread.new { run_program("echo $$ >#{@pid_file}; exec sleep 60", seconds: 60) }
+    wait_until { File.size?(@pid_file) }
     assert_within(0.5) { thread.kill.join }
-    assert_gone(pid_file)
+    assert_gone(@pid_file)
     assert_empty children
   end
 
   def test_a_timeout_ends_the_wait_and_kills_the_program
     assert_within(0.5) do
       assert_raises(Timeout::Error) do
-        Timeout.timeout(0.5) { run_program("echo $$ >#{pid_file}; exec sleep 60", seconds: 60) }
+        Timeout.timeout(0.5) { run_program("echo $$ >#{@pid_file}; exec sleep 60", seconds: 60) }
       end
     end
-    assert_gone(pid_file)
+    assert_gone(@pid_file)
   end
 
   def test_an_exception_of_another_thread
-    thread = Thread.new { run_program("echo $$ >#{pid_file}; exec sleep 60", seconds: 60) }
+    thread = Thread.new { run_program("echo $$ >#{@pid_file}; exec sleep 60", seconds: 60) }
     thread.report_on_exception = false
-    sleep 0.02 until File.size?(pid_file)
+    wait_until { File.size?(@pid_file) }
     thread.raise(IOError, 'enough')
     assert_raises(IOError) { assert_within(0.5) { thread.join } }
-    assert_gone(pid_file)
+    assert_gone(@pid_file)
   end
 
   def test_two_at_once
@@ -278,11 +282,12 @@ class TestQuery < MultiTenantTest
   def test_the_program_was_not_built
     answer = ask(nil)
     assert_equal [[''], 78], [answer.texts, answer.code]
-    assert_match(/could not be started \(No such file.*libslurm-dev.*slurm-devel.*gem pristine ood_multitenant/, answer.error)
+    assert_match(/could not be started \(No such file.*libslurm-dev.*slurm-devel.*gem pristine ood_multitenant/,
+                 answer.error)
   end
 
   def test_killed_by_a_signal
-    assert_equal ['The query program was ended by signal 11.', 69], ask('kill -11 $$').then { |a| [a.error, a.code] }
+    assert_equal(['The query program was ended by signal 11.', 69], ask('kill -11 $$').then { |a| [a.error, a.code] })
   end
 
   def test_late
@@ -291,8 +296,8 @@ class TestQuery < MultiTenantTest
   end
 
   def test_too_much
-    assert_equal ['The query program printed more than 64 MiB and was killed.', 65],
-                 ask('head -c 73400320 /dev/zero').then { |answer| [answer.error, answer.code] }
+    assert_equal(['The query program printed more than 64 MiB and was killed.', 65],
+                 ask('head -c 73400320 /dev/zero').then { |answer| [answer.error, answer.code] })
   end
 
   # It ends in a log and on terminals.

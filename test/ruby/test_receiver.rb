@@ -71,11 +71,13 @@ class TestReceiver < MultiTenantTest
     report = refresh(receiver, stream(job(1), job(2, group_gid: 1), job(3, name: 'bash'), job(4, name: 'bash')))
     assert_in_delta Time.now.to_i, report['at'], 2
     assert_equal({ 'from' => 'test', 'seconds' => 0.0, 'accepted' => 1, 'cards' => [], 'error' => nil, 'code' => 0,
-                   'refused' => { 'not_member' => 1, 'malformed_name' => 2 }, 'clusters' => { 'hpc' => 'all' } }, report.except('at'))
+                   'refused' => { 'not_member' => 1, 'malformed_name' => 2 }, 'clusters' => { 'hpc' => 'all' } },
+                 report.except('at'))
   end
 
   def test_the_clusters_of_a_report
-    report = refresh(receiver, stream(cluster: 'a'), stream(cluster: 'b', sees: 'own'), stream(cluster: 'c', whole: false))
+    report = refresh(receiver, stream(cluster: 'a'), stream(cluster: 'b', sees: 'own'),
+                     stream(cluster: 'c', whole: false))
     assert_equal({ 'a' => 'all', 'b' => 'own', 'c' => 'incomplete' }, report['clusters'])
   end
 
@@ -122,7 +124,8 @@ class TestReceiver < MultiTenantTest
     made = receiver
     report = refresh(made, stream(job(1)) + stream(job(2), cluster: 'b', whole: false))
     assert_equal ['1'], made.specs.keys
-    assert_equal ['The records of cluster b have no last line: they are incomplete.', 65], report.values_at('error', 'code')
+    assert_equal ['The records of cluster b have no last line: they are incomplete.', 65],
+                 report.values_at('error', 'code')
     assert_equal [[:warn, "#{report['error']} What is of that cluster stays as it was."]], @log
   end
 

@@ -88,8 +88,8 @@ class TestRecords < MultiTenantTest
 
   BAD_LINES = {
     'rubbish' => 'sacct: error', 'a half line' => '{"cluster":', 'a number' => '1', 'null' => 'null', 'a list' => '[]',
-    'two objects' => '{"end":0}{"end":0}', 'a key twice' => '{"end":0,"end":0}', 'bytes that are no UTF-8' => "\"\xff\"",
-    'an object of nothing' => '{}', 'end and more' => '{"end":0,"x":1}'
+    'two objects' => '{"end":0}{"end":0}', 'a key twice' => '{"end":0,"end":0}',
+    'bytes that are no UTF-8' => "\"\xff\"", 'an object of nothing' => '{}', 'end and more' => '{"end":0,"x":1}'
   }.freeze
 
   BAD_LINES.each do |what, line|

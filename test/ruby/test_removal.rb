@@ -122,7 +122,7 @@ class TestRemoval < MultiTenantTest
   # What job 7 may turn into, by the card code it then has.
   def turns
     v1 = v1_text(accounting(7), { a: '1' })
-    sealed = ->(text, **as) { "l|students|#{seal(text, **{ job_id: 7, user: 'prof' }, **as)}" }
+    sealed = ->(text, **as) { "l|students|#{seal(text, job_id: 7, user: 'prof', **as)}" }
     refused_by_message.merge(
       'not_member' => { group_gid: 3001 }, 'publisher_not_member' => { publisher_in_group: false },
       'publisher_not_allowed' => { publisher_allowed: false }, 'lookup_failed' => { group_gid: nil },
@@ -138,7 +138,8 @@ class TestRemoval < MultiTenantTest
     { 'not_recipient' => { mtu: '1' }, 'bad_session_id' => { mti: 'x' }, 'bad_app_name' => { mta: '<b>' },
       'bad_method' => { mtm: 'x' }, 'delivery_not_allowed' => { mtd: 'sys/x' }, 'form_only' => { mtm: 'form' } }
       .transform_values { |changes| { message: changes } }
-      .merge('bad_connection_key' => { connection: { 'a-b': 1 } }, 'bad_connection_value' => { connection: { a: "\n" } })
+      .merge('bad_connection_key' => { connection: { 'a-b': 1 } },
+             'bad_connection_value' => { connection: { a: "\n" } })
   end
 
   # What the others need a settings or a second job for is tested by itself.

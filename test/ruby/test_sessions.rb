@@ -131,14 +131,14 @@ class TestSessions < MultiTenantTest
   # ---- sessions of the user's own ----
 
   def own_files
-    snapshot(@viewer.home).select { |path, what| path.end_with?(ID) || path.include?("#{ID}/") && what[0] == 'file' }
+    snapshot(@viewer.home).select { |path, what| path.end_with?(ID) || (path.include?("#{ID}/") && what[0] == 'file') }
   end
 
   def test_a_session_of_the_users_own_is_not_touched
     @viewer.own_session(ID)
     before = own_files
     assert_operator before.size, :>=, 2
-    3.times { assert_equal [derived(7, ID)], @viewer.look(stream(honest)).cards.map { |_, id| id } }
+    3.times { assert_equal([derived(7, ID)], @viewer.look(stream(honest)).cards.map { |_, id| id }) }
     assert_equal before, own_files
     assert_equal 'honest', @viewer.connection(derived(7, ID))['host']
     @viewer.look(stream)

@@ -108,8 +108,10 @@ class TestSettings < MultiTenantTest
   # ---- publishers ----
 
   def test_publisher_in_group
-    assert_equal [true, false], %w[true false].map { |text| settings('PUBLISHER_IN_GROUP' => text).publisher_in_group }
-    ['False', '0', 'no', 'false x'].each { |text| assert_nonsense('PUBLISHER_IN_GROUP', text, :publisher_in_group, true) }
+    assert_equal([true, false], %w[true false].map { |text| settings('PUBLISHER_IN_GROUP' => text).publisher_in_group })
+    ['False', '0', 'no', 'false x'].each do |text|
+      assert_nonsense('PUBLISHER_IN_GROUP', text, :publisher_in_group, true)
+    end
   end
 
   def test_publishers
@@ -128,12 +130,12 @@ class TestSettings < MultiTenantTest
   # ---- numbers and paths ----
 
   def test_timeout_and_ttl
-    assert_equal [0.1, 60.0, 2.5], %w[0.1 60 2.5].map { |text| settings('TIMEOUT' => text).timeout }
-    assert_equal [1.0, 86_400.0], %w[1 86400].map { |text| settings('TTL' => text).ttl }
+    assert_equal([0.1, 60.0, 2.5], %w[0.1 60 2.5].map { |text| settings('TIMEOUT' => text).timeout })
+    assert_equal([1.0, 86_400.0], %w[1 86400].map { |text| settings('TTL' => text).ttl })
     ['0', '61', '-1', 'three', 'nan', 'Infinity', '1e9', '3 s'].each do |text|
       assert_nonsense('TIMEOUT', text, :timeout, 3.0)
     end
-    ['0', '86401', 'x'].each { |text| assert_nonsense('TTL', text, :ttl, 30.0) }
+    %w[0 86401 x].each { |text| assert_nonsense('TTL', text, :ttl, 30.0) }
   end
 
   def test_snapshot
@@ -162,7 +164,7 @@ class TestSettings < MultiTenantTest
 
   def test_each_nonsense_has_a_warning_of_its_own
     made = settings('WCKEY' => 'a b', 'TIMEOUT' => 'x', 'TTL' => 'y')
-    assert_equal %w[WCKEY TIMEOUT TTL], made.warnings.map { |warning| warning[/MULTITENANT_(\w+)=/, 1] }
+    assert_equal(%w[WCKEY TIMEOUT TTL], made.warnings.map { |warning| warning[/MULTITENANT_(\w+)=/, 1] })
   end
 
   # ---- what the core takes ----

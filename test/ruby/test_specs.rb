@@ -33,7 +33,8 @@ class TestSpecs < MultiTenantTest
   end
 
   def test_the_publishers_keys_come_in_his_order_and_ours_last
-    assert_equal %w[zebra host ant jobid mt_appname], connection_of(job(1, connection: { zebra: 1, host: 2, ant: 3 })).keys
+    assert_equal %w[zebra host ant jobid mt_appname],
+                 connection_of(job(1, connection: { zebra: 1, host: 2, ant: 3 })).keys
   end
 
   def test_the_five_accounting_keys_alone_are_shown
@@ -96,7 +97,8 @@ class TestSpecs < MultiTenantTest
   end
 
   def test_messages_of_old_publishers_with_double_quotes_or_blanks
-    text = %({"mtu" : "2001", 'mti': "#{uuid(1)}",'mta':'App','mtm':'form','mtd':'sys/multitenant-delivery_x'} | {'a':"it's"})
+    text = "{\"mtu\" : \"2001\", 'mti': \"#{uuid(1)}\",'mta':'App'," \
+           "'mtm':'form','mtd':'sys/multitenant-delivery_x'} | {'a':\"it's\"}"
     assert_equal({ 'a' => "it's", 'jobid' => '1', 'mt_appname' => 'App' }, connection_of(job(1, text: text)))
   end
 
@@ -295,14 +297,14 @@ class TestSpecs < MultiTenantTest
     jobs = (1..34).map { |id| job(id, start: 1000 - id) }
     codes = decide(core, stream(*jobs, job(99, uid: 1002)))
     assert_equal %w[1 2], codes.select { |_, (specs, _)| specs == 'too_many' }.keys.sort
-    assert_equal 33, codes.count { |_, (specs, _)| specs == 'ok' }
+    assert_equal(33, codes.count { |_, (specs, _)| specs == 'ok' })
   end
 
   def test_a_viewer_has_256_shares_and_the_oldest_win
     jobs = (1..288).map { |id| job(id, uid: 1000 + (id / 32)) }
     codes = decide(core, stream(*jobs.reverse))
     assert_equal (257..288).map(&:to_s), codes.select { |_, (specs, _)| specs == 'too_many' }.keys.sort
-    assert_equal 256, codes.count { |_, (specs, _)| specs == 'ok' }
+    assert_equal(256, codes.count { |_, (specs, _)| specs == 'ok' })
   end
 
   def test_what_one_publisher_spoils_costs_no_other_his_share

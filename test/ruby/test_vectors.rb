@@ -70,7 +70,7 @@ class TestVectors < MultiTenantTest
     outside = changed.reject { |path| path.start_with?("#{root}/") } - made_root
     assert_empty outside
     assert_equal cards, done.out.lines.size
-    assert_equal cards, changed.count { |path| path.include?('/batch_connect/db/') }
+    assert_equal(cards, changed.count { |path| path.include?('/batch_connect/db/') })
   end
 
   def test_hostile_names_where_ood_knows_the_cluster

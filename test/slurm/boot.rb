@@ -15,7 +15,15 @@ module Rails
 end
 
 module OodAppkit
-  Cluster = Struct.new(:id, :job_config)
+  Cluster = Struct.new(:id, :job_config) do
+    def job_allow?
+      true
+    end
+
+    def metadata
+      Struct.new(:hidden).new(nil)
+    end
+  end
 
   def self.clusters
     [Cluster.new(:hpc, { adapter: 'slurm', cluster: 'hpc' })]

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* Links: fate, inventory, card, and all that makes a look. */
+#include "fate.h"
+
+#include "look.h"
+#include "store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OUTPUTS "batch_connect/" TOKEN "/output"
+
+static char *top;
+static int db;
+static struct mt_settings settings;
+static struct mt_specs *specs;
+static struct mt_found found;
+static struct mt_inventory inventory;
+static char troubles[4096];
+
+static void setup(void)
+{
+    become_user();
+    top = temp_dir_new();
+    int root = -1;
+    ck_assert_int_eq(mt_store_open_root(top, false, &root), MT_OK);
+    ck_assert_int_eq(mt_store_open_dir(root, "db", true, &db), MT_OK);
+    mt_store_close(root);
+    settings = viewer_settings();
+    *troubles = '\0';
+    /* The card of job 4711 of hpc, of PUBLISHER, as it is found. */
+    found = (struct mt_found){
+        .dir = OUTPUTS,
+        .token = TOKEN,
+        .id = SESSION,
+        .owner = MT_OURS,
+        .mark = {.cluster = "hpc", .wckeys = "multitenant", .job_id = 4711, .uid = PUBLISHER},
+        .has_db = true,
+        .db_job_id = "4711",
+        .fate = MT_WANTED,
+    };
+    inventory = (struct mt_inventory){.items = &found, .count = 1};
+}
+
+static void teardown(void)
+{
+    mt_specs_free(&specs);
+    mt_store_close(db);
+    temp_dir_free(top);
+    become_root();
+}
+
+static void trouble(const char *path, enum mt_status status, void *arg)
+{
+    ck_assert_ptr_eq(arg, &inventory);
+    append(troubles, sizeof troubles, "%s %d\n", path, (int)status);
+}
+
+static void decide(void)
+{
+    ck_assert_int_eq(mt_fate_decide(&inventory, db, specs, &settings, trouble, &inventory), MT_OK);
+}
+
+/* Looks at these jobs of hpc and decides. */
+static enum mt_fate fate_after(const struct sample *samples, size_t count)
+{
+    specs = look_at(NULL, samples, count, &settings);
+    decide();
+    return found.fate;
+}
+
+static const struct mt_share *job(uint32_t job_id)
+{
+    return share_of(specs, "hpc", job_id);
+}
+
+START_TEST(test_a_due_card_is_wanted)
+{
+    struct sample sample = good_sample(4711);
+    ck_assert_int_eq(fate_after(&sample, 1), MT_WANTED);
+    ck_assert_ptr_eq(found.share, job(4711));
+    ck_assert_str_eq(job(4711)->card_id, SESSION);
+    ck_assert_str_eq(troubles, "");
+}
+END_TEST
+
+START_TEST(test_an_ended_jobs_card_goes)
+{
+    ck_assert_int_eq(fate_after(NULL, 0), MT_GOES);
+}
+END_TEST
+
+START_TEST(test_a_card_of_another_cluster_stays)
+{
+    found.mark.cluster = "gpu";
+    ck_assert_int_eq(fate_after(NULL, 0), MT_STAYS);
+}
+END_TEST
+
+START_TEST(test_a_card_of_another_key_stays)
+{
+    found.mark.wckeys = "multitenant,other";
+    ck_assert_int_eq(fate_after(NULL, 0), MT_STAYS);
+}
+END_TEST
+
+START_TEST(test_a_refused_jobs_card_goes)
+{
+    struct sample sample = good_sample(4711);
+    sample.mtu = "1";
+    ck_assert_int_eq(fate_after(&sample, 1), MT_GOES);
+}
+END_TEST
+
+START_TEST(test_a_card_stays_while_nothing_is_known)
+{
+    struct sample sample = good_sample(4711);
+    sample.gid = -2;
+    ck_assert_int_eq(fate_after(&sample, 1), MT_STAYS);
+}
+END_TEST
+
+START_TEST(test_the_card_of_a_job_whose_id_went_round_goes)
+{
+    struct sample sample = good_sample(4711);
+    found.mark.uid = 1666;
+    ck_assert_int_eq(fate_after(&sample, 1), MT_GOES);
+    /* It takes its id with it. */
+    ck_assert_str_eq(job(4711)->card_id, SESSION);
+}
+END_TEST
+
+START_TEST(test_a_card_at_another_place_goes)
+{
+    struct sample sample = good_sample(4711);
+    found.dir = "batch_connect/deac/" TOKEN "/output";
+    ck_assert_int_eq(fate_after(&sample, 1), MT_GOES);
+    ck_assert_str_eq(job(4711)->card_id, SESSION);
+}
+END_TEST
+
+START_TEST(test_a_card_under_another_id_goes)
+{
+    struct sample sample = good_sample(4711);
+    sample.mti = OTHER_SESSION;
+    ck_assert_int_eq(fate_after(&sample, 1), MT_GOES);
+    ck_assert_str_eq(job(4711)->card_id, OTHER_SESSION);
+}
+END_TEST
+
+START_TEST(test_a_legacy_card_is_wanted_by_its_job)
+{
+    struct sample sample = good_sample(4711);
+    found.owner = MT_LEGACY;
+    ck_assert_int_eq(fate_after(&sample, 1), MT_WANTED);
+    ck_assert_ptr_eq(found.share, job(4711));
+}
+END_TEST
+
+START_TEST(test_a_legacy_card_stays_until_it_is_completed)
+{
+    found.owner = MT_LEGACY;
+    ck_assert_int_eq(fate_after(NULL, 0), MT_STAYS);
+    found.db_completed = true;
+    decide();
+    ck_assert_int_eq(found.fate, MT_GOES);
+}
+END_TEST
+
+START_TEST(test_a_legacy_card_that_ood_does_not_list_stays)
+{
+    found.owner = MT_LEGACY;
+    found.has_db = false;
+    found.db_completed = true;
+    ck_assert_int_eq(fate_after(NULL, 0), MT_STAYS);
+}
+END_TEST
+
+START_TEST(test_what_is_the_users_own_stays_and_keeps_its_id)
+{
+    struct sample sample = good_sample(4711);
+    found.owner = MT_FOREIGN;
+    found.db_completed = true;
+    ck_assert_int_eq(fate_after(&sample, 1), MT_STAYS);
+    ck_assert_str_ne(job(4711)->card_id, SESSION);
+    ck_assert(mt_share_is_due(job(4711)));
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    bool taken;
+} dbs[] = {
+    {"{\"token\":\"" TOKEN "\",\"job_id\":\"4711\"}", false},
+    {"{\"token\":\"" TOKEN "\",\"job_id\":\"4712\"}", true},
+    {"{\"token\":\"sys/jupyter\",\"job_id\":\"4711\"}", true},
+    {"{", true},
+    {"", true},
+};
+
+START_TEST(test_an_id_that_a_db_file_has)
+{
+    struct sample sample = good_sample(4711);
+    inventory.count = 0;
+    write_text(format("%s/db/" SESSION, top), dbs[_i].text, 0600);
+    (void)fate_after(&sample, 1);
+    ck_assert_int_eq(strcmp(job(4711)->card_id, SESSION) != 0, dbs[_i].taken);
+    ck_assert_str_eq(troubles, "");
+}
+END_TEST
+
+START_TEST(test_an_id_that_can_not_be_looked_at)
+{
+    struct sample sample = good_sample(4711);
+    inventory.count = 0;
+    ck_assert_int_eq(symlink("nowhere", format("%s/db/" SESSION, top)), 0);
+    (void)fate_after(&sample, 1);
+    ck_assert_str_eq(troubles, format(SESSION " %d\n", (int)MT_UNSAFE));
+    ck_assert(!mt_share_is_due(job(4711)));
+}
+END_TEST
+
+START_TEST(test_without_a_db_directory)
+{
+    struct sample sample = good_sample(4711);
+    mt_store_close(db);
+    db = -1;
+    inventory.count = 0;
+    (void)fate_after(&sample, 1);
+    ck_assert_str_eq(job(4711)->card_id, SESSION);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("fate");
+    TCase *tests = add_case(suite, "ours");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, test_a_due_card_is_wanted);
+    tcase_add_test(tests, test_an_ended_jobs_card_goes);
+    tcase_add_test(tests, test_a_card_of_another_cluster_stays);
+    tcase_add_test(tests, test_a_card_of_another_key_stays);
+    tcase_add_test(tests, test_a_refused_jobs_card_goes);
+    tcase_add_test(tests, test_a_card_stays_while_nothing_is_known);
+    tcase_add_test(tests, test_the_card_of_a_job_whose_id_went_round_goes);
+    tcase_add_test(tests, test_a_card_at_another_place_goes);
+    tcase_add_test(tests, test_a_card_under_another_id_goes);
+    tests = add_case(suite, "others'");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, test_a_legacy_card_is_wanted_by_its_job);
+    tcase_add_test(tests, test_a_legacy_card_stays_until_it_is_completed);
+    tcase_add_test(tests, test_a_legacy_card_that_ood_does_not_list_stays);
+    tcase_add_test(tests, test_what_is_the_users_own_stays_and_keeps_its_id);
+    tests = add_case(suite, "ids");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_loop_test(tests, test_an_id_that_a_db_file_has, 0, (int)COUNT_OF(dbs));
+    tcase_add_test(tests, test_an_id_that_can_not_be_looked_at);
+    tcase_add_test(tests, test_without_a_db_directory);
+    return run_suite(suite);
+}

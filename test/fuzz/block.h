@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What the fuzz targets share. */
+#ifndef MT_FUZZ_BLOCK_H
+#define MT_FUZZ_BLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The input in a block that ends where it does: one byte read too far is seen. */
+static inline char *block_of(const uint8_t *data, size_t size)
+{
+    char *block = malloc(size ? size : 1);
+    if (!block)
+        abort();
+    memcpy(block, data, size);
+    return block;
+}
+
+#endif
