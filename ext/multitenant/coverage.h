@@ -26,7 +26,8 @@ struct mt_coverage {
     size_t count;
 };
 
-/* Adds a complete stream. MT_OK, MT_NOMEM. *wckeys is then its keys, borrowed. */
+/* Adds a complete stream. MT_OK, MT_NOMEM; MT_INTERNAL: over MT_STREAMS_MAX. *wckeys is then its
+ * keys, borrowed. */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status
 mt_coverage_add(struct mt_coverage *coverage, const struct mt_stream *stream, const char **wckeys);
 

@@ -263,22 +263,26 @@ static bool has_ended(const struct mt_dismissal *dismissal, const void *arg)
 }
 
 /* A dismissal ends with its job. */
-static enum mt_status forget_dismissed(const struct delivery *d)
+static enum mt_status forget_dismissed(struct delivery *d)
 {
     struct mt_dismissed dismissed = {0};
     enum mt_status status = mt_dismissed_load(d->settings->dataroot, &dismissed);
     if (status == MT_OK && mt_dismissed_drop(&dismissed, has_ended, d) && !d->dry_run)
         status = mt_dismissed_save(d->settings->dataroot, &dismissed);
+    if (status != MT_OK)
+        tell_failure(MT_DISMISSED_PATH, status, d);
     mt_dismissed_free(&dismissed);
     return status;
 }
 
-static enum mt_status forget_all(const struct delivery *d)
+static enum mt_status forget_all(struct delivery *d)
 {
     struct mt_dismissed none = {0};
     enum mt_status status = mt_dismissed_new(&none);
     if (status == MT_OK)
         status = mt_dismissed_save(d->settings->dataroot, &none);
+    if (status != MT_OK)
+        tell_failure(MT_DISMISSED_PATH, status, d);
     mt_dismissed_free(&none);
     return status;
 }

@@ -10,7 +10,7 @@
  * mark. A card without a mark is the user's own and is not touched, but for the ones that the
  * initializer before this project wrote: an output directory of an allowed token that holds nothing
  * but connection.yml is taken over where the look names its job, and removed once OOD has marked
- * the session completed.
+ * the session completed or deleted its db file (which it does only after that).
  */
 #ifndef MT_DELIVER_H
 #define MT_DELIVER_H
@@ -42,14 +42,19 @@ typedef void mt_event_fn(const struct mt_event *event, void *arg);
  * changed to one made from it.
  *
  * `dry_run` tells the same and changes nothing. Failures of single cards are told and the others
- * go on. MT_OK; MT_NOMEM, MT_CRYPTO; MT_IO, MT_UNSAFE: the data root itself can't be used (told
- * too).
+ * go on. Where something is to be written or removed, one process of the user at a time does it.
+ *
+ * MT_OK; MT_NOMEM, MT_CRYPTO; MT_BUSY: another process had the lock for too long; MT_IO, MT_UNSAFE:
+ * the data root, db/ or the list of dismissed cards can't be used. The last three are told, too.
  */
 MT_NODISCARD MT_NONNULL(1, 2, 4) enum mt_status
     mt_deliver(struct mt_specs *specs, const struct mt_settings *settings, bool dry_run,
                mt_event_fn *tell, void *arg);
 
-/* Removes every card of ours, whatever its job does, and the list of dismissed ones. As above. */
+/*
+ * Removes every card of ours under an allowed token, whatever its job does, and the list of
+ * dismissed ones. Statuses as above.
+ */
 MT_NODISCARD MT_NONNULL(1, 3) enum mt_status
     mt_deliver_nothing(const struct mt_settings *settings, bool dry_run, mt_event_fn *tell,
                        void *arg);

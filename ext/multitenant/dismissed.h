@@ -13,6 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Where the list is, below the data root. */
+#define MT_DISMISSED_PATH "batch_connect/multitenant.dismissed"
+
 /* One of them. Texts are borrowed. */
 struct mt_dismissal {
     const char *cluster;

@@ -29,8 +29,8 @@ MT_NODISCARD MT_NONNULL_ALL enum mt_envelope mt_envelope_of(const char *payload,
  *
  * MT_OK: *reason is MT_REASON_ok and the caller owns *out, or *reason tells what is wrong with the
  * payload (envelope_not_accepted, envelope_unavailable, bad_base64, bad_cipher, bad_gzip,
- * too_large, bad_message) and *out is zeroed. MT_NOMEM, MT_CRYPTO: our own fault. Thread-safe;
- * leaves nothing in OpenSSL's error queue.
+ * too_large, bad_message) and *out is zeroed. MT_NOMEM, MT_CRYPTO, MT_INTERNAL: our own fault.
+ * Thread-safe; leaves nothing in OpenSSL's error queue.
  */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status
 mt_envelope_open(const struct mt_record *record, const struct mt_jobname *name, unsigned accepted,

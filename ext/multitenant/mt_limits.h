@@ -29,8 +29,8 @@
 /* Bytes of one record line. A name of control characters alone is written as six bytes for one. */
 #define MT_RECORD_LINE_MAX (16 * 1024)
 
-/* Bytes that are read of all records together. Each job in them occupies a CPU while it runs, so
- * this is tens of thousands of running shares. */
+/* Bytes that are read of all records together: ten thousand of the longest lines. The query program
+ * writes the names of some hundred jobs of one publisher, and of more of his none. */
 #define MT_RECORDS_MAX (64 * 1024 * 1024)
 
 /* Clusters whose streams one input may hold. */

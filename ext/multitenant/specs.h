@@ -55,8 +55,8 @@ struct mt_specs {
  * have a card (duplicate_session for the others); if several publishers named it, each card gets an
  * id of its own, made from cluster, job and session id.
  *
- * `last` may be NULL and stays as it is. MT_OK: the caller owns *out; MT_NOMEM, MT_CRYPTO: *out is
- * NULL. Thread-safe.
+ * `last` may be NULL and stays as it is. MT_OK: the caller owns *out; MT_NOMEM, MT_CRYPTO,
+ * MT_INTERNAL: *out is NULL. Thread-safe.
  */
 MT_NODISCARD MT_NONNULL(2, 3, 4, 5) enum mt_status
     mt_specs_next(const struct mt_specs *last, const struct mt_streams *streams,
