@@ -127,9 +127,8 @@ bool mt_db_parse(const char *text, size_t len, struct mt_db *out)
     out->json = json_loadb(text, len, 0, NULL);
     out->token = json_string_value(json_object_get(out->json, "token"));
     out->job_id = json_string_value(json_object_get(out->json, "job_id"));
-    out->cluster = json_string_value(json_object_get(out->json, "cluster_id"));
     out->completed = json_is_true(json_object_get(out->json, "cache_completed"));
-    return out->token && out->job_id && out->cluster;
+    return out->token && out->job_id;
 }
 
 bool mt_db_same(const char *a, size_t a_len, const char *b, size_t b_len)

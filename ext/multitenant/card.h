@@ -56,7 +56,6 @@ MT_NODISCARD MT_NONNULL_ALL bool mt_mark_parse(const char *text, size_t len, str
 struct mt_db {
     json_t *json;
     const char *token;
-    const char *cluster; /* OOD's id; the old initializer wrote Slurm's name */
     const char *job_id;
     bool completed; /* OOD has seen the job's end */
 };

@@ -28,9 +28,7 @@ static struct mt_share *heir_of(const struct scene *s, const struct mt_found *fo
         if (!mt_share_is_due(share))
             continue;
         (void)snprintf(job_id, sizeof job_id, "%lu", (unsigned long)share->record.job_id);
-        bool cluster = strcmp(found->db_cluster, share->ood_cluster) == 0 ||
-                       strcmp(found->db_cluster, share->record.cluster) == 0;
-        if (cluster && strcmp(job_id, found->db_job_id) == 0 &&
+        if (strcmp(job_id, found->db_job_id) == 0 &&
             strcmp(share->message.session, found->id) == 0 &&
             strcmp(share->message.delivery, found->token) == 0)
             return share;

@@ -28,7 +28,6 @@ static void found_free(struct mt_found *found)
     free(found->dir);
     free(found->token);
     free(found->db_job_id);
-    free(found->db_cluster);
     json_decref(found->mark.json);
 }
 
@@ -95,8 +94,7 @@ static enum mt_status look_at_db(const struct walk *walk, struct mt_found *found
             found->has_db = true;
             found->db_completed = db.completed;
             found->db_job_id = strdup(db.job_id);
-            found->db_cluster = strdup(db.cluster);
-            status = found->db_job_id && found->db_cluster ? MT_OK : MT_NOMEM;
+            status = found->db_job_id ? MT_OK : MT_NOMEM;
         }
     }
     json_decref(db.json);

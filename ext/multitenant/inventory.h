@@ -29,7 +29,6 @@ struct mt_found {
     struct mt_mark mark; /* MT_OURS */
     bool has_db;         /* there is a db file of this id, and of this token or of none */
     char *db_job_id;     /* its job; NULL: it does not say */
-    char *db_cluster;    /* its OOD cluster id, or NULL */
     bool db_gone;        /* there is no db file of this id */
     bool db_completed;
     enum mt_fate fate;

@@ -106,9 +106,16 @@ class TestRemoval < MultiTenantTest
   end
 
   def test_a_cluster_that_ood_does_not_know_any_more
-    @viewer.clusters = []
+    @viewer.clusters = [%w[other other]]
     assert_equal %w[ok unknown_cluster], @viewer.look(stream(job(7)), deliver: false).codes['7']
     assert_removed @viewer.look(stream(job(7)))
+  end
+
+  # A login node that shares the home is not a dashboard's host.
+  def test_where_no_cluster_of_oods_is_known_at_all
+    @viewer.clusters = []
+    assert_equal %w[ok unknown_cluster], @viewer.look(stream(job(7)), deliver: false).codes['7']
+    assert_kept stream(job(7))
   end
 
   # A process that has just started knows of no job that a silent cluster had.
