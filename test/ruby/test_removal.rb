@@ -106,7 +106,7 @@ class TestRemoval < MultiTenantTest
   end
 
   def test_a_cluster_that_ood_does_not_know_any_more
-    @viewer.clusters = [%w[other other]]
+    @viewer.clusters = [MultiTenant::Clusters::Cluster.new('other', 'other', nil)]
     assert_equal %w[ok unknown_cluster], @viewer.look(stream(job(7)), deliver: false).codes['7']
     assert_removed @viewer.look(stream(job(7)))
   end
