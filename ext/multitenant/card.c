@@ -2,6 +2,7 @@
 #include "card.h"
 
 #include "buf.h"
+#include "json.h"
 #include "mt_limits.h"
 
 #include <stdio.h>
@@ -107,35 +108,41 @@ enum mt_status mt_card_render(const struct mt_share *share, struct mt_card *out)
     return MT_NOMEM;
 }
 
-bool mt_mark_parse(const char *text, size_t len, struct mt_mark *out)
+enum mt_status mt_mark_parse(const char *text, size_t len, struct mt_mark *out)
 {
     json_int_t job_id = -1;
     json_int_t uid = -1;
     memset(out, 0, sizeof *out);
-    out->json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-    if (!out->json || json_unpack(out->json, "{s:s, s:s, s:I, s:I}", "cluster", &out->cluster,
-                                  "wckey", &out->wckeys, "job", &job_id, "uid", &uid) != 0)
-        return false;
+    enum mt_status status = mt_json_load(text, len, &out->json);
+    if (status != MT_OK)
+        return status;
+    if (json_unpack(out->json, "{s:s, s:s, s:I, s:I}", "cluster", &out->cluster, "wckey",
+                    &out->wckeys, "job", &job_id, "uid", &uid) != 0)
+        return MT_MALFORMED;
     out->job_id = (uint32_t)job_id;
     out->uid = (uint32_t)uid;
-    return job_id > 0 && job_id <= UINT32_MAX && uid >= 0 && uid <= UINT32_MAX;
+    bool ok = job_id > 0 && job_id <= UINT32_MAX && uid >= 0 && uid <= UINT32_MAX;
+    return ok ? MT_OK : MT_MALFORMED;
 }
 
-bool mt_db_parse(const char *text, size_t len, struct mt_db *out)
+enum mt_status mt_db_parse(const char *text, size_t len, struct mt_db *out)
 {
     memset(out, 0, sizeof *out);
-    out->json = json_loadb(text, len, 0, NULL);
+    enum mt_status status = mt_json_load(text, len, &out->json);
+    if (status != MT_OK)
+        return status;
     out->token = json_string_value(json_object_get(out->json, "token"));
     out->job_id = json_string_value(json_object_get(out->json, "job_id"));
     out->completed = json_is_true(json_object_get(out->json, "cache_completed"));
-    return out->token && out->job_id;
+    return out->token && out->job_id ? MT_OK : MT_MALFORMED;
 }
 
 bool mt_db_same(const char *a, size_t a_len, const char *b, size_t b_len)
 {
-    json_t *x = json_loadb(a, a_len, 0, NULL);
-    json_t *y = json_loadb(b, b_len, 0, NULL);
-    bool same = x && y && json_equal(x, y);
+    json_t *x = NULL;
+    json_t *y = NULL;
+    bool same = mt_json_load(a, a_len, &x) == MT_OK && mt_json_load(b, b_len, &y) == MT_OK &&
+                json_equal(x, y);
     json_decref(x);
     json_decref(y);
     return same;

@@ -49,8 +49,10 @@ struct mt_mark {
     uint32_t uid;
 };
 
-/* Reads a mark; false: it is none. The caller releases out->json in any case. */
-MT_NODISCARD MT_NONNULL_ALL bool mt_mark_parse(const char *text, size_t len, struct mt_mark *out);
+/* Reads a mark. MT_OK; MT_MALFORMED: it is none; MT_NOMEM. The caller releases out->json in any
+ * case. */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_mark_parse(const char *text, size_t len,
+                                                         struct mt_mark *out);
 
 /* What a db file says that tells whose it is. Texts borrow from `json`. */
 struct mt_db {
@@ -60,8 +62,9 @@ struct mt_db {
     bool completed; /* OOD has seen the job's end */
 };
 
-/* Reads a db file; false: it is none. The caller releases out->json in any case. */
-MT_NODISCARD MT_NONNULL_ALL bool mt_db_parse(const char *text, size_t len, struct mt_db *out);
+/* Reads a db file. Statuses and ownership as mt_mark_parse. */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_db_parse(const char *text, size_t len,
+                                                       struct mt_db *out);
 
 /* Whether two db files say the same, whatever their white space and order. */
 MT_NODISCARD MT_NONNULL_ALL bool mt_db_same(const char *a, size_t a_len, const char *b,

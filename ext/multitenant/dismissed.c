@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "dismissed.h"
 
+#include "json.h"
 #include "mt_limits.h"
 #include "store.h"
 
@@ -33,11 +34,11 @@ static enum mt_status parse(const char *text, size_t len, struct mt_dismissed *o
     size_t i;
     json_t *entry;
     struct mt_dismissal ignored;
-    out->list = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-    bool ok = json_is_array(out->list);
+    enum mt_status status = mt_json_load(text, len, &out->list);
+    bool ok = status == MT_OK && json_is_array(out->list);
     json_array_foreach(out->list, i, entry) ok = ok && read_entry(entry, &ignored);
-    if (ok)
-        return MT_OK;
+    if (ok || status == MT_NOMEM)
+        return status;
     json_decref(out->list);
     return mt_dismissed_new(out);
 }

@@ -102,11 +102,12 @@ static enum mt_status db_is_foreign(const struct scene *s, const struct mt_share
     }
     enum mt_status status = s->db < 0 ? MT_OK : mt_store_read(s->db, id, &file);
     if (status == MT_OK && file.found) {
+        status = mt_db_parse(file.bytes.data ? file.bytes.data : "", file.bytes.len, &db);
         (void)snprintf(job_id, sizeof job_id, "%lu", (unsigned long)share->record.job_id);
-        bool ours = file.bytes.data && mt_db_parse(file.bytes.data, file.bytes.len, &db) &&
-                    strcmp(db.token, share->message.delivery) == 0 &&
-                    strcmp(db.job_id, job_id) == 0;
-        *foreign = !ours;
+        *foreign = status != MT_OK || strcmp(db.token, share->message.delivery) != 0 ||
+                   strcmp(db.job_id, job_id) != 0;
+        if (status == MT_MALFORMED)
+            status = MT_OK;
     }
     json_decref(db.json);
     mt_buf_wipe(&file.bytes);

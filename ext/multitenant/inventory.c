@@ -71,9 +71,13 @@ static enum mt_status classify(int dir, struct mt_found *found, bool *empty)
     if (found->owner == MT_LEGACY && !is_file(dir, MT_CARD_CONNECTION))
         found->owner = MT_FOREIGN;
     status = mt_store_read(dir, MT_CARD_MARK, &mark);
-    if (status == MT_OK && mark.found && mark.bytes.data &&
-        mt_mark_parse(mark.bytes.data, mark.bytes.len, &found->mark))
-        found->owner = MT_OURS;
+    if (status == MT_OK && mark.found && mark.bytes.data) {
+        status = mt_mark_parse(mark.bytes.data, mark.bytes.len, &found->mark);
+        if (status == MT_OK)
+            found->owner = MT_OURS;
+        else if (status == MT_MALFORMED)
+            status = MT_OK;
+    }
     mt_buf_wipe(&mark.bytes);
     return status;
 }
@@ -88,9 +92,11 @@ static enum mt_status look_at_db(const struct walk *walk, struct mt_found *found
         status = mt_store_read(walk->db, found->id, &file);
     found->db_gone = status == MT_OK && !file.found;
     if (status == MT_OK && file.found) {
-        if (!mt_db_parse(file.bytes.data ? file.bytes.data : "", file.bytes.len, &db))
+        status = mt_db_parse(file.bytes.data ? file.bytes.data : "", file.bytes.len, &db);
+        if (status == MT_MALFORMED) {
+            status = MT_OK;
             found->has_db = found->owner == MT_OURS;
-        else if (strcmp(db.token, found->token) == 0) {
+        } else if (status == MT_OK && strcmp(db.token, found->token) == 0) {
             found->has_db = true;
             found->db_completed = db.completed;
             found->db_job_id = strdup(db.job_id);

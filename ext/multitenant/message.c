@@ -2,6 +2,7 @@
 #include "message.h"
 
 #include "buf.h"
+#include "json.h"
 #include "mt_limits.h"
 
 #include <stdio.h>
@@ -63,14 +64,8 @@ static enum mt_status to_json(const char *text, size_t len, struct mt_buf *json,
 
 static enum mt_status load_object(const char *text, size_t len, json_t **out)
 {
-    json_error_t error;
-    *out = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-    if (!*out) {
-        bool no_memory =
-            error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory;
-        return no_memory ? MT_NOMEM : MT_MALFORMED;
-    }
-    return json_is_object(*out) ? MT_OK : MT_MALFORMED;
+    enum mt_status status = mt_json_load(text, len, out);
+    return status == MT_OK && !json_is_object(*out) ? MT_MALFORMED : status;
 }
 
 static bool is_c_string(const json_t *value)

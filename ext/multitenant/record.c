@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "record.h"
 
+#include "json.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,14 +67,14 @@ static bool get_group(const json_t *object, struct mt_record *record)
     return true;
 }
 
-/* The bytes of a name that was written as U+0000 to U+00FF; NULL: a character beyond, no memory. */
-static json_t *decode_binary(const char *text, size_t len)
+/* The bytes of a name that was written as U+0000 to U+00FF. MT_MALFORMED: a character beyond. */
+static enum mt_status decode_binary(const char *text, size_t len, json_t **out)
 {
+    enum mt_status status = MT_MALFORMED;
     char *bytes = malloc(len + 1);
-    json_t *out = NULL;
     size_t n = 0;
     if (!bytes)
-        return NULL;
+        return MT_NOMEM;
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         if (c >= 0x80) {
@@ -82,45 +84,48 @@ static json_t *decode_binary(const char *text, size_t len)
         }
         bytes[n++] = (char)c;
     }
-    out = json_stringn_nocheck(bytes, n);
+    *out = json_stringn_nocheck(bytes, n);
+    status = *out ? MT_OK : MT_NOMEM;
 out:
     free(bytes);
-    return out;
+    return status;
 }
 
-static bool get_name(struct mt_record *record)
+static enum mt_status get_name(struct mt_record *record)
 {
+    enum mt_status status = MT_OK;
     json_t *value = json_object_get(record->json, "name");
     if (!json_is_string(value))
-        return false;
+        return MT_MALFORMED;
     record->binary = json_is_true(json_object_get(record->json, "binary"));
-    record->name_json = record->binary
-                            ? decode_binary(json_string_value(value), json_string_length(value))
-                            : json_incref(value);
-    if (!record->name_json)
-        return false;
+    if (record->binary)
+        status =
+            decode_binary(json_string_value(value), json_string_length(value), &record->name_json);
+    else
+        record->name_json = json_incref(value);
     record->name = json_string_value(record->name_json);
     record->name_len = json_string_length(record->name_json);
-    return true;
+    return status;
 }
 
-/* Takes its own reference of `json`. On false the record still has to be freed. */
-static bool parse_job(json_t *json, const struct mt_stream *stream, struct mt_record *out)
+/* Takes its own reference of `json`; whatever comes of it, the record has to be freed. */
+static enum mt_status parse_job(json_t *json, const struct mt_stream *stream, struct mt_record *out)
 {
     memset(out, 0, sizeof *out);
     out->json = json_incref(json);
     out->out_of_time = json_is_true(json_object_get(json, "out_of_time"));
     if (json_object_get(json, "wckey") && !get_name_text(json, "wckey", &out->wckey))
-        return false;
-    return get_name_text(json, "cluster", &out->cluster) &&
-           strcmp(out->cluster, stream->cluster) == 0 && get_u32(json, "job_id", &out->job_id) &&
-           out->job_id > 0 && get_text(json, "user", &out->user) &&
-           get_u32(json, "uid", &out->uid) && get_name(out) &&
-           get_integer(json, "start", 0, INT64_MAX, &out->start) &&
-           get_integer(json, "end", 0, INT64_MAX, &out->end) &&
-           get_u32(json, "restarts", &out->restarts) && get_group(json, out) &&
-           get_answer(json, "publisher_in_group", false, &out->publisher_in_group) &&
-           get_answer(json, "publisher_allowed", true, &out->publisher_allowed);
+        return MT_MALFORMED;
+    bool ok = get_name_text(json, "cluster", &out->cluster) &&
+              strcmp(out->cluster, stream->cluster) == 0 && get_u32(json, "job_id", &out->job_id) &&
+              out->job_id > 0 && get_text(json, "user", &out->user) &&
+              get_u32(json, "uid", &out->uid) &&
+              get_integer(json, "start", 0, INT64_MAX, &out->start) &&
+              get_integer(json, "end", 0, INT64_MAX, &out->end) &&
+              get_u32(json, "restarts", &out->restarts) && get_group(json, out) &&
+              get_answer(json, "publisher_in_group", false, &out->publisher_in_group) &&
+              get_answer(json, "publisher_allowed", true, &out->publisher_allowed);
+    return ok ? get_name(out) : MT_MALFORMED;
 }
 
 static bool wckeys_ok(const json_t *wckeys)
@@ -218,7 +223,7 @@ static enum mt_status add_job(struct mt_stream *stream, json_t *json)
         stream->records = records;
     }
     struct mt_record *record = &stream->records[stream->count++];
-    return parse_job(json, stream, record) ? MT_OK : MT_MALFORMED;
+    return parse_job(json, stream, record);
 }
 
 static enum mt_status add_end(const json_t *json, struct mt_stream **open)
@@ -240,10 +245,13 @@ static enum mt_status add_end(const json_t *json, struct mt_stream **open)
 static enum mt_status add_line(struct mt_streams *streams, const char *line, size_t len,
                                struct mt_stream **open)
 {
-    enum mt_status status = MT_MALFORMED;
     json_t *json = NULL;
+    enum mt_status status = MT_MALFORMED;
     if (len <= MT_RECORD_LINE_MAX)
-        json = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+        status = mt_json_load(line, len, &json);
+    if (status != MT_OK)
+        return status;
+    status = MT_MALFORMED;
     switch (kind_of(json)) {
     case LINE_HEADER:
         status = add_header(streams, json, open);

@@ -71,7 +71,10 @@ static enum mt_status make_root(const char *path)
         if (path[i] != '/' && path[i] != '\0')
             continue;
         part[i] = '\0';
-        if (mkdir(part, DIR_MODE) != 0 && errno != EEXIST)
+        int rc = mkdir(part, DIR_MODE);
+        if (rc == 0)
+            rc = chmod(part, DIR_MODE);
+        if (rc != 0 && errno != EEXIST)
             return MT_IO;
         part[i] = path[i];
     }

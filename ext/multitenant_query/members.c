@@ -1,134 +1,142 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "members.h"
 
+#include <inttypes.h>
 #include <pthread.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct question {
-    uid_t uid;
-    char *group; /* NULL: none */
-    bool want_user;
-    size_t turn; /* how many questions of the same publisher come before */
-    size_t index;
-    struct mt_member_answer answer; /* under `lock` */
-};
+enum { WORKERS_MAX = 4 };
 
-struct known_user {
-    uid_t uid;
+/* Nanoseconds. A dashboard waits for the slow ones; what is given up has its next chance soon, and
+ * from the name service's cache. */
+#define SECOND INT64_C(1000000000)
+#define ANOTHER_AFTER (3 * SECOND / 10)
+#define GIVE_UP_AFTER SECOND
+
+/* One user, or one group. */
+struct look_up {
+    uid_t uid;         /* the user; of a group the publisher whose turn comes first */
+    const char *group; /* NULL: a user */
+    bool queued;
+    /* under `lock` */
+    bool taken;
+    bool done; /* what follows is set, for good */
     enum mt_tri found;
     struct mt_user user;
+    struct mt_group entry;
 };
 
-struct known_group {
-    const char *name;
-    enum mt_tri found;
-    struct mt_group group;
+struct question {
+    uid_t uid;
+    char *group_name;      /* NULL: none */
+    struct look_up *user;  /* NULL: nothing is asked of the name service */
+    struct look_up *group; /* NULL: the job names none */
+    size_t turn;           /* how many questions of the same publisher come before */
+    size_t index;
+};
+
+struct worker {
+    struct mt_members *members;
+    pthread_t thread;
+    /* under `lock` */
+    bool running;
+    const struct look_up *in; /* NULL: in none */
+    int64_t since;            /* when it went into that, or began */
 };
 
 struct mt_members {
-    const char *publishers;
     struct question *questions;
+    struct question **order;
     size_t most;
     size_t count;
-    struct question **order;
 
-    /* the worker's alone while it runs */
-    struct known_user *users;
-    size_t user_count;
-    struct known_group *groups;
-    size_t group_count;
+    struct look_up *look_ups; /* none twice */
+    size_t look_up_count;
+    void *known;                /* tsearch's tree of them */
+    struct look_up *publishers; /* NULL: not asked for */
+    struct look_up **queue;     /* all of them, in turn */
+    size_t queued;
 
-    pthread_t worker;
-    bool started;
+    struct worker workers[WORKERS_MAX];
+    size_t worker_count; /* threads that were started */
+    size_t worker_most;
+
     pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool finished; /* under `lock` */
+    pthread_cond_t ended; /* a worker did */
+    size_t next;          /* under `lock`: all before this one in the queue are taken */
 };
 
-/* ---- the worker ---- */
-
-static const struct known_user *user_of(struct mt_members *m, uid_t uid)
+static int64_t nanoseconds(const struct timespec *at)
 {
-    for (size_t i = 0; i < m->user_count; i++) {
-        if (m->users[i].uid == uid)
-            return &m->users[i];
+    return at->tv_sec * SECOND + at->tv_nsec;
+}
+
+static int64_t now(void)
+{
+    struct timespec at = {0};
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return nanoseconds(&at);
+}
+
+/* ---- the workers ---- */
+
+static bool is_kept_by(const struct mt_members *m, uid_t uid)
+{
+    for (size_t i = 0; i < WORKERS_MAX; i++) {
+        if (m->workers[i].in && m->workers[i].in->uid == uid)
+            return true;
     }
-    struct known_user *user = &m->users[m->user_count++];
-    user->uid = uid;
-    user->found = mt_user_find(&user->user, uid);
-    return user;
+    return false;
 }
 
-static const struct known_group *group_of(struct mt_members *m, const char *name)
+/* The first that waits; one of a publisher who keeps a worker busy only where no other waits. */
+static struct look_up *first_waiting(struct mt_members *m)
 {
-    for (size_t i = 0; i < m->group_count; i++) {
-        if (strcmp(m->groups[i].name, name) == 0)
-            return &m->groups[i];
+    while (m->next < m->queued && m->queue[m->next]->taken)
+        m->next++;
+    for (size_t i = m->next; i < m->queued; i++) {
+        if (!m->queue[i]->taken && !is_kept_by(m, m->queue[i]->uid))
+            return m->queue[i];
     }
-    struct known_group *group = &m->groups[m->group_count++];
-    group->name = name;
-    group->found = mt_group_find(&group->group, name);
-    return group;
+    return m->next < m->queued ? m->queue[m->next] : NULL;
 }
 
-/* Nobody is in a group that does not exist, and a user who does not exist is in none. */
-static enum mt_tri is_member(const struct known_user *user, const struct known_group *group)
+/* Goes into a look-up, out of the one before; NULL: none waits. */
+static struct look_up *take(struct worker *worker)
 {
-    if (user->found == MT_TRI_NO || group->found == MT_TRI_NO)
-        return MT_TRI_NO;
-    if (user->found == MT_TRI_UNKNOWN || group->found == MT_TRI_UNKNOWN)
-        return MT_TRI_UNKNOWN;
-    return mt_user_in_group(&user->user, &group->group) ? MT_TRI_YES : MT_TRI_NO;
-}
-
-static bool needs_look_up(const struct mt_members *m, const struct question *question)
-{
-    return question->group || question->want_user || m->publishers;
-}
-
-/* What is known of a question without asking anybody: a job that names no group is in none. */
-static struct mt_member_answer at_first(const struct mt_members *m, const struct question *question)
-{
-    enum mt_tri group = question->group ? MT_TRI_UNKNOWN : MT_TRI_NO;
-    return (struct mt_member_answer){
-        .done = !needs_look_up(m, question),
-        .group_known = group,
-        .in_group = group,
-        .allowed = MT_TRI_UNKNOWN,
-    };
-}
-
-static struct mt_member_answer look_up(struct mt_members *m, const struct question *question)
-{
-    struct mt_member_answer answer = at_first(m, question);
-    if (answer.done)
-        return answer;
-    const struct known_user *user = user_of(m, question->uid);
-    answer.user = user->user.name;
-    if (question->group) {
-        const struct known_group *group = group_of(m, question->group);
-        answer.group_known = group->found;
-        answer.gid = group->group.entry.gr_gid;
-        answer.in_group = is_member(user, group);
-    }
-    if (m->publishers)
-        answer.allowed = is_member(user, group_of(m, m->publishers));
-    answer.done = true;
-    return answer;
+    worker->in = NULL;
+    struct look_up *taken = first_waiting(worker->members);
+    if (!taken)
+        return NULL;
+    taken->taken = true;
+    worker->in = taken;
+    worker->since = now();
+    return taken;
 }
 
 static void *work(void *argument)
 {
-    struct mt_members *m = argument;
-    for (size_t i = 0; i < m->count; i++) {
-        struct mt_member_answer answer = look_up(m, m->order[i]);
-        pthread_mutex_lock(&m->lock);
-        m->order[i]->answer = answer;
-        pthread_mutex_unlock(&m->lock);
-    }
+    struct worker *worker = argument;
+    struct mt_members *m = worker->members;
     pthread_mutex_lock(&m->lock);
-    m->finished = true;
+    for (struct look_up *taken; (taken = take(worker));) {
+        struct mt_user user = {0};
+        struct mt_group entry = {0};
+        pthread_mutex_unlock(&m->lock);
+        enum mt_tri found;
+        if (taken->group)
+            found = mt_group_find(&entry, taken->group);
+        else
+            found = mt_user_find(&user, taken->uid);
+        pthread_mutex_lock(&m->lock);
+        taken->found = found;
+        taken->user = user;
+        taken->entry = entry;
+        taken->done = true;
+    }
+    worker->running = false;
     pthread_cond_signal(&m->ended);
     pthread_mutex_unlock(&m->lock);
     return NULL;
@@ -166,6 +174,27 @@ static void take_turns(struct mt_members *m)
     qsort(m->order, m->count, sizeof *m->order, by_turn);
 }
 
+static void queue_add(struct mt_members *m, struct look_up *look_up, uid_t uid)
+{
+    if (!look_up || look_up->queued)
+        return;
+    look_up->uid = uid;
+    look_up->queued = true;
+    m->queue[m->queued++] = look_up;
+}
+
+static void queue_all(struct mt_members *m)
+{
+    const uid_t nobody = (uid_t)-1;
+    take_turns(m);
+    queue_add(m, m->publishers, nobody);
+    for (size_t i = 0; i < m->count; i++) {
+        const struct question *question = m->order[i];
+        queue_add(m, question->user, question->uid);
+        queue_add(m, question->group, question->uid);
+    }
+}
+
 /* ---- the asker ---- */
 
 static int make_locks(struct mt_members *m)
@@ -186,24 +215,50 @@ static int make_locks(struct mt_members *m)
     return error;
 }
 
+static int by_what(const void *left, const void *right)
+{
+    const struct look_up *a = left;
+    const struct look_up *b = right;
+    if (a->group && b->group)
+        return strcmp(a->group, b->group);
+    if (a->group || b->group)
+        return a->group ? 1 : -1;
+    return (a->uid > b->uid) - (a->uid < b->uid);
+}
+
+/* The one for a group, or for a user where `group` is NULL. Returns NULL without memory. */
+static struct look_up *look_up_of(struct mt_members *m, uid_t uid, const char *group)
+{
+    struct look_up *fresh = &m->look_ups[m->look_up_count];
+    *fresh = (struct look_up){.uid = uid, .group = group, .found = MT_TRI_UNKNOWN};
+    struct look_up **known = tsearch(fresh, &m->known, by_what);
+    if (!known)
+        return NULL;
+    if (*known == fresh)
+        m->look_up_count++;
+    return *known;
+}
+
 struct mt_members *mt_members_new(size_t most, const char *publishers)
 {
     struct mt_members *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
-    m->publishers = publishers;
+    if (make_locks(m) != 0) {
+        free(m);
+        return NULL;
+    }
+    const size_t look_ups = 2 * most + 2; /* a user and a group for each, publishers, a spare one */
     m->most = most;
+    m->worker_most = WORKERS_MAX;
     m->questions = calloc(most + 1, sizeof *m->questions);
     m->order = calloc(most + 1, sizeof *m->order);
-    m->users = calloc(most + 1, sizeof *m->users);
-    m->groups = calloc(most + 1, sizeof *m->groups); /* one for each, and `publishers` */
-    if (m->questions && m->order && m->users && m->groups && make_locks(m) == 0)
+    m->look_ups = calloc(look_ups, sizeof *m->look_ups);
+    m->queue = calloc(look_ups, sizeof *m->queue);
+    if (m->questions && m->order && m->look_ups && m->queue &&
+        (!publishers || (m->publishers = look_up_of(m, 0, publishers))))
         return m;
-    free(m->questions);
-    free(m->order);
-    free(m->users);
-    free(m->groups);
-    free(m);
+    mt_members_free(m);
     return NULL;
 }
 
@@ -212,63 +267,148 @@ bool mt_members_ask(struct mt_members *m, uid_t uid, const char *group, size_t l
     if (m->count == m->most)
         return false;
     struct question *question = &m->questions[m->count];
-    *question = (struct question){.uid = uid, .want_user = want_user, .index = m->count};
-    if (group && !(question->group = strndup(group, len)))
-        return false;
-    question->answer = at_first(m, question);
+    *question = (struct question){.uid = uid, .index = m->count};
     m->count++;
-    return true;
+    if ((group || want_user || m->publishers) && !(question->user = look_up_of(m, uid, NULL)))
+        return false;
+    if (!group)
+        return true;
+    question->group_name = strndup(group, len);
+    if (question->group_name)
+        question->group = look_up_of(m, uid, question->group_name);
+    return question->group != NULL;
 }
 
+static void start_worker(struct mt_members *m)
+{
+    struct worker *worker = &m->workers[m->worker_count];
+    worker->members = m;
+    worker->running = true;
+    worker->since = now();
+    if (pthread_create(&worker->thread, NULL, work, worker) == 0) {
+        m->worker_count++;
+        return;
+    }
+    worker->running = false;
+    m->worker_most = m->worker_count;
+}
+
+/* When the last of the workers that run went into its look-up; 0: none runs. */
+static int64_t last_progress(const struct mt_members *m)
+{
+    int64_t last = 0;
+    for (size_t i = 0; i < WORKERS_MAX; i++) {
+        if (m->workers[i].running && m->workers[i].since > last)
+            last = m->workers[i].since;
+    }
+    return last;
+}
+
+static void wait_until(struct mt_members *m, int64_t at)
+{
+    struct timespec when = {.tv_sec = at / SECOND, .tv_nsec = at % SECOND};
+    pthread_cond_timedwait(&m->ended, &m->lock, &when);
+}
+
+/*
+ * When all workers are late one more is started, and where that is of no use all are given up.
+ * Who gives more time on the command line gives the slow ones more of it.
+ */
 bool mt_members_run(struct mt_members *m, const struct timespec *until)
 {
-    take_turns(m);
-    m->started = pthread_create(&m->worker, NULL, work, m) == 0;
-    if (!m->started)
-        work(m); /* no thread to be had: the hard deadline alone holds */
+    const int64_t end = nanoseconds(until);
+    const int64_t left = end - now();
+    const int64_t another = left / 4 < ANOTHER_AFTER ? left / 4 : ANOTHER_AFTER;
+    const int64_t give_up = left / 3 > GIVE_UP_AFTER ? left / 3 : GIVE_UP_AFTER;
 
-    int error = 0;
+    queue_all(m);
+    start_worker(m);
+    if (m->worker_count == 0)
+        work(&m->workers[0]); /* no thread to be had: the hard deadline alone holds */
+
+    int64_t last;
     pthread_mutex_lock(&m->lock);
-    while (!m->finished && error == 0)
-        error = pthread_cond_timedwait(&m->ended, &m->lock, until);
-    bool finished = m->finished;
+    while ((last = last_progress(m)) != 0) {
+        bool more = m->worker_count < m->worker_most && first_waiting(m);
+        int64_t late = last + (more ? another : give_up);
+        int64_t at = late < end ? late : end;
+        if (now() < at)
+            wait_until(m, at);
+        else if (more && at < end)
+            start_worker(m);
+        else
+            break;
+    }
     pthread_mutex_unlock(&m->lock);
-    return finished;
+    return last == 0;
 }
 
+/* Nobody is in a group that does not exist, and a user who does not exist is in none. */
+static enum mt_tri is_member(const struct look_up *user, const struct look_up *group)
+{
+    if (user->found == MT_TRI_NO || group->found == MT_TRI_NO)
+        return MT_TRI_NO;
+    if (user->found == MT_TRI_UNKNOWN || group->found == MT_TRI_UNKNOWN)
+        return MT_TRI_UNKNOWN;
+    return mt_user_in_group(&user->user, &group->entry) ? MT_TRI_YES : MT_TRI_NO;
+}
+
+static bool is_done(const struct look_up *look_up)
+{
+    return !look_up || look_up->done;
+}
+
+/* A job that names no group is in none. */
 void mt_members_answer(struct mt_members *m, size_t index, struct mt_member_answer *answer)
 {
+    const struct question *question = &m->questions[index];
+    const struct look_up *user = question->user;
+    const struct look_up *group = question->group;
+
     pthread_mutex_lock(&m->lock);
-    *answer = m->questions[index].answer;
+    *answer = (struct mt_member_answer){
+        .done = is_done(user) && is_done(group) && is_done(m->publishers),
+        .group_known = group ? group->found : MT_TRI_NO,
+        .gid = group ? group->entry.entry.gr_gid : 0,
+        .in_group = group ? is_member(user, group) : MT_TRI_NO,
+        .allowed = m->publishers ? is_member(user, m->publishers) : MT_TRI_UNKNOWN,
+        .user = user ? user->user.name : NULL,
+    };
     pthread_mutex_unlock(&m->lock);
 }
 
-/* Is the worker done for good, or was it never there? */
+/* Are the workers done for good, or were they never there? */
 static bool is_idle(struct mt_members *m)
 {
-    if (!m->started)
-        return true;
     pthread_mutex_lock(&m->lock);
-    bool finished = m->finished;
+    bool idle = last_progress(m) == 0;
     pthread_mutex_unlock(&m->lock);
-    return finished && pthread_join(m->worker, NULL) == 0;
+    for (size_t i = 0; idle && i < m->worker_count; i++)
+        idle = pthread_join(m->workers[i].thread, NULL) == 0;
+    return idle;
+}
+
+static void keep(void *look_up)
+{
+    (void)look_up; /* the tree borrows it */
 }
 
 void mt_members_free(struct mt_members *m)
 {
     if (!m || !is_idle(m))
         return;
+    tdestroy(m->known, keep);
     for (size_t i = 0; i < m->count; i++)
-        free(m->questions[i].group);
-    for (size_t i = 0; i < m->user_count; i++)
-        mt_user_free(&m->users[i].user);
-    for (size_t i = 0; i < m->group_count; i++)
-        mt_group_free(&m->groups[i].group);
+        free(m->questions[i].group_name);
+    for (size_t i = 0; i < m->look_up_count; i++) {
+        mt_user_free(&m->look_ups[i].user);
+        mt_group_free(&m->look_ups[i].entry);
+    }
     pthread_cond_destroy(&m->ended);
     pthread_mutex_destroy(&m->lock);
     free(m->questions);
     free(m->order);
-    free(m->users);
-    free(m->groups);
+    free(m->look_ups);
+    free(m->queue);
     free(m);
 }

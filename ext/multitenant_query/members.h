@@ -2,10 +2,12 @@
 /*
  * Who belongs to which group: the name service's answers for all jobs of a run, with a time limit.
  *
- * A thread of its own does the look-ups, so that a name service that hangs costs the answers that
- * are still missing and nothing else. Each user and each group is looked up once. The jobs of
- * different publishers take turns: somebody with thousands of jobs of as many groups makes the
- * others wait for one of his look-ups at a time.
+ * Threads of its own do the look-ups, each user and each group once, so that a name service that
+ * hangs costs the answers that are still missing and nothing else. One at a time; only where a
+ * look-up lasts (0.3 s, or a quarter of the time where that is less) another goes on with the rest,
+ * up to four. The jobs of different publishers take turns, and whoever keeps a thread busy comes
+ * after the others: neither thousands of groups nor one that hangs makes them wait for long. (A
+ * client library of a name service that lets one thread in at a time makes them wait all the same.)
  *
  * Use: _new, _ask for each job, _run, _answer for each, _free; all from one thread.
  */
@@ -22,7 +24,7 @@
 struct mt_members;
 
 struct mt_member_answer {
-    bool done;               /* false: not looked up in time */
+    bool done;               /* false: not all was looked up in time */
     enum mt_tri group_known; /* MT_TRI_YES: gid is set; MT_TRI_NO: none named, or no such group */
     gid_t gid;
     enum mt_tri in_group; /* is the publisher a member of the group that the job names */
@@ -44,7 +46,11 @@ MT_NODISCARD struct mt_members *mt_members_new(size_t most, const char *publishe
 MT_NODISCARD MT_NONNULL(1) bool mt_members_ask(struct mt_members *members, uid_t uid,
                                                const char *group, size_t len, bool want_user);
 
-/* Looks all up, once. Returns at `until` (CLOCK_MONOTONIC) at the latest: were all answered? */
+/*
+ * Looks all up, once. Returns at `until` (CLOCK_MONOTONIC) at the latest: were all answered? False
+ * sooner where only look-ups are left that last for more than 1 s (or a third of the time where
+ * that is more), or all four threads are in such ones.
+ */
 MT_NODISCARD MT_NONNULL_ALL bool mt_members_run(struct mt_members *members,
                                                 const struct timespec *until);
 

@@ -3,6 +3,7 @@
 
 #include "deadline.h"
 #include "errlog.h"
+#include "jobname.h"
 #include "mt_limits.h"
 #include "slurm_compat.h"
 #include "slurm_failure.h"
@@ -14,12 +15,12 @@
 #include <sysexits.h>
 #include <time.h>
 
-/* A job that slurmdbd named. Its texts borrow from slurmdbd's answer. */
+/* A job that slurmdbd named. `user` borrows from slurmdbd's answer. */
 struct wanted {
     uint32_t job_id;
     uint32_t uid;
     const char *user;
-    const char *wckey;
+    const char *wckey; /* one of the keys asked for */
     bool taken;
 };
 
@@ -52,9 +53,9 @@ static int list_add(mt_slurm_list list, const char *prefix, const char *text)
 }
 
 /*
- * wckey_list: slurmdbd compares exactly, and a default key is stored as "*key". cluster_list: none
- * means all clusters. db_flags: zero means jobs that no scheduler started. The times: without them
- * MaxQueryTimeRange counts from the epoch (_get_jobs_cond, src/slurmdbd/proc_req.c).
+ * wckey_list: a default key is stored as "*key"; asked_key says how they compare. cluster_list:
+ * none means all clusters. db_flags: zero means jobs that no scheduler started. The times: without
+ * them MaxQueryTimeRange counts from the epoch (_get_jobs_cond, src/slurmdbd/proc_req.c).
  */
 static int fill_condition(slurmdb_job_cond_t *cond, const char *cluster,
                           const char (*keys)[MT_OPTION_KEY_MAX + 1], size_t key_count)
@@ -116,7 +117,27 @@ static void drop_doubles(struct wanteds *wanteds)
     wanteds->count = kept;
 }
 
-static int read_rows(struct wanteds *wanteds, mt_slurm_list rows)
+/*
+ * The one of `keys` that a job has, NULL: none. MariaDB compares with a collation, for which case,
+ * accents and blanks at the end are nothing; to the readers of records another spelling is another
+ * key.
+ */
+static const char *asked_key(const char *wckey, const char (*keys)[MT_OPTION_KEY_MAX + 1],
+                             size_t key_count)
+{
+    if (!wckey)
+        return NULL;
+    if (*wckey == '*')
+        wckey++;
+    for (size_t i = 0; i < key_count; i++) {
+        if (strcmp(keys[i], wckey) == 0)
+            return keys[i];
+    }
+    return NULL;
+}
+
+static int read_rows(struct wanteds *wanteds, mt_slurm_list rows,
+                     const char (*keys)[MT_OPTION_KEY_MAX + 1], size_t key_count)
 {
     int count = slurm_list_count(rows);
     if (count <= 0)
@@ -126,11 +147,14 @@ static int read_rows(struct wanteds *wanteds, mt_slurm_list rows)
         return no_memory();
     mt_slurm_iter iter = slurm_list_iterator_create(rows);
     for (slurmdb_job_rec_t *row; (row = slurm_list_next(iter));) {
+        const char *wckey = asked_key(row->wckey, keys, key_count);
+        if (!wckey)
+            continue;
         wanteds->items[wanteds->count++] = (struct wanted){
             .job_id = row->jobid,
             .uid = row->uid,
             .user = row->user,
-            .wckey = row->wckey,
+            .wckey = wckey,
         };
     }
     slurm_list_iterator_destroy(iter);
@@ -150,11 +174,6 @@ static bool is_running(const slurm_job_info_t *info)
            (info->job_state & not_yet_or_no_more) == 0;
 }
 
-static char *copy(const char *text)
-{
-    return strdup(text ? text : "");
-}
-
 static void job_free(struct mt_job *job)
 {
     free(job->name);
@@ -166,15 +185,14 @@ static void job_free(struct mt_job *job)
 /* *jobs has room for each that is wanted, once. */
 static int job_add(struct mt_jobs *jobs, const slurm_job_info_t *info, struct wanted *wanted)
 {
-    const char *key = wanted->wckey && *wanted->wckey == '*' ? wanted->wckey + 1 : wanted->wckey;
     struct mt_job job = {
         .job_id = info->job_id,
         .uid = info->user_id,
         .restarts = info->restart_cnt,
         .start = (int64_t)info->start_time,
         .end = info->time_limit == INFINITE ? 0 : (int64_t)info->end_time,
-        .name = copy(info->name),
-        .wckey = copy(key),
+        .name = strdup(info->name ? info->name : ""),
+        .wckey = strdup(wanted->wckey),
         .user = wanted->user && *wanted->user ? strdup(wanted->user) : NULL,
     };
     if (!job.name || !job.wckey || (wanted->user && *wanted->user && !job.user)) {
@@ -188,14 +206,15 @@ static int job_add(struct mt_jobs *jobs, const slurm_job_info_t *info, struct wa
 
 /*
  * Takes from an answer the jobs that are wanted of one submitter. The answer to the id of an array
- * or het job holds its other members too, and that for a submitter all of his jobs.
+ * or het job holds its other members too, and that for a submitter all of his jobs. A job of
+ * another's has an id that slurmctld gave out again.
  */
 static int take(struct mt_jobs *jobs, const job_info_msg_t *answer, struct wanted *wanted,
                 size_t count)
 {
     for (uint32_t i = 0; i < answer->record_count; i++) {
         const slurm_job_info_t *info = &answer->job_array[i];
-        struct wanted key = {.job_id = info->job_id, .uid = wanted->uid};
+        struct wanted key = {.job_id = info->job_id, .uid = info->user_id};
         struct wanted *found = bsearch(&key, wanted, count, sizeof key, by_uid);
         if (!found || found->taken || !is_running(info))
             continue;
@@ -264,6 +283,34 @@ static int by_start(const void *left, const void *right)
     return (a->job_id > b->job_id) - (a->job_id < b->job_id);
 }
 
+static int by_publisher(const void *left, const void *right)
+{
+    const struct mt_job *a = left;
+    const struct mt_job *b = right;
+    if (a->uid != b->uid)
+        return a->uid < b->uid ? -1 : 1;
+    return by_start(left, right);
+}
+
+static bool is_share(const struct mt_job *job)
+{
+    struct mt_jobname ignored;
+    return mt_jobname_split(job->name, strlen(job->name), &ignored);
+}
+
+/* `jobs` are by publisher. A job without a name is no share to anybody. */
+static void drop_surplus_names(struct mt_jobs *jobs)
+{
+    size_t shares = 0;
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct mt_job *job = &jobs->items[i];
+        if (i > 0 && job[-1].uid != job->uid)
+            shares = 0;
+        if (is_share(job) && ++shares > MT_QUERY_SHARES_PER_PUBLISHER)
+            *job->name = '\0';
+    }
+}
+
 int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_cluster *cluster,
                 const char (*keys)[MT_OPTION_KEY_MAX + 1], size_t key_count)
 {
@@ -273,11 +320,14 @@ int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_cluster *cluster,
     *jobs = (struct mt_jobs){0};
     int status = ask_slurmdbd(&rows, cluster, keys, key_count);
     if (status == 0)
-        status = read_rows(&wanteds, rows);
+        status = read_rows(&wanteds, rows, keys, key_count);
     if (status == 0)
         status = ask_all(jobs, &wanteds);
-    if (jobs->count > 1)
+    if (jobs->count > 0) {
+        qsort(jobs->items, jobs->count, sizeof *jobs->items, by_publisher);
+        drop_surplus_names(jobs);
         qsort(jobs->items, jobs->count, sizeof *jobs->items, by_start);
+    }
     free(wanteds.items);
     if (rows)
         slurm_list_destroy(rows);

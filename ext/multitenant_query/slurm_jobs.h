@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Shares of one publisher, the oldest, whose names are kept: bounds the stream and the look-ups
+ * that one user can cause. The reader counts 32 (MT_SHARES_PER_PUBLISHER). */
+#define MT_QUERY_SHARES_PER_PUBLISHER 256
+
 /* One running job. Texts are NUL-terminated, of any bytes, and belong to it. */
 struct mt_job {
     uint32_t job_id; /* raw id: also of an array's task and of a het job's component */
@@ -17,9 +21,9 @@ struct mt_job {
     uint32_t restarts;
     int64_t start; /* seconds since the epoch */
     int64_t end;   /* the same; 0: no time limit */
-    char *name;
-    char *wckey; /* without the "*" of a user's default key */
-    char *user;  /* slurmdbd's word; NULL where the job has no association */
+    char *name;    /* "" for a share over MT_QUERY_SHARES_PER_PUBLISHER */
+    char *wckey;   /* the one of those asked for that it has */
+    char *user;    /* slurmdbd's word; NULL where the job has no association */
 };
 
 struct mt_jobs {
@@ -29,8 +33,8 @@ struct mt_jobs {
 
 /*
  * Asks slurmdbd for the ids of the running jobs that have one of the `key_count` WCKeys, and
- * slurmctld for each. A job that does not run in slurmctld (suspended, completing, ended, unknown)
- * is left out.
+ * slurmctld for each. Left out are jobs that do not run in slurmctld (suspended, completing, ended,
+ * unknown), that are another user's there, or that have another spelling of a key.
  *
  * 0: *jobs is all of them; 69 (EX_UNAVAILABLE): a daemon did not answer, *jobs is what is known;
  * 71 (EX_OSERR): no memory. Other than 0, a sentence was said. The caller frees *jobs in any case.

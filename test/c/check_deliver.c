@@ -43,6 +43,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+    ck_assert(!exists(format("%s/batch_connect/.multitenant.lock", top)));
     mt_specs_free(&specs);
     script_free(&script);
     ck_assert_uint_eq(count_fds(), fds_before);
@@ -646,7 +647,8 @@ static void make_final(struct sample *sample, int way)
         sample->connection = "{'view':'x'}";
         break;
     default:
-        settings.n_clusters = 0;
+        settings.clusters = &settings.clusters[1];
+        settings.n_clusters = 1;
         break;
     }
 }
@@ -674,6 +676,18 @@ START_TEST(test_removed_for_a_final_reason_in_an_own_stream)
     deliver_script();
     assert_told("removed " SESSION "\n");
     assert_no_card(SESSION);
+}
+END_TEST
+
+/* A host without any OOD cluster says nothing of the dashboard's cards. */
+START_TEST(test_kept_where_no_cluster_is_known)
+{
+    struct sample sample = good_sample(4711);
+    deliver_job(&sample);
+    settings.n_clusters = 0;
+    deliver_job(&sample);
+    assert_told("kept " SESSION "\n");
+    assert_card(SESSION, 4711, "n1");
 }
 END_TEST
 
@@ -851,10 +865,24 @@ START_TEST(test_legacy_of_another_job_is_not_taken_over)
 }
 END_TEST
 
-START_TEST(test_legacy_without_a_db_file_stays)
+/* OOD deletes the db file of a session that has ended, and leaves the secret. */
+START_TEST(test_legacy_is_removed_once_ood_forgot_it)
 {
     put_legacy(4711, "null");
     ck_assert_int_eq(unlink(db_of(SESSION)), 0);
+    deliver_jobs(NULL, 0);
+    assert_told("removed " SESSION "\n");
+    assert_no_card(SESSION);
+}
+END_TEST
+
+/* What is called connection.yml but is no file of the user's was never the old initializer's. */
+START_TEST(test_legacy_is_a_file)
+{
+    make_dirs(connection_of(SESSION));
+    assert_untouched(NULL, 0);
+    ck_assert_int_eq(rmdir(connection_of(SESSION)), 0);
+    ck_assert_int_eq(symlink("nowhere", connection_of(SESSION)), 0);
     assert_untouched(NULL, 0);
 }
 END_TEST
@@ -1226,6 +1254,88 @@ START_TEST(test_dry_run_makes_no_data_root)
 }
 END_TEST
 
+/* The lock. */
+
+/* As another process of the user: holds the lock, in *dir and *lock. */
+static void take_lock(int *dir, int *lock)
+{
+    int root = -1;
+    ck_assert_int_eq(mt_store_open_root(top, false, &root), MT_OK);
+    ck_assert_int_eq(mt_store_open_dir(root, "batch_connect", true, dir), MT_OK);
+    ck_assert_int_eq(mt_store_lock(*dir, lock), MT_OK);
+    mt_store_close(root);
+}
+
+static void end_lock(int dir, int lock)
+{
+    mt_store_unlock(dir, lock);
+    mt_store_close(dir);
+}
+
+START_TEST(test_nothing_is_written_beside_another_process)
+{
+    int dir = -1;
+    int lock = -1;
+    struct sample sample = good_sample(4711);
+    take_lock(&dir, &lock);
+    look_at_jobs(&sample, 1);
+    ck_assert_int_eq(deliver_as(false), MT_BUSY);
+    assert_told("failed batch_connect %d 0\n", (int)MT_BUSY);
+    ck_assert_str_eq(steps, "");
+    assert_no_card(SESSION);
+    end_lock(dir, lock);
+    deliver_job(&sample);
+    assert_card(SESSION, 4711, "n1");
+}
+END_TEST
+
+START_TEST(test_nothing_is_removed_beside_another_process)
+{
+    int dir = -1;
+    int lock = -1;
+    struct sample sample = good_sample(4711);
+    deliver_job(&sample);
+    take_lock(&dir, &lock);
+    look_at_jobs(NULL, 0);
+    ck_assert_int_eq(deliver_as(false), MT_BUSY);
+    ck_assert_str_eq(steps, "");
+    assert_card(SESSION, 4711, "n1");
+    *told = '\0';
+    ck_assert_int_eq(mt_deliver_nothing(&settings, false, note, told), MT_BUSY);
+    assert_told("failed batch_connect %d 0\n", (int)MT_BUSY);
+    assert_card(SESSION, 4711, "n1");
+    end_lock(dir, lock);
+}
+END_TEST
+
+/* Most users have no card at all: their dashboards wait for nobody and leave nothing. */
+START_TEST(test_no_lock_where_there_is_nothing_to_do)
+{
+    int dir = -1;
+    int lock = -1;
+    struct sample form = good_sample(4711);
+    form.mtm = "form";
+    put_own_session();
+    take_lock(&dir, &lock);
+    deliver_job(&form);
+    assert_told("%s", "");
+    end_lock(dir, lock);
+}
+END_TEST
+
+START_TEST(test_no_lock_for_a_dry_run)
+{
+    int dir = -1;
+    int lock = -1;
+    struct sample sample = good_sample(4711);
+    take_lock(&dir, &lock);
+    look_at_jobs(&sample, 1);
+    ck_assert_int_eq(deliver_as(true), MT_OK);
+    assert_told("written " SESSION "\n");
+    end_lock(dir, lock);
+}
+END_TEST
+
 /* Dismissals. */
 
 static void dismiss(uint32_t job_id)
@@ -1333,6 +1443,11 @@ START_TEST(test_nothing_takes_legacy_cards_too)
     deliver_nothing(false);
     assert_told("removed " SESSION "\n");
     assert_no_card(SESSION);
+    put_legacy(4711, "null");
+    ck_assert_int_eq(unlink(db_of(SESSION)), 0);
+    deliver_nothing(false);
+    assert_told("removed " SESSION "\n");
+    assert_no_card(SESSION);
 }
 END_TEST
 
@@ -1341,6 +1456,7 @@ START_TEST(test_nothing_leaves_what_is_the_users_own)
     put_own_session();
     make_dirs(output_of(OTHER_SESSION));
     write_text(connection_of(OTHER_SESSION), "host: own", 0600);
+    write_text(at(OUTPUTS "/" OTHER_SESSION "/output.log"), "mine", 0600);
     char *before = picture_of(top);
     deliver_nothing(false);
     char *after = picture_of(top);
@@ -1416,6 +1532,7 @@ int main(void)
     tcase_add_test(tests, test_kept_without_proof_after_a_new_start);
     tcase_add_loop_test(tests, test_removed_for_a_final_reason, 0, 10);
     tcase_add_loop_test(tests, test_removed_for_a_final_reason_in_an_own_stream, 0, 10);
+    tcase_add_test(tests, test_kept_where_no_cluster_is_known);
     tcase_add_loop_test(tests, test_kept_for_a_temporary_reason, 0, 4);
     tcase_add_test(tests, test_removed_where_another_has_the_job_id_now);
     tests = add_fixed_case(suite, "move");
@@ -1429,7 +1546,8 @@ int main(void)
     tcase_add_test(tests, test_legacy_completed_but_running_is_taken_over);
     tcase_add_test(tests, test_legacy_stays_otherwise);
     tcase_add_test(tests, test_legacy_of_another_job_is_not_taken_over);
-    tcase_add_test(tests, test_legacy_without_a_db_file_stays);
+    tcase_add_test(tests, test_legacy_is_removed_once_ood_forgot_it);
+    tcase_add_test(tests, test_legacy_is_a_file);
     tests = add_fixed_case(suite, "own sessions");
     tcase_add_test(tests, test_own_session_of_the_same_id);
     tcase_add_test(tests, test_the_card_gets_its_id_when_the_own_session_has_gone);
@@ -1454,6 +1572,11 @@ int main(void)
     tcase_add_test(tests, test_dry_run);
     tcase_add_test(tests, test_dry_run_of_a_mode);
     tcase_add_test(tests, test_dry_run_makes_no_data_root);
+    tests = add_fixed_case(suite, "lock");
+    tcase_add_test(tests, test_nothing_is_written_beside_another_process);
+    tcase_add_test(tests, test_nothing_is_removed_beside_another_process);
+    tcase_add_test(tests, test_no_lock_where_there_is_nothing_to_do);
+    tcase_add_test(tests, test_no_lock_for_a_dry_run);
     tests = add_fixed_case(suite, "dismissals");
     tcase_add_test(tests, test_a_dismissed_card_goes);
     tcase_add_test(tests, test_a_dismissal_ends_with_its_job);

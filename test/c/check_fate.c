@@ -168,12 +168,42 @@ START_TEST(test_a_legacy_card_stays_until_it_is_completed)
 }
 END_TEST
 
-START_TEST(test_a_legacy_card_that_ood_does_not_list_stays)
+/* A db file of another token has the id: a session of the user's own may still run. */
+START_TEST(test_a_legacy_card_beside_another_session_stays)
 {
     found.owner = MT_LEGACY;
     found.has_db = false;
-    found.db_completed = true;
     ck_assert_int_eq(fate_after(NULL, 0), MT_STAYS);
+}
+END_TEST
+
+START_TEST(test_a_legacy_card_that_ood_forgot_goes)
+{
+    struct sample sample = good_sample(4711);
+    found.owner = MT_LEGACY;
+    found.has_db = false;
+    found.db_gone = true;
+    found.db_job_id = NULL;
+    ck_assert_int_eq(fate_after(&sample, 1), MT_GOES);
+    /* The id is free for the card of the look. */
+    ck_assert_str_eq(job(4711)->card_id, SESSION);
+}
+END_TEST
+
+START_TEST(test_a_card_stays_where_no_cluster_is_known)
+{
+    struct sample sample = good_sample(4711);
+    settings.n_clusters = 0;
+    ck_assert_int_eq(fate_after(&sample, 1), MT_STAYS);
+}
+END_TEST
+
+START_TEST(test_a_card_of_an_unknown_cluster_goes)
+{
+    struct sample sample = good_sample(4711);
+    settings.clusters = &settings.clusters[1];
+    settings.n_clusters = 1;
+    ck_assert_int_eq(fate_after(&sample, 1), MT_GOES);
 }
 END_TEST
 
@@ -244,13 +274,16 @@ int main(void)
     tcase_add_test(tests, test_a_refused_jobs_card_goes);
     tcase_add_test(tests, test_a_card_stays_while_nothing_is_known);
     tcase_add_test(tests, test_the_card_of_a_job_whose_id_went_round_goes);
+    tcase_add_test(tests, test_a_card_stays_where_no_cluster_is_known);
+    tcase_add_test(tests, test_a_card_of_an_unknown_cluster_goes);
     tcase_add_test(tests, test_a_card_at_another_place_goes);
     tcase_add_test(tests, test_a_card_under_another_id_goes);
     tests = add_case(suite, "others'");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_a_legacy_card_is_wanted_by_its_job);
     tcase_add_test(tests, test_a_legacy_card_stays_until_it_is_completed);
-    tcase_add_test(tests, test_a_legacy_card_that_ood_does_not_list_stays);
+    tcase_add_test(tests, test_a_legacy_card_beside_another_session_stays);
+    tcase_add_test(tests, test_a_legacy_card_that_ood_forgot_goes);
     tcase_add_test(tests, test_what_is_the_users_own_stays_and_keeps_its_id);
     tests = add_case(suite, "ids");
     tcase_add_checked_fixture(tests, setup, teardown);

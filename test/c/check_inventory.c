@@ -255,6 +255,7 @@ START_TEST(test_a_db_file_of_another_app)
     put(output(SESSION), MT_CARD_MARK, MARK);
     put_db(SESSION, "{\"token\":\"sys/jupyter\",\"job_id\":\"4711\"}");
     ck_assert(!the_one()->has_db);
+    ck_assert(!inventory.items[0].db_gone);
 }
 END_TEST
 
@@ -275,6 +276,14 @@ START_TEST(test_a_db_file_that_is_none_without_a_mark)
     put(output(SESSION), MT_CARD_CONNECTION, "host: n1");
     put_db(SESSION, "{");
     ck_assert(!the_one()->has_db);
+}
+END_TEST
+
+START_TEST(test_no_db_file)
+{
+    put(output(SESSION), MT_CARD_MARK, MARK);
+    ck_assert(!the_one()->has_db);
+    ck_assert(inventory.items[0].db_gone);
 }
 END_TEST
 
@@ -429,6 +438,7 @@ int main(void)
     tcase_add_test(tests, test_a_db_file_of_another_app);
     tcase_add_test(tests, test_a_db_file_that_is_none);
     tcase_add_test(tests, test_a_db_file_that_is_none_without_a_mark);
+    tcase_add_test(tests, test_no_db_file);
     tcase_add_test(tests, test_no_db_at_all);
     tests = add_fixed_case(suite, "trouble");
     tcase_add_test(tests, test_a_link_as_outputs);

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static char *top;
@@ -768,6 +769,140 @@ START_TEST(test_close_of_nothing)
 }
 END_TEST
 
+/* The lock. */
+
+#define LOCK ".multitenant.lock"
+/* How long it is waited for, and how late that may be noticed on a busy machine. */
+#define WAIT_MS 330
+#define SLACK_MS 3000
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+START_TEST(test_lock)
+{
+    int lock = -1;
+    for (int times = 0; times < 3; times++) {
+        ck_assert_int_eq(mt_store_lock(root, &lock), MT_OK);
+        ck_assert_int_eq(mode_of(at(LOCK)), 0600);
+        mt_store_unlock(root, lock);
+        ck_assert(!exists(at(LOCK)));
+    }
+}
+END_TEST
+
+START_TEST(test_lock_is_for_one)
+{
+    int lock = -1;
+    int other = 42;
+    ck_assert_int_eq(mt_store_lock(root, &lock), MT_OK);
+    int64_t begin = now_ms();
+    ck_assert_int_eq(mt_store_lock(root, &other), MT_BUSY);
+    ck_assert_int_lt(now_ms() - begin, WAIT_MS + SLACK_MS);
+    ck_assert_int_eq(other, -1);
+    /* Who did not get it takes it from nobody. */
+    mt_store_unlock(root, other);
+    ck_assert(exists(at(LOCK)));
+    mt_store_unlock(root, lock);
+    ck_assert_int_eq(mt_store_lock(root, &other), MT_OK);
+    mt_store_unlock(root, other);
+}
+END_TEST
+
+START_TEST(test_lock_that_a_crash_left_behind)
+{
+    int lock = -1;
+    int ended = 0;
+    pid_t other = fork();
+    ck_assert_int_ge(other, 0);
+    if (other == 0)
+        _exit(mt_store_lock(root, &lock) == MT_OK ? 0 : 1);
+    ck_assert_int_eq(waitpid(other, &ended, 0), other);
+    ck_assert_int_eq(ended, 0);
+    ck_assert(exists(at(LOCK)));
+    ck_assert_int_eq(mt_store_lock(root, &lock), MT_OK);
+    mt_store_unlock(root, lock);
+    ck_assert(!exists(at(LOCK)));
+}
+END_TEST
+
+/* Reads a number, adds one, writes it: without the lock two processes lose some. */
+static bool count_up(void)
+{
+    int lock = -1;
+    enum mt_status status;
+    while ((status = mt_store_lock(root, &lock)) == MT_BUSY)
+        continue;
+    char *text = read_text(at("count"));
+    long count = text ? strtol(text, NULL, 10) : -1;
+    write_text(at("count"), format("%ld", count + 1), 0600);
+    free(text);
+    mt_store_unlock(root, lock);
+    return status == MT_OK;
+}
+
+START_TEST(test_lock_keeps_two_processes_apart)
+{
+    enum { TIMES = 200 };
+    int ended = 0;
+    bool ok = true;
+    write_text(at("count"), "0", 0600);
+    pid_t other = fork();
+    ck_assert_int_ge(other, 0);
+    for (int i = 0; i < TIMES; i++)
+        ok = count_up() && ok;
+    if (other == 0)
+        _exit(ok ? 0 : 1);
+    ck_assert_int_eq(waitpid(other, &ended, 0), other);
+    ck_assert(ok);
+    ck_assert_int_eq(ended, 0);
+    assert_text(at("count"), format("%d", 2 * TIMES));
+}
+END_TEST
+
+START_TEST(test_lock_is_a_link)
+{
+    int lock = 42;
+    ck_assert_int_eq(symlink(at("elsewhere"), at(LOCK)), 0);
+    ck_assert_int_eq(mt_store_lock(root, &lock), MT_UNSAFE);
+    ck_assert_int_eq(lock, -1);
+    ck_assert(!exists(at("elsewhere")));
+}
+END_TEST
+
+START_TEST(test_lock_is_a_fifo)
+{
+    int lock = 42;
+    ck_assert_int_eq(mkfifo(at(LOCK), 0600), 0);
+    ck_assert_int_eq(mt_store_lock(root, &lock), MT_UNSAFE);
+    ck_assert_int_eq(lock, -1);
+}
+END_TEST
+
+START_TEST(test_lock_is_a_directory)
+{
+    int lock = 42;
+    make_dirs(at(LOCK));
+    ck_assert_int_ne(mt_store_lock(root, &lock), MT_OK);
+    ck_assert_int_eq(lock, -1);
+}
+END_TEST
+
+START_TEST(test_lock_of_another_user)
+{
+    int lock = 42;
+    write_text(at(LOCK), "", 0600);
+    if (!give_away(at(LOCK)))
+        return;
+    ck_assert_int_eq(mt_store_lock(root, &lock), MT_UNSAFE);
+    ck_assert_int_eq(lock, -1);
+}
+END_TEST
+
 static TCase *add_fixed_case(Suite *suite, const char *name)
 {
     TCase *tests = add_case(suite, name);
@@ -840,5 +975,14 @@ int main(void)
     tcase_add_test(tests, test_list_of_nothing);
     tcase_add_test(tests, test_list_of_what_can_not_be_read);
     tcase_add_test(tests, test_close_of_nothing);
+    tests = add_fixed_case(suite, "lock");
+    tcase_add_test(tests, test_lock);
+    tcase_add_test(tests, test_lock_is_for_one);
+    tcase_add_test(tests, test_lock_that_a_crash_left_behind);
+    tcase_add_test(tests, test_lock_keeps_two_processes_apart);
+    tcase_add_test(tests, test_lock_is_a_link);
+    tcase_add_test(tests, test_lock_is_a_fifo);
+    tcase_add_test(tests, test_lock_is_a_directory);
+    tcase_add_test(tests, test_lock_of_another_user);
     return run_suite(suite);
 }
