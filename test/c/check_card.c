@@ -92,7 +92,7 @@ START_TEST(test_mark_is_read_back)
     struct sample sample = good_sample(4711);
     struct mt_mark mark;
     (void)render(&sample);
-    ck_assert(mt_mark_parse(card.mark, strlen(card.mark), &mark));
+    ck_assert_int_eq(mt_mark_parse(card.mark, strlen(card.mark), &mark), MT_OK);
     ck_assert_str_eq(mark.cluster, "hpc");
     ck_assert_str_eq(mark.wckeys, "multitenant");
     ck_assert_uint_eq(mark.job_id, 4711);
@@ -218,7 +218,7 @@ static const char *const not_marks[] = {
 START_TEST(test_not_a_mark)
 {
     struct mt_mark mark;
-    ck_assert(!mt_mark_parse(not_marks[_i], strlen(not_marks[_i]), &mark));
+    ck_assert_int_eq(mt_mark_parse(not_marks[_i], strlen(not_marks[_i]), &mark), MT_MALFORMED);
     json_decref(mark.json);
 }
 END_TEST
@@ -228,7 +228,7 @@ START_TEST(test_mark_of_the_largest_numbers)
     static const char text[] =
         "{\"cluster\":\"hpc\",\"wckey\":\"k\",\"job\":4294967295,\"uid\":4294967295,\"more\":[]}";
     struct mt_mark mark;
-    ck_assert(mt_mark_parse(text, strlen(text), &mark));
+    ck_assert_int_eq(mt_mark_parse(text, strlen(text), &mark), MT_OK);
     ck_assert_uint_eq(mark.job_id, UINT32_MAX);
     ck_assert_uint_eq(mark.uid, UINT32_MAX);
     json_decref(mark.json);
@@ -257,7 +257,8 @@ static const struct {
 START_TEST(test_db_parse)
 {
     struct mt_db db;
-    ck_assert_int_eq(mt_db_parse(dbs[_i].text, strlen(dbs[_i].text), &db), dbs[_i].ok);
+    ck_assert_int_eq(mt_db_parse(dbs[_i].text, strlen(dbs[_i].text), &db),
+                     dbs[_i].ok ? MT_OK : MT_MALFORMED);
     ck_assert_int_eq(db.completed, dbs[_i].completed);
     if (dbs[_i].ok) {
         ck_assert_str_eq(db.token, "sys/x");

@@ -69,6 +69,13 @@ class TestClusters < MultiTenantTest
     end
   end
 
+  # Slurm says its names in small letters, whatever its slurm.conf says.
+  def test_names_are_compared_without_their_case
+    assert_equal 'a', id_of('hpc', 'a' => ['HPC', nil], 'b' => [nil, nil])
+    assert_equal 'a', id_of('hpc', 'a' => [nil, conf('Hpc')], 'b' => [nil, nil])
+    assert_equal 'HPC', id_of('hpc', 'HPC' => [nil, nil], 'b' => [nil, nil])
+  end
+
   def test_a_conf_is_read_once
     path = conf('hpc')
     clusters = MultiTenant::Clusters.new([Cluster.new('a', nil, path), Cluster.new('b', nil, nil)])
@@ -152,6 +159,12 @@ class TestClusters < MultiTenantTest
     clusters = MultiTenant::Clusters.from_files(dir)
     assert_equal [%w[sb b], ['', 'a'], ['', 'b']], clusters.pairs(['sb'])
     assert_equal '/b.conf', clusters.slurm_conf
+  end
+
+  def test_a_hidden_cluster_comes_after_an_open_one
+    write('a.yml', v2({ 'adapter' => 'slurm', 'cluster' => 'hpc' }).tap { |file| file['v2']['metadata']['hidden'] = true })
+    dir = write('b.yml', v2({ 'adapter' => 'slurm', 'cluster' => 'hpc' }))
+    assert_equal %w[hpc b], MultiTenant::Clusters.from_files(dir).pairs(['hpc'])[0]
   end
 
   # As ood_core, whose file of several clusters has them below v2.

@@ -179,6 +179,16 @@ class TestReceiver < MultiTenantTest
     assert_equal [@log[0]], @log[2..]
   end
 
+  def test_of_many_refusals_some_are_told_and_the_rest_counted
+    made = receiver
+    jobs = (1..50).map { |id| job(id, name: 'l|students|!', uid: 1000 + (id / 30)) }
+    refresh(made, stream(*jobs))
+    assert_equal 21, @log.size
+    assert_equal 'and 30 more jobs; `multitenant specs --explain` tells them', @log.last[1]
+    refresh(made, stream(*jobs))
+    assert_equal 21, @log.size
+  end
+
   # A stranger's secret stays out of the log, and so does what he would like to see there.
   def test_no_line_holds_what_a_publisher_wrote
     marked = job(2, message: { mta: '<PWNED>' }, connection: { password: 'PWNED' })
@@ -251,9 +261,9 @@ class TestReceiver < MultiTenantTest
     entered.pop
     assert_equal({}, made.refresh)
     leave << true
-    assert_equal 'late', thread.value['error']
+    assert_equal 'late.', thread.value['error']
     leave << true
-    assert_equal 'late', made.refresh['error']
+    assert_equal 'late.', made.refresh['error']
   end
 
   def test_the_deadline_is_handed_to_the_source

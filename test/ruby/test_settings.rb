@@ -120,19 +120,21 @@ class TestSettings < MultiTenantTest
     end
   end
 
-  # Anyone may publish then; the warning is all that tells.
+  # A mistake must not let everybody publish: no group has the name that is used then.
   def test_publishers_that_make_no_sense
     ['a,b', 'a:b', 'a|b', 'a b', 'g' * 257].each do |text|
-      assert_nonsense('PUBLISHERS', text, :publishers, nil, shown: text[0, 80])
+      assert_nonsense('PUBLISHERS', text, :publishers, '-', shown: text[0, 80])
     end
+    others = stream(job(1, publisher_allowed: true), publishers: 'staff')
+    assert_equal ['lookup_failed'], decide(core(publishers: '-'), others).values.map(&:first)
   end
 
   # ---- numbers and paths ----
 
   def test_timeout_and_ttl
-    assert_equal([0.1, 60.0, 2.5], %w[0.1 60 2.5].map { |text| settings('TIMEOUT' => text).timeout })
+    assert_equal([0.2, 60.0, 2.5], %w[0.2 60 2.5].map { |text| settings('TIMEOUT' => text).timeout })
     assert_equal([1.0, 86_400.0], %w[1 86400].map { |text| settings('TTL' => text).ttl })
-    ['0', '61', '-1', 'three', 'nan', 'Infinity', '1e9', '3 s'].each do |text|
+    ['0', '0.1', '61', '-1', 'three', 'nan', 'Infinity', '1e9', '3 s'].each do |text|
       assert_nonsense('TIMEOUT', text, :timeout, 3.0)
     end
     %w[0 86401 x].each { |text| assert_nonsense('TTL', text, :ttl, 30.0) }
@@ -209,6 +211,14 @@ class TestSettings < MultiTenantTest
                    XMULTITENANT_TTL=6
                    nonsense
                  ENV
+  end
+
+  # As dotenv reads them.
+  def test_comments_in_the_env_file
+    { 'a # b' => 'a', 'a#b' => 'a#b', '"a # b" # c' => 'a # b', "'a' #c" => 'a', '# only' => '', '"#"' => '#',
+      "a\t# b" => 'a' }.each do |text, value|
+      assert_equal({ 'MULTITENANT_TTL' => value }, env_file("MULTITENANT_TTL=#{text}\n"), text)
+    end
   end
 
   def test_an_env_file_that_is_not_there_or_no_file_or_no_text
