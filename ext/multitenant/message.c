@@ -29,7 +29,8 @@ static enum mt_status append_quoted(struct mt_buf *json, unsigned char c)
 
 /*
  * Writes the v1 text as strict JSON, `|` left out, and sets *split to where it stood. Old readers
- * turned every ' into "; a text that was valid JSON then means the same here.
+ * turned every ' into "; a text that was valid JSON then means the same here. On MT_OK neither part
+ * is empty.
  */
 static enum mt_status to_json(const char *text, size_t len, struct mt_buf *json, size_t *split)
 {
@@ -57,7 +58,7 @@ static enum mt_status to_json(const char *text, size_t len, struct mt_buf *json,
             status = mt_buf_append(json, &c, 1);
         }
     }
-    if (status == MT_OK && (quote || !found))
+    if (status == MT_OK && (quote || !found || *split == 0 || *split == json->len))
         status = MT_MALFORMED;
     return status;
 }

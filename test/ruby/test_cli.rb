@@ -27,7 +27,7 @@ class TestCli < MultiTenantTest
 
   def test_help
     ['--help', '-h', 'help'].each do |word|
-      done = multitenant(word)
+      done = multitenant_process(word)
       assert_equal [0, ''], [done.code, done.err]
       %w[jobs specs cards open].each { |name| assert_match(/^  #{name} /, done.out) }
     end
@@ -42,7 +42,7 @@ class TestCli < MultiTenantTest
   end
 
   def test_the_version
-    assert_equal(["multitenant #{MultiTenant::VERSION}\n", 0], multitenant('--version').then { |d| [d.out, d.code] })
+    assert_equal(["multitenant #{MultiTenant::VERSION}\n", 0], multitenant_process('--version').then { |d| [d.out, d.code] })
   end
 
   def test_without_a_command_or_with_an_unknown_one
@@ -120,8 +120,8 @@ class TestCli < MultiTenantTest
 
   def test_texts_in_another_locale
     record = job(1, connection: { host: 'nœud 😀' })
-    done = multitenant('specs', '--records', '-', stdin: stream(record), as: 2001,
-                                                  env: { 'LANG' => 'C', 'LC_ALL' => 'C' })
+    done = multitenant_process('specs', '--records', '-', stdin: stream(record), as: 2001,
+                                                          env: { 'LANG' => 'C', 'LC_ALL' => 'C' })
     assert_equal [0, ''], [done.code, done.err]
     assert_equal 'nœud 😀', JSON.parse(done.out.dup.force_encoding('UTF-8')).dig('1', 'connection', 'host')
   end
@@ -238,7 +238,7 @@ class TestCli < MultiTenantTest
     used = []
     Etc.passwd { |entry| used << entry.uid }
     stranger = ([*60_000..60_999] - used)[0]
-    done = multitenant('cards', '--records', '-', stdin: stream, as: stranger, env: { 'HOME' => nil })
+    done = multitenant_process('cards', '--records', '-', stdin: stream, as: stranger, env: { 'HOME' => nil })
     assert_equal [1, true], [done.err.lines.size, done.code.positive?]
     refute_match(/\.rb:/, done.err)
   end
@@ -258,24 +258,24 @@ class TestCli < MultiTenantTest
 
   def test_jobs_prints_what_the_program_prints
     lib = lib_with('echo "$@" >&2; printf "a\\377\\0b\\n"')
-    done = multitenant('jobs', lib: lib)
+    done = multitenant_process('jobs', lib: lib)
     assert_equal ["a\xFF\0b\n".b, '', 0], [done.out.b, done.err, done.code]
     lib = lib_with('echo "$@"')
     assert_equal "--wckey k --timeout 1.8 --cluster c\n",
-                 multitenant('jobs', '--wckey', 'K', '--cluster', 'c', '--timeout', '2', lib: lib).out
+                 multitenant_process('jobs', '--wckey', 'K', '--cluster', 'c', '--timeout', '2', lib: lib).out
   end
 
   def test_jobs_gives_the_programs_code_and_sentence
     [64, 69, 70, 75, 78].each do |code|
-      done = multitenant('jobs',
+      done = multitenant_process('jobs',
                          lib: lib_with("echo '{\"multitenant\":1}'; echo 'multitenant-query: why' >&2; exit #{code}"))
       assert_equal ["{\"multitenant\":1}\n", "multitenant: why\n", code], done.to_a.first(3)
     end
   end
 
   def test_jobs_without_a_program_or_in_time
-    assert_complaint multitenant('jobs', lib: lib_with(nil)), 78, 'libslurm-dev'
-    done = assert_complaint multitenant('jobs', '--timeout', '0.3', lib: lib_with('sleep 60')), 75, 'within 0.3 s'
+    assert_complaint multitenant_process('jobs', lib: lib_with(nil)), 78, 'libslurm-dev'
+    done = assert_complaint multitenant_process('jobs', '--timeout', '0.3', lib: lib_with('sleep 60')), 75, 'within 0.3 s'
     assert_operator done.seconds, :<, 3
   end
 
@@ -283,8 +283,8 @@ class TestCli < MultiTenantTest
     file = File.join(temporary, 'records')
     File.write(file, stream(job(1)))
     lib = lib_with("cat #{file}")
-    assert_equal ['1'], JSON.parse(multitenant('specs', lib: lib, as: 2001).out).keys
-    assert_complaint multitenant('cards', lib: lib_with('echo no >&2; exit 69'), as: 2001), 69, 'no'
+    assert_equal ['1'], JSON.parse(multitenant_process('specs', lib: lib, as: 2001).out).keys
+    assert_complaint multitenant_process('cards', lib: lib_with('echo no >&2; exit 69'), as: 2001), 69, 'no'
   end
 
   # ---- pipes and signals ----

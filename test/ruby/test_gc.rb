@@ -12,11 +12,15 @@ class TestGc < MultiTenantTest
     CORE = { uid: 2001, gids: [2001, 3000], deliveries: ['sys/multitenant-delivery_*'], envelopes: %w[v1],
              publisher_in_group: true, publishers: 'staff', dataroot: ROOT, per_cluster_dataroot: false }
 
-    def work(core = MultiTenant::Core.new(CORE))
-      out = STREAMS.map do |text|
+    def looks(core)
+      STREAMS.map do |text|
         told = core.decide([text, "rubbish\n"]) { |names| names.map { |name| [name.dup, "o#{name}"] } }
         [told, core.explain, core.specs, core.deliver(false), core.deliver(true)]
       end
+    end
+
+    def work(core = MultiTenant::Core.new(CORE))
+      out = looks(core)
       out << core.dismiss('00000004-0000-4000-8000-0123456789ab') << core.restore('00000004-0000-4000-8000-0123456789ab')
       out << core.deliver_nothing(false) << MultiTenant::Core.open(1, 'prof', NAME) << MultiTenant::Core.open(1, 'x', NAME)
       out << MultiTenant::Core.reasons.size << errors(core) << run
@@ -115,7 +119,7 @@ class TestGc < MultiTenantTest
   end
 
   # One look of what is shared here is some 30 KiB: a leak of one in ten shows.
-  { 'refreshes' => 'work(core)', 'processes' => 'run', 'errors' => 'errors(core)',
+  { 'refreshes' => 'looks(core)', 'processes' => 'run', 'errors' => 'errors(core)',
     'openings' => 'MultiTenant::Core.open(1, "prof", NAME)' }.each do |what, body|
     define_method(:"test_200_#{what}_keep_nothing") do
       kib, fds = growth(body)

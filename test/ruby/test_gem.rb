@@ -118,10 +118,10 @@ class TestGem < MultiTenantTest
     end
     lib = File.join(home, "gems/ood_multitenant-#{MultiTenant::VERSION}/lib")
     refute_path_exists File.join(lib, 'multitenant/multitenant-query')
-    done = multitenant('jobs', lib: lib)
+    done = multitenant_process('jobs', lib: lib)
     assert_equal 78, done.code
     assert_match(/\Amultitenant: .*libslurm-dev or slurm-devel, then run `gem pristine ood_multitenant`/, done.err)
-    assert_equal "{}\n", multitenant('specs', '--records', '-', stdin: stream, lib: lib).out
+    assert_equal "{}\n", multitenant_process('specs', '--records', '-', stdin: stream, lib: lib).out
   end
 
   # @return [Done] of an extconf.rb
