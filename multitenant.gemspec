@@ -12,8 +12,8 @@ Gem::Specification.new do |spec|
   spec.authors = ['The MultiTenant maintainers']
   spec.licenses = ['MIT', 'GPL-2.0-or-later'] # the latter for ext/multitenant_query alone
   spec.required_ruby_version = '>= 3.0'
-  spec.files = Dir['{ext,lib}/**/*.{c,h,rb}', 'ext/*/COPYING', 'exe/*', 'initializer/*.rb', 'doc/**/*.md', 'README.md', 'CHANGELOG.md',
-                   'LICENSE', 'SECURITY.md', base: __dir__]
+  spec.files = Dir['{ext,lib}/**/*.{c,h,rb}', 'ext/*/COPYING', 'exe/*', 'initializer/*.rb', 'doc/**/*.md',
+                   'README.md', 'CHANGELOG.md', 'LICENSE', 'SECURITY.md', base: __dir__]
   spec.bindir = 'exe'
   spec.executables = ['multitenant']
   spec.extensions = ['ext/multitenant/extconf.rb', 'ext/multitenant_query/extconf.rb']

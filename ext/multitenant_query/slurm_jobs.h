@@ -10,10 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Shares of one publisher, the oldest, whose names are kept: bounds the stream and the look-ups
- * that one user can cause. The reader counts 32 (MT_SHARES_PER_PUBLISHER). */
-#define MT_QUERY_SHARES_PER_PUBLISHER 256
-
 /* One running job. Texts are NUL-terminated, of any bytes, and belong to it. */
 struct mt_job {
     uint32_t job_id; /* raw id: also of an array's task and of a het job's component */

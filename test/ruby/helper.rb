@@ -222,7 +222,7 @@ module Processes
     code = 1
     warn e.full_message
   ensure
-    $stdout.flush
+    [$stdout, $stderr].each(&:flush)
     exit!(code)
   end
 

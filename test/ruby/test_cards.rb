@@ -254,7 +254,7 @@ class TestCards < MultiTenantTest
       file.fcntl(F_OFD_SETLK, [1, 0, 0, 0, 0].pack('ssx4qqlx4')) # all of it, for writing
       [stream, stream(job(7), job(8))].each do |text|
         look = @viewer.look(text)
-        assert_equal [[:failed, 'batch_connect']], look.cards.map { |event| event.first(2) }
+        assert_equal([[:failed, 'batch_connect']], look.cards.map { |event| event.first(2) })
         assert_match(/\AAnother process .* the next refresh sees to them\.\z/, look.cards[0][2])
       end
     end

@@ -42,7 +42,9 @@ class TestCli < MultiTenantTest
   end
 
   def test_the_version
-    assert_equal(["multitenant #{MultiTenant::VERSION}\n", 0], multitenant_process('--version').then { |d| [d.out, d.code] })
+    assert_equal(["multitenant #{MultiTenant::VERSION}\n", 0], multitenant_process('--version').then do |d|
+      [d.out, d.code]
+    end)
   end
 
   def test_without_a_command_or_with_an_unknown_one
@@ -56,7 +58,8 @@ class TestCli < MultiTenantTest
   def test_usage_errors
     { %w[specs --nonsense] => 'nonsense.*multitenant --help', %w[specs --records] => 'records.*--help',
       %w[specs extra] => 'takes no argument .extra', %w[jobs --timeout soon] => 'timeout soon',
-      ['jobs', '--wckey', 'a b'] => '--wckey takes names', %w[jobs --timeout 0] => '0.2 to 3600', %w[jobs --timeout 1e300] => '0.2 to 3600',
+      ['jobs', '--wckey', 'a b'] => '--wckey takes names', %w[jobs --timeout 0] => '0.2 to 3600',
+      %w[jobs --timeout 1e300] => '0.2 to 3600',
       %w[jobs --timeout -5] => '0.2 to 3600', ['open'] => '--job-id and --user', %w[open --job-id 5] => '--user',
       %w[open --job-id 0 --user u] => '1 to 4294967295', %w[open --job-id 4294967296 --user u] => '1 to 4294967295',
       %w[open --job-id 5_1 --user u extra] => 'extra', %w[cards --restore] => 'restore' }.each do |argv, sentence|
@@ -267,15 +270,16 @@ class TestCli < MultiTenantTest
 
   def test_jobs_gives_the_programs_code_and_sentence
     [64, 69, 70, 75, 78].each do |code|
-      done = multitenant_process('jobs',
-                         lib: lib_with("echo '{\"multitenant\":1}'; echo 'multitenant-query: why' >&2; exit #{code}"))
+      program = "echo '{\"multitenant\":1}'; echo 'multitenant-query: why' >&2; exit #{code}"
+      done = multitenant_process('jobs', lib: lib_with(program))
       assert_equal ["{\"multitenant\":1}\n", "multitenant: why\n", code], done.to_a.first(3)
     end
   end
 
   def test_jobs_without_a_program_or_in_time
     assert_complaint multitenant_process('jobs', lib: lib_with(nil)), 78, 'libslurm-dev'
-    done = assert_complaint multitenant_process('jobs', '--timeout', '0.3', lib: lib_with('sleep 60')), 75, 'within 0.3 s'
+    done = assert_complaint multitenant_process('jobs', '--timeout', '0.3', lib: lib_with('sleep 60')), 75,
+                            'within 0.3 s'
     assert_operator done.seconds, :<, 3
   end
 

@@ -162,7 +162,9 @@ class TestClusters < MultiTenantTest
   end
 
   def test_a_hidden_cluster_comes_after_an_open_one
-    write('a.yml', v2({ 'adapter' => 'slurm', 'cluster' => 'hpc' }).tap { |file| file['v2']['metadata']['hidden'] = true })
+    write('a.yml', v2({ 'adapter' => 'slurm', 'cluster' => 'hpc' }).tap do |file|
+      file['v2']['metadata']['hidden'] = true
+    end)
     dir = write('b.yml', v2({ 'adapter' => 'slurm', 'cluster' => 'hpc' }))
     assert_equal %w[hpc b], MultiTenant::Clusters.from_files(dir).pairs(['hpc'])[0]
   end

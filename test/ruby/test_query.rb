@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require 'fcntl'
 require 'timeout'
 
 # Running the query program: whatever it does, it costs no more than its deadline, leaves nothing
@@ -189,24 +190,29 @@ class TestQuery < MultiTenantTest
   end
 
   def test_what_the_program_is_started_with
-    reader, writer = IO.pipe
-    writer.close_on_exec = false
     old = trap('TERM', 'IGNORE')
-    seen = run_program('env | sort | head -n 2; pwd; readlink /proc/self/fd/0; ls /proc/$$/fd | tr "\n" " "; umask; ' \
-                       'grep -E "^Sig(Blk|Ign)" /proc/self/status; ps -o pgid= -p $$ | tr -d " "; echo $$; echo "$@"',
+    seen = run_program('env | sort | head -n 2; umask; readlink /proc/self/fd/0; echo "$@"; echo $$; ' \
+                       'ps -o pgid= -p $$ | tr -d " "; grep -E "^Sig(Blk|Ign)" /proc/self/status',
                        env: ['ONLY=this'], argv: ['a b', '$(id)'])[:out].lines(chomp: true)
     assert_includes seen.first(2), 'ONLY=this'
     refute_includes seen.join, 'HOME='
-    assert_includes seen, File::NULL
-    *fds, umask = seen[4].split
-    assert_equal [%w[0 1 2], format('%04o', File.umask)], [fds - %w[10 255], umask] # those: the shell's own script
-    signals = seen.grep(/^Sig/).map { |line| line.split.last.hex & 0x7fffffff } # libc keeps 32 and 33 for itself
+    assert_equal [format('%04o', File.umask), File::NULL, 'a b $(id)'], seen[2, 3]
+    assert_equal seen[5], seen[6] # a process group of its own
+    signals = seen.last(2).map { |line| line.split.last.hex & 0x7fffffff } # libc keeps 32 and 33 for itself
     assert_equal [0, 0], signals
-    assert_equal seen[-3], seen[-2] # a process group of its own
-    assert_equal 'a b $(id)', seen[-1]
   ensure
     trap('TERM', old || 'DEFAULT')
-    [reader, writer].each(&:close)
+  end
+
+  # A library of the dashboard's may have opened them without close-on-exec.
+  def test_the_program_gets_no_descriptor_of_ours
+    libc = Gem::Version.new(Etc.confstr(Etc::CS_GNU_LIBC_VERSION).split.last)
+    skip 'this C library can not close them (glibc before 2.34)' if libc < Gem::Version.new('2.34')
+    open = File.open(File::NULL) { |file| file.fcntl(Fcntl::F_DUPFD, 77) }
+    assert_path_exists "/proc/self/fd/#{open}"
+    assert_equal "no\n", run_program("if [ -e /proc/$$/fd/#{open} ]; then echo yes; else echo no; fi")[:out]
+  ensure
+    IO.for_fd(open).close if open
   end
 
   # ---- other threads ----

@@ -13,6 +13,17 @@ class OpenSite < BedTest
     Bed.wait('the card goes') { Bed.cards('hpcstudent').include?("removed #{id}") }
   end
 
+  # The database compares keys as words: case, accents and trailing blanks make no difference to it.
+  def test_another_spelling_of_the_wckey_is_another_key
+    _, id = Bed.share
+    ['múltíténánt', 'multitenant ', "multitenant#{' ' * 300}", "múltíténánt#{' ' * 240}"].each do |spelling|
+      other = Bed.running(Bed.submit('outsider', wckey: spelling))
+      assert_empty(Bed.cards('hpcstudent').grep_v(/ #{id}\z/), spelling.inspect)
+      assert_nil Bed.codes('hpcstudent', other), spelling.inspect
+    end
+    assert_card 'hpcstudent', id
+  end
+
   def test_who_is_not_in_the_group_publishes_to_nobody
     job_id, = Bed.share('outsider')
     assert_equal %w[publisher_not_member] * 2, Bed.codes('hpcstudent', job_id)
