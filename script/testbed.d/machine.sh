@@ -55,6 +55,7 @@ check_port() {
 # --- accounts ------------------------------------------------------------------------------------------------------
 
 known() { getent "$1" "$2" >/dev/null; }
+is_member() { [[ " $(id -nG "$1" 2>/dev/null) " == *" $2 "* ]]; }
 
 # What was made is written down at once, and undone in reverse order.
 record() { printf '%s\n' "$*" >>"$DIR/made"; }
@@ -80,7 +81,7 @@ make_user() {
   fi
   install -d -m 0700 -o "$name" -g "$(id -g "$name")" "$DIR/home/$name"
   for group in "${@:3}"; do
-    [[ " $(id -nG "$name") " != *" $group "* ]] || continue
+    ! is_member "$name" "$group" || continue
     gpasswd --add "$name" "$group" >/dev/null
     record member "$name" "$group"
   done
@@ -98,23 +99,20 @@ make_accounts() {
   [[ $(id -u hpcstudent) == 2001 ]] || die "hpcstudent must have the uid 2001, which another account has"
 }
 
-# Prints the pids of what a user runs: while there are any, userdel refuses.
-processes_of() { ps -e -o ruser:64=,pid=,stat= | awk -v user="$1" '$1 == user && $3 !~ /^Z/ { print $2 }' | xargs; }
+# What a command of his left behind may need a moment to end.
+remove_user() { ! known passwd "$1" || userdel "$1" 2>/dev/null; }
 
+# userdel refuses while a user runs anything. That is not ours to end, so the rest stays written down.
 remove_accounts() {
-  local kind name group pids
-  [[ -f $DIR/made ]] || return 0
-  while read -r kind name; do
-    [[ $kind == user ]] || continue
-    pids=$(processes_of "$name")
-    [[ -z $pids ]] || die "$name runs processes of its own: $pids; end them and run script/testbed down again"
-  done <"$DIR/made"
-  while read -r kind name group; do
+  local kind name group
+  while [[ -s $DIR/made ]]; do
+    read -r kind name group < <(tail -n 1 "$DIR/made")
     case $kind in
-      member) ! known passwd "$name" || gpasswd --delete "$name" "$group" >/dev/null ;;
-      user) ! known passwd "$name" || userdel "$name" ;;
+      member) ! is_member "$name" "$group" || gpasswd --delete "$name" "$group" >/dev/null ;;
+      user) wait_for 15 remove_user "$name" || die "$name still runs something: run script/testbed down again later" ;;
       # userdel may have taken a user's own group along.
       group) ! known group "$name" || groupdel "$name" ;;
     esac
-  done < <(tac "$DIR/made")
+    sed -i '$d' "$DIR/made"
+  done
 }
