@@ -1,0 +1,62 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require 'erb'
+require 'ostruct'
+
+# Connection keys: OOD makes each a method of an OpenStruct, in whose binding the app's view is
+# evaluated. A key that breaks that costs the publisher his card, and no viewer the page.
+class TestKeys < MultiTenantTest
+  def accepted?(key)
+    code = codes_of(job(1, connection: { key => 'v' }))[0]
+    assert_includes %w[ok bad_connection_key], code, key
+    code == 'ok'
+  end
+
+  # As OOD: connections/_custom.html.erb and session.rb#connect.
+  def render(connection, view)
+    ERB.new(view, trim_mode: '-').result(OpenStruct.new(connection).instance_eval { binding }) # rubocop:disable Style/OpenStructUse
+  end
+
+  METHODS = (OpenStruct.instance_methods + OpenStruct.private_instance_methods).map(&:to_s)
+                                                                              .grep(/\A[A-Za-z_]\w{0,63}\z/).uniq.freeze
+
+  # Ruby warns of some of these names; OOD's log is not ours.
+  def silently
+    verbose = $VERBOSE
+    $VERBOSE = nil
+    yield
+  ensure
+    $VERBOSE = verbose
+  end
+
+  def test_a_view_works_with_every_accepted_key_that_is_a_method_already
+    accepted = METHODS.select { |name| accepted?(name) }
+    assert_operator accepted.size, :>, 100
+    accepted.each do |name|
+      shown = silently { render({ 'host' => 'n1', name => 'v' }, "<%= host %> <%= self.#{name} %>") }
+      assert_equal 'n1 v', shown, name
+    end
+  end
+
+  RESERVED = %w[jobid mt_appname view connect session local_assigns output_buffer binding instance_eval instance_exec eval
+                to_h each_pair initialize singleton_method_added define_singleton_method method_missing
+                respond_to_missing object_id __id__ __send__ require raise lambda proc Array Float Hash Integer
+                String].freeze
+
+  def test_reserved_keys
+    assert_empty(RESERVED.select { |name| accepted?(name) })
+  end
+
+  def test_names_of_everyday_are_accepted
+    assert_empty(%w[host port password user database url class id name type format display method hash test system
+                    ollama_url OLLAMA_HOST _x x9].reject { |name| accepted?(name) })
+  end
+
+  def test_what_is_no_name
+    ['', '9a', 'a-b', 'a.b', 'a b', 'a?', 'a=', 'é', '$a', '@a', 'a:', 'a/b', '<b>', 'x' * 65].each do |name|
+      refute accepted?(name), name
+    end
+    assert accepted?('x' * 64)
+  end
+end
