@@ -15,11 +15,11 @@ class TestKeys < MultiTenantTest
 
   # As OOD: connections/_custom.html.erb and session.rb#connect.
   def render(connection, view)
-    ERB.new(view, trim_mode: '-').result(OpenStruct.new(connection).instance_eval { binding }) # rubocop:disable Style/OpenStructUse
+    ERB.new(view, trim_mode: '-').result(OpenStruct.new(connection).instance_eval { binding })
   end
 
   METHODS = (OpenStruct.instance_methods + OpenStruct.private_instance_methods).map(&:to_s)
-                                                                              .grep(/\A[A-Za-z_]\w{0,63}\z/).uniq.freeze
+            .grep(/\A[A-Za-z_]\w{0,63}\z/).uniq.freeze
 
   # Ruby warns of some of these names; OOD's log is not ours.
   def silently
@@ -39,8 +39,8 @@ class TestKeys < MultiTenantTest
     end
   end
 
-  RESERVED = %w[jobid mt_appname view connect session local_assigns output_buffer binding instance_eval instance_exec eval
-                to_h each_pair initialize singleton_method_added define_singleton_method method_missing
+  RESERVED = %w[jobid mt_appname view connect session local_assigns output_buffer binding instance_eval instance_exec
+                eval to_h each_pair initialize singleton_method_added define_singleton_method method_missing
                 respond_to_missing object_id __id__ __send__ require raise lambda proc Array Float Hash Integer
                 String].freeze
 
