@@ -536,6 +536,20 @@ START_TEST(test_sigchld_of_the_caller_stays)
 }
 END_TEST
 
+/* Who ignores SIGCHLD has his children reaped by the kernel: that is no reason to wait for them. */
+START_TEST(test_a_child_that_somebody_else_reaped)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    ck_assert_int_eq(sigaction(SIGCHLD, &action, NULL), 0);
+    int64_t begin = now_ms();
+    enum mt_status status = run("echo out");
+    ck_assert_int_eq(sigaction(SIGCHLD, &action_before, NULL), 0);
+    ck_assert_int_eq(status, MT_OK);
+    ck_assert_int_lt(now_ms() - begin, PLENTY_MS);
+    ck_assert_str_eq(text_of(&child.out), "out\n");
+}
+END_TEST
+
 /* Somebody else's child is not reaped by us. */
 START_TEST(test_other_children_are_let_alone)
 {
@@ -633,6 +647,7 @@ int main(void)
     tests = add_fixed_case(suite, "caller");
     tcase_add_test(tests, test_interrupted_calls);
     tcase_add_test(tests, test_sigchld_of_the_caller_stays);
+    tcase_add_test(tests, test_a_child_that_somebody_else_reaped);
     tcase_add_test(tests, test_other_children_are_let_alone);
     tcase_add_test(tests, test_several_threads);
     return run_suite(suite);

@@ -637,6 +637,21 @@ START_TEST(test_another_job_of_the_same_name_is_opened)
 }
 END_TEST
 
+/* The user's name is a part of the key: one that changed opens nothing. */
+START_TEST(test_a_job_of_another_user_name_is_opened)
+{
+    struct sample sample = good_sample(4711);
+    char *name = name_of(&sample);
+    next_look(&sample, 1);
+    sample.name = name;
+    sample.user = "professor";
+    next_look(&sample, 1);
+    ck_assert_uint_eq(opened, 2);
+    ck_assert_int_ne(job(4711)->specs, MT_REASON_ok);
+    free(name);
+}
+END_TEST
+
 START_TEST(test_what_was_opened_is_judged_anew)
 {
     struct sample sample = good_sample(4711);
@@ -879,6 +894,7 @@ int main(void)
     tcase_add_test(tests, test_not_opened_again);
     tcase_add_test(tests, test_a_changed_name_is_opened);
     tcase_add_test(tests, test_another_job_of_the_same_name_is_opened);
+    tcase_add_test(tests, test_a_job_of_another_user_name_is_opened);
     tcase_add_test(tests, test_what_was_opened_is_judged_anew);
     tcase_add_test(tests, test_an_ended_job_is_gone);
     tcase_add_test(tests, test_the_last_look_stays_and_may_go);

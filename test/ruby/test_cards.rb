@@ -34,8 +34,10 @@ class TestCards < MultiTenantTest
                  files.select { |_, what| what[0] == 'file' }.keys.sort
   end
 
-  [0, 0o022, 0o077].each do |umask|
+  # The last ones are nobody's, but whatever it is, OOD has to be able to read what is written.
+  [0, 0o022, 0o077, 0o277, 0o777].each do |umask|
     define_method(:"test_modes_under_umask_#{format('%04o', umask)}") do
+      make_tree(@viewer.path)
       @viewer.umask = umask
       assert_equal written, @viewer.look(stream(job(7))).cards
       modes = files.values.group_by(&:first).transform_values { |all| all.map { |_, mode, uid| [mode, uid] }.uniq }
@@ -359,6 +361,11 @@ class TestCards < MultiTenantTest
     @viewer.look(stream(job(7)))
     assert_equal written, @viewer.look(stream(job(7, connection: { host: 'n2' }))).cards
     assert_equal 'n2', @viewer.connection(ID)['host']
+  end
+
+  def test_the_keys_of_a_connection_are_in_the_publishers_order
+    @viewer.look(stream(job(7, connection: { zebra: 1, host: 2, ant: 3 })))
+    assert_equal %w[zebra host ant jobid mt_appname], @viewer.connection(ID).keys
   end
 
   def test_a_new_delivery_app_moves_the_card

@@ -18,8 +18,7 @@ class TestKeys < MultiTenantTest
     ERB.new(view, trim_mode: '-').result(OpenStruct.new(connection).instance_eval { binding })
   end
 
-  METHODS = (OpenStruct.instance_methods + OpenStruct.private_instance_methods).map(&:to_s)
-            .grep(/\A[A-Za-z_]\w{0,63}\z/).uniq.freeze
+  METHODS = (OpenStruct.instance_methods + OpenStruct.private_instance_methods).map(&:to_s).uniq
 
   # Ruby warns of some of these names; OOD's log is not ours.
   def silently
@@ -31,7 +30,7 @@ class TestKeys < MultiTenantTest
   end
 
   def test_a_view_works_with_every_accepted_key_that_is_a_method_already
-    accepted = METHODS.select { |name| accepted?(name) }
+    accepted = METHODS.grep(/\A[A-Za-z_]\w{0,63}\z/).select { |name| accepted?(name) }
     assert_operator accepted.size, :>, 100
     accepted.each do |name|
       shown = silently { render({ 'host' => 'n1', name => 'v' }, "<%= host %> <%= self.#{name} %>") }

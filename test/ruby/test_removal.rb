@@ -54,6 +54,11 @@ class TestRemoval < MultiTenantTest
     assert_equal [[ID], [uuid(9)]], [look.ids(:removed), look.ids(:written)]
   end
 
+  # Whatever may be learned of the new job later, the old one has ended.
+  def test_the_job_id_went_round_to_a_job_of_which_nothing_is_known_yet
+    assert_removed @viewer.look(stream(job(7, uid: 1002, user: 'other', group_gid: nil, publisher_in_group: nil)))
+  end
+
   def test_the_publisher_named_another_session
     look = @viewer.look(stream(job(7, message: { mti: uuid(9) })))
     assert_equal [[ID], [uuid(9)]], [look.ids(:removed), look.ids(:written)]

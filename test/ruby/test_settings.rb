@@ -86,6 +86,16 @@ class TestSettings < MultiTenantTest
       end
   end
 
+  # Whatever the patterns say, a token is sys/ and one plain component.
+  def test_tokens_that_no_pattern_allows
+    ['sys/..', 'sys/.', 'sys/.hidden', 'sys/', 'sys/a/b', 'sys/a b', 'sys/<b>', 'sys/é', "sys/#{'x' * 129}", 'sys',
+     '/sys/a', 'usr/a'].each do |token|
+      code = codes_of(job(1, message: { mtd: token }), deliveries: ['sys/*', 'sys/.*', '*', '*/*'])[0]
+      assert_equal 'delivery_not_allowed', code, token
+    end
+    assert_equal 'ok', codes_of(job(1, message: { mtd: "sys/#{'x' * 128}" }), deliveries: ['sys/*'])[0]
+  end
+
   # ---- envelopes ----
 
   def test_envelopes

@@ -202,6 +202,13 @@ class TestSpecs < MultiTenantTest
     assert_equal %w[3 5], core.specs.keys.sort
   end
 
+  # What was refused there is not told again and again.
+  def test_a_cluster_that_does_not_answer_keeps_no_refusals
+    core = core()
+    decide(core, stream(job(1), job(2, group_gid: 1), cluster: 'a'))
+    assert_equal %w[1 3], decide(core, stream(job(3), cluster: 'b')).keys.sort
+  end
+
   # ---- from look to look ----
 
   def test_a_complete_stream_replaces_what_was_there
