@@ -18,7 +18,8 @@ enum mt_status mt_json_load(const char *text, size_t len, json_t **out)
     *out = json_loadb(text, len, STRICT, NULL);
     if (*out)
         return MT_OK;
-    void *probe = malloc(PROBE_BYTES(len));
+    /* volatile: else a compiler may leave the allocation out. */
+    void *volatile probe = malloc(PROBE_BYTES(len));
     if (!probe)
         return MT_NOMEM;
     free(probe);
