@@ -182,6 +182,9 @@ class TestInitializer < MultiTenantTest
     File.symlink(elsewhere, File.join(lib, 'multitenant/query.rb'))
     assert_off start, 'LoadError'
     refute_path_exists File.join(@viewer.home, 'ran')
+    File.chown(0, 0, elsewhere) # the directory that it is in is still the user's
+    assert_off start, 'LoadError'
+    refute_path_exists File.join(@viewer.home, 'ran')
   end
 
   # Gem.path begins with a directory of the user's own.
