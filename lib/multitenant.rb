@@ -1,12 +1,16 @@
 # frozen_string_literal: true
 
 require_relative 'multitenant/version'
+require_relative 'multitenant/clock'
 require_relative 'multitenant/multitenant'
 require_relative 'multitenant/answer'
 require_relative 'multitenant/settings'
 require_relative 'multitenant/clusters'
-require_relative 'multitenant/query'
+require_relative 'multitenant/sources'
+require_relative 'multitenant/membership'
 require_relative 'multitenant/receiver'
+require_relative 'multitenant/renewal'
+require_relative 'multitenant/dashboard'
 
 # Services that run as Slurm jobs, shared with the right people through Open OnDemand.
 module MultiTenant
@@ -14,14 +18,24 @@ module MultiTenant
     # @return [Hash] the services shared with this user, by job id: string keys throughout, frozen,
     #   never nil; {} until the first complete answer, then the last one. doc/formats.md
     def specs
+      renew
       @receiver ? @receiver.specs : {}.freeze
     end
 
     # Asks Slurm now; specs and cards follow. Never raises.
     # @return [Hash] {report}
     def refresh
+      @sources&.hurry
       @receiver&.refresh
       report
+    end
+
+    # Lets specs, and with `cards` the card files, follow Slurm where they are older than their time
+    # to live. On the request's thread; returns within a quarter of a second; never raises.
+    # @param cards [Boolean] the page is about to list the card files
+    # @return [void]
+    def renew(cards: false)
+      @renewal&.call(cards: cards)
     end
 
     # How the last refresh went.
@@ -33,17 +47,27 @@ module MultiTenant
       last.merge('age' => last['at'] && (Time.now.to_i - last['at'])).freeze
     end
 
+    # @return [Integer] changes with {specs}
+    def generation
+      @receiver ? @receiver.generation : 0
+    end
+
     # Starts the receiving side in a dashboard: reads settings and clusters from OOD, asks Slurm
-    # once. Called by the initializer; a second call starts anew.
+    # once, and sees to it that the dashboard's pages renew what it said. Called by the initializer;
+    # a second call starts anew.
     # @param log [#call] takes a level (:info, :warn) and a sentence
     # @return [void]
     def start(log)
       settings = Settings.new
       settings.warnings.each { |warning| log.call(:warn, warning) }
       clusters = Clusters.from_ood(OodAppkit.clusters)
-      @receiver = Receiver.new(settings, source: Query.new(settings, slurm_conf: clusters.slurm_conf),
-                                         clusters: clusters, core: ood_core(settings), log: log)
+      membership = Membership.new(settings.gids) if defined?(Names) # FIXME
+      @sources = Sources.of(settings, clusters, gids: membership&.method(:gids), log: log)
+      @receiver = Receiver.new(settings, source: @sources, clusters: clusters, core: ood_core(settings), log: log,
+                                         membership: membership)
       refresh
+      @renewal = Renewal.new(@receiver, @sources, log: log)
+      Dashboard.attach(@receiver, @sources, log: log)
     end
 
     private

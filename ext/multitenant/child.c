@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,14 +33,46 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/* 0 to 2 are /dev/null and the pipes; dup2 in the child clears close-on-exec of these alone. */
-static int add_files(posix_spawn_file_actions_t *files, int out, int err)
+static bool write_all(int fd, const char *text, size_t len)
 {
-    int rc = posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDONLY, 0);
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        text += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* A file in memory, at its beginning, that nobody can change any more; -1 with errno. */
+static int input_file(const char *text, size_t len)
+{
+    int fd = memfd_create("multitenant input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0 ||
+        (write_all(fd, text, len) && lseek(fd, 0, SEEK_SET) == 0 &&
+         fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0))
+        return fd;
+    int error = errno;
+    close_fd(&fd);
+    errno = error;
+    return -1;
+}
+
+/*
+ * `fds` become 0 to 2; fds[0] is -1 for /dev/null. dup2 in the child clears close-on-exec of these
+ * alone.
+ */
+static int add_files(posix_spawn_file_actions_t *files, const int fds[3])
+{
+    int rc = fds[0] < 0 ? posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDONLY, 0)
+                        : posix_spawn_file_actions_adddup2(files, fds[0], 0);
     if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(files, out, 1);
+        rc = posix_spawn_file_actions_adddup2(files, fds[1], 1);
     if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(files, err, 2);
+        rc = posix_spawn_file_actions_adddup2(files, fds[2], 2);
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
     if (rc == 0)
         rc = posix_spawn_file_actions_addclosefrom_np(files, 3);
@@ -65,7 +98,7 @@ static int add_attributes(posix_spawnattr_t *attributes)
 }
 
 /* 0 or an errno. */
-static int spawn(char *const argv[], char *const envp[], int out, int err, pid_t *pid)
+static int spawn(char *const argv[], char *const envp[], const int fds[3], pid_t *pid)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -74,7 +107,7 @@ static int spawn(char *const argv[], char *const envp[], int out, int err, pid_t
         return rc;
     rc = posix_spawnattr_init(&attributes);
     if (rc == 0) {
-        rc = add_files(&files, out, err);
+        rc = add_files(&files, fds);
         if (rc == 0)
             rc = add_attributes(&attributes);
         if (rc == 0)
@@ -159,24 +192,28 @@ static enum mt_status reap(struct mt_child *child, int wake_fd)
 }
 
 enum mt_status mt_child_start(struct mt_child *child, char *const argv[], char *const envp[],
-                              int64_t deadline_ms, size_t out_limit)
+                              const struct mt_child_terms *terms)
 {
     enum mt_status status = MT_IO;
+    int in = -1;
     int out_pipe[2] = {-1, -1};
     int err_pipe[2] = {-1, -1};
     pid_t pid;
 
     *child = (struct mt_child){
-        .out = MT_BUF_INIT(out_limit),
+        .out = MT_BUF_INIT(terms->out_limit),
         .err = MT_BUF_INIT(MT_CHILD_ERR_MAX),
         .out_fd = -1,
         .err_fd = -1,
         .start_ns = now_ns(),
     };
-    child->deadline_ns = child->start_ns + deadline_ms * 1000000;
+    child->deadline_ns = child->start_ns + terms->deadline_ms * 1000000;
+    if (terms->input && (in = input_file(terms->input, terms->input_len)) < 0)
+        goto out;
     if (pipe2(out_pipe, O_CLOEXEC) != 0 || pipe2(err_pipe, O_CLOEXEC) != 0)
         goto out;
-    if ((errno = spawn(argv, envp, out_pipe[1], err_pipe[1], &pid)) != 0) {
+    const int fds[3] = {in, out_pipe[1], err_pipe[1]};
+    if ((errno = spawn(argv, envp, fds, &pid)) != 0) {
         status = MT_SPAWN;
         goto out;
     }
@@ -187,6 +224,7 @@ enum mt_status mt_child_start(struct mt_child *child, char *const argv[], char *
     status = MT_OK;
 out:
     child->error = errno;
+    close_fd(&in);
     close_fd(&out_pipe[0]);
     close_fd(&out_pipe[1]);
     close_fd(&err_pipe[0]);

@@ -28,17 +28,26 @@ struct mt_child {
     int64_t deadline_ns;
 };
 
+/* What a child is given and may take. */
+struct mt_child_terms {
+    const char *input; /* its standard input; NULL: /dev/null */
+    size_t input_len;
+    int64_t deadline_ms; /* milliseconds that it may take */
+    size_t out_limit;    /* bytes that it may print */
+};
+
 /*
- * Starts argv[0] (a path; no search) with standard input from /dev/null, default signal handlers,
- * an empty signal mask and a process group of its own; descriptors without close-on-exec reach it
- * only where the C library can't close them (glibc before 2.34).
+ * Starts argv[0] (a path; no search) with default signal handlers, an empty signal mask and a
+ * process group of its own; descriptors without close-on-exec reach it only where the C library
+ * can't close them (glibc before 2.34). Its input is a file in memory, written before it starts: a
+ * child that does not read it makes nobody wait.
  *
- * `envp`: the environment. `deadline_ms`: milliseconds that it may take. `out_limit`: bytes that it
- * may print. MT_OK, MT_SPAWN, MT_IO. In any case the child is ended with mt_child_end.
+ * `envp`: the environment. MT_OK, MT_SPAWN, MT_IO. In any case the child is ended with
+ * mt_child_end.
  */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_child_start(struct mt_child *child,
                                                           char *const argv[], char *const envp[],
-                                                          int64_t deadline_ms, size_t out_limit);
+                                                          const struct mt_child_terms *terms);
 
 /*
  * Waits until the child has closed its output and ended. `wake_fd`: readable means: return

@@ -302,6 +302,92 @@ enum mt_status mt_deliver(struct mt_specs *specs, const struct mt_settings *sett
     return status;
 }
 
+/* The note is kept before the files go: a card that comes back would be the worse half. */
+static enum mt_status note_dismissal(struct delivery *d, const struct mt_found *found)
+{
+    const struct mt_mark *mark = &found->mark;
+    struct mt_dismissed dismissed = {0};
+    struct mt_dismissal it = {mark->cluster, mark->wckeys, mark->job_id, found->id};
+    enum mt_status status = mt_dismissed_load(d->settings->dataroot, &dismissed);
+    if (status == MT_OK)
+        status = mt_dismissed_add(&dismissed, &it);
+    if (status == MT_OK)
+        status = mt_dismissed_save(d->settings->dataroot, &dismissed);
+    if (status != MT_OK)
+        tell_failure(MT_DISMISSED_PATH, status, d);
+    mt_dismissed_free(&dismissed);
+    return status;
+}
+
+static void dismiss_share(struct mt_specs *specs, const struct mt_mark *mark)
+{
+    struct mt_share *share = specs ? mt_specs_find(specs, mark->cluster, mark->job_id) : NULL;
+    if (!share || share->record.uid != mark->uid)
+        return;
+    share->wants_card = false;
+    if (share->card == MT_REASON_ok)
+        share->card = MT_REASON_dismissed;
+}
+
+static enum mt_status dismiss(struct delivery *d, const struct mt_found *found, bool *done)
+{
+    enum mt_status status = MT_OK;
+    if (found->owner == MT_FOREIGN || (found->owner == MT_LEGACY && !found->has_db))
+        return MT_OK;
+    if (found->owner == MT_OURS) {
+        if ((status = note_dismissal(d, found)) != MT_OK)
+            return status;
+        dismiss_share(d->specs, &found->mark);
+    }
+    *done = true;
+    remove_card(d, found);
+    return MT_OK;
+}
+
+enum mt_status mt_deliver_dismiss(struct mt_specs *specs, const struct mt_settings *settings,
+                                  const char *id, bool *found, mt_event_fn *event, void *arg)
+{
+    struct delivery d = {specs, settings, false, event, arg, DELIVERY_INIT};
+    *found = false;
+    enum mt_status status = open_dirs(&d, false);
+    if (status == MT_OK && d.root >= 0 && (status = lock(&d)) == MT_OK)
+        status = take_inventory(&d, tell_failure);
+    for (size_t i = 0; i < d.found.count && status == MT_OK; i++) {
+        if (strcmp(d.found.items[i].id, id) == 0)
+            status = dismiss(&d, &d.found.items[i], found);
+    }
+    end(&d);
+    return status;
+}
+
+static bool is_of_card(const struct mt_dismissal *dismissal, const void *id)
+{
+    return strcmp(dismissal->card_id, id) == 0;
+}
+
+enum mt_status mt_deliver_restore(const struct mt_settings *settings, const char *id, bool *found,
+                                  mt_event_fn *event, void *arg)
+{
+    struct delivery d = {NULL, settings, false, event, arg, DELIVERY_INIT};
+    struct mt_dismissed dismissed = {0};
+    *found = false;
+    enum mt_status status = open_dirs(&d, false);
+    if (status == MT_OK && d.root >= 0)
+        status = lock(&d);
+    if (status == MT_OK && d.base >= 0) {
+        status = mt_dismissed_load(settings->dataroot, &dismissed);
+        if (status == MT_OK && mt_dismissed_drop(&dismissed, is_of_card, id)) {
+            *found = true;
+            status = mt_dismissed_save(settings->dataroot, &dismissed);
+        }
+        if (status != MT_OK)
+            tell_failure(MT_DISMISSED_PATH, status, &d);
+    }
+    mt_dismissed_free(&dismissed);
+    end(&d);
+    return status;
+}
+
 enum mt_status mt_deliver_nothing(const struct mt_settings *settings, bool dry_run,
                                   mt_event_fn *event, void *arg)
 {

@@ -57,6 +57,9 @@
  * (one answer costs 0.5 ms against 6 ms, doc/performance.md). */
 #define MT_ASK_EACH_MAX 4
 
+/* Questions that the name service is asked in one go: a publisher and a group of each share. */
+#define MT_QUESTIONS_MAX 65536
+
 /* Bytes of the name service's answer (a group's member list). */
 #define MT_NSS_BUF_MAX (16 * 1024 * 1024)
 

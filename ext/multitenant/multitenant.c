@@ -11,6 +11,7 @@
 #include "deliver.h"
 #include "dismissed.h"
 #include "envelope.h"
+#include "jobname.h"
 #include "mt_limits.h"
 #include "reason.h"
 #include "record.h"
@@ -245,7 +246,7 @@ static VALUE core_initialize(VALUE self, VALUE settings)
     return self;
 }
 
-/* One call at a time uses an object; it ends with done(). */
+/* One call at a time uses an object; it ends with not_busy(). */
 static struct core *use(VALUE self)
 {
     struct core *core = get(self);
@@ -255,6 +256,25 @@ static struct core *use(VALUE self)
         rb_raise(error_class, "The core is in use by another thread.");
     core->busy = true;
     return core;
+}
+
+/* The groups that count from the next look on. @param gids [Array<Integer>] */
+static VALUE core_set_gids(VALUE self, VALUE gids)
+{
+    Check_Type(gids, T_ARRAY);
+    size_t n = (size_t)RARRAY_LEN(gids);
+    for (size_t i = 0; i < n; i++)
+        (void)NUM2UINT(rb_ary_entry(gids, (long)i));
+    struct core *core = use(self);
+    core->busy = false;
+    struct mt_settings *s = &core->settings;
+    uint32_t *list = new_list(n, sizeof *list);
+    free((void *)s->gids);
+    for (size_t i = 0; i < n; i++)
+        list[i] = NUM2UINT(rb_ary_entry(gids, (long)i));
+    s->gids = list;
+    s->n_gids = n;
+    return gids;
 }
 
 static const char *need_dataroot(const struct core *core)
@@ -367,18 +387,57 @@ static VALUE core_decide(VALUE self, VALUE texts)
     return rb_ensure(decide_body, (VALUE)&d, decide_done, (VALUE)&d);
 }
 
-/* @return [Array<Array(String, String, String)>] key, specs code, card code of each job */
-static VALUE core_explain(VALUE self)
+static VALUE share_of(const struct mt_share *share)
 {
-    const struct mt_specs *look = get(self)->look;
+    const struct mt_record *record = &share->record;
+    struct mt_jobname name;
+    bool named = mt_jobname_split(record->name, record->name_len, &name);
+    const json_t *app = json_object_get(share->message.accounting, "mta");
+    VALUE out = rb_hash_new();
+    rb_hash_aset(out, symbol("key"), ctext(share->key));
+    rb_hash_aset(out, symbol("cluster"), ctext(record->cluster));
+    rb_hash_aset(out, symbol("ood_cluster"), share->ood_cluster ? ctext(share->ood_cluster) : Qnil);
+    rb_hash_aset(out, symbol("job_id"), ULONG2NUM(record->job_id));
+    rb_hash_aset(out, symbol("user"), ctext(record->user));
+    rb_hash_aset(out, symbol("group"), named ? text(name.group, name.group_len) : Qnil);
+    rb_hash_aset(out, symbol("envelope"),
+                 named ? key(mt_envelope_name(mt_envelope_of(name.payload, name.payload_len)))
+                       : Qnil);
+    rb_hash_aset(out, symbol("app"), app ? from_json(app) : Qnil);
+    rb_hash_aset(out, symbol("start"), LL2NUM(record->start));
+    rb_hash_aset(out, symbol("end"), LL2NUM(record->end));
+    rb_hash_aset(out, symbol("current"), share->current ? Qtrue : Qfalse);
+    rb_hash_aset(out, symbol("specs"), key(mt_reason_code(share->specs)));
+    rb_hash_aset(out, symbol("card"), key(mt_reason_code(share->card)));
+    rb_hash_aset(out, symbol("card_id"), share->wants_card ? ctext(share->card_id) : Qnil);
+    return rb_obj_freeze(out);
+}
+
+static VALUE shares_body(VALUE arg)
+{
+    const struct core *core = (const struct core *)arg;
     VALUE out = rb_ary_new();
-    for (size_t i = 0; look && i < look->count; i++) {
-        const struct mt_share *share = &look->shares[i];
-        rb_ary_push(out,
-                    rb_ary_new_from_args(3, ctext(share->key), key(mt_reason_code(share->specs)),
-                                         key(mt_reason_code(share->card))));
-    }
-    return out;
+    for (size_t i = 0; core->look && i < core->look->count; i++)
+        rb_ary_push(out, share_of(&core->look->shares[i]));
+    return rb_obj_freeze(out);
+}
+
+static VALUE not_busy(VALUE arg)
+{
+    ((struct core *)arg)->busy = false;
+    return Qnil;
+}
+
+/*
+ * Every job that was looked at, with what was decided.
+ * @return [Array<Hash>] :key, :cluster and :ood_cluster (nil: none), :job_id, :user, :group,
+ *   :envelope, :app (each nil where it could not be read), :start, :end (0: no limit), :current
+ *   (false: its cluster did not answer), :specs and :card (reason codes), :card_id (nil: no card)
+ */
+static VALUE core_shares(VALUE self)
+{
+    struct core *core = use(self);
+    return rb_ensure(shares_body, (VALUE)core, not_busy, (VALUE)core);
 }
 
 static VALUE path_of(VALUE arg)
@@ -435,12 +494,6 @@ static VALUE specs_body(VALUE arg)
             rb_hash_aset(out, ctext(share->key), spec_of(share, &core->settings));
     }
     return rb_obj_freeze(out);
-}
-
-static VALUE not_busy(VALUE arg)
-{
-    ((struct core *)arg)->busy = false;
-    return Qnil;
 }
 
 /* @return [Hash] MultiTenant.specs, frozen throughout */
@@ -555,42 +608,26 @@ struct dismissing {
     char id[MT_UUID_SIZE];
     bool restore;
     bool found;
-    struct mt_dismissed dismissed;
+    bool failed;
     enum mt_status status;
 };
 
-static bool is_this(const struct mt_dismissal *dismissal, const void *arg)
+static void note_failure(const struct mt_event *event, void *arg)
 {
-    return strcmp(dismissal->card_id, ((const struct dismissing *)arg)->id) == 0;
-}
-
-static enum mt_status add_dismissal(struct dismissing *d)
-{
-    const struct mt_specs *look = d->core->look;
-    enum mt_status status = MT_OK;
-    for (size_t i = 0; look && i < look->count && status == MT_OK; i++) {
-        const struct mt_share *share = &look->shares[i];
-        struct mt_dismissal it = {share->record.cluster, share->wckeys, share->record.job_id,
-                                  d->id};
-        if (!share->wants_card || strcmp(share->card_id, d->id) != 0)
-            continue;
-        d->found = true;
-        status = mt_dismissed_add(&d->dismissed, &it);
-    }
-    return status;
+    if (event->deed == MT_FAILED)
+        ((struct dismissing *)arg)->failed = true;
 }
 
 static void *run_dismissing(void *arg)
 {
     struct dismissing *d = arg;
-    const char *root = d->core->settings.dataroot;
-    d->status = mt_dismissed_load(root, &d->dismissed);
-    if (d->status == MT_OK && d->restore)
-        d->found = mt_dismissed_drop(&d->dismissed, is_this, d);
-    else if (d->status == MT_OK)
-        d->status = add_dismissal(d);
-    if (d->status == MT_OK && d->found)
-        d->status = mt_dismissed_save(root, &d->dismissed);
+    const struct mt_settings *s = &d->core->settings;
+    if (d->restore)
+        d->status = mt_deliver_restore(s, d->id, &d->found, note_failure, d);
+    else
+        d->status = mt_deliver_dismiss(d->core->look, s, d->id, &d->found, note_failure, d);
+    if (d->status == MT_OK && d->failed)
+        d->status = MT_IO;
     return NULL;
 }
 
@@ -603,14 +640,6 @@ static VALUE dismiss_body(VALUE arg)
     return d->found ? Qtrue : Qfalse;
 }
 
-static VALUE dismiss_done(VALUE arg)
-{
-    struct dismissing *d = (struct dismissing *)arg;
-    mt_dismissed_free(&d->dismissed);
-    d->core->busy = false;
-    return Qnil;
-}
-
 static VALUE dismiss_or_restore(VALUE self, VALUE id, bool restore)
 {
     const char *wanted = StringValueCStr(id);
@@ -619,12 +648,12 @@ static VALUE dismiss_or_restore(VALUE self, VALUE id, bool restore)
         return Qfalse;
     memcpy(d.id, wanted, strlen(wanted) + 1);
     d.core = use(self);
-    return rb_ensure(dismiss_body, (VALUE)&d, dismiss_done, (VALUE)&d);
+    return rb_ensure(dismiss_body, (VALUE)&d, not_busy, (VALUE)d.core);
 }
 
 /*
- * Sends the card of that id away until its job ends; the files go with the next delivery.
- * @return [Boolean] false: no card of the last look has this id
+ * Sends the card of that id away until its job ends, and removes its files.
+ * @return [Boolean] false: there is no card of ours of this id
  */
 static VALUE core_dismiss(VALUE self, VALUE id)
 {
@@ -697,7 +726,7 @@ struct running {
     VALUE env;
     char **c_argv;
     char **c_envp;
-    int64_t deadline_ms;
+    struct mt_child_terms terms;
     int wake_fd;
     struct mt_child child;
     enum mt_status status;
@@ -751,7 +780,7 @@ static VALUE run_body(VALUE arg)
         rb_sys_fail("eventfd");
     r->c_argv = copy_texts(r->argv);
     r->c_envp = copy_texts(r->env);
-    r->status = mt_child_start(&r->child, r->c_argv, r->c_envp, r->deadline_ms, MT_RECORDS_MAX);
+    r->status = mt_child_start(&r->child, r->c_argv, r->c_envp, &r->terms);
     if (r->status == MT_OK)
         r->status = MT_CANCELLED;
     while (r->status == MT_CANCELLED) {
@@ -806,21 +835,44 @@ static VALUE check_texts(VALUE array)
  * @param argv [Array<String>] the first is its path
  * @param env [Array<String>] NAME=value
  * @param seconds [Float] the deadline; then it is killed
+ * @param input [String, nil] its standard input; nil: none
  * @return [Hash] :status (:ok, :spawn, :timeout, :too_large, :io, :no_memory), :exit, :signal,
  *   :error, :seconds, :out, :err
  */
-static VALUE core_run(VALUE self, VALUE argv, VALUE env, VALUE seconds)
+static VALUE core_run(int argc, VALUE *args, VALUE self)
 {
+    VALUE argv;
+    VALUE env;
+    VALUE seconds;
+    VALUE input;
+    (void)self;
+    rb_scan_args(argc, args, "31", &argv, &env, &seconds, &input);
     double wait = NUM2DBL(seconds);
     struct running r = {.argv = check_texts(argv), .env = check_texts(env), .wake_fd = -1};
-    (void)self;
+    r.terms.out_limit = MT_RECORDS_MAX;
+    if (!NIL_P(input)) {
+        input = rb_str_new_frozen(rb_String(input));
+        r.terms.input = RSTRING_PTR(input);
+        r.terms.input_len = (size_t)RSTRING_LEN(input);
+    }
     if (RARRAY_LEN(r.argv) == 0 || !(wait >= 0 && wait <= 86400))
         rb_raise(rb_eArgError, "a program and 0 to 86400 seconds are needed");
-    r.deadline_ms = (int64_t)(wait * 1000);
+    r.terms.deadline_ms = (int64_t)(wait * 1000);
     VALUE out = rb_ensure(run_body, (VALUE)&r, run_done, (VALUE)&r);
     RB_GC_GUARD(r.argv);
     RB_GC_GUARD(r.env);
+    RB_GC_GUARD(input);
     return out;
+}
+
+/* @return [String, nil] the group that a job name of a share names, in bytes */
+static VALUE core_group_of(VALUE self, VALUE name)
+{
+    struct mt_jobname parts;
+    (void)self;
+    StringValue(name);
+    bool share = mt_jobname_split(RSTRING_PTR(name), (size_t)RSTRING_LEN(name), &parts);
+    return share ? rb_str_new(parts.group, (long)parts.group_len) : Qnil;
 }
 
 /* @return [Hash{String => Array(String, Boolean)}] code => sentence, temporary? */
@@ -850,14 +902,16 @@ void Init_multitenant(void)
     rb_gc_register_mark_object(error_class);
     rb_define_alloc_func(core, core_alloc);
     rb_define_method(core, "initialize", core_initialize, 1);
+    rb_define_method(core, "gids=", core_set_gids, 1);
     rb_define_method(core, "decide", core_decide, 1);
-    rb_define_method(core, "explain", core_explain, 0);
+    rb_define_method(core, "shares", core_shares, 0);
     rb_define_method(core, "specs", core_specs, 0);
     rb_define_method(core, "deliver", core_deliver, 1);
     rb_define_method(core, "deliver_nothing", core_deliver_nothing, 1);
     rb_define_method(core, "dismiss", core_dismiss, 1);
     rb_define_method(core, "restore", core_restore, 1);
     rb_define_singleton_method(core, "open", core_open, 3);
-    rb_define_singleton_method(core, "run", core_run, 3);
+    rb_define_singleton_method(core, "run", core_run, -1);
+    rb_define_singleton_method(core, "group_of", core_group_of, 1);
     rb_define_singleton_method(core, "reasons", core_reasons, 0);
 }

@@ -114,12 +114,22 @@ module MultiTenant
       wrong = settings.warnings.find { |warning| warning.start_with?('MULTITENANT_WCKEY') } if @options[:wckey]
       raise Failure.new(EX_USAGE, '--wckey takes names of letters, digits and _.:@+-, separated by commas.') if wrong
 
-      answer = Query.new(settings, slurm_conf: clusters.slurm_conf, cluster: @options[:cluster])
-                    .call(seconds(settings))
+      answer = jobs_source(settings).call(seconds(settings))
       $stdout.binmode.write(*answer.texts)
       raise Failure.new(answer.code, answer.error) if answer.error
 
       EX_OK
+    end
+
+    def jobs_source(settings)
+      return site(settings) unless @options[:cluster]
+
+      Query.new(settings, slurm_conf: clusters.targets.first.conf, cluster: @options[:cluster])
+    end
+
+    # Slurm as this host's configuration says it.
+    def site(settings)
+      Sources.of(settings, clusters, log: ->(*) {})
     end
 
     def seconds(settings)
@@ -140,9 +150,9 @@ module MultiTenant
     end
 
     def explain
-      receiver.explain.each do |id, specs_code, card_code|
-        reason = specs_code == 'ok' ? card_code : specs_code
-        puts [id, specs_code, card_code, Core.reasons.fetch(reason).first].join("\t")
+      receiver.shares.each do |share|
+        reason = share[:specs] == 'ok' ? share[:card] : share[:specs]
+        puts [*share.values_at(:key, :specs, :card), Core.reasons.fetch(reason).first].join("\t")
       end
     end
 
@@ -204,12 +214,7 @@ module MultiTenant
     def receiver
       @receiver ||= begin
         settings = settings_of(environment)
-        source = if @options[:records]
-                   RecordsFile.new(@options[:records])
-                 else
-                   Query.new(settings,
-                             slurm_conf: clusters.slurm_conf)
-                 end
+        source = @options[:records] ? RecordsFile.new(@options[:records]) : site(settings)
         core = settings.to_core(dataroot: dataroot,
                                 per_cluster_dataroot: environment['OOD_PER_CLUSTER_DATAROOT'] == 'true')
         Receiver.new(settings, source: source, clusters: clusters, core: core, log: ->(*) {})

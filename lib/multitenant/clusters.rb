@@ -6,9 +6,18 @@ module MultiTenant
   # The clusters that OOD knows, and which of them a Slurm cluster is. A wrong answer is worse than
   # none: job ids collide between clusters, and a card would show another job's state.
   class Clusters
-    # One Slurm cluster of OOD's: its id, the `cluster:` and the `conf:` of its job section, and
-    # whether the viewer is not meant to use it.
-    Cluster = Struct.new(:id, :cluster, :conf, :closed)
+    # One Slurm cluster of OOD's: its id, the `cluster:` and the `conf:` of its job section, whether
+    # the viewer is not meant to use it, and the whole section.
+    Cluster = Struct.new(:id, :cluster, :conf, :closed, :job)
+
+    # A Slurm cluster to be asked: its slurm.conf and its name, where OOD says them, and the `job`
+    # section; all nil where OOD knows no Slurm cluster.
+    Target = Struct.new(:conf, :cluster, :job) do
+      # @return [Boolean] OOD runs its commands on another host
+      def over_ssh?
+        !job.nil? && !job['submit_host'].to_s.empty?
+      end
+    end
 
     # No Slurm cluster has this name.
     NOBODY = ''
@@ -55,7 +64,7 @@ module MultiTenant
     def self.read(id, job, closed: false)
       return unless job.is_a?(Hash) && job['adapter'] == 'slurm' && id.match?(ID)
 
-      Cluster.new(id, job['cluster']&.to_s, job['conf']&.to_s, closed)
+      Cluster.new(id, job['cluster']&.to_s, job['conf']&.to_s, closed, job)
     end
     private_class_method :load_yaml, :read
 
@@ -63,22 +72,39 @@ module MultiTenant
     def initialize(clusters)
       @clusters = clusters
       @conf_names = {}
+      @names = []
+      @mutex = Mutex.new
     end
 
-    # @return [String, nil] the slurm.conf that OOD uses, where it names one
-    def slurm_conf
-      @clusters.filter_map(&:conf).first
+    # @return [Array<Target>] the Slurm clusters that OOD's are; this host's own where there is none
+    def targets
+      targets = @clusters.map { |cluster| Target.new(cluster.conf, cluster.cluster, cluster.job) }
+      targets = targets.uniq { |target| [target.conf, target.cluster, target.job.to_h['submit_host']] }
+      targets.empty? ? [Target.new] : targets
+    end
+
+    # Notes which cluster it is that a target leads to.
+    # @param target [Target]
+    # @param name [String] Slurm's name
+    # @return [void]
+    def learn(target, name)
+      @mutex.synchronize { @conf_names[target.conf] = name unless target.cluster }
     end
 
     # @param names [Array<String>] Slurm's names of clusters
-    # @return [Array<Array(String, String)>] Slurm's name and OOD's id of those that OOD knows, in
-    #   this order; then every id under {NOBODY}, so that the cards of all clusters are found
+    # @return [Array<Array(String, String)>] Slurm's name and OOD's id of those that OOD knows, with
+    #   those of earlier calls, always in one order; then every id under {NOBODY}, so that the cards of
+    #   all clusters are found
     def pairs(names)
-      known = names.filter_map do |name|
-        cluster = find(name)
-        [name, cluster.id] if cluster
+      @mutex.synchronize do
+        @names |= names
+        known = @names.filter_map do |name|
+          cluster = find(name)
+          [name, cluster.id] if cluster
+        end
+        known.sort_by { |_, id| @clusters.index { |cluster| cluster.id == id } } +
+          @clusters.map { |cluster| [NOBODY, cluster.id] }
       end
-      known + @clusters.map { |cluster| [NOBODY, cluster.id] }
     end
 
     private
@@ -102,11 +128,11 @@ module MultiTenant
       name&.casecmp?(slurm)
     end
 
-    # @return [String, nil] the ClusterName of a slurm.conf
+    # @return [String, nil] the ClusterName of a slurm.conf; of the host's own, as it was learned
     def conf_name(path)
-      return unless path
-
       @conf_names.fetch(path) do
+        return unless path
+
         @conf_names[path] = File.binread(path)[/^\s*ClusterName\s*=\s*(\S+)/i, 1]
       end
     rescue SystemCallError

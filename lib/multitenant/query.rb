@@ -17,7 +17,7 @@ module MultiTenant
     MARGIN = 0.2
 
     # @param settings [Settings]
-    # @param slurm_conf [String, nil] used where the environment names none
+    # @param slurm_conf [String, nil] instead of the environment's
     # @param cluster [String, nil] another cluster than slurm.conf's own
     # @param program [String] path
     def initialize(settings, slurm_conf: nil, cluster: nil, program: PROGRAM)
@@ -47,7 +47,7 @@ module MultiTenant
 
     def environment
       env = ENV.slice(*VARIABLES)
-      env['SLURM_CONF'] ||= @slurm_conf if @slurm_conf
+      env['SLURM_CONF'] = @slurm_conf if @slurm_conf
       env['LC_ALL'] = 'C'
       env.map { |name, value| "#{name}=#{value}" }
     end

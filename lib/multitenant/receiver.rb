@@ -15,22 +15,31 @@ module MultiTenant
     # @return [Hash] see {MultiTenant.report}; frozen
     attr_reader :report
 
+    # @return [Integer] changes with the specs
+    attr_reader :generation
+
     # @param settings [Settings]
     # @param source [#call] seconds -> {Answer}
     # @param clusters [Clusters]
     # @param core [Hash] what {Settings#to_core} gives
     # @param log [#call] takes a level (:info, :warn) and a sentence
-    def initialize(settings, source:, clusters:, core:, log:)
+    # @param membership [Membership, nil] nil: the groups of the process
+    def initialize(settings, source:, clusters:, core:, log:, membership: nil)
       @settings = settings
       @source = source
       @clusters = clusters
       @core = Core.new(core)
       @cards = !core[:dataroot].nil?
       @log = log
+      @membership = membership
       @specs = {}.freeze
+      @shares = [].freeze
       @report = {}.freeze
+      @generation = 0
+      @answered = {}.freeze
       @logged = {}
-      @mutex = Mutex.new
+      @asking = Mutex.new
+      @using_core = Mutex.new
     end
 
     # Asks, decides and delivers. A second call while one runs gives the last report.
@@ -38,35 +47,68 @@ module MultiTenant
     # @param deliver [Boolean, :dry_run] write card files, not, or only tell
     # @return [Hash] the report
     def refresh(seconds: @settings.timeout, deliver: true)
-      return report unless @mutex.try_lock
-
-      begin
-        renew(seconds, deliver)
-      rescue StandardError, NoMemoryError => e
-        fail_with("#{e.class}: #{e.message}", nil, EX_SOFTWARE)
-      ensure
-        @mutex.unlock
-      end
+      look(seconds)
+      self.deliver(dry_run: deliver == :dry_run) if deliver
       report
     end
 
-    # @return [Array<Array(String, String, String)>] key, specs code, card code of each job
-    def explain
-      @core.explain
+    # Asks and decides; no file is touched.
+    # @param seconds [Float] deadline of the source
+    # @return [void]
+    def look(seconds = @settings.timeout)
+      return unless @asking.try_lock
+
+      begin
+        renew(seconds)
+      rescue StandardError, NoMemoryError => e
+        fail_with("#{e.class}: #{e.message}", nil, EX_SOFTWARE)
+      ensure
+        @asking.unlock
+      end
     end
 
+    # Makes the card files follow the last look, once.
+    # @return [void]
+    def deliver(dry_run: false)
+      return unless @undelivered && @cards
+
+      @undelivered = false
+      events = @using_core.synchronize { @core.deliver(dry_run).tap { publish } }
+      log_failures(events)
+      @report = report.merge('cards' => events).freeze
+    rescue StandardError, NoMemoryError => e
+      fail_with("#{e.class}: #{e.message}", nil, EX_SOFTWARE)
+    end
+
+    # @return [Array<Hash>] {Core#shares} of the last look; frozen
+    attr_reader :shares
+
+    # @param cluster [String] Slurm's name
+    # @return [Integer] epoch of its last complete answer; 0: none
+    def answered(cluster)
+      @answered.fetch(cluster, 0)
+    end
+
+    # @return [Boolean] a message may name this delivery
+    def delivery?(token)
+      @settings.deliveries.any? { |pattern| File.fnmatch?(pattern, token.to_s, File::FNM_PATHNAME) }
+    end
+
+    # Sends a card away until its job ends, and removes its files.
     # @return [Boolean] see {Core#dismiss}; false also where the list can't be written
     def dismiss(id)
-      @core.dismiss(id)
-    rescue Error => e
+      @using_core.synchronize do
+        @core.dismiss(id).tap { publish }
+      end
+    rescue StandardError => e
       @log.call(:warn, "card #{id} can't be dismissed: #{e.message}")
       false
     end
 
     # @return [Boolean] see {Core#restore}; false also where the list can't be written
     def restore(id)
-      @core.restore(id)
-    rescue Error => e
+      @using_core.synchronize { @core.restore(id) }
+    rescue StandardError => e
       @log.call(:warn, "card #{id} can't be restored: #{e.message}")
       false
     end
@@ -74,24 +116,54 @@ module MultiTenant
     # Removes every card of ours.
     # @return [Array] as {Core#deliver}
     def remove_all(dry_run: false)
-      @core.decide([]) { |names| @clusters.pairs(names) }
-      @core.deliver_nothing(dry_run)
+      @using_core.synchronize do
+        @core.decide([]) { |names| @clusters.pairs(names) }
+        @core.deliver_nothing(dry_run)
+      end
     end
 
     private
 
-    def renew(seconds, deliver)
+    def renew(seconds)
+      gids, seconds = membership(seconds)
       answer = @source.call(seconds)
-      streams, bad_lines = @core.decide(answer.texts) { |names| @clusters.pairs(names) }
+      return if answer.texts.empty? && answer.error.nil? # nothing was due
+
+      streams, bad_lines = decide(answer.texts, gids)
       error, code = answer.error ? [answer.error, answer.code] : incomplete(streams, bad_lines)
       return fail_with(error, answer, code) if streams.none? { |stream| stream[:complete] }
 
-      events = deliver && @cards ? @core.deliver(deliver == :dry_run) : []
-      @specs = @core.specs
       log_refusals
-      log_failures(events)
       @log.call(:warn, "#{error} What is of that cluster stays as it was.") if error
-      @report = describe(answer, streams, events, error, code)
+      @report = describe(answer, streams, error, code)
+    end
+
+    # The viewer's groups (nil: the process's), and the seconds that are left.
+    def membership(seconds)
+      return [nil, seconds] unless @membership
+
+      start = MultiTenant.clock
+      [@membership.renew(seconds), seconds - (MultiTenant.clock - start)]
+    end
+
+    def decide(texts, gids)
+      @using_core.synchronize do
+        @core.gids = gids if gids
+        told = @core.decide(texts) { |names| @clusters.pairs(names) }
+        whole = told[0].select { |stream| stream[:complete] }
+        @answered = @answered.merge(whole.to_h { |stream| [stream[:cluster], stream[:generated]] }).freeze
+        @undelivered = true if whole.any?
+        publish if whole.any?
+        told
+      end
+    end
+
+    # What the core has is what is shown. (Writing a card may change its id.)
+    def publish
+      specs = @core.specs
+      @generation += 1 unless specs == @specs
+      @specs = specs
+      @shares = @core.shares
     end
 
     # Every stream is whole, or a sentence about the first that is not.
@@ -114,20 +186,24 @@ module MultiTenant
                              'seconds' => answer&.seconds || report['seconds']).freeze
     end
 
-    def describe(answer, streams, events, error, code)
-      refused = explain.map { |_, specs_code, _| specs_code }.tally
+    def describe(answer, streams, error, code)
+      refused = shares.map { |share| share[:specs] }.tally
       accepted = refused.delete('ok') || 0
       {
         'at' => Time.now.to_i, 'from' => answer.from, 'seconds' => answer.seconds.round(4),
         'accepted' => accepted, 'refused' => refused.freeze,
-        'clusters' => streams.to_h { |s| [s[:cluster], s[:complete] ? s[:sees] : 'incomplete'] }.freeze,
-        'cards' => events, 'error' => error, 'code' => code
+        'clusters' => report.fetch('clusters', {}).merge(states(streams)).freeze,
+        'cards' => report.fetch('cards', []), 'error' => error, 'code' => code
       }.freeze
+    end
+
+    def states(streams)
+      streams.to_h { |stream| [stream[:cluster], stream[:complete] ? stream[:sees] : 'incomplete'] }
     end
 
     # One line for each job whose refusal is new, but no more than an admin would read.
     def log_refusals
-      now = explain.to_h { |id, code, _| [id, code] }.reject { |_, code| QUIET.include?(code) }
+      now = shares.to_h { |share| [share[:key], share[:specs]] }.reject { |_, code| QUIET.include?(code) }
       new = now.reject { |id, code| @logged[id] == code }.to_a
       new.first(LOGGED).each { |id, code| @log.call(:info, "job #{id}: #{code}: #{Core.reasons.fetch(code).first}") }
       more = new.size - LOGGED

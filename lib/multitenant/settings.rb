@@ -71,13 +71,18 @@ module MultiTenant
     end
     private_class_method :unquote
 
+    # @return [Array<Integer>] the groups of this process
+    def gids
+      [Process.egid, *Process.groups].uniq
+    end
+
     # What {Core} takes.
     # @param dataroot [String, nil] OOD's data root
     # @param per_cluster_dataroot [Boolean] OOD's setting of that name
     # @return [Hash]
     def to_core(dataroot:, per_cluster_dataroot: false)
       {
-        uid: Process.euid, gids: [Process.egid, *Process.groups].uniq,
+        uid: Process.euid, gids: gids,
         deliveries: deliveries, envelopes: envelopes,
         publisher_in_group: publisher_in_group, publishers: publishers,
         dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot

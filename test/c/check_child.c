@@ -52,11 +52,17 @@ static void teardown(void)
     ck_assert_ptr_eq(action.sa_handler, action_before.sa_handler);
 }
 
-static enum mt_status start_argv(const char *const argv[], int64_t deadline_ms)
+static enum mt_status start_with(const char *const argv[], const struct mt_child_terms *terms)
 {
     static char *const envp[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", NULL};
     mt_child_end(&child);
-    return mt_child_start(&child, (char *const *)argv, envp, deadline_ms, OUT_MAX);
+    return mt_child_start(&child, (char *const *)argv, envp, terms);
+}
+
+static enum mt_status start_argv(const char *const argv[], int64_t deadline_ms)
+{
+    struct mt_child_terms terms = {.deadline_ms = deadline_ms, .out_limit = OUT_MAX};
+    return start_with(argv, &terms);
 }
 
 static void start(const char *command, int64_t deadline_ms)
@@ -187,6 +193,43 @@ START_TEST(test_input_is_empty)
 {
     ck_assert_int_eq(run("cat; echo end"), MT_OK);
     ck_assert_str_eq(text_of(&child.out), "end\n");
+}
+END_TEST
+
+static enum mt_status run_with_input(const char *command, const char *input, size_t len)
+{
+    const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+    struct mt_child_terms terms = {
+        .input = input, .input_len = len, .deadline_ms = PLENTY_MS, .out_limit = OUT_MAX};
+    ck_assert_int_eq(start_with(argv, &terms), MT_OK);
+    return mt_child_wait(&child, -1);
+}
+
+START_TEST(test_input_comes_as_it_is)
+{
+    ck_assert_int_eq(run_with_input("cat", "a\0b\xff\n", 5), MT_OK);
+    ck_assert_uint_eq(child.out.len, 5);
+    ck_assert_mem_eq(child.out.data, "a\0b\xff\n", 5);
+    ck_assert_int_eq(run_with_input("cat; echo end", "", 0), MT_OK);
+    ck_assert_str_eq(text_of(&child.out), "end\n");
+}
+END_TEST
+
+/* More than a pipe holds: who does not read it makes nobody wait, and nobody gets SIGPIPE. */
+START_TEST(test_much_input)
+{
+    static char text[1 << 20];
+    ck_assert_int_eq(run_with_input("wc -c", text, sizeof text), MT_OK);
+    ck_assert_str_eq(text_of(&child.out), "1048576\n");
+    ck_assert_int_eq(run_with_input("exec <&-; echo out", text, sizeof text), MT_OK);
+    ck_assert_str_eq(text_of(&child.out), "out\n");
+}
+END_TEST
+
+START_TEST(test_input_can_not_be_changed)
+{
+    ck_assert_int_eq(run_with_input("{ echo no >/proc/self/fd/0; } 2>&-; cat", "yes\n", 4), MT_OK);
+    ck_assert_str_eq(text_of(&child.out), "yes\n");
 }
 END_TEST
 
@@ -567,13 +610,14 @@ END_TEST
 static void *run_in_thread(void *number)
 {
     static char *const envp[] = {NULL};
+    const struct mt_child_terms terms = {.deadline_ms = PLENTY_MS, .out_limit = OUT_MAX};
     const char digit = *(const char *)number;
     for (int i = 0; i < 5; i++) {
         char text[] = "echo 0; exit 0";
         char *const argv[] = {"/bin/sh", "-c", text, NULL};
         struct mt_child mine = {.pid = 0};
         text[5] = text[13] = digit;
-        bool ok = mt_child_start(&mine, argv, envp, PLENTY_MS, OUT_MAX) == MT_OK &&
+        bool ok = mt_child_start(&mine, argv, envp, &terms) == MT_OK &&
                   mt_child_wait(&mine, -1) == MT_OK && mine.out.len == 2 &&
                   mine.out.data[0] == digit && WEXITSTATUS(mine.wait_status) == digit - '0';
         mt_child_end(&mine);
@@ -616,6 +660,9 @@ int main(void)
     tcase_add_test(tests, test_an_end_after_the_output);
     tests = add_fixed_case(suite, "gets");
     tcase_add_test(tests, test_input_is_empty);
+    tcase_add_test(tests, test_input_comes_as_it_is);
+    tcase_add_test(tests, test_much_input);
+    tcase_add_test(tests, test_input_can_not_be_changed);
     tcase_add_test(tests, test_environment_is_the_callers);
     tcase_add_test(tests, test_arguments_are_no_shells);
     tcase_add_test(tests, test_no_other_descriptor);

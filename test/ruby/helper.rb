@@ -438,7 +438,7 @@ class Viewer
       receiver = receiver_of(feed, log)
       yield receiver, feed
       Look.new(report: receiver.report, specs: receiver.specs, log: log,
-               codes: receiver.explain.to_h { |id, *codes| [id, codes] })
+               codes: receiver.shares.to_h { |share| [share[:key], share.values_at(:specs, :card)] })
     end
   end
 
@@ -490,13 +490,11 @@ class Viewer
     write(db(id), JSON.generate(session))
   end
 
-  private
-
-  def receiver_of(feed, log)
+  def receiver_of(feed, log, membership: nil)
     settings = MultiTenant::Settings.new(env)
     MultiTenant::Receiver.new(settings, source: feed, clusters: MultiTenant::Clusters.new(clusters),
                                         core: settings.to_core(dataroot: dataroot, per_cluster_dataroot: per_cluster),
-                                        log: ->(level, sentence) { log << [level, sentence] })
+                                        log: ->(level, sentence) { log << [level, sentence] }, membership: membership)
   end
 end
 
@@ -516,7 +514,7 @@ class MultiTenantTest < Minitest::Test
   # Lets a core decide. @return [Hash] job key => specs code, card code
   def decide(core, *texts, clusters: [%w[hpc hpc]])
     core.decide(texts) { clusters }
-    core.explain.to_h { |id, *codes| [id, codes] }
+    core.shares.to_h { |share| [share[:key], share.values_at(:specs, :card)] }
   end
 
   # The codes of one job for the viewer.

@@ -16,8 +16,7 @@ class TestClusters < MultiTenantTest
   # @return [String, nil] OOD's id of the Slurm cluster `name`
   def id_of(name, clusters)
     made = MultiTenant::Clusters.new(clusters.map { |id, (cluster, path)| Cluster.new(id, cluster, path) })
-    found = made.pairs([name])
-    found.size > made.pairs([]).size ? found[0][1] : nil
+    made.pairs([name]).to_h[name]
   end
 
   # ---- the order ----
@@ -87,10 +86,10 @@ class TestClusters < MultiTenantTest
   # ---- pairs ----
 
   # A name that no Slurm cluster has: the cards of every cluster are found, and no job is taken for its.
-  def test_pairs_keep_the_order_of_the_names_and_end_with_every_id
+  def test_pairs_keep_oods_order_and_end_with_every_id
     clusters = MultiTenant::Clusters.new([Cluster.new('a', 'sa', nil), Cluster.new('b', 'sb', nil)])
-    assert_equal [%w[sb b], %w[sa a], ['', 'a'], ['', 'b']], clusters.pairs(%w[sb unknown sa])
     assert_equal [['', 'a'], ['', 'b']], clusters.pairs([])
+    assert_equal [%w[sa a], %w[sb b], ['', 'a'], ['', 'b']], clusters.pairs(%w[sb unknown sa])
   end
 
   def test_two_slurm_clusters_may_be_one_of_oods
@@ -98,10 +97,36 @@ class TestClusters < MultiTenantTest
     assert_equal [%w[x a], %w[y a], ['', 'a']], clusters.pairs(%w[x y])
   end
 
-  def test_slurm_conf_is_the_first_that_is_named
-    clusters = [Cluster.new('a', nil, nil), Cluster.new('b', nil, '/b.conf'), Cluster.new('c', nil, '/c.conf')]
-    assert_equal '/b.conf', MultiTenant::Clusters.new(clusters).slurm_conf
-    assert_nil MultiTenant::Clusters.new(clusters.first(1)).slurm_conf
+  # ---- what is asked, and what the answers teach ----
+
+  def test_each_slurm_cluster_is_asked_once
+    clusters = [Cluster.new('a', nil, nil, false, {}), Cluster.new('a2', nil, nil, true, {}),
+                Cluster.new('b', nil, '/b.conf', false, {}), Cluster.new('c', 'c', nil, false, {}),
+                Cluster.new('far', 'c', nil, false, { 'submit_host' => 'login' })]
+    targets = MultiTenant::Clusters.new(clusters).targets
+    assert_equal [[nil, nil], ['/b.conf', nil], [nil, 'c'], [nil, 'c']], (targets.map { |t| [t.conf, t.cluster] })
+    assert_equal [false, false, false, true], targets.map(&:over_ssh?)
+  end
+
+  def test_a_host_without_clusters_of_oods_asks_its_own
+    target = MultiTenant::Clusters.new([]).targets
+    assert_equal [[nil, nil, nil]], target.map(&:to_a)
+    refute_predicate target[0], :over_ssh?
+  end
+
+  def test_the_name_that_a_host_s_own_cluster_has_is_learned
+    clusters = MultiTenant::Clusters.new([Cluster.new('a', nil, nil, false, {}), Cluster.new('b', nil, '/nonexistent')])
+    assert_nil clusters.pairs(%w[hpc]).to_h['hpc']
+    clusters.learn(clusters.targets[0], 'hpc')
+    assert_equal 'a', clusters.pairs(%w[hpc]).to_h['hpc']
+  end
+
+  # Equal job ids keep their keys while one of the clusters does not answer.
+  def test_the_order_is_always_the_same
+    clusters = MultiTenant::Clusters.new([Cluster.new('a', 'one', nil), Cluster.new('b', 'two', nil)])
+    assert_equal %w[two], clusters.pairs(%w[two]).map(&:first).reject(&:empty?)
+    assert_equal %w[one two], clusters.pairs(%w[one]).map(&:first).reject(&:empty?)
+    assert_equal %w[one two], clusters.pairs(%w[two]).map(&:first).reject(&:empty?)
   end
 
   # ---- from OOD's own objects ----
@@ -126,7 +151,7 @@ class TestClusters < MultiTenantTest
                         OodCluster.new(:k8s, { adapter: 'kubernetes', cluster: 'so' }), OodCluster.new(:login, {}),
                         OodCluster.new(:none, nil))
     assert_equal [%w[so owens], ['', 'owens']], clusters.pairs(['so'])
-    assert_equal '/etc/slurm.conf', clusters.slurm_conf
+    assert_equal ['/etc/slurm.conf'], clusters.targets.map(&:conf)
   end
 
   # Of several that are the same Slurm cluster, the viewer's card is of one that he may use and sees.
@@ -158,7 +183,7 @@ class TestClusters < MultiTenantTest
     dir = write('t.yml', v2({ 'adapter' => 'torque', 'cluster' => 'st' }))
     clusters = MultiTenant::Clusters.from_files(dir)
     assert_equal [%w[sb b], ['', 'a'], ['', 'b']], clusters.pairs(['sb'])
-    assert_equal '/b.conf', clusters.slurm_conf
+    assert_equal [nil, '/b.conf'], clusters.targets.map(&:conf)
   end
 
   def test_a_hidden_cluster_comes_after_an_open_one
@@ -214,6 +239,6 @@ class TestClusters < MultiTenantTest
   def test_names_that_yaml_does_not_read_as_texts
     dir = write('a.yml', v2({ 'adapter' => 'slurm', 'cluster' => 5, 'conf' => nil }))
     assert_equal %w[5 a], MultiTenant::Clusters.from_files(dir).pairs(['5'])[0]
-    assert_nil MultiTenant::Clusters.from_files(dir).slurm_conf
+    assert_equal [nil], MultiTenant::Clusters.from_files(dir).targets.map(&:conf)
   end
 end

@@ -30,7 +30,7 @@ class TestDismissal < MultiTenantTest
 
   def test_the_card_goes_and_the_form_stays
     done, look = dismiss(stream(job(7)))
-    assert_equal [true, %w[ok dismissed], [[:removed, ID, nil]]], [done, look.codes['7'], look.cards]
+    assert_equal [true, %w[ok dismissed], []], [done, look.codes['7'], look.cards]
     assert_equal [['7'], []], [look.specs.keys, @viewer.listed]
   end
 
@@ -76,6 +76,42 @@ class TestDismissal < MultiTenantTest
     assert_equal [ID], @viewer.listed
   end
 
+  def test_the_files_go_at_once
+    @viewer.session(stream(job(7))) do |receiver|
+      receiver.refresh
+      assert receiver.dismiss(ID)
+      refute_path_exists @viewer.path('db', ID)
+      assert_equal [['7'], [['ok', 'dismissed', nil]]],
+                   [receiver.specs.keys, receiver.shares.map { |share| share.values_at(:specs, :card, :card_id) }]
+    end
+  end
+
+  # Decided before the card was sent away, delivered after it.
+  def test_a_look_that_waits_does_not_bring_it_back
+    @viewer.look(stream(job(7)))
+    @viewer.session(stream(job(7))) do |receiver|
+      receiver.look
+      assert receiver.dismiss(ID)
+      receiver.deliver
+    end
+    assert_empty @viewer.listed
+  end
+
+  # A dashboard whose Slurm has not answered yet still has the card files.
+  def test_a_card_of_an_earlier_process
+    @viewer.look(stream(job(7)))
+    assert(@viewer.do { MultiTenant::Core.new(to_core).dismiss(ID) })
+    assert_empty @viewer.listed
+    assert_equal [%w[ok dismissed], []], [@viewer.look(stream(job(7))).codes['7'], @viewer.listed]
+  end
+
+  def test_a_session_of_the_viewers_own_is_none
+    @viewer.own_session(ID)
+    refute(@viewer.do { MultiTenant::Core.new(to_core).dismiss(ID) })
+    assert_equal [ID], @viewer.listed
+    refute_path_exists list
+  end
+
   def test_before_the_first_look_there_is_no_card_to_dismiss
     assert_equal(false, @viewer.do { MultiTenant::Core.new(to_core).dismiss(ID) })
     refute_path_exists @viewer.dataroot
@@ -117,7 +153,7 @@ class TestDismissal < MultiTenantTest
     @viewer.own_session(ID)
     made = @viewer.look(stream(job(7))).ids(:written)[0]
     done, look = dismiss(stream(job(7)), id: made)
-    assert_equal [true, [[:removed, made, nil]]], [done, look.cards]
+    assert_equal [true, []], [done, look.cards]
     assert_equal [ID], @viewer.listed
   end
 

@@ -15,7 +15,7 @@ class TestGc < MultiTenantTest
     def looks(core)
       STREAMS.map do |text|
         told = core.decide([text, "rubbish\n"]) { |names| names.map { |name| [name.dup, "o#{name}"] } }
-        [told, core.explain, core.specs, core.deliver(false), core.deliver(true)]
+        [told, core.shares, core.specs, core.deliver(false), core.deliver(true)]
       end
     end
 

@@ -15,6 +15,9 @@ class TestInitializer < MultiTenantTest
       LOGGER = Object.new
       %i[debug info warn error].each { |level| LOGGER.define_singleton_method(level) { |line| LOG << [level, line] } }
       def self.logger = ENV['NO_LOGGER'] ? nil : LOGGER
+      def self.application = self
+      def self.config = self
+      def self.to_prepare = nil
     end
     unless ENV['NO_APPKIT']
       module OodAppkit

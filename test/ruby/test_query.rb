@@ -353,8 +353,8 @@ class TestQuery < MultiTenantTest
     assert_equal ['C', '/c'], seen.values_at('LC_ALL', 'SLURM_CONF')
   end
 
-  def test_slurm_conf_of_the_environment_goes_before_oods
-    assert_equal '/env', environment({ 'SLURM_CONF' => '/env' }, slurm_conf: '/ood')['SLURM_CONF']
+  def test_oods_slurm_conf_goes_before_the_environments
+    assert_equal '/ood', environment({ 'SLURM_CONF' => '/env' }, slurm_conf: '/ood')['SLURM_CONF']
     assert_equal '/ood', environment({ 'SLURM_CONF' => nil }, slurm_conf: '/ood')['SLURM_CONF']
     assert_nil environment({ 'SLURM_CONF' => nil })['SLURM_CONF']
   end

@@ -33,7 +33,7 @@ class TestReceiver < MultiTenantTest
 
   def test_before_the_first_answer
     made = receiver
-    assert_equal [{}, {}, []], [made.specs, made.report, made.explain]
+    assert_equal [{}, {}, []], [made.specs, made.report, made.shares]
     assert_predicate made.specs, :frozen?
     assert_predicate made.report, :frozen?
   end

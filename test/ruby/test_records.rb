@@ -198,7 +198,7 @@ class TestRecords < MultiTenantTest
     raw = MultiTenant::Core.allocate
     assert_raises(MultiTenant::Error) { raw.specs }
     assert_raises(MultiTenant::Error) { raw.decide([]) { [] } }
-    assert_empty raw.explain
+    assert_raises(MultiTenant::Error) { raw.shares }
     assert_raises(KeyError) { MultiTenant::Core.new({}) }
     assert_raises(MultiTenant::Error) { core.send(:initialize, {}) }
   end

@@ -62,7 +62,7 @@ class TestSpecs < MultiTenantTest
 
   def test_there_is_nothing_before_the_first_answer
     assert_equal({}, core.specs)
-    assert_empty core.explain
+    assert_empty core.shares
   end
 
   def test_message_size_counts_bytes

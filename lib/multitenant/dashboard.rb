@@ -1,0 +1,62 @@
+# frozen_string_literal: true
+
+require_relative 'dashboard/app_cache'
+require_relative 'dashboard/poll'
+require_relative 'dashboard/session_list'
+require_relative 'dashboard/shared_session'
+
+module MultiTenant
+  # Where we stand in Open OnDemand's dashboard, 3.1 to 4.2. The only place that knows OOD's classes.
+  #
+  # Each hook is checked before it is set: a dashboard whose inside is another keeps what it had when
+  # it started, and its log says so once. What happens inside a hook never reaches a page.
+  module Dashboard
+    SERVICES_ATTRIBUTE = File.expand_path('dashboard/services_attribute.rb', __dir__)
+
+    module_function
+
+    # Sets the hooks as soon as the dashboard's classes can be loaded.
+    # @param receiver [Receiver]
+    # @param sources [Sources]
+    # @param log [#call] takes a level and a sentence
+    # @return [void]
+    def attach(receiver, sources, log:)
+      hook(log, 'specs and cards renew only when the dashboard starts') do
+        SharedSession.cards = SharedCards.new(receiver, sources)
+        Rails.application.config.to_prepare { Dashboard.hook_in(log) }
+      end
+    end
+
+    def hook_in(log)
+      hook(log, 'specs and cards renew only when the dashboard starts') do
+        expect(BatchConnect::Session.singleton_class, :all, 0)
+        BatchConnect::Session.singleton_class.prepend(SessionList)
+      end
+      hook(log, 'a shared card can\'t be dismissed, and its status is asked of Slurm') do
+        %i[destroy cancel update_info].each { |name| expect(BatchConnect::Session, name, 0) }
+        BatchConnect::Session.prepend(SharedSession)
+      end
+      hook(log, 'forms may be out of date for as long as the dashboard keeps them') do
+        expect(BatchConnect::App.singleton_class, :from_token, 1)
+        BatchConnect::App.singleton_class.prepend(AppCache)
+      end
+      hook(log, 'forms have no auto_multitenant_services') do
+        expect(SmartAttributes::AttributeFactory.singleton_class, :build, -2)
+        load SERVICES_ATTRIBUTE
+      end
+      hook(log, 'a page without sessions does not look for new cards') { Poll.set }
+    end
+
+    # @return [void]
+    def hook(log, loss)
+      yield
+    rescue StandardError, ScriptError => e
+      log.call(:warn, "this Open OnDemand is one that we don't know (#{e.message.lines.first.to_s.strip}): #{loss}.")
+    end
+
+    def expect(place, name, arity)
+      found = place.instance_method(name).arity
+      raise ArgumentError, "#{name} takes other arguments" unless found == arity || found.negative?
+    end
+  end
+end

@@ -1,0 +1,30 @@
+# frozen_string_literal: true
+
+module MultiTenant
+  module Dashboard
+    # OOD 4.2 keeps an app with its rendered form for six hours; a form may hold our specs. An app that
+    # was kept before they changed is forgotten. For BatchConnect::App's own class.
+    module AppCache
+      @generations = {}
+
+      class << self
+        # @return [void]
+        def renew(token)
+          MultiTenant.renew
+          generation = MultiTenant.generation
+          return if @generations[token] == generation
+
+          @generations[token] = generation
+          Rails.cache.delete("batch_connect_app/#{token}")
+        rescue StandardError => e
+          Rails.logger.warn("multitenant: the form of #{token} can't be renewed: #{e.class}: #{e.message}")
+        end
+      end
+
+      def from_token(token)
+        AppCache.renew(token)
+        super
+      end
+    end
+  end
+end

@@ -1,0 +1,49 @@
+# frozen_string_literal: true
+
+# The form attribute auto_multitenant_services: a choice of the services that are shared with the
+# viewer now. Its value is the key of MultiTenant.specs; made anew for every request.
+#
+#   form: [auto_multitenant_services]
+#   attributes:
+#     auto_multitenant_services:
+#       apps: [Ollama_API, Ollama_Code]   # names of apps, or one; absent: all
+#
+# Loaded once the dashboard's classes can be.
+module SmartAttributes
+  class AttributeFactory # :nodoc:
+    # @param opts [Hash] attribute's options
+    # @return [Attributes::AutoMultitenantServices]
+    def self.build_auto_multitenant_services(opts = {})
+      Attributes::AutoMultitenantServices.new('auto_multitenant_services', opts)
+    end
+  end
+
+  module Attributes
+    # A select of shared services.
+    class AutoMultitenantServices < Attribute
+      NONE = 'No service is shared with you at this time'
+
+      def initialize(id, opts = {})
+        opts = opts.to_h.symbolize_keys
+        super(id, opts.except(:apps).merge(options: self.class.choices(opts[:apps])))
+      end
+
+      # @param apps [Array<String>, String, nil]
+      # @return [Array<Array(String, String)>] text and key, by app and publisher
+      def self.choices(apps)
+        wanted = Array(apps).map(&:to_s)
+        specs = MultiTenant.specs.select { |_, spec| wanted.empty? || wanted.include?(spec['accounting']['mta']) }
+        list = specs.map { |key, spec| ["#{spec['accounting']['mta']} from #{spec['info']['user']} (#{key})", key] }
+        list.empty? ? [[NONE, '']] : list.sort
+      end
+
+      def widget
+        'select'
+      end
+
+      def label(*)
+        (opts[:label] || 'Shared service').to_s
+      end
+    end
+  end
+end

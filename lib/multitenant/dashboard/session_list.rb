@@ -1,0 +1,14 @@
+# frozen_string_literal: true
+
+module MultiTenant
+  module Dashboard
+    # Before OOD lists the sessions (their page, its poll, the home page's widget), the card files
+    # follow what is known. For BatchConnect::Session's own class.
+    module SessionList
+      def all
+        MultiTenant.renew(cards: true)
+        super
+      end
+    end
+  end
+end

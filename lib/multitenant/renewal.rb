@@ -1,0 +1,49 @@
+# frozen_string_literal: true
+
+module MultiTenant
+  # Keeps what a viewer sees fresh while his dashboard runs. Called on the request's thread wherever
+  # it matters; asks where it is time to, waits a moment, and lets what lasts longer end in the
+  # background, without touching a file there. No thread outlives its refresh.
+  class Renewal
+    # Seconds that a page waits; with the 0.1 s for which writing may wait for another process of the
+    # viewer's (ext/multitenant/store.c) no page loses more than a quarter of a second.
+    WAIT = 0.15
+
+    # @param receiver [Receiver]
+    # @param sources [Sources]
+    # @param log [#call]
+    def initialize(receiver, sources, log:)
+      @receiver = receiver
+      @sources = sources
+      @log = log
+      @mutex = Mutex.new
+    end
+
+    # @param cards [Boolean] the page is about to list the card files: they follow what is known
+    # @return [void]
+    def call(cards: false)
+      wait_for(started)
+      @receiver.deliver if cards
+    end
+
+    private
+
+    # @return [Thread, nil] a refresh that this call began, and that may be worth a moment
+    def started
+      @mutex.synchronize do
+        return if @thread&.alive? || !@sources.due?
+
+        sound = @sources.sound?
+        @thread = Thread.new { @receiver.look }
+        @thread.report_on_exception = false
+        @thread if sound
+      end
+    end
+
+    def wait_for(thread)
+      thread&.join(WAIT)
+    rescue StandardError => e # what ended the thread; a look itself raises nothing
+      @log.call(:warn, "a refresh ended early: #{e.class}: #{e.message}")
+    end
+  end
+end

@@ -1,0 +1,93 @@
+# frozen_string_literal: true
+
+require 'json'
+require_relative 'cluster_source'
+%w[commands names snapshot].each { |f| require_relative f if File.exist?("#{__dir__}/#{f}.rb") } # FIXME
+require_relative 'query'
+require_relative 'turn'
+
+module MultiTenant
+  # All sources of a host as one: those whose turn it is are asked at the same time, so that a cluster
+  # that does not answer costs the others nothing.
+  class Sources
+    # Seconds that the answer of a source over ssh lives at least.
+    OVER_SSH = 300
+
+    # The sources of a site's clusters.
+    # @param settings [Settings]
+    # @param clusters [Clusters]
+    # @param gids [#call, nil] -> the viewer's groups; nil: no snapshot is read
+    # @param log [#call] takes a level and a sentence
+    # @return [Sources]
+    def self.of(settings, clusters, log:, gids: nil)
+      return new(turns(settings, clusters, settings.ttl, log)) unless settings.snapshot && gids
+
+      # Whether it is time to ask is the snapshot's turn to say.
+      own = new(turns(settings, clusters, 0, log))
+      new([Turn.new(Snapshot.new(settings, directory: settings.snapshot, gids: gids, else_ask: own), settings.ttl)])
+    end
+
+    def self.turns(settings, clusters, ttl, log)
+      clusters.targets.map do |target|
+        source = ClusterSource.new(settings, target, clusters: clusters, log: log)
+        Turn.new(source, target.over_ssh? ? [settings.ttl, OVER_SSH].max : ttl)
+      end
+    end
+    private_class_method :turns
+
+    # @param turns [Array<Turn>]
+    def initialize(turns)
+      @turns = turns
+    end
+
+    # @return [Boolean] one of them is to be asked
+    def due?
+      @turns.any?(&:due?)
+    end
+
+    # @return [Boolean] one that is to be asked answered last time
+    def sound?
+      @turns.any? { |turn| turn.due? && turn.sound? }
+    end
+
+    # @return [Float] seconds that the longest-lived answer lives
+    def ttl
+      @turns.map(&:ttl).max
+    end
+
+    # All of them are to be asked, whatever they answered before.
+    # @return [void]
+    def hurry
+      @turns.each(&:hurry)
+    end
+
+    # @param seconds [Float] the deadline of each
+    # @return [Answer] no text and no error where none is to be asked
+    def call(seconds)
+      turns = @turns.select(&:due?)
+      merge(turns.size == 1 ? [turns[0].call(seconds)] : ask_at_once(turns, seconds))
+    end
+
+    private
+
+    def ask_at_once(turns, seconds)
+      threads = turns.map do |turn|
+        Thread.new { turn.call(seconds) }.tap { |thread| thread.report_on_exception = false }
+      end
+      threads.map(&:value)
+    ensure
+      threads&.each(&:kill)
+    end
+
+    def merge(answers)
+      failed = answers.find(&:error)
+      Answer.new(texts: without_doubles(answers.flat_map(&:texts)), from: answers.map(&:from).uniq.join(', '),
+                 seconds: answers.map(&:seconds).max || 0.0, error: failed&.error, code: failed&.code || EX_OK)
+    end
+
+    # Two configurations may lead to one cluster, whose second stream would not belong.
+    def without_doubles(texts)
+      texts.uniq { |text| ClusterSource.name_in(text) || text }
+    end
+  end
+end

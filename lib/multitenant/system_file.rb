@@ -1,0 +1,50 @@
+# frozen_string_literal: true
+
+require 'pathname'
+require 'securerandom'
+
+module MultiTenant
+  # Files that a service or an admin keeps for other users: written whole or not at all, with the
+  # owner and mode that were asked for. (Files in a viewer's home are the core's, ext/multitenant/store.c.)
+  module SystemFile
+    module_function
+
+    # Replaces a file; what stood there is seen whole until the new one is.
+    # @param path [String]
+    # @param bytes [String]
+    # @param mode [Integer]
+    # @param uid [Integer, nil] nil: the process's own
+    # @param gid [Integer, nil] the same
+    # @return [void]
+    def write(path, bytes, mode:, uid: nil, gid: nil)
+      scratch = File.join(File.dirname(path), ".#{File.basename(path)}.#{SecureRandom.hex(6)}")
+      File.open(scratch, File::WRONLY | File::CREAT | File::EXCL | File::NOFOLLOW, 0o600, binmode: true) do |file|
+        file.write(bytes)
+        file.chown(uid, gid) if uid || gid
+        file.chmod(mode)
+        file.fsync
+      end
+      File.rename(scratch, path)
+    rescue StandardError
+      begin
+        File.unlink(scratch)
+      rescue SystemCallError
+        nil # it was not made, or took its place already
+      end
+      raise
+    end
+
+    # Whether only these users can have written a file or directory, or put another in its place.
+    # @param path [String] links are followed; what they lead through counts, too
+    # @param uids [Array<Integer>]
+    # @return [Boolean] false also where it is not there
+    def secure?(path, uids: [0])
+      Pathname.new(path).realpath.ascend.all? do |part|
+        stat = part.stat
+        uids.include?(stat.uid) && (stat.mode.nobits?(0o022) || (stat.sticky? && !stat.file?))
+      end
+    rescue SystemCallError
+      false
+    end
+  end
+end

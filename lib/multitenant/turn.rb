@@ -1,0 +1,64 @@
+# frozen_string_literal: true
+
+module MultiTenant
+  # One source of records and when it is asked next: after its time to live, or, while it fails, after
+  # pauses that double up to five minutes. Up to a fifth is taken off at random, so that the dashboards
+  # of a host don't ask all at once.
+  class Turn
+    FIRST_PAUSE = 5
+    LONGEST_PAUSE = 300
+
+    # @return [Float] seconds that an answer lives
+    attr_reader :ttl
+
+    # @param source [#call] seconds -> {Answer}
+    # @param ttl [Float]
+    # @param clock [#call] monotonic seconds
+    def initialize(source, ttl, clock: MultiTenant.method(:clock))
+      @source = source
+      @ttl = ttl
+      @clock = clock
+      @failures = 0
+      @next = clock.call
+    end
+
+    # @return [Boolean] it is to be asked
+    def due?
+      @clock.call >= @next
+    end
+
+    # It is to be asked now.
+    # @return [void]
+    def hurry
+      @next = @clock.call
+    end
+
+    # @return [Boolean] it answered last time, or was never asked: a page may wait for it
+    def sound?
+      @failures.zero?
+    end
+
+    # @param seconds [Float] the deadline
+    # @return [Answer]
+    def call(seconds)
+      answer = ask(seconds)
+      @failures = answer.error ? @failures + 1 : 0
+      @next = @clock.call + (pause * rand(0.8..1.0))
+      answer
+    end
+
+    private
+
+    def ask(seconds)
+      @source.call(seconds)
+    rescue StandardError => e
+      Answer.new(texts: [], from: 'slurm', seconds: 0.0, error: "#{e.class}: #{e.message}.", code: EX_SOFTWARE)
+    end
+
+    def pause
+      return @ttl if sound?
+
+      [[@ttl, FIRST_PAUSE].max * (2**[@failures - 1, 20].min), [@ttl, LONGEST_PAUSE].max].min
+    end
+  end
+end

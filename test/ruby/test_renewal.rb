@@ -1,0 +1,160 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# What a page of a running dashboard does and waits for.
+class TestRenewal < MultiTenantTest
+  include Records
+
+  # A source whose answer and slowness change.
+  class Slow
+    attr_accessor :text, :wait, :error
+    attr_reader :asked
+
+    def initialize(text)
+      @text = text
+      @wait = 0
+      @asked = 0
+    end
+
+    def call(_seconds)
+      @asked += 1
+      sleep wait
+      texts = error ? [] : [text]
+      MultiTenant::Answer.new(texts: texts, from: 'slurm', seconds: wait, error: error, code: error ? 69 : 0)
+    end
+  end
+
+  def setup
+    super
+    @viewer = Viewer.new(self)
+  end
+
+  # Runs as the viewer: the block gets the renewal, its receiver, its source and a way to let time pass.
+  def dashboard(text)
+    @viewer.do do
+      now = 0.0
+      source = Slow.new(text)
+      sources = MultiTenant::Sources.new([MultiTenant::Turn.new(source, 30, clock: -> { now })])
+      log = []
+      receiver = @viewer.receiver_of(sources, log)
+      receiver.refresh
+      yield MultiTenant::Renewal.new(receiver, sources, log: ->(*line) { log << line }), receiver, source,
+            ->(seconds) { now += seconds }
+    end
+  end
+
+  def page(renewal, cards: true)
+    start = MultiTenant.clock
+    renewal.call(cards: cards)
+    MultiTenant.clock - start
+  end
+
+  def settle
+    sleep 0.01 while Thread.list.size > 1
+  end
+
+  def test_nothing_is_asked_before_its_time
+    dashboard(stream(job(7))) do |renewal, receiver, source, wait|
+      source.text = stream
+      wait.call(20)
+      page(renewal)
+      assert_equal [1, ['7'], [uuid(7)]], [source.asked, receiver.specs.keys, @viewer.listed]
+    end
+  end
+
+  def test_then_specs_and_cards_follow_on_the_same_page
+    dashboard(stream(job(7))) do |renewal, receiver, source, wait|
+      wait.call(31)
+      source.text = stream(job(8))
+      page(renewal)
+      assert_equal [['8'], [uuid(8)]], [receiver.specs.keys, @viewer.listed]
+      wait.call(31)
+      source.text = stream
+      page(renewal)
+      assert_equal [[], []], [receiver.specs.keys, @viewer.listed]
+      assert_equal 1, Thread.list.size
+    end
+  end
+
+  # Promised: no page waits for more than 250 ms; no file changes while no page is made.
+  def test_a_slow_answer_ends_in_the_background_and_touches_no_file
+    dashboard(stream(job(7))) do |renewal, receiver, source, wait|
+      source.text = stream(job(8))
+      source.wait = 1
+      wait.call(31)
+      assert_operator page(renewal), :<, 0.25
+      assert_equal [['7'], [uuid(7)]], [receiver.specs.keys, @viewer.listed]
+      assert_operator page(renewal), :<, 0.1 # it waited once
+      settle
+      assert_equal [['8'], [uuid(7)], 2], [receiver.specs.keys, @viewer.listed, source.asked]
+      page(renewal, cards: false)
+      assert_equal [uuid(7)], @viewer.listed
+      page(renewal)
+      assert_equal [uuid(8)], @viewer.listed
+    end
+  end
+
+  def test_after_a_failure_no_page_waits
+    dashboard(stream(job(7))) do |renewal, receiver, source, wait|
+      source.error = 'Slurm does not answer.'
+      wait.call(31)
+      page(renewal)
+      source.wait = 1
+      wait.call(31)
+      assert_operator page(renewal), :<, 0.1
+      settle
+      assert_equal [3, ['7'], [uuid(7)], 'Slurm does not answer.'],
+                   [source.asked, receiver.specs.keys, @viewer.listed, receiver.report['error']]
+      source.error = nil
+      source.text = stream(job(8))
+      source.wait = 0
+      wait.call(61)
+      page(renewal)
+      settle
+      page(renewal)
+      assert_equal [['8'], [uuid(8)], nil], [receiver.specs.keys, @viewer.listed, receiver.report['error']]
+    end
+  end
+
+  def test_the_generation_changes_with_the_specs
+    dashboard(stream(job(7))) do |renewal, receiver, source, wait|
+      before = receiver.generation
+      wait.call(31)
+      page(renewal)
+      assert_equal before, receiver.generation
+      source.text = stream(job(7, connection: { host: 'n2', port: '1' }))
+      wait.call(31)
+      page(renewal)
+      assert_equal before + 1, receiver.generation
+    end
+  end
+
+  # Time from decisions to files and back is the request's; a dismissal waits for no answer.
+  def test_a_card_is_dismissed_while_an_answer_is_awaited
+    dashboard(stream(job(7))) do |renewal, receiver, source, wait|
+      source.wait = 1
+      wait.call(31)
+      page(renewal)
+      start = MultiTenant.clock
+      assert receiver.dismiss(uuid(7))
+      assert_operator MultiTenant.clock - start, :<, 0.5
+      settle
+      page(renewal)
+      assert_empty @viewer.listed
+    end
+  end
+
+  def test_the_groups_that_count_are_the_memberships
+    membership = Struct.new(:gids).new([2001, 3000])
+    membership.define_singleton_method(:renew) { |_| gids }
+    @viewer.do do
+      receiver = @viewer.receiver_of(Slow.new(stream(job(7))), [], membership: membership)
+      receiver.refresh
+      assert_equal [uuid(7)], @viewer.listed
+      membership.gids = [2001]
+      receiver.refresh
+      assert_equal [%w[not_member], []], [receiver.shares.map { |share| share[:specs] }, @viewer.listed]
+    end
+  end
+end

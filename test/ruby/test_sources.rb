@@ -1,0 +1,179 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# When which source is asked, and what several say together.
+class TestSources < MultiTenantTest
+  include Records
+
+  # Seconds that a test sets.
+  class Clock
+    attr_accessor :now
+
+    def initialize
+      @now = 1000.0
+    end
+
+    def call = now
+  end
+
+  # A source that says what it is told to, or waits.
+  class Said
+    attr_accessor :answer
+    attr_reader :asked
+
+    def initialize(text = '', error: nil, wait: 0)
+      @answer = MultiTenant::Answer.new(texts: [text], from: 'slurm', seconds: 0.1, error: error, code: error ? 69 : 0)
+      @wait = wait
+      @asked = 0
+    end
+
+    def call(_seconds)
+      @asked += 1
+      raise 'no such thing' if answer.nil?
+
+      sleep @wait
+      answer
+    end
+
+    def fail_with(error)
+      @answer = MultiTenant::Answer.new(texts: [], from: 'slurm', seconds: 0.1, error: error, code: 69)
+    end
+  end
+
+  def setup
+    super
+    @clock = Clock.new
+  end
+
+  def turn(source, ttl = 30)
+    MultiTenant::Turn.new(source, ttl, clock: @clock)
+  end
+
+  # ---- turns ----
+
+  def test_an_answer_lives_for_its_time
+    one = turn(Said.new)
+    assert_predicate one, :due?
+    one.call(1)
+    refute_predicate one, :due?
+    @clock.now += 23.9
+    refute_predicate one, :due?
+    @clock.now += 6.1
+    assert_predicate one, :due?
+  end
+
+  def test_the_dashboards_of_a_host_do_not_ask_all_at_once
+    turns = Array.new(50) { turn(Said.new).tap { |one| one.call(1) } }
+    @clock.now += 27
+    assert_equal [false, true], turns.map(&:due?).uniq.sort_by(&:to_s)
+  end
+
+  # @return [Float] seconds after which it is due, to a tenth
+  def pause_of(one)
+    start = @clock.now
+    @clock.now += 0.1 until one.due?
+    @clock.now - start
+  end
+
+  def test_pauses_double_up_to_five_minutes
+    one = turn(Said.new.tap { |source| source.fail_with('no') })
+    pauses = Array.new(7) { one.call(1) && pause_of(one) }
+    pauses.zip([30, 60, 120, 240, 300, 300, 300]) { |seen, most| assert_includes (most * 0.79)..(most + 0.2), seen }
+  end
+
+  def test_one_answer_ends_the_pauses
+    source = Said.new.tap { |one| one.fail_with('no') }
+    one = turn(source)
+    4.times { one.call(1) }
+    refute_predicate one, :sound?
+    source.answer = Said.new.answer
+    one.call(1)
+    assert_predicate one, :sound?
+    assert_operator pause_of(one), :<=, 30.2
+  end
+
+  def test_an_answer_that_lives_for_longer_than_five_minutes_pauses_as_long
+    one = turn(Said.new.tap { |source| source.fail_with('no') }, 900)
+    3.times { one.call(1) }
+    assert_includes 710..900.2, pause_of(one)
+  end
+
+  def test_hurry
+    one = turn(Said.new)
+    one.call(1)
+    one.hurry
+    assert_predicate one, :due?
+  end
+
+  def test_an_exception_is_an_answer_with_an_error
+    one = turn(Said.new.tap { |source| source.answer = nil })
+    assert_equal ['RuntimeError: no such thing.', 70], one.call(1).to_h.values_at(:error, :code)
+    refute_predicate one, :sound?
+  end
+
+  # ---- several ----
+
+  def test_only_those_whose_turn_it_is_are_asked
+    quick = Said.new(stream(cluster: 'a'))
+    slow = Said.new(stream(cluster: 'b'))
+    all = MultiTenant::Sources.new([turn(quick, 30), turn(slow, 300)])
+    assert_equal [stream(cluster: 'a'), stream(cluster: 'b')], all.call(1).texts
+    refute_predicate all, :due?
+    assert_equal [[], nil], all.call(1).to_h.values_at(:texts, :error)
+    @clock.now += 31
+    assert_equal [[stream(cluster: 'a')], 2, 1], [all.call(1).texts, quick.asked, slow.asked]
+    assert_in_delta 300, all.ttl
+  end
+
+  def test_one_that_fails_costs_the_others_nothing
+    bad = Said.new.tap { |source| source.fail_with('slurmctld of b does not answer.') }
+    all = MultiTenant::Sources.new([turn(bad), turn(Said.new(stream(cluster: 'a')))])
+    answer = all.call(1)
+    assert_equal [[stream(cluster: 'a')], 'slurmctld of b does not answer.', 69],
+                 [answer.texts, answer.error, answer.code]
+    3.times { @clock.now += 31 and all.call(1) }
+    assert_equal 3, bad.asked # 0, 31 and 93 s: it is left in peace
+    assert_predicate(all.tap { @clock.now += 31 }, :sound?)
+  end
+
+  # Promised: the slowest of them, not their sum.
+  def test_they_are_asked_at_the_same_time
+    all = MultiTenant::Sources.new(%w[a b c d].map { |name| turn(Said.new(stream(cluster: name), wait: 0.5)) })
+    threads = Thread.list
+    start = MultiTenant.clock
+    assert_equal 4, all.call(1).texts.size
+    assert_operator MultiTenant.clock - start, :<, 1.5
+    assert_empty Thread.list - threads
+  end
+
+  def test_two_configurations_of_one_cluster_are_one_stream
+    all = MultiTenant::Sources.new([turn(Said.new(stream(job(1)))), turn(Said.new(stream(job(1), job(2))))])
+    assert_equal [stream(job(1))], all.call(1).texts
+  end
+
+  # ---- a cluster ----
+
+  def program(text)
+    path = File.join(temporary, 'program')
+    File.write(path, "#!/bin/sh\n#{text}\n")
+    File.chmod(0o755, path)
+    path
+  end
+
+  def test_the_name_of_a_cluster_is_learned
+    clusters = MultiTenant::Clusters.new([MultiTenant::Clusters::Cluster.new('owens', nil, nil, false, {})])
+    path = program("cat <<'X'\n#{stream(cluster: 'other')}X")
+    source = MultiTenant::ClusterSource.new(MultiTenant::Settings.new({}), clusters.targets[0],
+                                            clusters: clusters, log: ->(*) {}, program: path)
+    assert_nil source.call(3).error
+    assert_equal 'owens', clusters.pairs(%w[other]).to_h['other']
+  end
+
+  def test_the_name_that_a_text_is_of
+    assert_equal 'hpc', MultiTenant::ClusterSource.name_in(stream)
+    ['', "{}\n", "[1]\n", "5\n", "\xff", '{"cluster":"x"'].each do |text|
+      assert_nil MultiTenant::ClusterSource.name_in(text), text.inspect
+    end
+  end
+end
