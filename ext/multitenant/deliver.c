@@ -2,6 +2,7 @@
 #include "deliver.h"
 
 #include "card.h"
+#include "card_files.h"
 #include "fate.h"
 #include "inventory.h"
 #include "mt_limits.h"
@@ -66,106 +67,26 @@ static enum mt_status open_dirs(struct delivery *d, bool create)
     return status;
 }
 
-/* What a crash left behind of writing. */
-static enum mt_status remove_leftovers(int dir)
-{
-    struct mt_names names;
-    enum mt_status status = mt_store_list(dir, &names);
-    for (size_t i = 0; status == MT_OK && i < names.count; i++) {
-        if (mt_store_is_scratch(names.items[i]))
-            status = mt_store_remove(dir, names.items[i]);
-    }
-    mt_names_free(&names);
-    return status;
-}
-
-/* Removes the card's files, db file only if it is the card's, in reverse order of writing. */
-static enum mt_status remove_files(const struct delivery *d, const struct mt_found *found)
-{
-    int outputs = -1;
-    int output = -1;
-    enum mt_status status = mt_store_open_dir(d->root, found->dir, false, &outputs);
-    if (status == MT_OK && outputs >= 0)
-        status = mt_store_open_dir(outputs, found->id, false, &output);
-    if (status == MT_OK && output >= 0)
-        status = mt_store_remove(output, MT_CARD_CONNECTION);
-    if (status == MT_OK && found->has_db && d->db >= 0)
-        status = mt_store_remove(d->db, found->id);
-    if (status == MT_OK && output >= 0)
-        status = remove_leftovers(output);
-    if (status == MT_OK && output >= 0)
-        status = mt_store_remove(output, MT_CARD_MARK);
-    if (status == MT_OK && outputs >= 0)
-        status = mt_store_remove_dir(outputs, found->id);
-    mt_store_close(output);
-    mt_store_close(outputs);
-    return status;
-}
-
 static void remove_card(struct delivery *d, const struct mt_found *found)
 {
-    enum mt_status status = d->dry_run ? MT_OK : remove_files(d, found);
+    enum mt_status status = d->dry_run ? MT_OK : mt_card_files_remove(d->root, d->db, found);
     if (status == MT_OK)
         tell(d, MT_REMOVED, found->id);
     else
         tell_failure(found->dir, status, d);
 }
 
-/* Writes one file unless it is there as it should be; *changed: it was not. */
-static enum mt_status put(const struct delivery *d, int dir, const char *name, int scratch,
-                          const char *text, bool as_json, bool *changed)
-{
-    struct mt_file file = MT_FILE_INIT;
-    size_t len = strlen(text);
-    enum mt_status status = dir < 0 ? MT_OK : mt_store_read(dir, name, &file);
-    bool same = file.found && file.is_private && file.bytes.data;
-    if (same && as_json)
-        same = mt_db_same(file.bytes.data, file.bytes.len, text, len);
-    else if (same)
-        same = file.bytes.len == len && memcmp(file.bytes.data, text, len) == 0;
-    mt_buf_wipe(&file.bytes);
-    if (status != MT_OK || same)
-        return status;
-    *changed = true;
-    return d->dry_run ? MT_OK : mt_store_write(dir, name, scratch, text, len);
-}
-
-static enum mt_status put_files(struct delivery *d, const struct mt_share *share, bool *changed)
-{
-    struct mt_card card = {0};
-    int outputs = -1;
-    int output = -1;
-    char *dir = mt_card_outputs(share, d->settings);
-    enum mt_status status = dir ? mt_card_render(share, &card) : MT_NOMEM;
-    if (status == MT_OK)
-        status = open_dirs(d, !d->dry_run);
-    if (status == MT_OK && d->root >= 0)
-        status = mt_store_open_dir(d->root, dir, !d->dry_run, &outputs);
-    if (status == MT_OK && outputs >= 0)
-        status = mt_store_open_dir(outputs, share->card_id, !d->dry_run, &output);
-    if (status == MT_OK && output >= 0 && !d->dry_run)
-        status = mt_store_restrict(output);
-    if (status == MT_OK)
-        status = put(d, output, MT_CARD_MARK, output, card.mark, false, changed);
-    if (status == MT_OK)
-        status = put(d, d->db, share->card_id, output, card.db, true, changed);
-    if (status == MT_OK)
-        status = put(d, output, MT_CARD_CONNECTION, output, card.connection, false, changed);
-    if (status != MT_OK && status != MT_NOMEM)
-        tell_failure(dir, status, d);
-    mt_store_close(output);
-    mt_store_close(outputs);
-    mt_card_free(&card);
-    free(dir);
-    return status;
-}
-
 static enum mt_status write_card(struct delivery *d, struct mt_share *share)
 {
     bool changed = false;
-    enum mt_status status = put_files(d, share, &changed);
+    char *dir = mt_card_outputs(share, d->settings);
+    enum mt_status status =
+        dir ? mt_card_files_put(d->root, d->db, dir, share, d->dry_run, &changed) : MT_NOMEM;
     if (status == MT_OK)
         tell(d, changed ? MT_WRITTEN : MT_KEPT, share->card_id);
+    else if (status != MT_NOMEM)
+        tell_failure(dir, status, d);
+    free(dir);
     return status == MT_NOMEM ? status : MT_OK;
 }
 
