@@ -12,10 +12,12 @@ Gem::Specification.new do |spec|
   spec.authors = ['The MultiTenant maintainers']
   spec.licenses = ['MIT', 'GPL-2.0-or-later'] # the latter for ext/multitenant_query alone
   spec.required_ruby_version = '>= 3.0'
-  spec.files = Dir['{ext,lib}/**/*.{c,h,rb}', 'ext/*/COPYING', 'exe/*', 'initializer/*.rb', 'doc/**/*.md',
+  spec.files = Dir['{ext,lib}/**/*.{c,h,rb}', 'ext/*/COPYING', 'exe/*', 'initializer/*.rb', 'systemd/*', 'doc/**/*.md',
+                   'apps-{services,delivery,clients}/**/*',
                    'README.md', 'CHANGELOG.md', 'LICENSE', 'SECURITY.md', base: __dir__]
+               .select { |path| File.file?(File.join(__dir__, path)) }
   spec.bindir = 'exe'
-  spec.executables = ['multitenant']
-  spec.extensions = ['ext/multitenant/extconf.rb', 'ext/multitenant_query/extconf.rb']
+  spec.executables = %w[multitenant multitenant-agent]
+  spec.extensions = %w[multitenant multitenant_names multitenant_query].map { |name| "ext/#{name}/extconf.rb" }
   spec.metadata['rubygems_mfa_required'] = 'true'
 end

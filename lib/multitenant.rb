@@ -61,8 +61,8 @@ module MultiTenant
       settings = Settings.new
       settings.warnings.each { |warning| log.call(:warn, warning) }
       clusters = Clusters.from_ood(OodAppkit.clusters)
-      membership = Membership.new(settings.gids) if defined?(Names) # FIXME
-      @sources = Sources.of(settings, clusters, gids: membership&.method(:gids), log: log)
+      membership = Membership.new(settings.gids)
+      @sources = Sources.of(settings, clusters, gids: membership.method(:gids), log: log)
       @receiver = Receiver.new(settings, source: @sources, clusters: clusters, core: ood_core(settings), log: log,
                                          membership: membership)
       refresh

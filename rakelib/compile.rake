@@ -2,7 +2,8 @@
 
 require 'rbconfig'
 
-EXTENSIONS = { 'multitenant' => 'multitenant.so', 'multitenant_query' => 'multitenant-query' }.freeze
+EXTENSIONS = { 'multitenant' => 'multitenant.so', 'multitenant_names' => 'multitenant-names',
+               'multitenant_query' => 'multitenant-query' }.freeze
 
 # A running process may have the old file mapped: it is replaced, not written over.
 def put(built, target)
@@ -16,7 +17,7 @@ task :compile do
     dir = File.expand_path("../build/ext/#{name}", __dir__)
     mkdir_p dir, verbose: false
     chdir dir, verbose: false do
-      unless File.exist?('Makefile')
+      unless File.exist?('Makefile') && FileUtils.uptodate?('Makefile', [File.expand_path("../ext/#{name}", __dir__)])
         ruby File.expand_path("../ext/#{name}/extconf.rb", __dir__), '--quiet',
              verbose: false
       end

@@ -2,6 +2,8 @@
 
 require 'json'
 require_relative 'answer'
+require_relative 'commands'
+require_relative 'query'
 
 module MultiTenant
   # The source that asks one Slurm cluster: by libslurm where the host has it, else by the commands
@@ -23,7 +25,7 @@ module MultiTenant
       @clusters = clusters
       @log = log
       @query = Query.new(settings, slurm_conf: target.conf, cluster: target.cluster, program: program)
-      @commands = Commands.new(settings, job: target.job) if target.job && defined?(Commands) # FIXME
+      @commands = Commands.new(settings, job: target.job) if target.job
     end
 
     # @param seconds [Float] the deadline
@@ -47,7 +49,7 @@ module MultiTenant
       return recovered(first) unless first.code == EX_CONFIG && @commands && left > 0.1
 
       second = @commands.call(left)
-      return first if second.error
+      return first if second.texts.empty?
 
       say("#{first.error} sacct and squeue are asked instead.")
       second

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative 'names'
+
 module MultiTenant
   # The groups that the viewer belongs to. A process keeps the groups that it was started with; one
   # that the name service had and has no more is lost. What the name service never had (groups that

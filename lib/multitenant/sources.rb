@@ -2,35 +2,37 @@
 
 require 'json'
 require_relative 'cluster_source'
-%w[commands names snapshot].each { |f| require_relative f if File.exist?("#{__dir__}/#{f}.rb") } # FIXME
 require_relative 'query'
+require_relative 'snapshot'
 require_relative 'turn'
 
 module MultiTenant
   # All sources of a host as one: those whose turn it is are asked at the same time, so that a cluster
   # that does not answer costs the others nothing.
   class Sources
-    # Seconds that the answer of a source over ssh lives at least.
+    # Seconds that the answer of a source over ssh lives at least: each dashboard has one of its own.
     OVER_SSH = 300
 
     # The sources of a site's clusters.
     # @param settings [Settings]
     # @param clusters [Clusters]
     # @param gids [#call, nil] -> the viewer's groups; nil: no snapshot is read
+    # @param over_ssh [Float] seconds that the answer of a source over ssh lives at least
     # @param log [#call] takes a level and a sentence
     # @return [Sources]
-    def self.of(settings, clusters, log:, gids: nil)
-      return new(turns(settings, clusters, settings.ttl, log)) unless settings.snapshot && gids
+    def self.of(settings, clusters, log:, gids: nil, over_ssh: OVER_SSH)
+      far = [settings.ttl, over_ssh].max
+      return new(turns(settings, clusters, settings.ttl, far, log)) unless settings.snapshot && gids
 
       # Whether it is time to ask is the snapshot's turn to say.
-      own = new(turns(settings, clusters, 0, log))
+      own = new(turns(settings, clusters, 0, far, log))
       new([Turn.new(Snapshot.new(settings, directory: settings.snapshot, gids: gids, else_ask: own), settings.ttl)])
     end
 
-    def self.turns(settings, clusters, ttl, log)
+    def self.turns(settings, clusters, near, far, log)
       clusters.targets.map do |target|
         source = ClusterSource.new(settings, target, clusters: clusters, log: log)
-        Turn.new(source, target.over_ssh? ? [settings.ttl, OVER_SSH].max : ttl)
+        Turn.new(source, target.over_ssh? ? far : near)
       end
     end
     private_class_method :turns

@@ -18,6 +18,7 @@ require 'rbconfig'
 require 'tmpdir'
 require 'yaml'
 require 'zlib'
+require 'multitenant'
 require 'multitenant/cli'
 
 # The v1 envelope, written down a second time from its description (doc/formats.md).

@@ -16,8 +16,8 @@ class TestGem < MultiTenantTest
 
   # ---- contents ----
 
-  PARTS = %w[ext lib exe initializer doc libexec].freeze
-  BUILT = /\.(so|o)\z|multitenant-query\z/
+  PARTS = %w[ext lib exe initializer doc libexec systemd apps-services apps-delivery apps-clients].freeze
+  BUILT = /\.(so|o)\z|multitenant-(names|query)\z/
 
   def built
     need_root
@@ -33,7 +33,7 @@ class TestGem < MultiTenantTest
 
   def test_what_it_says_of_itself
     spec = built.spec
-    assert_equal ['ood_multitenant', MultiTenant::VERSION, ['multitenant'], [], %w[MIT GPL-2.0-or-later]],
+    assert_equal ['ood_multitenant', MultiTenant::VERSION, %w[multitenant multitenant-agent], [], %w[MIT GPL-2.0-or-later]],
                  [spec.name, spec.version.to_s, spec.executables, spec.dependencies, spec.licenses]
     %w[3.0.0 3.4.0].each { |ruby| assert spec.required_ruby_version.satisfied_by?(Gem::Version.new(ruby)) }
     spec.extensions.each { |path| assert_includes built.contents, path }
@@ -93,6 +93,13 @@ class TestGem < MultiTenantTest
     assert_predicate status, :success?
     assert_match(/\Amultitenant-query #{MultiTenant::VERSION} \(Slurm \d+\.\d+/, out)
     assert_match(/libslurm/, dynamic(installed_lib('multitenant-query'), 'readelf', '-d'))
+  end
+
+  def test_the_names_program_is_where_it_is_looked_for
+    program = installed_lib('multitenant-names')
+    assert_equal "multitenant-names #{MultiTenant::VERSION}\n", Open3.capture2e(program, '--version')[0]
+    libraries = dynamic(program, 'readelf', '-d').scan(/NEEDED.*\[(.+?)\.so/).flatten
+    assert_equal %w[libc libjansson], (libraries - %w[libpthread]).sort
   end
 
   # ---- where something is missing ----

@@ -79,6 +79,27 @@ class TestQuery < MultiTenantTest
     assert_gone(@pid_file)
   end
 
+  # ---- what it is given to read ----
+
+  def test_the_input_comes_as_it_is
+    read = ->(input) { MultiTenant::Core.run(['/bin/cat'], [], 5, input).values_at(:status, :exit, :out) }
+    ["a\0b\xff\n".b, '', "\0" * (1 << 20)].each { |input| assert_equal [:ok, 0, input], read[input] }
+    assert_equal [:ok, 0, ''], read[nil]
+    assert_raises(ArgumentError) { MultiTenant::Core.run(['/bin/cat'], [], 5, '', '') }
+  end
+
+  # More than a pipe holds.
+  def test_a_program_that_does_not_read_its_input
+    descriptors = Dir.children('/proc/self/fd').size
+    ['echo out', 'exec <&-; echo out', 'head -c 1 >/dev/null; echo out'].each do |body|
+      result = MultiTenant::Core.run([program(body)], ["PATH=#{ENV.fetch('PATH')}"], 5, 'x' * (1 << 20))
+      assert_equal [:ok, 0, "out\n"], result.values_at(:status, :exit, :out)
+    end
+    assert_equal descriptors, Dir.children('/proc/self/fd').size
+  end
+
+  # ---- what can not be started ----
+
   { 'missing' => nil, 'not executable' => 0o644, 'a directory' => :dir }.each do |what, mode|
     define_method(:"test_a_program_that_is_#{what.tr(' ', '_')}") do
       path = File.join(temporary, 'p')

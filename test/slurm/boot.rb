@@ -12,6 +12,10 @@ module Rails
   def self.logger
     @logger ||= Logger.new(LINES, formatter: ->(level, _, _, line) { "#{level} #{line}\n" })
   end
+
+  def self.application = self
+  def self.config = self
+  def self.to_prepare = nil
 end
 
 module OodAppkit

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT */
 #include "members.h"
 
 #include <pthread.h>
@@ -166,12 +166,12 @@ static void take_turns(struct mt_members *m)
 {
     for (size_t i = 0; i < m->count; i++)
         m->order[i] = &m->questions[i];
-    qsort(m->order, m->count, sizeof *m->order, by_uid);
+    qsort(m->order, m->count, sizeof(struct question *), by_uid);
     for (size_t i = 1; i < m->count; i++) {
         if (m->order[i]->uid == m->order[i - 1]->uid)
             m->order[i]->turn = m->order[i - 1]->turn + 1;
     }
-    qsort(m->order, m->count, sizeof *m->order, by_turn);
+    qsort(m->order, m->count, sizeof(struct question *), by_turn);
 }
 
 static void queue_add(struct mt_members *m, struct look_up *look_up, uid_t uid)
@@ -252,9 +252,9 @@ struct mt_members *mt_members_new(size_t most, const char *publishers)
     m->most = most;
     m->worker_most = WORKERS_MAX;
     m->questions = calloc(most + 1, sizeof *m->questions);
-    m->order = calloc(most + 1, sizeof *m->order);
+    m->order = calloc(most + 1, sizeof(struct question *));
     m->look_ups = calloc(look_ups, sizeof *m->look_ups);
-    m->queue = calloc(look_ups, sizeof *m->queue);
+    m->queue = calloc(look_ups, sizeof(struct look_up *));
     if (m->questions && m->order && m->look_ups && m->queue &&
         (!publishers || (m->publishers = look_up_of(m, 0, publishers))))
         return m;
@@ -373,6 +373,9 @@ void mt_members_answer(struct mt_members *m, size_t index, struct mt_member_answ
         .in_group = group ? is_member(user, group) : MT_TRI_NO,
         .allowed = m->publishers ? is_member(user, m->publishers) : MT_TRI_UNKNOWN,
         .user = user ? user->user.name : NULL,
+        .user_known = user ? user->found : MT_TRI_UNKNOWN,
+        .gids = user ? user->user.groups : NULL,
+        .gid_count = user ? user->user.group_count : 0,
     };
     pthread_mutex_unlock(&m->lock);
 }

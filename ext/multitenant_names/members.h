@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT */
 /*
  * Who belongs to which group: the name service's answers for all jobs of a run, with a time limit.
  *
@@ -27,9 +27,12 @@ struct mt_member_answer {
     bool done;               /* false: not all was looked up in time */
     enum mt_tri group_known; /* MT_TRI_YES: gid is set; MT_TRI_NO: none named, or no such group */
     gid_t gid;
-    enum mt_tri in_group; /* is the publisher a member of the group that the job names */
-    enum mt_tri allowed;  /* and of the group of publishers; unknown where none was given */
-    const char *user;     /* the publisher's name, borrows from mt_members; NULL: not known */
+    enum mt_tri in_group;   /* is the publisher a member of the group that the job names */
+    enum mt_tri allowed;    /* and of the group of publishers; unknown where none was given */
+    const char *user;       /* the publisher's name, borrows from mt_members; NULL: not known */
+    enum mt_tri user_known; /* MT_TRI_YES: his groups are set, which borrow as well */
+    const gid_t *gids;      /* primary and supplementary */
+    size_t gid_count;
 };
 
 /*

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * multitenant-names: what the name service says of users and groups, for sources of records that
+ * are not the query program. A program of its own, because a name service may block for minutes.
+ */
+#include "input.h"
+#include "line.h"
+#include "members.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MT_VERSION
+#    define MT_VERSION "unknown"
+#endif
+
+#define USAGE "multitenant-names [--timeout SECONDS] [--publishers GROUP] [--viewer] [--version]"
+
+struct options {
+    double timeout;
+    const char *publishers; /* NULL: not asked for */
+    bool viewer;
+    bool version;
+};
+
+static int say(int status, const char *sentence, const char *why)
+{
+    (void)fprintf(stderr, "multitenant-names: %s%s\n", sentence, why);
+    return status;
+}
+
+/* What the hard deadline says; a signal handler reads it. */
+static const char *volatile late;
+
+static void on_deadline(int number)
+{
+    (void)number;
+    _exit(write(STDERR_FILENO, late, strlen(late)) < 0 ? EX_IOERR : EX_TEMPFAIL);
+}
+
+/* Ends the process after `seconds`; at *soft, a little before, the name service is given up. */
+static int start_deadline(double seconds, struct timespec *soft)
+{
+    struct sigaction action = {.sa_handler = on_deadline};
+    struct itimerval timer = {.it_value.tv_sec = (time_t)seconds};
+    sigset_t only;
+
+    late = "multitenant-names: standard input did not end in time\n";
+    timer.it_value.tv_usec = (suseconds_t)((seconds - (double)timer.it_value.tv_sec) * 1e6);
+    sigemptyset(&only);
+    sigaddset(&only, SIGALRM);
+    if (sigaction(SIGALRM, &action, NULL) != 0 || sigprocmask(SIG_UNBLOCK, &only, NULL) != 0 ||
+        setitimer(ITIMER_REAL, &timer, NULL) != 0 || clock_gettime(CLOCK_MONOTONIC, soft) != 0)
+        return say(EX_OSERR, "no timer can be set: ", strerror(errno));
+    double until = (double)soft->tv_nsec / 1e9 + seconds * 0.85;
+    soft->tv_sec += (time_t)until;
+    soft->tv_nsec = (long)((until - (double)(time_t)until) * 1e9);
+    return 0;
+}
+
+static bool read_timeout(const char *text, double *seconds)
+{
+    char *end = NULL;
+    if (strlen(text) > 16 || text[strspn(text, "0123456789.")] != '\0')
+        return false;
+    *seconds = strtod(text, &end);
+    return end != text && *end == '\0' && *seconds >= 0.1 && *seconds <= 3600;
+}
+
+static bool read_options(struct options *options, int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"timeout", required_argument, NULL, 't'},
+        {"publishers", required_argument, NULL, 'p'},
+        {"viewer", no_argument, NULL, 'v'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    *options = (struct options){.timeout = 3};
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        if (option == 't' && !read_timeout(optarg, &options->timeout))
+            return false;
+        if (option == 'p')
+            options->publishers = optarg;
+        options->viewer |= option == 'v';
+        options->version |= option == 'V';
+        if (option == '?')
+            return false;
+    }
+    const char *publishers = options->publishers ? options->publishers : "-";
+    return optind == argc && *publishers && strlen(publishers) <= MT_NAME_MAX;
+}
+
+/* The user's groups; null: could not be learned; []: there is no such user. */
+static json_t *viewer_line(uid_t uid, const struct mt_member_answer *answer)
+{
+    json_t *gids = answer->user_known == MT_TRI_UNKNOWN ? json_null() : json_array();
+    for (size_t i = 0; gids && i < answer->gid_count; i++) {
+        if (json_array_append_new(gids, json_integer(answer->gids[i])) != 0) {
+            json_decref(gids);
+            gids = NULL;
+        }
+    }
+    json_t *viewer = json_object();
+    mt_line_add(&viewer, "uid", json_integer(uid));
+    mt_line_add(&viewer, "gids", gids);
+    json_t *line = json_object();
+    mt_line_add(&line, "viewer", viewer);
+    return line;
+}
+
+static json_t *answer_line(uid_t uid, const struct mt_member_answer *answer, bool with_allowed)
+{
+    json_t *line = json_object();
+    mt_line_add(&line, "uid", json_integer(uid));
+    mt_line_add(&line, "user", mt_line_text(answer->user ? answer->user : "", NULL));
+    mt_line_add(&line, "group_gid", mt_line_gid(answer));
+    mt_line_add(&line, "publisher_in_group", mt_line_tri(answer->in_group));
+    if (with_allowed)
+        mt_line_add(&line, "publisher_allowed", mt_line_tri(answer->allowed));
+    if (!answer->done)
+        mt_line_add(&line, "out_of_time", json_true());
+    return line;
+}
+
+/* Question 0 is the viewer's, where that is asked. *done: nothing is missing. */
+static int write_all(struct mt_members *members, const struct input *input,
+                     const struct options *options, bool *done)
+{
+    struct mt_member_answer answer;
+    size_t first = options->viewer;
+    int status = 0;
+    late = "multitenant-names: standard output was not read in time\n";
+    *done = true;
+    for (size_t i = 0; i < first + input->count && status == 0; i++) {
+        uid_t uid = i < first ? getuid() : input->questions[i - first].uid;
+        mt_members_answer(members, i, &answer);
+        *done &= answer.done;
+        status = mt_line_write(stdout,
+                               i < first ? viewer_line(uid, &answer)
+                                         : answer_line(uid, &answer, options->publishers != NULL));
+    }
+    json_t *end = json_object();
+    mt_line_add(&end, "end", json_integer((json_int_t)input->count));
+    if (status == 0)
+        status = mt_line_write(stdout, end);
+    if (status == 0 && fflush(stdout) != 0)
+        status = EX_IOERR;
+    if (status == EX_IOERR)
+        return say(status, "standard output cannot be written: ", strerror(errno));
+    return status ? say(status, "out of memory", "") : 0;
+}
+
+static int answer_all(const struct input *input, const struct options *options,
+                      const struct timespec *until)
+{
+    bool done;
+    struct mt_members *members = mt_members_new(input->count + 1, options->publishers);
+    bool ok = members && (!options->viewer || mt_members_ask(members, getuid(), NULL, 0, true));
+    for (size_t i = 0; ok && i < input->count; i++) {
+        const struct question *q = &input->questions[i];
+        ok = mt_members_ask(members, q->uid, *q->group ? q->group : NULL, strlen(q->group), true);
+    }
+    if (!ok)
+        return say(EX_OSERR, "out of memory", "");
+    late = "multitenant-names: the name service did not answer in time\n";
+    bool finished = mt_members_run(members, until);
+    int status = write_all(members, input, options, &done);
+    if (status == 0 && !(finished && done))
+        status = say(EX_TEMPFAIL, "the name service did not answer in time; see that getent ",
+                     "passwd is quick on this host");
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct input input;
+    struct timespec until;
+
+    if (!read_options(&options, argc, argv))
+        return say(EX_USAGE, "usage: ", USAGE);
+    if (options.version)
+        return printf("multitenant-names %s\n", MT_VERSION) < 0 ? EX_IOERR : 0;
+    int status = start_deadline(options.timeout, &until);
+    if (status == 0 && (status = input_read(&input, STDIN_FILENO)) != 0)
+        say(status, "standard input is not questions of UID NUL GROUP NUL: ", input.error);
+    if (status == 0)
+        status = answer_all(&input, &options, &until);
+    _exit(status); /* a look-up that hangs would keep exit() waiting; all is written */
+}

@@ -1,0 +1,95 @@
+# frozen_string_literal: true
+
+# What the extconf.rb of both programs share: a program of C that needs jansson, installed beside
+# lib/multitenant.
+require 'mkmf'
+
+# Directories of sources, beside the program's own.
+INCLUDES = %w[. ../multitenant_names ../multitenant].freeze
+
+def jansson_missing
+  dir_config('jansson')
+  return 'jansson has no header jansson.h' unless have_header('jansson.h')
+  return 'jansson cannot be linked' unless have_library('jansson', 'json_object()', 'jansson.h')
+
+  'jansson is older than 2.7' unless have_func('json_stringn("", 0)', 'jansson.h')
+end
+
+# Directories outside of the loader's own have to be named in the program.
+def runtime_paths
+  named = $LIBPATH + $LDFLAGS.scan(/-L(\S+)/).flatten
+  usual = %r{\A(\.|\$.*|/usr/lib(64)?(/[^/]*-linux-[^/]*)?|/lib(64)?)\z}
+  named.uniq.grep_v(usual).select { |dir| File.directory?(dir) }
+end
+
+def compiler_flags
+  flags = %w[-std=gnu11 -O2 -g -pthread -fPIE -Wall -Wextra]
+  flags += %w[-Wconversion -Wshadow -Wformat=2 -Werror] if ENV['MT_WERROR'] == '1'
+  flags += %w[-fstack-protector-strong -fcf-protection].select { |flag| try_cflags(flag) }
+  [*flags, ENV.fetch('CFLAGS', nil), with_config('cflags')].compact.join(' ')
+end
+
+def linker_flags
+  flags = %w[-pie -Wl,-z,relro -Wl,-z,now].select { |flag| try_ldflags(flag) }
+  paths = runtime_paths.flat_map { |dir| ["-L#{dir}", "-Wl,-rpath,#{dir}"] }
+  ['-pthread', *flags, *paths, ENV.fetch('LDFLAGS', nil), with_config('ldflags')].compact.join(' ')
+end
+
+def preprocessor_flags
+  version = File.read(File.join(__dir__, '../lib/multitenant/version.rb'))[/VERSION = '([^']+)'/, 1]
+  own = ['-D_GNU_SOURCE', '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2', %(-DMT_VERSION='"#{version}"'),
+         *INCLUDES.map { |dir| "-I$(srcdir)/#{dir}" }]
+  others = "#{$INCFLAGS} #{$CPPFLAGS}".scan(/-I\S+/).grep_v(/\$|\A-I\.\z/).map { |flag| "-isystem #{flag[2..]}" }
+  [*own, *others, ENV.fetch('CPPFLAGS', nil)].compact.join(' ')
+end
+
+# @param dir [String] of the program's extconf.rb
+# @param others [Array<String>] its sources in other directories
+def makefile_variables(dir, program, others)
+  sources = Dir.children(dir).grep(/\.c\z/).sort + others
+  headers = INCLUDES.flat_map { |from| Dir.glob("#{from}/*.h", base: dir) }.sort
+  {
+    'srcdir' => dir, 'VPATH' => INCLUDES.map { |from| "$(srcdir)/#{from}" }.join(':'),
+    'prefix' => RbConfig::MAKEFILE_CONFIG['prefix'], 'sitearchdir' => RbConfig::CONFIG['sitearchdir'],
+    'CC' => RbConfig::CONFIG['CC'], 'CPPFLAGS' => preprocessor_flags, 'CFLAGS' => compiler_flags,
+    'LDFLAGS' => linker_flags, 'LIBS' => $libs, 'PROGRAM' => program,
+    'OBJS' => sources.map { |name| name.sub(/c\z/, 'o') }.join(' '),
+    'HEADERS' => headers.map { |name| "$(srcdir)/#{name}" }.join(' ')
+  }
+end
+
+RULES = <<~MAKEFILE
+
+  all: $(PROGRAM)
+
+  $(PROGRAM): $(OBJS)
+  	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJS) $(LIBS)
+
+  $(OBJS): Makefile $(HEADERS)
+
+  .c.o:
+  	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ -c $<
+
+  install: all
+  	mkdir -p "$(DESTDIR)$(sitearchdir)/multitenant"
+  	install -m 0755 $(PROGRAM) "$(DESTDIR)$(sitearchdir)/multitenant/$(PROGRAM)"
+
+  clean:
+  	rm -f $(PROGRAM) $(OBJS)
+
+  distclean: clean
+  	rm -f Makefile mkmf.log
+
+  .SUFFIXES: .c .o
+  .PHONY: all install clean distclean
+MAKEFILE
+
+def write_makefile(dir, program, others)
+  variables = makefile_variables(dir, program, others).map { |name, value| "#{name} = #{value}\n" }.join
+  File.write('Makefile', variables + RULES)
+  puts "creating Makefile for #{program}"
+end
+
+def write_empty_makefile
+  File.write('Makefile', "all install clean distclean:\n.PHONY: all install clean distclean\n")
+end

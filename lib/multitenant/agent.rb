@@ -1,0 +1,213 @@
+# frozen_string_literal: true
+
+require 'etc'
+require 'json'
+require 'securerandom'
+require_relative 'answer'
+require_relative 'placement'
+require_relative 'snapshot'
+require_relative 'stream'
+require_relative 'system_file'
+
+module MultiTenant
+  # Keeps a snapshot for the whole host: asks a source at intervals, and writes what it says into one
+  # file for each group, which only that group can read. doc/formats.md has the files.
+  class Agent
+    # Seconds: the longest pause after failures, the shortest between two rounds, and the longest
+    # that a source may take.
+    PAUSE_MAX = 300
+    PAUSE_MIN = 1
+    PATIENCE = 60
+
+    SCRATCH = /\A\.(?:state|\d+\.records)\.\h{12}\z/
+    RECORDS = /\A(\d+)\.records\z/
+
+    # @param settings [Settings]
+    # @param source [#call] seconds -> {Answer}
+    # @param directory [String] is there, and this process's own
+    # @param log [#call] takes a sentence
+    def initialize(settings, source:, directory:, log:)
+      @source = source
+      @directory = directory
+      @log = log
+      @interval = Snapshot.interval(settings)
+      @placement = Placement.new
+      @kept = {} # cluster => the last whole stream and where its records are
+      @missing = [] # clusters whose records are older than the last failure
+      @failures = 0
+      @early = @interruptible = @stopping = false
+    end
+
+    # @return [String, nil] why this process can't keep a snapshot there, in a sentence
+    def self.objection(directory)
+      stat = File.stat(directory)
+      return "#{directory} is no directory." unless stat.directory?
+      return "#{directory} belongs to uid #{stat.uid}, not to this process's: #{mend(directory)}" unless stat.owned?
+      return if stat.mode.nobits?(0o022) && SystemFile.secure?(directory, uids: [0, Process.euid])
+
+      "#{directory}, or a directory on the way to it, can be changed by other users: #{mend(directory)}"
+    rescue SystemCallError => e
+      "#{directory} can't be used (#{e.message.split(' @ ').first}): #{mend(directory)}"
+    end
+
+    def self.mend(directory)
+      "make it with `install -d -m 0755 -o #{account} #{directory}`, where every directory above it is root's alone."
+    end
+    private_class_method :mend
+
+    # @return [String] the name of this process's user, or his uid
+    def self.account
+      Etc.getpwuid(Process.euid).name
+    rescue ArgumentError
+      Process.euid.to_s
+    end
+
+    # Goes on until {#stop}, which ends the process.
+    # @return [void]
+    def run
+      %w[TERM INT].each { |signal| trap(signal) { stop } }
+      loop do
+        start = now
+        round
+        interruptible { sleep [pause - (now - start), PAUSE_MIN].max }
+      end
+    end
+
+    # Asks once and writes what there is.
+    # @return [Boolean] false: a failure
+    def round
+      answer = interruptible { @source.call([@interval, PATIENCE].min) }
+      return @early = true if answer.texts.empty? && answer.error.nil? # the source says that it is too early
+
+      @early = false
+      fresh, blind = Stream.read(answer.texts).partition { |stream| stream.header['sees'] == 'all' }
+      new = fresh.any? { |stream| !@kept.key?(stream.cluster) }
+      fresh.each { |stream| @kept[stream.cluster] = keep(stream) }
+      write if fresh.any?
+      tell(answer, fresh, blind, new)
+      count(fresh.any?)
+    rescue StandardError => e
+      say([:failed, e.class], "No snapshot could be written to #{@directory}: #{sentence(e)}")
+      count(false)
+    end
+
+    # For the handler of a signal: ends the process, but for a moment in which it writes.
+    def stop
+      @stopping = true
+      exit if @interruptible
+    end
+
+    private
+
+    # A part of the snapshot: the header of a cluster, and its records by group.
+    Part = Struct.new(:stream, :files)
+    private_constant :Part
+
+    def keep(stream)
+      files, found_all = @placement.place(stream)
+      sees = found_all ? 'all' : 'own'
+      Part.new(stream.with([], sees: sees), files)
+    end
+
+    # A reader takes groups' files for one round with `state` by the same number in all of them.
+    def write
+      round = SecureRandom.hex(8)
+      gids = @kept.values.flat_map { |part| part.files.keys }.uniq
+      gids.each { |gid| write_group(gid, round) }
+      state = @kept.values.map { |part| part.stream.with([], round: round, groups: part.files.keys.sort) }
+      SystemFile.write(File.join(@directory, 'state'), state.join, mode: 0o644)
+      remove_others(gids)
+    end
+
+    def write_group(gid, round)
+      streams = @kept.values.select { |part| part.files.key?(gid) }
+                     .map { |part| part.stream.with(part.files[gid], round: round) }
+      SystemFile.write(File.join(@directory, "#{gid}.records"), streams.join, mode: 0o640, gid: gid)
+    rescue Errno::EPERM
+      raise Error, "#{@directory}/#{gid}.records can't be given to group #{gid}: start the agent with the capability " \
+                   'CAP_CHOWN, as its systemd unit does.'
+    end
+
+    def remove_others(gids)
+      Dir.each_child(@directory) do |name|
+        old = name.match?(SCRATCH) || (name.match?(RECORDS) && !gids.include?(name[RECORDS, 1].to_i))
+        File.unlink(File.join(@directory, name)) if old
+      end
+    end
+
+    def hidden(blind)
+      return if blind.empty?
+
+      "Slurm hides the jobs of others (PrivateData) of cluster #{blind.map(&:cluster).join(', ')} from this account: " \
+        "make it an operator with `sacctmgr modify user #{self.class.account} set adminlevel=operator`."
+    end
+
+    # One line where it goes otherwise than before. A source that failed is not asked in every round.
+    def tell(answer, fresh, blind, new)
+      fresh = fresh.map(&:cluster)
+      error = answer.error || hidden(blind) || broken(answer, fresh)
+      if error
+        @missing = missing(fresh)
+        say([@missing, answer.error && answer.code],
+            "#{error} Readers of the snapshot ask Slurm themselves from #{stale_after} s after the last whole answer.")
+      else
+        @missing -= new ? [UNKNOWN, *fresh] : fresh
+        names = @kept.keys.sort.join(', ')
+        say([:kept, names], "The snapshot in #{@directory} is kept for cluster #{names}.") if @missing.empty?
+      end
+    end
+
+    # A cluster that never answered.
+    UNKNOWN = :unknown
+    private_constant :UNKNOWN
+
+    def missing(fresh)
+      names = (@kept.keys - fresh).sort
+      names.empty? ? [UNKNOWN] : names
+    end
+
+    def broken(answer, fresh)
+      'There are records that are not whole.' if answer.texts.size > fresh.size
+    end
+
+    def stale_after
+      (2 * @interval).round
+    end
+
+    def say(state, sentence)
+      @log.call(sentence) unless state == @told
+      @told = state
+    end
+
+    def sentence(exception)
+      text = exception.message.split(' @ ').first.gsub(/\s+/, ' ')
+      text = "#{exception.class}: #{text}" unless exception.is_a?(Error) || exception.is_a?(SystemCallError)
+      text.sub(/(?<![.?!])\z/, '.')
+    end
+
+    def count(renewed)
+      @failures = renewed ? 0 : @failures + 1
+      renewed
+    end
+
+    # Longer and longer where no cluster at all answers; one that does is never waited for longer.
+    def pause
+      return PAUSE_MIN if @early
+
+      (@interval * (2**@failures.pred.clamp(0, 16))).clamp(@interval, [PAUSE_MAX, @interval].max)
+    end
+
+    # A signal may end this: nothing is being written.
+    def interruptible
+      @interruptible = true
+      exit if @stopping
+      yield
+    ensure
+      @interruptible = false
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+  end
+end

@@ -1,0 +1,89 @@
+# frozen_string_literal: true
+
+require 'optparse'
+require_relative '../multitenant'
+require_relative 'agent'
+
+module MultiTenant
+  # The command `multitenant-agent`: settings, the directory, and what the process may do.
+  class AgentCommand
+    # <linux/prctl.h>
+    PR_CAP_AMBIENT = 47
+    PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+    # @param argv [Array<String>]
+    # @return [Integer] exit code, where it does not run until a signal ends it
+    def self.run(argv)
+      new.run(argv.dup)
+    rescue OptionParser::ParseError => e
+      complain("#{e.message}; see multitenant-agent --help.", EX_USAGE)
+    end
+
+    def self.complain(sentence, code = EX_CONFIG)
+      warn "multitenant-agent: #{sentence}"
+      code
+    end
+
+    # @return [Integer] exit code
+    def run(argv)
+      return EX_OK if parse(argv) == :told
+      return AgentCommand.complain("it takes no argument `#{argv.first}`.", EX_USAGE) if argv.any?
+
+      settings.warnings.each { |warning| AgentCommand.complain(warning) }
+      objection = Agent.objection(directory)
+      return AgentCommand.complain(objection) if objection
+      return AgentCommand.complain("another multitenant-agent keeps #{directory}.") unless lock
+
+      keep_capabilities
+      Agent.new(settings, source: source, directory: File.dirname(@lock), log: AgentCommand.method(:complain)).run
+      EX_OK
+    end
+
+    private
+
+    def parse(argv)
+      options = OptionParser.new
+      options.banner = 'Usage: multitenant-agent [--directory DIR]: keeps a snapshot of the shares for this host'
+      options.on('--directory DIR', "default: MULTITENANT_SNAPSHOT, else #{Snapshot::DIRECTORY}") { |v| @directory = v }
+      options.on('--version', 'print it') { return puts("multitenant-agent #{VERSION}") || :told }
+      options.on('-h', '--help', 'print this') { return puts(options.help) || :told }
+      options.parse!(argv)
+    end
+
+    # What the dashboards are started with counts here, too; what is set here counts more.
+    def settings
+      @settings ||= begin
+        ENV.update(Settings.env_file(Settings::ENV_FILE).merge(ENV.to_h))
+        Settings.new
+      end
+    end
+
+    def directory
+      @directory || settings.snapshot || Snapshot::DIRECTORY
+    end
+
+    def source
+      clusters = Clusters.from_files(ENV['OOD_CLUSTERS'] || Clusters::CONFIG)
+      # One agent asks for a whole host: it may do so over ssh as often as elsewhere.
+      Sources.of(settings, clusters, over_ssh: 0, log: ->(_level, sentence) { AgentCommand.complain(sentence) })
+    end
+
+    # Held until the process ends. A file that nobody else can open: whoever can may lock it.
+    def lock
+      path = File.join(File.realpath(directory), '.lock')
+      @lock = File.open(path, File::RDWR | File::CREAT | File::NOFOLLOW, 0o600)
+      @lock.flock(File::LOCK_EX | File::LOCK_NB)
+    end
+
+    # Query programs get no capability of ours: without the ambient set an exec leaves none, and this
+    # process keeps what it has.
+    def keep_capabilities
+      require 'fiddle'
+      long = Fiddle::TYPE_LONG
+      prctl = Fiddle::Function.new(Fiddle.dlopen(nil)['prctl'], [Fiddle::TYPE_INT, *[long] * 4], Fiddle::TYPE_INT)
+      prctl.call(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    rescue LoadError, StandardError => e
+      AgentCommand.complain("query programs get this process's capabilities, too: #{e.message.lines.first.strip}.")
+    end
+  end
+end

@@ -1,0 +1,51 @@
+# frozen_string_literal: true
+
+require_relative 'viewer'
+
+module MultiTenant
+  class CLI
+    # `multitenant cards`
+    class Cards < Viewer
+      # @return [Integer] exit code
+      def run
+        return restore if @options[:restore]
+
+        code = tell(events.to_a)
+        check_report
+        code
+      end
+
+      private
+
+      def options(parser)
+        records_options(parser)
+        parser.on('--dry-run', 'change nothing, only tell') { @options[:dry_run] = true }
+        parser.on('--restore ID', 'bring a dismissed card back') { |v| @options[:restore] = v }
+        parser.on('--remove-all', 'remove every card of ours') { @options[:remove_all] = true }
+      end
+
+      def events
+        dry_run = @options[:dry_run] ? true : false
+        return receiver.remove_all(dry_run: dry_run) if @options[:remove_all]
+
+        receiver.refresh(deliver: dry_run ? :dry_run : true)['cards']
+      end
+
+      def tell(events)
+        failed, done = events.partition { |deed, _, _| deed == :failed }
+        done.each { |deed, id, _| puts "#{deed} #{id}" }
+        failed.each { |_, path, why| CLI.complain("#{path}: #{why}", EX_CANTCREAT) }
+        failed.empty? ? EX_OK : EX_CANTCREAT
+      end
+
+      def restore
+        id = @options[:restore]
+        raise Failure.new(EX_USAGE, '--restore takes no --dry-run.') if @options[:dry_run]
+
+        return EX_OK.tap { puts "restored #{id}" } if receiver.restore(id)
+
+        raise Failure.new(EX_DATAERR, "No card #{id} was dismissed below #{dataroot}.")
+      end
+    end
+  end
+end

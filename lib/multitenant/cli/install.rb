@@ -1,0 +1,22 @@
+# frozen_string_literal: true
+
+require_relative '../installer'
+require_relative 'command'
+
+module MultiTenant
+  class CLI
+    # `multitenant install`
+    class Install < Command
+      # @return [Integer] exit code
+      def run
+        Installer.new(@options, out: $stdout).install
+      end
+
+      private
+
+      def options(parser)
+        Installer.options(parser, @options)
+      end
+    end
+  end
+end

@@ -1,0 +1,50 @@
+# frozen_string_literal: true
+
+require_relative 'viewer'
+
+module MultiTenant
+  class CLI
+    # `multitenant jobs`
+    class Jobs < Viewer
+      # @return [Integer] exit code
+      def run
+        answer = source.call(seconds)
+        $stdout.binmode.write(*answer.texts)
+        raise Failure.new(answer.code, answer.error) if answer.error
+
+        EX_OK
+      end
+
+      private
+
+      def options(parser)
+        parser.on('--wckey K', 'WCKeys, separated by commas') { |v| @options[:wckey] = v }
+        parser.on('--cluster C', 'another cluster than slurm.conf\'s own') { |v| @options[:cluster] = v }
+        parser.on('--timeout S', Float, 'seconds that it may take') { |v| @options[:timeout] = v }
+      end
+
+      def settings
+        @settings ||= Settings.new(environment.merge({ 'MULTITENANT_WCKEY' => @options[:wckey] }.compact)).tap do |made|
+          wrong = made.warnings.find { |warning| warning.start_with?('MULTITENANT_WCKEY') } if @options[:wckey]
+          if wrong
+            raise Failure.new(EX_USAGE,
+                              '--wckey takes names of letters, digits and _.:@+-, separated by commas.')
+          end
+        end
+      end
+
+      def source
+        return site(settings) unless @options[:cluster]
+
+        Query.new(settings, slurm_conf: clusters.targets.first.conf, cluster: @options[:cluster])
+      end
+
+      def seconds
+        seconds = @options[:timeout] || settings.timeout
+        return seconds if (0.2..3600).cover?(seconds)
+
+        raise Failure.new(EX_USAGE, '--timeout takes 0.2 to 3600 seconds.')
+      end
+    end
+  end
+end

@@ -1,0 +1,37 @@
+# frozen_string_literal: true
+
+require 'json'
+require_relative '../../multitenant'
+require_relative 'command'
+
+module MultiTenant
+  class CLI
+    # `multitenant open`
+    class Open < Command
+      # @return [Integer] exit code
+      def run
+        check
+        name = $stdin.binmode.read(2048).to_s.delete_suffix("\n")
+        code, accounting, connection = Core.open(@options[:job_id], @options[:user], name)
+        raise Failure.new(EX_DATAERR, "#{code}: #{Core.reasons.fetch(code).first}") unless code == 'ok'
+
+        puts JSON.generate('accounting' => accounting, 'connection' => connection)
+        EX_OK
+      end
+
+      private
+
+      def options(parser)
+        parser.on('--job-id N', Integer, 'the job\'s raw id') { |v| @options[:job_id] = v }
+        parser.on('--user NAME', 'the job\'s user') { |v| @options[:user] = v }
+      end
+
+      def check
+        job_id, user = @options.values_at(:job_id, :user)
+        raise Failure.new(EX_USAGE, 'multitenant open needs --job-id and --user.') unless job_id && user
+        raise Failure.new(EX_USAGE, '--job-id takes 1 to 4294967295.') unless (1..0xffffffff).cover?(job_id)
+        raise Failure.new(EX_USAGE, '--user takes at most 256 bytes.') if user.bytesize > 256
+      end
+    end
+  end
+end

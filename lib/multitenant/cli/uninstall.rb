@@ -1,0 +1,23 @@
+# frozen_string_literal: true
+
+require_relative '../installer'
+require_relative 'command'
+
+module MultiTenant
+  class CLI
+    # `multitenant uninstall`
+    class Uninstall < Command
+      # @return [Integer] exit code
+      def run
+        Installer.new(@options, out: $stdout).uninstall
+      end
+
+      private
+
+      def options(parser)
+        parser.on('--dry-run', 'change nothing, only tell') { @options[:dry_run] = true }
+        parser.on('--root DIR', 'work below this directory, for packages') { |v| @options[:root] = v }
+      end
+    end
+  end
+end

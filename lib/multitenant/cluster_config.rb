@@ -1,0 +1,83 @@
+# frozen_string_literal: true
+
+require_relative 'slurm_command'
+
+module MultiTenant
+  # What Slurm's commands tell of a cluster: its name, and whether they show others' jobs. Asked once
+  # and kept as long as the process lives.
+  class ClusterConfig
+    # Since this release `sacctmgr show config` prints the PrivateData of slurm.conf twice and that of
+    # slurmdbd.conf never (slurmdb_config_get_keypairs, src/api/extra_get_functions.c). There slurm.conf's
+    # is the answer, as it is to the query program.
+    SILENT = [26, 5].freeze
+
+    # @param command [SlurmCommand]
+    def initialize(command)
+      @command = command
+    end
+
+    # @param until_at [Float] the deadline, by {MultiTenant.clock}
+    # @return [String] Slurm's name of the cluster
+    # @raise [SlurmCommand::Failure]
+    def name(until_at)
+      name = slurm(until_at)['ClusterName'].to_s
+      return name unless name.empty?
+
+      raise SlurmCommand::Failure.new('scontrol show config names no cluster.', EX_UNAVAILABLE)
+    end
+
+    # Whether the commands show all jobs, so that one that is missing has ended. What can't be learned
+    # counts as no, which takes nothing away. An operator who is shown what others are not counts as
+    # one of them: only the query program asks who is one.
+    # @return [String] "all" or "own"
+    # @raise [SlurmCommand::Failure]
+    def sees(until_at)
+      @sees ||= if privileged?(until_at) then 'all'
+                elsif hides?(slurm(until_at)['PrivateData']) then 'own'
+                else
+                  dbd_sees(until_at)
+                end
+      @sees || 'own'
+    end
+
+    private
+
+    def slurm(until_at)
+      @slurm ||= pairs(@command.call('scontrol', %w[show config], until_at)).tap do |pairs|
+        next if pairs['AccountingStorageType'].to_s.include?('slurmdbd')
+
+        raise SlurmCommand::Failure.new("Slurm's accounting is off, so that no job can be found by its WCKey; set " \
+                                        'AccountingStorageType=accounting_storage/slurmdbd in slurm.conf.', EX_CONFIG)
+      end
+    end
+
+    # @return [String, nil] nil: not told now, asked again next time
+    def dbd_sees(until_at)
+      text = @command.call('sacctmgr', %w[--noheader show config], until_at)
+      dbd = pairs(text.b.partition("\nSlurmDBD configuration:").last)
+      version = dbd['SLURMDBD_VERSION'].to_s.scan(/\d+/).first(2).map(&:to_i)
+      return if version.empty? || dbd['PrivateData'].nil?
+      return 'all' unless (version <=> SILENT).negative?
+
+      hides?(dbd['PrivateData']) ? 'own' : 'all'
+    rescue SlurmCommand::Failure
+      nil
+    end
+
+    # On another host we may be somebody else.
+    def privileged?(until_at)
+      return false if @command.over_ssh?
+
+      Process.euid.zero? || slurm(until_at)['SlurmUser'].to_s[/\((\d+)\)\z/, 1] == Process.euid.to_s
+    end
+
+    # "none", or some of accounts,events,jobs,…
+    def hides?(value)
+      value.nil? || value.split(',').include?('jobs')
+    end
+
+    def pairs(text)
+      text.b.scan(/^(\w+) *= (.*)$/).to_h { |key, value| [key, value.strip.force_encoding(Encoding::UTF_8)] }
+    end
+  end
+end

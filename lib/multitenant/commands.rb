@@ -1,0 +1,106 @@
+# frozen_string_literal: true
+
+require 'json'
+require_relative 'cluster_config'
+require_relative 'names'
+require_relative 'slurm_jobs'
+
+module MultiTenant
+  # The source that asks one Slurm cluster by its commands, as OOD itself does: for a cluster behind
+  # ssh, and for a host where the query program does not run. The records are those of {Query}.
+  class Commands
+    # Of the whole time, the share that Slurm may use; the rest is the name service's.
+    SLURMS_SHARE = 0.8
+
+    # Shares of one publisher whose names are written: MT_QUERY_SHARES_PER_PUBLISHER.
+    NAMES_PER_PUBLISHER = 256
+
+    # Bytes of the whole text: MT_RECORDS_MAX.
+    LIMIT = 64 * 1024 * 1024
+
+    # Where the name service gave no answer at all.
+    UNKNOWN = { 'group_gid' => nil, 'publisher_in_group' => nil, 'publisher_allowed' => nil }.freeze
+
+    # @param settings [Settings]
+    # @param job [Hash] the `job` section of OOD's configuration of the cluster, with string keys
+    # @param names [Names]
+    def initialize(settings, job:, names: Names.new)
+      @settings = settings
+      command = SlurmCommand.new(job)
+      @config = ClusterConfig.new(command)
+      @jobs = SlurmJobs.new(command, settings.wckeys)
+      @names = names
+    end
+
+    # @param seconds [Float] the deadline
+    # @return [Answer]
+    def call(seconds)
+      start = MultiTenant.clock
+      header = { 'multitenant' => 1, 'generated' => Time.now.to_i }
+      slurms = start + (seconds * SLURMS_SHARE)
+      header.update('cluster' => @config.name(slurms), 'wckeys' => @settings.wckeys, 'sees' => @config.sees(slurms))
+      jobs = without_surplus_names(@jobs.call(slurms))
+      answers, error = look_up(jobs, start + seconds - MultiTenant.clock)
+      text = stream(header, jobs, answers)
+      raise SlurmCommand::Failure.new('The records are more than 64 MiB.', EX_DATAERR) if text.bytesize > LIMIT
+
+      answer(start, [text], error, error ? EX_CONFIG : EX_OK)
+    rescue SlurmCommand::Failure => e
+      answer(start, [], e.message, e.code)
+    end
+
+    private
+
+    def answer(start, texts, error, code)
+      Answer.new(texts: texts, from: 'sacct and squeue', seconds: MultiTenant.clock - start, error: error, code: code)
+    end
+
+    # A job without a name is no share to anybody. The oldest shares keep theirs.
+    def without_surplus_names(jobs)
+      shares = Hash.new(0)
+      jobs.each do |job|
+        job.name = '' if Core.group_of(job.name) && (shares[job.uid] += 1) > NAMES_PER_PUBLISHER
+      end
+    end
+
+    # @return [Array(Hash, String)] uid and group => what the name service says; why it says nothing,
+    #   where that is not for lack of time
+    def look_up(jobs, seconds)
+      questions = jobs.map { |job| question(job) }.uniq
+      return [{}, nil] if questions.empty?
+
+      lines = @names.call(questions, [seconds, 0].max, publishers: @settings.publishers)
+      return [questions.zip(lines).to_h, nil] if lines
+
+      unknown = @names.error ? UNKNOWN : UNKNOWN.merge('out_of_time' => true)
+      [questions.to_h { |question| [question, unknown] }, @names.error]
+    end
+
+    def question(job)
+      [job.uid, Core.group_of(job.name)]
+    end
+
+    def stream(header, jobs, answers)
+      header = header.merge('publishers' => @settings.publishers) if @settings.publishers
+      lines = jobs.map { |job| record(header['cluster'], job, answers.fetch(question(job))) }
+      [header, *lines, { 'end' => jobs.size }].map { |line| "#{JSON.generate(line)}\n" }.join
+    end
+
+    def record(cluster, job, answer)
+      name, binary = text(job.name)
+      user = job.user.empty? ? answer['user'].to_s : text(job.user)[0]
+      record = { 'cluster' => cluster, 'job_id' => job.job_id, 'user' => user, 'uid' => job.uid, 'name' => name }
+      record['binary'] = true if binary
+      record.update('start' => job.start, 'end' => job.end, 'restarts' => job.restarts)
+      record.update(answer.slice('group_gid', 'publisher_in_group'))
+      record.update(answer.slice('publisher_allowed')) if @settings.publishers
+      record.update(answer.slice('out_of_time'), 'wckey' => job.wckey)
+    end
+
+    # Bytes that are not UTF-8 become U+0000 to U+00FF each. @return [Array(String, Boolean)]
+    def text(bytes)
+      utf8 = bytes.dup.force_encoding(Encoding::UTF_8)
+      utf8.valid_encoding? ? [utf8, false] : [bytes.unpack('C*').pack('U*'), true]
+    end
+  end
+end

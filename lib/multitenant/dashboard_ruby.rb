@@ -1,0 +1,224 @@
+# frozen_string_literal: true
+
+require 'fileutils'
+require 'json'
+require 'open3'
+require 'rubygems/package'
+require 'shellwords'
+require_relative 'install_failure'
+require_relative 'version'
+
+module MultiTenant
+  # The Ruby that runs the dashboard, with the gems that it finds: the packages' `enable` file makes
+  # its environment (RPM: GEM_HOME and GEM_PATH; DEB: GEM_PATH alone); without one it is plain `ruby`.
+  class DashboardRuby
+    SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+    INITIALIZER = File.expand_path('../../initializer/multitenant.rb', __dir__)
+
+    ENTER = <<~BASH
+      umask 022
+      count=$1
+      shift
+      while ((count-- > 0)); do
+        source "$1"
+        shift
+      done
+      exec "$@"
+    BASH
+
+    PROBE = <<~RUBY
+      require 'json'
+      print JSON.generate(abi: RbConfig::CONFIG['ruby_version'], dir: Gem.dir, path: Gem.path)
+    RUBY
+
+    # The initializer's own rule finds it.
+    FIND = <<~RUBY
+      load ARGV[0]
+      begin
+        print MultiTenant::Loader.find
+      rescue LoadError
+        all = Gem.path.flat_map { |dir| Dir.glob(File.join(dir, 'gems/ood_multitenant-*/lib{,/**/*}')) }
+        warn all.find { |path| !MultiTenant::Loader.secure?(path) }.to_s
+        exit 1
+      end
+    RUBY
+
+    LOAD = <<~RUBY
+      begin
+        require File.join(ARGV[0], 'multitenant')
+      rescue Exception => e
+        warn e.class.to_s + ': ' + e.message.lines.first.to_s.strip
+        exit 1
+      end
+    RUBY
+
+    # @param layout [SiteLayout]
+    def initialize(layout)
+      @layout = layout
+    end
+
+    # @return [String, nil] the directory of the gem that a dashboard loads
+    def gem_dir
+      find[0]
+    end
+
+    # @return [String] the gem's directory
+    # @raise [InstallFailure] with the command that mends it, where the dashboard would load another or none
+    def expect(version)
+      dir, insecure = find
+      return dir if dir && DashboardRuby.version(dir) == version
+
+      if dir && Gem::Version.new(DashboardRuby.version(dir)) > Gem::Version.new(version)
+        fail! "The dashboard would load the newer #{dir}: install with that one's own command, or take it out " \
+              "(#{command('gem', 'uninstall', 'ood_multitenant', '--version', DashboardRuby.version(dir))})."
+      end
+      insecure.to_s.empty? ? refuse_missing(version) : refuse_insecure(insecure)
+    end
+
+    # @return [String] the version of a gem's directory
+    def self.version(dir)
+      File.basename(dir).delete_prefix('ood_multitenant-')
+    end
+
+    # Whether the compiled core is one for this Ruby.
+    # @raise [InstallFailure] with the command that mends it
+    def check_core(dir)
+      _, err, status = run('ruby', '-e', LOAD, File.join(dir, 'lib'))
+      return if status.success?
+
+      built = built_for(dir)
+      why = if built.any? && !built.include?(abi)
+              "it was built for Ruby #{built.join(', ')}, and the dashboard's Ruby is #{abi}"
+            else
+              "in the dashboard's Ruby (#{abi}): #{err.lines.first.to_s.strip}"
+            end
+      fail! "The core of #{dir} can't be loaded; #{why}. Run #{command('gem', 'pristine', 'ood_multitenant')}."
+    end
+
+    # @param file [String] of a gem
+    # @return [Gem::Specification]
+    # @raise [InstallFailure] where it is another gem
+    def self.spec(file)
+      spec = Gem::Package.new(file).spec
+      return spec if spec.name == 'ood_multitenant'
+
+      raise InstallFailure.new(InstallFailure::USAGE, "#{file} is the gem #{spec.name}, not ood_multitenant.")
+    rescue Gem::Package::Error, SystemCallError
+      raise InstallFailure.new(InstallFailure::USAGE, "--gem: #{file} is not there, or no gem.")
+    end
+
+    # Installs the gem where this Ruby finds it. RubyGems keeps the modes that the files had where the
+    # gem was built.
+    def install(file, version)
+      out, err, status = run(*ruby_command(install_command(file)))
+      dir = File.join(@layout.at(probe['dir']), 'gems', "ood_multitenant-#{version}")
+      return FileUtils.chmod_R('go-w,a+rX', dir) if status.success?
+
+      said = "#{err}\n#{out}".lines.map(&:strip).reject(&:empty?)
+      reason = [/ is missing: install/, /\AERROR/, //].lazy.filter_map { |form| said.grep(form).first }.first
+      fail! "#{command(*install_command(file))} failed: #{reason.to_s.delete_suffix('.')}."
+    end
+
+    # @return [String] a line for an admin's shell that runs a command of this Ruby's
+    def command(*argv)
+      home = ["export GEM_HOME=#{@layout.at(probe['dir']).shellescape}"] unless @layout.root.empty?
+      steps = ['umask 022', *@layout.profiles.map { |file| "source #{file.shellescape}" }, *home, argv.shelljoin]
+      "`bash -c #{"'#{steps.join('; ').gsub("'", "'\\\\''")}'"}`"
+    end
+
+    # @return [Array<String>] what installs a gem's file
+    def install_command(file)
+      ['gem', 'install', '--local', '--no-document', file]
+    end
+
+    # @return [String, nil] path of a command of the gem in this directory, where the gem home has it
+    def executable(dir, name)
+      path = File.expand_path(File.join(dir, '../../bin', name))
+      path.delete_prefix(@layout.root) if File.executable?(path)
+    end
+
+    # @return [String, nil] how a service starts such a command: the gem home is that of this Ruby's environment
+    def service(dir, name)
+      path = executable(dir, name)
+      steps = @layout.profiles.map { |file| "source #{file.delete_prefix(@layout.root)}" }
+      "/bin/bash -c '#{[*steps, "exec #{path}"].join('; ')}'" if path
+    end
+
+    private
+
+    # @return [Array(String, String)] the gem's directory; or else what of a gem others may have written
+    def find
+      out, err, status = run('ruby', '-e', FIND, INITIALIZER)
+      status.success? ? [File.dirname(out), nil] : [nil, err.lines.last&.strip]
+    end
+
+    def refuse_insecure(path)
+      fail! "#{path}, or a directory above it, is not root's or may be written by others, and " \
+            'the dashboard does not load it: chown root and chmod go-w it.'
+    end
+
+    def refuse_missing(version)
+      file = "ood_multitenant-#{version}.gem"
+      ours = RbConfig::CONFIG['ruby_version']
+      rubies = abi == ours ? abi : "#{abi}, while this one is #{ours}"
+      fail! "ood_multitenant #{version} is not where the dashboard's Ruby (#{rubies}) looks (#{path.join(', ')}): " \
+            "give its file (`multitenant install --gem #{file}`), or run #{command(*install_command(file))}."
+    end
+
+    # Debian's `gem` has another interpreter in its first line than an `enable` file may say.
+    def ruby_command(argv)
+      ['ruby', '-S', *argv]
+    end
+
+    def abi
+      probe['abi']
+    end
+
+    # @return [Array<String>] directories that are searched
+    def path
+      probe['path'].map { |dir| @layout.at(dir) }
+    end
+
+    def probe
+      @probe ||= begin
+        out, err, status = enter('ruby', '-e', PROBE)
+        fail! "The dashboard's Ruby does not run: #{err.lines.first.to_s.strip}" unless status.success?
+
+        JSON.parse(out)
+      end
+    end
+
+    def built_for(dir)
+      built = Dir.glob(File.join(dir, '../../extensions/*/*', File.basename(dir)))
+      built.map { |found| File.basename(File.dirname(found)) }.uniq.sort
+    end
+
+    # Below a DESTDIR the same directories are used, there.
+    def gem_homes
+      return [] if @layout.root.empty?
+
+      ["GEM_HOME=#{@layout.at(probe['dir'])}", "GEM_PATH=#{path.join(':')}"]
+    end
+
+    def run(*argv)
+      homes = gem_homes
+      homes.empty? ? enter(*argv) : enter('env', *homes, *argv)
+    end
+
+    # Of this process's environment nothing counts: an admin's may be another Ruby's. Gems in a home
+    # are not another user's.
+    def enter(*argv)
+      profiles = @layout.profiles
+      env = { 'PATH' => profiles.empty? ? ENV.fetch('PATH', SYSTEM_PATH) : SYSTEM_PATH,
+              'HOME' => '/nonexistent', 'LANG' => 'C.UTF-8' }
+      Open3.capture3(env, 'bash', '--noprofile', '--norc', '-c', ENTER, 'multitenant', profiles.size.to_s, *profiles,
+                     *argv, stdin_data: '', unsetenv_others: true, chdir: '/')
+    rescue SystemCallError => e
+      fail! "The dashboard's Ruby can't be asked: #{e.message}."
+    end
+
+    def fail!(sentence)
+      raise InstallFailure.new(InstallFailure::CONFIG, sentence)
+    end
+  end
+end

@@ -1,0 +1,193 @@
+# frozen_string_literal: true
+
+require_relative 'theme'
+
+module MultiTenant
+  class Doctor
+    # Slurm: it answers, and soon; which OOD cluster each one is; what it does with WCKeys.
+    class Accounting < Theme
+      CHECKS = { configuration: 'Clusters', answers: 'Slurm', mapping: 'Cluster mapping', wckey: 'WCKey',
+                 publishers: 'WCKey users', private_data: 'PrivateData' }.freeze
+
+      # Seconds that a page waits for an answer.
+      PAGE = 0.15
+      NO_ANSWER = 69
+      UNANSWERED = [69, 75].freeze
+      # What sacctmgr says to users that may not ask.
+      REFUSED = /privilege|permission denied/i
+      AGENT = 'Run multitenant-agent on this host under an account that is an operator (`sacctmgr modify user ' \
+              'multitenant set adminlevel=operator`), and set MULTITENANT_SNAPSHOT=/run/multitenant.'
+
+      def configuration
+        path = site.clusters_path
+        files = File.directory?(path) ? Dir.glob(File.join(path, '*.{yml,yaml}')) : [path]
+        broken = files.filter_map { |file| complaint(file) }
+        broken.each { |sentence, mend| fail!(sentence, mend) }
+        ids = site.clusters.pairs([]).map(&:last)
+        return none(path) if ids.empty?
+
+        ok("Open OnDemand knows #{list(ids)} as #{ids.one? ? 'a Slurm cluster' : 'Slurm clusters'}.") if broken.empty?
+      end
+
+      def answers
+        return unless core?
+
+        site.slurm.asked.each { |asked| answer(asked) }
+      end
+
+      def mapping
+        return unless core?
+
+        names = site.slurm.asked.filter_map { |asked| asked.header['cluster'] }.uniq
+        return skip('no cluster told its name.') if names.empty?
+
+        known = site.clusters.pairs(names).reject { |name, _| name == Clusters::NOBODY }.to_h
+        names.each do |name|
+          known[name] ? ok("Slurm's #{name} is Open OnDemand's #{known[name]}.") : unmapped(name)
+        end
+      end
+
+      # Without enforcement the key is a word that any user may say.
+      def wckey
+        each_config { |asked, config| tracked(asked.name, config) }
+      end
+
+      def publishers
+        return unless core?
+
+        return unless answered?
+
+        site.slurm.whole.reject { |asked| asked.target.over_ssh? }.each { |asked| users_of_keys(asked) }
+      end
+
+      # Root is shown all, the users of dashboards are not.
+      def private_data
+        each_config do |asked, config|
+          hidden = config['PrivateData'].to_s.split(',').include?('jobs') || asked.header['sees'] == 'own'
+          next ok("#{asked.name} shows all jobs to all users.") unless hidden
+          next ok("#{asked.name} hides jobs, and a snapshot is kept (see Snapshot).") if site.settings.snapshot
+
+          warn!("#{asked.name} hides jobs of others: dashboards can't see what is shared.", AGENT)
+        end
+      end
+
+      private
+
+      # ---- clusters ----
+
+      def complaint(file)
+        config = YAML.safe_load(File.binread(file).force_encoding(Encoding::UTF_8))
+        ["#{file} has no `v2:`, so OOD takes no cluster from it.", 'Write it as OOD\'s manual says.'] unless
+          !File.directory?(site.clusters_path) || (config.is_a?(Hash) && config['v2'].is_a?(Hash))
+      rescue Errno::ENOENT
+        nil
+      rescue Psych::Exception, ArgumentError => e
+        ["#{file} is no YAML that OOD reads: #{e.message.lines.first.to_s.strip}.", 'Correct it.']
+      rescue SystemCallError => e
+        ["#{file} can't be read: #{e.message.split(' @ ').first}.", "Make it readable for all: `chmod 0644 #{file}`."]
+      end
+
+      def none(path)
+        fail!("there is no cluster with `adapter: slurm` in #{path}: no card can be made.",
+              "Write #{path}/NAME.yml with `v2: {job: {adapter: slurm, cluster: NAME}}`.")
+      end
+
+      def unmapped(name)
+        fail!("no cluster of Open OnDemand's is Slurm's #{name}: its services get no card.",
+              "Write `cluster: #{name}` in the job section of the right file in #{site.clusters_path}.")
+      end
+
+      # ---- answers ----
+
+      def answer(asked)
+        answer = asked.answer
+        return no_answer(asked) unless asked.whole?
+
+        told = format('%<name>s answered in %<seconds>.3f s (%<from>s): %<jobs>d %<word>s the key%<own>s.',
+                      name: asked.name, seconds: answer.seconds, from: answer.from, jobs: asked.jobs,
+                      word: asked.jobs == 1 ? 'running job has' : 'running jobs have',
+                      own: asked.header['sees'] == 'own' ? ', of those that this user may see' : '')
+        asked.said.each { |line| warn!(line, 'Mend the query program (see above); until then it is slower.') }
+        return ok(told) if answer.seconds <= PAGE
+
+        warn!("#{told} That is over #{PAGE} s: pages show the last answer and don't wait for a new one.",
+              'Nothing has to be done; multitenant-agent with MULTITENANT_SNAPSHOT makes it quick.')
+      end
+
+      def no_answer(asked)
+        error = asked.answer.error || 'the answer was not complete.'
+        silent = UNANSWERED.include?(asked.answer.code)
+        fail!("#{asked.name}: #{error}", no_answer_mend(asked, silent), silent ? NO_ANSWER : BROKEN)
+      end
+
+      def no_answer_mend(asked, silent)
+        return "Look whether `ssh #{asked.target.job['submit_host']}` works for this user." if asked.target.over_ssh?
+
+        if silent
+          'Look with `scontrol ping` and `sacctmgr show cluster` which daemon is down: slurmctld, slurmdbd or munge.'
+        else
+          'Mend what that sentence names; `multitenant jobs` tells whether it is well.'
+        end
+      end
+
+      # ---- WCKeys ----
+
+      # @yield [Slurm::Asked, Hash]
+      def each_config
+        return unless core?
+
+        site.slurm.asked.each do |asked|
+          config = site.slurm.config(asked.target)
+        rescue SlurmCommand::Failure => e
+          skip("#{asked.name}: #{e.message}")
+        else
+          yield asked, config
+        end
+      end
+
+      def tracked(name, config)
+        unless config['AccountingStorageType'].to_s.include?('slurmdbd')
+          return fail!("#{name} keeps no accounts (AccountingStorageType), so no job is found by its WCKey.",
+                       'Set AccountingStorageType=accounting_storage/slurmdbd in slurm.conf.')
+        end
+        enforced = config['AccountingStorageEnforce'].to_s.split(',').include?('wckeys')
+        return ok("#{name} tracks and enforces WCKeys.") if enforced && config['TrackWCKey'].to_s.casecmp?('yes')
+
+        open_to_all(name)
+      end
+
+      def open_to_all(name)
+        keys = site.settings.wckeys.join(', ')
+        if site.settings.publishers
+          return ok("#{name} does not enforce WCKeys, but only members of #{site.settings.publishers} may publish " \
+                    '(MULTITENANT_PUBLISHERS).')
+        end
+
+        warn!("#{name} does not enforce WCKeys: anybody may publish under #{keys}.",
+              'Set TrackWCKey=yes and AccountingStorageEnforce=associations,wckeys in slurm.conf, TrackWCKey=yes in ' \
+              'slurmdbd.conf, and restart both; or name who may publish: MULTITENANT_PUBLISHERS=GROUP.')
+      end
+
+      def users_of_keys(asked)
+        keys = site.settings.wckeys
+        args = ['--noheader', '--parsable2', 'show', 'wckey', "wckeys=#{keys.join(',')}", 'format=wckey,cluster']
+        text = SlurmCommand.new(asked.target.job || {}).call('sacctmgr', args, MultiTenant.clock + Site::PATIENCE)
+        there = text.b.lines.map { |line| line.chomp.split('|') }
+        missing = keys.reject { |key| there.any? { |name, at| name.delete_prefix('*') == key && here?(asked, at) } }
+        return ok("#{asked.name}: users may use #{keys.join(', ')}.") if missing.empty?
+
+        warn!("#{asked.name}: slurmdbd knows no user of #{list(missing)}.",
+              "Run `sacctmgr add user NAME wckeys=#{missing[0]}` for each who may publish.")
+      rescue SlurmCommand::Failure => e
+        return skip("#{asked.name}: only operators of Slurm may ask who may use a key.") if e.message.match?(REFUSED)
+
+        skip("#{asked.name}: #{e.message}")
+      end
+
+      def here?(asked, cluster)
+        name = asked.header['cluster']
+        name.nil? || cluster.to_s.casecmp?(name)
+      end
+    end
+  end
+end

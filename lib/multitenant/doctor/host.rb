@@ -1,0 +1,126 @@
+# frozen_string_literal: true
+
+require_relative 'theme'
+
+module MultiTenant
+  class Doctor
+    # The rest: the user's data root, SELinux, the clock, the snapshot.
+    class Host < Theme
+      CHECKS = { dataroot: 'Data root', selinux: 'SELinux', clock: 'Clock', future: 'Times',
+                 snapshot: 'Snapshot' }.freeze
+
+      BOOLEAN = 'ondemand_use_slurm'
+      # Seconds that clocks may differ.
+      APART = 5
+      NO_SYNC = 'Run `systemctl enable --now chronyd` (or systemd-timesyncd).'
+
+      # OOD makes it at the first visit, and we what is below.
+      def dataroot
+        path = site.dataroot
+        return skip('run this as a user: root has none that a dashboard reads.') if site.root?
+        return dangling(path) if broken_link(path)
+        return skip("there is no #{path} yet: Open OnDemand makes it at the first visit.") unless File.directory?(path)
+        return fail!("this user can't write #{path}.", "Run `chown -R #{Process.euid} #{path}` as root.") unless
+          File.writable?(path) && File.executable?(path)
+
+        below(path)
+      end
+
+      def selinux
+        enforce = site.at('/sys/fs/selinux/enforce')
+        return skip('there is none.') unless File.exist?(enforce)
+        return ok('it is there and does not enforce.') unless File.read(enforce, 8).strip == '1'
+        return unless core?
+
+        ran = site.run('getsebool', BOOLEAN)
+        return warn!('it enforces, and getsebool is not there to ask.', "Look at #{BOOLEAN}.") unless ran
+        return ok("#{BOOLEAN} is on.") if ran.out.match?(/--> on$/)
+        return warn!("it enforces and has no #{BOOLEAN}.", 'Run `dnf install ondemand-selinux`.') unless ran.success?
+
+        fail!("it enforces, and #{BOOLEAN} is off: dashboards can't ask Slurm.", "Run `setsebool -P #{BOOLEAN}=on`.")
+      end
+
+      def clock
+        return unless core?
+
+        ran = site.run('chronyc', '-n', 'tracking')
+        return chrony(ran.out) if ran&.success?
+
+        ran = site.run('timedatectl', 'show', '--property=NTPSynchronized', '--value')
+        case ran&.out.to_s.strip
+        when 'yes' then ok('it is synchronised.')
+        when 'no' then warn!('it is not synchronised.', NO_SYNC)
+        else skip('neither chronyc nor timedatectl tells of it.')
+        end
+      end
+
+      # Slurm's hosts and this one.
+      def future
+        return unless core?
+
+        records = site.slurm.records
+        return skip('no running job to compare with.') if records.empty?
+
+        ahead = records.map { |record| record['start'].to_i }.max - Time.now.to_i
+        return ok('no job starts in the future.') if ahead <= APART
+
+        warn!("a running job starts #{ahead} s from now: this clock and slurmctld's differ.",
+              'Set both right: `chronyc makestep`.')
+      end
+
+      def snapshot
+        directory = site.settings.snapshot
+        return skip('MULTITENANT_SNAPSHOT is not set: each dashboard asks Slurm itself.') unless directory
+        return unless core?
+
+        source = Snapshot.new(site.settings, directory: site.at(directory), else_ask: ->(_) {})
+        answer = source.call(1)
+        return ok("the one in #{directory} is fresh and used.") if answer && source.why.nil?
+
+        warn!("#{answer ? 'not all of it is used' : 'it is not used'}: #{source.why}", mend(source.why))
+      end
+
+      private
+
+      def dangling(path)
+        fail!("#{broken_link(path)}, on the way to #{path}, leads nowhere.",
+              'Make what it leads to, or remove the link.')
+      end
+
+      # @return [String, nil] the first part of a path that is a link to nothing
+      def broken_link(path)
+        Pathname.new(path).descend.map(&:to_s).find { |part| File.symlink?(part) && !File.exist?(part) }
+      end
+
+      def below(path)
+        base = File.join(path, 'batch_connect')
+        odd = [path, base, File.join(base, 'db')].find { |dir| (stat = file_stat(dir)) && !own_alone?(stat) }
+        if odd
+          return fail!("#{odd} is another user's, or others may write it, and so OOD's session files.",
+                       "Run `chmod go-w #{odd}`; it has to belong to this user.")
+        end
+        cards = Dir.glob(File.join(base, '{,*/}sys/*/output/*/.multitenant')).size
+        ok("#{path} is this user's alone; it holds #{cards} #{cards == 1 ? 'card' : 'cards'} of ours.")
+      end
+
+      def own_alone?(stat)
+        stat.owned? && stat.mode.nobits?(0o022)
+      end
+
+      def chrony(text)
+        offset = text[/^System time\s*: ([\d.]+) seconds/, 1].to_f
+        return warn!('chrony follows no other clock.', 'Look at `chronyc sources`.') if text.match?(/^Leap.*: Not/)
+        return warn!("it is #{offset} s off.", 'Run `chronyc makestep`.') if offset > APART
+
+        ok("chrony keeps it within #{format('%.3f', offset)} s.")
+      end
+
+      def mend(why)
+        return 'Run `systemctl enable --now multitenant-agent`, and look at `journalctl -u multitenant-agent`.' unless
+          why.match?(/WCKey|PUBLISHERS/)
+
+        "Let the agent and the dashboards read the same #{site.env_path}: `systemctl restart multitenant-agent`."
+      end
+    end
+  end
+end

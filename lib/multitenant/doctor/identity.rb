@@ -1,0 +1,129 @@
+# frozen_string_literal: true
+
+require_relative 'theme'
+
+module MultiTenant
+  class Doctor
+    # Who is who: munge, groups.
+    class Identity < Theme
+      CHECKS = { munge: 'MUNGE', munged_groups: 'MUNGE groups', own_groups: 'Own groups', groups: 'Groups' }.freeze
+
+      # Groups that are asked about at most.
+      MOST = 20
+
+      START = 'Run `systemctl enable --now munge`; its log is /var/log/munge/munged.log.'
+      CLOCK = 'Set the clock right (`chronyc makestep`): a credential comes from the future or has expired at once.'
+      REREAD = 'Run `systemctl kill --signal=HUP munge`; if that does not help (LDAP without enumeration), start ' \
+               'munged with --group-check-mtime=0 and let the name service enumerate.'
+
+      # What munged makes it can read.
+      def munge
+        return unless core?
+        return skip('munge is not on this host.') unless site.program('munge') && site.program('unmunge')
+
+        made, read = credential
+        return fail!("munged does not answer: #{made.said}", START) unless made.success?
+        return ok('a credential is made and read.') if read.success?
+
+        status = read.out[/^STATUS:\s*(.*)$/, 1] || read.said
+        fail!("a credential was made and can't be read: #{status}",
+              status.match?(/rewound|expired/i) ? CLOCK : START)
+      end
+
+      # It reads the groups of users now and then, and not all that the name service knows.
+      def munged_groups
+        return unless core?
+        return skip('munge is not on this host.') unless site.program('munge') && site.program('unmunge')
+        return skip('MULTITENANT_ENVELOPES does not accept munge.') unless site.settings.envelopes.include?('munge')
+
+        return skip('munged does not answer, see above.') unless credential[0].success?
+
+        others = (site.settings.gids - [Process.egid]).first(MOST)
+        return skip('this user is in no group but the first.') if others.empty?
+
+        unknown = others.select { |gid| credential("--restrict-gid=#{gid}")[1]&.out.to_s =~ /^STATUS:.*\(18\)/ }
+        return ok('munged knows this user\'s groups.') if unknown.empty?
+
+        names = list(unknown.map { |gid| "group #{gid}" })
+        warn!("munged does not know that this user is in #{names}: what is sealed for it stays shut.", REREAD)
+      end
+
+      # A process has its groups from its start.
+      def own_groups
+        return unless core?
+        return skip('run this as a user to see whether the name service has what the process has.') if site.root?
+
+        told = Names.new.viewer(Site::PATIENCE)
+        return warn!('the name service did not answer.', 'Look how long `id` takes; restart sssd.') unless told
+
+        compare_groups(site.settings.gids, told)
+      end
+
+      # Those that services are shared with, and the publishers'.
+      def groups
+        return unless core?
+
+        publishers = site.settings.publishers
+        look_at_publishers(publishers) if publishers
+        return unless answered?
+
+        names = site.slurm.shares.filter_map { |share| share[:group] }.uniq.grep(Settings::GROUP)
+        unknown = names.first(MOST).reject { |name| known?(name) }
+        unknown.each do |name|
+          warn!("a service is shared with #{name}, which is no group on this host.",
+                "Look whether `getent group #{name.shellescape}` prints it; else tell the publisher.")
+        end
+        return if unknown.any?
+
+        ok(names.empty? ? 'nothing is shared with a group now.' : "the name service knows #{list(names.first(MOST))}.")
+      end
+
+      private
+
+      # @return [Array(Site::Ran, Site::Ran)] of munge and unmunge; the latter nil where there is nothing to read
+      def credential(*options)
+        socket = munge_socket
+        options += ["--socket=#{socket}"] if socket
+        made = site.run('munge', '--no-input', *options)
+        [made, (site.run('unmunge', *("--socket=#{socket}" if socket), input: made.out) if made.success?)]
+      end
+
+      # Slurm may have a munged of its own.
+      def munge_socket
+        return @munge_socket if defined?(@munge_socket)
+
+        target = site.clusters.targets.find { |one| !one.over_ssh? }
+        @munge_socket = target && site.slurm.munge_socket(target)
+      end
+
+      def compare_groups(own, told)
+        if told.empty?
+          return warn!('the name service does not know this user.', "Look at `getent passwd #{Process.euid}`.")
+        end
+
+        lost = own - told
+        new = told - own
+        return ok("the name service and this process have the same #{own.size}.") if lost.empty? && new.empty?
+
+        parts = [("this process has #{list(lost)} besides" if lost.any?), ("lacks #{list(new)}" if new.any?)].compact
+        warn!("the name service and this process differ (by gid): #{parts.join(' and ')}.",
+              'Log in again, and restart the web server (Help menu) for the dashboard.')
+      end
+
+      def look_at_publishers(name)
+        correct = "Correct it in #{site.env_path}"
+        return fail!('MULTITENANT_PUBLISHERS makes no sense: nobody may publish.', correct) if name == Settings::NOBODY
+        return ok("#{name} (MULTITENANT_PUBLISHERS) is a group.") if known?(name)
+
+        fail!("#{name} (MULTITENANT_PUBLISHERS) is no group on this host: nobody may publish.",
+              "#{correct}; `getent group #{name.shellescape}` must print the group.")
+      end
+
+      # A name service may block, so another process asks.
+      def known?(name)
+        ran = site.run('getent', 'group', '--', name)
+        ran.nil? || ran.success?
+      end
+    end
+  end
+end

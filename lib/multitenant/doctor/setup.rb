@@ -1,0 +1,144 @@
+# frozen_string_literal: true
+
+require_relative '../install_plan'
+require_relative 'theme'
+
+module MultiTenant
+  class Doctor
+    # What a dashboard is started with: its variables, the initializer.
+    class Setup < Theme
+      CHECKS = { enabled: 'Enabled', settings: 'Settings', shell: 'Variables', initializer: 'Initializer',
+                 others: 'Other initializers' }.freeze
+
+      GEMS_OWN = DashboardRuby::INITIALIZER
+      FOREIGN = ["#{File.dirname(SiteLayout::CLASSIC)}/**/*.rb",
+                 '/etc/ood/config/plugins/*/initializers/**/*.rb'].freeze
+
+      # Dotenv in the dashboard reads it as the user.
+      def enabled
+        path = site.env_path
+        add = "Put the line MULTITENANT_ENABLE=true into #{path} and restart the web server (Help menu)."
+        return fail!("there is no #{path}.", add) unless File.exist?(path)
+        return fail!("#{path} can't be read by this user.", "Run `chmod 0644 #{path}`.") unless File.readable?(path)
+        return fail!("others than root may have written #{path}.", own(path)) unless SystemFile.secure?(path)
+
+        said_enabled(path, add)
+      end
+
+      def settings
+        file = Settings.new(site.layout.env)
+        unknown = site.layout.env.keys.grep(/\AMULTITENANT_/) - names
+        file.warnings.each { |warning| warn!(warning, "Correct that line in #{site.env_path}.") }
+        unknown.each do |name|
+          warn!("#{name} is set in #{site.env_path}, but there is no such setting.", 'Correct its name or take it out.')
+        end
+        ok('every value makes sense.') if file.warnings.empty? && unknown.empty?
+      end
+
+      # Commands in this shell see what dashboards don't.
+      def shell
+        file = site.layout.env
+        odd = names.reject { |name| site.env[name].nil? || site.env[name] == file[name] }
+        odd.each do |name|
+          where = file.key?(name) ? "otherwise in #{site.env_path}" : "not in #{site.env_path}"
+          warn!("#{name} is set in this shell and #{where}: the commands here use it, the dashboards do not.",
+                "Run `unset #{name}`, or put it into #{site.env_path}.")
+        end
+        ok('this shell sets none that the dashboards don\'t have.') if odd.empty?
+      end
+
+      def initializer
+        there = [SiteLayout::CLASSIC, SiteLayout::PLUGIN].map { |path| site.at(path) }.select { |path| there?(path) }
+        case there.size
+        when 0 then return fail!('there is none, so nothing is loaded.', 'Run `multitenant install` as root.')
+        when 2 then return fail!("there are two, #{there.join(' and ')}.", "Run `rm #{superfluous(there)}` as root.")
+        end
+        look_at(there[0])
+      end
+
+      # Another MultiTenant, of which ours can be no part.
+      def others
+        ours = [SiteLayout::CLASSIC, SiteLayout::PLUGIN].map { |path| site.at(path) }
+        files = FOREIGN.flat_map { |pattern| Dir.glob(site.at(pattern)) }.uniq.sort
+        foreign = files.select { |path| readable_text(path)&.match?(InstallPlan::FOREIGN) } - ours
+        foreign.each do |path|
+          fail!("#{path} defines a MultiTenant of its own, so that ours can't be loaded.",
+                "Run `mv #{path} #{path}.disabled` as root (`multitenant install` does it).")
+        end
+        ok('none defines a MultiTenant of its own.') if foreign.empty?
+      end
+
+      private
+
+      def said_enabled(path, add)
+        value = site.layout.env['MULTITENANT_ENABLE']
+        return ok("MULTITENANT_ENABLE=true in #{path}.") if value == 'true'
+
+        fail!("MULTITENANT_ENABLE is #{value ? value.inspect : 'not set'} in #{path}.", add)
+      end
+
+      # @return [Array<String>] every variable that is looked at
+      def names
+        @names ||= [].tap do |names|
+          Settings.new(Hash.new do |_, name|
+            names << name
+            nil
+          end)
+        end.uniq + ['MULTITENANT_ENABLE']
+      end
+
+      def there?(path)
+        File.exist?(path) || File.symlink?(path)
+      end
+
+      def superfluous(there)
+        site.layout.initializer == SiteLayout::PLUGIN ? there[0] : there[1]
+      rescue InstallFailure
+        there[0]
+      end
+
+      def look_at(path)
+        unless SystemFile.secure?(path)
+          return fail!("others than root may have written #{path}, or it leads nowhere.", own(path))
+        end
+        return fail!("#{path} can't be read by this user.", "Run `chmod 0644 #{path}`.") unless File.readable?(path)
+
+        look_at_text(path)
+      end
+
+      def look_at_text(path)
+        text = File.binread(path)
+        if text.match?(InstallPlan::FOREIGN) || !text.include?(InstallPlan::OURS)
+          fail!("#{path} is not of this gem.", 'Run `multitenant install` as root: it keeps the old file.')
+        elsif path == site.at(SiteLayout::PLUGIN) && (why = passed_over)
+          fail!(*why)
+        elsif text != File.binread(GEMS_OWN)
+          warn!("#{path} is of another release than this gem (#{VERSION}).", 'Run `multitenant install` as root.')
+        else
+          ok("#{path} is this gem's, and root's.")
+        end
+      end
+
+      # In production OOD leaves out, without a word, a part of a plugin with a child that is not root's.
+      # @return [Array(String, String), nil]
+      def passed_over
+        dir = File.dirname(site.at(SiteLayout::PLUGIN))
+        odd = Dir.children(dir).map { |name| File.join(dir, name) }.find { |path| !File.stat(path).uid.zero? }
+        return ["#{odd} is not root's, so OOD passes the plugin over.", "Run `chown root #{odd}`."] if odd
+
+        version = site.layout.ood_version
+        return if version >= SiteLayout::PLUGINS_SINCE
+
+        ["Open OnDemand #{version} loads no plugins.", 'Run `multitenant install` as root: it knows the other place.']
+      rescue InstallFailure
+        nil # it is not known which OOD this is
+      end
+
+      def readable_text(path)
+        File.binread(path) if File.file?(path)
+      rescue SystemCallError
+        nil
+      end
+    end
+  end
+end

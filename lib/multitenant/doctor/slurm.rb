@@ -1,0 +1,131 @@
+# frozen_string_literal: true
+
+require 'json'
+require_relative '../answer'
+
+module MultiTenant
+  class Doctor
+    # What Slurm said to this user, and what a dashboard would make of it; asked once. It takes the core.
+    class Slurm
+      # One cluster's answer; `said` is what was logged meanwhile, `header` the first line of the stream.
+      Asked = Struct.new(:target, :answer, :said, :header, :jobs, keyword_init: true) do
+        # @return [String] the cluster, for a person
+        def name
+          header['cluster'] || target.cluster || target.conf || 'of this host'
+        end
+
+        # @return [Boolean] the stream has its last line
+        def whole?
+          !jobs.nil?
+        end
+      end
+
+      # A source that gives what was there already.
+      Given = Struct.new(:texts) do
+        def call(_seconds)
+          Answer.new(texts: texts, from: 'slurm', seconds: 0.0, error: nil, code: EX_OK)
+        end
+      end
+
+      CONF = '/etc/slurm/slurm.conf'
+      TOKEN = %r{\Asys/\w[\w.-]*\z}
+
+      # @param site [Site]
+      def initialize(site)
+        @site = site
+      end
+
+      # @return [Array<Asked>] one for each cluster of OOD's
+      def asked
+        @asked ||= @site.clusters.targets.map { |target| ask(target) }
+      end
+
+      # @return [Array<Asked>] those of which there is a whole stream
+      def whole
+        asked.select(&:whole?)
+      end
+
+      # @return [Array<Hash>] records of all clusters, with string keys
+      def records
+        @records ||= whole.flat_map { |one| parse(one).drop(1)[0...-1] }
+      end
+
+      # @return [Array<Hash>] see {Receiver#shares}
+      def shares
+        receiver.shares
+      end
+
+      # @return [Hash{String => Array<String>}] token => job ids, of what is shared with this user; for
+      #   root with anybody, as far as a v1 envelope tells
+      def tokens
+        named = receiver.specs.map { |key, spec| [key, spec['accounting']] }
+        named += records.map { |record| [record['job_id'], opened(record)] } if @site.root?
+        named.each_with_object({}) do |(job, accounting), tokens|
+          token = accounting['mtd'].to_s
+          (tokens[token] ||= []) << job.to_s if token.match?(TOKEN) && receiver.delivery?(token)
+        end.transform_values(&:uniq)
+      end
+
+      # @param target [Clusters::Target]
+      # @return [Hash{String => String}] `scontrol show config`
+      # @raise [SlurmCommand::Failure]
+      def config(target)
+        @configs ||= {}
+        @configs[target] ||= ask_config(target)
+        raise @configs[target] if @configs[target].is_a?(SlurmCommand::Failure)
+
+        @configs[target]
+      end
+
+      # @param target [Clusters::Target]
+      # @return [String, nil] the socket of a munged that is Slurm's own, as this host's slurm.conf says
+      def munge_socket(target)
+        path = target.conf || @site.environment['SLURM_CONF'] || CONF
+        File.binread(path)[/^\s*AuthInfo\s*=\s*(?:\S+,)?socket=([^,\s]+)/i, 1]
+      rescue SystemCallError
+        nil
+      end
+
+      private
+
+      # A failure is kept, too: each would take its time.
+      def ask_config(target)
+        text = SlurmCommand.new(target.job || {}).call('scontrol', %w[show config], MultiTenant.clock + Site::PATIENCE)
+        PlainText.utf8(text).scan(/^(\w+) *= (.*)$/).to_h { |key, value| [key, value.strip] }
+      rescue SlurmCommand::Failure => e
+        e
+      end
+
+      def opened(record)
+        code, accounting, = Core.open(record['job_id'], record['user'], record['name'])
+        code == 'ok' ? accounting : {}
+      end
+
+      def ask(target)
+        said = []
+        source = ClusterSource.new(@site.settings, target, clusters: @site.clusters, log: ->(_, line) { said << line })
+        answer = source.call(@site.settings.timeout)
+        asked = Asked.new(target: target, answer: answer, said: said)
+        lines = parse(asked)
+        asked.header = lines.first.is_a?(Hash) ? lines.first : {}
+        asked.jobs = lines.last['end'] if lines.size > 1 && answer.error.nil?
+        asked
+      end
+
+      def parse(asked)
+        asked.answer.texts.join.lines.map { |line| JSON.parse(line) }
+      rescue JSON::ParserError
+        []
+      end
+
+      def receiver
+        @receiver ||= begin
+          settings = @site.settings
+          source = Given.new(whole.flat_map { |one| one.answer.texts })
+          Receiver.new(settings, source: source, clusters: @site.clusters, core: settings.to_core(dataroot: nil),
+                                 log: ->(*) {}).tap(&:look)
+        end
+      end
+    end
+  end
+end

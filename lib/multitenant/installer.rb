@@ -1,0 +1,289 @@
+# frozen_string_literal: true
+
+require_relative 'app_settings'
+require_relative 'dashboard_ruby'
+require_relative 'install_failure'
+require_relative 'install_options'
+require_relative 'install_plan'
+require_relative 'manifest'
+require_relative 'release'
+require_relative 'settings'
+require_relative 'site_layout'
+require_relative 'site_tree'
+require_relative 'uninstall_plan'
+
+module MultiTenant
+  # Puts the gem, the initializer, the apps and the agent's unit where Open OnDemand finds them, and
+  # takes them out again. It works without the compiled core, which may be of another Ruby.
+  class Installer
+    # Adds the options of both commands.
+    # @param parser [OptionParser]
+    # @param options [Hash] gets what is said
+    # @return [void]
+    def self.options(parser, options)
+      InstallOptions.add_to(parser, options)
+    end
+
+    # @param options [Hash] as {options} gives them
+    # @param out [IO] gets a line for each deed
+    # @param root [String] DESTDIR, unless the options name one
+    def initialize(options, out:, root: '')
+      @out = out
+      @layout = SiteLayout.new(options[:root] || root, ood_version: options[:ood_version])
+      @options = InstallOptions.new(options, @layout)
+      @tree = SiteTree.new(@layout)
+      @ruby = DashboardRuby.new(@layout)
+      @notes = []
+    end
+
+    # @return [Integer] exit code
+    def install
+      run do
+        @options.check
+        target = @layout.initializer
+        release = provide_gem
+        plan = InstallPlan.new(@tree, manifest, items(release, target), parts)
+        check_plugin(target)
+        carry_out(plan)
+        say_what_is_left_to_do(release)
+      end
+    end
+
+    # @return [Integer] exit code
+    def uninstall
+      run do
+        if manifest.entries.empty? && !manifest.pending
+          next @out.puts("Nothing is installed: there is no #{@layout.at(SiteLayout::MANIFEST)}.")
+        end
+
+        check_agent
+        plan = UninstallPlan.new(@tree, manifest)
+        take_out(plan)
+        say_how_the_rest_goes
+      end
+    end
+
+    private
+
+    def run
+      fail!(InstallFailure::NOPERM, 'This takes root: run it with sudo.') unless Process.euid.zero?
+
+      fail!(InstallFailure::USAGE, "--root: #{@layout.root} is no directory.") unless File.directory?(@layout.at('/'))
+      locked do
+        sweep
+        yield
+      end
+      InstallFailure::OK
+    rescue InstallFailure => e
+      complain(e.message, e.code)
+    rescue SystemCallError => e
+      what, where = e.message.split(/ @ \S+ - /)
+      complain("#{[where, what].compact.join(': ')}. Mend that and run the command again.", InstallFailure::CANTCREAT)
+    end
+
+    def complain(sentence, code)
+      warn "multitenant: #{sentence}"
+      code
+    end
+
+    def fail!(code, sentence)
+      raise InstallFailure.new(code, sentence)
+    end
+
+    # Two at once would each undo the other's manifest.
+    def locked
+      return yield if @options.dry_run?
+
+      @tree.make_state(SiteLayout::STATE)
+      File.open(@layout.at(SiteLayout::STATE)) do |dir|
+        unless dir.flock(File::LOCK_EX | File::LOCK_NB)
+          fail!(InstallFailure::CANTCREAT, 'Another installation is at work: wait for its end.')
+        end
+
+        begin
+          yield
+        ensure
+          @tree.remove(SiteLayout::STATE) # where nothing is in it
+        end
+      end
+    end
+
+    def manifest
+      @manifest ||= Manifest.read(@layout.at(SiteLayout::MANIFEST))
+    end
+
+    # What a killed run was writing when it was killed.
+    def sweep
+      return if @options.dry_run?
+
+      @tree.sweep(SiteLayout::MANIFEST)
+      manifest.entries.select(&:file?).each { |entry| @tree.sweep(entry.path) } if manifest.pending
+    end
+
+    # ---- gem ----
+
+    # @return [Release] of the gem that a dashboard loads
+    def provide_gem
+      file = @options.gem
+      version = file ? DashboardRuby.spec(file).version.to_s : VERSION
+      install_gem(file, version) if file
+      return Release.new(File.expand_path('../..', __dir__)) if @would_run
+
+      dir = @ruby.expect(version)
+      @ruby.check_core(dir)
+      @gem_dir = dir
+      @out.puts "#{@gem_installed ? 'written' : 'kept'} #{dir.delete_prefix(@layout.root)}"
+      Release.new(dir)
+    end
+
+    def install_gem(file, version)
+      @gem_sha256 = Digest::SHA256.file(file).hexdigest
+      there = @ruby.gem_dir
+      return if there && DashboardRuby.version(there) == version && manifest.gem == @gem_sha256
+
+      if @options.dry_run?
+        @would_run = true
+        return @out.puts "would run #{@ruby.command(*@ruby.install_command(file))}"
+      end
+      @ruby.install(file, version)
+      @gem_installed = true
+    end
+
+    # ---- what is to be there ----
+
+    def parts
+      apps = @options.apps.select { |part| part != 'services' || services_group }
+      ['initializer', *apps, ('agent' if @options.agent?)].compact
+    end
+
+    # Once said it holds for later installations.
+    def services_group
+      @options.services_group ||
+        manifest.entries.find { |entry| entry.part == 'services' && entry.directory? && !entry.gid.zero? }&.gid
+    end
+
+    def items(release, target)
+      items = (parts & Release::APPS.keys).flat_map do |part|
+        release.app_items(part, group: (services_group if part == 'services'))
+      end
+      items.each { |item| settle(item) if item.entry.kind == 'site' }
+      without_services(release) if @options.apps.include?('services') && !parts.include?('services')
+      items + agent_items(release) + release.initializer(target)
+    end
+
+    def agent_items(release)
+      return [] unless @options.agent?
+      return release.agent(@gem_dir && @ruby.service(@gem_dir, 'multitenant-agent')) if release.unit?
+
+      fail!(InstallFailure::CONFIG, '--agent: this release has no agent.')
+    end
+
+    def without_services(release)
+      sentence = 'The services need --services-group GROUP, whose members may start them.'
+      fail!(InstallFailure::USAGE, sentence) if @options.services_said?
+      @notes << "Services are not installed. #{sentence}" if release.apps('services').any?
+    end
+
+    # An app's settings: the admin's where there are some, with what this release has in addition.
+    def settle(item)
+      path = item.entry.path
+      saved = File.join(SiteLayout::STATE, "#{File.basename(File.dirname(path))}.site.yml")
+      kept = [(path if manifest[path]), saved].compact.find { |one| @tree.file?(one) }
+      settings = AppSettings.new(item.bytes).set(@options.defaults)
+      @options.need_cluster if !kept && item.entry.part == 'services' && settings.keys.include?('cluster')
+      settings = AppSettings.new(@tree.read(kept)).append_new(settings) if kept
+      item.replace(settings.set(@options.settings).to_s)
+    end
+
+    # In production OOD passes a plugin over, without a word, if one thing in it is not root's.
+    def check_plugin(target)
+      return unless target == SiteLayout::PLUGIN
+
+      dir = File.dirname(target)
+      paths = @tree.children(dir).map { |name| @layout.at(File.join(dir, name)) }
+      odd = paths.find { |path| !File.lstat(path).uid.zero? }
+      fail!(InstallFailure::CANTCREAT, "#{odd} is not root's, and OOD would not load the plugin: chown root it.") if odd
+    end
+
+    # A unit that goes while it is enabled leaves a link that systemd complains of.
+    def check_agent
+      unit = File.basename(SiteLayout::UNIT)
+      return unless manifest[SiteLayout::UNIT] && @tree.glob("#{File.dirname(SiteLayout::UNIT)}/*.wants/#{unit}").any?
+
+      fail!(InstallFailure::CANTCREAT, "The agent is enabled: run `systemctl disable --now #{unit}` first.")
+    end
+
+    # ---- the work ----
+
+    def carry_out(plan)
+      fresh = @gem_sha256 && @gem_sha256 != manifest.gem && !@would_run
+      work = !@options.dry_run? && (plan.changes? || fresh)
+      write_manifest(plan.pending) if work
+      perform(plan.actions)
+      write_manifest(plan.final.tap { |final| final.gem = @gem_sha256 || manifest.gem }) if work
+      @out.puts 'Nothing was changed.' unless work
+    end
+
+    def take_out(plan)
+      dry_run = @options.dry_run?
+      perform(plan.removals)
+      write_manifest(plan.pending) unless dry_run
+      perform(plan.returns)
+      return @out.puts('Nothing was changed.') if dry_run
+      return write_manifest(plan.final) if plan.final.entries.any?
+
+      @tree.remove(SiteLayout::MANIFEST)
+    end
+
+    def perform(actions)
+      actions.each do |action|
+        action.work&.call unless @options.dry_run?
+        @out.puts action.to_s
+      end
+    end
+
+    def write_manifest(manifest)
+      @tree.make_state(SiteLayout::STATE)
+      @tree.guard(SiteLayout::MANIFEST)
+      manifest.write(@layout.at(SiteLayout::MANIFEST))
+    end
+
+    # ---- what is said at the end ----
+
+    def say_what_is_left_to_do(release)
+      @notes.each { |note| @out.puts note }
+      say_agent(release) if @options.agent?
+      lines = env_lines(release)
+      @out.puts "Add to #{Settings::ENV_FILE}: #{lines.join(' and ')}." if lines.any?
+      @out.puts "Then run `#{(@gem_dir && @ruby.executable(@gem_dir, 'multitenant')) || 'multitenant'} doctor`."
+    end
+
+    def env_lines(release)
+      key = @options.wckey
+      keys = @layout.env['MULTITENANT_WCKEY'] ? @layout.wckeys : []
+      missing = key && !@layout.wckeys.include?(key)
+      [('MULTITENANT_ENABLE=true' unless @layout.env['MULTITENANT_ENABLE'] == 'true'),
+       ("MULTITENANT_WCKEY=#{[*keys, key].join(',')}" if missing),
+       ("MULTITENANT_SNAPSHOT=/run/#{release.unit_setting('RuntimeDirectory')}" if snapshot_missing?)].compact
+    end
+
+    def snapshot_missing?
+      @options.agent? && !@layout.env['MULTITENANT_SNAPSHOT']
+    end
+
+    def say_agent(release)
+      user = release.unit_setting('User')
+      @out.puts 'For the agent, run:',
+                "  useradd --system --no-create-home --shell /usr/sbin/nologin #{user}",
+                "  sacctmgr add user #{user} account=ACCOUNT adminlevel=operator    # only with PrivateData=jobs",
+                '  systemctl daemon-reload', '  systemctl enable --now multitenant-agent'
+    end
+
+    def say_how_the_rest_goes
+      @out.puts 'Cards in homes hold secrets. They go with `multitenant cards --remove-all`, run by each user, and ' \
+                'that must be done before the gem goes.',
+                "Then the gem goes with #{@ruby.command('gem', 'uninstall', 'ood_multitenant')}.",
+                "Take the MULTITENANT_ lines out of #{Settings::ENV_FILE}."
+    end
+  end
+end

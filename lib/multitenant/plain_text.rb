@@ -1,0 +1,32 @@
+# frozen_string_literal: true
+
+module MultiTenant
+  # Texts of other people on a terminal: what could move the cursor, hide, turn round or take another
+  # width than it seems is shown by its number. Letters of Latin scripts, one column each, stay.
+  module PlainText
+    PLAIN = /[ -~\u00a1-\u00ac\u00ae-\u024f]/
+    CUT = '…'
+
+    module_function
+
+    # @param text [#to_s]
+    # @param limit [Integer, nil] columns
+    # @return [String] one line, as many columns wide as it has characters
+    def of(text, limit = nil)
+      shown = utf8(text).each_char.map { |char| char.match?(PLAIN) ? char : format('\u%04x', char.ord) }.join
+      limit ? cut(shown, limit) : shown
+    end
+
+    # @return [String]
+    def cut(text, limit)
+      text.size <= limit ? text : "#{text[0, [limit - 1, 0].max]}#{CUT}"[0, limit]
+    end
+
+    def utf8(text)
+      text = text.to_s
+      return text.scrub('?') if text.encoding == Encoding::UTF_8
+
+      text.dup.force_encoding(Encoding::UTF_8).scrub('?')
+    end
+  end
+end

@@ -1,0 +1,102 @@
+# frozen_string_literal: true
+
+require_relative 'marked_rows'
+require_relative 'slurm_command'
+
+module MultiTenant
+  # The running jobs of some WCKeys, by Slurm's commands: sacct says which, squeue what they are now
+  # and their names.
+  class SlurmJobs
+    # `user` is "" where sacct does not know him; `end` is 0 without a limit; `name` is bytes.
+    Job = Struct.new(:job_id, :uid, :user, :wckey, :name, :start, :end, :restarts, keyword_init: true)
+
+    # Seconds that the host's clock may be behind slurmdbd's without a new job being missed.
+    CLOCK_SLACK = 60
+
+    # Ids in one question to squeue.
+    IDS = 1000
+
+    NUMBER = /\A\d{1,10}\z/
+    ID = /\A[1-9]\d{0,9}\z/
+    TIME = /\A\d{1,19}\z/
+    ANYTHING = /\A[^\0]*\z/mn
+
+    # The columns of both, and what a field has to be.
+    SACCT = { jobidraw: ID, uid: NUMBER, user: ANYTHING, wckey: ANYTHING }.freeze
+    SQUEUE = { jobid: ID, userid: NUMBER, state: /\A[A-Z_]+\z/, starttime: TIME,
+               endtime: %r{\A(?:\d{1,19}|[A-Za-z/]+)\z}, timelimit: /\A[0-9A-Z_:-]+\z/, restartcnt: NUMBER,
+               name: ANYTHING }.freeze
+
+    # RUNNING, and the flags that a running job may have besides: to squeue a state is a job's state
+    # with all its flags, and RUNNING alone misses the job that gets a signal this very moment.
+    STATES = %w[RUNNING RESIZING SIGNALING].freeze
+
+    # One id alone is asked for by itself, and then a job that has ended is an error.
+    NO_SUCH_JOB = /Invalid job id specified/
+
+    # @param command [SlurmCommand]
+    # @param wckeys [Array<String>]
+    def initialize(command, wckeys)
+      @command = command
+      @wckeys = wckeys
+    end
+
+    # @param until_at [Float] the deadline, by {MultiTenant.clock}
+    # @return [Array<Job>] the oldest first
+    # @raise [SlurmCommand::Failure]
+    def call(until_at)
+      wanted = sacct(until_at)
+      jobs = wanted.keys.map(&:first).uniq.each_slice(IDS).flat_map do |ids|
+        squeue(ids, until_at).filter_map { |row| take(row, wanted) }
+      end
+      jobs.sort_by { |job| [job.start, job.job_id] }
+    end
+
+    private
+
+    # The key of a user's default is stored as "*key". Without times slurmdbd's MaxQueryTimeRange
+    # counts from the epoch. The comparison is slurmdbd's database's, for which case, accents and
+    # blanks at the end are nothing; to the readers of records another spelling is another key.
+    def sacct(until_at)
+      keys = @wckeys.flat_map { |key| [key, "*#{key}"] }
+      found = rows('sacct', SACCT, until_at) do |mark|
+        ['--noheader', '--local', '--allusers', '--allocations', '--state=RUNNING', '--starttime=now',
+         "--endtime=now+#{CLOCK_SLACK}", "--wckeys=#{keys.join(',')}", "--format=#{SACCT.keys.join(',')}", '--parsable',
+         "--delimiter=#{mark}"]
+      end
+      found.each { |row| row[:wckey] = row[:wckey].delete_prefix('*') }
+      found.select { |row| @wckeys.include?(row[:wckey]) }.to_h { |row| [row.values_at(:jobidraw, :uid), row] }
+    end
+
+    # A width of 0 cuts nothing, and what follows it is printed behind the field. Only --Format, not
+    # --format, has the count of restarts (src/squeue/opts.c, 22.05 to 26.05).
+    def squeue(ids, until_at)
+      rows('squeue', SQUEUE, until_at, but: NO_SUCH_JOB) do |mark|
+        ['--noheader', '--local', "--states=#{STATES.join(',')}", "--jobs=#{ids.join(',')}",
+         "--Format=#{SQUEUE.keys.map { |column| "#{column}:0#{mark}" }.join(',')}"]
+      end
+    end
+
+    def rows(name, columns, until_at, but: nil)
+      rows = MarkedRows.new(columns)
+      rows.read(@command.call(name, yield(rows.mark), until_at, but: but))
+    rescue MarkedRows::Malformed
+      raise SlurmCommand::Failure.new("#{name} printed something else than what it was asked for.", EX_DATAERR)
+    end
+
+    # The answer to the id of an array or heterogeneous job holds its other members too. A job of
+    # another's has an id that slurmctld gave out again.
+    def take(row, wanted)
+      return unless STATES.include?(row[:state])
+
+      asked = wanted.delete(row.values_at(:jobid, :userid))
+      asked && Job.new(job_id: row[:jobid].to_i, uid: row[:userid].to_i, user: asked[:user], wckey: asked[:wckey],
+                       name: row[:name], start: row[:starttime].to_i, end: end_of(row),
+                       restarts: row[:restartcnt].to_i)
+    end
+
+    def end_of(row)
+      row[:timelimit] == 'UNLIMITED' ? 0 : row[:endtime].to_i
+    end
+  end
+end

@@ -1,0 +1,199 @@
+# frozen_string_literal: true
+
+require 'json'
+require_relative 'answer'
+require_relative 'stream'
+require_relative 'system_file'
+
+module MultiTenant
+  # The source that reads the snapshot which `multitenant-agent` keeps for the whole host. Where that
+  # can't be trusted or is not fresh, another source is asked.
+  class Snapshot
+    DIRECTORY = '/run/multitenant'
+
+    # Seconds: the shortest interval of an agent, and how far ahead of ours its clock may be.
+    INTERVAL_MIN = 5
+    AHEAD = 2
+
+    # How often files of different rounds are read again, and the seconds between.
+    TRIES = 3
+    PAUSE = 0.02
+
+    # Seconds that the other source has at least.
+    SECONDS_MIN = 0.1
+
+    LIMIT = 64 * 1024 * 1024
+
+    # Uids that an agent may have: root's and the accounts of the system, which only an admin makes.
+    # Where an ordinary user's directory stands at the path, he made it, and would tell everybody
+    # what runs. A number needs no look-up, which could block.
+    SYSTEM = ->(uid) { uid < 1000 }
+
+    # Why the snapshot is not used.
+    class Unusable < Error; end
+
+    # The files are not of one round: the agent may be writing them.
+    class Torn < Unusable; end
+
+    # @return [String, nil] why the last call did not use the snapshot, or not all of it; a sentence
+    attr_reader :why
+
+    # @param settings [Settings]
+    # @return [Float] seconds between two rounds of an agent
+    def self.interval(settings)
+      [settings.ttl, INTERVAL_MIN].max
+    end
+
+    # @param settings [Settings]
+    # @param else_ask [#call] seconds -> {Answer}
+    # @param directory [String]
+    # @param gids [#call] gives the gids of this process
+    # @param owners [#call] whether the snapshot may be kept by this uid
+    def initialize(settings, else_ask:, directory: settings.snapshot || DIRECTORY,
+                   gids: -> { [Process.egid, *Process.groups] }, owners: SYSTEM)
+      @settings = settings
+      @else_ask = else_ask
+      @directory = directory
+      @gids = gids
+      @owners = owners
+    end
+
+    # @param seconds [Float] the deadline of the other source; nothing is waited for here
+    # @return [Answer]
+    def call(seconds)
+      start = now
+      text = read
+      return @else_ask.call([seconds - (now - start), SECONDS_MIN].max) unless text
+
+      Answer.new(texts: [text], from: 'snapshot', seconds: now - start, error: @why, code: @why ? EX_TEMPFAIL : EX_OK)
+    end
+
+    private
+
+    # @return [String, nil]
+    def read
+      tries = tries.to_i + 1
+      @why = nil
+      check_directory
+      assemble(*read_state)
+    rescue Unusable => e
+      @why = e.message
+      return unless e.is_a?(Torn) && tries < TRIES
+
+      sleep PAUSE
+      retry
+    end
+
+    def check_directory
+      @real = File.realpath(@directory)
+      stat = File.stat(@real)
+      raise Unusable, "#{@directory} is no directory." unless stat.directory?
+      unless @owners.call(stat.uid)
+        raise Unusable, "#{@directory} belongs to uid #{stat.uid}, which is no account of the system's."
+      end
+
+      @trusted = [0, stat.uid].uniq
+      return if stat.mode.nobits?(0o022) && SystemFile.secure?(@real, uids: @trusted)
+
+      raise Unusable, "#{@directory}, or a directory on the way to it, can be changed by other users."
+    rescue SystemCallError => e
+      raise Unusable, "There is no snapshot in #{@directory} (#{e.message.split(' @ ').first}): " \
+                      'does multitenant-agent run?'
+    end
+
+    # @return [Array(Array<Stream>, String)] of each fresh cluster, and the round
+    def read_state
+      streams = read_file('state', 0o022)
+      round = streams[0]&.header&.fetch('round', nil)
+      raise Unusable, "#{@directory}/state is no snapshot's." unless round.is_a?(String) && one?(streams, round)
+
+      streams.each { |stream| check_scope(stream) }
+      fresh, stale = streams.partition { |stream| fresh?(stream) }
+      @why = old(stale) if stale.any?
+      raise Unusable, @why if fresh.empty?
+
+      [fresh, round]
+    end
+
+    def one?(streams, round)
+      streams.all? { |stream| stream.header['round'] == round }
+    end
+
+    def check_scope(stream)
+      missing = @settings.wckeys - stream.wckeys
+      raise Unusable, "The snapshot in #{@directory} does not hold the WCKey #{missing[0]}." if missing.any?
+      return if @settings.publishers.nil? || stream.header['publishers'] == @settings.publishers
+
+      raise Unusable, "The snapshot in #{@directory} does not tell who belongs to #{@settings.publishers} " \
+                      '(MULTITENANT_PUBLISHERS).'
+    end
+
+    def fresh?(stream)
+      (-AHEAD..(2 * self.class.interval(@settings))).cover?(Time.now.to_i - stream.generated)
+    end
+
+    def old(stale)
+      ages = stale.map { |stream| "#{Time.now.to_i - stream.generated} s (#{stream.cluster})" }
+      "The snapshot in #{@directory} is of another time: its age is #{ages.join(', ')}."
+    end
+
+    # @return [String] one stream for each cluster, of all groups that we are in
+    def assemble(fresh, round)
+      ours = @gids.call
+      named = fresh.to_h { |stream| [stream.cluster, Array(stream.header['groups']) & ours] }
+      shares = named.values.flatten.uniq.to_h { |gid| [gid, read_group(gid, round)] }
+      fresh.map do |stream|
+        records = named[stream.cluster].flat_map { |gid| records_of(shares[gid], stream.cluster, gid) }
+        narrow(stream, records)
+      end.join
+    end
+
+    def read_group(gid, round)
+      streams = read_file("#{gid}.records", 0o027, gid: gid)
+      raise Torn, "#{@directory}/#{gid}.records is of another round than state." unless one?(streams, round)
+
+      streams
+    end
+
+    def records_of(streams, cluster, gid)
+      stream = streams.find { |candidate| candidate.cluster == cluster }
+      raise Torn, "#{@directory}/#{gid}.records does not hold cluster #{cluster}." unless stream
+
+      stream.records
+    end
+
+    # An agent may ask for more keys than we do. What we did not ask for is neither shown nor removed.
+    def narrow(stream, records)
+      keys = @settings.wckeys
+      return stream.with(records) if (stream.wckeys - keys).empty?
+      raise Unusable, "#{@directory} does not tell each job's WCKey." unless records.all? { |r| r.fields['wckey'] }
+
+      stream.with(records.select { |record| keys.include?(record.fields['wckey']) }, wckeys: keys)
+    end
+
+    # Nobody but the agent may have written the file, and `forbidden` bits are not in its mode.
+    # @return [Array<Stream>]
+    def read_file(name, forbidden, gid: nil)
+      File.open(File.join(@real, name), File::RDONLY | File::NOFOLLOW | File::NONBLOCK, binmode: true) do |file|
+        stat = file.stat
+        secure = stat.file? && @trusted.include?(stat.uid) && stat.mode.nobits?(forbidden)
+        unless secure && (gid.nil? || gid == stat.gid)
+          raise Unusable, "#{@directory}/#{name} is not as multitenant-agent writes it: owner or mode."
+        end
+
+        text = file.read(LIMIT + 1).to_s
+        raise Unusable, "#{@directory}/#{name} holds more than 64 MiB." if text.bytesize > LIMIT
+
+        Stream.read([text])
+      end
+    rescue SystemCallError => e
+      # `state` is always there; a group's file may just have gone with its last share.
+      raise gid ? Torn : Unusable, "#{@directory}/#{name} can't be read (#{e.message.split(' @ ').first}): " \
+                                   'does multitenant-agent run?'
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+  end
+end

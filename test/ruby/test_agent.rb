@@ -1,0 +1,407 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require 'multitenant/agent'
+
+# What the agent writes, from a source of the test's; and the program itself, as an unprivileged user
+# that may give files to groups, with a query program of the test's.
+class TestAgent < MultiTenantTest
+  AGENT = 990
+
+  def setup
+    super
+    need_root
+    @dir = File.join(temporary, 'snapshot')
+    Dir.mkdir(@dir, 0o755)
+    @log = []
+    @feed = Feed.new
+  end
+
+  def agent(source: @feed, **env)
+    settings = MultiTenant::Settings.new(env.transform_keys(&:to_s))
+    @agent ||= MultiTenant::Agent.new(settings, source: source, directory: @dir, log: ->(line) { @log << line })
+  end
+
+  def round(*texts, error: nil)
+    @feed.texts = texts
+    @feed.error = error
+    agent.round
+  end
+
+  def path(name)
+    File.join(@dir, name)
+  end
+
+  # @return [Hash] header and job ids by cluster
+  def told(name)
+    MultiTenant::Stream.read([File.read(path(name))]).to_h do |stream|
+      [stream.cluster, [stream.header, stream.records.map { |record| record.fields['job_id'] }]]
+    end
+  end
+
+  def sees
+    told('state').transform_values { |header, _| header['sees'] }
+  end
+
+  def ids(gid)
+    told("#{gid}.records").transform_values(&:last)
+  end
+
+  # ---- files ----
+
+  def test_one_file_for_each_group_and_state
+    assert round(stream(job(1), job(2, group_gid: 3001), job(3, group_gid: -1), job(4)), stream(job(1), cluster: 'gpu'))
+    assert_equal %w[3000.records 3001.records state], Dir.children(@dir).sort
+    modes = Dir.children(@dir).sort.map { |name| File.stat(path(name)) }.map { |s| [s.gid, s.mode & 0o7777] }
+    assert_equal [[3000, 0o640], [3001, 0o640], [0, 0o644]], modes
+    assert_equal({ 'hpc' => [1, 4], 'gpu' => [1] }, ids(3000))
+    assert_equal({ 'hpc' => [2] }, ids(3001))
+    headers = told('state').transform_values(&:first)
+    assert_equal({ 'hpc' => [3000, 3001], 'gpu' => [3000] }, headers.transform_values { |header| header['groups'] })
+    headers = [*headers.values, *told('3000.records').values.map(&:first), *told('3001.records').values.map(&:first)]
+    assert_equal [16], headers.map { |header| header['round'] }.uniq.map(&:size)
+  end
+
+  def test_a_group_without_a_share_has_no_file
+    round(stream(job(1), job(2, group_gid: 3001)))
+    before = told('state')['hpc'][0]['round']
+    round(stream(job(2, group_gid: 3001)))
+    assert_equal %w[3001.records state], Dir.children(@dir).sort
+    refute_equal before, told('state')['hpc'][0]['round']
+  end
+
+  def test_a_gid_that_chown_takes_for_none
+    round(stream(job(1, group_gid: 0xffffffff), job(2, group_gid: 0xfffffffe)))
+    assert_equal %w[4294967294.records state], Dir.children(@dir).sort
+  end
+
+  def test_what_a_killed_agent_left_is_swept
+    kept = %w[notes .state.old 3000.records.bak]
+    %w[.state.0123456789ab .3000.records.0123456789ab 3009.records].chain(kept).each do |name|
+      File.write(path(name), '')
+    end
+    round(stream)
+    assert_equal [*kept, 'state'].sort, Dir.children(@dir).sort
+  end
+
+  # ---- a group that could not be learned ----
+
+  def test_it_stays_where_it_was
+    round(stream(job(1), job(2, group_gid: -1)))
+    2.times do
+      round(stream(job(1, group_gid: nil), job(2, group_gid: nil)))
+      assert_equal({ 'hpc' => [1] }, ids(3000))
+      assert_equal({ 'hpc' => 'all' }, sees)
+      assert_nil JSON.parse(File.readlines(path('3000.records'))[1]).fetch('group_gid')
+    end
+  end
+
+  def test_a_job_that_was_not_known_takes_nothing_away
+    round(stream(job(1)))
+    other = job(1, group_gid: nil, name: job(1)[:name].sub('students', 'staff'))
+    [job(2, group_gid: nil), job(1, uid: 1002, group_gid: nil), other].each do |unknown|
+      round(stream(unknown), stream(cluster: 'gpu'))
+      assert_equal({ 'hpc' => 'own', 'gpu' => 'all' }, sees)
+      round(stream(job(1)))
+      assert_equal 'all', sees['hpc']
+    end
+  end
+
+  def test_a_name_without_a_group_is_missed_by_nobody
+    round(stream(job(1, group_gid: nil, name: 'no share')))
+    assert_equal({ 'hpc' => 'all' }, sees)
+  end
+
+  def test_a_card_outlives_a_name_service_that_fails
+    viewer = Viewer.new(self)
+    look = lambda do |*jobs|
+      round(stream(*jobs, generated: Time.now.to_i))
+      viewer.do { MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, else_ask: nil).call(1) }
+            .then { |answer| viewer.look(*answer.texts) }
+    end
+    assert_equal [uuid(1)], look.call(job(1), job(2, group_gid: 3001)).ids(:written)
+    assert_equal [uuid(1)], look.call(job(1, group_gid: nil)).ids(:kept)
+    round(stream(job(1)))
+    @agent = nil # a new one knows nothing
+    assert_empty look.call(job(1, group_gid: nil)).ids(:removed)
+    assert_equal [uuid(1)], look.call.ids(:removed)
+  end
+
+  # ---- failures ----
+
+  # Killed when the groups' files are new and `state` is not.
+  def test_killed_in_the_middle_of_a_round
+    now = Time.now.to_i
+    round(stream(job(1), job(2, group_gid: 3001), generated: now))
+    pid = fork do
+      MultiTenant::SystemFile.singleton_class.prepend(Module.new do
+        def write(path, *, **)
+          Process.kill(:KILL, Process.pid) if path.end_with?('state')
+          super
+        end
+      end)
+      round(stream(job(3), generated: now))
+    ensure
+      exit!
+    end
+    assert_equal 9, Process.wait2(pid)[1].termsig
+    ask = lambda do |gid|
+      as_user(gids: [gid]) do
+        MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, else_ask: Feed.new('else')).call(1)
+      end
+    end
+    assert_equal(%w[test snapshot], [3000, 3001].map { |gid| ask.call(gid).from })
+    round(stream(job(3), generated: now))
+    assert_equal(%w[snapshot snapshot], [3000, 3001].map { |gid| ask.call(gid).from })
+  end
+
+  def test_a_cluster_that_does_not_answer_keeps_its_records
+    round(stream(job(1), generated: 1000), stream(job(2), cluster: 'gpu', generated: 1000))
+    gpu = ->(*jobs, **changes) { stream(*jobs, cluster: 'gpu', generated: 1010, **changes) }
+    odd = [[], [gpu.call(job(3), whole: false)], [gpu.call(sees: 'own')], [gpu.call.sub('"end":0', '"end":1')],
+           [gpu.call(job(3), job(3))], [gpu.call(note: '?').sub('?', "\xff")], ['{}'], ['text']]
+    odd.each.with_index(1001) do |texts, time|
+      assert round(stream(job(1), generated: time), *texts)
+      assert_equal({ 'hpc' => [1], 'gpu' => [2] }, ids(3000))
+      assert_equal([time, 1000], told('state').values_at('hpc', 'gpu').map { |header, _| header['generated'] })
+    end
+  end
+
+  def test_no_answer_changes_no_file
+    round(stream(job(1)))
+    before = snapshot(@dir)
+    refute round(error: 'Slurm did not answer.')
+    refute round(stream(sees: 'own'))
+    refute round('text')
+    assert_equal before, snapshot(@dir)
+  end
+
+  def test_one_line_for_each_change
+    3.times { round(stream(job(1))) }
+    2.times { round(error: 'Slurm did not answer.') }
+    round # it is too early to ask
+    2.times { round(stream(sees: 'own')) }
+    2.times { round(stream) }
+    patterns = [/is kept for cluster hpc\.\z/, /\ASlurm did not answer\. Readers of the snapshot .* from 60 s/,
+                /PrivateData.*sacctmgr modify user root set adminlevel=operator/, /is kept for cluster hpc/]
+    assert_equal patterns.size, @log.size, @log.inspect
+    patterns.zip(@log).each { |pattern, line| assert_match pattern, line }
+  end
+
+  def test_a_cluster_that_is_not_asked_each_time
+    round(stream, stream(cluster: 'gpu'))
+    round(stream, error: 'gpu is away.')
+    2.times { round(stream) }
+    assert_equal 2, @log.size, @log.inspect
+    round(stream, stream(cluster: 'gpu'))
+    assert_equal 3, @log.size
+    assert_match(/kept for cluster gpu, hpc/, @log[2])
+  end
+
+  def test_a_cluster_that_never_answered
+    round(stream, error: 'gpu is away.')
+    2.times { round(stream) }
+    assert_equal 1, @log.size, @log.inspect
+    round(stream, stream(cluster: 'gpu'))
+    assert_match(/kept for cluster gpu, hpc/, @log[1])
+  end
+
+  def test_a_source_or_a_directory_that_breaks_is_a_failed_round
+    refute agent(source: ->(_) { raise 'broken' }).round
+    @agent = nil
+    File.rename(@dir, "#{@dir}.away")
+    refute round(stream(job(1)))
+    assert_match(/No snapshot could be written to .*: RuntimeError: broken\.\z/, @log[0])
+    assert_match(/No snapshot could be written to .*: No such file/, @log[1])
+  end
+
+  def test_pauses_grow_while_nothing_answers
+    texts = [[], [], [], [], [], [stream], [], []]
+    pauses = texts.map do |given|
+      round(*given, error: given.empty? ? 'away.' : nil)
+      agent.send(:pause)
+    end
+    assert_equal [30, 60, 120, 240, 300, 30, 30, 60], pauses
+    @agent = nil
+    agent(MULTITENANT_TTL: '1')
+    round(stream)
+    assert_equal 5, agent.send(:pause)
+    round
+    assert_equal 1, agent.send(:pause)
+  end
+
+  # ---- the directory ----
+
+  def test_directories_that_are_refused
+    assert_nil MultiTenant::Agent.objection(@dir)
+    File.chmod(0o1777, @dir)
+    assert_match(/can be changed by other users: make it with `install -d/, MultiTenant::Agent.objection(@dir))
+    File.chmod(0o755, @dir)
+    File.chown(AGENT, nil, @dir)
+    assert_match(/belongs to uid 990, not/, MultiTenant::Agent.objection(@dir))
+    File.chown(0, nil, @dir)
+    File.chmod(0o777, temporary)
+    assert_match(/on the way to it/, MultiTenant::Agent.objection(@dir))
+    assert_match(/No such file/, MultiTenant::Agent.objection("#{@dir}/none"))
+    assert_match(/is no directory/, MultiTenant::Agent.objection('/etc/passwd'))
+  end
+end
+
+# The program `multitenant-agent`, as its unit starts it: an unprivileged user with CAP_CHOWN alone.
+class TestAgentProgram < MultiTenantTest
+  AGENT = 990
+
+  def setup
+    super
+    @pids = []
+    need_root
+    @lib = Tree.copy(temporary)
+    @dir = File.join(temporary, 'snapshot')
+    Dir.mkdir(@dir, 0o755)
+    File.chown(AGENT, AGENT, @dir)
+    @records = File.join(temporary, 'records')
+    answer(stream(job(1), generated: Time.now.to_i))
+    query("grep ^Cap /proc/self/status >#{@dir}/caps; cat #{@records}")
+  end
+
+  def teardown
+    @pids.each { |pid| Process.kill(:KILL, pid) && Process.wait(pid) }
+    super
+  end
+
+  def answer(text)
+    File.write("#{@records}.new", text)
+    File.rename("#{@records}.new", @records)
+  end
+
+  # What the agent runs instead of the query program.
+  def query(body)
+    path = File.join(@lib, 'multitenant/multitenant-query')
+    FileUtils.rm_f(path)
+    File.write(path, "#!/bin/sh\n#{body}\n", perm: 0o755)
+  end
+
+  def argv(caps)
+    ['setpriv', '--reuid', AGENT.to_s, '--regid', AGENT.to_s, '--clear-groups', '--no-new-privs',
+     '--inh-caps', caps, '--ambient-caps', caps, '--bounding-set', caps,
+     RbConfig.ruby, '-I', @lib, File.join(temporary, 'exe/multitenant-agent')]
+  end
+
+  def start(*args, caps: '-all,+chown', directory: @dir)
+    @err = File.join(temporary, 'err')
+    @pid = spawn(environment('MULTITENANT_TTL' => '5', 'MULTITENANT_SNAPSHOT' => directory, 'OOD_CLUSTERS' => '/none'),
+                 *argv(caps), *args, err: @err, unsetenv_others: true, chdir: '/')
+    @pids << @pid
+  end
+
+  # @return [Array(Integer, String, Float)] exit status or nil, what the last one said, seconds
+  def end_agent(signal = nil)
+    from = now
+    status = nil
+    Process.kill(signal, @pid) if signal
+    wait_until { status = Process.wait2(@pid, Process::WNOHANG)&.last }
+    @pids.delete(@pid)
+    [status.exitstatus, File.read(@err), now - from]
+  end
+
+  def state
+    File.join(@dir, 'state')
+  end
+
+  # @return [Answer] of a reader in the group
+  def read
+    as_user(gids: [3000]) do
+      MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, else_ask: Feed.new('else')).call(1)
+    end
+  end
+
+  def caps(path)
+    File.read(path).scan(/^(Cap\w+):\s+(\h+)/).to_h.transform_values(&:hex)
+  end
+
+  def test_members_read_and_outsiders_do_not
+    start
+    wait_until { File.exist?(state) }
+    records = File.join(@dir, '3000.records')
+    assert_equal [AGENT, 3000, 0o100640], [File.stat(records).uid, File.stat(records).gid, File.stat(records).mode]
+    assert_includes as_user(uid: 2001, gids: [3000]) { File.read(records) }, '"job_id":1'
+    error = assert_raises(RuntimeError) { as_user(uid: 2003, gids: [3001]) { File.read(records) } }
+    assert_match(/EACCES/, error.message)
+    assert_includes as_user(uid: 2003, gids: [3001]) { File.read(state) }, '"groups":[3000]'
+    assert_equal 'snapshot', read.from
+  end
+
+  def test_what_it_and_the_query_program_may_do
+    start
+    wait_until { File.exist?(state) }
+    own = caps("/proc/#{@pid}/status")
+    assert_equal [1, 1, 0], own.values_at('CapPrm', 'CapEff', 'CapAmb')
+    assert_equal [0, 0, 0], caps(File.join(@dir, 'caps')).values_at('CapPrm', 'CapEff', 'CapAmb')
+  end
+
+  def test_without_the_capability_it_says_so_and_goes_on
+    start(caps: '-all')
+    wait_until { File.size?(@err) }
+    refute_path_exists state
+    code, said, = end_agent(:TERM)
+    assert_equal 0, code
+    assert_match(/\Amultitenant-agent: .*3000\.records can't be given to group 3000: .*CAP_CHOWN.*\n\z/, said)
+  end
+
+  def test_a_signal_ends_it_within_a_second
+    %i[TERM INT].each do |signal|
+      start
+      wait_until { File.size?(@err) }
+      before = snapshot(@dir)
+      code, said, seconds = end_agent(signal)
+      assert_equal [0, 1], [code, said.lines.size]
+      assert_operator seconds, :<, 1
+      assert_equal before, snapshot(@dir)
+      FileUtils.rm_f(state)
+    end
+  end
+
+  def test_a_signal_ends_it_while_slurm_hangs
+    pid = File.join(@dir, 'pid')
+    query("echo $$ >#{pid}.new; mv #{pid}.new #{pid}; exec sleep 60")
+    start
+    wait_until { File.exist?(pid) }
+    code, said, seconds = end_agent(:TERM)
+    assert_equal [0, ''], [code, said]
+    assert_operator seconds, :<, 1
+    assert_raises(Errno::ESRCH) { Process.kill(0, Integer(File.read(pid))) }
+  end
+
+  def test_killed_and_started_anew
+    start
+    wait_until { File.exist?(state) }
+    end_agent(:KILL)
+    assert_equal 'snapshot', read.from
+    answer(stream(job(2), generated: Time.now.to_i))
+    start
+    wait_until { read.texts[0].include?('"job_id":2') }
+    end_agent(:KILL)
+  end
+
+  def test_it_refuses
+    File.chmod(0o775, @dir)
+    start
+    assert_equal 78, end_agent[0]
+    File.chmod(0o755, @dir)
+    start
+    wait_until { File.exist?(state) }
+    assert_equal 0o600, File.stat(File.join(@dir, '.lock')).mode & 0o777
+    start
+    code, said, = end_agent
+    assert_equal [78, "multitenant-agent: another multitenant-agent keeps #{@dir}.\n"], [code, said]
+  end
+
+  def test_its_options
+    { ['--version'] => 0, ['--help'] => 0, ['--no-such'] => 64, ['more'] => 64, ['--directory', '/none'] => 78 }
+      .each do |args, code|
+        done = run_as(AGENT, RbConfig.ruby, '-I', @lib, File.join(temporary, 'exe/multitenant-agent'), *args)
+        assert_equal [code, 1], [done.code, (done.out + done.err).lines.first(1).size], args.inspect
+        assert_equal 1, done.err.lines.size, done.err unless code.zero?
+      end
+  end
+end

@@ -1,0 +1,160 @@
+# frozen_string_literal: true
+
+require_relative 'fake_slurm'
+
+# The records that come of what Slurm's commands print: whatever a job is called and whatever they
+# print, a record is of a job that is there, or there is no answer.
+class TestCommands < MultiTenantTest
+  include FakeSlurm
+
+  # ---- records ----
+
+  def test_a_stream_as_the_query_program_writes_it
+    header, records = answered
+    assert_equal %w[multitenant generated cluster wckeys sees], header.keys
+    assert_equal [1, 'hpc', ['multitenant']], header.values_at('multitenant', 'cluster', 'wckeys')
+    assert_in_delta Time.now.to_i, header['generated'], 5
+    assert_equal [{ 'cluster' => 'hpc', 'job_id' => 7, 'user' => 'prof', 'uid' => 1001, 'name' => 'sys|hpcGrp|payload',
+                    'start' => 1_700_000_000, 'end' => 1_700_003_600, 'restarts' => 0, 'group_gid' => 3000,
+                    'publisher_in_group' => true, 'wckey' => 'multitenant' }], records
+  end
+
+  def test_the_core_reads_it
+    assert_equal({ '7' => %w[bad_base64 bad_base64] }, decide(core, ask.texts[0]))
+  end
+
+  def test_no_jobs
+    jobs
+    assert_empty answered[1]
+    refute ran?('squeue')
+  end
+
+  def test_publishers_are_asked_for
+    header, records = answered(env: { 'MULTITENANT_PUBLISHERS' => 'staff' })
+    assert_equal ['staff', true], [header['publishers'], records[0]['publisher_allowed']]
+    assert_equal [[[1001, 'hpcGrp']], 'staff'], @names.asked
+  end
+
+  def test_a_job_without_a_limit_a_requeued_one_and_a_user_that_sacct_does_not_know
+    jobs(row(8, ends: 1_800_000_000, limit: 'UNLIMITED'), row(9, restarts: 3), row(10, user: ''))
+    assert_equal([[8, 0, 0, 'prof'], [9, 1_700_003_600, 3, 'prof'], [10, 1_700_003_600, 0, 'prof']],
+                 told('job_id', 'end', 'restarts', 'user'))
+  end
+
+  def test_the_oldest_come_first
+    jobs(row(1, start: 300), row(3, start: 200), row(2, start: 200))
+    assert_equal [2, 3, 1], told('job_id')
+  end
+
+  def test_the_key_is_exactly_one_of_those_asked_for
+    jobs(row(1), row(2, wckey: '*multitenant'), row(3, wckey: 'Multitenant'), row(4, wckey: 'other'),
+         row(5, wckey: "multitenant \n"), row(6, wckey: '**multitenant'))
+    assert_equal [[1, 'multitenant'], [2, 'multitenant']], told('job_id', 'wckey')
+  end
+
+  def test_only_jobs_that_sacct_named_by_id_and_owner_and_that_run
+    jobs(row(1), row(2, uid: 1002), row(3), row(4, state: 'COMPLETING'), row(5, state: 'SIGNALING'), row(1),
+         sacct: [row(1), row(2), row(4), row(5), row(6)])
+    assert_equal [1, 5], told('job_id')
+  end
+
+  def test_257_shares_of_one_publisher
+    shares = (1..258).map { |id| row(id, start: id) }
+    jobs(*shares, row(259, name: 'plain', start: 259), row(260, uid: 1002, start: 260))
+    names = answered[1].to_h { |record| [record['job_id'], record['name']] }
+    assert_equal [257, 2], names.values.tally.values_at('sys|hpcGrp|payload', '')
+    assert_equal ['sys|hpcGrp|payload', '', '', 'plain', 'sys|hpcGrp|payload'], names.values_at(256, 257, 258, 259, 260)
+  end
+
+  def test_many_ids_are_asked_for_in_pieces
+    jobs(*(1..1500).map { |id| row(id, name: 'plain') })
+    assert_equal (1..1500).to_a, told('job_id')
+    assert_equal "--jobs=#{(1001..1500).to_a.join(',')}", argv('squeue').grep(/--jobs/)[0]
+  end
+
+  def test_one_job_that_has_ended_since
+    says 'squeue', '', code: 1, err: "slurm_load_jobs error: Invalid job id specified\n"
+    assert_empty answered[1]
+  end
+
+  def test_the_group_that_a_name_names
+    { 'a|b|c' => 'b', '|b|c' => 'b', "\n|\xff|\0" => "\xff", "a|#{'b' * 256}|c" => 'b' * 256 }.each do |name, group|
+      assert_equal group.b, MultiTenant::Core.group_of(name)
+    end
+    ['', 'a|b', 'a||c', 'a|b|', 'a|b|c|', "a|b\n|c", "a|#{'b' * 257}|c"].each do |name|
+      assert_nil MultiTenant::Core.group_of(name), name
+    end
+    assert_raises(TypeError) { MultiTenant::Core.group_of(nil) }
+  end
+
+  # ---- names that would be more ----
+
+  FORGED = Vectors.read('squeue_forged')
+
+  def name_of(vector, mark)
+    name = vector['base64'] ? vector['base64'].unpack1('m0') : vector['name'].gsub('{mark}', mark)
+    name += name[-1] while name.bytesize < vector.fetch('fill', 0)
+    name.b
+  end
+
+  # @return [String] the bytes of a record's name
+  def bytes(record)
+    record['binary'] ? record['name'].codepoints.pack('C*') : record['name'].b
+  end
+
+  FORGED.each do |vector|
+    define_method(:"test_forged_#{vector['label'].gsub(/\W+/, '_')}") do
+      ask
+      name = name_of(vector, mark_of('squeue'))
+      jobs(row(7, name: name), row(8, name: 'after|hpcGrp|it'))
+      records = answered[1]
+      assert_equal([[7, name], [8, 'after|hpcGrp|it']], records.map { |record| [record['job_id'], bytes(record)] })
+      assert_equal !name.dup.force_encoding('UTF-8').valid_encoding?, records[0].key?('binary')
+    end
+  end
+
+  def test_each_question_has_a_mark_of_its_own
+    one = source
+    marks = Array.new(3) { one.call(10) && [mark_of('sacct'), mark_of('squeue')] }.flatten
+    assert_equal 6, marks.uniq.size
+    marks.each { |mark| assert_match(/\Amt\h{32}\z/, mark) }
+  end
+
+  GOOD = '7{mark}1001{mark}RUNNING{mark}1700000000{mark}1700003600{mark}1:00:00{mark}0{mark}a|b|c{mark}'
+  {
+    'nothing_but_text' => 'hello', 'a_banner_before_it' => "Welcome\n#{GOOD}\n", 'another_after_it' => "#{GOOD}\nbye\n",
+    'no_newline_at_the_end' => GOOD, 'a_row_that_is_cut' => "#{GOOD}\n7{mark}1001{mark}RUN",
+    'a_row_without_a_newline_before_it' => "#{GOOD}#{GOOD}\n", 'a_field_less' => "#{GOOD.sub('0{mark}a', 'a')}\n",
+    'a_field_more' => "#{GOOD}x{mark}\n", 'an_id_that_is_none' => "#{GOOD.sub('7', 'x')}\n",
+    'an_array_s_id' => "#{GOOD.sub('7', '7_1')}\n", 'a_uid_that_is_none' => "#{GOOD.sub('1001', '-1')}\n",
+    'a_time_as_text' => "#{GOOD.sub('1700000000', '2023-11-14')}\n", 'a_nul' => "#{GOOD.sub('a|b', "a\0b")}\n",
+    'restarts_that_are_none' => "#{GOOD.sub('0{mark}a', ' 0{mark}a')}\n"
+  }.each do |what, text|
+    define_method(:"test_rows_with_#{what}") do
+      says 'squeue', text
+      refused 65, /\Asqueue printed something else/
+    end
+  end
+
+  def test_rows_of_sacct_that_are_none
+    says 'sacct', "7|1001|prof|multitenant\n"
+    refused 65, /\Asacct printed something else/
+  end
+
+  # ---- the name service ----
+
+  def test_a_name_service_that_does_not_answer
+    def @names.call(*, **) = nil
+    record = answered[1][0]
+    assert_equal [nil, nil, true], record.values_at('group_gid', 'publisher_in_group', 'out_of_time')
+  end
+
+  def test_a_names_program_that_does_not_run
+    @names = MultiTenant::Names.new(program: '/nonexistent')
+    answer = ask
+    assert_equal 78, answer.code
+    assert_match(%r{\A/nonexistent could not be started}, answer.error)
+    record = JSON.parse(answer.texts[0].lines[1])
+    assert_equal [nil, nil, nil], record.values_at('group_gid', 'publisher_in_group', 'out_of_time')
+  end
+end

@@ -1,0 +1,129 @@
+# frozen_string_literal: true
+
+require_relative 'site'
+
+# The gem, and the Ruby that it is for.
+class TestInstallGem < InstallTest
+  def gem_home(enable = Site::RPM)
+    site.at(Site::HOMES[enable])
+  end
+
+  # Nothing of the compiled core is needed to install.
+  def test_it_runs_without_the_core
+    lib = File.join(temporary, 'bare')
+    FileUtils.mkdir_p(lib)
+    lib = Tree.copy(lib)
+    FileUtils.rm(Dir.glob("#{lib}/multitenant/{multitenant.so,multitenant-query}"))
+    script = "require 'multitenant/installer'; exit MultiTenant::Installer.new({}, out: $stdout, root: ARGV[0]).install"
+    done = run_as(nil, RbConfig.ruby, '-I', lib, '-e', script, site.root)
+    assert_equal [0, ''], [done.code, done.err]
+    assert_equal [Site::PLUGIN], site.active
+  end
+
+  def test_a_gem_that_is_missing_is_named_with_the_command
+    FileUtils.rm_r(gem_home)
+    enable = site.at('/opt/ood/ondemand/enable')
+    assert_refused 78, "#{gem_home}.*`multitenant install --gem ood_multitenant-#{MultiTenant::VERSION}.gem`.*" \
+                       "bash -c 'umask 022; source #{enable}; export GEM_HOME=#{gem_home}; gem install --local"
+  end
+
+  def test_a_gem_that_others_may_write
+    path = File.join(site.gem, 'lib/multitenant/query.rb')
+    File.chmod(0o664, path)
+    assert_refused 78, "#{path}, or a directory above it, is not root's or may be written by others"
+  end
+
+  def test_a_newer_gem_and_an_older_one
+    GemHomes.add(gem_home, '0.0.1')
+    assert_installed
+    GemHomes.add(gem_home, '99.0.0')
+    assert_refused 78, 'would load the newer .*ood_multitenant-99.0.0.*gem uninstall ood_multitenant --version 99.0.0'
+  end
+
+  def test_a_file_that_is_another_gem
+    path = File.join(temporary, 'multitenant.gem')
+    File.write(path, 'x')
+    assert_refused 64, '--gem: .* is not there, or no gem', '--gem', path
+    assert_refused 64, '--gem: .* is not there, or no gem', '--gem', '/nonexistent'
+    File.write(File.join(temporary, 'x.gemspec'), <<~RUBY)
+      Gem::Specification.new { |s| s.name = 'multitenant'; s.version = '1'; s.summary = s.author = 'x'; s.files = [] }
+    RUBY
+    Open3.capture2e('gem', 'build', 'x.gemspec', '--output', path, chdir: temporary)
+    assert_refused 64, 'is the gem multitenant, not ood_multitenant', '--gem', path
+  end
+
+  # A dashboard's Ruby that says it is 3.3, and a core that it can't load.
+  def test_a_core_for_another_ruby
+    File.write(File.join(temporary, 'other.rb'), "RbConfig::CONFIG['ruby_version'] = '3.3.0'\n")
+    File.write(File.join(temporary, 'ruby'),
+               "#!/bin/sh\nexec #{RbConfig.ruby} -r rbconfig -r #{temporary}/other.rb \"$@\"\n", perm: 0o755)
+    site.write('/opt/ood/ondemand/enable', "#{Site::RPM}export PATH=#{temporary}:$PATH\n")
+    File.binwrite(File.join(site.gem, 'lib/multitenant/multitenant.so'), "\x7fELFof another")
+    assert_refused 78, 'core of .* can\'t be loaded; in the dashboard\'s Ruby \(3.3.0\): LoadError: '
+    FileUtils.mkdir_p(File.join(gem_home, 'extensions/x86_64-linux/3.1.0', File.basename(site.gem)))
+    assert_refused 78, 'can\'t be loaded; it was built for Ruby 3.1.0, and the dashboard\'s Ruby is 3.3.0. ' \
+                       'Run `bash -c .* gem pristine ood_multitenant'
+  end
+
+  def test_what_the_admin_has_in_his_own_environment_does_not_count
+    site
+    old = ENV.to_h
+    ENV.update('GEM_HOME' => '/nonexistent', 'GEM_PATH' => '/nonexistent', 'RUBYOPT' => '-rnonexistent')
+    assert_installed
+  ensure
+    ENV.replace(old)
+  end
+
+  def test_etc_ood_profile_has_the_last_word
+    FileUtils.mkdir_p(site.at('/srv'))
+    FileUtils.mv(gem_home, site.at('/srv/gems'))
+    assert_refused 78, 'is not where the dashboard\'s Ruby'
+    site.write('/etc/ood/profile', "export GEM_HOME=/srv/gems\n")
+    assert_installed
+  end
+
+  # Built, installed, and loaded under Bundler by a dashboard of the packages' environment.
+  def test_the_gem_for_an_rpm_dashboard
+    FileUtils.rm_r(gem_home)
+    before = state
+    assert_equal 0, site.run(:install, '--gem', GemHomes.built, '--dry-run'), site.err
+    assert_match(/^would run .*gem install --local --no-document #{GemHomes.built}/, site.out)
+    assert_tree before
+    assert_equal 0, site.run(:install, '--gem', GemHomes.built), site.err
+    assert_equal ["#{Site::HOMES[Site::RPM]}/gems/ood_multitenant-#{MultiTenant::VERSION}", Site::PLUGIN],
+                 site.deeds('written').grep(/ood_multitenant|\.rb/)
+    assert_match(/LoadError|off until/, dashboard('GEM_HOME' => temporary, 'GEM_PATH' => temporary))
+    assert_match(/\Aloaded #{gem_home}.*multitenant\.so$/, dashboard('GEM_HOME' => gem_home, 'GEM_PATH' => gem_home))
+    assert_equal 0, site.run(:install, '--gem', GemHomes.built), site.err
+    assert_includes site.out, 'Nothing was changed.'
+  end
+
+  # @return [String] what a process with no gems but its own says when it loads the initializer
+  def dashboard(env)
+    File.write(File.join(temporary, 'Gemfile'), '')
+    script = "require 'bundler/setup'; load ARGV[0]; puts \"loaded \#{$LOADED_FEATURES.grep(/multitenant.so/).first}\""
+    env = { **env, 'MULTITENANT_ENABLE' => 'true' }
+    done = run_as(nil, RbConfig.ruby, '-e', script, site.at(Site::PLUGIN), env: env, dir: temporary)
+    done.out.include?('loaded /') ? done.out : done.err
+  end
+
+  # RubyGems keeps the modes of a clone that was made with another umask.
+  def gem_that_a_group_may_write
+    clone = File.join(temporary, 'clone')
+    FileUtils.mkdir(clone)
+    FileUtils.cp_r(Dir.glob(File.join(Tree::ROOT, '*')) - [File.join(Tree::ROOT, 'build')], clone)
+    FileUtils.chmod_R('g+w', clone)
+    path = File.join(temporary, 'ood_multitenant.gem')
+    out, status = Open3.capture2e('gem', 'build', 'multitenant.gemspec', '--output', path, chdir: clone)
+    assert_predicate status, :success?, out
+    path
+  end
+
+  def test_the_gem_for_a_deb_dashboard
+    site(enable: Site::DEB)
+    FileUtils.rm_r(gem_home(Site::DEB))
+    assert_equal 0, site.run(:install, '--gem', gem_that_a_group_may_write), site.err
+    home = site.at(Gem.default_dir)
+    assert_path_exists File.join(home, "gems/ood_multitenant-#{MultiTenant::VERSION}/lib/multitenant/multitenant.so")
+  end
+end

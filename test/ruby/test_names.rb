@@ -1,0 +1,203 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require 'English'
+require 'multitenant/names'
+
+# multitenant-names and what runs it: users and groups of this machine as the name service has them,
+# and what is said while that hangs. The program is the real one, but where a test says so.
+class TestNames < MultiTenantTest
+  PROGRAM = MultiTenant::Names::PROGRAM
+  NOBODYS = 4_294_000_001 # uid
+
+  def setup
+    super
+    skip_unless(File.executable?(PROGRAM), 'multitenant-names is not built')
+    @me = Etc.getpwuid(Process.uid)
+    @group = Etc.getgrgid(@me.gid)
+  end
+
+  # @return [Array(Array<Hash>, Integer, String)] lines, exit code, what it said
+  def ask(input, *options, program: PROGRAM, **env)
+    out, err, status = Open3.capture3(env.transform_keys(&:to_s), program, *options, stdin_data: input, binmode: true)
+    [out.lines.map { |line| JSON.parse(line) }, status.exitstatus, err]
+  end
+
+  def names(program: PROGRAM)
+    @names ||= MultiTenant::Names.new(program: program)
+  end
+
+  # ---- the program ----
+
+  def test_without_a_question
+    assert_equal [[{ 'end' => 0 }], 0, ''], ask('')
+  end
+
+  def test_the_viewer_and_nothing_else
+    lines, code = ask('', '--viewer')
+    assert_equal [{ 'uid' => Process.uid, 'gids' => `id -G`.split.map(&:to_i).sort }, { 'end' => 0 }, 0],
+                 [lines[0]['viewer'].merge('gids' => lines[0]['viewer']['gids'].sort), lines[1], code]
+  end
+
+  # It is started by root here, for a user that it does not know.
+  def test_a_viewer_that_does_not_exist
+    need_root
+    copy = File.join(temporary, 'names')
+    FileUtils.install(PROGRAM, copy, mode: 0o755)
+    out = as_user(uid: NOBODYS, gids: []) { Open3.capture2(copy, '--viewer', stdin_data: '')[0] }
+    assert_equal "{\"viewer\":{\"uid\":#{NOBODYS},\"gids\":[]}}\n{\"end\":0}\n", out
+  end
+
+  def test_the_questions_in_order
+    input = "#{@me.uid}\0#{@group.name}\0#{@me.uid}\0\0#{@me.uid}\0no such group\0#{NOBODYS}\0#{@group.name}\0"
+    answer = { 'uid' => @me.uid, 'user' => @me.name }
+    none = answer.merge('group_gid' => -1, 'publisher_in_group' => false)
+    assert_equal [[answer.merge('group_gid' => @me.gid, 'publisher_in_group' => true), none, none,
+                   { 'uid' => NOBODYS, 'user' => '', 'group_gid' => @me.gid, 'publisher_in_group' => false },
+                   { 'end' => 4 }], 0, ''], ask(input)
+  end
+
+  def test_publishers
+    input = "#{@me.uid}\0\0#{NOBODYS}\0\0"
+    told = ->(group) { ask(input, '--publishers', group)[0].map { |line| line['publisher_allowed'] } }
+    assert_equal [[true, false, nil], [false, false, nil]], [told[@group.name], told['no such group']]
+  end
+
+  def test_a_group_of_bytes
+    lines, code = ask("0\0\xff\n\0")
+    assert_equal [-1, 0], [lines[0]['group_gid'], code]
+  end
+
+  { 'cut' => ["0\0a", /cut/], 'cut_in_the_uid' => ['0', /cut/], 'without_a_uid' => ["\0a\0", /uid/],
+    'with_a_name_for_a_uid' => ["root\0a\0", /uid/], 'with_a_uid_below_0' => ["-1\0a\0", /uid/],
+    'with_a_uid_that_is_too_large' => ["4294967296\0a\0", /uid/],
+    'with_a_name_that_is_too_long' => ["0\0#{'a' * 257}\0", /long/],
+    'over_their_number' => ["0\0\0" * 65_537, /many/], 'over_their_size' => ["\0" * 20_000_000, /long/] }
+    .each do |what, (input, said)|
+    define_method(:"test_questions_#{what}") do
+      lines, code, err = ask(input)
+      assert_equal [[], 65, 1], [lines, code, err.lines.size]
+      assert_match said, err
+    end
+  end
+
+  def test_as_many_questions_as_may_be
+    lines, code = ask("0\0\0" * 65_536)
+    assert_equal [65_537, { 'end' => 65_536 }, 0], [lines.size, lines.last, code]
+  end
+
+  [%w[--timeout 0], %w[--timeout inf], %w[--timeout], %w[--publishers] << '', %w[--odd], %w[surplus]].each do |options|
+    define_method(:"test_usage_#{options.join('_').tr('-', '')}") do
+      assert_equal [[], 64], ask('', *options).first(2)
+      assert_match(/\Amultitenant-names: usage: /, ask('', *options)[2])
+    end
+  end
+
+  def test_input_that_does_not_end
+    reader, writer = IO.pipe
+    start = now
+    said = File.join(temporary, 'said')
+    Process.wait(Process.spawn(PROGRAM, '--timeout', '0.3', in: reader, err: said))
+    assert_equal [75, "multitenant-names: standard input did not end in time\n"],
+                 [$CHILD_STATUS.exitstatus, File.read(said)]
+    assert_operator now - start, :>=, 0.3
+  ensure
+    [reader, writer].each { |io| io&.close }
+  end
+
+  # ---- a name service that hangs ----
+
+  HANGING = <<~C
+    #include <grp.h>
+    #include <pwd.h>
+    #include <string.h>
+    #include <unistd.h>
+
+    #ifdef HANG_USER
+    int getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size, struct passwd **found)
+    {
+        for (;;)
+            pause();
+    }
+    #else
+    int getgrnam_r(const char *name, struct group *entry, char *buffer, size_t size, struct group **found)
+    {
+        while (strcmp(name, "slow") == 0)
+            pause();
+        *found = 0;
+        return 0;
+    }
+    #endif
+  C
+
+  # @param what [Symbol] :user, or :group: the one that is called slow
+  # @return [String] the program with a name service in which that is never found
+  def hanging(what)
+    source = File.join(temporary, 'hang.c')
+    File.write(source, HANGING)
+    system('cc', '-shared', '-fPIC', "-DHANG_#{what.upcase}", '-o', "#{source}.so", source, exception: true)
+    program("LD_PRELOAD=#{source}.so exec #{PROGRAM} \"$@\"")
+  end
+
+  def test_a_group_that_hangs_costs_its_own_answer
+    lines, code, err = ask("0\0slow\0000\0none\0", '--timeout', '1', program: hanging(:group))
+    told = lines.first(2).map { |line| line.values_at('group_gid', 'publisher_in_group', 'out_of_time') }
+    assert_equal [[nil, nil, true], [-1, false, nil]], told
+    assert_equal [{ 'end' => 2 }, 75, 1], [lines[2], code, err.lines.size]
+  end
+
+  def test_users_that_hang
+    start = now
+    lines, code = ask("0\0none\0", '--viewer', '--timeout', '1', program: hanging(:user))
+    assert_equal [{ 'uid' => Process.uid, 'gids' => nil }, '', true, 75],
+                 [lines[0]['viewer'], lines[1]['user'], lines[1]['out_of_time'], code]
+    assert_operator now - start, :<, 2
+  end
+
+  # ---- MultiTenant::Names ----
+
+  def test_the_viewers_groups
+    assert_equal `id -G`.split.map(&:to_i).sort, names.viewer(5).sort
+  end
+
+  def test_groups_that_can_not_be_learned
+    assert_nil names(program: hanging(:user)).viewer(1)
+  end
+
+  def test_a_call
+    lines = names.call([[@me.uid, @group.name], [@me.uid, nil]], 5, publishers: @group.name)
+    assert_equal([[@me.gid, true, true], [-1, false, true]],
+                 lines.map { |l| l.values_at('group_gid', 'publisher_in_group', 'publisher_allowed') })
+    assert_equal [[], nil], [names.call([], 5), names.error]
+  end
+
+  def test_a_call_that_is_answered_in_part
+    lines = names(program: hanging(:group)).call([[0, 'slow'], [0, 'none']], 1)
+    assert_equal [[true, nil], nil], [lines.map { |line| line['out_of_time'] }, names.error]
+  end
+
+  def test_more_questions_than_may_be
+    assert_nil names.call([[0, nil]] * 65_537, 5)
+    assert_match(/65536/, names.error)
+  end
+
+  # What the program does, the sentence, and whether that is for lack of time.
+  { 'exec sleep 60' => nil, 'exit 75' => nil, 'echo \'{"end":1}\'' => /status 0/, 'echo \'{"uid":0}\'' => /status 0/,
+    'echo {; echo {' => /status 0/, 'echo odd >&2; exit 71' => /\(odd\)/,
+    'kill -9 $$' => /signal 9/ }.each do |body, said|
+    define_method(:"test_a_program_that_does_#{body.gsub(/\W+/, '_')}") do
+      assert_nil names(program: program(body)).call([[0, nil]], 0.5)
+      said ? assert_match(said, names.error) : assert_nil(names.error)
+    end
+  end
+
+  def test_no_time
+    [0, 0.01, 0.05].each { |seconds| names.call([[0, nil]], seconds).then { assert_nil names.error } }
+    assert_equal 1, names.call([[0, nil]], 86_400).size
+  end
+
+  def test_a_program_that_is_not_there
+    assert_nil names(program: '/nonexistent').call([], 5)
+    assert_match(%r{\A/nonexistent could not be started \(No such file.*gem pristine ood_multitenant}, names.error)
+  end
+end

@@ -1,0 +1,137 @@
+# frozen_string_literal: true
+
+require_relative 'bed'
+require 'multitenant/marked_rows'
+
+# The commands say of the same jobs what the query program says.
+class TestCommands < BedTest
+  # Prints the streams of both, or why there is none. The arguments: a job section, as JSON.
+  BOTH = <<~RUBY
+    require 'json'
+    require 'multitenant'
+    require 'multitenant/commands'
+    settings = MultiTenant::Settings.new
+    job = JSON.parse(ARGV[0])
+    sources = [MultiTenant::Query.new(settings, cluster: job['cluster']), MultiTenant::Commands.new(settings, job: job)]
+    puts JSON.generate(sources.map { |source| source.call(10).then { |a| a.error ? [a.error, a.code] : a.texts[0] } })
+  RUBY
+
+  FORGED = JSON.parse(File.read(File.join(Bed::ROOT, 'test/vectors/squeue_forged.json'))).fetch('vectors')
+
+  # @return [Array<Hash>] the lines of both, which are the same; without when it was
+  def same(user = 'hpcstudent', env: {}, **job)
+    result = Bed.as(user, RbConfig.ruby, '-e', BOTH, JSON.generate({ cluster: 'hpc', **job }), env: env)
+    assert_empty result.err
+    query, commands = JSON.parse(result.out).map do |text|
+      assert_kind_of String, text
+      text.lines.map { |line| JSON.parse(line).except('generated') }
+    end
+    assert_equal query, commands
+    commands
+  end
+
+  def records(...)
+    same(...)[1...-1]
+  end
+
+  def name_of(vector)
+    mark = MultiTenant::MarkedRows.new({}).mark
+    name = vector['base64'] ? vector['base64'].unpack1('m0') : vector['name'].gsub('{mark}', mark)
+    name += name[-1] while name.bytesize < vector.fetch('fill', 0)
+    name
+  end
+
+  def test_nothing_runs
+    assert_equal [{ 'multitenant' => 1, 'cluster' => 'hpc', 'wckeys' => ['multitenant'], 'sees' => 'all' },
+                  { 'end' => 0 }], same
+  end
+
+  def test_shares_of_several_and_a_default_key
+    Bed.share
+    Bed.share('hpcfaculty2', '--time=10')
+    Bed.share('hpcdefault', wckey: nil)
+    Bed.running(Bed.submit('hpcfaculty', wckey: 'shared2'))
+    Bed.running(Bed.submit('hpcfaculty', wckey: 'normal'))
+    assert_equal(%w[hpcfaculty hpcfaculty2 hpcdefault], records.map { |record| record['user'] })
+    env = { 'MULTITENANT_WCKEY' => 'shared2,multitenant', 'MULTITENANT_PUBLISHERS' => 'pubGrp' }
+    assert_equal([true, true, false, true], records(env: env).map { |record| record['publisher_allowed'] })
+    assert_equal 3, records('outsider').size
+    assert_equal 3, records('root').size
+  end
+
+  def test_array_tasks_and_components_of_a_heterogeneous_job
+    Bed.submit('hpcfaculty', '--array=0-2')
+    script = "#!/bin/sh\n#SBATCH --ntasks=1\n#SBATCH hetjob\n#SBATCH --ntasks=1 --wckey=multitenant\nexec sleep 600\n"
+    Bed.submit('hpcfaculty', script: script)
+    ids = Bed.wait('all run') do
+      ids = Bed.squeue('%A %T', '--array').lines.grep(/RUNNING/).map(&:to_i)
+      ids if ids.size == 5
+    end
+    ids.each { |id| Bed.running(id) }
+    assert_equal ids.sort, records.map { |record| record['job_id'] }.sort
+  end
+
+  def test_forged_names
+    job_id = Bed.running(Bed.submit('hpcfaculty'))
+    other = Bed.running(Bed.submit('hpcfaculty2'))
+    FORGED.each do |vector|
+      name = name_of(vector)
+      Bed.rename('hpcfaculty', job_id, name)
+      told = records
+      assert_equal [job_id, other], told.map { |record| record['job_id'] }.sort, vector['label']
+      mine = told.find { |record| record['job_id'] == job_id }
+      assert_equal name.b, mine['binary'] ? mine['name'].codepoints.pack('C*') : mine['name'].b, vector['label']
+    end
+  end
+
+  def test_an_empty_name_is_no_share
+    job_id = Bed.running(Bed.submit('hpcfaculty'))
+    Bed.rename('hpcfaculty', job_id, '')
+    assert_equal 1, Bed.squeue('%A', '-j', job_id).lines.size
+    assert_equal([job_id], records.map { |record| record['job_id'] })
+  end
+
+  def test_a_requeued_job
+    job_id, = Bed.share('hpcfaculty', '--requeue')
+    assert_equal 0, Bed.as('hpcfaculty', 'scontrol', 'requeue', job_id).code
+    Bed.wait('it runs again', 180) { `squeue -h --Format=restartcnt:0,state -j #{job_id}`.start_with?('1RUNNING') }
+    Bed.running(job_id)
+    assert_equal([[job_id, 1]], records.map { |record| record.values_at('job_id', 'restarts') })
+  end
+
+  def test_suspended_and_cancelled_jobs
+    job_id, = Bed.share
+    gone, = Bed.share
+    system('scontrol', 'suspend', job_id.to_s, exception: true)
+    system('scancel', gone.to_s, exception: true)
+    Bed.wait('neither runs') { !Bed.squeue('%T').match?(/RUNNING|COMPLETING/) }
+    assert_empty records
+  end
+
+  # As sshd does: one line for a shell.
+  def test_over_ssh
+    Bed.share
+    bin = File.join(Bed::OURS, 'bin')
+    FileUtils.mkdir_p(bin)
+    File.write(File.join(bin, 'ssh'), <<~SH, perm: 0o755)
+      #!/bin/sh
+      while [ "$1" != login1 ]; do shift; done
+      shift
+      exec env -i PATH=/usr/bin:/bin SLURM_CONF="$SLURM_CONF" /bin/sh -c "$*"
+    SH
+    env = { 'PATH' => "#{bin}:#{ENV.fetch('PATH')}" }
+    assert_equal 1, records(env: env, submit_host: 'login1', bin: '/usr/bin').size
+  end
+
+  def test_what_is_hidden
+    Bed.share
+    hidden = 'PrivateData=jobs'
+    [{ 'slurm.conf' => hidden }, { 'slurmdbd.conf' => hidden }].each do |files|
+      Bed.configured(files) do
+        assert_equal 'own', same[0]['sees']
+        assert_equal 'all', same('root')[0]['sees']
+        assert_equal 1, records('hpcfaculty').size
+      end
+    end
+  end
+end
