@@ -22,8 +22,10 @@ module MultiTenant
     # @param cards [Boolean] the page is about to list the card files: they follow what is known
     # @return [void]
     def call(cards: false)
-      wait_for(started)
+      started&.join(WAIT)
       @receiver.deliver if cards
+    rescue StandardError => e # no thread could be started, say
+      @log.call(:warn, "nothing was renewed: #{e.class}: #{e.message}")
     end
 
     private
@@ -38,12 +40,6 @@ module MultiTenant
         @thread.report_on_exception = false
         @thread if sound
       end
-    end
-
-    def wait_for(thread)
-      thread&.join(WAIT)
-    rescue StandardError => e # what ended the thread; a look itself raises nothing
-      @log.call(:warn, "a refresh ended early: #{e.class}: #{e.message}")
     end
   end
 end

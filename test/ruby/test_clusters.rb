@@ -104,7 +104,8 @@ class TestClusters < MultiTenantTest
                 Cluster.new('b', nil, '/b.conf', false, {}), Cluster.new('c', 'c', nil, false, {}),
                 Cluster.new('far', 'c', nil, false, { 'submit_host' => 'login' })]
     targets = MultiTenant::Clusters.new(clusters).targets
-    assert_equal [[nil, nil], ['/b.conf', nil], [nil, 'c'], [nil, 'c']], (targets.map { |t| [t.conf, t.cluster] })
+    assert_equal [nil, '/b.conf', nil, nil], targets.map(&:conf)
+    assert_equal [nil, nil, 'c', 'c'], targets.map(&:cluster)
     assert_equal [false, false, false, true], targets.map(&:over_ssh?)
   end
 

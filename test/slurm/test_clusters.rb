@@ -4,7 +4,7 @@ require_relative 'bed'
 
 # Two Slurms, each with its own slurm.conf, database and munge key, behind one dashboard.
 class TestClusters < BedTest
-  SECOND = "#{Bed::DIR}-second"
+  SECOND = "#{Bed::DIR}-second".freeze
   CONF = File.join(SECOND, 'etc/slurm.conf')
   ENVIRONMENT = { 'MULTITENANT_TESTBED_DIR' => SECOND, 'MULTITENANT_TESTBED_CLUSTER' => 'gpu',
                   'MULTITENANT_TESTBED_PORT' => (ENV.fetch('MULTITENANT_TESTBED_PORT', 17_300).to_i + 50).to_s }.freeze

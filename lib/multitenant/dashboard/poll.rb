@@ -13,7 +13,7 @@ module MultiTenant
         def set
           return unless BatchConnect::SessionsHelper.method_defined?(:should_poll?) # before 4.1 it always asks
 
-          BatchConnect::SessionsController.before_action(only: :index) { Poll.opened if request.format.html? }
+          BatchConnect::SessionsController.before_action(only: :index) { Poll.opened if request.format&.html? }
           BatchConnect::SessionsHelper.prepend(self)
         end
 

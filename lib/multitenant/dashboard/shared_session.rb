@@ -17,6 +17,8 @@ module MultiTenant
       # @param session [BatchConnect::Session]
       # @return [Boolean] it is a card of ours (doc/formats.md), or one of the initializer's before us
       def own?(session)
+        return true if share_of(session)
+
         files = session.staged_root.children.map { |path| path.basename.to_s }
         files.include?('.multitenant') || (files == ['connection.yml'] && delivered?(session.token))
       rescue SystemCallError
@@ -30,8 +32,8 @@ module MultiTenant
 
       # @return [OodCore::Job::Info, nil] nil: OOD has to ask
       def info(session)
-        share = @receiver.shares.find { |one| one[:card_id] == session.id }
-        return unless share && share[:job_id].to_s == session.job_id.to_s && trusted?(share)
+        share = share_of(session)
+        return unless share && trusted?(share)
 
         now = Time.now.to_i
         OodCore::Job::Info.new(
@@ -42,6 +44,10 @@ module MultiTenant
       end
 
       private
+
+      def share_of(session)
+        @receiver.shares.find { |one| one[:card_id] == session.id && one[:job_id].to_s == session.job_id.to_s }
+      end
 
       def trusted?(share)
         Time.now.to_i - @receiver.answered(share[:cluster]) <= @trust

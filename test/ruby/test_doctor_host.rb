@@ -1,0 +1,100 @@
+# frozen_string_literal: true
+
+require_relative 'sound_host'
+
+# With one thing broken: what is said of apps and of the host, and the mend.
+class TestDoctorHost < DoctorTest
+  # ---- apps ----
+
+  def test_delivery_apps
+    view = "#{SoundHost::APP}/view.html.erb"
+    File.chmod(0o600, host.at(view))
+    assert_told 'Apps', 'FAIL', 'Delivery apps', /not every user may read .*view/, /chmod 0644/
+    File.chown(VIEWER, VIEWER, host.at(view))
+    assert_told 'Apps', 'FAIL', 'Delivery apps', /others than root.*view\.html\.erb/, /chown root/
+    File.unlink(host.at(view))
+    assert_told 'Apps', 'FAIL', 'Delivery apps', /there is no .*view\.html\.erb/, /multitenant install/
+    File.chmod(0o750, host.at(SoundHost::APP))
+    assert_told 'Apps', 'FAIL', 'Delivery apps', /not every user may enter/, /chmod 0755/
+    FileUtils.rm_r(host.at(SoundHost::APP))
+    assert_told 'Apps', 'FAIL', 'Delivery apps', /no app is sys/, /multitenant install/, alone: false
+  end
+
+  def test_a_token_that_is_not_installed
+    host.query(stream(job(7, message: { mtd: 'sys/multitenant-delivery_db' })))
+    [VIEWER, nil].each do |user|
+      assert_told 'Apps', 'FAIL', 'Tokens', %r{sys/multitenant-delivery_db, which job 7 names}, /MULTITENANT_DELIVERY/,
+                  as: user
+      refute_includes done.out, 'ok    Tokens'
+    end
+    host.query(stream(job(7, message: { mtd: 'sys/../../etc' })))
+    assert_told 'Apps', 'ok', 'Tokens', /names one now/, as: nil
+  end
+
+  def test_service_apps
+    FileUtils.mkdir_p(File.join(File.dirname(host.lib), 'apps-services/multitenant-llm'))
+    app = host.at('/var/www/ood/apps/sys/multitenant-llm')
+    FileUtils.mkdir_p(app, mode: 0o755)
+    assert_told 'Apps', 'warn', 'Service apps', /multitenant-llm is not root's with mode 0750/, /--services-group GROUP/
+    File.chown(0, 3000, app)
+    File.chmod(0o750, app)
+    assert_told 'Apps', 'ok', 'Service apps', /multitenant-llm/
+  end
+
+  # ---- host ----
+
+  def test_the_data_root
+    home = File.join(temporary, 'home')
+    db = File.join(home, 'ondemand/data/sys/dashboard/batch_connect/db')
+    FileUtils.mkdir_p([db, File.join(db, '../sys/multitenant-delivery_default/output', uuid(1))])
+    File.write(File.join(db, '../sys/multitenant-delivery_default/output', uuid(1), '.multitenant'), '')
+    FileUtils.chown_R(VIEWER, VIEWER, home)
+    options = { env: { 'HOME' => home } }
+    assert_told 'Host', 'ok', 'Data root', /holds 1 card of ours/, **options
+    File.chmod(0o777, db)
+    assert_told 'Host', 'FAIL', 'Data root', %r{batch_connect/db is another user's, or others may write}, /chmod go-w/,
+                **options
+    FileUtils.rm_r(File.join(home, 'ondemand'))
+    assert_told 'Host', 'skip', 'Data root', /first visit/, **options
+    File.symlink('/nowhere', File.join(home, 'ondemand'))
+    assert_told 'Host', 'FAIL', 'Data root', %r{home/ondemand, on the way to .* leads nowhere}, /remove the link/,
+                **options
+  end
+
+  def test_selinux
+    host.write('/sys/fs/selinux/enforce', '1')
+    host.program('getsebool', 'echo "ondemand_use_slurm --> off"')
+    assert_told 'Host', 'FAIL', 'SELinux', /ondemand_use_slurm is off/, /setsebool -P ondemand_use_slurm=on/
+    host.program('getsebool', 'echo "ondemand_use_slurm --> on"')
+    assert_told 'Host', 'ok', 'SELinux', /is on/
+    host.program('getsebool', 'exit 1')
+    assert_told 'Host', 'warn', 'SELinux', /has no ondemand_use_slurm/, /ondemand-selinux/
+    host.write('/sys/fs/selinux/enforce', '0')
+    assert_told 'Host', 'ok', 'SELinux', /does not enforce/
+  end
+
+  def test_clocks
+    host.program('timedatectl', 'echo no')
+    assert_told 'Host', 'warn', 'Clock', /not synchronised/, /chronyd/
+    host.program('chronyc', 'echo "System time     : 7.25 seconds slow of NTP time"; echo "Leap status     : Normal"')
+    assert_told 'Host', 'warn', 'Clock', /7\.25 s off/, /chronyc makestep/
+    host.program('chronyc', 'echo "Leap status     : Not synchronised"')
+    assert_told 'Host', 'warn', 'Clock', /follows no other/, /chronyc sources/
+    host.program('chronyc', 'echo "Leap status     : Normal"')
+    host.query(stream)
+    assert_told 'Host', 'skip', 'Times', /no running job/
+    host.query(stream(job(7, start: Time.now.to_i + 600)))
+    assert_told 'Host', 'warn', 'Times', /starts \d+ s from now/, /makestep/
+  end
+
+  def test_the_snapshot
+    env_file 'MULTITENANT_SNAPSHOT=/run/multitenant'
+    assert_told 'Host', 'warn', 'Snapshot', /There is no snapshot in .*run.multitenant/,
+                /systemctl enable --now multitenant-agent/
+    header = { round: 'a', groups: [], generated: Time.now.to_i }
+    host.write('/run/multitenant/state', stream(**header, wckeys: ['other']))
+    assert_told 'Host', 'warn', 'Snapshot', /does not hold the WCKey multitenant/, /restart multitenant-agent/
+    host.write('/run/multitenant/state', stream(**header))
+    assert_told 'Host', 'ok', 'Snapshot', /fresh and used/
+  end
+end

@@ -1,0 +1,138 @@
+# frozen_string_literal: true
+
+require_relative 'sound_host'
+
+# With one thing broken: what is said of Slurm, MUNGE and groups, and the mend.
+class TestDoctorSlurm < DoctorTest
+  # ---- Slurm ----
+
+  def test_slurm_does_not_answer
+    host.query('', "echo 'multitenant-query: slurmdbd refused' >&2; exit 69")
+    assert_told 'Accounting', 'FAIL', 'Slurm', /hpc: slurmdbd refused/, /scontrol ping/, code: 69
+    assert_equal 69, done.code
+    ['Cluster mapping', 'WCKey users'].each { |what| assert_includes done.out, "skip  #{what}: " }
+    assert_includes doctor('Identity'), 'skip  Groups: Slurm gave no answer'
+    host.write(SoundHost::ENV_FILE, '')
+    doctor('Setup,Accounting')
+    assert_equal 78, done.code
+  end
+
+  def test_slurm_is_configured_wrongly_or_slow
+    host.query('', "echo 'multitenant-query: SLURM_CONF names nothing' >&2; exit 65")
+    assert_told 'Accounting', 'FAIL', 'Slurm', /SLURM_CONF names nothing/, /multitenant jobs/
+    host.query(stream(job(7)), 'sleep 0.2')
+    assert_told 'Accounting', 'warn', 'Slurm', /1 running job has the key.* over 0\.15 s/, /MULTITENANT_SNAPSHOT/
+  end
+
+  def test_slurm_behind_ssh
+    host.write(SoundHost::CLUSTER, "v2: {job: {adapter: slurm, cluster: hpc, submit_host: login1}}\n")
+    host.program('ssh', 'echo "Permission denied" >&2; exit 255')
+    assert_told 'Accounting', 'FAIL', 'Slurm', /ssh to login1 failed/, /`ssh login1` works/, code: 69
+  end
+
+  def test_jobs_are_hidden
+    host.query(stream(job(7), sees: 'own'))
+    assert_told 'Accounting', 'warn', 'PrivateData', /hides jobs of others/, /adminlevel=operator/
+    env_file 'MULTITENANT_SNAPSHOT=/run/multitenant'
+    assert_told 'Accounting', 'ok', 'PrivateData', /hides jobs, and a snapshot is kept/
+    env_file
+    host.query(stream(job(7)))
+    host.config(PrivateData: 'accounts,jobs')
+    assert_told 'Accounting', 'warn', 'PrivateData', /hides jobs of others/, /MULTITENANT_SNAPSHOT/, as: nil
+  end
+
+  def test_wckeys
+    host.config(AccountingStorageEnforce: 'associations')
+    assert_told 'Accounting', 'warn', 'WCKey', /anybody may publish under multitenant/,
+                /AccountingStorageEnforce=associations,wckeys/
+    env_file 'MULTITENANT_PUBLISHERS=students'
+    assert_told 'Accounting', 'ok', 'WCKey', /only members of students/
+    env_file
+    host.config(TrackWCKey: 'No')
+    assert_told 'Accounting', 'warn', 'WCKey', /anybody may publish/, /TrackWCKey=yes/
+    host.config(AccountingStorageType: 'accounting_storage/none')
+    assert_told 'Accounting', 'FAIL', 'WCKey', /keeps no accounts/, %r{accounting_storage/slurmdbd}
+    host.config
+    host.program('sacctmgr', 'echo "other|hpc"; echo "multitenant|elsewhere"')
+    assert_told 'Accounting', 'warn', 'WCKey users', /no user of multitenant/,
+                /sacctmgr add user NAME wckeys=multitenant/
+    host.program('sacctmgr', 'echo "Your user doesn\'t have privilege to perform this action" >&2; exit 1')
+    assert_told 'Accounting', 'skip', 'WCKey users', /only operators/
+  end
+
+  def test_clusters
+    host.write(SoundHost::CLUSTER, File.read(host.at(SoundHost::CLUSTER)).sub('cluster: hpc', 'cluster: other'))
+    assert_told 'Accounting', 'FAIL', 'Cluster mapping', /no cluster of Open OnDemand's is Slurm's hpc/,
+                /`cluster: hpc`/
+    host.write(SoundHost::CLUSTER, "v2: {job: {adapter: torque}}\n")
+    assert_told 'Accounting', 'FAIL', 'Clusters', /no cluster with `adapter: slurm`/, /cluster: NAME/, alone: false
+    host.write(SoundHost::CLUSTER, "v2: {job\n")
+    doctor('Accounting')
+    assert_match(/^FAIL  Clusters: .*hpc\.yml is no YAML that OOD reads: .*\n      Correct it\.$/, done.out)
+  end
+
+  def test_two_clusters_of_which_one_is_silent
+    host.write('/etc/ood/config/clusters.d/b.yml',
+               "v2: {job: {adapter: slurm, conf: #{host.at('/b.conf')}, bin: #{host.at('/bin')}}}\n")
+    host.query(stream(job(7)), "[ \"$SLURM_CONF\" = #{host.at('/b.conf')} ] && exit 75")
+    assert_told 'Accounting', 'FAIL', 'Slurm', /b\.conf: The query program failed with status 75/, /scontrol ping/,
+                code: 69
+    assert_includes done.out, 'ok    Slurm: hpc answered'
+  end
+
+  # ---- identity ----
+
+  def test_munge
+    host.program('unmunge', 'echo "STATUS:          Rewound credential (16)"; exit 16')
+    assert_told 'Identity', 'FAIL', 'MUNGE', /Rewound credential \(16\)/, /chronyc makestep/
+    host.program('munge', 'echo "munge: Error: Failed to access" >&2; exit 6')
+    assert_told 'Identity', 'FAIL', 'MUNGE', /munged does not answer: munge: Error: Failed to access/,
+                /systemctl enable --now munge/
+  end
+
+  def test_slurm_s_own_munged_is_asked
+    host.write('/slurm.conf', "ClusterName=hpc\nAuthInfo=cred_expire=10,socket=/run/ours\n")
+    host.program('munge', 'case "$*" in *--socket=/run/ours*) echo MUNGE:x: ;; *) exit 1 ;; esac')
+    assert_includes doctor('Identity', env: { 'SLURM_CONF' => host.at('/slurm.conf') }), 'ok    MUNGE: '
+  end
+
+  def test_munged_does_not_know_a_group
+    host.program('munge', 'case "$*" in *--restrict-gid=3000*) echo MUNGE:g: ;; *) echo MUNGE:x: ;; esac')
+    host.program('unmunge',
+                 'read -r made; [ "$made" = MUNGE:x: ] || { echo "STATUS: Unauthorized credential (18)"; exit 18; }')
+    assert_told 'Identity', 'warn', 'MUNGE groups', /this user is in group 3000/, /group-check-mtime=0/
+  end
+
+  def test_when_munged_is_not_asked_about_groups
+    env_file 'MULTITENANT_ENVELOPES=v1'
+    assert_told 'Identity', 'skip', 'MUNGE groups', /does not accept munge/
+    env_file
+    host.program('munge', 'exit 6')
+    assert_includes doctor('Identity'), 'skip  MUNGE groups: munged does not answer'
+  end
+
+  def test_own_groups
+    host.names(2001, 4000)
+    assert_told 'Identity', 'warn', 'Own groups', /has 3000 besides and lacks 4000/, /restart the web server/
+    host.names
+    assert_told 'Identity', 'warn', 'Own groups', /does not know this user/, /getent passwd 2001/
+    File.write(File.join(host.lib, 'multitenant/multitenant-names'), "#!/bin/sh\nexit 75\n")
+    assert_told 'Identity', 'warn', 'Own groups', /did not answer/, /restart sssd/
+  end
+
+  def test_groups
+    host.query(stream(job(7, name: "x|evil\e[2J'grp|#{'A' * 8}")))
+    assert_told 'Identity', 'ok', 'Groups', /with a group now/
+    host.query(stream(job(7, name: "x|stud'ents|#{'A' * 8}")))
+    assert_told 'Identity', 'warn', 'Groups', /shared with stud'ents, which is no group/, /getent group stud\\'ents/
+    refute_includes done.out, 'ok    Groups'
+    host.query(stream(job(7)))
+    env_file 'MULTITENANT_PUBLISHERS=students'
+    assert_includes doctor('Identity'), 'ok    Groups: students (MULTITENANT_PUBLISHERS) is a group.'
+    env_file 'MULTITENANT_PUBLISHERS=a,b'
+    assert_told 'Identity', 'FAIL', 'Groups', /MULTITENANT_PUBLISHERS makes no sense/, /Correct it/, alone: false
+    env_file 'MULTITENANT_PUBLISHERS=teachers'
+    assert_told 'Identity', 'FAIL', 'Groups', /teachers .*nobody may publish/, /getent group teachers/,
+                alone: false
+  end
+end
