@@ -1,9 +1,9 @@
 # frozen_string_literal: true
 
 require 'json'
-require_relative 'cluster_config'
+require_relative 'commands/cluster_config'
 require_relative 'names'
-require_relative 'slurm_jobs'
+require_relative 'commands/slurm_jobs'
 
 module MultiTenant
   # The source that asks one Slurm cluster by its commands, as OOD itself does: for a cluster behind

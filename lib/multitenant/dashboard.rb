@@ -41,7 +41,9 @@ module MultiTenant
         BatchConnect::App.singleton_class.prepend(AppCache)
       end
       hook(log, 'forms have no auto_multitenant_services') do
-        expect(SmartAttributes::AttributeFactory.singleton_class, :build, -2)
+        build = SmartAttributes::AttributeFactory.method(:build)
+        raise ArgumentError, 'build takes other arguments' unless build.arity == -2
+
         load SERVICES_ATTRIBUTE
       end
       hook(log, 'a page without sessions does not look for new cards') { Poll.set }
@@ -54,9 +56,10 @@ module MultiTenant
       log.call(:warn, "this Open OnDemand is one that we don't know (#{e.message.lines.first.to_s.strip}): #{loss}.")
     end
 
+    # @raise [StandardError] the method is not there, or needs other arguments; more may be given
     def expect(place, name, arity)
       found = place.instance_method(name).arity
-      raise ArgumentError, "#{name} takes other arguments" unless found == arity || found.negative?
+      raise ArgumentError, "#{name} takes other arguments" unless found == arity || found == -arity - 1
     end
   end
 end

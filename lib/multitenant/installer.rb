@@ -1,16 +1,16 @@
 # frozen_string_literal: true
 
-require_relative 'app_settings'
-require_relative 'dashboard_ruby'
-require_relative 'install_failure'
-require_relative 'install_options'
-require_relative 'install_plan'
-require_relative 'manifest'
-require_relative 'release'
+require_relative 'installer/app_settings'
+require_relative 'installer/dashboard_ruby'
+require_relative 'installer/install_failure'
+require_relative 'installer/install_options'
+require_relative 'installer/install_plan'
+require_relative 'installer/manifest'
+require_relative 'installer/release'
 require_relative 'settings'
-require_relative 'site_layout'
-require_relative 'site_tree'
-require_relative 'uninstall_plan'
+require_relative 'installer/site_layout'
+require_relative 'installer/site_tree'
+require_relative 'installer/uninstall_plan'
 
 module MultiTenant
   # Puts the gem, the initializer, the apps and the agent's unit where Open OnDemand finds them, and

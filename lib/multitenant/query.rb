@@ -58,7 +58,8 @@ module MultiTenant
       when :spawn
         ["#{@program} could not be started (#{result[:error]}): was libslurm there when the gem was installed? " \
          "Install libslurm-dev or slurm-devel, then #{REBUILD}.", EX_CONFIG]
-      when :timeout then ["Slurm did not answer within #{seconds} s: the query program was killed.", EX_TEMPFAIL]
+      when :timeout then ["Slurm did not answer within #{seconds.round(1)} s: the query program was killed.",
+                          EX_TEMPFAIL]
       when :too_large then ['The query program printed more than 64 MiB and was killed.', EX_DATAERR]
       else ["The query program could not be watched (#{result[:error]}).", EX_UNAVAILABLE]
       end

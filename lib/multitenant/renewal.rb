@@ -7,7 +7,7 @@ module MultiTenant
   class Renewal
     # Seconds that a page waits; with the 0.1 s for which writing may wait for another process of the
     # viewer's (ext/multitenant/store.c) no page loses more than a quarter of a second.
-    WAIT = 0.15
+    WAIT = 0.12
 
     # @param receiver [Receiver]
     # @param sources [Sources]

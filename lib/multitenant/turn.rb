@@ -42,7 +42,7 @@ module MultiTenant
     # @return [Answer]
     def call(seconds)
       answer = ask(seconds)
-      @failures = answer.error ? @failures + 1 : 0
+      @failures = answer.error || cut?(answer) ? @failures + 1 : 0
       @next = @clock.call + (pause * rand(0.8..1.0))
       answer
     end
@@ -55,10 +55,16 @@ module MultiTenant
       Answer.new(texts: [], from: 'slurm', seconds: 0.0, error: "#{e.class}: #{e.message}.", code: EX_SOFTWARE)
     end
 
+    # A stream whose last line is missing changes nothing, and is no better than none.
+    def cut?(answer)
+      answer.texts.any? { |text| !text.match?(/^\{"end":\d+\}\s*\z/n) }
+    end
+
     def pause
       return @ttl if sound?
 
-      [[@ttl, FIRST_PAUSE].max * (2**[@failures - 1, 20].min), [@ttl, LONGEST_PAUSE].max].min
+      shortest = [@ttl, FIRST_PAUSE].max
+      (shortest * (2**[@failures - 1, 20].min)).clamp(shortest, [@ttl, LONGEST_PAUSE].max)
     end
   end
 end

@@ -22,7 +22,7 @@ class TestSources < MultiTenantTest
     attr_accessor :answer
     attr_reader :asked
 
-    def initialize(text = '', error: nil, wait: 0)
+    def initialize(text = "{\"end\":0}\n", error: nil, wait: 0)
       @answer = MultiTenant::Answer.new(texts: [text], from: 'slurm', seconds: 0.1, error: error, code: error ? 69 : 0)
       @wait = wait
       @asked = 0
@@ -97,6 +97,12 @@ class TestSources < MultiTenantTest
     one = turn(Said.new.tap { |source| source.fail_with('no') }, 900)
     3.times { one.call(1) }
     assert_includes 710..900.2, pause_of(one)
+  end
+
+  def test_a_stream_without_its_end_is_no_answer
+    one = turn(Said.new(stream(whole: false)))
+    one.call(1)
+    refute_predicate one, :sound?
   end
 
   def test_hurry

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'bed'
-require 'multitenant/marked_rows'
+require 'multitenant/commands/marked_rows'
 
 # The commands say of the same jobs what the query program says.
 class TestCommands < BedTest

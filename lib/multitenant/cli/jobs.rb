@@ -34,7 +34,7 @@ module MultiTenant
       end
 
       def source
-        return site(settings) unless @options[:cluster]
+        return Sources.of(settings, clusters, log: ->(*) {}) unless @options[:cluster]
 
         Query.new(settings, slurm_conf: clusters.targets.first.conf, cluster: @options[:cluster])
       end

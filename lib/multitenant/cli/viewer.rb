@@ -35,14 +35,16 @@ module MultiTenant
         EX_OK
       end
 
-      # Slurm as this host's configuration says it.
+      # Slurm, or its snapshot, as this host's configuration says it.
       def site(settings)
-        Sources.of(settings, clusters, log: ->(*) {})
+        Sources.of(settings, clusters, gids: settings.method(:gids), log: ->(*) {})
       end
 
       # What the dashboard's processes are started with, as far as it is ours, and what is set here.
       def environment
-        @environment ||= Settings.env_file(Settings::ENV_FILE).merge(ENV.to_h)
+        @environment ||= Settings.env_file(Settings::ENV_FILE).merge(ENV.to_h).tap do |env|
+          ENV['SLURM_CONF'] = env['SLURM_CONF'] if env['SLURM_CONF'] # the query program's
+        end
       end
 
       def settings_of(env)

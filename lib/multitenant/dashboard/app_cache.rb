@@ -21,7 +21,7 @@ module MultiTenant
         end
       end
 
-      def from_token(token)
+      def from_token(token, *, **)
         AppCache.renew(token)
         super
       end

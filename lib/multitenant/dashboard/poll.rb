@@ -13,7 +13,9 @@ module MultiTenant
         def set
           return unless BatchConnect::SessionsHelper.method_defined?(:should_poll?) # before 4.1 it always asks
 
-          BatchConnect::SessionsController.before_action(only: :index) { Poll.opened if request.format&.html? }
+          BatchConnect::SessionsController.before_action(only: :index) do
+            Poll.opened if request.format&.symbol == :html
+          end
           BatchConnect::SessionsHelper.prepend(self)
         end
 
@@ -27,7 +29,7 @@ module MultiTenant
         end
       end
 
-      def should_poll?(sessions)
+      def should_poll?(*, **)
         super || Poll.on?
       end
     end

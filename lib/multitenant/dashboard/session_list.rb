@@ -5,7 +5,7 @@ module MultiTenant
     # Before OOD lists the sessions (their page, its poll, the home page's widget), the card files
     # follow what is known. For BatchConnect::Session's own class.
     module SessionList
-      def all
+      def all(*, **)
         MultiTenant.renew(cards: true)
         super
       end

@@ -21,8 +21,8 @@ module MultiTenant
 
         files = session.staged_root.children.map { |path| path.basename.to_s }
         files.include?('.multitenant') || (files == ['connection.yml'] && delivered?(session.token))
-      rescue SystemCallError
-        false
+      rescue SystemCallError # OOD's own cleaning may have taken the output directory
+        delivered?(session.token)
       end
 
       # @return [Boolean]
@@ -67,15 +67,15 @@ module MultiTenant
         attr_accessor :cards
       end
 
-      def destroy
+      def destroy(*, **)
         SharedSession.cards.own?(self) ? multitenant_dismiss : super
       end
 
-      def cancel
+      def cancel(*, **)
         SharedSession.cards.own?(self) ? multitenant_dismiss : super
       end
 
-      def update_info
+      def update_info(*, **)
         info = multitenant_info
         info ? @info = info : super
       end

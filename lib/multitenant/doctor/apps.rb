@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative '../release'
+require_relative '../installer/release'
 require_relative 'theme'
 
 module MultiTenant

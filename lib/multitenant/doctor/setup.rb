@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative '../install_plan'
+require_relative '../installer/install_plan'
 require_relative 'theme'
 
 module MultiTenant

@@ -1,9 +1,9 @@
 # frozen_string_literal: true
 
 require_relative '../clusters'
-require_relative '../dashboard_ruby'
+require_relative '../installer/dashboard_ruby'
 require_relative '../settings'
-require_relative '../site_layout'
+require_relative '../installer/site_layout'
 require_relative '../system_file'
 
 module MultiTenant

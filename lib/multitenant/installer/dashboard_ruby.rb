@@ -6,14 +6,14 @@ require 'open3'
 require 'rubygems/package'
 require 'shellwords'
 require_relative 'install_failure'
-require_relative 'version'
+require_relative '../version'
 
 module MultiTenant
   # The Ruby that runs the dashboard, with the gems that it finds: the packages' `enable` file makes
   # its environment (RPM: GEM_HOME and GEM_PATH; DEB: GEM_PATH alone); without one it is plain `ruby`.
   class DashboardRuby
     SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-    INITIALIZER = File.expand_path('../../initializer/multitenant.rb', __dir__)
+    INITIALIZER = File.expand_path('../../../initializer/multitenant.rb', __dir__)
 
     ENTER = <<~BASH
       umask 022

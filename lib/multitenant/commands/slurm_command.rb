@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 require 'shellwords'
-require_relative 'answer'
-require_relative 'clock'
+require_relative '../answer'
+require_relative '../clock'
 
 module MultiTenant
   # Slurm's commands as OOD's own adapter runs them for one cluster (ood_core, adapters/slurm.rb and

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
-require_relative 'clusters'
+require_relative '../clusters'
 require_relative 'install_failure'
-require_relative 'settings'
+require_relative '../settings'
 
 module MultiTenant
   # Where things are on an Open OnDemand host, and what its admin has set. All of it below `root`,

@@ -1,10 +1,10 @@
 # frozen_string_literal: true
 
 require 'etc'
-require_relative 'clusters'
+require_relative '../clusters'
 require_relative 'install_failure'
 require_relative 'release'
-require_relative 'settings'
+require_relative '../settings'
 
 module MultiTenant
   # What the admin said to `multitenant install`, checked, and what holds where nothing was said.

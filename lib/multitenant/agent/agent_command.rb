@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 require 'optparse'
-require_relative '../multitenant'
-require_relative 'agent'
+require_relative '../../multitenant'
+require_relative '../agent'
 
 module MultiTenant
   # The command `multitenant-agent`: settings, the directory, and what the process may do.

@@ -1,0 +1,35 @@
+# frozen_string_literal: true
+
+module SmartAttributes
+  # A field of a form.
+  class Attribute
+    attr_reader :id, :opts
+
+    def initialize(id, opts = {})
+      @id = id.to_s.downcase
+      @opts = opts.to_h.symbolize_keys
+    end
+
+    def value
+      opts[:value].to_s
+    end
+
+    def widget
+      (opts[:widget] || 'text_field').to_s
+    end
+
+    def label(fmt: nil) # rubocop:disable Lint/UnusedMethodArgument -- OOD's interface
+      (opts[:label] || id.titleize).to_s
+    end
+
+    def select_choices(hide_excludable: true) # rubocop:disable Lint/UnusedMethodArgument -- OOD's interface
+      opts.fetch(:options, []).to_a.map { |choice| choice.is_a?(Array) ? choice : [choice.to_s, choice.to_s] }
+    end
+
+    def validate!
+      raise "the choices of #{id} are incomplete" if widget == 'select' && select_choices.any?(&:nil?)
+
+      self
+    end
+  end
+end

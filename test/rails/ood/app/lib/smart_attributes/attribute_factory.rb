@@ -1,0 +1,12 @@
+# frozen_string_literal: true
+
+module SmartAttributes
+  # Makes a field of its id: by a method of that name, or a plain one.
+  class AttributeFactory
+    class << self
+      def build(id, opts = {})
+        respond_to?("build_#{id}") ? public_send("build_#{id}", opts) : Attribute.new(id, opts)
+      end
+    end
+  end
+end

@@ -1,0 +1,31 @@
+# frozen_string_literal: true
+
+require 'pathname'
+
+# What the site's admin set, from the environment.
+class ConfigurationSingleton
+  def config_root
+    Pathname.new(ENV.fetch('OOD_APP_CONFIG_ROOT', '/etc/ood/config/apps/dashboard'))
+  end
+
+  def plugins_directory
+    Pathname.new(ENV.fetch('OOD_PLUGINS_DIRECTORY', '/etc/ood/config/plugins'))
+  end
+
+  # OOD's own is always /var/www/ood/apps/sys.
+  def sys_apps
+    Pathname.new(ENV.fetch('OOD_SYS_APPS', '/var/www/ood/apps/sys'))
+  end
+
+  def dataroot
+    Pathname.new(ENV['OOD_DATAROOT'] || File.join(Dir.home, ENV.fetch('OOD_PORTAL', 'ondemand'), 'data/sys/dashboard'))
+  end
+
+  def per_cluster_dataroot?
+    ENV['OOD_PER_CLUSTER_DATAROOT'] == 'true'
+  end
+
+  def card_days
+    ENV.fetch('OOD_BC_CARD_TIME', 7).to_i
+  end
+end

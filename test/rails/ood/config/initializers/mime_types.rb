@@ -1,0 +1,3 @@
+# frozen_string_literal: true
+
+Mime::Type.register 'text/vnd.turbo-stream.html', :turbo_stream

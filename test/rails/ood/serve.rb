@@ -1,0 +1,29 @@
+# frozen_string_literal: true
+
+# Starts the dashboard as `ruby serve.rb` and answers what is asked on descriptor 3, on descriptor 4:
+# a line of JSON each. {"get": PATH, "headers": {…}} is a request, {"ruby": TEXT} is evaluated.
+$stdout.sync = true
+questions = IO.for_fd(3)
+answers = IO.for_fd(4).tap { |io| io.sync = true }
+[questions, answers].each { |io| io.close_on_exec = true }
+clock = -> { Process.clock_gettime(Process::CLOCK_MONOTONIC) }
+
+start = clock.call
+require_relative 'config/environment'
+require 'action_dispatch/testing/integration'
+ApplicationController.allow_forgery_protection = false
+browser = ActionDispatch::Integration::Session.new(Rails.application)
+answers.puts JSON.generate(seconds: clock.call - start)
+
+while (line = questions.gets)
+  question = JSON.parse(line)
+  start = clock.call
+  answer =
+    if question['ruby']
+      { value: eval(question['ruby'], TOPLEVEL_BINDING) } # rubocop:disable Security/Eval -- the test's own
+    else
+      status = browser.process(question['method'], question['path'], headers: question['headers'])
+      { status: status, body: browser.response.body, flash: browser.request.flash.to_h }
+    end
+  answers.puts JSON.generate(answer.merge(seconds: clock.call - start))
+end

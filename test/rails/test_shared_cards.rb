@@ -1,0 +1,119 @@
+# frozen_string_literal: true
+
+require_relative 'rails_test'
+
+# A card that is not the viewer's own: its job is not his to end, and its state is known.
+class TestSharedCards < RailsTest
+  DELIVERY = "sys/#{Site::DELIVERY}".freeze
+
+  def setup
+    super
+    [7, 8].each { |id| @slurm.run(id) }
+    slurm_says(fresh(job(7), job(8)))
+  end
+
+  # scancel would succeed: the viewer might be an operator.
+  def test_delete_and_cancel_send_the_card_away_and_leave_the_job
+    start
+    assert_equal 2, @dashboard.sessions.cards.size
+    page = @dashboard.delete(uuid(7))
+    assert_equal [302, 'done'], [page.status, page.flash['notice']]
+    assert_equal [uuid(8)], @dashboard.sessions.cards.keys
+    assert_equal 204, @dashboard.cancel(uuid(8), accept: 'application/json').status
+    assert_empty @dashboard.sessions.cards
+    assert_equal [true, true, []], [@slurm.runs?(7), @slurm.runs?(8), @slurm.calls]
+  end
+
+  def test_a_dismissal_outlives_the_dashboard_until_it_is_taken_back
+    start
+    @dashboard.delete(uuid(7))
+    start
+    assert_equal [uuid(8)], @dashboard.sessions.cards.keys
+    done = @viewer.multitenant('cards', '--restore', uuid(7))
+    assert_equal 0, done.code, done.err
+    ttl_passes
+    assert_equal [uuid(7), uuid(8)], @dashboard.sessions.cards.keys.sort
+  end
+
+  def test_delete_and_cancel_of_the_viewers_own_session_end_its_job
+    [901, 902].each { |id| @slurm.run(id) }
+    @viewer.own_session(uuid(901), job_id: '901')
+    @viewer.own_session(uuid(902), job_id: '902', token: DELIVERY)
+    @viewer.write(@viewer.output(uuid(902), 'script.sh'))
+    start
+    assert_equal 4, @dashboard.sessions.cards.size
+    @slurm.calls
+    @dashboard.delete(uuid(901))
+    @dashboard.cancel(uuid(902))
+    assert_equal ['scancel 901', 'scancel 902'], @slurm.calls.grep(/scancel/)
+    assert_equal [uuid(7), uuid(8), uuid(902)], @dashboard.sessions.cards.keys.sort
+    assert_equal [false, false], [@slurm.runs?(901), @slurm.runs?(902)]
+  end
+
+  # Without a directory that we can write, it is still not his job.
+  def test_what_can_not_be_dismissed_is_not_ended_either
+    start
+    path = @viewer.path('multitenant.dismissed')
+    @viewer.do { Dir.mkdir(path) }
+    page = @dashboard.delete(uuid(7), accept: 'application/json')
+    assert_equal 422, page.status
+    assert_match(/could not be dismissed/, page.body)
+    assert_match(/can't be dismissed/, @dashboard.log.last)
+    assert_equal [[], 2], [@slurm.calls, @dashboard.sessions.cards.size]
+  end
+
+  # OOD's own clean-up of old directories takes the mark away, and so may the viewer. The next look puts it back.
+  def test_the_job_of_a_card_whose_directory_is_gone_is_not_ended
+    start
+    FileUtils.remove_entry(@viewer.output(uuid(7)))
+    @dashboard.delete(uuid(7))
+    ttl_passes
+    assert_equal [uuid(7), uuid(8)], @dashboard.sessions.cards.keys.sort
+    @dashboard.delete(uuid(7))
+    assert_equal [uuid(8)], @dashboard.sessions.cards.keys
+    assert_equal [true, []], [@slurm.runs?(7), @slurm.calls.grep(/scancel/)]
+  end
+
+  def test_nor_is_it_where_slurm_has_not_told_us_of_it
+    start
+    slurm_does('exit 69')
+    start
+    FileUtils.remove_entry(@viewer.output(uuid(7)))
+    @dashboard.delete(uuid(7))
+    @dashboard.cancel(uuid(7))
+    assert_equal [true, []], [@slurm.runs?(7), @slurm.calls.grep(/scancel/)]
+  end
+
+  # ---- the status ----
+
+  def test_the_status_of_shared_cards_is_not_asked_of_slurm
+    @viewer.own_session(uuid(901), job_id: '901')
+    @slurm.run(901)
+    start
+    statuses = { uuid(7) => 'Running', uuid(8) => 'Running', uuid(901) => 'Running' }
+    [@dashboard.sessions, @dashboard.poll, @dashboard.home].each do |page|
+      assert_equal statuses, page.cards.transform_values(&:first)
+    end
+    assert_equal ['squeue 901'], @slurm.calls.uniq
+  end
+
+  def test_ood_asks_again_where_the_records_are_too_old
+    slurm_says(stream(job(7), generated: Time.now.to_i - 301))
+    start
+    assert_equal 'Running', @dashboard.sessions.cards[uuid(7)][0]
+    assert_includes @slurm.calls, 'squeue 7'
+  end
+
+  # The job has ended and the records stopped coming: OOD itself finds out.
+  def test_the_status_where_slurm_does_not_answer_us_any_more
+    start
+    slurm_does('exit 69')
+    @dashboard.ruby('MultiTenant.instance_variable_get(:@receiver).instance_eval { @answered = { "hpc" => 1 } }')
+    FileUtils.rm_f(File.join(@slurm.bin, 'job-7'))
+    assert_equal %w[Completed Running], @dashboard.sessions.cards.values_at(uuid(7), uuid(8)).map(&:first)
+    slurm_does('cat "$dir/records$cluster"')
+    slurm_says(fresh(job(7), job(8)))
+    recovered
+    assert_equal %w[Running Running], @dashboard.sessions.cards.values.map(&:first)
+  end
+end
