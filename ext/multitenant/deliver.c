@@ -283,7 +283,9 @@ enum mt_status mt_deliver_dismiss(struct mt_specs *specs, const struct mt_settin
 
 static bool is_of_card(const struct mt_dismissal *dismissal, const void *id)
 {
-    return strcmp(dismissal->card_id, id) == 0;
+    char job_id[16];
+    (void)snprintf(job_id, sizeof job_id, "%lu", (unsigned long)dismissal->job_id);
+    return strcmp(dismissal->card_id, id) == 0 || strcmp(job_id, id) == 0;
 }
 
 enum mt_status mt_deliver_restore(const struct mt_settings *settings, const char *id, bool *found,

@@ -61,7 +61,8 @@ MT_NODISCARD MT_NONNULL(2, 3, 4, 5) enum mt_status
     mt_deliver_dismiss(struct mt_specs *specs, const struct mt_settings *settings, const char *id,
                        bool *found, mt_event_fn *tell, void *arg);
 
-/* Takes such a note back. *found: there was one. Statuses as above. */
+/* Takes such a note back, by the card's id or the job's. *found: there was one. Statuses as above.
+ */
 MT_NODISCARD MT_NONNULL(1, 2, 3, 4) enum mt_status
     mt_deliver_restore(const struct mt_settings *settings, const char *id, bool *found,
                        mt_event_fn *tell, void *arg);

@@ -661,7 +661,7 @@ static VALUE core_dismiss(VALUE self, VALUE id)
 }
 
 /*
- * Takes a dismissal back.
+ * Takes a dismissal back, by the card's id or the job's.
  * @return [Boolean] false: no card of this id was dismissed
  */
 static VALUE core_restore(VALUE self, VALUE id)

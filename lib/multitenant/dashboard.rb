@@ -3,6 +3,7 @@
 require_relative 'dashboard/app_cache'
 require_relative 'dashboard/poll'
 require_relative 'dashboard/session_list'
+require_relative 'dashboard/shared_cards'
 require_relative 'dashboard/shared_session'
 
 module MultiTenant

@@ -255,7 +255,12 @@ module MultiTenant
       say_agent(release) if @options.agent?
       lines = env_lines(release)
       @out.puts "Add to #{Settings::ENV_FILE}: #{lines.join(' and ')}." if lines.any?
-      @out.puts "Then run `#{(@gem_dir && @ruby.executable(@gem_dir, 'multitenant')) || 'multitenant'} doctor`."
+      @out.puts "Then run #{@ruby.command(command_of_the_gem, 'doctor')}."
+    end
+
+    # A shell of an admin's may know neither the command nor the Ruby that it is of.
+    def command_of_the_gem
+      (@gem_dir && @ruby.executable(@gem_dir, 'multitenant')) || 'multitenant'
     end
 
     def env_lines(release)
@@ -280,8 +285,9 @@ module MultiTenant
     end
 
     def say_how_the_rest_goes
-      @out.puts 'Cards in homes hold secrets. They go with `multitenant cards --remove-all`, run by each user, and ' \
-                'that must be done before the gem goes.',
+      cards = @ruby.command(command_of_the_gem, 'cards', '--remove-all')
+      @out.puts "Cards in homes hold secrets. They go with #{cards}, run by each user, and that must be done before " \
+                'the gem goes.',
                 "Then the gem goes with #{@ruby.command('gem', 'uninstall', 'ood_multitenant')}.",
                 "Take the MULTITENANT_ lines out of #{Settings::ENV_FILE}."
     end

@@ -105,6 +105,10 @@ remove_user() { ! known passwd "$1" || userdel "$1" 2>/dev/null; }
 # userdel refuses while a user runs anything. That is not ours to end, so the rest stays written down.
 remove_accounts() {
   local kind name group
+  if [[ -s $DIR/made ]] && pgrep -x slurmctld >/dev/null; then
+    say 'another test bed runs: the accounts stay'
+    return
+  fi
   while [[ -s $DIR/made ]]; do
     read -r kind name group < <(tail -n 1 "$DIR/made")
     case $kind in

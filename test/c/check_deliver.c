@@ -1530,6 +1530,10 @@ START_TEST(test_a_card_is_brought_back)
     ck_assert(!bring_back(SESSION));
     ck_assert(send_away(SESSION));
     ck_assert(!bring_back(OTHER_SESSION));
+    ck_assert(!bring_back("471"));
+    ck_assert(bring_back("4711"));
+    deliver_job(&sample);
+    ck_assert(send_away(SESSION));
     ck_assert(bring_back(SESSION));
     ck_assert(!is_dismissed(4711));
     ck_assert(!exists(at("batch_connect/multitenant.dismissed")));

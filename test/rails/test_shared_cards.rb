@@ -86,6 +86,20 @@ class TestSharedCards < RailsTest
 
   # ---- the status ----
 
+  # OOD would wait ten seconds for each card at each poll.
+  def test_where_slurm_hangs_it_is_not_asked_either
+    start
+    slurm_does('exit 75')
+    start
+    @slurm.calls
+    page = @dashboard.sessions
+    assert_equal [200, %w[Undetermined]], [page.status, page.cards.values.map(&:first).uniq]
+    assert_empty @slurm.calls
+    slurm_does('cat "$dir/records$cluster"')
+    @dashboard.ruby('MultiTenant.refresh; nil')
+    assert_equal %w[Running], @dashboard.sessions.cards.values.map(&:first).uniq
+  end
+
   def test_the_status_of_shared_cards_is_not_asked_of_slurm
     @viewer.own_session(uuid(901), job_id: '901')
     @slurm.run(901)

@@ -20,7 +20,7 @@ module MultiTenant
       def options(parser)
         records_options(parser)
         parser.on('--dry-run', 'change nothing, only tell') { @options[:dry_run] = true }
-        parser.on('--restore ID', 'bring a dismissed card back') { |v| @options[:restore] = v }
+        parser.on('--restore ID', 'bring a dismissed card back, by its id or its job\'s') { |v| @options[:restore] = v }
         parser.on('--remove-all', 'remove every card of ours') { @options[:remove_all] = true }
       end
 

@@ -123,7 +123,8 @@ module MultiTenant
       def run(name, *args, seconds: PATIENCE, input: nil)
         path = program(name) or return
 
-        variables = environment.slice(*VARIABLES).map { |key, value| "#{key}=#{value}" }
+        conf = { 'SLURM_CONF' => clusters.targets.first.conf }.compact # as OOD's own commands have it
+        variables = environment.slice(*VARIABLES).merge(conf).map { |key, value| "#{key}=#{value}" }
         result = Core.run([path, *args], [*variables, 'LC_ALL=C'], seconds, input)
         texts = result.slice(:out, :err).transform_values { |text| PlainText.utf8(text.to_s) }
         Ran.new(exit: result[:exit], **texts, why: why(name, result, seconds))
