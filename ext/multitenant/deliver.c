@@ -6,6 +6,7 @@
 #include "fate.h"
 #include "inventory.h"
 #include "mt_limits.h"
+#include "policy.h"
 #include "store.h"
 
 #include <errno.h>
@@ -123,6 +124,7 @@ static enum mt_status take_inventory(struct delivery *d, mt_trouble_fn *trouble)
     return mt_inventory_take(d->root, d->db, d->settings, &d->found, trouble, d);
 }
 
+/* Of what is elsewhere the next delivery tells, or the last one did. */
 static void told_before(const char *path, enum mt_status status, void *arg)
 {
     (void)path;
@@ -253,7 +255,9 @@ static void dismiss_share(struct mt_specs *specs, const struct mt_mark *mark)
 static enum mt_status dismiss(struct delivery *d, const struct mt_found *found, bool *done)
 {
     enum mt_status status = MT_OK;
-    if (found->owner == MT_FOREIGN || (found->owner == MT_LEGACY && !found->has_db))
+    bool legacy = found->owner == MT_LEGACY && found->has_db &&
+                  mt_policy_allows_delivery(found->token, d->settings);
+    if (found->owner != MT_OURS && !legacy)
         return MT_OK;
     if (found->owner == MT_OURS) {
         if ((status = note_dismissal(d, found)) != MT_OK)
@@ -268,11 +272,16 @@ static enum mt_status dismiss(struct delivery *d, const struct mt_found *found, 
 enum mt_status mt_deliver_dismiss(struct mt_specs *specs, const struct mt_settings *settings,
                                   const char *id, bool *found, mt_event_fn *event, void *arg)
 {
+    /* A mark is enough: the site may have changed since which tokens a message may name. */
+    static const char *const every[] = {"sys/*"};
+    struct mt_settings wide = *settings;
     struct delivery d = {specs, settings, false, event, arg, DELIVERY_INIT};
+    wide.deliveries = every;
+    wide.n_deliveries = 1;
     *found = false;
     enum mt_status status = open_dirs(&d, false);
     if (status == MT_OK && d.root >= 0 && (status = lock(&d)) == MT_OK)
-        status = take_inventory(&d, tell_failure);
+        status = mt_inventory_take(d.root, d.db, &wide, &d.found, told_before, &d);
     for (size_t i = 0; i < d.found.count && status == MT_OK; i++) {
         if (strcmp(d.found.items[i].id, id) == 0)
             status = dismiss(&d, &d.found.items[i], found);

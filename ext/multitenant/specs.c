@@ -115,12 +115,31 @@ static enum mt_status add_stream(struct mt_specs *specs, const struct mt_stream 
     return status;
 }
 
-/* What was listed of clusters that did not answer this time stays. */
-static enum mt_status keep_others(struct mt_specs *specs, const struct mt_specs *last)
+static bool is_among(const struct mt_share *shares, size_t count, const struct mt_record *record)
 {
+    for (size_t i = 0; i < count; i++) {
+        if (shares[i].record.job_id == record->job_id &&
+            strcmp(shares[i].record.cluster, record->cluster) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * What was listed of clusters that did not answer this time stays; and, of those whose answer is
+ * not all that runs, what others run.
+ */
+static enum mt_status keep_others(struct mt_specs *specs, const struct mt_specs *last,
+                                  const struct mt_settings *settings)
+{
+    const size_t answered = specs->count;
     for (size_t i = 0; i < last->count; i++) {
         const struct mt_share *old = &last->shares[i];
-        if (!old->listed || mt_coverage_has(&specs->coverage, old->record.cluster))
+        bool seen = mt_coverage_has(&specs->coverage, old->record.cluster) &&
+                    (old->record.uid == settings->uid ||
+                     mt_coverage_is_all(&specs->coverage, old->record.cluster, old->wckeys) ||
+                     is_among(specs->shares, answered, &old->record));
+        if (!old->listed || seen)
             continue;
         struct mt_share *share = &specs->shares[specs->count++];
         *share = *old;
@@ -166,7 +185,7 @@ static enum mt_status collect(struct mt_specs *specs, const struct mt_specs *las
             status = add_stream(specs, &streams->items[i], settings);
     }
     if (status == MT_OK && last)
-        status = keep_others(specs, last);
+        status = keep_others(specs, last, settings);
     if (status != MT_OK)
         return status;
     qsort(specs->shares, specs->count, sizeof *specs->shares, by_age);

@@ -48,7 +48,8 @@ struct mt_specs {
 
 /*
  * The next look. Complete streams replace what the last look had of their clusters; of other
- * clusters, what was listed stays as it was. An incomplete stream changes nothing.
+ * clusters, what was listed stays as it was, and so do the shares of others where PrivateData hides
+ * them this time. An incomplete stream changes nothing.
  *
  * At most MT_SHARES_PER_PUBLISHER shares of one publisher and MT_SHARES_PER_VIEWER in all count,
  * the oldest win (too_many). Of shares that name one session id, the oldest of each publisher may

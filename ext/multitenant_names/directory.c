@@ -70,7 +70,8 @@ out:
     return answer;
 }
 
-enum mt_tri mt_group_find(struct mt_group *group, const char *name)
+/* By name, or by number where that is NULL. */
+static enum mt_tri find_group(struct mt_group *group, const char *name, gid_t gid)
 {
     char *buffer = NULL;
     size_t size = 0;
@@ -81,7 +82,8 @@ enum mt_tri mt_group_find(struct mt_group *group, const char *name)
     while (error == ERANGE) {
         if (!grow(&buffer, &size))
             return MT_TRI_UNKNOWN;
-        error = getgrnam_r(name, &group->entry, buffer, size, &found);
+        error = name ? getgrnam_r(name, &group->entry, buffer, size, &found)
+                     : getgrgid_r(gid, &group->entry, buffer, size, &found);
     }
     if (error == 0 && found) {
         group->buffer = buffer;
@@ -90,6 +92,16 @@ enum mt_tri mt_group_find(struct mt_group *group, const char *name)
     free(buffer);
     *group = (struct mt_group){0};
     return error == 0 ? MT_TRI_NO : MT_TRI_UNKNOWN;
+}
+
+enum mt_tri mt_group_find(struct mt_group *group, const char *name)
+{
+    return find_group(group, name, 0);
+}
+
+enum mt_tri mt_group_find_gid(struct mt_group *group, gid_t gid)
+{
+    return find_group(group, NULL, gid);
 }
 
 bool mt_user_in_group(const struct mt_user *user, const struct mt_group *group)

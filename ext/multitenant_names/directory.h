@@ -35,8 +35,9 @@ struct mt_group {
  */
 MT_NODISCARD MT_NONNULL_ALL enum mt_tri mt_user_find(struct mt_user *user, uid_t uid);
 
-/* The same for a group by name. */
+/* The same for a group by name, and by number. */
 MT_NODISCARD MT_NONNULL_ALL enum mt_tri mt_group_find(struct mt_group *group, const char *name);
+MT_NODISCARD MT_NONNULL_ALL enum mt_tri mt_group_find_gid(struct mt_group *group, gid_t gid);
 
 /*
  * Is the user a member, by his own list of groups or by the group's list of members? Either list

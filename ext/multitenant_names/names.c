@@ -6,6 +6,7 @@
 #include "input.h"
 #include "line.h"
 #include "members.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -99,24 +100,6 @@ static bool read_options(struct options *options, int argc, char **argv)
     return optind == argc && *publishers && strlen(publishers) <= MT_NAME_MAX;
 }
 
-/* The user's groups; null: could not be learned; []: there is no such user. */
-static json_t *viewer_line(uid_t uid, const struct mt_member_answer *answer)
-{
-    json_t *gids = answer->user_known == MT_TRI_UNKNOWN ? json_null() : json_array();
-    for (size_t i = 0; gids && i < answer->gid_count; i++) {
-        if (json_array_append_new(gids, json_integer(answer->gids[i])) != 0) {
-            json_decref(gids);
-            gids = NULL;
-        }
-    }
-    json_t *viewer = json_object();
-    mt_line_add(&viewer, "uid", json_integer(uid));
-    mt_line_add(&viewer, "gids", gids);
-    json_t *line = json_object();
-    mt_line_add(&line, "viewer", viewer);
-    return line;
-}
-
 static json_t *answer_line(uid_t uid, const struct mt_member_answer *answer, bool with_allowed)
 {
     json_t *line = json_object();
@@ -138,15 +121,19 @@ static int write_all(struct mt_members *members, const struct input *input,
     struct mt_member_answer answer;
     size_t first = options->viewer;
     int status = 0;
+    json_t *viewer = NULL;
+    if (options->viewer) {
+        mt_members_answer(members, 0, &answer);
+        viewer = mt_viewer_line(getuid(), &answer);
+    }
     late = "multitenant-names: standard output was not read in time\n";
     *done = true;
     for (size_t i = 0; i < first + input->count && status == 0; i++) {
         uid_t uid = i < first ? getuid() : input->questions[i - first].uid;
         mt_members_answer(members, i, &answer);
         *done &= answer.done;
-        status = mt_line_write(stdout,
-                               i < first ? viewer_line(uid, &answer)
-                                         : answer_line(uid, &answer, options->publishers != NULL));
+        status = mt_line_write(
+            stdout, i < first ? viewer : answer_line(uid, &answer, options->publishers != NULL));
     }
     json_t *end = json_object();
     mt_line_add(&end, "end", json_integer((json_int_t)input->count));

@@ -14,7 +14,7 @@ module MultiTenant
   # file for each group, which only that group can read. doc/formats.md has the files.
   class Agent
     # Seconds: the longest pause after failures, the shortest between two rounds, and the longest
-    # that a source may take.
+    # that a source may take (half of an interval, where that is less: what is fresh must not wait).
     PAUSE_MAX = 300
     PAUSE_MIN = 1
     PATIENCE = 60
@@ -67,16 +67,17 @@ module MultiTenant
     def run
       %w[TERM INT].each { |signal| trap(signal) { stop } }
       loop do
-        start = now
+        start = MultiTenant.clock
         round
-        interruptible { sleep [pause - (now - start), PAUSE_MIN].max }
+        round if more?
+        interruptible { sleep [pause - (MultiTenant.clock - start), PAUSE_MIN].max }
       end
     end
 
     # Asks once and writes what there is.
     # @return [Boolean] false: a failure
     def round
-      answer = interruptible { @source.call([@interval, PATIENCE].min) }
+      answer = interruptible { @source.call([@interval / 2, PATIENCE].min) }
       return @early = true if answer.texts.empty? && answer.error.nil? # the source says that it is too early
 
       @early = false
@@ -98,6 +99,11 @@ module MultiTenant
     end
 
     private
+
+    # Sources that failed before are asked after what the others said is written.
+    def more?
+      @source.respond_to?(:due?) && @source.due?
+    end
 
     # A part of the snapshot: the header of a cluster, and its records by group.
     Part = Struct.new(:stream, :files)
@@ -204,10 +210,6 @@ module MultiTenant
       yield
     ensure
       @interruptible = false
-    end
-
-    def now
-      Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

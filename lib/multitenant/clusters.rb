@@ -88,7 +88,7 @@ module MultiTenant
     # @param name [String] Slurm's name
     # @return [void]
     def learn(target, name)
-      @mutex.synchronize { @conf_names[target.conf] = name unless target.cluster }
+      @mutex.synchronize { @conf_names[place_of(target)] = name unless target.cluster }
     end
 
     # @param names [Array<String>] Slurm's names of clusters
@@ -116,9 +116,9 @@ module MultiTenant
       open, closed = @clusters.partition { |cluster| !cluster.closed }
       all = open + closed
       silent = all.reject(&:cluster)
-      unknown = silent.reject { |cluster| conf_name(cluster.conf) }
+      unknown = silent.reject { |cluster| conf_name(cluster) }
       all.find { |cluster| same?(cluster.cluster, name) } ||
-        silent.find { |cluster| same?(conf_name(cluster.conf), name) } ||
+        silent.find { |cluster| same?(conf_name(cluster), name) } ||
         unknown.find { |cluster| same?(cluster.id, name) } ||
         (unknown.first if silent.one?)
     end
@@ -128,15 +128,22 @@ module MultiTenant
       name&.casecmp?(slurm)
     end
 
-    # @return [String, nil] the ClusterName of a slurm.conf; of the host's own, as it was learned
-    def conf_name(path)
-      @conf_names.fetch(path) do
-        return unless path
+    # Where commands go by this configuration: two hosts may have a slurm.conf of one path.
+    def place_of(cluster)
+      [cluster.conf, cluster.job.to_h['submit_host']]
+    end
 
-        @conf_names[path] = File.binread(path)[/^\s*ClusterName\s*=\s*(\S+)/i, 1]
+    # @return [String, nil] the ClusterName of a slurm.conf; where that is not this host's, or has no
+    #   path, as it was learned
+    def conf_name(cluster)
+      path, host = place = place_of(cluster)
+      @conf_names.fetch(place) do
+        return if path.nil? || host
+
+        @conf_names[place] = File.binread(path)[/^\s*ClusterName\s*=\s*(\S+)/i, 1]
       end
     rescue SystemCallError
-      @conf_names[path] = nil
+      @conf_names[place] = nil
     end
   end
 end

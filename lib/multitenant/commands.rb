@@ -38,8 +38,10 @@ module MultiTenant
       start = MultiTenant.clock
       header = { 'multitenant' => 1, 'generated' => Time.now.to_i }
       slurms = start + (seconds * SLURMS_SHARE)
-      header.update('cluster' => @config.name(slurms), 'wckeys' => @settings.wckeys, 'sees' => @config.sees(slurms))
+      @config.name(slurms)
       jobs = without_surplus_names(@jobs.call(slurms))
+      note_missing(jobs)
+      header.update('cluster' => @config.name(slurms), 'wckeys' => @settings.wckeys, 'sees' => @config.sees(slurms))
       answers, error = look_up(jobs, start + seconds - MultiTenant.clock)
       text = stream(header, jobs, answers)
       raise SlurmCommand::Failure.new('The records are more than 64 MiB.', EX_DATAERR) if text.bytesize > LIMIT
@@ -53,6 +55,13 @@ module MultiTenant
 
     def answer(start, texts, error, code)
       Answer.new(texts: texts, from: 'sacct and squeue', seconds: MultiTenant.clock - start, error: error, code: code)
+    end
+
+    # A job that is no longer shown has ended, or is hidden since Slurm's configuration changed.
+    def note_missing(jobs)
+      ids = jobs.map(&:job_id)
+      @config.forget if (@ids.to_a - ids).any?
+      @ids = ids
     end
 
     # A job without a name is no share to anybody. The oldest shares keep theirs.

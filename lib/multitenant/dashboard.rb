@@ -34,7 +34,7 @@ module MultiTenant
         BatchConnect::Session.singleton_class.prepend(SessionList)
       end
       hook(log, 'a shared card can\'t be dismissed, and its status is asked of Slurm') do
-        %i[destroy cancel update_info].each { |name| expect(BatchConnect::Session, name, 0) }
+        %i[destroy cancel update_info old? update_cache_completed!].each { |name| expect(BatchConnect::Session, name, 0) }
         BatchConnect::Session.prepend(SharedSession)
       end
       hook(log, 'forms may be out of date for as long as the dashboard keeps them') do

@@ -10,6 +10,9 @@ module MultiTenant
     # Refusals that one refresh logs.
     LOGGED = 20
 
+    # Seconds after which card files are looked at although nothing has changed: somebody else may have.
+    SWEEP = 300
+
     # @return [Hash] MultiTenant.specs; frozen
     attr_reader :specs
     # @return [Hash] see {MultiTenant.report}; frozen
@@ -70,12 +73,22 @@ module MultiTenant
     # Makes the card files follow the last look, once.
     # @return [void]
     def deliver(dry_run: false)
-      return unless @undelivered && @cards
+      @using_core.synchronize { write_cards(dry_run) }
+    rescue StandardError, NoMemoryError => e
+      fail_with("#{e.class}: #{e.message}", nil, EX_SOFTWARE)
+    end
 
-      @undelivered = false
-      events = @using_core.synchronize { @core.deliver(dry_run).tap { publish } }
-      log_failures(events)
-      @report = report.merge('cards' => events).freeze
+    # The same for a page: it does not wait where an answer is being judged, and looks at no file where
+    # what is shown has not changed since the last time.
+    # @return [void]
+    def deliver_changes
+      return unless @undelivered && @using_core.try_lock
+
+      begin
+        write_cards(false) unless unchanged?
+      ensure
+        @using_core.unlock
+      end
     rescue StandardError, NoMemoryError => e
       fail_with("#{e.class}: #{e.message}", nil, EX_SOFTWARE)
     end
@@ -84,7 +97,7 @@ module MultiTenant
     attr_reader :shares
 
     # @param cluster [String] Slurm's name
-    # @return [Integer] epoch of its last complete answer; 0: none
+    # @return [Integer] epoch of its last complete answer of all jobs; 0: none
     def answered(cluster)
       @answered.fetch(cluster, 0)
     end
@@ -97,9 +110,9 @@ module MultiTenant
     # Sends a card away until its job ends, and removes its files.
     # @return [Boolean] see {Core#dismiss}; false also where the list can't be written
     def dismiss(id)
-      @using_core.synchronize do
-        @core.dismiss(id).tap { publish }
-      end
+      done = @using_core.synchronize { @core.dismiss(id).tap { publish } }
+      @log.call(:warn, "card #{id} can't be dismissed: it is not found.") unless done
+      done
     rescue StandardError => e
       @log.call(:warn, "card #{id} can't be dismissed: #{e.message}")
       false
@@ -134,7 +147,7 @@ module MultiTenant
       return fail_with(error, answer, code) if streams.none? { |stream| stream[:complete] }
 
       log_refusals
-      @log.call(:warn, "#{error} What is of that cluster stays as it was.") if error
+      warn_of(error && "#{error} What is of that cluster stays as it was.")
       @report = describe(answer, streams, error, code)
     end
 
@@ -151,11 +164,30 @@ module MultiTenant
         @core.gids = gids if gids
         told = @core.decide(texts) { |names| @clusters.pairs(names) }
         whole = told[0].select { |stream| stream[:complete] }
-        @answered = @answered.merge(whole.to_h { |stream| [stream[:cluster], stream[:generated]] }).freeze
+        all = whole.select { |stream| stream[:sees] == 'all' }
+        @answered = @answered.merge(all.to_h { |stream| [stream[:cluster], stream[:generated]] }).freeze
+        @shown = whole.map { |stream| stream.slice(:cluster, :sees) }
         @undelivered = true if whole.any?
         publish if whole.any?
         told
       end
+    end
+
+    def unchanged?
+      @delivered == [@specs, @shares, @shown] && MultiTenant.clock - @swept < SWEEP
+    end
+
+    def write_cards(dry_run)
+      return unless @undelivered && @cards
+
+      @undelivered = false
+      events = @core.deliver(dry_run)
+      publish
+      log_failures(events)
+      @report = report.merge('cards' => events).freeze
+      whole = !dry_run && events.none? { |deed,| deed == :failed }
+      @delivered = whole ? [@specs, @shares, @shown] : nil
+      @swept = MultiTenant.clock
     end
 
     # What the core has is what is shown. (Writing a card may change its id.)
@@ -180,7 +212,7 @@ module MultiTenant
 
     def fail_with(error, answer, code = EX_DATAERR)
       error = error.gsub(/\s+/, ' ').sub(/(?<![.?!])\z/, '.')
-      @log.call(:warn, "#{error} Specs and cards stay as they were.")
+      warn_of("#{error} Specs and cards stay as they were.")
       @report = report.merge('error' => error, 'code' => code, 'failed_at' => Time.now.to_i,
                              'from' => answer&.from || report['from'],
                              'seconds' => answer&.seconds || report['seconds']).freeze
@@ -199,6 +231,13 @@ module MultiTenant
 
     def states(streams)
       streams.to_h { |stream| [stream[:cluster], stream[:complete] ? stream[:sees] : 'incomplete'] }
+    end
+
+    # Once for each time that it begins.
+    def warn_of(sentence)
+      said = sentence&.gsub(/\d+/, '')
+      @log.call(:warn, sentence) if sentence && said != @warned
+      @warned = said
     end
 
     # One line for each job whose refusal is new, but no more than an admin would read.

@@ -23,7 +23,7 @@ module MultiTenant
     # @return [void]
     def call(cards: false)
       started&.join(WAIT)
-      @receiver.deliver if cards
+      @receiver.deliver_changes if cards
     rescue StandardError => e # no thread could be started, say
       @log.call(:warn, "nothing was renewed: #{e.class}: #{e.message}")
     end

@@ -2,6 +2,7 @@
 
 require 'json'
 require_relative 'answer'
+require_relative 'clock'
 require_relative 'stream'
 require_relative 'system_file'
 
@@ -61,11 +62,13 @@ module MultiTenant
     # @param seconds [Float] the deadline of the other source; nothing is waited for here
     # @return [Answer]
     def call(seconds)
-      start = now
+      start = MultiTenant.clock
       text = read
-      return @else_ask.call([seconds - (now - start), SECONDS_MIN].max) unless text
+      spent = MultiTenant.clock - start
+      return @else_ask.call([seconds - spent, SECONDS_MIN].max) unless text || @torn
 
-      Answer.new(texts: [text], from: 'snapshot', seconds: now - start, error: @why, code: @why ? EX_TEMPFAIL : EX_OK)
+      # Files of two rounds are of this moment: the next call reads them whole, and nobody else is asked.
+      Answer.new(texts: [text].compact, from: 'snapshot', seconds: spent, error: @why, code: @why ? EX_TEMPFAIL : EX_OK)
     end
 
     private
@@ -74,11 +77,13 @@ module MultiTenant
     def read
       tries = tries.to_i + 1
       @why = nil
+      @torn = false
       check_directory
       assemble(*read_state)
     rescue Unusable => e
       @why = e.message
-      return unless e.is_a?(Torn) && tries < TRIES
+      @torn = e.is_a?(Torn)
+      return unless @torn && tries < TRIES
 
       sleep PAUSE
       retry
@@ -188,12 +193,9 @@ module MultiTenant
       end
     rescue SystemCallError => e
       # `state` is always there; a group's file may just have gone with its last share.
-      raise gid ? Torn : Unusable, "#{@directory}/#{name} can't be read (#{e.message.split(' @ ').first}): " \
-                                   'does multitenant-agent run?'
-    end
-
-    def now
-      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      gone = gid && e.is_a?(Errno::ENOENT)
+      raise (gone ? Torn : Unusable),
+            "#{@directory}/#{name} can't be read (#{e.message.split(' @ ').first}): does multitenant-agent run?"
     end
   end
 end

@@ -7,8 +7,8 @@ require_relative 'snapshot'
 require_relative 'turn'
 
 module MultiTenant
-  # All sources of a host as one: those whose turn it is are asked at the same time, so that a cluster
-  # that does not answer costs the others nothing.
+  # All sources of a host as one: those whose turn it is are asked at the same time. One that failed
+  # last time is asked in a call of its own, so that a cluster that hangs costs the others nothing.
   class Sources
     # Seconds that the answer of a source over ssh lives at least: each dashboard has one of its own.
     OVER_SSH = 300
@@ -64,9 +64,10 @@ module MultiTenant
     end
 
     # @param seconds [Float] the deadline of each
-    # @return [Answer] no text and no error where none is to be asked
+    # @return [Answer] no text and no error where none is to be asked; {due?} says whether there are more
     def call(seconds)
-      turns = @turns.select(&:due?)
+      sound, failing = @turns.select(&:due?).partition(&:sound?)
+      turns = sound.empty? ? failing : sound
       merge(turns.size == 1 ? [turns[0].call(seconds)] : ask_at_once(turns, seconds))
     end
 

@@ -42,7 +42,7 @@ module MultiTenant
     # @return [Answer]
     def call(seconds)
       answer = ask(seconds)
-      @failures = answer.error || cut?(answer) ? @failures + 1 : 0
+      @failures = failed?(answer) ? @failures + 1 : 0
       @next = @clock.call + (pause * rand(0.8..1.0))
       answer
     end
@@ -55,9 +55,10 @@ module MultiTenant
       Answer.new(texts: [], from: 'slurm', seconds: 0.0, error: "#{e.class}: #{e.message}.", code: EX_SOFTWARE)
     end
 
-    # A stream whose last line is missing changes nothing, and is no better than none.
-    def cut?(answer)
-      answer.texts.any? { |text| !text.match?(/^\{"end":\d+\}\s*\z/n) }
+    # A stream whose last line is missing changes nothing, and is no better than none; one whole one
+    # beside others that are missing is an answer.
+    def failed?(answer)
+      answer.texts.none? { |text| text.match?(/^\{"end":\d+\}\s*\z/n) } && !(answer.texts.empty? && answer.error.nil?)
     end
 
     def pause

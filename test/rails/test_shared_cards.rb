@@ -62,12 +62,12 @@ class TestSharedCards < RailsTest
     assert_equal [[], 2], [@slurm.calls, @dashboard.sessions.cards.size]
   end
 
-  # OOD's own clean-up of old directories takes the mark away, and so may the viewer. The next look puts it back.
+  # OOD's own clean-up of old directories takes the mark away, and so may the viewer. A full look puts it back.
   def test_the_job_of_a_card_whose_directory_is_gone_is_not_ended
     start
     FileUtils.remove_entry(@viewer.output(uuid(7)))
     @dashboard.delete(uuid(7))
-    ttl_passes
+    @dashboard.ruby('MultiTenant.refresh; nil')
     assert_equal [uuid(7), uuid(8)], @dashboard.sessions.cards.keys.sort
     @dashboard.delete(uuid(7))
     assert_equal [uuid(8)], @dashboard.sessions.cards.keys
@@ -82,6 +82,28 @@ class TestSharedCards < RailsTest
     @dashboard.delete(uuid(7))
     @dashboard.cancel(uuid(7))
     assert_equal [true, []], [@slurm.runs?(7), @slurm.calls.grep(/scancel/)]
+  end
+
+  # OOD's own clean-up of sessions that ended a week ago deletes what squeue doesn't show.
+  def test_an_old_card_that_slurm_hides_stays
+    start
+    File.utime(0, Time.now.to_i - (8 * 86_400), @viewer.db(uuid(7)))
+    slurm_says(fresh(sees: 'own'))
+    start
+    page = @dashboard.sessions
+    assert_equal %w[Undetermined Undetermined], page.cards.values.map(&:first)
+    assert_empty @slurm.calls
+    slurm_says(fresh(job(7), job(8)))
+    @dashboard.ruby('MultiTenant.refresh; nil')
+    assert_equal %w[Running Running], @dashboard.sessions.cards.values.map(&:first)
+  end
+
+  def test_what_slurm_hides_from_now_on_stays_as_it_was
+    start
+    slurm_says(fresh(sees: 'own'))
+    ttl_passes
+    assert_equal [%w[Running], []], [@dashboard.sessions.cards.values.map(&:first).uniq, @slurm.calls]
+    assert_equal %w[7 8], @dashboard.ruby('MultiTenant.specs.keys')
   end
 
   # ---- the status ----

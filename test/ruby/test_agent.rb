@@ -150,9 +150,9 @@ class TestAgent < MultiTenantTest
         MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, else_ask: Feed.new('else')).call(1)
       end
     end
-    assert_equal(%w[test snapshot], [3000, 3001].map { |gid| ask.call(gid).from })
+    assert_equal([75, 0], [3000, 3001].map { |gid| ask.call(gid).code })
     round(stream(job(3), generated: now))
-    assert_equal(%w[snapshot snapshot], [3000, 3001].map { |gid| ask.call(gid).from })
+    assert_equal([0, 0], [3000, 3001].map { |gid| ask.call(gid).code })
   end
 
   def test_a_cluster_that_does_not_answer_keeps_its_records

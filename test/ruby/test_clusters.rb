@@ -122,6 +122,18 @@ class TestClusters < MultiTenantTest
     assert_equal 'a', clusters.pairs(%w[hpc]).to_h['hpc']
   end
 
+  # Two hosts may have a slurm.conf of one path, or none that is named.
+  def test_a_cluster_behind_ssh_is_not_this_host_s
+    [nil, conf('alpha')].each do |path|
+      clusters = MultiTenant::Clusters.new([Cluster.new('near', nil, path, false, {}),
+                                            Cluster.new('far', nil, path, false, { 'submit_host' => 'login2' })])
+      near, far = clusters.targets
+      clusters.learn(near, 'alpha')
+      clusters.learn(far, 'beta')
+      assert_equal %w[near far], clusters.pairs(%w[alpha beta]).to_h.values_at('alpha', 'beta')
+    end
+  end
+
   # Equal job ids keep their keys while one of the clusters does not answer.
   def test_the_order_is_always_the_same
     clusters = MultiTenant::Clusters.new([Cluster.new('a', 'one', nil), Cluster.new('b', 'two', nil)])

@@ -105,6 +105,21 @@ class TestDismissal < MultiTenantTest
     assert_equal [%w[ok dismissed], []], [@viewer.look(stream(job(7))).codes['7'], @viewer.listed]
   end
 
+  # What is wrong elsewhere is not told of the card that goes.
+  def test_beside_a_link
+    @viewer.look(stream(job(7)))
+    @viewer.do { File.symlink('/nonexistent', @viewer.output(uuid(9))) }
+    assert(@viewer.do { MultiTenant::Core.new(to_core).dismiss(ID) })
+    assert_empty @viewer.listed
+  end
+
+  def test_a_card_whose_token_the_site_no_longer_allows
+    @viewer.look(stream(job(7)))
+    core = MultiTenant::Settings.new('MULTITENANT_DELIVERY' => 'sys/other').to_core(dataroot: @viewer.dataroot)
+    assert(@viewer.do { MultiTenant::Core.new(core).dismiss(ID) })
+    assert_empty @viewer.listed
+  end
+
   def test_a_session_of_the_viewers_own_is_none
     @viewer.own_session(ID)
     refute(@viewer.do { MultiTenant::Core.new(to_core).dismiss(ID) })

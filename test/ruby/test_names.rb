@@ -48,6 +48,19 @@ class TestNames < MultiTenantTest
     assert_equal "{\"viewer\":{\"uid\":#{NOBODYS},\"gids\":[]}}\n{\"end\":0}\n", out
   end
 
+  # Of two groups that the list lacks, one is there without the user, and one can't be found: a directory
+  # that is down gives what is left of the list.
+  def test_a_group_is_lost_only_where_it_is_found
+    need_root
+    copy = File.join(temporary, 'names')
+    FileUtils.install(PROGRAM, copy, mode: 0o755)
+    nobody = Etc.getpwnam('nobody')
+    there = Etc.group { |group| break group.gid unless group.gid == nobody.gid || group.mem.include?('nobody') }
+    out = as_user(uid: nobody.uid, gids: [there, NOBODYS]) { Open3.capture2(copy, '--viewer', stdin_data: '')[0] }
+    gids = JSON.parse(out.lines[0])['viewer']['gids']
+    assert_equal [NOBODYS, nobody.gid].sort, ([there, NOBODYS, nobody.gid] & gids).sort
+  end
+
   def test_the_questions_in_order
     input = "#{@me.uid}\0#{@group.name}\0#{@me.uid}\0\0#{@me.uid}\0no such group\0#{NOBODYS}\0#{@group.name}\0"
     answer = { 'uid' => @me.uid, 'user' => @me.name }

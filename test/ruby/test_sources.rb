@@ -138,9 +138,13 @@ class TestSources < MultiTenantTest
     answer = all.call(1)
     assert_equal [[stream(cluster: 'a')], 'slurmctld of b does not answer.', 69],
                  [answer.texts, answer.error, answer.code]
-    3.times { @clock.now += 31 and all.call(1) }
-    assert_equal 3, bad.asked # 0, 31 and 93 s: it is left in peace
-    assert_predicate(all.tap { @clock.now += 31 }, :sound?)
+    4.times do
+      @clock.now += 31
+      good = all.call(1)
+      assert_equal [[stream(cluster: 'a')], nil], [good.texts, good.error] # it does not wait for the other
+      all.call(1)
+    end
+    assert_equal 3, bad.asked # at 0, 31 and 93 s: it is left in peace
   end
 
   # Promised: the slowest of them, not their sum.
@@ -151,6 +155,14 @@ class TestSources < MultiTenantTest
     assert_equal 4, all.call(1).texts.size
     assert_operator MultiTenant.clock - start, :<, 1.5
     assert_empty Thread.list - threads
+  end
+
+  def test_one_whole_stream_beside_one_that_is_missing_is_an_answer
+    half = Said.new(stream)
+    half.answer.error = 'The other is old.'
+    one = turn(half)
+    one.call(1)
+    assert_predicate one, :sound?
   end
 
   def test_two_configurations_of_one_cluster_are_one_stream

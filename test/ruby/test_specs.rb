@@ -265,6 +265,18 @@ class TestSpecs < MultiTenantTest
     assert_empty core.specs
   end
 
+  # The agent died, say: what was seen goes on being shown, but for the viewer's own, which he sees.
+  def test_what_is_hidden_all_of_a_sudden_stays
+    both = core
+    decide(both, stream(job(1), job(2, uid: 2001), job(3)))
+    assert_equal %w[1 2 3], both.specs.keys.sort
+    decide(both, stream(job(3, connection: { host: 'n9' }), sees: 'own'))
+    assert_equal %w[1 3], both.specs.keys.sort
+    assert_equal 'n9', both.specs['3']['connection']['host']
+    decide(both, stream)
+    assert_empty both.specs
+  end
+
   def test_a_temporary_reason_shows_nothing_that_was_not_shown
     core = core()
     decide(core, stream(job(1, **UNKNOWN)))

@@ -4,7 +4,7 @@ require_relative 'slurm_command'
 
 module MultiTenant
   # What Slurm's commands tell of a cluster: its name, and whether they show others' jobs. Asked once
-  # and kept as long as the process lives.
+  # and kept until {#forget}.
   class ClusterConfig
     # Since this release `sacctmgr show config` prints the PrivateData of slurm.conf twice and that of
     # slurmdbd.conf never (slurmdb_config_get_keypairs, src/api/extra_get_functions.c). There slurm.conf's
@@ -24,6 +24,12 @@ module MultiTenant
       return name unless name.empty?
 
       raise SlurmCommand::Failure.new('scontrol show config names no cluster.', EX_UNAVAILABLE)
+    end
+
+    # What was told is asked anew.
+    # @return [void]
+    def forget
+      @slurm = @sees = nil
     end
 
     # Whether the commands show all jobs, so that one that is missing has ended. What can't be learned

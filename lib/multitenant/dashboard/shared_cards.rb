@@ -18,6 +18,7 @@ module MultiTenant
       end
 
       # @param session [BatchConnect::Session]
+      # The old initializer's cards have no mark; OOD's own sessions hold more than a connection.
       # @return [Boolean] it is a card of ours (doc/formats.md), or one of the initializer's before us
       def own?(session)
         return true if share_of(session)
@@ -38,7 +39,8 @@ module MultiTenant
         share = share_of(session)
         return running(session, share) if share && trusted?(share[:cluster])
 
-        undetermined(session) if hanging? && !trusted?(share ? share[:cluster] : marked_cluster(session))
+        cluster = share ? share[:cluster] : marked_cluster(session)
+        undetermined(session) if cluster && !trusted?(cluster) && (hanging? || hidden?(cluster))
       end
 
       private
@@ -61,6 +63,11 @@ module MultiTenant
         @receiver.report['code'] == EX_TEMPFAIL
       end
 
+      # squeue would say that there is no such job.
+      def hidden?(cluster)
+        @receiver.report['clusters'].to_h[cluster] == 'own'
+      end
+
       # @return [String, nil] nil: not a card of ours
       def marked_cluster(session)
         JSON.parse(session.staged_root.join('.multitenant').read(4096))['cluster']
@@ -72,12 +79,10 @@ module MultiTenant
         @receiver.shares.find { |one| one[:card_id] == session.id && one[:job_id].to_s == session.job_id.to_s }
       end
 
-      # Nothing is asked for what is not ours: there OOD's own question is the right one.
       def trusted?(cluster)
-        cluster.nil? || Time.now.to_i - @receiver.answered(cluster) <= @trust
+        Time.now.to_i - @receiver.answered(cluster) <= @trust
       end
 
-      # The old initializer's cards have no mark; OOD's own sessions hold more than a connection.
       def delivered?(token)
         @receiver.delivery?(token)
       end

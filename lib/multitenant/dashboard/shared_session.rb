@@ -18,6 +18,16 @@ module MultiTenant
         SharedSession.cards.own?(self) ? multitenant_dismiss : super
       end
 
+      # OOD removes sessions that ended a week ago, by {destroy}; ours go when their job has ended.
+      def old?(*, **)
+        SharedSession.cards.own?(self) ? false : super
+      end
+
+      # OOD would note for good that the job has ended; the next answer may say otherwise.
+      def update_cache_completed!(*, **)
+        super unless SharedSession.cards.own?(self)
+      end
+
       def update_info(*, **)
         info = multitenant_info
         info ? @info = info : super
