@@ -102,6 +102,11 @@ module MultiTenant
       @answered.fetch(cluster, 0)
     end
 
+    # @return [Array<String>] WCKeys that are asked for
+    def wckeys
+      @settings.wckeys
+    end
+
     # @return [Boolean] a message may name this delivery
     def delivery?(token)
       @settings.deliveries.any? { |pattern| File.fnmatch?(pattern, token.to_s, File::FNM_PATHNAME) }

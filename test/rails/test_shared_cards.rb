@@ -98,6 +98,20 @@ class TestSharedCards < RailsTest
     assert_equal %w[Running Running], @dashboard.sessions.cards.values.map(&:first)
   end
 
+  # Nobody else would: this host does not ask for that key.
+  def test_ood_tidies_up_an_old_card_of_another_key
+    slurm_says(fresh(job(7), wckeys: %w[other]))
+    start('MULTITENANT_WCKEY' => 'other')
+    slurm_says(fresh(job(8)))
+    File.unlink(File.join(@slurm.bin, 'job-7'))
+    start
+    File.utime(0, Time.now.to_i - (6 * 86_400), @viewer.db(uuid(7)))
+    assert_equal %w[Completed Running], @dashboard.sessions.cards.values.map(&:first).sort
+    File.utime(0, Time.now.to_i - (8 * 86_400), @viewer.db(uuid(7)))
+    assert_equal [uuid(8)], @dashboard.sessions.cards.keys
+    refute_path_exists @viewer.output(uuid(7))
+  end
+
   def test_what_slurm_hides_from_now_on_stays_as_it_was
     start
     slurm_says(fresh(sees: 'own'))

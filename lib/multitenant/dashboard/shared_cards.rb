@@ -18,15 +18,19 @@ module MultiTenant
       end
 
       # @param session [BatchConnect::Session]
-      # The old initializer's cards have no mark; OOD's own sessions hold more than a connection.
       # @return [Boolean] it is a card of ours (doc/formats.md), or one of the initializer's before us
       def own?(session)
+        return true if share_of(session) || mark_of(session).exist?
+
+        @receiver.delivery?(session.token) && bare?(session)
+      end
+
+      # @return [Boolean] it goes by itself, when a job of our keys has ended; nobody else is to tidy up
+      def swept?(session)
         return true if share_of(session)
 
-        files = session.staged_root.children.map { |path| path.basename.to_s }
-        files.include?('.multitenant') || (files == ['connection.yml'] && delivered?(session.token))
-      rescue SystemCallError # OOD's own cleaning may have taken the output directory
-        delivered?(session.token)
+        keys = mark(session)['wckey'].to_s.split(',')
+        keys.any? && (keys - @receiver.wckeys).empty?
       end
 
       # @return [Boolean]
@@ -39,7 +43,7 @@ module MultiTenant
         share = share_of(session)
         return running(session, share) if share && trusted?(share[:cluster])
 
-        cluster = share ? share[:cluster] : marked_cluster(session)
+        cluster = share ? share[:cluster] : mark(session)['cluster']
         undetermined(session) if cluster && !trusted?(cluster) && (hanging? || hidden?(cluster))
       end
 
@@ -68,23 +72,31 @@ module MultiTenant
         @receiver.report['clusters'].to_h[cluster] == 'own'
       end
 
-      # @return [String, nil] nil: not a card of ours
-      def marked_cluster(session)
-        JSON.parse(session.staged_root.join('.multitenant').read(4096))['cluster']
-      rescue SystemCallError, JSON::ParserError, TypeError
-        nil
+      # @return [Hash] {} where it is not a card of ours
+      def mark(session)
+        JSON.parse(mark_of(session).read(4096)).to_h
+      rescue SystemCallError, JSON::ParserError, TypeError, NoMethodError
+        {}
       end
 
       def share_of(session)
         @receiver.shares.find { |one| one[:card_id] == session.id && one[:job_id].to_s == session.job_id.to_s }
       end
 
-      def trusted?(cluster)
-        Time.now.to_i - @receiver.answered(cluster) <= @trust
+      def mark_of(session)
+        session.staged_root.join('.multitenant')
       end
 
-      def delivered?(token)
-        @receiver.delivery?(token)
+      # The old initializer's cards have no mark and nothing but a connection; OOD's own sessions hold
+      # more. OOD's cleaning of old directories may have taken all of it.
+      def bare?(session)
+        session.staged_root.children.map { |path| path.basename.to_s } == ['connection.yml']
+      rescue SystemCallError
+        true
+      end
+
+      def trusted?(cluster)
+        Time.now.to_i - @receiver.answered(cluster) <= @trust
       end
     end
   end

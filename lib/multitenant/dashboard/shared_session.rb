@@ -20,12 +20,12 @@ module MultiTenant
 
       # OOD removes sessions that ended a week ago, by {destroy}; ours go when their job has ended.
       def old?(*, **)
-        SharedSession.cards.own?(self) ? false : super
+        SharedSession.cards.swept?(self) ? false : super
       end
 
       # OOD would note for good that the job has ended; the next answer may say otherwise.
       def update_cache_completed!(*, **)
-        super unless SharedSession.cards.own?(self)
+        super if cache_completed || !SharedSession.cards.swept?(self)
       end
 
       def update_info(*, **)
