@@ -1,0 +1,154 @@
+# frozen_string_literal: true
+
+require_relative 'fake_job'
+
+# What libexec/multitenant-share makes of its arguments.
+class TestShare < Minitest::Test
+  include FakeJob
+
+  def setup
+    super
+    a_job
+  end
+
+  def test_a_share_is_the_plain_name_the_group_and_what_all_readers_open
+    done = share!(*COMMON, 'host=n1', 'password', env: { 'password' => 'pä s' })
+    assert_equal %w[plain hpcGrp], job_name.split('|').first(2)
+    assert_equal "multitenant-share: job 4711 is shared as DB_Conn with hpcGrp (#{job_name.bytesize} of 1024 bytes)\n",
+                 done.out
+    assert_equal ["JobId=4711 JobName=#{job_name}"], updates
+    assert_opens({ 'host' => 'n1', 'password' => 'pä s' })
+  end
+
+  random = Random.new(4)
+  printable = (0x20..0x7e).map(&:chr)
+  { every_printable: printable.join, quotes: %('"`''""), empty: '', blanks: '  a  b ', bars: '||\\|\\\\',
+    unicode: "€😀 é\u2028", looks_like_escapes: '\\u0027 \\n $(id) & * \\0', longest: 'x' * 4096,
+    random: Array.new(64) { (printable + %w[€ ä]).sample(random: random) }.join }.each do |what, text|
+    define_method("test_any_text_arrives_#{what}") do
+      share!(*COMMON, 'host=n1', 'value', "public=#{text}", env: { 'value' => text })
+      assert_opens({ 'host' => 'n1', 'value' => text, 'public' => text })
+    end
+  end
+
+  def test_what_no_reader_can_take_is_refused
+    { "two\nlines" => 'U\+000A', "\u007f" => 'U\+007F', "\u0085" => 'U\+0085', "a\ufeff" => 'U\+FEFF',
+      "\uffff" => 'U\+FFFF', "\xff" => 'UTF-8', "\xc0\x80" => 'UTF-8', "\xed\xa0\x80" => 'UTF-8',
+      "a\xe2\x82" => 'UTF-8', "\xe0\x82\xa0" => 'UTF-8', "\x80" => 'UTF-8',
+      "\xf4\x90\x80\x80" => 'UTF-8', "\xe2(\xa1" => 'UTF-8', 'x' * 4097 => '4097 bytes' }.each do |text, why|
+      refute_shared 65, /: the value of secret .*#{why}/, *COMMON, 'secret', env: { 'secret' => text }
+    end
+    assert_empty updates
+  end
+
+  def test_what_policy_would_refuse_is_refused
+    { %w[9a=1] => /can't be a KEY/, %w[a-b=1] => /can't be a KEY/, ["#{'k' * 65}=1"] => /can't be a KEY/,
+      %w[=x] => /KEY/, %w[jobid=1] => /Open OnDemand uses it/, %w[eval=1] => /uses it/, %w[a=1 a=2] => /given twice/,
+      %w[unset_one] => /not an exported/, %w[--method both] => /--method/, %w[--delivery sys/../x] => /--delivery/,
+      %w[--delivery dev/x] => /--delivery/, %w[--delivery sys/.x] => /--delivery/,
+      %w[--session 0189ABCD] => /--session/, ['--app', 'a<b'] => /--app must not/, ['--app', ' a'] => /blank/,
+      ['--app', "a\u00a0"] => /blank/, ['--app', ''] => /--app/, ['--app', "a\u200bb"] => /U\+200B/,
+      ['--app', 'é' * 65] => /64 characters/, ['--group', 'a|b'] => /--group/, ['--to', '2001,'] => /who it is for/,
+      ['--to', '02'] => /who it is for/, ['--only-me'] => /who it is for/, ['--label', 'a|b'] => /--label/,
+      ['--wait', 'https://n1'] => /--wait/, ['--wait', 'n1'] => /--wait/,
+      ['--wait-seconds', '1m'] => /--wait-seconds/, ['--frob'] => /no option --frob/, ['--to'] => /wants a value/ }
+      .each { |argv, why| refute_shared 64, why, *COMMON, *argv }
+    refute_shared 64, /who it is for/, *PLAIN
+    refute_shared 65, /65 KEYs/, *COMMON, *(1..65).map { |n| "k#{n}=1" }
+    refute_shared 64, /SLURM_JOB_ID/, *COMMON, env: { 'SLURM_JOB_ID' => nil }
+    assert_empty updates
+  end
+
+  # Its tables are those of the reader.
+  def test_tables
+    text = File.read(SHARE)
+    policy, unseen, limits = %w[policy.c text.c mt_limits.h].map do |file|
+      File.read(File.join(Tree::ROOT, 'ext/multitenant', file))
+    end
+    assert_equal policy[/reserved_keys\[\] = \{(.*?)\n\};/m, 1].gsub(%r{/\*.*?\*/}m, '').scan(/"(\w+)"/).flatten,
+                 text[/RESERVED='(.*?)'/m, 1].split
+    assert_equal unseen[/unseen\[\] = \{(.*?)\n\};/m, 1].scan(/0x(\h+), 0x(\h+)/),
+                 text[/UNSEEN='(.*?)'/m, 1].scan(/(\h+)-(\h+)/)
+    { 'CONN_KEYS' => 'KEYS', 'CONN_KEY' => 'KEY', 'CONN_VALUE' => 'VALUE', 'APP_CHARS' => 'APP',
+      'TOKEN_PART' => 'TOKEN', 'NAME' => 'GROUP', 'JOBNAME' => 'NAME' }.each do |theirs, ours|
+      assert_equal limits[/define MT_#{theirs}_MAX (\d+)/, 1], text[/ #{ours}_MAX=(\d+)/, 1], ours
+    end
+    assert_equal "multitenant-share #{MultiTenant::VERSION}\n", share('--version').out
+    assert_match(/\AUsage: /, share!('--help', env: { 'SLURM_JOB_ID' => nil }).out)
+  end
+
+  def test_an_app_may_have_any_name_that_a_card_can_show
+    share!(*COMMON, '--app', 'Größe 4 | (r-1) 數 😀')
+    assert_equal 'Größe 4 | (r-1) 數 😀', MultiTenant::Core.open(4711, 'root', job_name)[1]['mta']
+  end
+
+  def test_only_me
+    share!(*PLAIN, '--only-me', 'host=n1')
+    assert_opens({ 'host' => 'n1' }, to: '')
+  end
+
+  # A password may be called like a variable of the script or of bash.
+  def test_a_key_is_the_variable_that_the_caller_exported
+    keys = %w[text code KEYS key message user GROUP NAME JSON word IFS SECONDS PRESENT]
+    share!(*COMMON, *keys, env: keys.to_h { |key| [key, "my #{key}"] })
+    assert_opens(keys.to_h { |key| [key, "my #{key}"] })
+  end
+
+  def test_long_user_names_and_job_ids
+    user = 'firstname.lastname.of.somebody@uni.edu.x'
+    fake('id', "echo #{user}")
+    a_job(ids: { '1234567890' => 1_234_567_890 })
+    share!(*COMMON, 'host=n1', env: { 'SLURM_JOB_ID' => '1234567890' })
+    assert_opens({ 'host' => 'n1' }, job_id: 1_234_567_890, user: user)
+  end
+
+  def test_read_from_standard_input_it_prints_the_name_and_changes_nothing
+    done = share!('--print', *COMMON, 'host=n1', command: ['bash', '-s', '--'], stdin: File.read(SHARE),
+                                                 env: { 'SLURM_JOB_NAME' => 'plain' })
+    assert_empty updates
+    share!(*COMMON, 'host=n1', command: ['bash', '-s', '--'], stdin: File.read(SHARE))
+    assert_equal "#{job_name}\n", done.out
+  end
+
+  # There are no other programs than these, and each can be seen for a while.
+  def test_a_secret_is_in_no_command_line_and_in_no_trace
+    tools = %w[cat gzip openssl base64 od id sort timeout tr]
+    tools.each { |tool| fake(tool, "/bin/sleep 0.15; exec #{`which #{tool}`.chomp} \"$@\"") }
+    secret = 'corrECThorse'
+    seen = []
+    looking = true
+    watch = Thread.new do
+      while looking
+        Dir.glob('/proc/[0-9]*/cmdline') { |path| seen << File.binread(path) rescue next } # rubocop:disable Style/RescueModifier
+        seen.uniq!
+      end
+    end
+    fake('scontrol', "PATH=/usr/bin:/bin\n#{SCONTROL}")
+    done = share(*COMMON, 'password', command: ['/bin/bash', '-x', SHARE],
+                                      env: { 'password' => secret, 'PATH' => temporary })
+    looking = false
+    watch.join
+    assert_opens({ 'password' => secret })
+    assert_empty(seen.select { |line| line.include?(secret) || line.include?("'password'") })
+    assert_empty(%w[openssl gzip base64 scontrol].reject { |tool| seen.any? { |line| line.include?(tool) } })
+    refute_includes done.err + done.out, secret
+  end
+
+  def test_too_much_is_told_with_what_is_longest
+    digits = Random.new(4).bytes(900).unpack1('H*')
+    values = { 'a' => digits[0, 200], 'b' => digits[200, 900], 'c' => digits[1100, 300] }
+    done = share(*COMMON, *values.keys, env: values)
+    assert_equal 65, done.code
+    over = done.err[/the share is (\d+) bytes too long for a job name of 1024 bytes/, 1]
+    assert_match(/longest: 900 bytes in b, 300 bytes in c, 200 bytes in a; the job goes on, not shared$/, done.err)
+    assert_equal ['plain', []], [job_name, updates]
+    values['b'] = values['b'][0, 900 - (Integer(over) * 2)] # hexadecimal digits are compressed to half
+    share!(*COMMON, *values.keys, env: values)
+    assert_operator job_name.bytesize, :<=, 1024
+  end
+
+  def test_more_than_a_reader_inflates_is_refused
+    values = (1..17).to_h { |n| ["k#{n}", 'x' * 4096] }
+    refute_shared 65, /too long for a message of 65536 bytes/, *COMMON, *values.keys, env: values
+  end
+end

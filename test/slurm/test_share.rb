@@ -1,0 +1,151 @@
+# frozen_string_literal: true
+
+require_relative 'bed'
+require 'shellwords'
+
+# libexec/multitenant-share in real jobs.
+class TestShare < BedTest
+  SHARE = File.join(Bed::OURS, 'multitenant-share')
+  HOSTILE = %(a'b"c|d\\e\\u0027 $(id) `id` * €😀 #{(0x20..0x7e).map(&:chr).join}).freeze
+
+  def setup
+    super
+    FileUtils.cp(File.join(Bed::ROOT, 'libexec/multitenant-share'), SHARE)
+    FileUtils.rm_f([go, log])
+  end
+
+  # What a job of hpcfaculty's waits for, and what it says.
+  def go
+    File.join(Bed.home('hpcfaculty'), 'go')
+  end
+
+  def log
+    File.join(Bed.home('hpcfaculty'), 'log')
+  end
+
+  # @return [String] a command; `keys` may use the job's variables
+  def share(*keys, id: SecureRandom.uuid)
+    options = { group: 'hpcGrp', app: 'DB_Conn', method: 'card', delivery: 'sys/multitenant-delivery_default',
+                session: id, to: Bed::MEMBERS.map { |user| Bed.uid(user) }.join(',') }
+    [SHARE, *options.flat_map { |key, value| ["--#{key}", value] }, *keys].join(' ')
+  end
+
+  def submit(script, *args)
+    script = "#!/bin/bash\n#{script}\nsleep 600\n"
+    Bed.submit('hpcfaculty', "--output=#{log}", '--open-mode=append', *args, script: script)
+  end
+
+  def name_of(job_id)
+    Bed.squeue('%j', '-j', job_id).chomp
+  end
+
+  def shared(job_id)
+    Bed.running(job_id)
+    Bed.wait("job #{job_id} is shared; #{File.read(log) if File.exist?(log)}") { name_of(job_id).count('|') == 2 }
+    job_id
+  end
+
+  def connection(job_id)
+    Bed.specs('hpcstudent').dig(job_id.to_s, 'connection')&.slice('host', 'password')
+  end
+
+  def test_a_batch_job_shares_itself_and_takes_it_back
+    id = SecureRandom.uuid
+    job_id = shared(submit(<<~BASH, '--job-name=My database'))
+      export password=#{HOSTILE.shellescape}
+      out=$(#{share('host=n1', 'password', id: id)}) && echo "$SECONDS s: $out"
+      until [[ -e #{go} ]]; do sleep 0.1; done
+      #{SHARE} --unshare
+    BASH
+    assert_equal({ 'host' => 'n1', 'password' => HOSTILE }, connection(job_id))
+    assert_equal ["written #{id}"], Bed.cards('hpcstudent')
+    assert_card 'hpcstudent', id
+    assert_match(/\A[01] s: multitenant-share: job #{job_id} is shared/, File.read(log))
+    assert_match(/\AMy database\|hpcGrp\|/, name_of(job_id))
+    FileUtils.touch(go)
+    Bed.wait('it is shared no longer') { name_of(job_id) == 'My database' }
+    assert_equal ["removed #{id}"], Bed.cards('hpcstudent')
+  end
+
+  # What watches the name does not keep the job.
+  def test_a_job_ends_when_its_script_ends
+    job_id = submit("#{share('host=n1')}; touch #{go}; until [[ ! -e #{go} ]]; do sleep 0.1; done; exit 0")
+    shared(job_id)
+    FileUtils.rm(go)
+    Bed.wait('the job ends', 15) { Bed.squeue('%A', '-t', 'RUNNING,COMPLETING').strip.empty? }
+  end
+
+  def test_a_member_elsewhere_in_the_cluster_can_not_share_the_job_of_another
+    job_id = Bed.running(Bed.submit('hpcfaculty'))
+    env = { 'SLURM_JOB_ID' => job_id.to_s, 'PATH' => ENV.fetch('PATH'), 'SLURM_CONF' => ENV.fetch('SLURM_CONF') }
+    result = Bed.as('hpcstudent', *share('host=evil').shellsplit, env: env)
+    assert_equal 69, result.code
+    assert_match(/Slurm did not rename job #{job_id}: Invalid user id/, result.err)
+  end
+
+  # The last task has the array's id.
+  def test_array_tasks_share_themselves
+    master = submit(share('host=task$SLURM_ARRAY_TASK_ID'), '--array=0-2')
+    Bed.wait('the tasks are shared') { Bed.squeue('%j', '-j', master).lines.count { |line| line.count('|') == 2 } == 3 }
+    tasks = Bed.squeue('%A %K', '-j', master).lines.to_h { |line| line.split.map { |n| Integer(n) } }
+    assert_includes tasks.keys, master
+    tasks.each { |raw, task| assert_equal "task#{task}", connection(Bed.running(raw))['host'] }
+  end
+
+  def test_components_share_themselves
+    leader = submit(<<~BASH)
+      #SBATCH --nodes=1 --ntasks=1
+      #SBATCH hetjob
+      #SBATCH --nodes=1 --ntasks=1
+      srun --het-group=1 #{share('host=second')}
+      until [[ -e #{go} ]]; do sleep 0.1; done
+      #{share('host=first')}
+    BASH
+    second = Bed.wait('the second component is shared') do
+      Bed.squeue('%A %i %j', '-j', leader).lines.grep(/\+1 .*\|/).map { |line| line[/\A\d+/].to_i }.first
+    end
+    refute_includes Bed.squeue('%i %j', '-j', leader).lines.grep(/\+0 /)[0], '|'
+    before = Bed.squeue('%j', '-j', second)
+    FileUtils.touch(go)
+    shared_first = -> { Bed.squeue('%i %j', '-j', leader).lines.grep(/\+0 .*\|/).any? }
+    Bed.wait('the first component is shared', &shared_first)
+    assert_equal before, Bed.squeue('%j', '-j', second)
+    hosts = [leader, second].map { |raw| connection(Bed.running(raw))['host'] }
+    assert_equal %w[first second], hosts
+  end
+
+  def test_a_requeued_job_is_not_shared_until_its_service_runs_again
+    port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    serve = "exec #{RbConfig.ruby} -rsocket -e 'TCPServer.new(%q(127.0.0.1), #{port}); sleep'"
+    job_id = shared(submit(<<~BASH, '--requeue', '--job-name=again'))
+      (until [[ -e #{go} || -z ${SLURM_RESTART_COUNT:-} ]]; do sleep 0.1; done; #{serve}) &
+      #{share('host=run${SLURM_RESTART_COUNT:-0}', "--wait localhost:#{port}")}
+    BASH
+    stale = name_of(job_id)
+    assert_equal 'run0', connection(job_id)['host']
+    assert_equal 0, Bed.as('hpcfaculty', 'scontrol', 'requeue', job_id).code
+    Bed.wait('it is requeued') { Bed.squeue('%T', '-j', job_id).include?('PENDING') }
+    assert_equal stale, name_of(job_id)
+    Bed.wait('it has a plain name', 180) { name_of(job_id) == 'again' }
+    assert_includes Bed.squeue('%T', '-j', job_id), 'RUNNING'
+    FileUtils.touch(go)
+    assert_equal 'run1', connection(shared(job_id))['host']
+    refute_equal stale, name_of(job_id)
+  end
+
+  def test_a_name_that_a_killed_slurmctld_forgot_is_set_again
+    job_id = Bed.running(submit("until [[ -e #{go} ]]; do sleep 0.05; done\n#{share('host=n1')}", '--job-name=kept'))
+    sleep 6
+    # slurmctld writes this down at once, and what comes next five seconds later.
+    assert_equal 0, Bed.as('hpcfaculty', 'scontrol', 'update', "JobId=#{job_id}", 'Comment=x').code
+    sleep 1
+    FileUtils.touch(go)
+    Bed.wait('it is shared') { name_of(job_id).include?('|') }
+    Process.kill(:KILL, Integer(File.read(File.join(Bed::DIR, 'run/slurmctld.pid'))))
+    Bed.testbed('start', 'slurmctld')
+    assert_equal 'kept', name_of(job_id)
+    Bed.wait('it is shared again', 90) { name_of(job_id).include?('|') }
+    assert_equal 'n1', connection(job_id)['host']
+    assert_includes File.read(log), "Slurm had lost the name of job #{job_id}: it is shared again"
+  end
+end
