@@ -41,16 +41,26 @@ json_t *mt_line_text(const char *bytes, bool *binary)
     return value ? value : bytewise(bytes);
 }
 
-json_t *mt_line_tri(enum mt_tri value)
+static json_t *tri(enum mt_tri value)
 {
     return value == MT_TRI_UNKNOWN ? json_null() : json_boolean(value == MT_TRI_YES);
 }
 
-json_t *mt_line_gid(const struct mt_member_answer *answer)
+static json_t *gid_of(const struct mt_member_answer *answer)
 {
     if (answer->group_known == MT_TRI_UNKNOWN)
         return json_null();
     return json_integer(answer->group_known == MT_TRI_YES ? (json_int_t)answer->gid : -1);
+}
+
+void mt_line_add_answer(json_t **line, const struct mt_member_answer *answer, bool with_allowed)
+{
+    mt_line_add(line, "group_gid", gid_of(answer));
+    mt_line_add(line, "publisher_in_group", tri(answer->in_group));
+    if (with_allowed)
+        mt_line_add(line, "publisher_allowed", tri(answer->allowed));
+    if (!answer->done)
+        mt_line_add(line, "out_of_time", json_true());
 }
 
 int mt_line_write(FILE *out, json_t *line)

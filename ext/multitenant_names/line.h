@@ -22,11 +22,12 @@ MT_NONNULL(1, 2) void mt_line_add(json_t **line, const char *key, json_t *value)
  */
 MT_NODISCARD MT_NONNULL(1) json_t *mt_line_text(const char *bytes, bool *binary);
 
-/* true, false, or null: could not be learned. */
-MT_NODISCARD json_t *mt_line_tri(enum mt_tri value);
-
-/* The gid of the group that was asked for; -1: no such group; null: could not be learned. */
-MT_NODISCARD MT_NONNULL_ALL json_t *mt_line_gid(const struct mt_member_answer *answer);
+/*
+ * group_gid (-1: no such group), publisher_in_group, `with_allowed` publisher_allowed, each null
+ * where it could not be learned; and out_of_time where the answer was cut off.
+ */
+MT_NONNULL_ALL void mt_line_add_answer(json_t **line, const struct mt_member_answer *answer,
+                                       bool with_allowed);
 
 /* Takes the line and writes it. 0; 71 (EX_OSERR): no memory; 74 (EX_IOERR), with errno. */
 MT_NODISCARD MT_NONNULL(1) int mt_line_write(FILE *out, json_t *line);

@@ -105,12 +105,7 @@ static json_t *answer_line(uid_t uid, const struct mt_member_answer *answer, boo
     json_t *line = json_object();
     mt_line_add(&line, "uid", json_integer(uid));
     mt_line_add(&line, "user", mt_line_text(answer->user ? answer->user : "", NULL));
-    mt_line_add(&line, "group_gid", mt_line_gid(answer));
-    mt_line_add(&line, "publisher_in_group", mt_line_tri(answer->in_group));
-    if (with_allowed)
-        mt_line_add(&line, "publisher_allowed", mt_line_tri(answer->allowed));
-    if (!answer->done)
-        mt_line_add(&line, "out_of_time", json_true());
+    mt_line_add_answer(&line, answer, with_allowed);
     return line;
 }
 

@@ -66,12 +66,7 @@ int mt_records_job(FILE *out, const char *cluster, const struct mt_job *job,
     mt_line_add(&line, "start", json_integer((json_int_t)job->start));
     mt_line_add(&line, "end", json_integer((json_int_t)job->end));
     mt_line_add(&line, "restarts", json_integer(job->restarts));
-    mt_line_add(&line, "group_gid", mt_line_gid(answer));
-    mt_line_add(&line, "publisher_in_group", mt_line_tri(answer->in_group));
-    if (with_allowed)
-        mt_line_add(&line, "publisher_allowed", mt_line_tri(answer->allowed));
-    if (!answer->done)
-        mt_line_add(&line, "out_of_time", json_true());
+    mt_line_add_answer(&line, answer, with_allowed);
     mt_line_add(&line, "wckey", mt_line_text(job->wckey, NULL));
     return write_line(out, line);
 }

@@ -2,6 +2,7 @@
 
 require 'optparse'
 require_relative 'answer'
+require_relative 'failure'
 require_relative 'version'
 
 module MultiTenant
@@ -9,17 +10,6 @@ module MultiTenant
   # on standard error, never a backtrace. A command is loaded when it is called: those that mend an
   # installation work without the compiled core.
   class CLI
-    # What the user can mend: a sentence and an exit code.
-    class Failure < StandardError
-      # @return [Integer]
-      attr_reader :code
-
-      def initialize(code, sentence)
-        super(sentence)
-        @code = code
-      end
-    end
-
     # Each is the class of its name in cli/NAME.rb.
     COMMANDS = {
       'jobs' => 'print the record stream that Slurm gives',
