@@ -32,10 +32,15 @@ module MultiTenant
       Gem::Version.new(name) if Gem::Version.correct?(name)
     end
 
+    # What a dashboard reads of the gem that has this lib.
+    def files(lib)
+      Dir.glob(File.join(lib, '../{lib,libexec}{,/**/*}'))
+    end
+
     def find
       require 'pathname'
       libs = Gem.path.flat_map { |dir| Dir.glob(File.join(dir, 'gems', 'ood_multitenant-*', 'lib')) }
-      libs = libs.select { |lib| version(lib) && Dir.glob(File.join(lib, '{,**/*}')).all? { |path| secure?(path) } }
+      libs = libs.select { |lib| version(lib) && files(lib).all? { |path| secure?(path) } }
       libs.max_by { |lib| version(lib) } ||
         raise(LoadError, "no gem ood_multitenant whose every file belongs to root in #{Gem.path.join(', ')}")
     end

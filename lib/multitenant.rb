@@ -11,6 +11,7 @@ require_relative 'multitenant/membership'
 require_relative 'multitenant/receiver'
 require_relative 'multitenant/renewal'
 require_relative 'multitenant/dashboard'
+require_relative 'multitenant/sharing'
 
 # Services that run as Slurm jobs, shared with the right people through Open OnDemand.
 module MultiTenant
@@ -50,6 +51,24 @@ module MultiTenant
     # @return [Integer] changes with {specs}
     def generation
       @receiver ? @receiver.generation : 0
+    end
+
+    # What a service app's form asks about sharing.
+    # @see Sharing.form
+    def share_form(presets, **options)
+      Sharing.form(presets, **options)
+    end
+
+    # What shares a service app's job.
+    # @see Sharing.script
+    def share_script(context, **options)
+      Sharing.script(context, **options)
+    end
+
+    # How that went, for the owner's card.
+    # @see Sharing.note
+    def share_note(code)
+      Sharing.note(code)
     end
 
     # Starts the receiving side in a dashboard: reads settings and clusters from OOD, asks Slurm

@@ -53,7 +53,8 @@ class TestShare < Minitest::Test
       ['--wait', 'https://n1'] => /--wait/, ['--wait', 'n1'] => /--wait/,
       ['--wait-seconds', '1m'] => /--wait-seconds/, ['--frob'] => /no option --frob/, ['--to'] => /wants a value/ }
       .each { |argv, why| refute_shared 64, why, *COMMON, *argv }
-    refute_shared 64, /who it is for/, *PLAIN
+    refute_shared 64, /who it is for/, *PLAIN, '--to', ''
+    refute_shared 64, /--envelope/, *COMMON, '--envelope', 'v2'
     refute_shared 65, /65 KEYs/, *COMMON, *(1..65).map { |n| "k#{n}=1" }
     refute_shared 64, /SLURM_JOB_ID/, *COMMON, env: { 'SLURM_JOB_ID' => nil }
     assert_empty updates
@@ -85,6 +86,23 @@ class TestShare < Minitest::Test
   def test_only_me
     share!(*PLAIN, '--only-me', 'host=n1')
     assert_opens({ 'host' => 'n1' }, to: '')
+  end
+
+  def test_without_a_list_it_is_for_every_other_member_of_the_group
+    fake('getent', <<~'BASH')
+      case "$*" in
+        'group -- hpcGrp') echo 'hpcGrp:x:3000:ann,root,gone' ;;
+        'passwd -- ann root gone') printf '%s\n' ann:x:2001:1:: root:x:0:0:: && exit 2 ;;
+        passwd) printf '%s\n' root:x:0:0:: ann:x:2001:1:: bob:x:1999:3000:: eve:x:2005:1:3000: ;;
+        *) exit 2 ;;
+      esac
+    BASH
+    share!(*PLAIN, 'host=n1')
+    assert_opens({ 'host' => 'n1' }, to: '1999,2001')
+    share!('--unshare')
+    refute_shared 65, /there is no group nosuch/, *PLAIN, '--group', 'nosuch', 'host=n1'
+    fake('getent', '[[ $1 == passwd ]] || echo "$3:x:3000:root"')
+    refute_shared 65, /no other member of the group hpcGrp/, *PLAIN, 'host=n1'
   end
 
   # A password may be called like a variable of the script or of bash.

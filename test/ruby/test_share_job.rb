@@ -82,7 +82,7 @@ class TestShareJob < Minitest::Test
     env = environment('PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '4711')
     done = run_as(2001, in_job('share'), *COMMON, '--wait', "localhost:#{port}", env: env)
     assert_equal 75, done.code
-    assert_match(/another user's process listens on port #{port}: /, done.err)
+    assert_match(/what listens on port #{port} is not yours alone: /, done.err)
     assert_empty updates
   end
 

@@ -37,7 +37,8 @@ module MultiTenant
       begin
         print MultiTenant::Loader.find
       rescue LoadError
-        all = Gem.path.flat_map { |dir| Dir.glob(File.join(dir, 'gems/ood_multitenant-*/lib{,/**/*}')) }
+        libs = Gem.path.flat_map { |dir| Dir.glob(File.join(dir, 'gems/ood_multitenant-*/lib')) }
+        all = libs.flat_map { |lib| MultiTenant::Loader.files(lib) }
         warn all.find { |path| !MultiTenant::Loader.secure?(path) }.to_s
         exit 1
       end

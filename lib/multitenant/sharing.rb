@@ -1,0 +1,95 @@
+# frozen_string_literal: true
+
+require 'shellwords'
+require_relative 'version'
+
+module MultiTenant
+  # What service apps have in common: what a form asks about sharing, what the job does about it, and
+  # what its owner's card says.
+  module Sharing
+    JOB = File.expand_path('../../libexec/multitenant-job', __dir__)
+    SENDER = File.expand_path('../../libexec/multitenant-share', __dir__)
+    NOT_SHARED = 'Not shared'
+    NOTES = {
+      '0' => 'Shared with others.',
+      '64' => "#{NOT_SHARED}: something in the form can't be shared. The file output.log says what.",
+      '65' => "#{NOT_SHARED}: a value can't be, or it is too much for a job's name. The file output.log says which.",
+      '69' => "#{NOT_SHARED}: Slurm, or a program on the node, did not answer. The file output.log says which.",
+      '75' => "#{NOT_SHARED}: what listens on the port is not this job's. The file output.log says more."
+    }.freeze
+    PUBLIC = '**Every user of the cluster can read what is shared, passwords too** (envelope v1).'
+
+    class << self
+      # @param presets [Array<Array(String, String, String)>] label, name of the app, token of its delivery app
+      # @param envelope [String] of the site
+      # @return [Hash{String => Hash}] attributes of a form, in their order
+      def form(presets, envelope: 'v1')
+        { 'enable_multitenant' => {
+            widget: 'select', label: 'Multitenant App Options',
+            help: ['Who may use this service?', (PUBLIC if envelope == 'v1')].compact.join(' '),
+            options: [['No Multitenancy', 'none', hide_all], ['My User Only', 'user', hide_all], ['Other Users', 'mt']]
+          },
+          'auto_groups' => { label: 'Tenant Group', help: 'Its members may use this service.' },
+          'mt_method' => {
+            widget: 'select', label: 'Delivery Method', help: 'Where do they find it?',
+            options: [['Form View Only', 'form', { 'data-hide-mt-delivery-select': true }],
+                      ['Card + Form View', 'card']]
+          },
+          'mt_delivery_select' => {
+            widget: 'select', label: 'Card Preset', help: 'The card that they see.',
+            options: presets.map { |label, app, token| [label, "#{app} #{token}"] }
+          } }
+      end
+
+      # @param context [#enable_multitenant, #auto_groups, #mt_method, #mt_delivery_select] what {form} was told
+      # @param session [String] OOD's session id
+      # @return [String] bash: the functions of libexec/multitenant-job and `multitenant_share`, which takes the
+      #   further arguments of libexec/multitenant-share and returns its code, or 1 where nothing is to be shared
+      def script(context, session:, envelope: 'v1')
+        options = options(context, session, envelope)
+        return "#{read(JOB)}\nmultitenant_share() { return 1; }\n" unless options
+
+        <<~BASH
+          #{read(JOB)}
+          multitenant_share() {
+            bash -s -- #{options.shelljoin} "$@" <<'MULTITENANT_SHARE'
+          #{read(SENDER)}
+          MULTITENANT_SHARE
+          }
+          # What was shared before a restart is not there any more.
+          [[ ${SLURM_RESTART_COUNT:-0} == 0 ]] || multitenant_share --unshare
+        BASH
+      end
+
+      # @param code [String, nil] what `multitenant_share` returned
+      # @return [String] HTML for the owner's card
+      def note(code)
+        sentence = NOTES[code.to_s]
+        sentence ? "<p>#{sentence}</p>" : ''
+      end
+
+      private
+
+      # A dashboard's locale may be C.
+      def read(path)
+        File.read(path, encoding: 'UTF-8')
+      end
+
+      # @return [Array<String>, nil]
+      def options(context, session, envelope)
+        app, delivery = context.mt_delivery_select.to_s.split(' ', 2)
+        common = ['--app', app.to_s, '--delivery', delivery.to_s, '--session', session, '--envelope', envelope]
+        case context.enable_multitenant
+        when 'user' then [*common, '--method', 'form', '--only-me']
+        when 'mt' then [*common, '--method', context.mt_method.to_s, '--group', context.auto_groups.to_s]
+        end
+      end
+
+      # The choices that have no meaning without others.
+      def hide_all
+        { 'data-hide-auto-groups': true, 'data-hide-mt-method': true, 'data-hide-mt-delivery-select': true,
+          'data-set-mt-method': 'form' }
+      end
+    end
+  end
+end

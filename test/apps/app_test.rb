@@ -1,0 +1,130 @@
+# frozen_string_literal: true
+
+require_relative '../slurm/bed'
+require 'multitenant/installer/app_settings'
+require 'shellwords'
+
+# Apps as a user of the test bed starts them: rendered as OOD does, submitted by ood_core, run by Slurm.
+module AppJobs
+  GEMS = ENV.fetch('MULTITENANT_RAILS_GEMS') { "/var/tmp/multitenant-rails-gems-#{Process.euid}" }
+  OOD = File.join(Bed::OURS, 'ood.rb')
+  GEMFILE = File.join(Bed::OURS, 'Gemfile')
+  LOGIN = 'hpcfaculty'
+
+  module_function
+
+  # What users can read of ours, with the site's settings.
+  def install
+    FileUtils.cp(File.join(__dir__, 'ood.rb'), OOD)
+    %w[Gemfile Gemfile.lock].each { |file| FileUtils.cp(File.join(Bed::ROOT, 'test/rails/ood', file), Bed::OURS) }
+    FileUtils.cp_r(File.join(Bed::ROOT, 'libexec'), Bed::OURS)
+    Dir.glob(File.join(Bed::ROOT, 'apps-{services,delivery,clients}/*/')).each { |app| FileUtils.cp_r(app, Bed::OURS) }
+    Dir.glob(File.join(Bed::OURS, '*/site.yml')) { |file| configure(file, 'cluster' => 'hpc') }
+  end
+
+  # @param settings [Hash{String => String}] what the admin sets in a site.yml
+  def configure(file, settings)
+    File.write(file, MultiTenant::AppSettings.new(File.read(file)).set(settings).to_s)
+  end
+
+  def root(app)
+    File.join(Bed::OURS, app)
+  end
+
+  # A job has no more of our environment than at a real site.
+  def cluster
+    setup = "export SLURM_CONF=#{ENV.fetch('SLURM_CONF').shellescape}\nexport PATH=#{ENV.fetch('PATH').shellescape}\n%s"
+    { id: 'hpc', metadata: {}, job: { adapter: 'slurm', cluster: 'hpc', conf: ENV.fetch('SLURM_CONF') },
+      batch_connect: { basic: { script_wrapper: setup, set_host: 'host=127.0.0.1' } } }
+  end
+
+  # @param action [String] form, stage or submit
+  # @return [Hash] what OOD makes of this app and these answers
+  def ood(action, app, values = {}, user: LOGIN, env: {})
+    env = { 'BUNDLE_GEMFILE' => GEMFILE, 'BUNDLE_PATH' => GEMS, 'BUNDLE_FROZEN' => 'true',
+            'BUNDLE_USER_CONFIG' => '/dev/null', 'BUNDLE_APP_CONFIG' => File.join(Bed::OURS, '.bundle') }.merge(env)
+    question = { app: root(app), values: values, dataroot: dataroot(user), cluster: cluster }
+    result = Bed.as(user, RbConfig.ruby, OOD, action, input: JSON.generate(question), env: env)
+    raise "ood.rb #{action} #{app}: #{result.err}" unless result.code.zero?
+
+    JSON.parse(result.out)
+  end
+
+  def dataroot(user)
+    File.join(Bed.home(user), 'ondemand/data/sys/dashboard')
+  end
+end
+
+Bed.install
+AppJobs.install
+
+# A running app.
+class AppJob
+  attr_reader :job_id, :id, :dir
+
+  # @param answer [Hash] of ood.rb submit
+  def initialize(answer)
+    @job_id = Integer(answer.fetch('job_id'))
+    @id = answer.fetch('id')
+    @dir = answer.fetch('dir')
+  end
+
+  def log
+    file('output.log')
+  end
+
+  # @return [String] what a file of the session's directory holds; empty where there is none
+  def file(name)
+    path = File.join(dir, name)
+    File.exist?(path) ? File.read(path) : ''
+  end
+
+  # @return [Hash] what OOD reads for the owner's card, once it can be shown
+  def connection
+    Bed.wait("the card of #{job_id}; its log:\n#{log}", 120) { !file('connection.yml').empty? || ended? }
+    YAML.safe_load(file('connection.yml')).to_h
+  end
+
+  def state
+    Bed.squeue('%T', '-t', 'all', '-j', job_id).strip
+  end
+
+  def ended?
+    Bed.squeue('%A', '-t', 'PENDING,RUNNING,COMPLETING', '-j', job_id).strip.empty?
+  end
+
+  def name
+    Bed.squeue('%j', '-j', job_id).chomp
+  end
+
+  # Until it can be found by others.
+  def shared
+    Bed.wait("job #{job_id} is shared; its log:\n#{log}", 120) { name.count('|') == 2 || ended? }
+    raise "job #{job_id} ended unshared:\n#{log}" if ended?
+
+    Bed.running(job_id)
+    self
+  end
+
+  # @return [Hash, nil] its connection in the specs of this user
+  def specs(user = 'hpcstudent')
+    Bed.specs(user).dig(job_id.to_s, 'connection')&.except('jobid', 'mt_appname')
+  end
+
+  def cancel
+    Bed.as(AppJobs::LOGIN, 'scancel', job_id)
+    Bed.wait("job #{job_id} ends", 60) { ended? }
+  end
+end
+
+# The base of the tests of apps.
+class AppTest < BedTest
+  SHARED = { 'enable_multitenant' => 'mt', 'auto_groups' => 'hpcGrp', 'mt_method' => 'card' }.freeze
+
+  def submit(app, values)
+    AppJob.new(AppJobs.ood('submit', app, values))
+  end
+
+  # What a form may be told: all of it has to come out as it went in.
+  HOSTILE = %(a'b"c $(touch /tmp/owned) `id` ${HOME} \\n | ; & * € <%= 1 %> # : x)
+end

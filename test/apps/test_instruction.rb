@@ -1,0 +1,40 @@
+# frozen_string_literal: true
+
+require_relative 'app_test'
+
+# A file that is delivered to a class.
+class TestInstruction < AppTest
+  APP = 'multitenant-instruction'
+
+  def lesson(name = 'lesson.md', text = "# Lesson\n", owner: 'hpcfaculty')
+    path = File.join(Bed::OURS, name)
+    File.write(path, text)
+    FileUtils.chown(owner, nil, path)
+    path
+  end
+
+  def deliver(path)
+    submit(APP, 'mt_instructional' => path, 'auto_groups' => 'hpcGrp')
+  end
+
+  def test_a_class_gets_a_card_as_long_as_the_job_runs
+    path = lesson("a'b \"c\" $(id) \\n # : x.md")
+    job = deliver(path).shared
+    assert_equal({ 'content_path' => path }, job.specs)
+    assert_equal [path, 0], job.connection.values_at('content_path', 'mt_shared')
+    assert_equal ["written #{job.id}"], Bed.cards('hpcstudent')
+    assert_empty Bed.cards('outsider')
+    job.cancel
+    Bed.wait('slurmdbd knows that it ended') { Bed.cards('hpcstudent') == ["removed #{job.id}"] }
+  end
+
+  def test_what_readers_would_be_refused_is_not_delivered
+    others = lesson('others.md', owner: 'hpcstudent')
+    { '/nowhere' => /no file .*nowhere/, '/etc' => /no file/, others => /belongs to another user/,
+      lesson('big.md', 'x' * 1_048_577) => /more than 1 MiB/ }.each do |path, sentence|
+      job = deliver(path)
+      Bed.wait('it ends') { job.ended? }
+      assert_match sentence, job.log
+    end
+  end
+end

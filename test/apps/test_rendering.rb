@@ -1,0 +1,64 @@
+# frozen_string_literal: true
+
+require_relative 'app_test'
+
+# What OOD makes of each service app.
+class TestRendering < AppTest
+  APPS = Dir.glob(File.join(Bed::ROOT, 'apps-services/*')).map { |path| File.basename(path) }.sort
+
+  def stage(app, values = {}, **options)
+    AppJobs.ood('stage', app, values, **options)
+  end
+
+  # Answers that are hostile wherever a form takes text.
+  def hostile(app)
+    form = AppJobs.ood('form', app)
+    text = form['attributes'].select do |_, attribute|
+      attribute.is_a?(Hash) && %w[text_field text_area password_field path_selector].include?(attribute['widget'])
+    end
+    text.transform_values { HOSTILE }
+  end
+
+  def assert_sound(dir)
+    Dir.glob(File.join(dir, '*.sh')).each do |file|
+      out, status = Open3.capture2e('bash', '-n', file)
+      assert_predicate status, :success?, out
+      next if file.end_with?('job_script_content.sh') # ood_core's own
+
+      # Shellwords escapes more than it must.
+      out, status = Open3.capture2e('shellcheck', '--exclude=SC1001', file)
+      assert_predicate status, :success?, out
+    end
+  end
+
+  def test_scripts_are_sound_whatever_the_form_was_told
+    APPS.each do |app|
+      [{}, SHARED, SHARED.merge('enable_multitenant' => 'user'), SHARED.merge(hostile(app)),
+       hostile(app).merge('auto_groups' => HOSTILE, 'enable_multitenant' => 'mt', 'mt_method' => HOSTILE,
+                          'mt_delivery_select' => HOSTILE)].each { |values| assert_sound(stage(app, values)['dir']) }
+    end
+  end
+
+  # auto_groups would charge the tenants' group.
+  def test_the_account_is_the_one_that_was_chosen
+    APPS.each do |app|
+      assert_nil stage(app, SHARED)['options']['accounting_id']
+      options = stage(app, SHARED.merge('auto_accounts' => 'physics', 'auto_queues' => 'gpu'))['options']
+      assert_equal %w[physics gpu], options.values_at('accounting_id', 'queue_name')
+      assert_includes options['native'], '--wckey=multitenant'
+    end
+  end
+
+  def test_the_form_warns_of_v1
+    APPS.each { |app| assert_match(/Every user of the cluster can read/, JSON.generate(AppJobs.ood('form', app))) }
+  end
+
+  def test_without_the_gem_the_form_says_so_and_nothing_starts
+    env = { 'MULTITENANT_GEM' => 'absent' }
+    APPS.each do |app|
+      assert_match(/has not loaded the gem/, JSON.generate(AppJobs.ood('form', app, env: env)))
+      error = assert_raises(RuntimeError) { stage(app, SHARED, env: env) }
+      assert_match(/has not loaded the gem/, error.message)
+    end
+  end
+end
