@@ -92,6 +92,54 @@ class TestShare < BedTest
     tasks.each { |raw, task| assert_equal "task#{task}", connection(Bed.running(raw))['host'] }
   end
 
+  def test_a_hundred_and_twenty_jobs_share_themselves_at_once
+    master = submit(<<~BASH, '--array=0-119')
+      export password=secret$SLURM_ARRAY_TASK_ID
+      until [[ -e #{go} ]]; do sleep 0.2; done
+      #{share('host=task$SLURM_ARRAY_TASK_ID', 'password')}
+    BASH
+    Bed.wait('all run', 120) { Bed.squeue('%T', '-r', '-j', master).scan('RUNNING').size == 120 }
+    FileUtils.touch(go)
+    names = Bed.wait('all are shared', 120) do
+      lines = Bed.squeue('%A %K %j', '-r', '-j', master).lines(chomp: true)
+      lines.map { |line| line.split(' ', 3) } if lines.count { |line| line.count('|') == 2 } == 120
+    end
+    names.each do |job_id, task, name|
+      code, accounting, connection = MultiTenant::Core.open(Integer(job_id), 'hpcfaculty', name)
+      assert_equal ['ok', { 'host' => "task#{task}", 'password' => "secret#{task}" }], [code, connection]
+      assert_equal Bed::MEMBERS.map { |user| Bed.uid(user) }.join(','), accounting['mtu']
+    end
+  end
+
+  # Its members of today, those too whose primary group it is.
+  def test_without_a_list_the_whole_group_can_use_it
+    system('useradd', '--gid', 'hpcGrp', '--no-create-home', 'mtprimary') || flunk('useradd')
+    job_id = shared(submit(share('host=n1').sub(/--to \S+/, '')))
+    to = Bed.specs('hpcstudent').dig(job_id.to_s, 'accounting', 'mtu').split(',')
+    members = %w[hpcfaculty2 hpcdefault hpcstudent hpcstudent2 mtprimary].map { |user| Bed.uid(user).to_s }
+    assert_equal members.sort, to.sort
+  ensure
+    system('userdel', 'mtprimary')
+  end
+
+  # E-mail addresses as user names; useradd makes none of that length.
+  def test_a_user_whose_name_has_40_characters
+    user = 'firstname.lastname.of.somebody@uni.edu.x'
+    File.write('/etc/passwd', "#{user}:*:2140:#{Etc.getgrnam('hpcGrp').gid}::#{Bed.home(user)}:/bin/bash\n", mode: 'a')
+    FileUtils.mkdir_p(Bed.home(user), mode: 0o700)
+    FileUtils.chown(2140, nil, Bed.home(user))
+    manager = %w[sacctmgr --immediate --quiet add user] << user
+    assert system(*manager, 'account=hpc', 'wckey=multitenant', out: File::NULL), 'sacctmgr'
+    job_id = shared(Bed.submit(user, script: "#!/bin/bash\n#{share('host=n1')}\nsleep 600\n"))
+    assert_equal ['n1', user], [connection(job_id)['host'], Bed.specs('hpcstudent').dig(job_id.to_s, 'info', 'user')]
+  ensure
+    system('scancel', '--user', user)
+    Bed.wait('it ends') { Bed.squeue('%A', '--user', user).strip.empty? }
+    system('sacctmgr', '--immediate', '--quiet', 'delete', 'user', user, out: File::NULL)
+    FileUtils.rm_rf(Bed.home(user))
+    Bed.wait('its account is gone') { system('userdel', user, err: File::NULL) }
+  end
+
   def test_components_share_themselves
     leader = submit(<<~BASH)
       #SBATCH --nodes=1 --ntasks=1
