@@ -47,13 +47,13 @@ module MultiTenant
       #   further arguments of libexec/multitenant-share and returns its code, or 1 where nothing is to be shared
       def script(context, session:, envelope: 'v1')
         options = options(context, session, envelope)
-        return "#{read(JOB)}\nmultitenant_share() { return 1; }\n" unless options
+        return "#{File.read(JOB)}\nmultitenant_share() { return 1; }\n" unless options
 
         <<~BASH
-          #{read(JOB)}
+          #{File.read(JOB)}
           multitenant_share() {
             bash -s -- #{options.shelljoin} "$@" <<'MULTITENANT_SHARE'
-          #{read(SENDER)}
+          #{File.read(SENDER)}
           MULTITENANT_SHARE
           }
           # What was shared before a restart is not there any more.
@@ -69,11 +69,6 @@ module MultiTenant
       end
 
       private
-
-      # A dashboard's locale may be C.
-      def read(path)
-        File.read(path, encoding: 'UTF-8')
-      end
 
       # @return [Array<String>, nil]
       def options(context, session, envelope)

@@ -1,0 +1,21 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+if ! type -P curl >/dev/null; then
+  echo "This node has no curl, which tells when the application answers." >&2
+  clean_up 1
+fi
+
+# Any answer but an error of the server's: a page, a redirect, a question for a password.
+answers() {
+  local path=/ code
+  [[ $proxy == rnode ]] || path=$base_path/
+  code=$(curl -q --silent --noproxy '*' --max-time 10 --output /dev/null --write-out '%{http_code}' \
+    "http://$host:$port$path")
+  ((10#$code >= 200 && 10#$code < 500))
+}
+await_service answers
+
+shared=(host port proxy)
+[[ ${mt_command-} != *password* ]] || shared+=(password)
+multitenant_share --wait "$host:$port" "${shared[@]}"
+mt_shared=$?
+quote_for_card host password

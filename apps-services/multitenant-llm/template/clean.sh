@@ -1,0 +1,2 @@
+# shellcheck shell=bash
+[[ -z ${mt_made-} ]] || rm -rf -- "$mt_made"

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Runs the server until it ends or TERM comes.
+# shellcheck disable=SC2154 # before.sh exports
+
+refuse() { echo "$*" >&2; exit 1; }
+
+IFS=', ' read -ra modules <<<"$mt_modules"
+load_modules "${modules[@]}" || exit 1
+
+# On all addresses, as a node has several and OOD's name of it may stand for another than its tenants' routes.
+case $mt_kind in
+  ollama)
+    # Not OLLAMA_ORIGINS: pages from elsewhere, in browsers on the cluster's network, have no business here.
+    # Others may download into the same directory at this moment, which is why it doesn't prune.
+    export OLLAMA_HOST=0.0.0.0:$port OLLAMA_MODELS=$mt_models OLLAMA_NOPRUNE=1 OLLAMA_KEEP_ALIVE=-1
+    program=(ollama serve)
+    ;;
+  llamacpp)
+    program=(llama-server --host 0.0.0.0 --port "$port" --model "$mt_path" --alias "$model"
+      --threads "${SLURM_CPUS_PER_TASK:-1}" --api-key-file /dev/fd/3)
+    ((mt_gpus == 0)) || program+=(--n-gpu-layers 999)
+    exec 3< <(printf '%s\n' "$api_key")
+    ;;
+  vllm)
+    export VLLM_API_KEY=$api_key
+    [[ ! -w $mt_models || $mt_models == "$HOME" ]] || export HF_HOME=$mt_models
+    program=(vllm serve "$mt_path" --host 0.0.0.0 --port "$port" --served-model-name="$model")
+    ((mt_gpus < 2)) || program+=(--tensor-parallel-size "$mt_gpus")
+    ;;
+  openai)
+    # The text stays out of the process's arguments.
+    # shellcheck disable=SC2016
+    program=(bash -c 'eval "$mt_command"')
+    ;;
+esac
+type -P "${program[0]}" >/dev/null ||
+  refuse "This node has no ${program[0]} in PATH: see modules_$mt_kind in the app's site.yml."
+
+# Ollama downloads the model where it is missing. Progress comes many times a second: a line for each step and tenth is kept.
+pull() {
+  local line said='' state
+  until curl -q --silent --fail --noproxy '*' --output /dev/null "$ollama_url/api/version"; do
+    kill -0 -- "-$group" 2>/dev/null || return
+    sleep 1
+  done
+  ! has_model || return 0
+  echo "The model $model is not in $mt_models yet: downloading..."
+  while IFS= read -r line; do
+    state=$line
+    [[ ! $line =~ \"status\":\"([^\"]*)\" ]] || state=${BASH_REMATCH[1]}
+    [[ ! $line =~ \"total\":([1-9][0-9]{0,16}).*\"completed\":([0-9]{1,16}) ]] ||
+      state+=" $((BASH_REMATCH[2] * 10 / BASH_REMATCH[1]))0 %"
+    [[ $state == "$said" ]] || echo "${state//[[:cntrl:]]/ }"
+    said=$state
+  done < <(curl -q --silent --no-buffer --noproxy '*' --data "{\"model\":\"$model\"}" "$ollama_url/api/pull")
+  has_model && return
+  echo "The model $model could not be downloaded into $mt_models; nothing is shared." >&2
+  return 1
+}
+
+# A process group of its own, so that all of it is ended and waited for. What hears no TERM has 20 seconds.
+set -m
+end() {
+  local i
+  trap '' TERM
+  kill -TERM -- "-$group" 2>/dev/null
+  for ((i = 0; i < 200; i++)); do
+    kill -0 -- "-$group" 2>/dev/null || break
+    sleep 0.1
+  done
+  kill -KILL -- "-$group" 2>/dev/null
+}
+"${program[@]}" </dev/null &
+group=$!
+trap 'end; exit 0' TERM
+if [[ $mt_kind == ollama ]]; then
+  pull &
+  wait $! || { end; exit 1; }
+fi
+wait "$group"
+code=$?
+echo "${program[0]} has ended, with code $code." >&2
+end
+exit "$((code ? code : 1))"

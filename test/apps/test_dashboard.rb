@@ -1,0 +1,182 @@
+# frozen_string_literal: true
+
+require_relative 'app_test'
+require 'erb'
+require 'ostruct'
+
+# A web application that is shared with a group: real ones, in jobs.
+class TestDashboard < AppTest
+  APP = 'multitenant-dashboard'
+  ODD = %q(a'b "c" $(touch owned) `id` * x)
+
+  FLASK = <<~PYTHON
+    import flask, os
+    app = flask.Flask(__name__)
+    @app.route('/')
+    def page():
+        return 'prefix ' + os.environ['DASH_REQUESTS_PATHNAME_PREFIX']
+    app.run(host=os.environ['HOST'], port=os.environ['PORT'])
+  PYTHON
+
+  # Knows a password and a base URL.
+  LOCKED = <<~PYTHON
+    import http.server, os
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            right = self.headers.get('Authorization') == 'Bearer ' + os.environ['password']
+            below = self.path.startswith(os.environ['base_path'] + '/')
+            self.send_response(404 if not below else 200 if right else 401)
+            self.end_headers()
+            self.wfile.write(b'unlocked')
+    http.server.ThreadingHTTPServer(('', int(os.environ['port'])), Page).serve_forever()
+  PYTHON
+
+  # What hpcfaculty has in his directory, with an odd name.
+  def place(name, text)
+    dir = File.join(Bed::OURS, ODD)
+    FileUtils.mkdir_p(dir)
+    path = File.join(dir, name)
+    File.write(path, text)
+    path
+  end
+
+  def start(kind, values, share = SHARED)
+    submit(APP, share.merge('version' => kind).merge(values))
+  end
+
+  # @return [String] what hpcstudent's browser gets there
+  def fetch(specs, path = '/', *args)
+    url = "http://#{specs['host']}:#{specs['port']}#{path}"
+    Bed.as('hpcstudent', 'curl', '-q', '--silent', '--show-error', '--max-time', '30', *args, url)
+       .then { |result| result.out + result.err }
+  end
+
+  # @return [Array<Integer>] processes that a job has left
+  def processes(job)
+    Dir.glob('/proc/[0-9]*/environ').filter_map do |file|
+      file[/\d+/].to_i if File.binread(file).split("\0").include?("SLURM_JOB_ID=#{job.job_id}") &&
+                          File.binread(file).include?(Bed::DIR)
+    rescue SystemCallError
+      nil
+    end
+  end
+
+  def gone(job)
+    Bed.wait('the card is gone') { Bed.cards('hpcstudent').none? { |line| line.start_with?('written', 'kept') } }
+    assert_nil job.specs
+    Bed.wait('nothing of the job is left') { processes(job).empty? }
+  end
+
+  # As OOD renders it.
+  def card(connection)
+    names = OpenStruct.new(connection).instance_eval { binding }
+    ERB.new(File.read(File.join(AppJobs.root(APP), 'view.html.erb')), trim_mode: '-').result(names)
+  end
+
+  def test_a_shiny_application_in_an_odd_directory_reaches_the_group_and_ends_with_the_job
+    file = place('app.R', "library(shiny)\nshinyApp(fluidPage('A shiny page'), function(input, output) {})\n")
+    job = start('shiny', 'app_path' => File.dirname(file)).shared
+    specs = job.specs
+    assert_equal %w[host port proxy], specs.keys.sort
+    assert_equal 'rnode', specs['proxy']
+    assert_match(/A shiny page/, fetch(specs))
+    assert_nil job.specs('outsider')
+    assert_equal ["written #{job.id}"], Bed.cards('hpcstudent')
+    view = card(job.connection)
+    assert_includes view, %(href="/rnode/#{specs['host']}/#{specs['port']}/")
+    assert_includes view, 'Shared with others.'
+    refute_includes view, 'Password'
+    refute_empty processes(job)
+    job.cancel
+    gone(job)
+    assert_match(/Stopping the service/, job.log)
+  end
+
+  def test_after_a_requeue_it_is_shared_anew
+    job = start('python', 'app_path' => place('page.py', FLASK)).shared
+    before = job.specs
+    assert_equal "prefix /rnode/#{before['host']}/#{before['port']}/", fetch(before)
+    system('scontrol', 'requeue', job.job_id.to_s, exception: true)
+    Bed.wait('it is shared anew', 120) { (now = job.specs) && now['port'] != before['port'] }
+    assert_equal "prefix /rnode/#{job.specs['host']}/#{job.specs['port']}/", fetch(job.specs)
+    assert_match(/Connection refused|Couldn't connect/, fetch(before))
+  end
+
+  def test_a_command_gets_a_password_and_a_base_path
+    file = place('locked.py', LOCKED)
+    command = "trap '' USR1\r\npython3 #{file.shellescape} & # with $password\r\nwait\r\n"
+    job = start('command', 'command' => command, 'proxy' => 'node').shared
+    specs = job.specs
+    path = "/node/#{specs['host']}/#{specs['port']}/"
+    assert_equal %w[host password port proxy], specs.keys.sort
+    assert_match(/\A[a-zA-Z0-9]{24}\z/, specs['password'])
+    assert_match(/401\z/, fetch(specs, path, '-w', '%{http_code}'))
+    assert_equal 'unlocked200',
+                 fetch(specs, path, '-H', "Authorization: Bearer #{specs['password']}", '-w', '%{http_code}')
+    assert_empty(processes(job).select { |pid| File.read("/proc/#{pid}/cmdline").match?(/#{specs['password']}|trap/) })
+    view = card(job.connection)
+    assert_includes view, %(href="#{path}")
+    assert_includes view, specs['password']
+    job.cancel
+    gone(job)
+  end
+
+  def test_only_me_is_only_me
+    job = start('python', { 'app_path' => place('page.py', FLASK) }, 'enable_multitenant' => 'user').shared
+    assert_equal 'rnode', job.specs('hpcfaculty')['proxy']
+    assert_nil job.specs
+    assert_empty Bed.cards('hpcstudent')
+  end
+
+  def test_what_does_not_start_ends_the_job_with_a_sentence
+    odd = File.join(Bed::OURS, ODD, 'nowhere.py')
+    { { 'version' => 'python', 'app_path' => 'page.py' } => 'The path of the application must begin with /; ' \
+                                                            'it is: page.py',
+      { 'version' => 'python', 'app_path' => odd } => "There is nothing at #{odd} that could be read on this node.",
+      { 'version' => 'python', 'app_path' => '/etc' } => '/etc is not a file: choose the one to run.',
+      { 'version' => 'streamlit', 'app_path' => '/etc/passwd' } => 'This node has no streamlit in PATH: ' \
+                                                                   "see modules_streamlit in the app's site.yml.",
+      { 'version' => 'command', 'command' => 'echo it broke; exit 3' } => 'it broke' }.each do |values, sentence|
+      job = submit(APP, SHARED.merge(values))
+      Bed.wait("it ends; its log:\n#{job.log}", 60) { job.ended? }
+      assert_includes job.log.lines(chomp: true), sentence
+      assert_match(/The service ended before it was ready/, job.log)
+      refute_includes Bed.squeue('%j', '-t', 'all', '-j', job.job_id), '|'
+    end
+  end
+
+  def test_what_another_user_listens_with_is_not_shared
+    port = place('port', '')
+    FileUtils.chown('hpcfaculty', nil, port)
+    job = start('command', 'command' => "echo $port >#{port.shellescape}; exec sleep 600")
+    Bed.wait("the port; its log:\n#{job.log}", 60) { !File.empty?(port) }
+    pid = spawn('runuser', '-u', 'outsider', '--', 'python3', '-m', 'http.server', File.read(port).strip,
+                chdir: '/', out: File::NULL, err: File::NULL)
+    assert_equal 75, job.connection['mt_shared']
+    refute_includes job.name, '|'
+    assert_match(/Not shared: what listens on the port/, card(job.connection))
+  ensure
+    Process.kill('TERM', pid) && Process.wait(pid) if pid
+  end
+
+  def test_the_link_leads_nowhere_but_to_a_host_and_a_port
+    ['x/../..', 'evil"onmouseover="', "a\nb", '', nil].each do |host|
+      refute_includes card('host' => host, 'port' => 80), 'href'
+      refute_includes card('host' => 'n1', 'port' => host), 'href'
+    end
+    assert_includes card('host' => 'n1', 'port' => 80, 'proxy' => '<'), 'href="/rnode/n1/80/"'
+    assert_includes card('host' => 'n1', 'port' => 80, 'password' => '<b>'), '<code>&lt;b&gt;</code>'
+  end
+
+  def test_kinds_that_the_site_does_not_offer_are_refused
+    file = File.join(AppJobs.root(APP), 'site.yml')
+    before = File.read(file)
+    AppJobs.configure(file, 'kinds' => 'shiny, python')
+    options = AppJobs.ood('form', APP).dig('attributes', 'version', 'options')
+    assert_equal(%w[shiny python], options.map { |kind| kind[1] })
+    error = assert_raises(RuntimeError) { AppJobs.ood('stage', APP, SHARED.merge('version' => 'command')) }
+    assert_match(/kind of application is not offered/, error.message)
+  ensure
+    File.write(file, before)
+  end
+end
