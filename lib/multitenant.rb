@@ -12,6 +12,7 @@ require_relative 'multitenant/receiver'
 require_relative 'multitenant/renewal'
 require_relative 'multitenant/dashboard'
 require_relative 'multitenant/sharing'
+require_relative 'multitenant/card'
 
 # Services that run as Slurm jobs, shared with the right people through Open OnDemand.
 module MultiTenant
@@ -51,6 +52,13 @@ module MultiTenant
     # @return [Integer] changes with {specs}
     def generation
       @receiver ? @receiver.generation : 0
+    end
+
+    # What a delivery app's view shows.
+    # @param values [#to_h] the view's own binding
+    # @return [Card]
+    def card(values)
+      Card.new(values)
     end
 
     # What a service app's form asks about sharing.

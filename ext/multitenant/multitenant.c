@@ -19,9 +19,11 @@
 #include "specs.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <ruby.h>
 #include <ruby/encoding.h>
 #include <ruby/thread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -452,6 +454,13 @@ static VALUE free_text(VALUE arg)
     return Qnil;
 }
 
+static VALUE number_text(int64_t number)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRId64, number);
+    return ctext(digits);
+}
+
 static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
 {
     VALUE info = rb_hash_new();
@@ -468,6 +477,9 @@ static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
     rb_hash_aset(info, key("output"), rb_obj_freeze(output));
     rb_hash_aset(info, key("message"), from_json(json_object_get(share->record.json, "name")));
     rb_hash_aset(info, key("message_size"), SIZET2NUM(share->record.name_len));
+    rb_hash_aset(info, key("uid"), number_text((int64_t)share->record.uid));
+    rb_hash_aset(info, key("start"), number_text(share->record.start));
+    rb_hash_aset(info, key("end"), number_text(share->record.end));
     return rb_obj_freeze(info);
 }
 

@@ -69,8 +69,9 @@ class TestDashboard < AppTest
 
   # As OOD renders it.
   def card(connection)
-    names = OpenStruct.new(connection).instance_eval { binding }
-    ERB.new(File.read(File.join(AppJobs.root(APP), 'view.html.erb')), trim_mode: '-').result(names)
+    names = OpenStruct.new(connection) # rubocop:disable Style/OpenStructUse -- as OOD does
+    view = File.read(File.join(AppJobs.root(APP), 'view.html.erb'))
+    ERB.new(view, trim_mode: '-').result(names.instance_eval { binding })
   end
 
   def test_a_shiny_application_in_an_odd_directory_reaches_the_group_and_ends_with_the_job
@@ -118,6 +119,17 @@ class TestDashboard < AppTest
     assert_includes view, %(href="#{path}")
     assert_includes view, specs['password']
     job.cancel
+    gone(job)
+  end
+
+  # Slurm tells the batch script alone, which has to end what runs below it.
+  def test_before_its_time_is_over_it_ends_cleanly
+    command = "(trap 'echo it ended cleanly; exit' TERM; python3 -m http.server $port & wait); echo went on"
+    job = start('command', 'app_path' => Bed::OURS, 'command' => command).shared
+    system('scontrol', 'update', "JobId=#{job.job_id}", 'TimeLimit=1', exception: true)
+    Bed.wait('it ends', 150) { job.ended? }
+    assert_match(/Stopping the service.*^it ended cleanly/m, job.log)
+    refute_match(/DUE TO TIME LIMIT/, job.log)
     gone(job)
   end
 

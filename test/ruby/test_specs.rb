@@ -24,7 +24,8 @@ class TestSpecs < MultiTenantTest
                    'info' => {
                      'user' => 'prof', 'cluster' => 'hpc', 'db' => "#{root}/batch_connect/db/#{id}",
                      'output' => "#{root}/batch_connect/sys/multitenant-delivery_default/output/#{id}",
-                     'message' => record[:name], 'message_size' => record[:name].bytesize
+                     'message' => record[:name], 'message_size' => record[:name].bytesize,
+                     'uid' => record[:uid].to_s, 'start' => record[:start].to_s, 'end' => record[:end].to_s
                    },
                    'accounting' => { 'mtu' => '2001', 'mti' => id, 'mta' => 'App', 'mtm' => 'card',
                                      'mtd' => 'sys/multitenant-delivery_default' },

@@ -1,0 +1,10 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# script.sh, which has the modules, writes that file once the server is ready and the user has logged in.
+await_service test -s ready
+if [[ $(<ready) == usable ]]; then
+  multitenant_share --wait "$host:$port" host port user password database jdbc_url
+  mt_shared=$?
+else
+  mt_shared=64
+fi
+quote_for_card user password database jdbc_url

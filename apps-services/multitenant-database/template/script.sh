@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Serves a data directory until TERM, and makes it where there is none. How each engine does what it is told here
+# stands in mysql.sh and postgres.sh.
+# shellcheck disable=SC2154 # before.sh exports them
+set -euo pipefail
+umask 077
+export -n password # the servers and clients have no use for it in their environments
+
+die() { printf '%s\n' "$*" >&2; exit 1; }
+
+check() { # WHAT VALUE BYTES
+  local LC_ALL=C
+  [[ -n $2 ]] || die "The form gives no $1."
+  ((${#2} <= $3)) || die "The $1 has ${#2} bytes, and at most $3 are possible here: shorten it."
+  [[ $2 != *[[:cntrl:]]* ]] || die "The $1 holds a control character, such as a line break: leave it out."
+}
+
+# A path of a socket has at most 107 bytes.
+make_private() {
+  local parent=${TMPDIR:-/tmp}
+  [[ ${#parent} -le 60 && $parent =~ ^/[A-Za-z0-9._/-]+$ && -w $parent ]] || parent=/tmp
+  PRIVATE=$(mktemp -d "$parent/multitenant-db.XXXXXX")
+}
+
+start() { # DIRECTORY OPTION…
+  run_server "$@" &
+  SERVER=$!
+  until answers; do
+    kill -0 "$SERVER" 2>/dev/null || die 'The server has ended; what it said stands above.'
+    sleep 0.5
+  done
+}
+
+stop() {
+  [[ -n $SERVER ]] || return 0
+  kill "-$STOP" "$SERVER" 2>/dev/null || true
+  wait "$SERVER" || true
+  SERVER=
+}
+
+finish() {
+  trap '' TERM
+  stop
+  [[ $(readlink "$LOCK") != "$MINE" ]] || rm -f "$LOCK"
+  rm -rf "$PRIVATE" "$NEW" ready
+}
+
+# Whether a job of ours runs; where Slurm does not say, it does.
+runs() { # JOB CLUSTER
+  local state cluster=()
+  [[ $1 != "$SLURM_JOB_ID" || $2 != "$CLUSTER" ]] || return 1
+  [[ $2 == "$CLUSTER" ]] || cluster=("--clusters=$2")
+  state=$(timeout 30 squeue --noheader --format=%T --states=all "--jobs=$1" "${cluster[@]}" 2>&1) ||
+    { [[ $state != *'Invalid job id'* ]]; return; }
+  [[ ! $state =~ (BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PENDING|PREEMPTED|TIMEOUT)$ ]]
+}
+
+# No two jobs may serve one directory. A link is made at once or not at all, on network file systems too.
+lock() {
+  local held job cluster node waits=0
+  until ln -sT "$MINE" "$LOCK" 2>/dev/null; do
+    held=$(readlink "$LOCK") || die "The data directory $datadir can't be written to."
+    read -r job cluster node <<<"$held"
+    ! runs "$job" "$cluster" ||
+      die "Job $job on $node serves $datadir already: cancel that job first, or remove $LOCK if it has ended."
+    [[ $(readlink "$LOCK") == "$held" ]] || continue
+    echo "Job $job on $node left $datadir without a proper end."
+    mv -T "$LOCK" "$LOCK.$SLURM_JOB_ID" && rm "$LOCK.$SLURM_JOB_ID"
+    waits=2
+  done
+  # Another job may have seen the same old link, and taken ours for it.
+  sleep "$waits"
+  [[ $(readlink "$LOCK") == "$MINE" ]] || die "Another job has begun to serve $datadir."
+}
+
+# What is half made has another name.
+make_data() {
+  mkdir -p -- "$(dirname "$datadir")" && NEW=$(mktemp -d "$datadir.new.XXXXXX") ||
+    die "No directory can be made beside $datadir: name one that is to be made inside it."
+  echo "Making the data directory $datadir..."
+  initialise "$NEW"
+  ln -s "$MINE" "$NEW/${LOCK##*/}"
+  mv -T -- "$NEW" "$datadir" || die "$datadir could not be made: something else has been put there."
+}
+
+prepare_data() {
+  [[ $datadir == /* ]] || die "The data directory must be a whole path, from / on: $datadir."
+  if is_data; then
+    [[ -O $datadir ]] || die "The data directory $datadir belongs to another user."
+    lock
+  elif [[ ! -e $datadir || -d $datadir && -r $datadir && -x $datadir && -z $(ls -A -- "$datadir") ]]; then
+    make_data
+  else
+    die "$datadir is neither empty nor a data directory of $engine: nothing was done to it."
+  fi
+}
+
+# As tenants do.
+try_user() {
+  local rights
+  if ! rights=$(log_in 2>&1); then
+    echo "The user $user can't use the database $database with that password, so nothing is shared: ${rights##*$'\n'}"
+  elif [[ $rights != 0 && $share_superuser != yes ]]; then
+    echo "The user $user has rights on the whole server, with which others could run programs as you, so nothing is" \
+      "shared: connect, make a user for this database alone and name that one."
+  else
+    echo usable >ready
+    return
+  fi >&2
+  echo unusable >ready
+}
+
+# shellcheck disable=SC1090
+case $engine in
+  mariadb | mysql) source ./mysql.sh ;;
+  postgresql) source ./postgres.sh ;;
+  *) die 'The form names no database that this app has.' ;;
+esac
+check 'data directory' "$datadir" 4000
+check 'database name' "$database" "$NAME_MAX"
+check 'database user' "$user" "$USER_MAX"
+check 'database password' "$password" 128
+read -ra modules <<<"$modules"
+load_modules "${modules[@]}"
+datadir=$(realpath -m -- "$datadir")
+
+CLUSTER=${SLURM_CLUSTER_NAME:-cluster} LOCK=$datadir/.multitenant-job SERVER='' NEW='' PRIVATE=''
+MINE="$SLURM_JOB_ID $CLUSTER ${HOSTNAME%%.*}"
+trap finish EXIT
+trap 'exit 0' TERM
+make_private
+find_programs
+prepare_data
+start "$datadir"
+try_user
+wait "$SERVER" || true
+die 'The server has ended by itself; what it said stands above.'

@@ -1,0 +1,196 @@
+# frozen_string_literal: true
+
+require_relative 'app_test'
+
+# Servers of language models. A stand-in that has their names is first in the job's PATH.
+class TestLlm < AppTest
+  APP = 'multitenant-llm'
+  BIN = File.join(Bed::OURS, 'bin')
+  PRESETS = { 'mt_delivery_select' => 'Ollama_API sys/multitenant-delivery_default' }.freeze
+  MESSAGE = [{ role: 'user', content: 'as I said' }].freeze
+
+  FileUtils.mkdir_p(BIN)
+  FileUtils.cp(File.join(__dir__, 'llm_server.rb'), BIN)
+  %w[ollama llama-server vllm].each { |name| FileUtils.ln_sf('llm_server.rb', File.join(BIN, name)) }
+  ENV['PATH'] = "#{BIN}:#{ENV.fetch('PATH')}"
+
+  def setup
+    super
+    @dir = File.join(Bed.home('hpcfaculty'), 'llm')
+    FileUtils.rm_rf([@dir, *scratch])
+    FileUtils.mkdir_p(@dir)
+    FileUtils.chown('hpcfaculty', nil, @dir)
+  end
+
+  def scratch
+    Dir.glob('/tmp/multitenant-llm.*')
+  end
+
+  def serve(kind, model, values = {})
+    submit(APP, SHARED.merge(PRESETS).merge('version' => kind, 'ollama_model' => model).merge(values))
+  end
+
+  # A server that takes long to load its model, until the block was called.
+  def slow(command, model = 'm')
+    go = File.join(@dir, 'go')
+    before = "echo \"$port\" > #{@dir}/port\nexport LLM_SERVER_WAIT_FOR=#{go}\n"
+    job = serve('openai', model, 'command' => before + command)
+    Bed.wait("the server starts; the log:\n#{job.log}") { File.size?(File.join(@dir, 'port')) }
+    yield Integer(File.read(File.join(@dir, 'port'))), job
+    FileUtils.touch(go)
+    job
+  end
+
+  # @return [Array(String, String)] code and body, as hpcstudent gets them
+  def curl(url, body = nil, key: nil)
+    header = key ? "header = \"Authorization: Bearer #{key}\"\n" : ''
+    data = body ? ['--data', JSON.generate(body)] : []
+    result = Bed.as('hpcstudent', 'curl', '-sN', '--noproxy', '*', '--config', '-', '-w', "\n%{http_code}", *data, url,
+                    input: header)
+    result.out.rpartition("\n").values_at(2, 0)
+  end
+
+  # The words that came, of lines of JSON or server-sent events.
+  def words(body)
+    pieces = body.lines(chomp: true).map { |line| line.delete_prefix('data: ') } - ['', '[DONE]']
+    pieces.map { |piece| JSON.parse(piece) }
+          .map { |piece| (piece['message'] || piece['choices'].first['delta'])['content'] }.reject(&:empty?)
+  end
+
+  # What came of the block, and all arguments that any process had meanwhile.
+  def arguments
+    seen = {}
+    watch = Thread.new do
+      loop do
+        Dir.glob('/proc/[0-9]*/cmdline') { |file| seen[read(file)] = true }
+        sleep 0.02
+      end
+    end
+    [yield, seen.keys]
+  ensure
+    watch.kill
+  end
+
+  def read(file)
+    File.read(file)
+  rescue SystemCallError
+    ''
+  end
+
+  def assert_key_is_asked_for(specs)
+    url, key = specs.values_at('base_url', 'api_key')
+    body = { model: specs['model'], messages: MESSAGE }
+    assert_match(/\A[A-Za-z0-9]{32}\z/, key)
+    [nil, 'guess'].each { |wrong| assert_equal '401', curl("#{url}/chat/completions", body, key: wrong).first }
+    assert_equal specs['model'], JSON.parse(curl("#{url}/models", key: key).last)['data'].first['id']
+    code, text = curl("#{url}/chat/completions", body, key: key)
+    assert_equal ['200', 'as I said'], [code, JSON.parse(text).dig('choices', 0, 'message', 'content')]
+    assert_equal ['as ', 'I ', 'said'], words(curl("#{url}/chat/completions", body.merge(stream: true), key: key).last)
+  end
+
+  def assert_never_shared(job, *sentences)
+    Bed.wait("it ends; the log:\n#{job.log}", 90) { job.ended? }
+    sentences.each { |sentence| assert_match(sentence, job.log) }
+    assert_empty job.file('connection.yml')
+    refute_includes Bed.squeue('%j', '-t', 'all', '-j', job.job_id), '|'
+  end
+
+  def test_ollama_downloads_the_model_and_takes_its_scratch_directory_away
+    job = serve('ollama', 'llama3.2', 'ollama_models' => 'scratch').shared
+    specs = job.specs
+    url, dir = specs.values_at('ollama_url', 'ollama_models')
+    assert_equal({ 'host' => '127.0.0.1', 'port' => url[/\d+\z/], 'ollama_url' => url, 'ollama_models' => dir,
+                   'ollama_model' => 'llama3.2', 'model' => 'llama3.2', 'base_url' => "#{url}/v1" }, specs)
+    assert_equal [dir], scratch
+    assert_equal 0o700, File.stat(dir).mode & 0o777
+    assert_equal %w[pulling 50], job.log.scan(/^(pulling) \S+ (50) %$/).flatten
+    code, text = curl("#{url}/api/chat", { model: 'llama3.2', messages: MESSAGE })
+    assert_equal ['200', ['as ', 'I ', 'said']], [code, words(text)]
+    assert_equal specs.merge('mt_shared' => 0), job.connection.compact.reject { |_, value| value == '' }
+                                                   .merge('port' => specs['port'])
+    assert_equal ["written #{job.id}"], Bed.cards('hpcstudent')
+    job.cancel
+    Bed.wait('slurmdbd knows that it ended') { Bed.cards('hpcstudent') == ["removed #{job.id}"] }
+    assert_empty scratch
+  end
+
+  def test_llama_cpp_asks_for_the_key_and_ends_before_its_time
+    dir = File.join(@dir, HOSTILE.delete('/'))
+    FileUtils.mkdir_p(dir)
+    File.write(File.join(dir, "#{HOSTILE.delete('/')}.gguf"), 'GGUF')
+    values = { 'ollama_models' => 'custom', 'ollama_custom' => dir }
+    job, arguments = arguments { serve('llamacpp', "#{HOSTILE.delete('/')}.gguf", values).shared }
+    specs = job.specs
+    assert_equal HOSTILE.delete('/'), specs['model']
+    assert_equal %w[api_key base_url host model port], specs.keys.sort
+    assert_key_is_asked_for(specs)
+    assert_equal specs.slice('model', 'api_key'), job.connection.slice('model', 'api_key')
+    assert(arguments.any? { |line| line.include?('--api-key-file') })
+    refute(arguments.any? { |line| line.include?(specs['api_key']) })
+    refute_includes job.log, specs['api_key']
+    Bed.as('hpcfaculty', 'scontrol', 'update', "JobId=#{job.job_id}", 'TimeLimit=1')
+    Bed.wait("it ends; the log:\n#{job.log}", 120) { job.ended? }
+    assert_equal ['COMPLETED', "Stopping the service...\nCleaning up...\n"],
+                 [job.state, job.log.lines.last(2).join]
+  end
+
+  def test_vllm_asks_for_the_key
+    job, arguments = arguments { serve('vllm', 'facebook/opt-125m', 'num_gpus' => '-1').shared }
+    assert_equal 'facebook/opt-125m', job.specs['model']
+    assert_key_is_asked_for(job.specs)
+    assert(arguments.any? { |line| line.include?('--served-model-name=facebook/opt-125m') })
+    refute(arguments.any? { |line| line.include?(job.specs['api_key']) })
+  end
+
+  def test_any_server_is_shared_once_it_is_ready
+    job, arguments = arguments do
+      slow("VLLM_API_KEY=$api_key vllm serve \"$model\" --host 0.0.0.0 --port \"$port\"\r\n", HOSTILE) do |port, job|
+        Bed.wait('it listens') { curl("http://127.0.0.1:#{port}/health").first == '503' }
+        sleep 3
+        refute_includes job.name, '|'
+        assert_empty job.file('connection.yml')
+      end.shared
+    end
+    assert_equal HOSTILE, job.specs['model']
+    assert_key_is_asked_for(job.specs)
+    refute(arguments.any? { |line| line.include?(job.specs['api_key']) || line.include?('$api_key vllm') })
+  end
+
+  def test_what_can_not_be_served_ends_the_job_with_a_sentence
+    File.write(File.join(@dir, 'not.gguf'), 'text')
+    ended = /The service ended before it was ready/
+    custom = { 'ollama_models' => 'custom', 'ollama_custom' => @dir }
+    [[serve('ollama', 'no-such', 'ollama_models' => 'scratch'), /no-such could not be downloaded/, ended],
+     [serve('ollama', HOSTILE), /Ollama has no model called/],
+     [serve('ollama', 'm', 'ollama_models' => 'custom', 'ollama_custom' => HOSTILE), /must be a path that begins with/],
+     [serve('llamacpp', 'not.gguf', custom), /not a GGUF file/, /llama-server has ended, with code 1/, ended],
+     [serve('llamacpp', HOSTILE, custom), /There is no file .*HOME/],
+     [serve('vllm', '--api-key=x'), /names no model/],
+     [serve('openai', 'm', 'command' => "sleep 2\necho out of memory; exit 3"), /out of memory/, ended]]
+      .each { |arguments| assert_never_shared(*arguments) }
+    assert_empty scratch
+    refute_path_exists '/tmp/owned'
+  end
+
+  def test_another_users_process_on_the_port_is_not_shared
+    pid = nil
+    job = slow('exec sleep 600') do |port, _|
+      pid = spawn('runuser', '-u', 'outsider', '--', 'vllm', 'serve', 'm', '--host', '127.0.0.1', '--port', port.to_s)
+    end
+    assert_equal 75, job.connection['mt_shared']
+    assert_match(/what listens on port \d+ is not yours alone/, job.log)
+    refute_includes job.name, '|'
+  ensure
+    Process.kill('TERM', pid) && Process.wait(pid) if pid
+  end
+
+  def test_only_me_and_none
+    me = serve('ollama', 'llama3.2', 'enable_multitenant' => 'user', 'ollama_models' => 'scratch').shared
+    none = serve('ollama', 'llama3.2', 'enable_multitenant' => 'none', 'ollama_models' => 'scratch')
+    assert_equal 1, none.connection['mt_shared']
+    refute_includes none.name, '|'
+    assert_equal 'llama3.2', me.specs('hpcfaculty')['model']
+    (Bed::MEMBERS + %w[outsider hpcfaculty2]).each { |user| assert_empty Bed.specs(user) }
+    assert_equal [me.job_id.to_s], Bed.specs('hpcfaculty').keys
+  end
+end
