@@ -2,6 +2,7 @@
 
 require_relative 'multitenant/version'
 require_relative 'multitenant/clock'
+require_relative 'multitenant/failure'
 require_relative 'multitenant/multitenant'
 require_relative 'multitenant/answer'
 require_relative 'multitenant/settings'
@@ -52,6 +53,18 @@ module MultiTenant
     # @return [Integer] changes with {specs}
     def generation
       @receiver ? @receiver.generation : 0
+    end
+
+    # The service that a form's auto_multitenant_services chose, for submit.yml.erb and templates.
+    # @param key [String] of {specs}
+    # @param apps [Array<String>] names of apps that may be meant; none: all
+    # @return [Hash{String => String}] its connection
+    # @raise [Failure] where the viewer does not have it (any more)
+    def service(key, *apps)
+      spec = specs[key.to_s]
+      return spec['connection'] if spec && (apps.empty? || apps.include?(spec['accounting']['mta']))
+
+      raise Failure.new(69, 'The service that was chosen has ended, or is not shared with you: choose another one.')
     end
 
     # What a delivery app's view shows.

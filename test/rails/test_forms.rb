@@ -20,11 +20,22 @@ class TestForms < RailsTest
     assert_includes @dashboard.form('sys/chat').body, 'No service is shared with you at this time'
     slurm_says(fresh(job(1), job(2, message: { mta: 'Ollama' }), job(3, message: { mtm: 'form' })))
     ttl_passes
-    assert_equal [%w[1 2 3], %w[2]], [choices('chat').sort, choices('code')]
+    assert_equal [['', '1', '2', '3'], %w[2]], [choices('chat').sort, choices('code')]
     assert_includes @dashboard.form('sys/code').body, 'Ollama from prof (2)'
     slurm_says(fresh)
     ttl_passes
     assert_equal [[''], ['']], [choices('chat'), choices('code')]
+  end
+
+  def test_the_service_that_was_chosen
+    slurm_says(fresh(job(1, connection: { host: 'n1' }), job(2, message: { mta: 'Ollama' })))
+    start
+    assert_equal 'n1', @dashboard.ruby("MultiTenant.service('1')['host']")
+    assert_equal '2', @dashboard.ruby("MultiTenant.service('2', 'Code', 'Ollama')['jobid']")
+    ["'3'", 'nil', "'1', 'Ollama'"].each do |key|
+      assert_match(/has ended, or is not shared/,
+                   @dashboard.ruby("begin; MultiTenant.service(#{key}); rescue StandardError => e; e.message; end"))
+    end
   end
 
   SITES_OWN = <<~YAML

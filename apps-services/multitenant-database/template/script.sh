@@ -2,9 +2,11 @@
 # Serves a data directory until TERM, and makes it where there is none. How each engine does what it is told here
 # stands in mysql.sh and postgres.sh.
 # shellcheck disable=SC2154 # before.sh exports them
+read -ra loads <<<"$modules"
+load_modules "${loads[@]}" || exit 1 # modules don't know set -u
 set -euo pipefail
 umask 077
-export -n password # the servers and clients have no use for it in their environments
+export -n password # neither servers nor clients need it in their environments
 
 die() { printf '%s\n' "$*" >&2; exit 1; }
 
@@ -110,7 +112,6 @@ try_user() {
   echo unusable >ready
 }
 
-# shellcheck disable=SC1090
 case $engine in
   mariadb | mysql) source ./mysql.sh ;;
   postgresql) source ./postgres.sh ;;
@@ -120,8 +121,6 @@ check 'data directory' "$datadir" 4000
 check 'database name' "$database" "$NAME_MAX"
 check 'database user' "$user" "$USER_MAX"
 check 'database password' "$password" 128
-read -ra modules <<<"$modules"
-load_modules "${modules[@]}"
 datadir=$(realpath -m -- "$datadir")
 
 CLUSTER=${SLURM_CLUSTER_NAME:-cluster} LOCK=$datadir/.multitenant-job SERVER='' NEW='' PRIVATE=''

@@ -22,19 +22,25 @@ module SmartAttributes
     # A select of shared services.
     class AutoMultitenantServices < Attribute
       NONE = 'No service is shared with you at this time'
+      CHOOSE = 'Choose a service'
 
       def initialize(id, opts = {})
         opts = opts.to_h.symbolize_keys
-        super(id, opts.except(:apps).merge(options: self.class.choices(opts[:apps])))
+        # A kept choice may have ended, and a browser would take another for it.
+        super(id, { cacheable: false, required: true }.merge(opts.except(:apps),
+                                                             options: self.class.choices(opts[:apps])))
       end
 
       # @param apps [Array<String>, String, nil]
-      # @return [Array<Array(String, String)>] text and key, by app and publisher
+      # @return [Array<Array(String, String)>] text and key, by app and publisher; one without a key where there is
+      #   none or a choice
       def self.choices(apps)
         wanted = Array(apps).map(&:to_s)
         specs = MultiTenant.specs.select { |_, spec| wanted.empty? || wanted.include?(spec['accounting']['mta']) }
         list = specs.map { |key, spec| ["#{spec['accounting']['mta']} from #{spec['info']['user']} (#{key})", key] }
-        list.empty? ? [[NONE, '']] : list.sort
+        return list if list.one?
+
+        [[list.empty? ? NONE : CHOOSE, ''], *list.sort]
       end
 
       def widget

@@ -1,0 +1,119 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# MariaDB and MySQL, for script.sh. What the node has in /etc/my.cnf does not count.
+NAME_MAX=64 USER_MAX=80 STOP=TERM
+[[ $engine == mariadb ]] || USER_MAX=32
+export UMASK=0600 UMASK_DIR=0700
+# A login path of the owner's would come before what is said here.
+export MYSQL_TEST_LOGIN_FILE=/dev/null
+
+find_program() { # NAME…: prints where the first of them is
+  local name
+  for name; do ! type -P "$name" || return 0; done
+  die "This node has no $1: see ${engine}_modules in the app's site.yml."
+}
+
+find_programs() {
+  local version
+  PATH+=:/usr/sbin:/usr/libexec
+  if [[ $engine == mariadb ]]; then
+    DAEMON=$(find_program mariadbd mysqld)
+    CLIENT=$(find_program mariadb mysql)
+    ADMIN=$(find_program mariadb-admin mysqladmin)
+    INSTALL=$(find_program mariadb-install-db mysql_install_db)
+  else
+    DAEMON=$(find_program mysqld)
+    CLIENT=$(find_program mysql)
+    ADMIN=$(find_program mysqladmin)
+  fi
+  version=$("$DAEMON" --no-defaults --version)
+  case $engine/$version in
+    mariadb/*MariaDB*) ;;
+    mariadb/* | mysql/*MariaDB*) die "$DAEMON is not $engine: $version" ;;
+  esac
+  # Where it is not the distribution's, it may have been moved since it was built.
+  BASE=$(dirname "$(dirname "$(readlink -f "$DAEMON")")")
+  [[ $BASE != /usr ]] && BASE=(--basedir="$BASE") || BASE=()
+}
+
+is_data() {
+  if [[ $engine == mariadb ]]; then
+    [[ -f $datadir/aria_log_control && -d $datadir/mysql ]]
+  else
+    [[ -f $datadir/mysql.ibd ]]
+  fi
+}
+
+literal() { # in a session without a sql_mode
+  local text=${1//\\/\\\\}
+  printf "'%s'" "${text//\'/\\\'}"
+}
+
+name() { printf '`%s`' "${1//\`/\`\`}"; }
+
+# Name of a database in GRANT, where _ and % stand for others.
+pattern() {
+  local text=${1//\\/\\\\}
+  text=${text//_/\\_}
+  name "${text//%/\\%}"
+}
+
+option() { # in an option file
+  local text=${1//\\/\\\\}
+  printf '"%s"' "${text//\"/\\\"}"
+}
+
+client() { # OPTION…: runs SQL from standard input
+  "$CLIENT" "$@" --connect-timeout=10 --default-character-set=utf8mb4 --batch --skip-column-names
+}
+
+administrate() { client --no-defaults --socket="$PRIVATE/socket" --user="$1"; }
+
+initialise() {
+  local owner
+  owner=$(id -un)
+  if [[ $engine == mariadb ]]; then
+    "$INSTALL" --no-defaults "${BASE[@]}" --datadir="$1" --skip-test-db --auth-root-authentication-method=socket \
+      --auth-root-socket-user="${owner//\\/\\\\}" >"$PRIVATE/said" 2>&1
+  else
+    owner=root
+    "$DAEMON" --no-defaults "${BASE[@]}" --initialize-insecure --datadir="$1" >"$PRIVATE/said" 2>&1
+  fi || { cat "$PRIVATE/said" >&2; die "$datadir could not be made: see above."; }
+  start "$1" --skip-networking
+  administrate "$owner" <<SQL || die "$datadir could not be made: see above."
+SET SESSION sql_mode = '';
+CREATE DATABASE $(name "$database") CHARACTER SET utf8mb4;
+CREATE USER $(literal "$user")@'%' IDENTIFIED BY $(literal "$password");
+GRANT ALL PRIVILEGES ON $(pattern "$database").* TO $(literal "$user")@'%';
+SQL
+  [[ $engine == mariadb ]] || close_root
+  stop
+}
+
+# MySQL's root has no password yet. Where the server can't tell users of the node apart, nobody may be root.
+close_root() {
+  administrate root 2>/dev/null <<SQL ||
+INSTALL PLUGIN auth_socket SONAME 'auth_socket.so';
+ALTER USER root@localhost IDENTIFIED WITH auth_socket AS $(literal "$(id -un)");
+SQL
+    administrate root <<<'ALTER USER root@localhost ACCOUNT LOCK;' || die "$datadir could not be made: see above."
+}
+
+run_server() { # DIRECTORY OPTION…
+  local directory=$1
+  mkdir -p "$PRIVATE/files"
+  exec "$DAEMON" --no-defaults "${BASE[@]}" --datadir="$directory" --socket="$PRIVATE/socket" \
+    --pid-file="$PRIVATE/pid" --port="$port" --bind-address='*' --skip-name-resolve --local-infile=OFF \
+    --secure-file-priv="$PRIVATE/files" --skip-log-bin --loose-mysqlx=OFF --character-set-server=utf8mb4 \
+    --innodb-buffer-pool-size="$((${SLURM_MEM_PER_NODE:-512} / 2))M" "${@:2}"
+}
+
+answers() { "$ADMIN" --no-defaults --socket="$PRIVATE/socket" --connect-timeout=10 ping &>/dev/null; }
+
+# Prints how many rights the user has on the whole server.
+log_in() {
+  printf '[client]\nuser=%s\npassword=%s\n' "$(option "$user")" "$(option "$password")" >"$PRIVATE/client.cnf"
+  client --defaults-file="$PRIVATE/client.cnf" --protocol=TCP --host="$host" --port="$port" <<SQL
+USE $(name "$database");
+SELECT COUNT(*) FROM information_schema.user_privileges WHERE privilege_type NOT IN ('USAGE', 'SHOW DATABASES');
+SQL
+}
