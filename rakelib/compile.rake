@@ -2,8 +2,8 @@
 
 require 'rbconfig'
 
-EXTENSIONS = { 'multitenant' => 'multitenant.so', 'multitenant_names' => 'multitenant-names',
-               'multitenant_query' => 'multitenant-query' }.freeze
+EXTENSIONS = { 'multitenant' => 'multitenant.so', 'multitenant_munge' => 'multitenant-munge',
+               'multitenant_names' => 'multitenant-names', 'multitenant_query' => 'multitenant-query' }.freeze
 
 # A running process may have the old file mapped: it is replaced, not written over.
 def put(built, target)

@@ -6,14 +6,12 @@
 #include "input.h"
 #include "line.h"
 #include "members.h"
+#include "timeout.h"
 #include "viewer.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,42 +35,16 @@ static int say(int status, const char *sentence, const char *why)
     return status;
 }
 
-/* What the hard deadline says; a signal handler reads it. */
-static const char *volatile late;
-
-static void on_deadline(int number)
-{
-    (void)number;
-    _exit(write(STDERR_FILENO, late, strlen(late)) < 0 ? EX_IOERR : EX_TEMPFAIL);
-}
-
 /* Ends the process after `seconds`; at *soft, a little before, the name service is given up. */
 static int start_deadline(double seconds, struct timespec *soft)
 {
-    struct sigaction action = {.sa_handler = on_deadline};
-    struct itimerval timer = {.it_value.tv_sec = (time_t)seconds};
-    sigset_t only;
-
-    late = "multitenant-names: standard input did not end in time\n";
-    timer.it_value.tv_usec = (suseconds_t)((seconds - (double)timer.it_value.tv_sec) * 1e6);
-    sigemptyset(&only);
-    sigaddset(&only, SIGALRM);
-    if (sigaction(SIGALRM, &action, NULL) != 0 || sigprocmask(SIG_UNBLOCK, &only, NULL) != 0 ||
-        setitimer(ITIMER_REAL, &timer, NULL) != 0 || clock_gettime(CLOCK_MONOTONIC, soft) != 0)
+    if (!mt_timeout_start(seconds, "multitenant-names: standard input did not end in time\n") ||
+        clock_gettime(CLOCK_MONOTONIC, soft) != 0)
         return say(EX_OSERR, "no timer can be set: ", strerror(errno));
     double until = (double)soft->tv_nsec / 1e9 + seconds * 0.85;
     soft->tv_sec += (time_t)until;
     soft->tv_nsec = (long)((until - (double)(time_t)until) * 1e9);
     return 0;
-}
-
-static bool read_timeout(const char *text, double *seconds)
-{
-    char *end = NULL;
-    if (strlen(text) > 16 || text[strspn(text, "0123456789.")] != '\0')
-        return false;
-    *seconds = strtod(text, &end);
-    return end != text && *end == '\0' && *seconds >= 0.1 && *seconds <= 3600;
 }
 
 static bool read_options(struct options *options, int argc, char **argv)
@@ -87,7 +59,7 @@ static bool read_options(struct options *options, int argc, char **argv)
     *options = (struct options){.timeout = 3};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        if (option == 't' && !read_timeout(optarg, &options->timeout))
+        if (option == 't' && !mt_timeout_read(optarg, &options->timeout))
             return false;
         if (option == 'p')
             options->publishers = optarg;
@@ -121,7 +93,7 @@ static int write_all(struct mt_members *members, const struct input *input,
         mt_members_answer(members, 0, &answer);
         viewer = mt_viewer_line(getuid(), &answer);
     }
-    late = "multitenant-names: standard output was not read in time\n";
+    mt_timeout_says("multitenant-names: standard output was not read in time\n");
     *done = true;
     for (size_t i = 0; i < first + input->count && status == 0; i++) {
         uid_t uid = i < first ? getuid() : input->questions[i - first].uid;
@@ -153,7 +125,7 @@ static int answer_all(const struct input *input, const struct options *options,
     }
     if (!ok)
         return say(EX_OSERR, "out of memory", "");
-    late = "multitenant-names: the name service did not answer in time\n";
+    mt_timeout_says("multitenant-names: the name service did not answer in time\n");
     bool finished = mt_members_run(members, until);
     int status = write_all(members, input, options, &done);
     if (status == 0 && !(finished && done))

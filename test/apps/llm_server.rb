@@ -31,7 +31,7 @@ class Exchange
 
   # @return [Array<String>] the last message's words
   def words
-    json.fetch('messages').last.fetch('content').split(/(?<= )/)
+    json['messages'].to_a.last.to_h['content'].to_s.split(/(?<= )/)
   end
 
   def answer(code, object)
@@ -62,8 +62,8 @@ class Server
     loop do
       Thread.new(@listener.accept) do |socket|
         serve(Exchange.new(socket))
-      rescue SystemCallError, JSON::ParserError, KeyError => e
-        warn e.message
+      rescue SystemCallError
+        # A client that is gone needs no answer.
       ensure
         socket.close
       end

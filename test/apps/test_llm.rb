@@ -1,6 +1,8 @@
 # frozen_string_literal: true
 
 require_relative 'app_test'
+require 'cgi'
+require 'erb'
 
 # Servers of language models. A stand-in that has their names is first in the job's PATH.
 class TestLlm < AppTest
@@ -77,6 +79,13 @@ class TestLlm < AppTest
     ''
   end
 
+  # The owner's card.
+  def view(connection)
+    names = Struct.new(*connection.keys.map(&:to_sym)).new(*connection.values)
+    erb = ERB.new(File.read(File.join(AppJobs.root(APP), 'view.html.erb')), trim_mode: '-')
+    erb.result(names.instance_eval { binding })
+  end
+
   def assert_key_is_asked_for(specs)
     url, key = specs.values_at('base_url', 'api_key')
     body = { model: specs['model'], messages: MESSAGE }
@@ -125,6 +134,7 @@ class TestLlm < AppTest
     assert_equal %w[api_key base_url host model port], specs.keys.sort
     assert_key_is_asked_for(specs)
     assert_equal specs.slice('model', 'api_key'), job.connection.slice('model', 'api_key')
+    assert_includes view(job.connection), CGI.escapeHTML(specs['model'])
     assert(arguments.any? { |line| line.include?('--api-key-file') })
     refute(arguments.any? { |line| line.include?(specs['api_key']) })
     refute_includes job.log, specs['api_key']
@@ -152,6 +162,7 @@ class TestLlm < AppTest
       end.shared
     end
     assert_equal HOSTILE, job.specs['model']
+    refute_match(/did not ask for the key/, job.log)
     assert_key_is_asked_for(job.specs)
     refute(arguments.any? { |line| line.include?(job.specs['api_key']) || line.include?('$api_key vllm') })
   end

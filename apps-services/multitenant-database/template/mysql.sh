@@ -48,7 +48,7 @@ literal() { # in a session without a sql_mode
   printf "'%s'" "${text//\'/\\\'}"
 }
 
-name() { printf '`%s`' "${1//\`/\`\`}"; }
+name() { printf %s "\`${1//\`/\`\`}\`"; }
 
 # Name of a database in GRANT, where _ and % stand for others.
 pattern() {

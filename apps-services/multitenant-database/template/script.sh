@@ -40,6 +40,7 @@ stop() {
   SERVER=
 }
 
+# shellcheck disable=SC2317 # a trap is
 finish() {
   trap '' TERM
   stop
@@ -54,7 +55,7 @@ runs() { # JOB CLUSTER
   [[ $2 == "$CLUSTER" ]] || cluster=("--clusters=$2")
   state=$(timeout 30 squeue --noheader --format=%T --states=all "--jobs=$1" "${cluster[@]}" 2>&1) ||
     { [[ $state != *'Invalid job id'* ]]; return; }
-  [[ ! $state =~ (BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PENDING|PREEMPTED|TIMEOUT)$ ]]
+  [[ -n $state && ! $state =~ (BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PENDING|PREEMPTED|TIMEOUT)$ ]]
 }
 
 # No two jobs may serve one directory. A link is made at once or not at all, on network file systems too.
@@ -77,7 +78,7 @@ lock() {
 
 # What is half made has another name.
 make_data() {
-  mkdir -p -- "$(dirname "$datadir")" && NEW=$(mktemp -d "$datadir.new.XXXXXX") ||
+  { mkdir -p -- "$(dirname "$datadir")" && NEW=$(mktemp -d "$datadir.new.XXXXXX"); } ||
     die "No directory can be made beside $datadir: name one that is to be made inside it."
   echo "Making the data directory $datadir..."
   initialise "$NEW"
@@ -112,6 +113,7 @@ try_user() {
   echo unusable >ready
 }
 
+# shellcheck source=/dev/null
 case $engine in
   mariadb | mysql) source ./mysql.sh ;;
   postgresql) source ./postgres.sh ;;

@@ -1,0 +1,151 @@
+# frozen_string_literal: true
+
+require_relative 'app_test'
+
+# MariaDB and PostgreSQL in a job, for real clients of others.
+class TestDatabase < AppTest
+  APP = 'multitenant-database'
+  RANDOM = Random.new(4)
+  PASSWORD = [*%w[' " | \\ €], ' ', *Array.new(58) { (33 + RANDOM.rand(94)).chr }].shuffle(random: RANDOM).join
+  NAME = %q(o'ur_"`db % €)
+  ENGINES = %w[mariadb postgresql].freeze
+  # What servers say when they have ended as they should, and when they find that they have not.
+  ENDED = { 'mariadb' => /Shutdown complete/, 'postgresql' => /database system is shut down/ }.freeze
+  CRASHED = /not properly shut down|not shut down cleanly|crash recovery/i
+
+  def setup
+    super
+    @data = File.join(Bed::OURS, 'data', name)
+    FileUtils.rm_rf(File.dirname(@data))
+    FileUtils.mkdir_p(File.dirname(@data))
+    FileUtils.chown('hpcfaculty', nil, File.dirname(@data))
+  end
+
+  def serve(engine, password: PASSWORD, **values)
+    submit(APP, SHARED.merge('version' => engine, 'db_data' => @data, 'db_name' => NAME, 'db_user' => "#{NAME}u",
+                             'db_pass' => password, 'mt_delivery_select' => 'DB_Conn sys/multitenant-delivery_default',
+                             **values.transform_keys(&:to_s)))
+  end
+
+  # What a student's client says to SQL, by what the specs tell him.
+  def query(engine, specs, sql, user: 'hpcstudent')
+    host, port, name, password, database = specs.values_at('host', 'port', 'user', 'password', 'database')
+    if engine == 'postgresql'
+      argv = %w[psql -XAtqw -v ON_ERROR_STOP=1]
+      env = { 'PGHOST' => host, 'PGPORT' => port, 'PGUSER' => name, 'PGDATABASE' => database, 'PGPASSWORD' => password }
+    else
+      argv = ['mariadb', '--no-defaults', '--default-character-set=utf8mb4', '-BN', "-h#{host}", "-P#{port}",
+              '-u', name, '-D', database]
+      env = { 'MYSQL_PWD' => password }
+    end
+    Bed.as(user, *argv, input: sql, env: env)
+  end
+
+  def assert_answer(expected, engine, job, sql)
+    result = query(engine, job.specs, sql)
+    assert_equal [expected, ''], [result.out.chomp, result.err]
+  end
+
+  # Command lines of the owner's processes while the block runs.
+  def watching
+    seen = {}
+    done = false
+    uid = Bed.uid('hpcfaculty')
+    watcher = Thread.new do
+      until done
+        Dir.glob('/proc/[0-9]*') do |process|
+          seen[File.binread(File.join(process, 'cmdline'))] = true if File.stat(process).uid == uid
+        rescue SystemCallError
+          next
+        end
+      end
+    end
+    yield
+    seen.keys
+  ensure
+    done = true
+    watcher.join
+  end
+
+  def refute_told(secret, job, command_lines)
+    assert(command_lines.any? { |line| line.include?(@data) }, 'the server was seen')
+    refute(command_lines.any? { |line| line.include?(secret.b) }, 'no command line holds the password')
+    refute_includes job.log, secret
+  end
+
+  def assert_private
+    assert_equal '700', format('%o', File.stat(@data).mode & 0o777)
+    open = Dir.glob(File.join(@data, '**/*'), File::FNM_DOTMATCH).select { |path| File.lstat(path).mode.anybits?(0o007) }
+    assert_empty(open.reject { |path| File.symlink?(path) })
+  end
+
+  def assert_clean_end(engine, job)
+    assert_match ENDED[engine], job.log
+    assert_equal [@data], Dir.glob("#{@data}*")
+    assert_empty Dir.glob("{#{@data},#{job.dir}}/{.multitenant-job*,*.pid,*.sock,*.lock,ready}", File::FNM_DOTMATCH)
+    assert_empty Dir.glob('/tmp/multitenant-db.*').select { |path| File.stat(path).uid == Bed.uid('hpcfaculty') }
+  end
+
+  def outcome(job)
+    Bed.wait("job #{job.job_id} ends; its log:\n#{job.log}", 60) { job.ended? }
+    job.log
+  end
+
+  ENGINES.each do |engine|
+    define_method("test_a_class_uses_#{engine}") do
+      job = nil
+      lines = watching { job = serve(engine).shared }
+      refute_told PASSWORD, job, lines
+      assert_private
+      assert_equal [NAME, "#{NAME}u", PASSWORD], job.specs.values_at('database', 'user', 'password')
+      assert_match(%r{\Ajdbc:#{engine}://127.0.0.1:#{job.specs['port']}/o%27ur_%22%60db%20%25%20%E2%82%AC\z},
+                   job.specs['jdbc_url'])
+      assert_equal [NAME, PASSWORD, 0], job.connection.values_at('database', 'password', 'mt_shared')
+      assert_equal ["written #{job.id}"], Bed.cards('hpcstudent')
+
+      assert_answer 'äöü€', engine, job, "CREATE TABLE t (x TEXT); INSERT INTO t VALUES ('äöü€'); SELECT x FROM t;"
+      refute_equal 0, query(engine, job.specs.merge('password' => 'x'), 'SELECT 1').code
+      refute_equal 0, query(engine, job.specs, 'CREATE DATABASE other').code
+
+      assert_match(/Job #{job.job_id} on .* serves #{@data} already/, outcome(serve(engine)))
+      assert_answer '1', engine, job, 'SELECT count(*) FROM t'
+
+      job.cancel
+      assert_clean_end engine, job
+      Bed.wait('the card goes') { Bed.cards('hpcstudent') == ["removed #{job.id}"] }
+
+      again = serve(engine).shared
+      assert_answer 'äöü€', engine, again, 'SELECT x FROM t'
+      refute_match CRASHED, again.log
+    end
+
+    define_method("test_a_restart_and_the_time_limit_with_#{engine}") do
+      FileUtils.mkdir(@data)
+      FileUtils.chown('hpcfaculty', nil, @data)
+      job = nil
+      lines = watching { job = serve(engine, password: '').shared }
+      before = job.specs
+      assert_match(/\A[A-Za-z0-9]{24}\z/, before['password'])
+      refute_told before['password'], job, lines
+      assert_answer '', engine, job, 'CREATE TABLE t (x INT); INSERT INTO t VALUES (7);'
+
+      Bed.as('hpcfaculty', 'scontrol', 'requeue', job.job_id)
+      Bed.wait("it starts again; its log:\n#{job.log}", 120) { job.state == 'RUNNING' && job.specs && job.specs != before }
+      assert_equal before['password'], job.shared.specs['password']
+      assert_answer '7', engine, job, 'SELECT x FROM t'
+      refute_match CRASHED, job.log
+
+      Bed.as('hpcfaculty', 'scontrol', 'update', "JobId=#{job.job_id}", 'TimeLimit=3')
+      Bed.wait("its time ends; its log:\n#{job.log}", 200) { job.state == 'COMPLETED' }
+      assert_clean_end engine, job
+    end
+
+    define_method("test_what_is_not_served_of_#{engine}") do
+      FileUtils.mkdir(@data)
+      File.write(File.join(@data, 'thesis.tex'), 'x')
+      FileUtils.chown_R('hpcfaculty', nil, @data)
+      assert_match(/#{@data} is neither empty nor a data directory of #{engine}/, outcome(serve(engine)))
+      assert_equal %w[thesis.tex], Dir.children(@data)
+    end
+  end
+end
