@@ -35,7 +35,8 @@ bool mt_credential_open(const char *text, const char *socket, struct mt_credenti
         return false;
     }
     out->status = munge_decode(text, ctx, &payload, &len, &uid, &gid);
-    if (is_open(out->status)) {
+    out->open = is_open(out->status);
+    if (out->open) {
         out->uid = uid;
         if (munge_ctx_get(ctx, MUNGE_OPT_UID_RESTRICTION, &out->uid_only) != EMUNGE_SUCCESS ||
             munge_ctx_get(ctx, MUNGE_OPT_GID_RESTRICTION, &out->gid_only) != EMUNGE_SUCCESS)

@@ -60,8 +60,9 @@ static json_t *answer_line(const struct mt_credential *credential)
 {
     json_t *line = json_object();
     mt_line_add(&line, "status", json_integer(credential->status));
-    if (credential->payload) {
-        json_t *text = json_stringn(credential->payload, credential->len);
+    if (credential->open) {
+        json_t *text =
+            json_stringn(credential->payload ? credential->payload : "", credential->len);
         mt_line_add(&line, "uid", json_integer(credential->uid));
         if (credential->uid_only != (uid_t)MUNGE_UID_ANY)
             mt_line_add(&line, "uid_only", json_integer(credential->uid_only));

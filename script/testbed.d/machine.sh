@@ -5,24 +5,6 @@ readonly PORT=${MULTITENANT_TESTBED_PORT:-17300}
 readonly ADDRESS=127.0.0.1
 readonly PACKAGES=(munge mariadb-server slurmdbd slurmctld slurmd slurm-client)
 
-installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
-
-install_packages() {
-  local missing=() package output policy=/usr/sbin/policy-rc.d
-  local get=(env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends)
-  for package in "${PACKAGES[@]}"; do installed "$package" || missing+=("$package"); done
-  ((${#missing[@]})) || return 0
-  say "installs ${missing[*]}"
-  # Without this the packages start their daemons at once, with settings and ports of their own.
-  if [[ ! -e $policy ]]; then
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-    install -m 0755 <(printf '#!/bin/sh\nexit 101\n') "$policy"
-  fi
-  "${get[@]}" "${missing[@]}" &>/dev/null || output=$(apt-get -qq update 2>&1 && "${get[@]}" "${missing[@]}" 2>&1) ||
-    die "could not install ${missing[*]}: $output"
-  [[ -z $(trap -p EXIT) ]] || { rm -f "$policy"; trap - EXIT; }
-}
-
 # Slurm's daemons and srun listen where the host name points to, and srun is sought at 127.0.0.1. Where the name points
 # elsewhere, the daemons and their jobs get a host name of their own; there, srun and salloc work in jobs only.
 choose_host() {

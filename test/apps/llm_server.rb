@@ -68,6 +68,8 @@ class Server
         socket.close
       end
     end
+  ensure
+    warn 'The server has shut down.'
   end
 
   private
@@ -154,7 +156,7 @@ end
 
 options = {}
 parser = OptionParser.new do |o|
-  %w[host port model alias threads api-key-file served-model-name tensor-parallel-size n-gpu-layers].each do |name|
+  %w[host port model alias threads api-key api-key-file served-model-name tensor-parallel-size n-gpu-layers].each do |name|
     o.on("--#{name} VALUE") { |value| options[name] = value }
   end
 end
@@ -170,7 +172,7 @@ begin
                            open: %w[/health /v1/models])
   when 'vllm'
     Server.new(host, port, models: [options['served-model-name'] || arguments[1]],
-                           keys: [ENV.fetch('VLLM_API_KEY', nil)].compact, open: %w[/health])
+                           keys: [options['api-key'] || ENV.fetch('VLLM_API_KEY', nil)].compact, open: %w[/health])
   else abort 'Call it ollama, llama-server or vllm.'
   end.run
 rescue Errno::EADDRINUSE

@@ -6,11 +6,14 @@ require_relative 'app_test'
 class TestDatabase < AppTest
   APP = 'multitenant-database'
   RANDOM = Random.new(4)
-  PASSWORD = [*%w[' " | \\ €], ' ', *Array.new(58) { (33 + RANDOM.rand(94)).chr }].shuffle(random: RANDOM).join
+  PASSWORD = ["'", '"', '|', '\\', '€', ' ', *Array.new(58) { (33 + RANDOM.rand(94)).chr }].shuffle(random: RANDOM).join
   NAME = %q(o'ur_"`db % €)
   ENGINES = %w[mariadb postgresql].freeze
   # What servers say when they have ended as they should, and when they find that they have not.
   ENDED = { 'mariadb' => /Shutdown complete/, 'postgresql' => /database system is shut down/ }.freeze
+  SLEEP = { 'mariadb' => 'SELECT sleep(300)', 'postgresql' => 'SELECT pg_sleep(300)' }.freeze
+  AT_WORK = { 'mariadb' => "SELECT count(*) FROM information_schema.processlist WHERE info = '#{SLEEP['mariadb']}'",
+              'postgresql' => "SELECT count(*) FROM pg_stat_activity WHERE query = '#{SLEEP['postgresql']}'" }.freeze
   CRASHED = /not properly shut down|not shut down cleanly|crash recovery/i
 
   def setup
@@ -58,6 +61,7 @@ class TestDatabase < AppTest
         rescue SystemCallError
           next
         end
+        sleep 0.005
       end
     end
     yield
@@ -83,7 +87,7 @@ class TestDatabase < AppTest
     assert_match ENDED[engine], job.log
     assert_equal [@data], Dir.glob("#{@data}*")
     assert_empty Dir.glob("{#{@data},#{job.dir}}/{.multitenant-job*,*.pid,*.sock,*.lock,ready}", File::FNM_DOTMATCH)
-    assert_empty Dir.glob('/tmp/multitenant-db.*').select { |path| File.stat(path).uid == Bed.uid('hpcfaculty') }
+    assert_empty(Dir.glob('/tmp/multitenant-db.*').select { |path| File.stat(path).uid == Bed.uid('hpcfaculty') })
   end
 
   def outcome(job)
@@ -110,7 +114,10 @@ class TestDatabase < AppTest
       assert_match(/Job #{job.job_id} on .* serves #{@data} already/, outcome(serve(engine)))
       assert_answer '1', engine, job, 'SELECT count(*) FROM t'
 
+      client = Thread.new { query(engine, job.specs, SLEEP[engine]) }
+      Bed.wait('a client is at work') { !query(engine, job.specs, AT_WORK[engine]).out.strip.eql?('0') }
       job.cancel
+      refute_equal 0, client.value.code
       assert_clean_end engine, job
       Bed.wait('the card goes') { Bed.cards('hpcstudent') == ["removed #{job.id}"] }
 
@@ -130,7 +137,7 @@ class TestDatabase < AppTest
       assert_answer '', engine, job, 'CREATE TABLE t (x INT); INSERT INTO t VALUES (7);'
 
       Bed.as('hpcfaculty', 'scontrol', 'requeue', job.job_id)
-      Bed.wait("it starts again; its log:\n#{job.log}", 120) { job.state == 'RUNNING' && job.specs && job.specs != before }
+      Bed.wait('it is shared again', 120) { job.specs && job.specs != before }
       assert_equal before['password'], job.shared.specs['password']
       assert_answer '7', engine, job, 'SELECT x FROM t'
       refute_match CRASHED, job.log

@@ -140,8 +140,8 @@ class TestLlm < AppTest
     refute_includes job.log, specs['api_key']
     Bed.as('hpcfaculty', 'scontrol', 'update', "JobId=#{job.job_id}", 'TimeLimit=1')
     Bed.wait("it ends; the log:\n#{job.log}", 120) { job.ended? }
-    assert_equal ['COMPLETED', "Stopping the service...\nCleaning up...\n"],
-                 [job.state, job.log.lines.last(2).join]
+    assert_equal ['COMPLETED', "Stopping the service...\nThe server has shut down.\nCleaning up...\n"],
+                 [job.state, job.log.lines.last(3).join]
   end
 
   def test_vllm_asks_for_the_key
@@ -154,7 +154,7 @@ class TestLlm < AppTest
 
   def test_any_server_is_shared_once_it_is_ready
     job, arguments = arguments do
-      slow("VLLM_API_KEY=$api_key vllm serve \"$model\" --host 0.0.0.0 --port \"$port\"\r\n", HOSTILE) do |port, job|
+      slow("VLLM_API_KEY=$api_key vllm serve \"$model\" --host 0.0.0.0 --port \"$port\" &\r\nwait", HOSTILE) do |port, job|
         Bed.wait('it listens') { curl("http://127.0.0.1:#{port}/health").first == '503' }
         sleep 3
         refute_includes job.name, '|'

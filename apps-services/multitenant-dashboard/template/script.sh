@@ -20,7 +20,8 @@ case $mt_kind in
       --browser.gatherUsageStats=false "$app_path")
     ;;
   python)
-    # Dash knows these; others are told by their names.
+    # Dash knows these; others are told by their names. Below CONDA_PREFIX it would listen on 127.0.0.1 all the same.
+    unset CONDA_PREFIX
     export HOST=0.0.0.0 PORT=$port DASH_REQUESTS_PATHNAME_PREFIX=$base_path/ PYTHONUNBUFFERED=1
     program=(python3 "$app_path")
     ;;

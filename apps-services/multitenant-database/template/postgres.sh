@@ -4,14 +4,18 @@ NAME_MAX=63 USER_MAX=63 STOP=INT
 
 # In PATH, or where Debian and EL have them; an existing directory wants its own version.
 find_programs() {
-  local version='[0-9]*'
+  local version='[0-9]*' program
   [[ ! -r $datadir/PG_VERSION ]] || version=$(<"$datadir/PG_VERSION")
-  if ! BIN=$(type -P postgres); then
-    BIN=$(compgen -G "/usr/lib/postgresql/$version/bin/postgres"; compgen -G "/usr/pgsql-$version/bin/postgres") || true
-    BIN=$(sort -V <<<"$BIN" | tail -n 1)
+  if ! program=$(type -P postgres); then
+    program=$(compgen -G "/usr/lib/postgresql/$version/bin/postgres" || true
+      compgen -G "/usr/pgsql-$version/bin/postgres" || true)
+    program=$(sort -V <<<"$program" | tail -n 1)
   fi
-  [[ -n $BIN ]] || die "This node has no PostgreSQL: see postgresql_modules in the app's site.yml."
-  BIN=${BIN%/*}
+  BIN=$(dirname "$(readlink -f "$program")")
+  for program in postgres initdb pg_isready psql; do
+    [[ -x $BIN/$program ]] ||
+      die "This node has no $program of PostgreSQL ${version/\[*/}: see postgresql_modules in the app's site.yml."
+  done
 }
 
 is_data() { [[ -f $datadir/PG_VERSION && -f $datadir/global/pg_control ]]; }
@@ -22,9 +26,10 @@ name() { printf '"%s"' "${1//\"/\"\"}"; }
 # The superuser is nobody's to log in as, but through the private socket.
 initialise() {
   local locale=C
-  ! locale -a | grep -qixE 'C\.utf-?8' || locale=C.UTF-8
+  ! locale -a | grep -ixE 'C\.utf-?8' >/dev/null || locale=C.UTF-8
   "$BIN/initdb" --pgdata="$1" --username=postgres --encoding=UTF8 --locale="$locale" --auth-local=peer \
-    --auth-host=scram-sha-256 >"$PRIVATE/said" 2>&1 || { cat "$PRIVATE/said" >&2; die "$datadir could not be made: see above."; }
+    --auth-host=scram-sha-256 >"$PRIVATE/said" 2>&1 ||
+    { cat "$PRIVATE/said" >&2; die "$datadir could not be made: see above."; }
   # A command a line, none of which is to be in the log.
   "$BIN/postgres" --single -D "$1" -c exit_on_error=on -c standard_conforming_strings=on \
     -c password_encryption=scram-sha-256 -c log_min_error_statement=panic postgres >/dev/null <<SQL ||

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Serves a data directory until TERM, and makes it where there is none. How each engine does what it is told here
 # stands in mysql.sh and postgres.sh.
-# shellcheck disable=SC2154 # before.sh exports them
+# shellcheck disable=SC2154,SC2317 # before.sh exports them; traps and files that are sourced call them
 read -ra loads <<<"$modules"
 load_modules "${loads[@]}" || exit 1 # modules don't know set -u
 set -euo pipefail
@@ -40,7 +40,6 @@ stop() {
   SERVER=
 }
 
-# shellcheck disable=SC2317 # a trap is
 finish() {
   trap '' TERM
   stop

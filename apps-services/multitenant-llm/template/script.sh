@@ -53,7 +53,7 @@ pull() {
     [[ $state == "$said" ]] || echo "${state//[[:cntrl:]]/ }"
     said=$state
   done < <(curl -q --silent --no-buffer --noproxy '*' --data "{\"model\":\"$model\"}" "$ollama_url/api/pull")
-  return 0
+  has_model && return
   echo "The model $model could not be downloaded into $mt_models; nothing is shared." >&2
   return 1
 }

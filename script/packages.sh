@@ -1,0 +1,22 @@
+# Debian's packages, for script/setup and script/testbed, which define say and die.
+# shellcheck shell=bash
+
+installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+# install_packages PACKAGE…: those that are missing. Packages would start their daemons at once, with settings and ports of
+# their own.
+install_packages() {
+  local missing=() package output policy=/usr/sbin/policy-rc.d
+  local get=(env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends)
+  for package; do installed "$package" || missing+=("$package"); done
+  ((${#missing[@]})) || return 0
+  ((EUID == 0)) || die "needs root to install ${missing[*]}"
+  say "installs ${missing[*]}"
+  if [[ ! -e $policy ]]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    install -m 0755 <(printf '#!/bin/sh\nexit 101\n') "$policy"
+  fi
+  "${get[@]}" "${missing[@]}" &>/dev/null || output=$(apt-get -qq update 2>&1 && "${get[@]}" "${missing[@]}" 2>&1) ||
+    die "could not install ${missing[*]}: $output"
+  [[ -z $(trap -p EXIT) ]] || { rm -f "$policy"; trap - EXIT; }
+}

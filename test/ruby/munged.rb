@@ -1,0 +1,52 @@
+# frozen_string_literal: true
+
+require 'open3'
+require 'securerandom'
+
+# A munged of the test's own: its key, its socket.
+class Munged
+  attr_reader :socket
+
+  # @param dir [String] an empty directory, which becomes one that everybody may enter
+  def initialize(dir)
+    @dir = dir
+    @socket = File.join(dir, 'socket')
+    File.chmod(0o755, dir)
+    File.binwrite(path('key'), SecureRandom.random_bytes(1024), perm: 0o600)
+    start
+  end
+
+  def start
+    @pid = spawn('munged', '--foreground', '--force', "--socket=#{@socket}", "--key-file=#{path('key')}",
+                 "--seed-file=#{path('seed')}", "--pid-file=#{path('pid')}", "--log-file=#{path('log')}",
+                 '--num-threads=2', %i[out err] => path('out'))
+    200.times { encode('') ? break : sleep(0.05) }
+  end
+
+  def stop
+    return unless @pid
+
+    Process.kill(:CONT, @pid)
+    Process.kill(:TERM, @pid)
+    Process.wait(@pid)
+    @pid = nil
+  end
+
+  # It answers no more, and keeps its socket.
+  def freeze_it
+    Process.kill(:STOP, @pid)
+  end
+
+  # @return [String, nil] a credential; `as` is what setpriv is told of its maker
+  def encode(text, *options, as: [])
+    command = ['munge', "--socket=#{@socket}", '--zip=zlib', '--cipher=aes256', *options]
+    out, status = Open3.capture2(*(as.empty? ? [] : ['setpriv', *as, '--']), *command, stdin_data: text, err: File::NULL)
+    out.chomp if status.success?
+  end
+
+  private
+
+  def path(name)
+    File.join(@dir, name)
+  end
+end
