@@ -1,16 +1,26 @@
 # frozen_string_literal: true
 
+require 'json'
 require_relative 'program'
 
 module MultiTenant
-  # MUNGE credentials, opened as the viewer: runs multitenant-munge, in a process of its own, as libmunge
-  # waits for munged without a limit. What was opened once is not opened again. doc/formats.md
+  # Has the MUNGE credentials in job names opened as the viewer: runs multitenant-munge, in a process of its
+  # own, as libmunge waits for munged without a limit. What was opened once is not opened again.
+  # doc/formats.md
   class Credentials
     PROGRAM = File.expand_path('multitenant-munge', __dir__)
+    SEALED = /\A[^|]*\|[^|]+\|(MUNGE:[A-Za-z0-9+/=:]{1,1024})\z/
 
-    # libmunge's statuses of a credential whose contents are told: good, expired, rewound, replayed.
-    # munged told whether this one may open it; that may change, so other statuses are asked for again.
+    # libmunge's statuses of a credential whose contents are told: good, expired, rewound, replayed. Of
+    # others munged may change its mind: they are asked for again.
     OPEN = [0, 15, 16, 17].freeze
+
+    # munged does not let this user open it: he, or munged, may not yet know that he belongs to the group.
+    UNAUTHORIZED = 18
+
+    # As many as count (mt_limits.h: of one publisher, the oldest), and as munged is asked about at once.
+    PER_PUBLISHER = 32
+    MOST = 512
 
     # @param socket [String, nil] munged's; nil: libmunge's default
     # @param program [String] path
@@ -25,20 +35,66 @@ module MultiTenant
       @program.error
     end
 
-    # @param payloads [Array<String>] of job names: what begins with `MUNGE:`
+    # @param texts [Array<String>] record streams
     # @param seconds [Float] the deadline
-    # @return [Hash{String => Hash}] what is in each that munged was asked about: "status" and, where it told,
-    #   "uid", "text" and "uid_only" or "gid_only"
-    def call(payloads, seconds)
+    # @param gids [Array<Integer>] the viewer's groups
+    # @return [Array<String>] the same; records of shares with his groups, and of his own, have what munged says
+    def call(texts, seconds, gids:)
+      return texts unless texts.any? { |text| text.to_s.include?('|MUNGE:') }
+
+      lines = texts.map { |text| text.b.lines }
+      records = lines.flat_map { |of_text| of_text.filter_map.with_index { |line, i| record(line, of_text, i, gids) } }
+      said = ask(choose(records).map { |record| record[:payload] }.uniq, seconds)
+      records.each do |record|
+        keys = said[record[:payload]]
+        record[:lines][record[:index]] = "#{JSON.generate(record[:fields].merge(keys))}\n".b if keys
+      end
+      lines.map(&:join)
+    end
+
+    private
+
+    def record(line, lines, index, gids)
+      return unless line.include?('|MUNGE:')
+
+      fields = JSON.parse(line.dup.force_encoding(Encoding::UTF_8))
+      payload = fields['name'].to_s[SEALED, 1]
+      return unless payload && (gids.include?(fields['group_gid']) || fields['uid'] == Process.euid)
+
+      { fields: fields, payload: payload, lines: lines, index: index }
+    rescue JSON::ParserError, EncodingError, TypeError
+      nil
+    end
+
+    # The oldest of each publisher.
+    def choose(records)
+      of_one = records.group_by { |record| record[:fields]['uid'] }.values
+      of_one.flat_map { |all| all.min_by(PER_PUBLISHER) { |record| record[:fields].values_at('start', 'job_id') } }
+            .first(MOST)
+    end
+
+    # @return [Hash{String => Hash}] payload => keys of a record
+    def ask(payloads, seconds)
       @opened.select! { |payload, _| payloads.include?(payload) }
-      missing = (payloads - @opened.keys).grep(/\AMUNGE:[!-~]+\z/).first(Program::MOST)
-      return @opened.dup if missing.empty?
+      missing = payloads - @opened.keys
+      return @opened if missing.empty?
 
       options = @socket ? ['--socket', @socket] : []
       lines = @program.call(options, missing.map { |payload| "#{payload}\n" }.join, seconds, missing.size)
       answers = lines ? missing.zip(lines).to_h : {}
-      @opened.update(answers.select { |_, answer| OPEN.include?(answer['status']) })
-      @opened.merge(answers)
+      @opened.update(answers.select { |_, answer| OPEN.include?(answer['status']) }.transform_values { |a| keys(a) })
+      @opened.merge(answers.transform_values { |answer| keys(answer) })
+    end
+
+    def keys(answer)
+      return { 'munge_reason' => reason(answer['status']) } unless OPEN.include?(answer['status'])
+
+      { 'munge_uid' => answer['uid'], 'munge_for_uid' => answer['uid_only'], 'munge_for_gid' => answer['gid_only'],
+        'munge_text' => answer['text'] }.compact
+    end
+
+    def reason(status)
+      status == UNAUTHORIZED ? 'envelope_unavailable' : 'bad_cipher'
     end
   end
 end

@@ -1,11 +1,16 @@
 # frozen_string_literal: true
 
+require_relative 'credentials'
+
 module MultiTenant
   # The receiving side for one user: asks a source, lets the core decide, has the card files written
   # and keeps the specs. Nothing that goes wrong leaves it as an exception.
   class Receiver
     # Refusals that are the normal state of a job; they are counted and not logged.
     QUIET = %w[ok not_member not_recipient malformed_name].freeze
+
+    # Seconds that munged has at least.
+    SECONDS_MIN = 0.1
 
     # Refusals that one refresh logs.
     LOGGED = 20
@@ -27,7 +32,9 @@ module MultiTenant
     # @param core [Hash] what {Settings#to_core} gives
     # @param log [#call] takes a level (:info, :warn) and a sentence
     # @param membership [Membership, nil] nil: the groups of the process
-    def initialize(settings, source:, clusters:, core:, log:, membership: nil)
+    # @param credentials [Credentials]
+    def initialize(settings, source:, clusters:, core:, log:, membership: nil,
+                   credentials: Credentials.new(socket: settings.munge_socket))
       @settings = settings
       @source = source
       @clusters = clusters
@@ -35,6 +42,7 @@ module MultiTenant
       @cards = !core[:dataroot].nil?
       @log = log
       @membership = membership
+      @credentials = credentials
       @specs = {}.freeze
       @shares = [].freeze
       @report = {}.freeze
@@ -147,12 +155,12 @@ module MultiTenant
       answer = @source.call(seconds)
       return if answer.texts.empty? && answer.error.nil? # nothing was due
 
-      streams, bad_lines = decide(answer.texts, gids)
+      streams, bad_lines = decide(unsealed(answer, gids, seconds), gids)
       error, code = answer.error ? [answer.error, answer.code] : incomplete(streams, bad_lines)
       return fail_with(error, answer, code) if streams.none? { |stream| stream[:complete] }
 
       log_refusals
-      warn_of(error && "#{error} What is of that cluster stays as it was.")
+      warn_of(error ? "#{error} What is of that cluster stays as it was." : @credentials.error)
       @report = describe(answer, streams, error, code)
     end
 
@@ -162,6 +170,13 @@ module MultiTenant
 
       start = MultiTenant.clock
       [@membership.renew(seconds), seconds - (MultiTenant.clock - start)]
+    end
+
+    # What munged opens for the viewer; where it does not answer in time that stays as it was.
+    def unsealed(answer, gids, seconds)
+      return answer.texts unless @settings.envelopes.include?('munge')
+
+      @credentials.call(answer.texts, [seconds - answer.seconds, SECONDS_MIN].max, gids: gids || @settings.gids)
     end
 
     def decide(texts, gids)

@@ -33,6 +33,8 @@ module MultiTenant
     attr_reader :ttl
     # @return [String, nil] directory of a snapshot
     attr_reader :snapshot
+    # @return [String, nil] the socket of a munged that is not the host's own
+    attr_reader :munge_socket
     # @return [Array<String>] one sentence for each value that made no sense
     attr_reader :warnings
 
@@ -48,6 +50,7 @@ module MultiTenant
       @timeout = seconds('MULTITENANT_TIMEOUT', 3, 0.2..60)
       @ttl = seconds('MULTITENANT_TTL', 30, 1..86_400)
       @snapshot = value('MULTITENANT_SNAPSHOT', nil, %r{\A/[^[:cntrl:]]+\z})
+      @munge_socket = value('MULTITENANT_MUNGE_SOCKET', nil, %r{\A/[^[:cntrl:]]{1,106}\z})
       @env = nil
       freeze
     end

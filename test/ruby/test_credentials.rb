@@ -94,34 +94,64 @@ class TestCredentials < MultiTenantTest
     @credentials ||= MultiTenant::Credentials.new(socket: @munged.socket, program: program)
   end
 
+  # @return [String] a record of a job whose name holds this
+  def record(payload, job_id: 1, uid: 1001, group_gid: GROUP, label: 'sys/é')
+    "#{JSON.generate(job_id: job_id, uid: uid, start: job_id, group_gid: group_gid, name: "#{label}|g|#{payload}")}\n"
+  end
+
+  # @return [Array<Hash>] what was added to each record
+  def added(*records, seconds: 5)
+    text = credentials.call([records.join], seconds, gids: [GROUP])[0]
+    text.force_encoding('UTF-8').lines.zip(records).map { |line, was| JSON.parse(line).except(*JSON.parse(was).keys) }
+  end
+
   def test_one_that_was_opened_is_not_opened_again
-    ours = @munged.encode(TEXT, '-g', '0')
-    others = @munged.encode(TEXT, '-u', '2001')
-    first = credentials.call([ours, others], 5)
-    assert_equal([0, 18], [ours, others].map { |payload| first[payload]['status'] })
+    ours, others = [%w[-g 0], %w[-u 2001]].map { |only| @munged.encode(TEXT, *only) }
+    opened = { 'munge_uid' => 0, 'munge_for_gid' => 0, 'munge_text' => TEXT }
+    refused = { 'munge_reason' => 'envelope_unavailable' }
+    assert_equal [opened, refused, { 'munge_reason' => 'bad_cipher' }],
+                 added(record(ours), record(others), record('MUNGE:xx:'))
     @munged.stop
-    second = credentials.call([ours, others, "MUNGE:bad\nline:"], 5)
-    assert_equal [first[ours]], second.values
+    assert_equal [opened, {}], added(record(ours, label: 'other'), record(others))
     assert_match(/\Amunged could not be asked \(.*Socket communication error/, credentials.error)
     @munged.start
-    assert_equal([0, 18], credentials.call([ours, others], 5).values.map { |answer| answer['status'] })
+    assert_equal [opened, refused], added(record(ours), record(others))
     assert_nil credentials.error
-    assert_empty credentials.call([], 5)
+    assert_equal [{}], added(record('v1'))
     @munged.stop
-    assert_empty credentials.call([ours], 5)
+    assert_equal [opened], added(record(ours))
+    added(record('MUNGE:yy:'))
+    assert_equal [{}], added(record(ours))
+  end
+
+  # Others are not munged's business: neither what the viewer is not meant to see nor what is no name of a share.
+  def test_those_of_the_viewers_groups_and_his_own_are_opened
+    good = @munged.encode(TEXT)
+    records = [record(good, group_gid: 4000), record(good, group_gid: nil), record("#{good}|x"),
+               record("MUNGE:\u0000:"), record("MUNGE:#{'x' * 1025}:")]
+    assert_equal [{}] * 5, added(*records)
+    assert_equal TEXT, added(record(good, uid: Process.euid, group_gid: -1))[0]['munge_text']
+    assert_equal ["not JSON |MUNGE:\n\xff", nil], credentials.call(["not JSON |MUNGE:\n\xff", nil], 1, gids: [])
+  end
+
+  def test_the_oldest_thirty_two_of_a_publisher_are_opened
+    records = (1..40).map { |n| record(@munged.encode(n.to_s), job_id: 41 - n) } << record(@munged.encode('y'), uid: 7)
+    texts = added(*records).filter_map { |keys| keys['munge_text'] }
+    assert_equal [*'9'..'40', 'y'].sort, texts.sort
   end
 
   def test_a_munged_that_hangs_costs_the_deadline
     payload = @munged.encode(TEXT)
     @munged.freeze_it
     start = now
-    assert_empty credentials.call([payload], 0.5)
+    assert_equal [{}], added(record(payload), seconds: 0.5)
     assert_operator now - start, :<, 0.9
     assert_nil credentials.error
   end
 
   def test_without_the_program
-    assert_empty credentials(program: '/nonexistent').call(['MUNGE:x:'], 1)
+    credentials(program: '/nonexistent')
+    assert_equal [{}], added(record('MUNGE:x:'))
     assert_match(/could not be started.*gem pristine/, credentials.error)
   end
 end
