@@ -9,7 +9,7 @@ module MultiTenant
   # doc/formats.md
   class Credentials
     PROGRAM = File.expand_path('multitenant-munge', __dir__)
-    SEALED = /\A[^|]*\|[^|]+\|(MUNGE:[A-Za-z0-9+/=:]{1,1024})\z/
+    SEALED = %r{\A[^|]*\|[^|]+\|(MUNGE:[A-Za-z0-9+/=:]{1,1024})\z}
 
     # libmunge's statuses of a credential whose contents are told: good, expired, rewound, replayed. Of
     # others munged may change its mind: they are asked for again.
