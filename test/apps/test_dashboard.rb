@@ -31,6 +31,19 @@ class TestDashboard < AppTest
     http.server.ThreadingHTTPServer(('', int(os.environ['port'])), Page).serve_forever()
   PYTHON
 
+  # Stands for Streamlit, which Debian does not have: answers below its base path alone.
+  STREAMLIT = <<~PYTHON
+    #!/usr/bin/env python3
+    import http.server, sys
+    options = dict(word[2:].split('=', 1) for word in sys.argv[2:-1])
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == options['server.baseUrlPath'] + '/' else 500)
+            self.end_headers()
+            self.wfile.write(open(sys.argv[-1], 'rb').read())
+    http.server.ThreadingHTTPServer((options['server.address'], int(options['server.port'])), Page).serve_forever()
+  PYTHON
+
   # What hpcfaculty has in his directory, with an odd name.
   def place(name, text)
     dir = File.join(Bed::OURS, ODD)
@@ -120,6 +133,17 @@ class TestDashboard < AppTest
     assert_includes view, specs['password']
     job.cancel
     gone(job)
+  end
+
+  def test_streamlit_is_told_its_base_path
+    path = ENV.fetch('PATH')
+    bin = File.dirname(place('streamlit', STREAMLIT).tap { |file| File.chmod(0o755, file) })
+    ENV['PATH'] = "#{bin}:#{path}"
+    specs = start('streamlit', 'app_path' => place('page.py', '# a page')).shared.specs
+    assert_equal 'node', specs['proxy']
+    assert_equal '# a page', fetch(specs, "/node/#{specs['host']}/#{specs['port']}/")
+  ensure
+    ENV['PATH'] = path
   end
 
   # Slurm tells the batch script alone, which has to end what runs below it.

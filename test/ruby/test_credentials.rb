@@ -131,7 +131,8 @@ class TestCredentials < MultiTenantTest
                record("MUNGE:\u0000:"), record("MUNGE:#{'x' * 1025}:")]
     assert_equal [{}] * 5, added(*records)
     assert_equal TEXT, added(record(good, uid: Process.euid, group_gid: -1))[0]['munge_text']
-    assert_equal ["not JSON |MUNGE:\n\xff", nil], credentials.call(["not JSON |MUNGE:\n\xff", nil], 1, gids: [])
+    assert_equal ["not JSON |MUNGE:\n\xff".b], credentials.call(["not JSON |MUNGE:\n\xff"], 1, gids: [])
+    assert_equal [nil], credentials.call([nil], 1, gids: [])
   end
 
   def test_the_oldest_thirty_two_of_a_publisher_are_opened
