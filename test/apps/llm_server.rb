@@ -156,7 +156,8 @@ end
 
 options = {}
 parser = OptionParser.new do |o|
-  %w[host port model alias threads api-key api-key-file served-model-name tensor-parallel-size n-gpu-layers].each do |name|
+  %w[host port model alias threads api-key api-key-file served-model-name tensor-parallel-size
+     n-gpu-layers].each do |name|
     o.on("--#{name} VALUE") { |value| options[name] = value }
   end
 end

@@ -1,6 +1,8 @@
 # frozen_string_literal: true
 
 require_relative 'app_test'
+require 'cgi'
+require 'erb'
 
 # MariaDB and PostgreSQL in a job, for real clients of others.
 class TestDatabase < AppTest
@@ -14,6 +16,8 @@ class TestDatabase < AppTest
   SLEEP = { 'mariadb' => 'SELECT sleep(300)', 'postgresql' => 'SELECT pg_sleep(300)' }.freeze
   AT_WORK = { 'mariadb' => "SELECT count(*) FROM information_schema.processlist WHERE info = '#{SLEEP['mariadb']}'",
               'postgresql' => "SELECT count(*) FROM pg_stat_activity WHERE query = '#{SLEEP['postgresql']}'" }.freeze
+  ALL_RIGHTS = { 'mariadb' => %(GRANT ALL ON *.* TO "#{"#{NAME}u".gsub('"', '""')}"@'%'),
+                 'postgresql' => %(ALTER ROLE "#{"#{NAME}u".gsub('"', '""')}" SUPERUSER) }.freeze
   CRASHED = /not properly shut down|not shut down cleanly|crash recovery/i
 
   def setup
@@ -22,6 +26,10 @@ class TestDatabase < AppTest
     FileUtils.rm_rf(File.dirname(@data))
     FileUtils.mkdir_p(File.dirname(@data))
     FileUtils.chown('hpcfaculty', nil, File.dirname(@data))
+  end
+
+  def teardown
+    Bed.cancel_all
   end
 
   def serve(engine, password: PASSWORD, **values)
@@ -47,6 +55,19 @@ class TestDatabase < AppTest
   def assert_answer(expected, engine, job, sql)
     result = query(engine, job.specs, sql)
     assert_equal [expected, ''], [result.out.chomp, result.err]
+  end
+
+  def private_directories(job)
+    Dir.glob("/tmp/multitenant-db.#{job.job_id}.*").select { |path| File.stat(path).uid == Bed.uid('hpcfaculty') }
+  end
+
+  # The owner's words to his server, through the socket that nobody else can reach.
+  def administrate(engine, job, sql)
+    dir = private_directories(job).first
+    assert_equal '700', format('%o', File.stat(dir).mode & 0o777)
+    argv = engine == 'postgresql' ? ['psql', '-Xqh', dir, '-U', 'postgres'] : ['mariadb', "--socket=#{dir}/socket"]
+    env = { 'PGPORT' => File.basename(Dir.glob("#{dir}/.s.*").first.to_s)[/\d+/].to_s }
+    assert_equal '', Bed.as('hpcfaculty', *argv, input: sql, env: env).err
   end
 
   # Command lines of the owner's processes while the block runs.
@@ -87,7 +108,19 @@ class TestDatabase < AppTest
     assert_match ENDED[engine], job.log
     assert_equal [@data], Dir.glob("#{@data}*")
     assert_empty Dir.glob("{#{@data},#{job.dir}}/{.multitenant-job*,*.pid,*.sock,*.lock,ready}", File::FNM_DOTMATCH)
-    assert_empty(Dir.glob('/tmp/multitenant-db.*').select { |path| File.stat(path).uid == Bed.uid('hpcfaculty') })
+    assert_empty private_directories(job)
+  end
+
+  def card(job)
+    view = File.read(File.join(AppJobs.root(APP), 'view.html.erb'))
+    ERB.new(view).result_with_hash(job.connection.transform_keys(&:to_sym))
+  end
+
+  def assert_not_shared(sentence, job)
+    assert_equal 64, job.connection['mt_shared']
+    assert_match sentence, job.log
+    refute_includes job.name, '|'
+    assert_includes card(job), 'Not shared'
   end
 
   def outcome(job)
@@ -105,6 +138,7 @@ class TestDatabase < AppTest
       assert_match(%r{\Ajdbc:#{engine}://127.0.0.1:#{job.specs['port']}/o%27ur_%22%60db%20%25%20%E2%82%AC\z},
                    job.specs['jdbc_url'])
       assert_equal [NAME, PASSWORD, 0], job.connection.values_at('database', 'password', 'mt_shared')
+      assert_includes card(job), "<details><summary>Password</summary><pre>#{CGI.escapeHTML(PASSWORD)}</pre>"
       assert_equal ["written #{job.id}"], Bed.cards('hpcstudent')
 
       assert_answer 'äöü€', engine, job, "CREATE TABLE t (x TEXT); INSERT INTO t VALUES ('äöü€'); SELECT x FROM t;"
@@ -129,6 +163,13 @@ class TestDatabase < AppTest
     define_method("test_a_restart_and_the_time_limit_with_#{engine}") do
       FileUtils.mkdir(@data)
       FileUtils.chown('hpcfaculty', nil, @data)
+      killed = serve(engine, password: '')
+      Bed.wait('it is being made') { Dir.glob("#{@data}.new.*").any? }
+      Bed.as('hpcfaculty', 'scancel', '--full', '--signal=KILL', killed.job_id)
+      outcome(killed)
+      assert_empty Dir.children(@data), 'what is half made is elsewhere'
+      FileUtils.rm_rf([*Dir.glob("#{@data}.new.*"), *private_directories(killed)])
+
       job = nil
       lines = watching { job = serve(engine, password: '').shared }
       before = job.specs
@@ -153,6 +194,23 @@ class TestDatabase < AppTest
       FileUtils.chown_R('hpcfaculty', nil, @data)
       assert_match(/#{@data} is neither empty nor a data directory of #{engine}/, outcome(serve(engine)))
       assert_equal %w[thesis.tex], Dir.children(@data)
+      assert_match(/The database user holds a control character/, outcome(serve(engine, db_user: "a\nb")))
+    end
+
+    define_method("test_what_is_not_shared_of_#{engine}") do
+      job = serve(engine).shared
+      job.cancel
+      File.symlink('999999 hpc node9', File.join(@data, '.multitenant-job'))
+      job = serve(engine, password: 'another')
+      assert_not_shared(/can't use the database .* with that password, so nothing is shared: /, job)
+      assert_match(/Job 999999 on node9 left #{@data} without a proper end/, job.log)
+
+      administrate(engine, job, ALL_RIGHTS[engine])
+      job.cancel
+      job = serve(engine)
+      assert_not_shared(/has rights on the whole server/, job)
+      job.cancel
+      assert_clean_end engine, job
     end
   end
 end

@@ -64,7 +64,7 @@ class TestLlm < AppTest
     seen = {}
     watch = Thread.new do
       loop do
-        Dir.glob('/proc/[0-9]*/cmdline') { |file| seen[read(file)] = true }
+        Dir.children('/proc').grep(/\A\d+\z/).each { |pid| seen[read("/proc/#{pid}/cmdline")] = true }
         sleep 0.02
       end
     end
@@ -154,7 +154,8 @@ class TestLlm < AppTest
 
   def test_any_server_is_shared_once_it_is_ready
     job, arguments = arguments do
-      slow("VLLM_API_KEY=$api_key vllm serve \"$model\" --host 0.0.0.0 --port \"$port\" &\r\nwait", HOSTILE) do |port, job|
+      command = "VLLM_API_KEY=$api_key vllm serve \"$model\" --host 0.0.0.0 --port \"$port\" &\r\nwait"
+      slow(command, HOSTILE) do |port, job|
         Bed.wait('it listens') { curl("http://127.0.0.1:#{port}/health").first == '503' }
         sleep 3
         refute_includes job.name, '|'
@@ -186,7 +187,8 @@ class TestLlm < AppTest
   def test_another_users_process_on_the_port_is_not_shared
     pid = nil
     job = slow('exec sleep 600') do |port, _|
-      pid = spawn('runuser', '-u', 'outsider', '--', 'vllm', 'serve', 'm', '--host', '127.0.0.1', '--port', port.to_s)
+      pid = spawn('runuser', '-u', 'outsider', '--', 'vllm', 'serve', 'm', '--host', '127.0.0.1', '--port', port.to_s,
+                  %i[out err] => File::NULL)
     end
     assert_equal 75, job.connection['mt_shared']
     assert_match(/what listens on port \d+ is not yours alone/, job.log)

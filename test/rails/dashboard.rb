@@ -115,6 +115,6 @@ class Dashboard
     line = @answers.gets if @answers.wait_readable(PATIENCE)
     raise "The dashboard said nothing; its log ends:\n#{File.readlines(@log).last(20).join}" unless line
 
-    Answer.new(**JSON.parse(line, symbolize_names: false).transform_keys(&:to_sym))
+    Answer.new(**JSON.parse(line, max_nesting: false).transform_keys(&:to_sym))
   end
 end

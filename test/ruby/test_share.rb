@@ -14,7 +14,8 @@ class TestShare < Minitest::Test
   def test_a_share_is_the_plain_name_the_group_and_what_all_readers_open
     done = share!(*COMMON, 'host=n1', 'password', env: { 'password' => 'pä s' })
     assert_equal %w[plain hpcGrp], job_name.split('|').first(2)
-    assert_equal "multitenant-share: job 4711 is shared as DB_Conn with hpcGrp (envelope v1, #{job_name.bytesize} of 1024 bytes)\n",
+    assert_equal 'multitenant-share: job 4711 is shared as DB_Conn with hpcGrp ' \
+                 "(envelope v1, #{job_name.bytesize} of 1024 bytes)\n",
                  done.out
     assert_equal ["JobId=4711 JobName=#{job_name}"], updates
     assert_opens({ 'host' => 'n1', 'password' => 'pä s' })

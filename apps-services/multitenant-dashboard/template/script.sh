@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # Runs the application until it ends or TERM comes.
 
-refuse() { echo "$*" >&2; exit 1; }
-
 # shellcheck disable=SC2154 # exported by before.sh
 IFS=', ' read -ra modules <<<"$mt_modules"
 load_modules "${modules[@]}" || exit 1
@@ -46,13 +44,8 @@ directory=${app_path:-$HOME}
 [[ -d $directory ]] || directory=$(dirname -- "$directory")
 cd -- "$directory" 2>/dev/null || cd / || exit 1
 
-# A process group of its own, so that all of it is ended and waited for.
-set -m
-"${program[@]}" </dev/null &
-group=$!
-trap 'kill -TERM -- "-$group" 2>/dev/null' TERM
-wait "$group"
+start_group "${program[@]}"
+wait "$GROUP"
 code=$?
-kill -TERM -- "-$group" 2>/dev/null
-while kill -0 -- "-$group" 2>/dev/null; do sleep 0.1; done
+end_group
 exit "$code"

@@ -20,8 +20,8 @@ check() { # WHAT VALUE BYTES
 # A path of a socket has at most 107 bytes.
 make_private() {
   local parent=${TMPDIR:-/tmp}
-  [[ ${#parent} -le 60 && $parent =~ ^/[A-Za-z0-9._/-]+$ && -w $parent ]] || parent=/tmp
-  PRIVATE=$(mktemp -d "$parent/multitenant-db.XXXXXX")
+  [[ ${#parent} -le 50 && $parent =~ ^/[A-Za-z0-9._/-]+$ && -w $parent ]] || parent=/tmp
+  PRIVATE=$(mktemp -d "$parent/multitenant-db.$SLURM_JOB_ID.XXXXXX")
 }
 
 start() { # DIRECTORY OPTION…
@@ -54,7 +54,7 @@ runs() { # JOB CLUSTER
   [[ $2 == "$CLUSTER" ]] || cluster=("--clusters=$2")
   state=$(timeout 30 squeue --noheader --format=%T --states=all "--jobs=$1" "${cluster[@]}" 2>&1) ||
     { [[ $state != *'Invalid job id'* ]]; return; }
-  [[ -n $state && ! $state =~ (BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PENDING|PREEMPTED|TIMEOUT)$ ]]
+  [[ $state =~ (RUNNING|COMPLETING|CONFIGURING|RESIZING|SIGNALING|STAGE_OUT|STOPPED|SUSPENDED)$ ]]
 }
 
 # No two jobs may serve one directory. A link is made at once or not at all, on network file systems too.
@@ -124,10 +124,11 @@ check 'database user' "$user" "$USER_MAX"
 check 'database password' "$password" 128
 datadir=$(realpath -m -- "$datadir")
 
-CLUSTER=${SLURM_CLUSTER_NAME:-cluster} LOCK=$datadir/.multitenant-job SERVER='' NEW='' PRIVATE=''
+CLUSTER=${SLURM_CLUSTER_NAME:-cluster} LOCK=$datadir/.multitenant-job SERVER='' NEW='' PRIVATE='' ENDING=''
 MINE="$SLURM_JOB_ID $CLUSTER ${HOSTNAME%%.*}"
 trap finish EXIT
-trap 'exit 0' TERM
+# It comes twice, from Slurm and from the batch script. A second exit would be the end of finish.
+trap '[[ -n $ENDING ]] || { ENDING=yes; exit 0; }' TERM
 make_private
 find_programs
 prepare_data

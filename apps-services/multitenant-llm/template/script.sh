@@ -2,8 +2,6 @@
 # Runs the server until it ends or TERM comes.
 # shellcheck disable=SC2154 # before.sh exports
 
-refuse() { echo "$*" >&2; exit 1; }
-
 IFS=', ' read -ra modules <<<"$mt_modules"
 load_modules "${modules[@]}" || exit 1
 
@@ -40,7 +38,7 @@ type -P "${program[0]}" >/dev/null ||
 pull() {
   local line said='' state
   until curl -q --silent --fail --noproxy '*' --output /dev/null "$ollama_url/api/version"; do
-    kill -0 -- "-$group" 2>/dev/null || return
+    kill -0 -- "-$GROUP" 2>/dev/null || return
     sleep 1
   done
   ! has_model || return 0
@@ -58,27 +56,13 @@ pull() {
   return 1
 }
 
-# A process group of its own, so that all of it is ended and waited for. What hears no TERM has 20 seconds.
-set -m
-end() {
-  local i
-  trap '' TERM
-  kill -TERM -- "-$group" 2>/dev/null
-  for ((i = 0; i < 200; i++)); do
-    kill -0 -- "-$group" 2>/dev/null || break
-    sleep 0.1
-  done
-  kill -KILL -- "-$group" 2>/dev/null
-}
-"${program[@]}" </dev/null &
-group=$!
-trap 'end; exit 0' TERM
+start_group "${program[@]}"
 if [[ $mt_kind == ollama ]]; then
   pull &
-  wait $! || { end; exit 1; }
+  wait $! || { end_group; exit 1; }
 fi
-wait "$group"
+wait "$GROUP"
 code=$?
 echo "${program[0]} has ended, with code $code." >&2
-end
+end_group
 exit "$((code ? code : 1))"

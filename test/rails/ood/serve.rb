@@ -25,5 +25,5 @@ while (line = questions.gets)
       status = browser.process(question['method'], question['path'], headers: question['headers'])
       { status: status, body: browser.response.body, flash: browser.request.flash.to_h }
     end
-  answers.puts JSON.generate(answer.merge(seconds: clock.call - start))
+  answers.puts JSON.generate(answer.merge(seconds: clock.call - start), max_nesting: false)
 end

@@ -2,6 +2,10 @@
 
 # Where an app that the site installed is.
 class SysRouter
+  def self.base_path
+    Configuration.sys_apps
+  end
+
   attr_reader :name
 
   def initialize(name)
@@ -13,6 +17,6 @@ class SysRouter
   end
 
   def path
-    Configuration.sys_apps.join(name)
+    self.class.base_path.join(name)
   end
 end

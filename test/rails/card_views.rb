@@ -1,0 +1,80 @@
+# frozen_string_literal: true
+
+# Renders the delivery apps' views in a dashboard, as OOD does: ERB with the connection's binding, then Markdown.
+module CardViews
+  APPS = File.expand_path('../../apps-delivery', __dir__)
+
+  # Runs in the dashboard. What comes out is read by the parser that browsers have, too.
+  RENDER = <<~'RUBY'
+    tree = lambda do |node|
+      next node.text if node.text?
+      next [node.class.name, {}, [node.text]] unless node.element?
+      [node.name, node.attribute_nodes.to_h { |attribute| [attribute.name, attribute.value] }, node.children.map(&tree)]
+    end
+    JSON.parse(File.read(%s)).map do |file, connection, specs|
+      MultiTenant.singleton_class.define_method(:specs) { specs } if specs
+      view = File.read(file)
+      connect = OpenStruct.new(YAML.safe_load(JSON.generate(connection)))
+      source = ERB.new(view, trim_mode: '-').result(connect.instance_eval { binding })
+      html = OodAppkit.markdown.render(source).html_safe
+      fragment = Nokogiri::HTML5.fragment(html)
+      { source: source, html: html, text: fragment.text, tree: fragment.children.map(&tree) }
+    end
+  RUBY
+
+  # Installs the delivery apps, as they are.
+  def deliveries
+    Dir.glob(File.join(APPS, '*')).each do |app|
+      files = Dir.children(app).to_h { |name| [name, File.read(File.join(app, name))] }
+      @site.app(File.basename(app), files)
+    end
+  end
+
+  # @param asked [Array<Array>] delivery app, what was shared; whether there are specs, or changes to their info; what
+  #   they hold where it is something else
+  # @return [Array<Hash>] source, html, text, tree
+  def cards(asked)
+    questions = asked.map do |app, connection, specs, known|
+      info = { 'user' => 'prof', 'uid' => '1001', 'end' => '0' }.merge(specs.is_a?(Hash) ? specs : {})
+      specs = { '7' => { 'info' => info, 'accounting' => {}, 'connection' => known || connection } } if specs
+      [File.join(APPS, "multitenant-delivery_#{app}/view.html.erb"), connection, specs == false ? {} : specs]
+    end
+    path = File.join(temporary, 'questions')
+    File.write(path, JSON.generate(questions))
+    @dashboard.ruby(format(RENDER, path.inspect))
+  end
+
+  # @return [Array] elements and attributes without any text
+  def skeleton(tree)
+    tree.grep(Array).map { |name, attributes, children| [name, attributes, skeleton(children)] }
+  end
+
+  # @return [Array<String>] texts of the `bdi` in elements of that name
+  def texts(tree, within, inside: false)
+    tree.grep(Array).flat_map do |name, _, children|
+      here = inside || name == within
+      next [content(children)] if here && name == 'bdi'
+
+      name == 'summary' ? [] : texts(children, within, inside: here)
+    end
+  end
+
+  # @return [Array<String>] texts that are not in elements of that name
+  def texts_outside(tree, name)
+    tree.flat_map { |node| node.is_a?(String) ? [node] : (node[0] == name ? [] : texts_outside(node[2], name)) }
+  end
+
+  # @return [Array<String>] where links lead
+  def links(tree)
+    elements(tree).filter_map { |name, attributes| attributes['href'] if name == 'a' }
+  end
+
+  # @return [Array] name and attributes of all elements
+  def elements(tree)
+    tree.grep(Array).flat_map { |name, attributes, children| [[name, attributes], *elements(children)] }
+  end
+
+  def content(tree)
+    tree.map { |node| node.is_a?(String) ? node : content(node[2]) }.join
+  end
+end

@@ -1,0 +1,187 @@
+# frozen_string_literal: true
+
+require_relative 'rails_test'
+require_relative 'card_views'
+
+# What the delivery apps make of what a publisher shared, in the page that OOD makes of it.
+class TestDeliveries < RailsTest
+  include CardViews
+
+  KEYS = %w[host port user password database jdbc_url ollama_url ollama_models ollama_model base_url model api_key proxy
+            content_path note].freeze
+  APPS = %w[Ollama_API Ollama_Code DB_Conn DB_JDBC RShiny_App other].freeze
+
+  HOSTILE = [
+    '<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "' onmouseover='alert(1)", '<a href="javascript:a()">',
+    '[a](javascript:alert(1))', '![a](http://evil/a.png)', 'http://evil/auto?link', 'www.evil.example', 'a@evil.example',
+    '[a]: http://evil', '*a* **b** `c` ~~d~~ _e_', '# x', '---', '| a | b |', '<div>', '</div>', '</div>  # x',
+    "</div>\n\n# x", "</div>\n\n<script>alert(1)</script>", "\n\n---\n\n", "\t\tcode", '<%= `id` %>', '%> <% x', '#{`id`}',
+    '&lt;script&gt;', '&#60;b&#62;', '&amp;', '<!-- ', '-->', '<![CDATA[', ']]>', '</code></pre></table></details>',
+    '</bdi>', "\u202Egnp.exe", "\u2067a\u2069", "e\u0301\u{1F600}\u{E0041}", '<svg/onload=alert(1)>', '<textarea>',
+    '{{7*7}}', '${7*7}', '$(id) `id` ; id', "a'b\"c\\d", 'x' * 4096, '<b>' * 1000
+  ].freeze
+
+  # URLs and addresses that are what they have to be, and hostile.
+  URLS = %w[http://n1:1/"><script>alert(1)</script> http://n1/'onclick='a http://n1/`a`*b*_c_[d](e) https://n1/&#x22;
+            http://[::1]:8080/%0a%0a#x].freeze
+
+  def setup
+    super
+    deliveries
+  end
+
+  # The same class of text, and harmless.
+  def twin(value)
+    return 'http://twin' if value.match?(MultiTenant::Card::URL)
+
+    value.match?(MultiTenant::Card::Paste::VISIBLE) ? 'twin' : "tw\u200Bin"
+  end
+
+  # The tree is that of harmless values; where those stand in it, the hostile ones stand.
+  def assert_same_page(app, values, twins, specs)
+    hostile, harmless = cards([['default', values.merge('mt_appname' => app), specs],
+                               ['default', twins.merge('mt_appname' => app), specs]])
+    assert_equal skeleton(harmless['tree']), skeleton(hostile['tree']), "#{app} #{values.first.inspect}"
+    assert_equal hostile['source'].strip, hostile['html'].strip
+    shown = texts(hostile['tree'], 'td')
+    expected = texts(harmless['tree'], 'td').map { |text| twins.value?(text) ? values.values[twins.values.index(text)] : text }
+    assert_equal expected, shown
+  end
+
+  def test_whatever_was_shared_is_text
+    start
+    HOSTILE.each_slice(6) do |slice|
+      slice.each do |value|
+        values = KEYS.to_h { |key| [key, value] }
+        twins = KEYS.to_h { |key| [key, twin(value)] }
+        assert_same_page('other', values, twins, false)
+        assert_same_page('other', values, twins, true)
+      end
+    end
+  end
+
+  def test_every_preset_with_hostile_values
+    start
+    APPS.product(HOSTILE).each do |app, value|
+      fixed = { 'host' => 'n1', 'port' => '5432' }
+      values = KEYS.to_h { |key| [key, value] }.merge(fixed)
+      twins = KEYS.to_h { |key| [key, twin(value)] }.merge(fixed)
+      assert_same_page(app, values, twins, true)
+    end
+    assert_empty texts(cards([['default', { 'mt_appname' => 'DB_Conn' }, true]])[0]['tree'], 'td')
+  end
+
+  def test_urls
+    start
+    %w[Ollama_API Ollama_Code].product(URLS).each do |app, url|
+      values = { 'ollama_url' => url, 'base_url' => "#{url}v1", 'model' => 'm', 'api_key' => 'k' }
+      twins = { 'ollama_url' => 'http://n1/o', 'base_url' => 'http://n1/v1', 'model' => 'm', 'api_key' => 'k' }
+      assert_same_page(app, values, twins, true)
+      assert_same_page(app, values.merge('api_key' => ''), twins.merge('api_key' => ''), true)
+    end
+    %w[javascript:alert(1) data:text/html,a //n1/ ftp://n1/ http://n1\ x http://].each do |url|
+      card = cards([['default', { 'mt_appname' => 'Ollama_API', 'base_url' => url, 'model' => 'm' }, true]])[0]
+      assert_equal ['m'], texts(card['tree'], 'td')
+    end
+  end
+
+  def test_what_a_card_says_beside_the_service
+    start
+    stop = Time.now.to_i + 3600
+    told, forever, unknown = cards([['default', { 'host' => 'n1' }, { 'end' => stop.to_s }],
+                                    ['default', { 'host' => 'n1' }, true], ['default', { 'host' => 'n1' }, false]])
+    assert_match(/From prof, until .*#{Time.at(stop).strftime('%H:%M')}.* at the latest. .*ask prof;/, told['text'])
+    assert_match(/From prof\. If it does not work, ask prof; the card goes/, forever['text'])
+    assert_match(/not known at this time\. If it does not work, ask who shared it/, unknown['text'])
+  end
+
+  # A service's name is its publisher's; somebody else's words are not taken for his.
+  def test_a_card_is_of_the_publisher_whose_words_it_shows
+    start
+    card = cards([['default', { 'host' => 'n1' }, true, { 'host' => 'n2' }]])[0]
+    refute_includes card['text'], 'prof'
+  end
+
+  def test_secrets_are_behind_something_to_click
+    start
+    APPS.each do |app|
+      values = { 'password' => 'hush-1', 'api_key' => 'hush-2', 'web' => 'http://n1/?token=hush-3', 'host' => 'n1',
+                 'port' => '1', 'base_url' => 'http://n1/v1', 'model' => 'm', 'user' => 'u', 'database' => 'd' }
+      card = cards([['default', values.merge('mt_appname' => app), true]])[0]
+      refute_match(/hush/, texts_outside(card['tree'], 'details').join(' '), app)
+    end
+    debug = cards([['debug', { 'password' => 'hush' }, true]])[0]
+    refute_match(/hush/, texts_outside(debug['tree'], 'details').join(' '))
+    assert_equal 'hush', JSON.parse(texts(debug['tree'], 'pre')[0])['connection']['password']
+  end
+
+  def test_buttons_are_for_apps_that_are_here_and_for_the_viewer
+    start
+    hrefs = -> { links(cards([['default', { 'mt_appname' => 'Ollama_API' }, true]])[0]['tree']) }
+    assert_empty hrefs.call
+    @site.app('multitenant-jupyter', 'manifest.yml' => "name: Jupyter\n")
+    @site.app('multitenant-gradio', 'manifest.yml' => "name: Chat\n")
+    File.chmod(0o750, @site.path('var/www/ood/apps/sys/multitenant-gradio'))
+    assert_equal ['/pun/sys/dashboard/batch_connect/sys/multitenant-jupyter/session_contexts/new'], hrefs.call
+  end
+
+  def test_a_web_application
+    start
+    { {} => '/rnode/n1/8080/', { 'proxy' => 'node' } => '/node/n1/8080/', { 'proxy' => '//evil' } => '/rnode/n1/8080/',
+      { 'host' => '//evil' } => nil, { 'host' => 'n1/../..' } => nil, { 'port' => '8080/../x' } => nil,
+      { 'port' => '65536' } => nil }.each do |changes, path|
+      values = { 'host' => 'n1', 'port' => '8080', 'mt_appname' => 'RShiny_App' }.merge(changes)
+      assert_equal [path].compact, links(cards([['default', values, true]])[0]['tree']), changes
+    end
+  end
+
+  # Those of the framework that this one replaces.
+  def test_old_publishers
+    start
+    card = cards([['default', { 'mt_appname' => 'Ollama_API', 'host' => 'n1', 'ollama_url' => 'http://n1:11434',
+                                'ollama_models' => '/models', 'ollama_model' => 'none' }, true]])[0]
+    assert_equal ['http://n1:11434', 'http://n1:11434/v1'], texts(card['tree'], 'td')
+    assert_includes card['text'], 'http://n1:11434/v1/models tells'
+  end
+
+  def test_a_jdbc_url_with_options_is_warned_of
+    start
+    { 'jdbc:mariadb://n1:3306/data' => false, 'jdbc:postgresql://n1:5432/a%20b' => false,
+      'jdbc:mysql://n1:1/d?allowLoadLocalInfile=true' => true, 'jdbc:h2:mem:x;INIT=RUNSCRIPT FROM 1' => true,
+      "jdbc:mysql://n1:1/d\n?x" => true }.each do |url, odd|
+      card = cards([['default', { 'mt_appname' => 'DB_JDBC', 'jdbc_url' => url }, true]])[0]
+      assert_equal odd, card['text'].include?('Be careful'), url
+      assert_equal [url], texts(card['tree'], 'td')
+    end
+  end
+
+  # Cards may outlive the gem, and the old initializer has a module of our name.
+  def test_without_us_there_is_one_sentence
+    start({ 'MULTITENANT_ENABLE' => nil })
+    2.times do
+      cards(%w[default debug readfile].map { |app| [app, { 'host' => '<b>', 'content_path' => '/etc/passwd' }, nil] })
+        .each { |card| assert_match(/\AThis card can't be shown, .* tell its administrators\.\z/, card['text'].strip) }
+      @dashboard.ruby('module MultiTenant; end; nil')
+    end
+  end
+
+  # From the job's name to the page.
+  def test_in_the_list_of_sessions
+    value = "</div>\n\n<script>alert(1)</script>".tr("\n", "\u2028")
+    slurm_says(fresh(job(7, connection: { host: 'n1', port: '5432', user: value, password: '"><b>' })))
+    start
+    page = @dashboard.sessions
+    refute_match(/<script>|"><b>/, page.body)
+    assert_match(/From .*prof.*If it does not work/, page.cards[uuid(7)][1])
+  end
+
+  def test_there_is_nothing_to_start
+    start
+    %w[default debug readfile].each do |name|
+      app = "BatchConnect::App.from_token('sys/multitenant-delivery_#{name}')"
+      assert_equal false, @dashboard.ruby("#{app}.valid?")
+      manifest = YAML.safe_load_file(@site.path("var/www/ood/apps/sys/multitenant-delivery_#{name}/manifest.yml"))
+      assert_equal %w[name role icon description], manifest.keys
+    end
+  end
+end

@@ -1,0 +1,189 @@
+# frozen_string_literal: true
+
+require_relative 'rails_test'
+require_relative 'card_views'
+
+# A publisher's file, read as the viewer and shown in his page.
+class TestReadfile < RailsTest
+  include CardViews
+
+  PROF = 1001
+  PNG = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+
+  # What may be in the page, and with which values.
+  ALLOWED = {
+    'href' => %r{\Ahttps?://}, 'rel' => /\Anoopener noreferrer nofollow\z/, 'target' => /\A_blank\z/,
+    'src' => %r{\Adata:image/(png|jpeg|gif|webp);base64,}, 'alt' => //, 'dir' => /\Aauto\z/, 'tabindex' => /\A0\z/,
+    'class' => /\A(table table-sm|overflow-auto)\z/, 'start' => /\A\d+\z/, 'colspan' => /\A\d+\z/,
+    'rowspan' => /\A\d+\z/, 'scope' => /\A(row|col)\z/
+  }.freeze
+  FORBIDDEN = %w[script style head title form iframe object svg math meta link base input button textarea h1 h2].freeze
+
+  HOSTILE = [
+    '<script>evil()</script>', '<img src=x onerror=evil()>', '<img src="/nginx/stop?redir=/">', '<a href="javascript:evil()">a</a>',
+    '<a href=" java&#10;script:evil()">a</a>', '<a href="/pun/sys/dashboard/x">a</a>', '<a href="//evil/">a</a>',
+    '<a href="data:text/html,evil">a</a>', '<a href="https://x/" onclick=evil() target=_self rel=opener id=a class=b style=c>a</a>',
+    '<form action=/nginx/stop><input name=evil><button>evil</button></form>', '<iframe src=/evil></iframe>',
+    '<object data=/evil></object><embed src=/evil>', '<svg onload=evil()><script>evil()</script><a xlink:href="javascript:evil()">',
+    '<math><mtext><table><mglyph><style><img src=x onerror=evil()></style>', '<style>@import "/evil"</style>',
+    '<link rel=stylesheet href=/evil><meta http-equiv=refresh content="0;/evil"><base href=//evil/>',
+    '<template><script>evil()</script></template>', '<noscript><p title="</noscript><img src=x onerror=evil()>">',
+    '<div style="background:url(/evil)" class="modal show" id=main name=x data-turbo=1 data-bs-toggle=evil>',
+    '</div></div></div><script>evil()</script>', "</div>\n\n# evil\n\n<script>evil()</script>", '<!-- --><!--> <script>evil()</script>',
+    '<xmp><script>evil()</script></xmp>', '<plaintext><script>evil()', '<textarea></textarea><script>evil()</script>',
+    '<video src=/evil><source src=/evil></video><audio src=/evil>', '<img srcset="/evil 1x" src="data:image/svg+xml;base64,AAAA">',
+    '<img src="data:image/png,evil"><img src=" data:image/png;base64,AAAA" alt="&quot;><script>evil()</script>">',
+    '<body onload=evil()><frameset onload=evil()>', '<a href="https://x/&quot; onclick=&quot;evil()">a</a>',
+    "<a href='https://x/'onclick='evil()'>", '<details ontoggle=evil() open><summary>x', '<p lang=evil dir=rtl title=evil>',
+    '<table background=/evil><td background=/evil colspan=99999 rowspan=-1 width=9>', '<ol start=evil reversed type=evil><li value=9>',
+    "<pre>\n\n<script>evil()</script>\n\n# not a heading\n\n</pre>", '&lt;script&gt;evil()&lt;/script&gt;', '<%= evil %>',
+    '<select><option>evil</select><dialog open>evil</dialog><map><area href=/evil></map>', '<a href="http://x/' + "\u2028" + '">',
+    '[a](javascript:evil()) ![a](/evil) [b]: javascript:evil() <javascript:evil()> [c][b]', '<h1>a</h1><h6>b</h6>',
+    '<bdo dir=rtl>a</bdo>' + "\u202E", '<a' + ' x=1' * 5000 + '>', '<b>' * 300, '<a href="https://x/"><table><a href="javascript:evil()">'
+  ].freeze
+
+  def setup
+    super
+    deliveries
+    @dir = File.join(temporary, 'lessons')
+    Dir.mkdir(@dir, 0o755)
+    start
+  end
+
+  # @return [String] path of the publisher's file
+  def lesson(name, bytes, uid: PROF, mode: 0o644)
+    path = File.join(@dir, name)
+    File.binwrite(path, bytes)
+    File.chown(uid, uid, path)
+    File.chmod(mode, path)
+    path
+  end
+
+  # @return [Hash] the card with that file
+  def shown(path, specs = true)
+    cards([['readfile', { 'content_path' => path }, specs]])[0]
+  end
+
+  # @return [String] what stands before the note
+  def says(path, specs = true)
+    shown(path, specs)['tree'][0][2].grep(Array)[0].then { |_, _, children| content(children) }
+  end
+
+  def assert_harmless(card, what)
+    assert_equal card['source'].strip, card['html'].strip, what
+    assert_equal 1, card['tree'].grep(Array).size, what
+    elements(card['tree']).each do |name, attributes|
+      refute_includes FORBIDDEN, name, what
+      assert_match(/\A[a-z][a-z0-9]*\z/, name)
+      attributes.each { |key, value| assert_match(ALLOWED.fetch(key) { flunk("#{what}: #{name} has #{key}") }, value, what) }
+    end
+  end
+
+  def test_hostile_files
+    HOSTILE.each_with_index do |text, index|
+      %w[md html markdown HTM txt].each do |ending|
+        card = shown(lesson("#{index}.#{ending}", "before\n\n#{text}\n\nafter"))
+        assert_harmless(card, text)
+        assert_includes card['text'], 'before'
+        assert_equal 1, card['text'].scan('From prof').size
+      end
+    end
+  end
+
+  def test_what_a_lesson_may_have
+    card = shown(lesson('a.md', <<~MARKDOWN))
+      # Lesson *one*
+
+      | a | b |
+      |:--|--:|
+      | 1 | `2` |
+
+      1. See <https://example.org/a?b=1&c=2>
+      2. ![dot](#{PNG}) and ![far](https://example.org/far.png)
+
+      ```make
+      all:
+      \ttouch $@
+
+      # the end
+      ```
+
+      <details><summary>Answer</summary>42</details>
+    MARKDOWN
+    assert_harmless(card, 'lesson')
+    names = elements(card['tree']).map(&:first)
+    %w[h3 em table th td ol li a img pre code details summary].each { |name| assert_includes names, name }
+    assert_includes card['text'], "all:\n    touch $@\n\n# the end\n"
+    assert_equal ['https://example.org/a?b=1&c=2'], links(card['tree'])
+    assert_equal [PNG], elements(card['tree']).filter_map { |_, attributes| attributes['src'] }
+    assert_includes card['text'], 'far'
+  end
+
+  def test_a_lesson_in_html_keeps_its_lines
+    card = shown(lesson('a.html', "<h1>a</h1>\n\n<pre>all:\n\ttouch $@\n\n# the end\n</pre>"))
+    assert_harmless(card, 'html')
+    assert_includes card['text'], "all:\n\ttouch $@\n\n# the end\n"
+  end
+
+  def test_text_is_shown_as_it_is
+    text = "\uFEFF# no *heading*\r\n\r\n\t<b>&amp; end\n"
+    assert_equal "# no *heading*\n\n\t<b>&amp; end\n", says(lesson('a.txt', text))
+  end
+
+  def test_what_is_changed_is_seen_at_once
+    2.times { assert_includes says(lesson('a.md', 'one')), 'one' }
+    assert_includes says(lesson('a.md', 'two')), 'two'
+  end
+
+  def test_whose_files
+    assert_includes says(lesson('root.md', 'hello', uid: 0)), 'hello'
+    assert_match(/belongs to somebody else/, says(lesson('other.md', 'hello', uid: 1002)))
+    own = @viewer.write(File.join(@viewer.home, 'diary.md'), 'hush')
+    assert_match(/belongs to somebody else/, says(own))
+    File.symlink(own, File.join(@dir, 'link.md'))
+    assert_match(/belongs to somebody else/, says(File.join(@dir, 'link.md')))
+    assert_match(/Whose file this is can't be told/, says(lesson('a.md', 'hello'), false))
+    assert_match(/Whose file this is can't be told/, says(lesson('a.md', 'hello'), 'uid' => nil))
+  end
+
+  def test_what_is_no_file_of_that_kind
+    big = lesson('big.md', 'x')
+    File.truncate(big, (1 << 20) + 1)
+    File.symlink('loop', File.join(@dir, 'loop'))
+    File.mkfifo(File.join(@dir, 'fifo'))
+    File.chown(PROF, PROF, File.join(@dir, 'fifo'))
+    { File.join(@dir, 'none.md') => /is not there any more/, "#{big}/x" => /is not there any more/,
+      lesson('secret.md', 'x', mode: 0o600) => /let the group read it/, big => /has more than 1 MiB/,
+      lesson('bad.md', "\xFF") => /is not text in UTF-8/, lesson('nul.md', "a\0b") => /is not text in UTF-8/,
+      lesson('empty.md', "\n") => /is empty/, @dir => /is not a file/, File.join(@dir, 'fifo') => /is not a file/,
+      '/dev/zero' => /is not a file/, '/dev/tty' => /can't be read|is not a file/, '/proc/self/environ' => /somebody else/,
+      File.join(@dir, 'loop') => /can't be read \(ELOOP\)/, 'lesson.md' => /is no path/, '' => /is no path/,
+      "#{@dir}/#{'x' * 300}" => /can't be read \(ENAMETOOLONG\)/ }.each { |path, sentence| assert_match(sentence, says(path)) }
+    assert_includes says(lesson('full.txt', 'x' * (1 << 20))), 'xxx'
+  end
+
+  # It says that it is small, and goes on.
+  def test_a_file_that_is_larger_than_it_says
+    skip_unless(File.readable?('/proc/kallsyms'), 'needs /proc/kallsyms')
+    assert_equal 0, File.size('/proc/kallsyms')
+    assert_match(/more than 1 MiB/, says('/proc/kallsyms'))
+  end
+
+  # Parsers that need the square of a text's length, or its memory.
+  BOMBS = { 'brackets.md' => '[' * (1 << 20), 'mails.md' => 'a@' * (1 << 19), 'divs.md' => "<div>\n\n" * 150_000,
+            'tags.md' => '<a' * (1 << 19), 'deep.html' => '<b>' * 300_000,
+            'formats.html' => (1..390).map { |i| "<b a=#{i}>" }.join + ('<p>' * 340_000) }.freeze
+
+  def test_what_takes_too_much_neither_hangs_nor_grows_the_dashboard
+    memory = "File.read('/proc/self/status')[/VmRSS:\\s+(\\d+)/, 1].to_i"
+    before = @dashboard.ruby(memory)
+    BOMBS.each do |name, text|
+      card = shown(lesson(name, text))
+      assert_match(/too intricate|\[\[|a@|<a|<b>|From prof/, card['text'], name)
+      card = nil
+    end
+    assert_match(/too intricate/, says(lesson('brackets.md', BOMBS['brackets.md'])))
+    assert_operator @dashboard.ruby(memory) - before, :<, 400_000
+    assert_empty @dashboard.ruby("Dir.glob('/proc/self/task/*/children').flat_map { |path| File.read(path).split }")
+  end
+end
