@@ -80,9 +80,11 @@ class ClientTest < AppTest
   end
 
   def assert_refused(service)
+    sessions = File.join(AppJobs.dataroot(STUDENT), 'batch_connect/sys', self.class::APP, 'output/*')
+    before = Dir.glob(sessions)
     error = assert_raises(RuntimeError) { ood('stage', service) }
     assert_match(/The service that was chosen has ended, or is not shared with you/, error.message)
-    assert_empty Dir.glob(File.join(AppJobs.dataroot(STUDENT), 'batch_connect', "sys/#{self.class::APP}/output/*"))
+    assert_equal before, Dir.glob(sessions)
   end
 
   # @return [Hash{String => String}] what before.sh puts into programs' environment, sourced as by OOD

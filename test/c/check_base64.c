@@ -172,6 +172,54 @@ START_TEST(test_appends)
 }
 END_TEST
 
+/* base64url without padding. */
+
+START_TEST(test_url_round_trip)
+{
+    unsigned char bytes[256];
+    struct mt_buf text = MT_BUF_INIT(MT_JOBNAME_MAX);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(255 - i);
+    for (size_t len = 1; len <= sizeof bytes; len++) {
+        ck_assert_int_eq(mt_base64url_encode(bytes, len, &text), MT_OK);
+        ck_assert_uint_eq(text.len, (len * 4 + 2) / 3);
+        for (size_t i = 0; i < text.len; i++)
+            ck_assert(text.data[i] && !strchr("+/=\n", text.data[i]));
+        ck_assert_int_eq(mt_base64url_decode(text.data, text.len, &out), MT_OK);
+        ck_assert_uint_eq(out.len, len);
+        ck_assert_mem_eq(out.data, bytes, len);
+        mt_buf_wipe(&out);
+        mt_buf_wipe(&text);
+    }
+}
+END_TEST
+
+START_TEST(test_url_refused)
+{
+    static const char *const texts[] = {
+        "", "A", "AAAAA", "+/+/", "Zg==", "Zg=", "Zh", "Zm9 ", "Zm9\n", "Zm9\xff", "Z g", "Zm9."};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        ck_assert_msg(mt_base64url_decode(texts[i], strlen(texts[i]), &out) == MT_MALFORMED, "%s",
+                      texts[i]);
+    ck_assert_int_eq(mt_base64url_decode("AA\0A", 4, &out), MT_MALFORMED);
+    ck_assert_int_eq(mt_base64url_decode("-_-_", 4, &out), MT_OK);
+    ck_assert_mem_eq(out.data, "\xfb\xff\xbf", 3);
+}
+END_TEST
+
+START_TEST(test_url_limits)
+{
+    char *longest = repeat("A", MT_JOBNAME_MAX + 2);
+    ck_assert_int_eq(mt_base64url_decode(longest, MT_JOBNAME_MAX, &out), MT_OK);
+    ck_assert_int_eq(mt_base64url_decode(longest, MT_JOBNAME_MAX + 2, &out), MT_TOO_LARGE);
+    mt_buf_wipe(&out);
+    ck_assert_int_eq(mt_base64url_encode(longest, MT_JOBNAME_MAX + 1, &out), MT_TOO_LARGE);
+    ck_assert_int_eq(mt_base64url_encode(longest, MT_JOBNAME_MAX, &out), MT_TOO_LARGE);
+    ck_assert_int_eq(mt_base64url_encode(longest, MT_JOBNAME_MAX / 4 * 3, &out), MT_OK);
+    free(longest);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base64");
@@ -186,5 +234,10 @@ int main(void)
     tcase_add_test(tests, test_longest_and_one_group_more);
     tcase_add_test(tests, test_out_bounds_the_bytes);
     tcase_add_test(tests, test_appends);
+    tests = add_case(suite, "url");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, test_url_round_trip);
+    tcase_add_test(tests, test_url_refused);
+    tcase_add_test(tests, test_url_limits);
     return run_suite(suite);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Links: inflate, buf. */
+/* Links: inflate, deflate, buf. */
 #include "inflate.h"
+
+#include "deflate.h"
 
 #include "helpers.h"
 #include "mt_limits.h"
@@ -209,6 +211,45 @@ START_TEST(test_input_over_its_limit)
 }
 END_TEST
 
+/* Bare deflate, and its inverse. */
+
+START_TEST(test_raw_round_trip)
+{
+    static const size_t lengths[] = {0, 1, 51, 4096, MT_MESSAGE_MAX};
+    char *bytes = repeat("0123456789abcdef", MT_MESSAGE_MAX / 16);
+    struct mt_buf raw = MT_BUF_INIT(MT_MESSAGE_MAX);
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        ck_assert_int_eq(mt_deflate_raw(bytes, lengths[i], &raw), MT_OK);
+        ck_assert_int_eq(mt_inflate_raw(raw.data, raw.len, &out), MT_OK);
+        ck_assert_uint_eq(out.len, lengths[i]);
+        ck_assert(lengths[i] == 0 || memcmp(out.data, bytes, lengths[i]) == 0);
+        mt_buf_wipe(&out);
+        ck_assert_int_eq(mt_inflate_raw(raw.data, raw.len - 1, &out), MT_MALFORMED);
+        mt_buf_wipe(&out);
+        ck_assert_int_eq(mt_buf_append(&raw, "", 1), MT_OK);
+        ck_assert_int_eq(mt_inflate_raw(raw.data, raw.len, &out), MT_MALFORMED);
+        mt_buf_wipe(&out);
+        mt_buf_wipe(&raw);
+    }
+    free(bytes);
+}
+END_TEST
+
+START_TEST(test_raw_limits)
+{
+    struct mt_buf small = MT_BUF_INIT(8);
+    char *bytes = repeat("x", MT_MESSAGE_MAX + 1);
+    ck_assert_int_eq(mt_deflate_raw(bytes, MT_MESSAGE_MAX + 1, &out), MT_TOO_LARGE);
+    ck_assert_int_eq(mt_deflate_raw(text, sizeof text - 1, &small), MT_TOO_LARGE);
+    ck_assert_int_eq(mt_deflate_raw(text, sizeof text - 1, &out), MT_OK);
+    ck_assert_int_eq(mt_inflate_raw(out.data, out.len, &small), MT_TOO_LARGE);
+    ck_assert_int_eq(inflate_block((unsigned char *)out.data, out.len), MT_MALFORMED);
+    ck_assert_int_eq(mt_inflate_raw(packed, packed_len, &small), MT_MALFORMED);
+    mt_buf_wipe(&small);
+    free(bytes);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("inflate");
@@ -231,5 +272,9 @@ int main(void)
     tcase_add_loop_test(tests, test_one_over_the_limit, 0, (int)COUNT_OF(limits));
     tcase_add_test(tests, test_bomb);
     tcase_add_test(tests, test_input_over_its_limit);
+    tests = add_case(suite, "raw");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, test_raw_round_trip);
+    tcase_add_test(tests, test_raw_limits);
     return run_suite(suite);
 }

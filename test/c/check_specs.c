@@ -21,19 +21,22 @@ static size_t opened;
 static enum mt_status open_status;
 
 enum mt_status __real_mt_envelope_open(const struct mt_record *record,
-                                       const struct mt_jobname *name, unsigned accepted,
+                                       const struct mt_jobname *name,
+                                       const struct mt_settings *its_settings,
                                        struct mt_message *out, enum mt_reason *reason);
 enum mt_status __wrap_mt_envelope_open(const struct mt_record *record,
-                                       const struct mt_jobname *name, unsigned accepted,
+                                       const struct mt_jobname *name,
+                                       const struct mt_settings *its_settings,
                                        struct mt_message *out, enum mt_reason *reason);
 enum mt_status __wrap_mt_envelope_open(const struct mt_record *record,
-                                       const struct mt_jobname *name, unsigned accepted,
+                                       const struct mt_jobname *name,
+                                       const struct mt_settings *its_settings,
                                        struct mt_message *out, enum mt_reason *reason)
 {
     opened++;
     if (open_status != MT_OK)
         return open_status;
-    return __real_mt_envelope_open(record, name, accepted, out, reason);
+    return __real_mt_envelope_open(record, name, its_settings, out, reason);
 }
 
 static void setup(void)
@@ -623,6 +626,33 @@ START_TEST(test_a_changed_name_is_opened)
 }
 END_TEST
 
+/* A requeued job keeps its name; whether that is stale only the envelope knows. */
+START_TEST(test_a_restarted_job_is_opened)
+{
+    struct sample sample = good_sample(4711);
+    next_look(&sample, 1);
+    sample.restarts = 1;
+    next_look(&sample, 1);
+    ck_assert_uint_eq(opened, 2);
+    ck_assert_uint_eq(job(4711)->record.restarts, 1);
+}
+END_TEST
+
+/* What can't be learned of this run is not taken from the last one, whose host is gone. */
+START_TEST(test_a_restarted_job_is_not_kept)
+{
+    struct sample sample = good_sample(4711);
+    next_look(&sample, 1);
+    sample.gid = -2;
+    next_look(&sample, 1);
+    ck_assert(job(4711)->listed);
+    sample.restarts = 1;
+    next_look(&sample, 1);
+    assert_codes(job(4711), lookup_failed, lookup_failed);
+    ck_assert(!job(4711)->listed);
+}
+END_TEST
+
 START_TEST(test_another_job_of_the_same_name_is_opened)
 {
     struct sample sample = good_sample(4711);
@@ -893,6 +923,8 @@ int main(void)
     tests = add_fixed_case(suite, "several looks");
     tcase_add_test(tests, test_not_opened_again);
     tcase_add_test(tests, test_a_changed_name_is_opened);
+    tcase_add_test(tests, test_a_restarted_job_is_opened);
+    tcase_add_test(tests, test_a_restarted_job_is_not_kept);
     tcase_add_test(tests, test_another_job_of_the_same_name_is_opened);
     tcase_add_test(tests, test_a_job_of_another_user_name_is_opened);
     tcase_add_test(tests, test_what_was_opened_is_judged_anew);

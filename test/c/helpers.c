@@ -30,7 +30,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 int run_suite(Suite *suite)
 {
     char dir[] = "/tmp/multitenant.XXXXXX";
-    if (!mkdtemp(dir) || chmod(dir, 0777) != 0 || setenv("TMPDIR", dir, 1) != 0)
+    if (!mkdtemp(dir) || chmod(dir, 01777) != 0 || setenv("TMPDIR", dir, 1) != 0)
         return EXIT_FAILURE;
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_MINIMAL);
@@ -330,11 +330,12 @@ json_t *record_of(const struct sample *sample)
 {
     char *name = name_of(sample);
     json_t *gid = sample->gid == -2 ? json_null() : json_integer(sample->gid);
-    json_t *record = json_pack("{s:s, s:I, s:s, s:I, s:s, s:I, s:i, s:i, s:o, s:O}", "cluster",
-                               sample->cluster, "job_id", (json_int_t)sample->job_id, "user",
-                               sample->user, "uid", (json_int_t)sample->uid, "name", name, "start",
-                               (json_int_t)sample->start, "end", 0, "restarts", 0, "group_gid", gid,
-                               "publisher_in_group", sample->publisher_in_group);
+    json_t *record =
+        json_pack("{s:s, s:I, s:s, s:I, s:s, s:I, s:i, s:I, s:o, s:O}", "cluster", sample->cluster,
+                  "job_id", (json_int_t)sample->job_id, "user", sample->user, "uid",
+                  (json_int_t)sample->uid, "name", name, "start", (json_int_t)sample->start, "end",
+                  0, "restarts", (json_int_t)sample->restarts, "group_gid", gid,
+                  "publisher_in_group", sample->publisher_in_group);
     need(record);
     if (sample->publisher_allowed)
         need(json_object_set(record, "publisher_allowed", sample->publisher_allowed) == 0);

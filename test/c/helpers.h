@@ -79,6 +79,7 @@ struct sample {
     const char *user;
     uint32_t uid;
     int64_t start;
+    uint32_t restarts;
     const char *group;
     json_int_t gid; /* -1: no such group; -2: null */
     json_t *publisher_in_group;

@@ -104,8 +104,8 @@ class TestRecords < MultiTenantTest
     assert_equal [[true], [3]], read("#{stream}{\"end\":0}\n")
   end
 
-  def test_a_line_of_16_kib_and_no_more
-    room = (16 * 1024) - record(pad: '').bytesize + 1 # without its newline
+  def test_a_line_of_64_kib_and_no_more
+    room = (64 * 1024) - record(pad: '').bytesize + 1 # without its newline
     assert_equal [true], read("#{header}#{record(pad: 'x' * room)}{\"end\":1}\n")[0]
     assert_equal [[false], [2]], read("#{header}#{record(pad: 'x' * (room + 1))}{\"end\":1}\n")
   end

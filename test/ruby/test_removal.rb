@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require_relative 'sealing_v2'
 
 # When a card goes: its job has ended, as a whole answer of the right cluster and WCKey says, or is
 # refused for a final reason. In every other case it stays.
@@ -135,12 +136,12 @@ class TestRemoval < MultiTenantTest
   def turns
     v1 = v1_text(accounting(7), { a: '1' })
     sealed = ->(text, **as) { "l|students|#{seal(text, job_id: 7, user: 'prof', **as)}" }
-    refused_by_message.merge(
+    refused_by_message.merge(refused_by_credential).merge(
       'not_member' => { group_gid: 3001 }, 'publisher_not_member' => { publisher_in_group: false },
       'publisher_not_allowed' => { publisher_allowed: false }, 'lookup_failed' => { group_gid: nil },
       'out_of_time' => { publisher_in_group: nil, out_of_time: true },
       'malformed_name' => { name: 'bash' }, 'name_too_long' => { name: "l|students|#{'A' * 1024}" },
-      'envelope_unavailable' => { name: 'l|students|MTK1:AAAA' }, 'bad_base64' => { name: 'l|students|!' },
+      'envelope_unavailable' => { name: 'l|students|MUNGE:AAAA' }, 'bad_base64' => { name: 'l|students|!' },
       'bad_cipher' => { name: sealed[v1, job_id: 8] }, 'bad_gzip' => { name: sealed[v1, packed: v1] },
       'too_large' => { name: sealed['x' * 65_537] }, 'bad_message' => { text: '{}|{}' }, 'own_session' => { uid: 2001 }
     )
@@ -152,6 +153,19 @@ class TestRemoval < MultiTenantTest
       .transform_values { |changes| { message: changes } }
       .merge('bad_connection_key' => { connection: { 'a-b': 1 } },
              'bad_connection_value' => { connection: { a: "\n" } })
+  end
+
+  def refused_by_credential
+    text = SealingV2.message({ cluster: 'hpc', job_id: 7, group: 'students', restarts: 0 }, conn: { host: 'n1' },
+                                                                                            **message_parts)
+    { 'wrong_job' => { munge_text: text.sub(':7,', ':8,') }, 'wrong_publisher' => { munge_uid: 1002 },
+      'stale' => { restarts: 1 } }.transform_values do |changes|
+      { name: 'l|students|MUNGE:AAAA', munge_uid: 1001, munge_for_gid: 3000, munge_text: text, **changes }
+    end
+  end
+
+  def message_parts
+    { id: ID, app: 'App', method: 'card', delivery: 'sys/multitenant-delivery_default' }
   end
 
   # What the others need a settings or a second job for is tested by itself.

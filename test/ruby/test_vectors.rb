@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require_relative 'sealing_v2'
 
 # The known answers in test/vectors: what v1 names open to, what becomes of hostile ones, and every
 # reason a job can be refused for.
@@ -22,6 +23,26 @@ class TestVectors < MultiTenantTest
     define_method(:"test_unseals_#{vector['label']}_of_job_#{vector['job_id']}") do
       text = unseal(vector['job_name'], job_id: vector['job_id'], user: vector['user'])
       assert_equal v1_text(vector['accounting'], vector['connection']).gsub('\u0020', ' '), text
+    end
+  end
+
+  # ---- recipients.json, message_v2.json, key.json (the core's own tests read them, too) ----
+
+  def test_lists_of_recipients_are_what_the_description_makes_of_them
+    Vectors.read('recipients').each { |vector| assert_equal vector['text'], SealingV2.code(vector['uids']) }
+  end
+
+  def key_file
+    path = File.join(Vectors::PATH, 'key.json')
+    JSON.parse(File.read(path))['keys'].lines.to_h { |line| line.split.then { |id, key, _| [id, key.unpack1('m0')] } }
+  end
+
+  def test_key_envelopes_open_with_the_key_that_they_name
+    Vectors.read('key').each do |vector|
+      job = vector.slice('cluster', 'job_id', 'uid').transform_keys(&:to_sym)
+      text = SealingV2.open_key(vector['job_name'], job, secret: key_file.fetch(vector['keyid']))
+      assert_equal vector['message'], text.force_encoding('UTF-8'), vector['label']
+      assert_operator vector['job_name'].bytesize, :<=, 1024
     end
   end
 

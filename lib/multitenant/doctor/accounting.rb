@@ -177,7 +177,8 @@ module MultiTenant
         return ok("#{asked.name}: users may use #{keys.join(', ')}.") if missing.empty?
 
         warn!("#{asked.name}: slurmdbd knows no user of #{list(missing)}.",
-              "Run `sacctmgr add user NAME wckeys=#{missing[0]}` for each who may publish.")
+              "Run `sacctmgr add user NAME wckeys=#{missing[0]}` for each who may publish, and see that it does not " \
+              'become his default key (doc/wckeys.md).')
       rescue SlurmCommand::Failure => e
         return skip("#{asked.name}: only operators of Slurm may ask who may use a key.") if e.message.match?(REFUSED)
 

@@ -1,0 +1,150 @@
+# frozen_string_literal: true
+
+# Writes recipients.json, message_v2.json and key.json beside this file: known answers that do not come
+# from the core. Run it after a change of a format: ruby test/vectors/make_v2.rb
+require_relative '../ruby/sealing_v2'
+
+SESSION = '0c3a8b1e-7d42-4c8e-9a51-2b6f0d9e8c11'
+TOKEN = 'sys/multitenant-delivery_default'
+
+def write(name, about, vectors, **more)
+  lines = vectors.map { |vector| JSON.generate(vector, ascii_only: true) }
+  head = { about: about, **more }.map { |key, value| "#{JSON.generate(key.to_s)}: #{JSON.generate(value)},\n" }.join
+  File.write(File.join(__dir__, "#{name}.json"), "{#{head}\"vectors\": [\n#{lines.join(",\n")}\n]}\n")
+end
+
+# ---- recipients ----
+
+def drawn(count, range, seed, first = 1000)
+  random = Random.new(seed)
+  (0...range).to_a.sample(count, random: random).sort.map { |n| n + first }
+end
+
+# Out of 2^31, without an array of them.
+def far_apart(count, seed)
+  random = Random.new(seed)
+  uids = []
+  uids |= [random.rand(1 << 31)] while uids.size < count
+  uids.sort
+end
+
+LISTS = {
+  'nobody' => [], 'root' => [0], 'one' => [1001], 'the last' => [4_294_967_295],
+  'first and last' => [0, 4_294_967_295], 'a row from 0' => (0..20).to_a, 'a row' => (1000...1100).to_a,
+  'every second' => (2000..2100).step(2).to_a, 'local and directory' => [1001, 1002, 1_234_500_001, 1_234_500_007],
+  'just below the escape' => [*0..100, 112], 'at the escape' => [*0..100, 113],
+  'the issue\'s 400 of 10000' => drawn(400, 10_000, 1), '250 of 100000' => drawn(250, 100_000, 2),
+  '100 of 2^31' => far_apart(100, 3), 'as many as may be' => (5000...(5000 + 4096)).to_a
+}.freeze
+
+# Digits by hand: k = 4 ("E"); 1001 in escape; and what is not the one text of a list.
+REFUSED = {
+  'no digits but k' => 'A', 'k beyond 31' => 'gAAA', 'not a digit' => 'A=', 'a blank' => ' ',
+  'standard base64' => 'E+/A', 'zeros to fill up' => 'Cs', 'an escape that is none' => 'A__AAAAAC_',
+  'a newline at the end' => "#{SealingV2.code([1001])}\n", 'a digit more' => "#{SealingV2.code([1001])}A",
+  'ones more' => "#{SealingV2.code([1001])}_", 'cut' => SealingV2.code([1001, 1002])[0..-2],
+  'another k' => 'Df', 'over 32 bits' => nil, 'decimal' => '1001,1002',
+  'one too many' => SealingV2.code((5000..(5000 + 4096)).to_a)
+}.freeze
+
+def beyond
+  ones = '1' * 12
+  bits = "#{ones}#{'1' * 32}#{ones}#{format('%032b', 100)}"
+  bits += '1' * (-bits.size % 6)
+  "A#{bits.scan(/.{6}/).map { |six| SealingV2::DIGITS[six.to_i(2)] }.join}"
+end
+
+write('recipients', 'Lists of recipients (doc/formats.md): text is the only text of uids; what is refused is none.',
+      LISTS.map { |label, uids| { label: label, uids: uids, text: SealingV2.code(uids) } },
+      refused: REFUSED.transform_values { |text| text || beyond })
+
+# ---- message ----
+
+JOB = { cluster: 'hpc', job_id: 4711, group: 'students', restarts: 0 }.freeze
+PARTS = { id: SESSION, app: 'Ollama_API', method: 'card', delivery: TOKEN, conn: { host: 'n1', port: '5432' } }.freeze
+
+def text(job: {}, drop: [], add: {}, **parts)
+  whole = JSON.parse(SealingV2.message(JOB.merge(job), **PARTS, **parts))
+  JSON.generate(whole.merge(add.transform_keys(&:to_s)).reject { |key, _| drop.include?(key.to_sym) })
+end
+
+GOOD = {
+  'whole group' => [text, '*', PARTS[:conn]],
+  'a list' => [text(to: SealingV2.code([1001, 2001])), '1001,2001', PARTS[:conn]],
+  'nobody' => [text(to: ''), '', PARTS[:conn]],
+  'no connection' => [text(conn: {}), '*', {}],
+  'any text' => [text(conn: { a: "it's \"|\\ \u00fc \u{1f600}" }), '*', { a: "it's \"|\\ \u00fc \u{1f600}" }],
+  'another order' => [JSON.generate(JSON.parse(text).to_a.reverse.to_h), '*', PARTS[:conn]]
+}.freeze
+
+BAD = {
+  'bad_message' => {
+    'nothing' => '', 'no object' => '[]', 'v1' => "{'mtu':''}|{}", 'cut' => text[0..-2], 'a brace more' => "#{text}}",
+    'a newline after it' => "#{text}\n", 'a blank before it' => " #{text}", 'two' => text * 2,
+    'NUL after it' => "#{text}\0",
+    'v 1' => text(add: { v: 1 }), 'v 3' => text(add: { v: 3 }), 'v as text' => text(add: { v: '2' }),
+    'v 2.0' => text.sub('"v":2', '"v":2.0'), 'another key' => text(add: { until: 1 }),
+    'a key twice' => text.sub('"v":2', '"v":2,"v":2'),
+    'a key twice in conn' => text.sub('"host":"n1"', '"host":"n1","host":"n2"'),
+    **%i[v cluster job group restarts id app method delivery conn].to_h { |key| ["without #{key}", text(drop: [key])] },
+    'job as text' => text(add: { job: '4711' }), 'job below 0' => text(add: { job: -1 }),
+    'job over 32 bits' => text(add: { job: 4_294_972_007 }), 'restarts null' => text(add: { restarts: nil }),
+    'id no text' => text(add: { id: 1 }), 'NUL in app' => text(add: { app: "a\0" }),
+    'group a list' => text(add: { group: ['students'] }),
+    'to a list' => text(add: { to: [1001] }), 'to decimal' => text(to: '1001,1002'),
+    'to null' => text(add: { to: nil }),
+    'to for all' => text(to: '*'), 'conn a list' => text(conn: []), 'conn text' => text(conn: 'n1'),
+    'number in conn' => text(conn: { port: 5432 }), 'null in conn' => text(conn: { port: nil }),
+    'object in conn' => text(conn: { a: {} }), 'truth in conn' => text(conn: { a: true }),
+    'single quotes' => text.tr('"', "'")
+  },
+  'wrong_job' => {
+    'another job' => text(job: { job_id: 4712 }), 'another cluster' => text(job: { cluster: 'hpc2' }),
+    'the cluster\'s beginning' => text(job: { cluster: 'hp' }), 'another group' => text(job: { group: 'staff' }),
+    'the group\'s beginning' => text(job: { group: 'student' }), 'a longer group' => text(job: { group: 'students2' }),
+    'another job and run' => text(job: { job_id: 4712, restarts: 1 })
+  },
+  'stale' => { 'a later run' => text(job: { restarts: 1 }), 'the last run' => text(job: { restarts: 4_294_967_295 }) }
+}.freeze
+
+write('message_v2', 'v2 messages for job 4711 of cluster hpc and group students, not restarted: what they open ' \
+                    'to, or the reason that they do not (doc/formats.md).',
+      GOOD.map { |label, (text, mtu, conn)| { label: label, text: text, reason: 'ok', mtu: mtu, connection: conn } } +
+      BAD.flat_map { |reason, texts| texts.map { |label, text| { label: label, text: text, reason: reason } } })
+
+# ---- key ----
+
+KEYS = [['a1b2c3d4', (0..31).map(&:chr).join.b], ['00ff00ff', ("\xff".b * 32)]].freeze
+RING = KEYS.each_with_index.map { |(id, key), i| "#{id} #{[key].pack('m0')} #{1_700_000_000 - i}\n" }.join
+
+def sealed(label, key: KEYS[0], uid: 1001, prefix: nil, nonce: 'nonce-12byte', to: nil, **job)
+  job = JOB.merge(job, uid: uid)
+  prefix ||= "sys/dashboard|#{job[:group]}|"
+  text = SealingV2.message(job, **PARTS, to: to)
+  { label: label, **job, nonce: nonce.unpack1('H*'), keyid: key[0], message: text,
+    job_name: prefix + SealingV2.seal_key(text, job, key: key, nonce: nonce, prefix: prefix) }
+end
+
+# Compressed otherwise than it should be: JOB's, of uid 1001.
+def hostile(label, reason, packed)
+  prefix = 'sys/dashboard|students|'
+  payload = SealingV2.seal_key(nil, { **JOB, uid: 1001 }, key: KEYS[0], nonce: 'twelve bytes', prefix: prefix,
+                                                          packed: packed)
+  { label: label, reason: reason, job_name: prefix + payload }
+end
+
+HOSTILE = [
+  hostile('as it is', 'bad_gzip', text), hostile('gzip', 'bad_gzip', Zlib.gzip(text)),
+  hostile('zlib', 'bad_gzip', Zlib.deflate(text)), hostile('cut', 'bad_gzip', SealingV2.deflate(text)[0..-2]),
+  hostile('a byte more', 'bad_gzip', "#{SealingV2.deflate(text)}\0"), hostile('one byte', 'bad_gzip', 'x'),
+  hostile('exactly 64 KiB', 'bad_message', SealingV2.deflate('x' * 65_536)),
+  hostile('a byte over 64 KiB', 'too_large', SealingV2.deflate('x' * 65_537)),
+  hostile('half a MiB', 'too_large', SealingV2.deflate('x' * 524_288))
+].freeze
+
+write('key', 'The key envelope: with the lines of keys as the group\'s key file, each job_name opens to message.',
+      [sealed('newest key'), sealed('older key', key: KEYS[1]), sealed('restarted', restarts: 3),
+       sealed('no label', prefix: '|students|'),
+       sealed('a label of many bytes', prefix: "\u00fc#{'x' * 200}|students|"),
+       sealed('the highest numbers', job_id: 4_294_967_295, uid: 4_294_967_295, nonce: "\xff".b * 12),
+       sealed('a list', to: SealingV2.code(LISTS['the issue\'s 400 of 10000']))], keys: RING, hostile: HOSTILE)
