@@ -17,6 +17,7 @@ module MultiTenant
       'cards' => 'write, keep and remove the card files of this user',
       'open' => 'open the job name on standard input, for diagnosis',
       'list' => 'a table of all shares, and why this user sees them or not',
+      'key' => 'new, rotate or prune GROUP: the keys of the key envelope',
       'doctor' => 'check what an installation needs, and say the mend',
       'install' => 'install gem, initializer and apps into Open OnDemand',
       'uninstall' => 'take out what install put in'

@@ -3,7 +3,7 @@
 module MultiTenant
   class CLI
     # One command: options in, exit code out. A subclass has `options(parser)`, which fills @options,
-    # and `run`.
+    # and `run`; with words that are no options `take(words)`, too.
     class Command
       # @param name [String]
       # @param does [String] in a few words
@@ -21,9 +21,17 @@ module MultiTenant
         options(parser)
         parser.on('-h', '--help', 'print this') { return puts(parser.help) || EX_OK }
         parser.parse!(argv)
-        raise Failure.new(EX_USAGE, "multitenant #{@name} takes no argument `#{argv.first}`.") if argv.any?
-
+        take(argv)
         run
+      end
+
+      private
+
+      # What is no option.
+      # @param words [Array<String>]
+      # @raise [Failure] where that makes no sense
+      def take(words)
+        raise Failure.new(EX_USAGE, "multitenant #{@name} takes no argument `#{words.first}`.") if words.any?
       end
     end
   end

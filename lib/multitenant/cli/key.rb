@@ -1,0 +1,91 @@
+# frozen_string_literal: true
+
+require 'etc'
+require_relative '../key_file'
+require_relative '../stream'
+require_relative 'viewer'
+
+module MultiTenant
+  class CLI
+    # `multitenant key new|rotate|prune GROUP`
+    class Key < Viewer
+      DEEDS = %w[new rotate prune].freeze
+      NOPERM = 77
+      PAYLOAD = /\A[^|]*\|[^|]+\|MTK1:(.{6})/
+
+      # @return [Integer] exit code
+      def run
+        raise Failure.new(NOPERM, 'multitenant key needs root: keys are root\'s files.') unless Process.euid.zero?
+
+        file = KeyFile.new(gid, **{ directory: @options[:keys] }.compact)
+        public_send(@deed, file)
+        EX_OK
+      end
+
+      # The group gets its first key.
+      def new(file)
+        raise Failure.new(EX_CANTCREAT, "#{file.path} is there already: `multitenant key rotate`.") if file.exist?
+
+        puts "written #{file.path}: key #{file.add.id} of #{@group}"
+        puts "Copy it to the compute nodes with owner and mode (root:#{@group} 0440), and put multitenant-seal into " \
+             'their PATH.'
+      end
+
+      # A new key seals from now on; what old ones sealed stays readable.
+      def rotate(file)
+        puts "written #{file.path}: key #{file.add.id} of #{@group} seals from now on, #{file.keys.size - 1} more open"
+        puts 'Copy it to the web host and the compute nodes, first to those that open. Later: `multitenant key prune`.'
+      end
+
+      # All keys but the newest go, unless a running service was sealed by one.
+      def prune(file)
+        newest, *old = file.keys
+        used = used_keys(settings_of(environment))
+        busy = old.select { |key| used.key?(key.id) }
+        if busy.any?
+          jobs = busy.flat_map { |key| used[key.id] }
+          raise Failure.new(EX_TEMPFAIL, "Keys #{busy.map(&:id).join(', ')} are in use by running services (jobs " \
+                                         "#{jobs.first(10).join(', ')}): prune when these have ended.")
+        end
+        file.write([newest])
+        puts "written #{file.path}: #{old.size} old keys are gone, #{newest.id} stays"
+      end
+
+      private
+
+      def take(words)
+        @deed, @group = words
+        return if DEEDS.include?(@deed) && words.size == 2
+
+        raise Failure.new(EX_USAGE, 'multitenant key takes new, rotate or prune, and a group.')
+      end
+
+      def options(parser)
+        parser.banner = "Usage: multitenant key new|rotate|prune GROUP [options]: #{@does}"
+        parser.on('--keys DIR', "where the files are; default #{KeyFile::DIRECTORY}") { |v| @options[:keys] = v }
+      end
+
+      def gid
+        Etc.getgrnam(@group).gid
+      rescue ArgumentError
+        raise Failure.new(EX_USAGE, "There is no group #{@group}.")
+      end
+
+      # Whoever is not told of all services can't say that none uses a key.
+      # @return [Hash{String => Array<Integer>}] id of a key => jobs
+      def used_keys(settings)
+        answer = Sources.of(settings, clusters, log: ->(*) {}).call(10)
+        streams = Stream.read(answer.texts)
+        if answer.error || streams.empty? || streams.any? { |stream| stream.header['sees'] != 'all' }
+          why = answer.error || 'Slurm does not show all jobs to this account.'
+          raise Failure.new(EX_UNAVAILABLE, "Whether a running service uses an old key is not known: #{why}")
+        end
+        streams.flat_map(&:records).each_with_object({}) do |record, used|
+          sealed = record.fields['name'].to_s[PAYLOAD, 1] or next
+          id = sealed.tr('-_', '+/').unpack1('m').unpack1('H8')
+          (used[id] ||= []) << record.fields['job_id']
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,92 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require 'multitenant/cli'
+require 'multitenant/key_file'
+
+# `multitenant key`: the files with the groups' keys.
+class TestKey < MultiTenantTest
+  EXE = File.join(Tree::ROOT, 'exe/multitenant')
+
+  def setup
+    super
+    need_root
+    @dir = Dir.mktmpdir('keys', '/run') # /tmp may be written by others
+    @keys = File.join(@dir, 'keys')
+    @group = Etc.getgrgid(Etc.getpwuid(1).gid) # daemon's
+    @file = File.join(@keys, @group.gid.to_s)
+  end
+
+  def teardown
+    FileUtils.rm_rf(@dir) if @dir
+    super
+  end
+
+  def key(*words, uid: nil, env: {})
+    lib = { 'RUBYLIB' => File.join(Tree::ROOT, 'lib'), 'OOD_CLUSTERS' => '/nonexistent' }
+    run_as(uid, RbConfig.ruby, EXE, 'key', *words, '--keys', @keys, env: lib.merge(env))
+  end
+
+  def ids
+    File.readlines(@file).map { |line| line[/\A\h{8}/] }
+  end
+
+  def test_new_and_rotate
+    done = key('new', @group.name)
+    assert_equal [0, ''], [done.code, done.err]
+    assert_match(/\Awritten #{@file}: key #{ids[0]} of #{@group.name}\nCopy it /, done.out)
+    stat = File.stat(@file)
+    assert_equal [0o100440, 0, @group.gid, 1], [stat.mode, stat.uid, stat.gid, ids.size]
+    assert_match(%r{\A\h{8} [A-Za-z0-9+/]{43}= #{Time.now.to_i / 100}\d\d\n\z}, File.read(@file))
+    first = File.read(@file)
+    assert_match(/is there already: `multitenant key rotate`/, key('new', @group.name).err)
+    assert_equal 0, key('rotate', @group.name).code
+    assert_equal [2, first], [ids.uniq.size, File.readlines(@file).last]
+    assert_equal [@group.gid.to_s], Dir.children(@keys)
+    14.times { MultiTenant::KeyFile.new(@group.gid, directory: @keys).add }
+    assert_match(/holds 16 keys: prune it first/, key('rotate', @group.name).err)
+  end
+
+  def test_what_is_refused
+    assert_match(/takes new, rotate or prune, and a group/, key('frob', 'x').err)
+    assert_equal 64, key('new').code
+    assert_match(/There is no group nosuch/, key('new', 'nosuch').err)
+    assert_equal 77, key('new', @group.name, uid: 2001).code
+    FileUtils.mkdir_p(@keys)
+    File.chmod(0o777, @keys)
+    assert_match(/can be changed by others than root/, key('new', @group.name).err)
+    File.chmod(0o755, @keys)
+    File.write(@file, "x\n")
+    assert_match(/Line 1 of #{@file} is no key/, key('rotate', @group.name).err)
+  end
+
+  # As long as nobody can say that no service uses them.
+  def test_old_keys_stay_while_slurm_does_not_answer
+    3.times { MultiTenant::KeyFile.new(@group.gid, directory: @keys).add }
+    done = key('prune', @group.name, env: { 'SLURM_CONF' => '/nonexistent' })
+    assert_equal [69, 3], [done.code, ids.size]
+    assert_match(/Whether a running service uses an old key is not known: /, done.err)
+  end
+
+  # Slurm's answer is made up here; the rest is real.
+  def prune(*names)
+    command = MultiTenant::CLI::Key.new('key', '')
+    text = stream(*names.each_with_index.map { |name, i| job(i + 1).merge(name: name) })
+    source = ->(_) { MultiTenant::Answer.new(texts: [text], from: 'test', seconds: 0.0, error: nil, code: 0) }
+    MultiTenant::Sources.stub(:of, ->(*, **) { source }) { command.call(['prune', @group.name, '--keys', @keys]) }
+  end
+
+  def test_prune
+    require 'minitest/mock'
+    require 'multitenant/cli/key'
+    file = MultiTenant::KeyFile.new(@group.gid, directory: @keys)
+    old, middle, newest = Array.new(3) { file.add }
+    sealed = ->(key) { "l|g|MTK1:#{["#{[key.id].pack('H8')}#{'x' * 40}"].pack('m0').tr('+/', '-_')}" }
+    failure = assert_raises(MultiTenant::Failure) { prune('l|g|v1', sealed[newest], 'plain', sealed[old]) }
+    assert_equal "Keys #{old.id} are in use by running services (jobs 4): prune when these have ended.", failure.message
+    assert_equal [newest, middle, old].map(&:id), ids
+    out, = capture_io { assert_equal 0, prune('l|g|v1', sealed[newest]) }
+    assert_equal "written #{@file}: 2 old keys are gone, #{newest.id} stays\n", out
+    assert_equal [newest.line], File.readlines(@file)
+  end
+end
