@@ -3,7 +3,8 @@
 require 'rbconfig'
 
 EXTENSIONS = { 'multitenant' => 'multitenant.so', 'multitenant_munge' => 'multitenant-munge',
-               'multitenant_names' => 'multitenant-names', 'multitenant_query' => 'multitenant-query' }.freeze
+               'multitenant_names' => 'multitenant-names', 'multitenant_query' => 'multitenant-query',
+               'multitenant_seal' => 'multitenant-seal' }.freeze
 
 # A running process may have the old file mapped: it is replaced, not written over.
 def put(built, target)

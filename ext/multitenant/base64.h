@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Strict base64 (RFC 4648 §4) over libcrypto. */
+/* Strict base64 (RFC 4648 §4), and its form for names and URLs (§5), over libcrypto. */
 #ifndef MT_BASE64_H
 #define MT_BASE64_H
 
@@ -14,5 +14,13 @@
  */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_base64_decode(const char *text, size_t len,
                                                             struct mt_buf *out);
+
+/* The same for base64url without padding. */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_base64url_decode(const char *text, size_t len,
+                                                               struct mt_buf *out);
+
+/* Appends `len` bytes, at most MT_JOBNAME_MAX, as base64url without padding. As above. */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_base64url_encode(const void *bytes, size_t len,
+                                                               struct mt_buf *out);
 
 #endif

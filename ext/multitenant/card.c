@@ -17,7 +17,9 @@ json_t *mt_card_connection(const struct mt_share *share)
     json_t *out = json_copy(share->message.connection);
     json_t *job_id = json_sprintf("%lu", (unsigned long)share->record.job_id);
     json_t *app = json_string(share->message.app);
-    if (!out || !job_id || !app || json_object_set(out, "jobid", job_id) != 0 ||
+    /* json_copy leaves out what it has no memory for. */
+    if (json_object_size(out) != json_object_size(share->message.connection) || !job_id || !app ||
+        !out || json_object_set(out, "jobid", job_id) != 0 ||
         json_object_set(out, "mt_appname", app) != 0) {
         json_decref(out);
         out = NULL;
@@ -65,7 +67,7 @@ static char *escape_breaks(const char *json)
 static char *render_connection(const struct mt_share *share)
 {
     json_t *object = mt_card_connection(share);
-    char *json = object ? json_dumps(object, JSON_PRESERVE_ORDER) : NULL;
+    char *json = object ? mt_json_dump(object, JSON_PRESERVE_ORDER) : NULL;
     char *out = json ? escape_breaks(json) : NULL;
     free(json);
     json_decref(object);
@@ -74,7 +76,7 @@ static char *render_connection(const struct mt_share *share)
 
 static char *dump(json_t *object)
 {
-    char *out = object ? json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+    char *out = object ? mt_json_dump(object, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
     json_decref(object);
     return out;
 }
@@ -110,18 +112,20 @@ enum mt_status mt_card_render(const struct mt_share *share, struct mt_card *out)
 
 enum mt_status mt_mark_parse(const char *text, size_t len, struct mt_mark *out)
 {
-    json_int_t job_id = -1;
-    json_int_t uid = -1;
     memset(out, 0, sizeof *out);
     enum mt_status status = mt_json_load(text, len, &out->json);
     if (status != MT_OK)
         return status;
-    if (json_unpack(out->json, "{s:s, s:s, s:I, s:I}", "cluster", &out->cluster, "wckey",
-                    &out->wckeys, "job", &job_id, "uid", &uid) != 0)
-        return MT_MALFORMED;
-    out->job_id = (uint32_t)job_id;
-    out->uid = (uint32_t)uid;
-    bool ok = job_id > 0 && job_id <= UINT32_MAX && uid >= 0 && uid <= UINT32_MAX;
+    /* Not json_unpack: it allocates, and does not tell when that fails. */
+    const json_t *job = json_object_get(out->json, "job");
+    const json_t *uid = json_object_get(out->json, "uid");
+    out->cluster = json_string_value(json_object_get(out->json, "cluster"));
+    out->wckeys = json_string_value(json_object_get(out->json, "wckey"));
+    out->job_id = (uint32_t)json_integer_value(job);
+    out->uid = (uint32_t)json_integer_value(uid);
+    bool ok = out->cluster && out->wckeys && json_integer_value(job) > 0 &&
+              json_integer_value(job) <= UINT32_MAX && json_is_integer(uid) &&
+              json_integer_value(uid) >= 0 && json_integer_value(uid) <= UINT32_MAX;
     return ok ? MT_OK : MT_MALFORMED;
 }
 

@@ -17,15 +17,15 @@ enum mt_status mt_dismissed_new(struct mt_dismissed *out)
     return out->list ? MT_OK : MT_NOMEM;
 }
 
-/* Reads one entry; false: it is none. */
+/* Reads one entry; false: it is none. Not by json_unpack: it allocates, and does not tell. */
 static bool read_entry(const json_t *entry, struct mt_dismissal *out)
 {
-    json_int_t job_id = -1;
-    if (json_unpack((json_t *)entry, "{s:s, s:s, s:I, s:s}", "cluster", &out->cluster, "wckey",
-                    &out->wckeys, "job", &job_id, "id", &out->card_id) != 0)
-        return false;
+    json_int_t job_id = json_integer_value(json_object_get(entry, "job"));
+    out->cluster = json_string_value(json_object_get(entry, "cluster"));
+    out->wckeys = json_string_value(json_object_get(entry, "wckey"));
+    out->card_id = json_string_value(json_object_get(entry, "id"));
     out->job_id = (uint32_t)job_id;
-    return job_id > 0 && job_id <= UINT32_MAX;
+    return out->cluster && out->wckeys && out->card_id && job_id > 0 && job_id <= UINT32_MAX;
 }
 
 /* What is not a list of entries is an empty list. */
@@ -76,7 +76,7 @@ enum mt_status mt_dismissed_save(const char *dataroot, const struct mt_dismissed
 {
     int dir = -1;
     bool empty = json_array_size(dismissed->list) == 0;
-    char *text = json_dumps(dismissed->list, JSON_COMPACT);
+    char *text = mt_json_dump(dismissed->list, JSON_COMPACT);
     enum mt_status status = text ? open_dir(dataroot, !empty, &dir) : MT_NOMEM;
     if (status == MT_OK && empty && dir >= 0)
         status = mt_store_remove(dir, FILE_NAME);

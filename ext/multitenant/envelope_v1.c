@@ -63,43 +63,28 @@ out:
     return status;
 }
 
-/* A status that tells of the input becomes the reason `malformed` or too_large. */
-static enum mt_status blame(enum mt_status status, enum mt_reason malformed, enum mt_reason *reason)
-{
-    switch (status) {
-    case MT_OK:
-        *reason = MT_REASON_ok;
-        return MT_OK;
-    case MT_MALFORMED:
-        *reason = malformed;
-        return MT_OK;
-    case MT_TOO_LARGE:
-        *reason = MT_REASON_too_large;
-        return MT_OK;
-    default:
-        return status;
-    }
-}
-
 enum mt_status mt_envelope_v1_open(const struct mt_record *record, const struct mt_jobname *name,
-                                   struct mt_message *out, enum mt_reason *reason)
+                                   const struct mt_settings *settings, struct mt_message *out,
+                                   enum mt_reason *reason)
 {
     struct mt_buf sealed = MT_BUF_INIT(MT_JOBNAME_MAX);
     struct mt_buf packed = MT_BUF_INIT(MT_JOBNAME_MAX + EVP_MAX_BLOCK_LENGTH);
     struct mt_buf text = MT_BUF_INIT(MT_MESSAGE_MAX);
 
+    (void)settings;
     memset(out, 0, sizeof *out);
-    enum mt_status status = blame(mt_base64_decode(name->payload, name->payload_len, &sealed),
-                                  MT_REASON_bad_base64, reason);
+    enum mt_status status = mt_envelope_blame(
+        mt_base64_decode(name->payload, name->payload_len, &sealed), MT_REASON_bad_base64, reason);
     if (status != MT_OK || *reason != MT_REASON_ok)
         goto out;
     if ((status = decrypt(record, &sealed, &packed, reason)) != MT_OK || *reason != MT_REASON_ok)
         goto out;
-    status = blame(mt_inflate_gzip(packed.data, packed.len, &text), MT_REASON_bad_gzip, reason);
+    status = mt_envelope_blame(mt_inflate_gzip(packed.data, packed.len, &text), MT_REASON_bad_gzip,
+                               reason);
     if (status != MT_OK || *reason != MT_REASON_ok)
         goto out;
-    status = blame(mt_message_parse_v1(text.data ? text.data : "", text.len, out),
-                   MT_REASON_bad_message, reason);
+    status = mt_envelope_blame(mt_message_parse_v1(text.data ? text.data : "", text.len, out),
+                               MT_REASON_bad_message, reason);
 out:
     mt_buf_wipe(&sealed);
     mt_buf_wipe(&packed);

@@ -9,6 +9,8 @@
 
 /* zlib: 16 more than the window bits asks for a gzip header and trailer, and for nothing else. */
 #define GZIP_ONLY (16 + MAX_WBITS)
+/* Less than none: for no header at all. */
+#define RAW (-MAX_WBITS)
 
 static enum mt_status run(z_stream *z, struct mt_buf *out)
 {
@@ -38,15 +40,25 @@ static enum mt_status run(z_stream *z, struct mt_buf *out)
     }
 }
 
-enum mt_status mt_inflate_gzip(const void *in, size_t len, struct mt_buf *out)
+static enum mt_status inflate_all(const void *in, size_t len, int window, struct mt_buf *out)
 {
     if (len > MT_MESSAGE_MAX)
         return MT_TOO_LARGE;
     z_stream z = {.next_in = (z_const unsigned char *)in, .avail_in = (uInt)len};
-    int rc = inflateInit2(&z, GZIP_ONLY);
+    int rc = inflateInit2(&z, window);
     if (rc != Z_OK)
         return rc == Z_MEM_ERROR ? MT_NOMEM : MT_INTERNAL;
     enum mt_status status = run(&z, out);
     (void)inflateEnd(&z);
     return status;
+}
+
+enum mt_status mt_inflate_gzip(const void *in, size_t len, struct mt_buf *out)
+{
+    return inflate_all(in, len, GZIP_ONLY, out);
+}
+
+enum mt_status mt_inflate_raw(const void *in, size_t len, struct mt_buf *out)
+{
+    return inflate_all(in, len, RAW, out);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bounded decompression of one gzip member (RFC 1952) over zlib. */
+/* Bounded decompression, of one gzip member (RFC 1952) or of bare deflate (RFC 1951), over zlib. */
 #ifndef MT_INFLATE_H
 #define MT_INFLATE_H
 
@@ -15,5 +15,9 @@
  */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_inflate_gzip(const void *in, size_t len,
                                                            struct mt_buf *out);
+
+/* The same for bare deflate, without a header or checksum. */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_inflate_raw(const void *in, size_t len,
+                                                          struct mt_buf *out);
 
 #endif

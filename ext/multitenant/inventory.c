@@ -48,12 +48,14 @@ static size_t others(const struct mt_names *names, const char *known)
     return n;
 }
 
-static bool is_file(int dir, const char *name)
+/* MT_OK and *out, or MT_NOMEM; what can't be read for another reason is no file of ours. */
+static enum mt_status is_file(int dir, const char *name, bool *out)
 {
     struct mt_file file = MT_FILE_INIT;
-    bool ok = mt_store_read(dir, name, &file) == MT_OK && file.found;
+    enum mt_status status = mt_store_read(dir, name, &file);
+    *out = status == MT_OK && file.found;
     mt_buf_wipe(&file.bytes);
-    return ok;
+    return status == MT_NOMEM ? status : MT_OK;
 }
 
 /* Sets owner and mark from what the output directory holds; *empty: nothing of anyone's. */
@@ -68,7 +70,10 @@ static enum mt_status classify(int dir, struct mt_found *found, bool *empty)
     *empty = others(&names, "") == 0;
     found->owner = others(&names, MT_CARD_CONNECTION) == 0 ? MT_LEGACY : MT_FOREIGN;
     mt_names_free(&names);
-    if (found->owner == MT_LEGACY && !is_file(dir, MT_CARD_CONNECTION))
+    bool legacy = false;
+    if (found->owner == MT_LEGACY && (status = is_file(dir, MT_CARD_CONNECTION, &legacy)) != MT_OK)
+        return status;
+    if (!legacy)
         found->owner = MT_FOREIGN;
     status = mt_store_read(dir, MT_CARD_MARK, &mark);
     if (status == MT_OK && mark.found && mark.bytes.data) {

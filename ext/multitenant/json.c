@@ -1,28 +1,95 @@
 /* SPDX-License-Identifier: MIT */
 #include "json.h"
 
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define STRICT (JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL)
 
-/* More than jansson ever holds at a time for one value. */
-#define PROBE_BYTES(len) (8 * (len) + 65536)
+/* What jansson takes at most for a text ({}, is the dearest, 73 bytes for one), within reason. */
+#define SPARE_BYTES(len) ((len) < SPARE_MAX / 80 ? 80 * (len) + 16384 : SPARE_MAX)
+#define SPARE_MAX (4 * 1024 * 1024u)
+
+/* As malloc aligns. */
+#define ALIGNMENT 16
 
 /*
- * jansson's lexer calls a string for which there was no memory an invalid token (load.c,
- * lex_scan_string), and bad text may cost its publisher his card. So what was refused is tried
- * again, with memory that is there.
+ * jansson forgets some failed allocations. Its lexer calls a string for which there was no memory
+ * an invalid token, which may cost a publisher his card; a text that could not grow, read or
+ * written, goes on without the bytes that had no room, and may meet an assertion then (load.c,
+ * dump.c). So what it allocates is watched, and while it reads it has memory set aside.
  */
+static _Thread_local struct {
+    bool starved;
+    char *begin; /* what was set aside, or NULL */
+    size_t size;
+    size_t used;
+} spare;
+
+static void *allocate(size_t size)
+{
+    void *block = malloc(size);
+    if (block)
+        return block;
+    spare.starved = true;
+    size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (size > spare.size - spare.used)
+        return NULL;
+    block = spare.begin + spare.used;
+    spare.used += size;
+    return block;
+}
+
+static void release(void *block)
+{
+    uintptr_t at = (uintptr_t)block;
+    uintptr_t begin = (uintptr_t)spare.begin;
+    if (at < begin || at - begin >= spare.size)
+        free(block);
+}
+
+static void take_over(void)
+{
+    json_set_alloc_funcs(allocate, release);
+}
+
+static bool watch(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    spare.starved = false;
+    return pthread_once(&once, take_over) == 0;
+}
+
 enum mt_status mt_json_load(const char *text, size_t len, json_t **out)
 {
-    *out = json_loadb(text, len, STRICT, NULL);
-    if (*out)
-        return MT_OK;
-    /* volatile: else a compiler may leave the allocation out. */
-    void *volatile probe = malloc(PROBE_BYTES(len));
-    if (!probe)
+    *out = NULL;
+    if (!watch())
+        return MT_INTERNAL;
+    spare.begin = malloc(SPARE_BYTES(len));
+    if (!spare.begin)
         return MT_NOMEM;
-    free(probe);
+    spare.size = SPARE_BYTES(len);
     *out = json_loadb(text, len, STRICT, NULL);
+    bool starved = spare.starved;
+    if (starved) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    free(spare.begin);
+    memset(&spare, 0, sizeof spare);
+    if (starved)
+        return MT_NOMEM;
     return *out ? MT_OK : MT_MALFORMED;
+}
+
+char *mt_json_dump(const json_t *value, size_t flags)
+{
+    char *out = watch() ? json_dumps(value, flags) : NULL;
+    if (!spare.starved)
+        return out;
+    free(out);
+    return NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Strict JSON from text, over jansson. */
+/* Strict JSON from text, and text from JSON, over jansson. */
 #ifndef MT_JSON_H
 #define MT_JSON_H
 
@@ -13,8 +13,15 @@
  * Parses `len` bytes as one JSON array or object: UTF-8, no duplicate keys, nothing after it but
  * white space. Values may hold U+0000.
  *
- * MT_OK: the caller releases *out; MT_MALFORMED, MT_NOMEM: *out is NULL. Thread-safe.
+ * MT_OK: the caller releases *out; MT_MALFORMED, MT_NOMEM, MT_INTERNAL: *out is NULL. Thread-safe.
+ * From the first call on jansson allocates by way of us, which changes nothing for its other users.
  */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_json_load(const char *text, size_t len, json_t **out);
+
+/*
+ * The value as text, with flags of jansson's json_dumps. NULL: no memory, or no array or object.
+ * The caller frees it. Thread-safe.
+ */
+MT_NODISCARD char *mt_json_dump(const json_t *value, size_t flags);
 
 #endif

@@ -160,6 +160,8 @@ struct mt_message mt_message_copy(const struct mt_message *message)
 bool mt_message_is_for(const struct mt_message *message, uint32_t uid)
 {
     char wanted[16];
+    if (strcmp(message->recipients, MT_WHOLE_GROUP) == 0)
+        return true;
     size_t len = (size_t)snprintf(wanted, sizeof wanted, "%lu", (unsigned long)uid);
     for (const char *at = message->recipients; *at;) {
         size_t item = strcspn(at, ",");

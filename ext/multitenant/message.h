@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* `recipients` of a message for all members of its group. */
+#define MT_WHOLE_GROUP "*"
+
 /*
  * A parsed message. Its form is right; whether its contents are acceptable, the policy says.
  * Both objects are flat and hold strings only, in the publisher's order; a connection value may
@@ -20,7 +23,7 @@
 struct mt_message {
     json_t *accounting; /* exactly mtu, mti, mta, mtm, mtd */
     json_t *connection;
-    const char *recipients; /* mtu: decimal uids and commas */
+    const char *recipients; /* mtu: decimal uids and commas, or MT_WHOLE_GROUP */
     const char *session;    /* mti */
     const char *app;        /* mta */
     const char *method;     /* mtm */
@@ -42,7 +45,7 @@ MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_message_parse_v1(const char *text,
 /* Another owner of the same message; both are freed. */
 MT_NODISCARD MT_NONNULL_ALL struct mt_message mt_message_copy(const struct mt_message *message);
 
-/* Whether the list of recipients holds this uid. */
+/* Whether the list of recipients holds this uid, or the whole group is meant. */
 MT_NODISCARD MT_NONNULL_ALL bool mt_message_is_for(const struct mt_message *message, uint32_t uid);
 
 /* Frees what the message owns and zeroes it; a zeroed message is fine. */

@@ -18,6 +18,14 @@
 #define MT_CONN_KEY_MAX 64
 #define MT_CONN_VALUE_MAX 4096
 
+/* Uids of a list of recipients. A name has room for some hundred at random; more fit where they
+ * stand close together, and each costs eleven bytes as text. */
+#define MT_RECIPIENTS_MAX 4096
+
+/* Keys of one group, the newest and older ones of services that still run; bytes of their file. */
+#define MT_KEYS_MAX 16
+#define MT_KEY_FILE_MAX 2048
+
 /* Characters of an app name; bytes of a delivery token's path component (NAME_MAX is 255). */
 #define MT_APP_CHARS_MAX 64
 #define MT_TOKEN_PART_MAX 128
@@ -26,10 +34,15 @@
  */
 #define MT_NAME_MAX 256
 
-/* Bytes of one record line. A name of control characters alone is written as six bytes for one. */
-#define MT_RECORD_LINE_MAX (16 * 1024)
+/* Bytes that munged may tell of a credential: a name of 1024 bytes asks for a thousand times as
+ * much, and the text is a part of a record line. */
+#define MT_MUNGE_TEXT_MAX (8 * 1024)
 
-/* Bytes that are read of all records together: ten thousand of the longest lines. The query program
+/* Bytes of one record line. A name or text of control characters alone is written as six bytes for
+ * one. */
+#define MT_RECORD_LINE_MAX (64 * 1024)
+
+/* Bytes that are read of all records together: a thousand of the longest lines. The query program
  * writes the names of some hundred jobs of one publisher, and of more of his none. */
 #define MT_RECORDS_MAX (64 * 1024 * 1024)
 

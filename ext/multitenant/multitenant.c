@@ -12,6 +12,7 @@
 #include "dismissed.h"
 #include "envelope.h"
 #include "jobname.h"
+#include "keyring.h"
 #include "mt_limits.h"
 #include "reason.h"
 #include "record.h"
@@ -118,6 +119,7 @@ static void core_free(void *data)
     free_clusters(s);
     free_texts(s->deliveries, s->deliveries ? s->n_deliveries : 0);
     free((void *)s->gids);
+    free((char *)s->keys);
     free((char *)s->publishers);
     free((char *)s->dataroot);
     mt_specs_free(&core->look);
@@ -239,6 +241,8 @@ static VALUE core_initialize(VALUE self, VALUE settings)
     take_envelopes(s, settings);
     s->publisher_in_group = RTEST(fetch(settings, "publisher_in_group"));
     s->per_cluster_dataroot = RTEST(fetch(settings, "per_cluster_dataroot"));
+    VALUE keys = rb_hash_lookup(settings, symbol("keys"));
+    s->keys = copy_text(NIL_P(keys) ? rb_utf8_str_new_cstr(MT_KEYS_DIRECTORY) : keys);
     VALUE publishers = fetch(settings, "publishers");
     if (!NIL_P(publishers))
         s->publishers = copy_text(publishers);
@@ -684,6 +688,7 @@ static VALUE core_restore(VALUE self, VALUE id)
 /* ---- open ---- */
 
 struct opening {
+    struct mt_settings settings;
     struct mt_record record;
     struct mt_message message;
     enum mt_reason reason;
@@ -698,7 +703,7 @@ static VALUE open_body(VALUE arg)
     else if (!mt_jobname_split(o->record.name, o->record.name_len, &name))
         o->reason = MT_REASON_malformed_name;
     else
-        check(mt_envelope_open(&o->record, &name, MT_ENVELOPES_ALL, &o->message, &o->reason));
+        check(mt_envelope_open(&o->record, &name, &o->settings, &o->message, &o->reason));
     if (o->reason != MT_REASON_ok)
         return rb_ary_new_from_args(1, key(mt_reason_code(o->reason)));
     return rb_ary_new_from_args(3, key("ok"), hash_from_json((VALUE)o->message.accounting),
@@ -717,7 +722,8 @@ static VALUE open_done(VALUE arg)
  */
 static VALUE core_open(VALUE self, VALUE job_id, VALUE user, VALUE name)
 {
-    struct opening o = {.record = {.job_id = NUM2UINT(job_id)}};
+    struct opening o = {.settings = {.envelopes = MT_ENVELOPES_ALL},
+                        .record = {.job_id = NUM2UINT(job_id)}};
     (void)self;
     o.record.user = StringValueCStr(user);
     if (strlen(o.record.user) > MT_NAME_MAX)
@@ -877,6 +883,38 @@ static VALUE core_run(int argc, VALUE *args, VALUE self)
     return out;
 }
 
+/*
+ * What is known of a group's keys; their secrets stay in C.
+ * @param directory [String] @param gid [Integer]
+ * @return [Array<Array(String, Integer)>, String] key id and when it was made, the newest first; or
+ *   a sentence that says why this process can't use them
+ */
+static VALUE core_keys(VALUE self, VALUE directory, VALUE gid)
+{
+    struct mt_keyring ring;
+    char why[MT_WHY_SIZE];
+    char ids[MT_KEYS_MAX][2 * MT_KEY_ID_BYTES + 1];
+    int64_t created[MT_KEYS_MAX];
+    const char *path = StringValueCStr(directory);
+    uint32_t number = NUM2UINT(gid);
+    (void)self;
+    enum mt_status status = mt_keyring_load(path, number, &ring, why);
+    size_t count = ring.count;
+    for (size_t i = 0; i < count; i++) {
+        const unsigned char *id = ring.keys[i].id;
+        (void)snprintf(ids[i], sizeof ids[i], "%02x%02x%02x%02x", id[0], id[1], id[2], id[3]);
+        created[i] = ring.keys[i].created;
+    }
+    mt_keyring_wipe(&ring);
+    RB_GC_GUARD(directory);
+    if (status != MT_OK)
+        return ctext(why);
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; i < count; i++)
+        rb_ary_push(out, rb_ary_new_from_args(2, ctext(ids[i]), LL2NUM(created[i])));
+    return out;
+}
+
 /* @return [String, nil] the group that a job name of a share names, in bytes */
 static VALUE core_group_of(VALUE self, VALUE name)
 {
@@ -924,6 +962,7 @@ void Init_multitenant(void)
     rb_define_method(core, "restore", core_restore, 1);
     rb_define_singleton_method(core, "open", core_open, 3);
     rb_define_singleton_method(core, "run", core_run, -1);
+    rb_define_singleton_method(core, "keys", core_keys, 2);
     rb_define_singleton_method(core, "group_of", core_group_of, 1);
     rb_define_singleton_method(core, "reasons", core_reasons, 0);
 }

@@ -29,9 +29,9 @@
     X(envelope_not_accepted, MT_FINAL, "MULTITENANT_ENVELOPES does not accept this envelope.")     \
     X(bad_base64, MT_FINAL, "The payload is not base64 on one line.")                              \
     X(bad_cipher, MT_FINAL, "The payload does not decrypt: sealed for another job or damaged.")    \
-    X(bad_gzip, MT_FINAL, "The decrypted payload is not exactly one gzip member.")                 \
+    X(bad_gzip, MT_FINAL, "The decrypted payload is not one whole piece of compressed data.")      \
     X(too_large, MT_FINAL, "The message inflates to more than 64 KiB.")                            \
-    X(bad_message, MT_FINAL, "The message is not ACCOUNTING|CONNECTION of flat JSON objects.")     \
+    X(bad_message, MT_FINAL, "The message inside is not of the form that its envelope asks for.")  \
     X(bad_session_id, MT_FINAL, "The session id is not a lower-case UUID.")                        \
     X(bad_app_name, MT_FINAL, "The app name is not 1 to 64 printable characters without markup.")  \
     X(bad_method, MT_FINAL, "The method is neither form nor card.")                                \
@@ -40,6 +40,9 @@
       "A connection key is not [A-Za-z_][A-Za-z0-9_]{0,63}, is reserved, or there are over 64.")   \
     X(bad_connection_value, MT_FINAL,                                                              \
       "A connection value is longer than 4096 bytes or has a character that YAML can't carry.")    \
+    X(wrong_job, MT_FINAL, "The message was sealed for another job, cluster or group.")            \
+    X(wrong_publisher, MT_FINAL, "The message was sealed by another user than the job's.")         \
+    X(stale, MT_FINAL, "The message is from another run of this job, before or after a requeue.")  \
     X(form_only, MT_FINAL, "Shared in forms only: the publisher asked for no card.")               \
     X(own_session, MT_FINAL, "This user's own job: its session card is there already.")            \
     X(dismissed, MT_FINAL, "Dismissed by this user; multitenant cards --restore brings it back.")  \

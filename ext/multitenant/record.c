@@ -108,6 +108,49 @@ static enum mt_status get_name(struct mt_record *record)
     return status;
 }
 
+/* The only reasons that the opener of credentials may give. */
+static bool get_munge_reason(const json_t *object, enum mt_reason *out)
+{
+    static const enum mt_reason allowed[] = {MT_REASON_envelope_unavailable, MT_REASON_out_of_time,
+                                             MT_REASON_bad_cipher, MT_REASON_too_large};
+    const json_t *value = json_object_get(object, "munge_reason");
+    *out = MT_REASON_ok;
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) {
+        const char *code = mt_reason_code(allowed[i]);
+        if (json_is_string(value) && strcmp(json_string_value(value), code) == 0) {
+            *out = allowed[i];
+            return true;
+        }
+    }
+    return !value;
+}
+
+/* A uid or gid, or -1 where there is none. */
+static bool get_restriction(const json_t *object, const char *key, int64_t *out)
+{
+    *out = -1;
+    return !json_object_get(object, key) || get_integer(object, key, 0, UINT32_MAX, out);
+}
+
+/* A payload that is no text is left out. */
+static bool get_munged(const json_t *object, struct mt_munged *out)
+{
+    const json_t *text = json_object_get(object, "munge_text");
+    if (!json_object_get(object, "munge_uid"))
+        return !text && get_munge_reason(object, &out->reason);
+    out->text = text ? json_string_value(text) : "";
+    out->text_len = json_string_length(text);
+    if (out->text_len > MT_MUNGE_TEXT_MAX) {
+        out->text = NULL;
+        out->reason = MT_REASON_too_large;
+        return true;
+    }
+    return out->text && !json_object_get(object, "munge_reason") &&
+           get_u32(object, "munge_uid", &out->uid) &&
+           get_restriction(object, "munge_for_uid", &out->for_uid) &&
+           get_restriction(object, "munge_for_gid", &out->for_gid);
+}
+
 /* Takes its own reference of `json`; whatever comes of it, the record has to be freed. */
 static enum mt_status parse_job(json_t *json, const struct mt_stream *stream, struct mt_record *out)
 {
@@ -124,7 +167,8 @@ static enum mt_status parse_job(json_t *json, const struct mt_stream *stream, st
               get_integer(json, "end", 0, INT64_MAX, &out->end) &&
               get_u32(json, "restarts", &out->restarts) && get_group(json, out) &&
               get_answer(json, "publisher_in_group", false, &out->publisher_in_group) &&
-              get_answer(json, "publisher_allowed", true, &out->publisher_allowed);
+              get_answer(json, "publisher_allowed", true, &out->publisher_allowed) &&
+              get_munged(json, &out->munged);
     return ok ? get_name(out) : MT_MALFORMED;
 }
 

@@ -16,6 +16,7 @@
 
 #include "attr.h"
 #include "mt_limits.h"
+#include "reason.h"
 #include "status.h"
 
 #include <jansson.h>
@@ -25,6 +26,19 @@
 
 /* An answer that may be missing: null in the record. */
 enum mt_answer { MT_NO, MT_YES, MT_UNKNOWN };
+
+/*
+ * What munged said of a MUNGE credential in the job's name. `text` borrows from the record and is
+ * not parsed; NULL: it was not opened, and `reason` is why (MT_REASON_ok: the record does not say).
+ */
+struct mt_munged {
+    const char *text;
+    size_t text_len;
+    uint32_t uid;    /* who made it */
+    int64_t for_uid; /* the only user, or group, that munged opens it for; -1: no such condition */
+    int64_t for_gid;
+    enum mt_reason reason;
+};
 
 /*
  * One job. Texts are NUL-terminated UTF-8 and borrow from `json`; the name's bytes borrow from
@@ -49,6 +63,7 @@ struct mt_record {
     enum mt_answer publisher_in_group;
     enum mt_answer publisher_allowed; /* MT_UNKNOWN also where the record does not say */
     bool out_of_time;                 /* what is unknown was cut off by the deadline */
+    struct mt_munged munged;
 };
 
 /* All records of one cluster. `cluster` and `publishers` borrow from `header`. */

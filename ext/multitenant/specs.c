@@ -211,10 +211,14 @@ static enum mt_status count_share(struct tallies *tallies, uint32_t uid)
     return tallies->items[i].count++ < MT_SHARES_PER_PUBLISHER ? MT_OK : MT_TOO_LARGE;
 }
 
-/* Whether the same job still has the same name. A user that could not be learned is no other. */
+/*
+ * Whether the same run of the job still has the same name: a requeued job keeps the name, with a
+ * host in it that it has left. A user that could not be learned is no other.
+ */
 static bool same_name(const struct mt_record *now, const struct mt_record *before)
 {
-    return now->uid == before->uid && (!*now->user || strcmp(now->user, before->user) == 0) &&
+    return now->uid == before->uid && now->restarts == before->restarts &&
+           (!*now->user || strcmp(now->user, before->user) == 0) &&
            now->name_len == before->name_len && memcmp(now->name, before->name, now->name_len) == 0;
 }
 
@@ -230,8 +234,7 @@ static enum mt_status open_share(struct mt_share *share, const struct mt_share *
     }
     if (!mt_jobname_split(share->record.name, share->record.name_len, &name))
         return MT_INTERNAL;
-    return mt_envelope_open(&share->record, &name, settings->envelopes, &share->message,
-                            &share->opened);
+    return mt_envelope_open(&share->record, &name, settings, &share->message, &share->opened);
 }
 
 /* From the gate's reason to the specs code. */

@@ -54,21 +54,25 @@ static bool read_options(struct options *options, int argc, char **argv)
     return optind == argc;
 }
 
-/* uid_only and gid_only are there where it is restricted. A payload that is not text has no text.
+/*
+ * uid_only and gid_only are there where it is restricted. A payload that is not text has no text;
+ * of one that is too large, as compressed data can be, that is all that is told.
  */
 static json_t *answer_line(const struct mt_credential *credential)
 {
     json_t *line = json_object();
     mt_line_add(&line, "status", json_integer(credential->status));
     if (credential->open) {
-        json_t *text =
-            json_stringn(credential->payload ? credential->payload : "", credential->len);
         mt_line_add(&line, "uid", json_integer(credential->uid));
         if (credential->uid_only != (uid_t)MUNGE_UID_ANY)
             mt_line_add(&line, "uid_only", json_integer(credential->uid_only));
         if (credential->gid_only != (gid_t)MUNGE_GID_ANY)
             mt_line_add(&line, "gid_only", json_integer(credential->gid_only));
-        if (text)
+        json_t *text = NULL;
+        if (credential->len > MT_MUNGE_TEXT_MAX)
+            mt_line_add(&line, "too_large", json_true());
+        else if ((text = json_stringn(credential->payload ? credential->payload : "",
+                                      credential->len)))
             mt_line_add(&line, "text", text);
     }
     return line;

@@ -88,6 +88,7 @@ module MultiTenant
 
     def keys(answer)
       return { 'munge_reason' => reason(answer['status']) } unless OPEN.include?(answer['status'])
+      return { 'munge_reason' => 'too_large' } if answer['too_large']
 
       { 'munge_uid' => answer['uid'], 'munge_for_uid' => answer['uid_only'], 'munge_for_gid' => answer['gid_only'],
         'munge_text' => answer['text'] }.compact

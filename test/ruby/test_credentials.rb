@@ -75,6 +75,14 @@ class TestCredentials < MultiTenantTest
     other&.stop
   end
 
+  # 8 KiB; compressed, half a megabyte fits into a job's name.
+  def test_text_that_is_too_large
+    most, more, bomb = [8192, 8193, 1 << 19].map { |size| @munged.encode('x' * size) }
+    sizes = [most, more, bomb].map { |one| told(one)[0]['text']&.size }
+    assert_equal [8192, nil, nil], sizes
+    assert_equal({ 'munge_reason' => 'too_large' }, added(record(more))[0])
+  end
+
   def test_text_that_is_none
     assert_equal([nil, "a\0b"], told(@munged.encode("\xff"), @munged.encode("a\0b")).map { |line| line['text'] })
   end

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+#include "keyring.h"
+
+#include "base64.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MODE 0440
+#define ID_TEXT (2 * MT_KEY_ID_BYTES)
+#define KEY_TEXT 44
+#define CREATED_TEXT 15
+
+/* A file that is looked for, and what is told when it can't be used. */
+struct search {
+    const char *directory;
+    unsigned long gid;
+    char *why;
+};
+
+/* Says "The keys of group N can't be used: PATH <problem>." The path is the first `len` bytes of
+ * the directory's, or, beyond that, the file's. */
+static void explain(const struct search *search, size_t len, const char *problem)
+{
+    bool whole = len > strlen(search->directory);
+    char file[16] = "";
+    if (whole)
+        (void)snprintf(file, sizeof file, "/%lu", search->gid);
+    (void)snprintf(search->why, MT_WHY_SIZE, "The keys of group %lu can't be used: %.*s%s %s.",
+                   search->gid, whole ? 300 : (int)(len < 300 ? len : 300), search->directory, file,
+                   problem);
+}
+
+/* A directory in which nobody but root can replace what the next step opens. */
+static const char *directory_problem(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return strerror(errno);
+    if (st.st_uid != 0)
+        return "does not belong to root; chown it";
+    if ((st.st_mode & 022) != 0 && !(st.st_mode & S_ISVTX))
+        return "can be written by others than root; chmod go-w it";
+    return NULL;
+}
+
+static const char *open_problem(void)
+{
+    switch (errno) {
+    case ENOENT:
+        return "is not there; multitenant key new makes it";
+    case EACCES:
+        return "can't be read by this user; see that he is in the group and has logged in since";
+    case ELOOP:
+    case ENOTDIR:
+        return "is a link or no directory; name the directory itself";
+    default:
+        return strerror(errno);
+    }
+}
+
+/* Opens the directory step by step. Returns its descriptor, or -1 with `why` and *status. */
+static int open_directory(const struct search *search, enum mt_status *status)
+{
+    const char *path = search->directory;
+    const char *problem = NULL;
+    size_t at = 0;
+    int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    *status = MT_UNSAFE;
+    if (path[0] != '/')
+        problem = "is not an absolute path";
+    else if (fd < 0)
+        problem = strerror(errno);
+    else
+        problem = directory_problem(fd);
+    while (!problem) {
+        char part[MT_NAME_MAX + 1];
+        at += strspn(path + at, "/");
+        size_t len = strcspn(path + at, "/");
+        if (len == 0)
+            return fd;
+        if (len > MT_NAME_MAX) {
+            problem = "is too long a name";
+            break;
+        }
+        memcpy(part, path + at, len);
+        part[len] = '\0';
+        at += len;
+        int next = openat(fd, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (next < 0) {
+            *status = errno == ENOENT || errno == EACCES ? MT_IO : MT_UNSAFE;
+            problem = open_problem();
+        } else {
+            problem = strcmp(part, "..") == 0 ? "goes up again" : directory_problem(next);
+        }
+        (void)close(fd);
+        fd = next;
+    }
+    explain(search, at, problem);
+    if (fd >= 0)
+        (void)close(fd);
+    return -1;
+}
+
+static const char *file_problem(int fd, gid_t gid)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return strerror(errno);
+    if (!S_ISREG(st.st_mode))
+        return "is no regular file";
+    if (st.st_uid != 0 || st.st_gid != gid)
+        return "does not belong to root and this group; chown root:GROUP it";
+    if ((st.st_mode & 07777) != FILE_MODE)
+        return "has another mode than 0440; chmod 0440 it";
+    if (st.st_size > MT_KEY_FILE_MAX)
+        return "holds more than keys; multitenant key prune takes out what is old";
+    return NULL;
+}
+
+/* Up to `size` bytes of the file; -1 with errno. */
+static ssize_t read_all(int fd, char *text, size_t size)
+{
+    size_t len = 0;
+    while (len < size) {
+        ssize_t n = read(fd, text + len, size - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        len += (size_t)n;
+    }
+    return (ssize_t)len;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool read_id(const char *text, unsigned char id[MT_KEY_ID_BYTES])
+{
+    for (size_t i = 0; i < MT_KEY_ID_BYTES; i++) {
+        int high = hex_digit(text[2 * i]);
+        int low = hex_digit(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        id[i] = (unsigned char)(high << 4 | low);
+    }
+    return true;
+}
+
+/* A line without its end: KEYID KEY CREATED. MT_OK, MT_MALFORMED, MT_NOMEM. */
+static enum mt_status read_key(const char *line, size_t len, struct mt_key *key)
+{
+    struct mt_buf bytes = MT_BUF_INIT(MT_KEY_BYTES + 1);
+    const char *encoded = line + ID_TEXT + 1;
+    const char *created = encoded + KEY_TEXT + 1;
+    if (len <= ID_TEXT + 1 + KEY_TEXT + 1 || len > ID_TEXT + 1 + KEY_TEXT + 1 + CREATED_TEXT)
+        return MT_MALFORMED;
+    if (!read_id(line, key->id) || encoded[-1] != ' ' || created[-1] != ' ')
+        return MT_MALFORMED;
+    for (key->created = 0; created < line + len; created++) {
+        if (*created < '0' || *created > '9')
+            return MT_MALFORMED;
+        key->created = 10 * key->created + (*created - '0');
+    }
+    enum mt_status status = mt_base64_decode(encoded, KEY_TEXT, &bytes);
+    if (status == MT_TOO_LARGE || (status == MT_OK && bytes.len != MT_KEY_BYTES))
+        status = MT_MALFORMED;
+    if (status == MT_OK)
+        memcpy(key->bytes, bytes.data, MT_KEY_BYTES);
+    mt_buf_wipe(&bytes);
+    return status;
+}
+
+static enum mt_status read_keys(const char *text, size_t len, struct mt_keyring *out)
+{
+    const char *end = text + len;
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        struct mt_key *key = &out->keys[out->count];
+        if (!newline || out->count == MT_KEYS_MAX)
+            return MT_MALFORMED;
+        enum mt_status status = read_key(text, (size_t)(newline - text), key);
+        if (status != MT_OK)
+            return status;
+        if (mt_keyring_find(out, key->id))
+            return MT_MALFORMED;
+        out->count++;
+        text = newline + 1;
+    }
+    return out->count > 0 ? MT_OK : MT_MALFORMED;
+}
+
+/* What is wrong with the file, with *status; NULL: nothing, and *out holds the keys. */
+static const char *load(int fd, gid_t gid, struct mt_keyring *out, enum mt_status *status)
+{
+    char text[MT_KEY_FILE_MAX + 1];
+    const char *problem = file_problem(fd, gid);
+    *status = MT_UNSAFE;
+    if (problem)
+        return problem;
+    ssize_t len = read_all(fd, text, sizeof text);
+    if (len < 0) {
+        *status = MT_IO;
+        return strerror(errno);
+    }
+    *status = len > MT_KEY_FILE_MAX ? MT_MALFORMED : read_keys(text, (size_t)len, out);
+    OPENSSL_cleanse(text, sizeof text);
+    if (*status == MT_NOMEM)
+        return "can't be read without memory";
+    return *status == MT_OK ? NULL
+                            : "is not lines of KEYID KEY CREATED; multitenant key new makes it";
+}
+
+enum mt_status mt_keyring_load(const char *directory, uint32_t gid, struct mt_keyring *out,
+                               char why[MT_WHY_SIZE])
+{
+    enum mt_status status;
+    const struct search search = {directory, gid, why};
+    const char *problem = NULL;
+    char name[16];
+
+    memset(out, 0, sizeof *out);
+    why[0] = '\0';
+    int dir = open_directory(&search, &status);
+    if (dir < 0)
+        return status;
+    (void)snprintf(name, sizeof name, "%lu", search.gid);
+    /* Not waiting for a writer where it is a pipe. */
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) {
+        status = errno == ELOOP ? MT_UNSAFE : MT_IO;
+        problem = open_problem();
+    } else {
+        problem = load(fd, gid, out, &status);
+        (void)close(fd);
+    }
+    (void)close(dir);
+    if (problem) {
+        explain(&search, strlen(directory) + 1, problem);
+        mt_keyring_wipe(out);
+    }
+    return status;
+}
+
+const struct mt_key *mt_keyring_find(const struct mt_keyring *ring,
+                                     const unsigned char id[MT_KEY_ID_BYTES])
+{
+    for (size_t i = 0; i < ring->count; i++) {
+        if (memcmp(ring->keys[i].id, id, MT_KEY_ID_BYTES) == 0)
+            return &ring->keys[i];
+    }
+    return NULL;
+}
+
+void mt_keyring_wipe(struct mt_keyring *ring)
+{
+    OPENSSL_cleanse(ring, sizeof *ring);
+}

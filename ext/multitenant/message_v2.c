@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "message_v2.h"
+
+#include "buf.h"
+#include "json.h"
+#include "mt_limits.h"
+#include "recipients.h"
+
+#include <string.h>
+
+#define VERSION 2
+
+/* v, cluster, job, group, restarts, id, app, method, delivery, conn */
+#define KEYS 10
+
+/* Digits of a uid, and a comma. */
+#define UID_TEXT_MAX 11
+
+/* The job that a message says it is for; texts borrow from the JSON. */
+struct claim {
+    const char *cluster;
+    const char *group;
+    uint32_t job_id;
+    uint32_t restarts;
+};
+
+static bool get_text(const json_t *object, const char *key, const char **out)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = json_string_value(value);
+    return *out && strlen(*out) == json_string_length(value);
+}
+
+static bool get_u32(const json_t *object, const char *key, uint32_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+    json_int_t number = json_integer_value(value);
+    *out = (uint32_t)number;
+    return json_is_integer(value) && number >= 0 && number <= UINT32_MAX;
+}
+
+static bool get_claim(const json_t *object, struct claim *out)
+{
+    uint32_t version;
+    return get_u32(object, "v", &version) && version == VERSION &&
+           get_text(object, "cluster", &out->cluster) && get_u32(object, "job", &out->job_id) &&
+           get_text(object, "group", &out->group) && get_u32(object, "restarts", &out->restarts);
+}
+
+/* mtu: who it is for, as decimal numbers. */
+static enum mt_status get_recipients(const json_t *object, json_t **out)
+{
+    const json_t *to = json_object_get(object, "to");
+    struct mt_buf uids = MT_BUF_INIT(MT_RECIPIENTS_MAX * UID_TEXT_MAX);
+    enum mt_status status = MT_MALFORMED;
+    if (!to) {
+        *out = json_string(MT_WHOLE_GROUP);
+        return *out ? MT_OK : MT_NOMEM;
+    }
+    if (json_is_string(to))
+        status = mt_recipients_decode(json_string_value(to), json_string_length(to), &uids);
+    if (status == MT_OK) {
+        *out = json_stringn(uids.data ? uids.data : "", uids.len);
+        status = *out ? MT_OK : MT_NOMEM;
+    }
+    mt_buf_wipe(&uids);
+    return status;
+}
+
+/* A text of the message under its name in `accounting`. */
+static enum mt_status keep_text(const json_t *object, const char *key, json_t *accounting,
+                                const char *as, const char **out)
+{
+    if (!get_text(object, key, out))
+        return MT_MALFORMED;
+    return json_object_set(accounting, as, json_object_get(object, key)) == 0 ? MT_OK : MT_NOMEM;
+}
+
+static enum mt_status keep_accounting(const json_t *object, struct mt_message *out)
+{
+    json_t *mtu = NULL;
+    enum mt_status status = get_recipients(object, &mtu);
+    if (status != MT_OK)
+        return status;
+    out->accounting = json_object();
+    /* json_object_set_new takes mtu, also when it fails. */
+    if (json_object_set_new(out->accounting, "mtu", mtu) != 0)
+        return MT_NOMEM;
+    out->recipients = json_string_value(mtu);
+    if ((status = keep_text(object, "id", out->accounting, "mti", &out->session)) != MT_OK ||
+        (status = keep_text(object, "app", out->accounting, "mta", &out->app)) != MT_OK ||
+        (status = keep_text(object, "method", out->accounting, "mtm", &out->method)) != MT_OK)
+        return status;
+    return keep_text(object, "delivery", out->accounting, "mtd", &out->delivery);
+}
+
+static enum mt_status keep_connection(const json_t *object, struct mt_message *out)
+{
+    const char *key;
+    json_t *value;
+    out->connection = json_incref(json_object_get(object, "conn"));
+    if (!json_is_object(out->connection))
+        return MT_MALFORMED;
+    json_object_foreach(out->connection, key, value)
+    {
+        if (!json_is_string(value))
+            return MT_MALFORMED;
+    }
+    return MT_OK;
+}
+
+static enum mt_status parse(const json_t *object, struct claim *claim, struct mt_message *out)
+{
+    size_t keys = KEYS + (json_object_get(object, "to") != NULL);
+    if (!json_is_object(object) || json_object_size(object) != keys || !get_claim(object, claim))
+        return MT_MALFORMED;
+    enum mt_status status = keep_accounting(object, out);
+    return status == MT_OK ? keep_connection(object, out) : status;
+}
+
+static enum mt_reason check(const struct claim *claim, const struct mt_record *record,
+                            const struct mt_jobname *name)
+{
+    if (claim->job_id != record->job_id || strcmp(claim->cluster, record->cluster) != 0 ||
+        strlen(claim->group) != name->group_len ||
+        memcmp(claim->group, name->group, name->group_len) != 0)
+        return MT_REASON_wrong_job;
+    return claim->restarts == record->restarts ? MT_REASON_ok : MT_REASON_stale;
+}
+
+enum mt_status mt_message_v2_open(const struct mt_record *record, const struct mt_jobname *name,
+                                  const char *text, size_t len, struct mt_message *out,
+                                  enum mt_reason *reason)
+{
+    struct claim claim;
+    json_t *object = NULL;
+    enum mt_status status = MT_MALFORMED;
+
+    memset(out, 0, sizeof *out);
+    *reason = MT_REASON_too_large;
+    if (len > MT_MESSAGE_MAX)
+        return MT_OK;
+    /* White space around it would be forgiven. */
+    if (len > 0 && text[0] == '{' && text[len - 1] == '}')
+        status = mt_json_load(text, len, &object);
+    if (status == MT_OK)
+        status = parse(object, &claim, out);
+    *reason = status == MT_OK ? check(&claim, record, name) : MT_REASON_bad_message;
+    json_decref(object);
+    if (*reason != MT_REASON_ok)
+        mt_message_free(out);
+    return status == MT_MALFORMED ? MT_OK : status;
+}

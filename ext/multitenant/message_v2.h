@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The message inside the envelopes that protect: one JSON object that names the job it is for.
+ *
+ *   {"v":2,"cluster":"hpc","job":4711,"group":"hpcGrp","restarts":0,"id":"<uuid>","app":"DB_Conn",
+ *    "method":"card","delivery":"sys/multitenant-delivery_default","to":"<recipients.h>",
+ *    "conn":{"host":"n1","port":"5432"}}
+ *
+ * In any order; `to` may be absent. No other keys: what an old reader would overlook could be a
+ * condition, so a message that has more has another `v`.
+ */
+#ifndef MT_MESSAGE_V2_H
+#define MT_MESSAGE_V2_H
+
+#include "attr.h"
+#include "jobname.h"
+#include "message.h"
+#include "reason.h"
+#include "record.h"
+#include "status.h"
+
+#include <stddef.h>
+
+/*
+ * Parses a v2 message of `record`'s job, whose name is `name`. `id`, `app`, `method` and `delivery`
+ * become mti, mta, mtm and mtd; `to` becomes mtu, or MT_WHOLE_GROUP where it is absent. In conn
+ * every value is a string.
+ *
+ * MT_OK: *reason is MT_REASON_ok and the caller owns *out, or it tells what is wrong (too_large:
+ * over MT_MESSAGE_MAX; bad_message; wrong_job: another cluster, job or group; stale: another count
+ * of restarts) and *out is zeroed. MT_NOMEM. Thread-safe.
+ */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status
+mt_message_v2_open(const struct mt_record *record, const struct mt_jobname *name, const char *text,
+                   size_t len, struct mt_message *out, enum mt_reason *reason);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "request.h"
+
+#include "json.h"
+#include "message_v2.h"
+#include "mt_limits.h"
+#include "policy.h"
+#include "recipients.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define CHUNK 4096
+
+static const char form[] =
+    "standard input is not {\"id\":…,\"app\":…,\"method\":…,\"delivery\":…,\"conn\":{KEY:TEXT,…}} "
+    "with \"to\":[UID,…] where it is not for the whole group";
+static const char too_many[] = "\"to\" holds more uids than can be shared: share with the group";
+static const char no_memory[] = "there is not enough memory";
+
+static int fail(const char **error, int code, const char *sentence)
+{
+    *error = sentence;
+    return code;
+}
+
+static int read_all(int fd, struct mt_buf *text, const char **error)
+{
+    for (;;) {
+        size_t room = text->limit - text->len < CHUNK ? text->limit - text->len : CHUNK;
+        if (room == 0)
+            return fail(error, EX_DATAERR, "standard input holds more than 64 KiB");
+        if (mt_buf_reserve(text, room) != MT_OK)
+            return fail(error, EX_OSERR, no_memory);
+        ssize_t n = read(fd, text->data + text->len, room);
+        if (n == 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return fail(error, EX_IOERR, "standard input can't be read");
+        text->len += n > 0 ? (size_t)n : 0;
+    }
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Fills `uids` from an array of numbers, in rising order. False: something else is in it. */
+static bool sort_uids(const json_t *list, uint32_t *uids, size_t *count)
+{
+    size_t n = json_array_size(list);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *uid = json_array_get(list, i);
+        json_int_t number = json_integer_value(uid);
+        if (!json_is_integer(uid) || number < 0 || number > UINT32_MAX)
+            return false;
+        uids[i] = (uint32_t)number;
+    }
+    qsort(uids, n, sizeof *uids, by_number);
+    *count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || uids[i] != uids[i - 1])
+            uids[(*count)++] = uids[i];
+    }
+    return true;
+}
+
+/* *out is the list as text; NULL: it is for all. */
+static int code_recipients(const json_t *list, json_t **out, const char **error)
+{
+    struct mt_buf text = MT_BUF_INIT(MT_MESSAGE_MAX);
+    size_t count;
+    int code = 0;
+    *out = NULL;
+    if (!list)
+        return 0;
+    if (!json_is_array(list))
+        return fail(error, EX_DATAERR, form);
+    uint32_t *uids = calloc(json_array_size(list) + 1, sizeof *uids);
+    enum mt_status status = MT_NOMEM;
+    if (uids && !sort_uids(list, uids, &count))
+        code = fail(error, EX_DATAERR, form);
+    else if (uids)
+        status = mt_recipients_encode(uids, count, &text);
+    if (code == 0 && status == MT_OK) {
+        *out = json_stringn(text.data ? text.data : "", text.len);
+        status = *out ? MT_OK : MT_NOMEM;
+    }
+    if (code == 0 && status != MT_OK)
+        code = status == MT_NOMEM ? fail(error, EX_OSERR, no_memory)
+                                  : fail(error, EX_DATAERR, too_many);
+    free(uids);
+    mt_buf_wipe(&text);
+    return code;
+}
+
+/* Takes what the request has from it, in the order of doc/formats.md; all else stays in it. */
+static json_t *compose(const json_t *request, json_t *to, const struct mt_record *record,
+                       const struct mt_jobname *name)
+{
+    static const char *const texts[] = {"id", "app", "method", "delivery"};
+    json_t *message = json_pack("{s:i, s:s, s:I, s:s%, s:I}", "v", 2, "cluster", record->cluster,
+                                "job", (json_int_t)record->job_id, "group", name->group,
+                                name->group_len, "restarts", (json_int_t)record->restarts);
+    int failed = !message;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && !failed; i++)
+        failed = json_object_set(message, texts[i], json_object_get(request, texts[i]));
+    if (to && !failed)
+        failed = json_object_set(message, "to", to);
+    if (!failed)
+        failed = json_object_set(message, "conn", json_object_get(request, "conn"));
+    if (failed) {
+        json_decref(message);
+        message = NULL;
+    }
+    return message;
+}
+
+static bool has_form(const json_t *request)
+{
+    static const char *const texts[] = {"id", "app", "method", "delivery"};
+    size_t keys = 5 + (json_object_get(request, "to") != NULL);
+    if (json_object_size(request) != keys || !json_is_object(json_object_get(request, "conn")))
+        return false;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (!json_is_string(json_object_get(request, texts[i])))
+            return false;
+    }
+    return true;
+}
+
+/* Opens it as a reader would. */
+static int check(const struct mt_record *record, const struct mt_jobname *name,
+                 const struct mt_buf *text, const char **error)
+{
+    static const char *const deliveries[] = {"sys/*"};
+    const struct mt_settings settings = {
+        .uid = record->uid,
+        .deliveries = deliveries,
+        .n_deliveries = 1,
+    };
+    struct mt_message message;
+    enum mt_reason reason;
+    if (mt_message_v2_open(record, name, text->data, text->len, &message, &reason) != MT_OK)
+        return fail(error, EX_OSERR, no_memory);
+    if (reason == MT_REASON_ok)
+        reason = mt_policy_message(record, &message, &settings);
+    mt_message_free(&message);
+    if (reason == MT_REASON_bad_message)
+        return fail(error, EX_DATAERR, form);
+    return reason == MT_REASON_ok ? 0 : fail(error, EX_DATAERR, mt_reason_sentence(reason));
+}
+
+static int write_message(const json_t *request, const struct mt_record *record,
+                         const struct mt_jobname *name, struct mt_buf *out, const char **error)
+{
+    json_t *to;
+    if (!has_form(request))
+        return fail(error, EX_DATAERR, form);
+    int code = code_recipients(json_object_get(request, "to"), &to, error);
+    if (code != 0)
+        return code;
+    json_t *message = compose(request, to, record, name);
+    char *text = message ? mt_json_dump(message, JSON_COMPACT) : NULL;
+    enum mt_status status = text ? mt_buf_append(out, text, strlen(text)) : MT_NOMEM;
+    if (text)
+        OPENSSL_cleanse(text, strlen(text));
+    free(text);
+    json_decref(message);
+    json_decref(to);
+    if (status == MT_TOO_LARGE)
+        return fail(error, EX_DATAERR, mt_reason_sentence(MT_REASON_too_large));
+    return status == MT_OK ? check(record, name, out, error) : fail(error, EX_OSERR, no_memory);
+}
+
+int request_read(int fd, const struct mt_record *record, const struct mt_jobname *name,
+                 struct mt_buf *out, const char **error)
+{
+    struct mt_buf text = MT_BUF_INIT(MT_MESSAGE_MAX);
+    json_t *request = NULL;
+    int code = read_all(fd, &text, error);
+    if (code == 0) {
+        enum mt_status status = mt_json_load(text.data ? text.data : "", text.len, &request);
+        if (status == MT_OK)
+            code = write_message(request, record, name, out, error);
+        else
+            code = status == MT_NOMEM ? fail(error, EX_OSERR, no_memory)
+                                      : fail(error, EX_DATAERR, form);
+    }
+    json_decref(request);
+    mt_buf_wipe(&text);
+    return code;
+}

@@ -1,0 +1,42 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# What programs find in their environment of a service that is shared.
+class TestServiceEnvironment < Minitest::Test
+  def of(connection)
+    MultiTenant::ServiceEnvironment.of(connection)
+  end
+
+  def test_language_models
+    vllm = { 'base_url' => 'http://n1:8000/v1', 'api_key' => 'k', 'model' => 'm', 'mt_appname' => 'Ollama_API' }
+    assert_equal({ 'MT_BASE_URL' => 'http://n1:8000/v1', 'MT_API_KEY' => 'k', 'MT_MODEL' => 'm',
+                   'MT_APPNAME' => 'Ollama_API', 'OPENAI_BASE_URL' => 'http://n1:8000/v1', 'OPENAI_API_KEY' => 'k' },
+                 of(vllm))
+    assert_equal 'none', of(vllm.except('api_key'))['OPENAI_API_KEY']
+    assert_equal({ 'MT_OLLAMA_URL' => 'u', 'MT_OLLAMA_MODEL' => 'm', 'OLLAMA_HOST' => 'u', 'MT_MODEL' => 'm' },
+                 of('ollama_url' => 'u', 'ollama_model' => 'm'))
+  end
+
+  def test_databases
+    given = { 'host' => 'h', 'port' => '1', 'user' => 'u', 'password' => 'p', 'database' => 'd' }
+    postgresql = { 'PGHOST' => 'h', 'PGPORT' => '1', 'PGUSER' => 'u', 'PGPASSWORD' => 'p', 'PGDATABASE' => 'd' }
+    mysql = { 'MYSQL_HOST' => 'h', 'MYSQL_TCP_PORT' => '1', 'MYSQL_USER' => 'u', 'MYSQL_PWD' => 'p',
+              'MYSQL_DATABASE' => 'd' }
+    { 'jdbc:postgresql://h:1/d' => postgresql, 'jdbc:mariadb://h' => mysql, 'jdbc:mysql://h' => mysql,
+      'jdbc:oracle:x' => {}, nil => { **postgresql, **mysql } }.each do |url, names|
+      found = of(given.merge({ 'jdbc_url' => url }.compact))
+      assert_equal(names, found.reject { |name, _| name.start_with?('MT_') })
+    end
+    assert_equal %w[MT_HOST MT_PORT], of(given.slice('host', 'port')).keys
+  end
+
+  # A publisher has no say in names but behind the prefix.
+  def test_no_key_is_a_variable_of_its_own
+    keys = %w[PATH LD_PRELOAD BASH_ENV ENV IFS PYTHONPATH PYTHONSTARTUP PGSERVICEFILE PGSSLMODE OPENAI_API_KEY
+              http_proxy HOME mt_ MT_MT_PATH mt_modules password]
+    names = of(keys.to_h { |key| [key, 'x'] }).keys
+    assert_equal keys.size, names.size
+    assert_empty(names.grep_v(/\AMT_[A-Z0-9_]*\z/))
+  end
+end
