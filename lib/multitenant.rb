@@ -12,6 +12,7 @@ require_relative 'multitenant/membership'
 require_relative 'multitenant/receiver'
 require_relative 'multitenant/renewal'
 require_relative 'multitenant/dashboard'
+require_relative 'multitenant/service_environment'
 require_relative 'multitenant/sharing'
 require_relative 'multitenant/card'
 
@@ -65,6 +66,14 @@ module MultiTenant
       return spec['connection'] if spec && (apps.empty? || apps.include?(spec['accounting']['mta']))
 
       raise Failure.new(69, 'The service that was chosen has ended, or is not shared with you: choose another one.')
+    end
+
+    # The same for the programs of a client's job. Secrets are among the values.
+    # @param key [String] as {service}'s
+    # @return [Hash{String => String}] names and values of environment variables
+    # @see ServiceEnvironment
+    def service_environment(key, *apps)
+      ServiceEnvironment.of(service(key, *apps))
     end
 
     # What a delivery app's view shows.

@@ -1,6 +1,9 @@
 # frozen_string_literal: true
 
-require 'shellwords'
+require 'json'
+require_relative 'card/content'
+require_relative 'card/elements'
+require_relative 'card/paste'
 
 module MultiTenant
   # What a delivery app's view shows of a shared service. Its publisher may have written anything: all
@@ -8,10 +11,15 @@ module MultiTenant
   #
   # A view is one `<div>` without an empty line, which Markdown leaves as it is.
   class Card
-    SECRET = /pass|secret|token|key\z/i
+    include Elements
+
+    SECRET = /pass|pwd|secret|token|auth|credential|key\z/i
+    SECRET_INSIDE = /(?:pass|pwd|secret|token|key)[a-z]*=/i
     HOST = /\A(?=.{1,253}\z)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\z/
     PORT = /\A[1-9][0-9]{0,4}\z/
     URL = %r{\Ahttps?://[A-Za-z0-9.\-\[\]:]+(?:[/?#][!-~]*)?\z}i
+    # No options: some of them make drivers run programs, or send files.
+    JDBC = %r{\Ajdbc:(?<engine>postgresql|mysql|mariadb)://[A-Za-z0-9.\-\[\]:]+/(?:[\w.~-]|%\h\h)*\z}
     OURS = %w[jobid mt_appname].freeze
     APPS = '/var/www/ood/apps/sys'
 
@@ -19,7 +27,8 @@ module MultiTenant
     # @param specs [Hash] of the viewer
     def initialize(values, specs: MultiTenant.specs)
       @values = values.to_h.to_h { |key, value| [key.to_s, value.to_s] }
-      @info = (specs.values.find { |spec| spec['connection'] == @values } || {}).fetch('info', {})
+      @spec = specs.values.find { |spec| spec['connection'] == @values }
+      @info = @spec.to_h.fetch('info', {})
     end
 
     # @return [String] '' where it was not shared
@@ -37,36 +46,16 @@ module MultiTenant
       @values.except(*OURS)
     end
 
-    # @return [String] HTML of a text
-    def text(value)
-      encoded = value.to_s.scrub.gsub(/[^\p{L}\p{N} ]/) { |character| format('&#x%X;', character.ord) }
-      "<bdi>#{encoded}</bdi>"
-    end
-
-    # @return [String] HTML of a row in a table of two columns; '' where there is nothing to show
-    def row(label, value)
-      return '' if value.to_s.empty?
-
-      "<tr><th scope=\"row\">#{text(label)}</th><td><code class=\"user-select-all\">#{text(value)}</code></td></tr>"
-    end
-
-    # @return [String] the same, for a secret, which shows when it is asked for
-    def secret_row(label, value)
-      return '' if value.to_s.empty?
-
-      "<tr><th scope=\"row\">#{text(label)}</th><td><details><summary>Show</summary>" \
-        "<code class=\"user-select-all\">#{text(value)}</code></details></td></tr>"
-    end
-
-    # @return [String] HTML of rows with all that was shared
+    # @return [Array<String>] HTML of rows with all that was shared
     def rows
-      shared.map { |key, value| key.match?(SECRET) ? secret_row(key, value) : row(key, value) }.join
+      shared.map do |key, value|
+        key.match?(SECRET) || value.match?(SECRET_INSIDE) ? secret_row(key, value) : row(key, value)
+      end
     end
 
-    # @return [String] HTML of something to paste elsewhere, which opens
-    def paste(label, code)
-      "<details><summary>#{text(label)}</summary>" \
-        "<pre><code class=\"user-select-all\">#{text(code)}</code></pre></details>"
+    # @return [String] JSON of all that is known
+    def json
+      JSON.pretty_generate(@spec || @values)
     end
 
     # @return [String, nil] the text where it is a http or https URL
@@ -74,47 +63,63 @@ module MultiTenant
       value if value.to_s.match?(URL)
     end
 
+    # @return [Boolean] whether there is an address that programs can be told
+    def address?
+      self['host'].match?(HOST) && self['port'].match?(PORT) && self['port'].to_i < 65_536
+    end
+
     # @return [String, nil] where OOD's proxy shows the service's web pages
     def web_path
-      return unless self['host'].match?(HOST) && self['port'].match?(PORT) && self['port'].to_i < 65_536
-
-      "/#{self['proxy'] == 'node' ? 'node' : 'rnode'}/#{self['host']}/#{self['port']}/"
+      "/#{self['proxy'] == 'node' ? 'node' : 'rnode'}/#{self['host']}/#{self['port']}/" if address?
     end
 
-    # @return [String] HTML of a link that looks like a button
-    def button(label, href, icon: nil)
-      icon = icon ? "<i class=\"fa fa-#{icon}\" aria-hidden=\"true\"></i> " : ''
-      "<a class=\"btn btn-primary\" href=\"#{Card.attribute(href)}\" target=\"_blank\" rel=\"noopener\">" \
-        "#{icon}#{text(label)}</a>"
+    # @return [String, nil] URL of an OpenAI-compatible interface, which Ollama has, too
+    def base_url
+      url(self['base_url']) || ("#{ollama_url.chomp('/')}/v1" if ollama_url)
     end
 
-    # @return [String] HTML of a link to the form of an app; '' where this host does not have it for the viewer
-    def launch(app, label, icon: nil)
-      return '' unless File.readable?(File.join(APPS, app, 'manifest.yml'))
+    # @return [String, nil]
+    def ollama_url
+      url(self['ollama_url'])
+    end
 
-      root = ENV.fetch('RAILS_RELATIVE_URL_ROOT', '/pun/sys/dashboard')
-      button(label, "#{root}/batch_connect/sys/#{app}/session_contexts/new", icon: icon)
+    # @return [String] '' where none was chosen
+    def model
+      name = %w[model ollama_model].map { |key| self[key] }.reject(&:empty?).first.to_s
+      name == 'none' ? '' : name
+    end
+
+    # @return [String, nil] `postgresql`, `mysql` or `mariadb`; nil: it is not known, or the JDBC URL has options
+    def engine
+      self['jdbc_url'][JDBC, :engine]
+    end
+
+    # @return [Paste] what to paste elsewhere
+    def paste
+      @paste ||= Paste.new(self)
+    end
+
+    # @return [String] HTML of the file that `content_path` names, or of a sentence
+    def content
+      Content.new(self['content_path'], owner: publisher).html
     end
 
     # @return [String] HTML: whose it is, until when, and what to do
     def note
       user = @info['user']
-      return '<p>This service is no longer known; if it does not work, ask who shared it.</p>' unless user
+      unless user
+        return '<p class="mt-3">This service is not known at this time. If it does not work, ask who shared it.</p>'
+      end
 
       ends = @info['end'].to_i
       till = ends.zero? ? '' : ", until #{Time.at(ends).strftime('%a %-d %b %Y, %H:%M %Z')} at the latest"
-      "<p>From #{text(user)}#{text(till)}. If it does not work, ask #{text(user)}; " \
+      "<p class=\"mt-3\">From #{text(user)}#{text(till)}. If it does not work, ask #{text(user)}; " \
         'the card goes when the service ends.</p>'
     end
 
     # @return [Integer, nil] uid of the publisher
     def publisher
       Integer(@info['uid'], exception: false)
-    end
-
-    # @return [String] safe between double quotes
-    def self.attribute(value)
-      value.to_s.scrub.gsub(%r{[^A-Za-z0-9/._-]}) { |character| format('&#x%X;', character.ord) }
     end
   end
 end

@@ -33,7 +33,8 @@ module AppJobs
 
   # A job has no more of our environment than at a real site.
   def cluster
-    setup = "export SLURM_CONF=#{ENV.fetch('SLURM_CONF').shellescape}\nexport PATH=#{ENV.fetch('PATH').shellescape}\n%s"
+    setup = "export SLURM_CONF=#{ENV.fetch('SLURM_CONF').shellescape}\nexport PATH=#{ENV.fetch('PATH').shellescape}\n" \
+            "export HOME=#{Bed::DIR}/home/$(id -un)\n%s"
     { id: 'hpc', metadata: {}, job: { adapter: 'slurm', cluster: 'hpc', conf: ENV.fetch('SLURM_CONF') },
       batch_connect: { basic: { script_wrapper: setup, set_host: 'host=127.0.0.1' } } }
   end

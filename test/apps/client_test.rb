@@ -38,7 +38,7 @@ class ClientTest < AppTest
     options = "--group hpcGrp --method form --delivery sys/multitenant-delivery_default --session #{SecureRandom.uuid}"
     job_id = Bed.submit('hpcfaculty', script: <<~BASH)
       #!/bin/bash
-      bash #{File.join(Bed::OURS, 'libexec/multitenant-share')} --app #{app} #{options} #{given}
+      bash #{File.join(Bed::OURS, 'libexec/multitenant-share')} --app #{app.shellescape} #{options} #{given}
       #{command}
     BASH
     Bed.wait("job #{job_id} is shared") { Bed.squeue('%j', '-j', job_id).count('|') == 2 }
@@ -88,8 +88,8 @@ class ClientTest < AppTest
   end
 
   # @return [Hash{String => String}] what before.sh puts into programs' environment, sourced as by OOD
-  def environment(dir)
-    out = IO.popen({ 'HOME' => Bed.home(STUDENT) }, ['bash', '-c', <<~BASH, dir], external_encoding: 'UTF-8', &:read)
+  def environment(dir, env = {})
+    out = Bed.as(STUDENT, 'bash', '-c', <<~BASH, dir, env: env).out
       cd "$0" && host=127.0.0.1
       clean_up() { exit "$1"; }
       find_port() { echo 40000; }

@@ -139,12 +139,22 @@ class TestChat < ClientTest
     FileUtils.mkdir_p(File.join(models, 'manifests/registry.ollama.ai/library/llama'))
     FileUtils.touch(File.join(models, 'manifests/registry.ollama.ai/library/llama/1b'))
     pid = spawn({ 'OLLAMA_HOST' => "127.0.0.1:#{port}", 'OLLAMA_MODELS' => models }, File.join(BIN, 'ollama'), 'serve')
-    job = start(share({ 'ollama_url' => "http://127.0.0.1:#{port}", 'ollama_model' => 'gone' }))
+    service = share({ 'ollama_url' => "http://127.0.0.1:#{port}", 'ollama_model' => 'gone' })
+    assert_nothing_of_his_own(ood('stage', service)['dir'])
+    job = start(service)
     page = login(job)
     assert_equal [['llama:1b'], 'llama:1b'], models(job, page).values_at('models', 'model')
     assert_equal(['as ', '<b>I</b> ', 'said', nil], chat(job, page).map { |line| line['text'] })
   ensure
     Process.kill('TERM', pid) && Process.wait(pid) if pid
+  end
+
+  # Keys that he has for others, in what his shell sets up, are not for this publisher.
+  def assert_nothing_of_his_own(dir)
+    names = %w[OPENAI_BASE_URL OPENAI_API_KEY PGPASSWORD MYSQL_PWD]
+    now = environment(dir, [*names, 'OLLAMA_HOST'].to_h { |name| [name, 'his own'] })
+    assert_equal [nil] * 4, now.values_at(*names)
+    assert_match(/\Ahttp:/, now['OLLAMA_HOST'])
   end
 
   def test_what_a_hostile_publisher_shares_stays_data
@@ -159,6 +169,8 @@ class TestChat < ClientTest
   def test_only_what_the_site_names_and_what_is_shared_with_him
     shell = share({ 'host' => 'n1' }, app: 'Shell')
     [shell, '', '1', HOSTILE, '../1'].each { |service| assert_refused(service) }
+    offered = ood('form', shell)['attributes']['auto_multitenant_services']['apps']
+    assert_equal %w[Ollama_API Ollama_Code], offered
     without = { 'MULTITENANT_GEM' => 'absent' }
     form = AppJobs.ood('form', APP, {}, user: STUDENT, env: without)
     assert_match(/has not loaded the gem/, JSON.generate(form))

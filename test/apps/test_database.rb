@@ -11,6 +11,10 @@ class TestDatabase < AppTest
   PASSWORD = ["'", '"', '|', '\\', '€', ' ', *Array.new(58) { (33 + RANDOM.rand(94)).chr }].shuffle(random: RANDOM).join
   NAME = %q(o'ur_"`db % €)
   ENGINES = %w[mariadb postgresql].freeze
+  POSTGRES = File.dirname(Dir.glob('/usr/lib/postgresql/*/bin/postgres').max)
+  SPIED = %w[mariadb mariadb-admin mariadb-install-db].to_h { |name| [name, "/usr/bin/#{name}"] }.merge(
+    %w[postgres initdb pg_isready psql].to_h { |name| [name, File.join(POSTGRES, name)] }
+  ).freeze
   # What servers say when they have ended as they should, and when they find that they have not.
   ENDED = { 'mariadb' => /Shutdown complete/, 'postgresql' => /database system is shut down/ }.freeze
   SLEEP = { 'mariadb' => 'SELECT sleep(300)', 'postgresql' => 'SELECT pg_sleep(300)' }.freeze
@@ -70,30 +74,36 @@ class TestDatabase < AppTest
     assert_equal '', Bed.as('hpcfaculty', *argv, input: sql, env: env).err
   end
 
-  # Command lines of the owner's processes while the block runs.
+  # Arguments of all programs of the databases that the job runs while it starts, and the server's own as others see
+  # them. Clients end, or hide their arguments, too soon for being looked at.
   def watching
-    seen = {}
-    done = false
-    uid = Bed.uid('hpcfaculty')
-    watcher = Thread.new do
-      until done
-        Dir.glob('/proc/[0-9]*') do |process|
-          seen[File.binread(File.join(process, 'cmdline'))] = true if File.stat(process).uid == uid
-        rescue SystemCallError
-          next
-        end
-        sleep 0.005
-      end
-    end
+    spies = File.join(Bed::OURS, 'spies')
+    seen = File.join(File.dirname(@data), 'seen')
+    FileUtils.mkdir_p(spies)
+    SPIED.each { |name, program| spy(File.join(spies, name), program, seen) }
+    path = ENV.fetch('PATH')
+    ENV['PATH'] = "#{spies}:#{path}"
     yield
-    seen.keys
+    [File.binread(seen), *Dir.glob('/proc/[0-9]*/cmdline').map { |file| read(file) }]
   ensure
-    done = true
-    watcher.join
+    ENV['PATH'] = path
+    FileUtils.rm_rf(spies)
+  end
+
+  def spy(file, program, seen)
+    File.write(file, %(#!/bin/bash\nprintf '%s\\0' "$0" "$@" >>#{seen.shellescape}\nexec #{program} "$@"\n))
+    File.chmod(0o755, file)
+  end
+
+  def read(file)
+    File.binread(file)
+  rescue SystemCallError
+    ''
   end
 
   def refute_told(secret, job, command_lines)
-    assert(command_lines.any? { |line| line.include?(@data) }, 'the server was seen')
+    assert_includes command_lines.first, '/spies/'
+    assert(command_lines.drop(1).any? { |line| line.include?(@data) }, 'the server was seen')
     refute(command_lines.any? { |line| line.include?(secret.b) }, 'no command line holds the password')
     refute_includes job.log, secret
   end

@@ -11,7 +11,7 @@ class TestJupyter < ClientTest
   def login(job, password = nil)
     action, given = card(job).match(/action="([^"]+)".*value="(\w+)"/m).captures
     url = "http://#{job.connection.values_at('host', 'port').join(':')}#{CGI.unescapeHTML(action)}"
-    Bed.as(STUDENT, 'curl', '-q', '--silent', '--location', '--noproxy', '*', '--cookie', '', '--output', '/dev/null',
+    Bed.as(STUDENT, 'curl', '-q', '--silent', '--location', '--noproxy', '*', '--cookie', '', '--output', File::NULL,
            '--write-out', '%{http_code} %{url_effective}', '--data-urlencode', 'password@-', url,
            input: password || given).out
   end
@@ -33,8 +33,8 @@ class TestJupyter < ClientTest
   EXECUTE = <<~PYTHON
     import sys, nbformat, nbclient
     book = nbformat.read(sys.argv[1], 4)
-    nbclient.NotebookClient(book, timeout=60).execute()
-    print(*(output.get("text", "") for cell in book.cells for output in cell.get("outputs", [])))
+    nbclient.NotebookClient(book, timeout=60, allow_errors=True).execute()
+    print(*(output.get("text") or output.get("evalue") for cell in book.cells for output in cell.get("outputs", [])))
   PYTHON
 
   # @return [Array<Integer>] of this job
@@ -52,7 +52,7 @@ class TestJupyter < ClientTest
     job = start(service.job_id)
     path = notebook(job)
     assert_equal "multitenant/Ollama_API-#{service.job_id}.ipynb", path.delete_prefix("#{Bed.home(STUDENT)}/")
-    assert_equal [0o600, 0o700], [path, File.dirname(path)].map { |file| File.stat(file).mode & 0o777 }
+    assert_equal([0o600, 0o700], [path, File.dirname(path)].map { |file| File.stat(file).mode & 0o777 })
     assert_match(%r{\A200 http://127.0.0.1:(\d+)/node/127.0.0.1/\1/notebooks/multitenant/Ollama_API-\d+.ipynb\z},
                  login(job))
     said = run_notebook(job)
@@ -63,6 +63,62 @@ class TestJupyter < ClientTest
     assert_refused(service.job_id)
     Bed.as(STUDENT, 'scancel', job.job_id)
     Bed.wait('nothing of it is left', 60) { job.ended? && processes(job).empty? }
+  end
+
+  def database(engine)
+    data = File.join(Bed.home('hpcfaculty'), engine)
+    FileUtils.rm_rf(data)
+    values = { 'version' => engine, 'db_data' => data, 'db_name' => "o'ur €", 'db_user' => 'me',
+               'db_pass' => %(p'w" €$) }
+    submit('multitenant-database', SHARED.merge('mt_delivery_select' => 'DB_Conn sys/multitenant-delivery_default')
+                                         .merge(values)).shared.job_id
+  end
+
+  def test_a_database_is_reached_by_the_notebook
+    { 'mariadb' => /10\.\d+\.\d+-MariaDB/, 'postgresql' => /PostgreSQL 15/ }.each do |engine, version|
+      job = start(database(engine))
+      assert_match version, run_notebook(job)
+      Bed.as(STUDENT, 'scancel', job.job_id)
+    end
+  end
+
+  def test_a_notebook_of_before_stays_and_what_is_shared_is_shown_without_secrets
+    service = share({ 'host' => 'n1', 'web_password' => 'hush' }, app: 'My-App #1')
+    path = File.join(Bed.home(STUDENT), "multitenant/My-App__1-#{service}.ipynb")
+    job = start(service)
+    assert_equal path, notebook(job)
+    said = run_notebook(job)
+    assert_match(/^ ?MT_HOST = n1$/, said)
+    refute_match(/hush/, said)
+    Bed.as(STUDENT, 'scancel', job.job_id)
+    elsewhere = File.join(Bed.home(STUDENT), 'elsewhere')
+    FileUtils.ln_sf(elsewhere, path)
+    assert_match(/first notebook could not be written/, start(service).log)
+    refute_path_exists elsewhere
+    FileUtils.rm_f(path)
+    File.write(path, 'mine')
+    start(service)
+    assert_equal 'mine', File.read(path)
+  end
+
+  def test_what_a_hostile_publisher_shares_stays_data
+    service = share(NASTY)
+    assert_data(ood('stage', service)['dir'])
+    job = start(service)
+    assert_match(/What is shared is not the address of a language model/, run_notebook(job))
+    refute_path_exists '/tmp/owned'
+  end
+
+  def test_without_jupyter_the_job_ends_with_a_sentence
+    service = share({ 'host' => 'n1' })
+    file = File.join(AppJobs.root(APP), 'site.yml')
+    before = File.read(file)
+    AppJobs.configure(file, 'programs' => 'jupyter-nothing, x')
+    job = AppJob.new(ood('submit', service))
+    Bed.wait('it ends', 60) { job.ended? }
+    assert_match(/has none of jupyter-nothing x in PATH: see programs and modules in the app's site.yml/, job.log)
+  ensure
+    File.write(file, before)
   end
 
   def assert_secrets(job, key)

@@ -2,10 +2,18 @@
 
 # Renders the delivery apps' views in a dashboard, as OOD does: ERB with the connection's binding, then Markdown.
 module CardViews
+  # What hostile publishers share.
+  module Corpus
+    # @return [Array<String>]
+    def corpus(name)
+      JSON.parse(File.read(File.join(__dir__, "corpus/#{name}.json")))
+    end
+  end
+
   APPS = File.expand_path('../../apps-delivery', __dir__)
 
   # Runs in the dashboard. What comes out is read by the parser that browsers have, too.
-  RENDER = <<~'RUBY'
+  RENDER = <<~RUBY
     tree = lambda do |node|
       next node.text if node.text?
       next [node.class.name, {}, [node.text]] unless node.element?
@@ -61,7 +69,11 @@ module CardViews
 
   # @return [Array<String>] texts that are not in elements of that name
   def texts_outside(tree, name)
-    tree.flat_map { |node| node.is_a?(String) ? [node] : (node[0] == name ? [] : texts_outside(node[2], name)) }
+    tree.flat_map do |node|
+      next [node] if node.is_a?(String)
+
+      node[0] == name ? [] : texts_outside(node[2], name)
+    end
   end
 
   # @return [Array<String>] where links lead

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""A page to chat with a language model that is shared with this user. Only the standard library is needed."""
+import http.server
+import importlib.util
+import json
+import os
+import socketserver
+import sys
+
+from gate import Gate
+from service import Service, ServiceError
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FILES = {"/": ("chat.html", "text/html"), "/chat.js": ("chat.js", "text/javascript"),
+         "/chat.css": ("chat.css", "text/css")}
+FORM_BYTES, QUESTION_BYTES = 4096, 8 << 20
+STRANGER = "Open this page from its card in your dashboard."
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+                               "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store, no-transform",
+}
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """One request. `service`, `gate` and `title` are the class's own, set by main."""
+
+    timeout = 60
+    server_version, sys_version = "chat", ""
+
+    def do_GET(self):
+        path = self.path.partition("?")[0]
+        if not self.gate.knows(self.headers):
+            self.refuse(403, STRANGER)
+        elif path in FILES:
+            name, kind = FILES[path]
+            with open(os.path.join(HERE, name), "rb") as file:
+                self.reply(200, kind, file.read())
+        elif path == "/login":
+            self.reply(303, "text/plain", b"", {"Location": "./"})
+        elif path == "/models" and self.gate.from_page(self.headers):
+            self.models()
+        else:
+            self.refuse(404, "There is no such page.")
+
+    def do_POST(self):
+        path = self.path.partition("?")[0]
+        known = self.gate.knows(self.headers) and self.gate.from_page(self.headers)
+        body = self.body(QUESTION_BYTES if known else FORM_BYTES)
+        if body is None:
+            self.refuse(413, "This is too long: begin a new conversation.")
+        elif path == "/login":
+            self.login(body)
+        elif not known:
+            self.refuse(403, STRANGER)
+        elif path == "/chat":
+            self.chat(body)
+        else:
+            self.refuse(404, "There is no such page.")
+
+    def login(self, form):
+        cookie = self.gate.admit(form, self.headers)
+        if cookie:
+            self.reply(303, "text/plain", b"", {"Location": "./", "Set-Cookie": cookie})
+        else:
+            self.refuse(403, STRANGER)
+
+    def models(self):
+        try:
+            names = self.service.models()
+            model = self.service.model if self.service.model in names else names[0]
+            self.json({"service": self.title, "models": names, "model": model})
+        except ServiceError as error:
+            self.json({"error": str(error)})
+
+    def chat(self, body):
+        try:
+            question = json.loads(body.decode())
+            model = str(question["model"])
+            messages = [{"role": "assistant" if message["role"] == "assistant" else "user",
+                         "content": str(message["content"])} for message in question["messages"]]
+        except (LookupError, TypeError, ValueError):
+            self.refuse(400, "This is not a question.")
+            return
+        self.head(200, "application/x-ndjson")
+        try:
+            for text in self.service.answer(model, messages):
+                self.line({"text": text})
+            self.line({"done": True})
+        except ServiceError as error:
+            self.line({"error": str(error)})
+
+    def body(self, limit):
+        """What was sent; None where that is more, or of no length."""
+        length = self.headers.get("content-length") or ""
+        if not length.isdecimal() or len(length) > 9 or int(length) > limit:
+            return None
+        return self.rfile.read(int(length))
+
+    def line(self, part):
+        self.wfile.write(json.dumps(part).encode() + b"\n")
+
+    def json(self, answer, code=200):
+        self.reply(code, "application/json", json.dumps(answer).encode() + b"\n")
+
+    def refuse(self, code, sentence):
+        if self.gate.from_page(self.headers):
+            self.json({"error": sentence}, code)
+        else:
+            self.reply(code, "text/plain", sentence.encode() + b"\n")
+
+    def reply(self, code, kind, body, more=None):
+        self.head(code, kind, dict(more or {}, **{"Content-Length": str(len(body))}))
+        self.wfile.write(body)
+
+    def head(self, code, kind, more=None):
+        self.send_response(code)
+        self.send_header("Content-Type", kind + "; charset=utf-8")
+        for name, value in dict(HEADERS, **(more or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_request(self, code="-", size="-"):
+        pass
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):  # a browser that is gone
+            super().handle_error(request, client_address)
+
+
+def main():
+    host, port = os.environ["host"], os.environ["port"]
+    gate = Gate(os.environ.pop("password"), "/rnode/{}/{}".format(host, port))
+    service = Service(os.environ)
+    title = os.environ["mt_service"]
+    if os.environ["mt_page"] == "gradio":
+        if importlib.util.find_spec("gradio"):
+            import gradio_page
+            gradio_page.run(service, gate, title, int(port))
+            return
+        print("This Python has no package gradio: see page and modules in the app's site.yml. The page is the app's own.",
+              flush=True)
+    Page.service, Page.gate, Page.title = service, gate, title
+    with Server(("", int(port)), Page) as server:
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

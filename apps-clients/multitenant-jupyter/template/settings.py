@@ -1,0 +1,19 @@
+# Jupyter's settings for a place behind Open OnDemand. NotebookApp is Notebook up to 6, ServerApp is JupyterLab and
+# Notebook from 7.
+import os
+
+c = get_config()  # noqa: F821 -- Jupyter's
+hashed = os.environ.pop("mt_hash")
+cookie = {"samesite": "Strict"}
+for app in (c.NotebookApp, c.ServerApp):
+    app.ip = "*"
+    app.port = int(os.environ["port"])
+    app.port_retries = 0
+    app.base_url = "/node/{}/{}/".format(os.environ["host"], os.environ["port"])
+    app.open_browser = False
+    # The card's form and OOD's proxy are not Jupyter's own pages. The cookie goes to nobody else's.
+    app.allow_origin = "*"
+    app.disable_check_xsrf = True
+c.NotebookApp.notebook_dir = c.ServerApp.root_dir = os.path.expanduser("~")
+c.NotebookApp.password = c.ServerApp.password = c.PasswordIdentityProvider.hashed_password = hashed
+c.NotebookApp.cookie_options = c.ServerApp.cookie_options = c.IdentityProvider.cookie_options = cookie

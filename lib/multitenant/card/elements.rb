@@ -1,0 +1,87 @@
+# frozen_string_literal: true
+
+module MultiTenant
+  class Card
+    # The HTML of cards. Every label and value is text from anywhere.
+    module Elements
+      # What HTML reads as something else where it is named by its number.
+      NO_NUMBER = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/
+
+      # @return [String] safe wherever HTML has text
+      def encode(value)
+        utf8 = value.to_s.dup.force_encoding(Encoding::UTF_8).scrub.gsub(NO_NUMBER, "\uFFFD")
+        utf8.gsub(/[^\p{L}\p{N} ]/) { |character| format('&#x%X;', character.ord) }
+      end
+
+      # @return [String] safe between double quotes
+      def attribute(value)
+        value.to_s.scrub.gsub(%r{[^A-Za-z0-9/._-]}) { |character| format('&#x%X;', character.ord) }
+      end
+
+      # @return [String] HTML of a text, whose direction stays its own matter
+      def text(value)
+        "<bdi>#{encode(value)}</bdi>"
+      end
+
+      # @return [String] HTML of text to be copied
+      def code(value)
+        "<code class=\"user-select-all text-break\">#{text(value)}</code>"
+      end
+
+      # @return [String, nil] HTML of a row in a table of two columns; nil: there is nothing to show
+      def row(label, value)
+        cells(label, code(value)) unless value.to_s.empty?
+      end
+
+      # @return [String, nil] the same, for a secret, which shows when it is asked for
+      def secret_row(label, value)
+        cells(label, "<details><summary>Show #{text(label)}</summary>#{code(value)}</details>") unless value.to_s.empty?
+      end
+
+      # OOD gives every other row a light background, in the dark, too.
+      # @param html [String]
+      # @return [String] HTML of a row
+      def cells(label, html)
+        "<tr><th scope=\"row\">#{text(label)}</th><td class=\"bg-transparent\">#{html}</td></tr>"
+      end
+
+      # @param rows [Array<String, Array, nil>]
+      # @return [String] HTML of a table; '' where there is nothing in it
+      def table(*rows)
+        rows = rows.join
+        rows.empty? ? '' : "<table class=\"table table-sm\"><tbody>#{rows}</tbody></table>"
+      end
+
+      # OOD gives it a light background, in the dark, too; a keyboard can scroll it.
+      # @param html [String]
+      # @return [String] HTML of lines
+      def pre(html)
+        "<pre class=\"bg-light text-dark p-2 rounded\" tabindex=\"0\">#{html}</pre>"
+      end
+
+      # @return [String] HTML of lines that open; '' where there are none
+      def lines(label, code)
+        return '' unless code
+
+        "<details><summary>#{text(label)}</summary>" \
+          "#{pre("<code class=\"user-select-all\">#{text(code)}</code>")}</details>"
+      end
+
+      # @return [String] HTML of a link that looks like a button
+      def button(label, href, icon: nil)
+        icon = icon ? "<i class=\"fa fa-#{attribute(icon)}\" aria-hidden=\"true\"></i> " : ''
+        "<a class=\"btn btn-primary\" href=\"#{attribute(href)}\" target=\"_blank\" rel=\"noopener\">" \
+          "#{icon}#{text(label)}</a>"
+      end
+
+      # @return [String] HTML of a link to the form of an app; '' where this host does not have it for the viewer
+      def launch(app, label, icon: nil)
+        apps = defined?(SysRouter) && SysRouter.respond_to?(:base_path) ? SysRouter.base_path : APPS
+        return '' unless File.readable?(File.join(apps, app, 'manifest.yml'))
+
+        root = ENV.fetch('RAILS_RELATIVE_URL_ROOT', '/pun/sys/dashboard')
+        "#{button(label, "#{root}/batch_connect/sys/#{app}/session_contexts/new", icon: icon)} "
+      end
+    end
+  end
+end

@@ -1,0 +1,198 @@
+# frozen_string_literal: true
+
+require 'erb'
+require 'json'
+
+module MultiTenant
+  class Card
+    # What a viewer pastes into a shell, Python or R. What was shared is data there, too, and a secret is
+    # asked for, not written. Each method gives nil where something is missing, or can't be seen on a screen.
+    class Paste
+      # Letters, marks, digits, punctuation, symbols, blanks: neither controls nor what turns a line around.
+      VISIBLE = /\A[\p{L}\p{M}\p{N}\p{P}\p{S} ]+\z/
+
+      # @param card [Card]
+      def initialize(card)
+        @card = card
+      end
+
+      # ---- databases ----
+
+      def psql
+        "psql --dbname=postgresql://#{url(:user)}@#{card['host']}:#{card['port']}/#{url(:database)}\n" if postgresql?
+      end
+
+      # A server may ask a client for its files.
+      def mysql
+        return unless mysql?
+
+        options = %w[host port user database].map { |key| "--#{key}=#{word(card[key])}" }
+        "mysql --local-infile=0 --protocol=tcp #{options.join(' ')} --password\n"
+      end
+
+      def psycopg
+        return unless postgresql?
+
+        <<~PYTHON
+          import getpass
+          import psycopg
+
+          connection = psycopg.connect(
+              host=#{shared(:host)}, port=#{card['port']}, dbname=#{shared(:database)},
+              user=#{shared(:user)}, password=getpass.getpass(),
+          )
+        PYTHON
+      end
+
+      def pymysql
+        return unless mysql?
+
+        <<~PYTHON
+          import getpass
+          import pymysql
+
+          connection = pymysql.connect(
+              host=#{shared(:host)}, port=#{card['port']}, database=#{shared(:database)},
+              user=#{shared(:user)}, password=getpass.getpass(), local_infile=False,
+          )
+        PYTHON
+      end
+
+      def r_postgres
+        return unless postgresql?
+
+        <<~R
+          connection <- DBI::dbConnect(
+            RPostgres::Postgres(), host = #{shared(:host)}, port = #{card['port']}, dbname = #{shared(:database)},
+            user = #{shared(:user)}, password = askpass::askpass("Password: ")
+          )
+        R
+      end
+
+      def r_mariadb
+        return unless mysql?
+
+        <<~R
+          connection <- DBI::dbConnect(
+            RMariaDB::MariaDB(), host = #{shared(:host)}, port = #{card['port']}, dbname = #{shared(:database)},
+            username = #{shared(:user)}, password = askpass::askpass("Password: "),
+            load_data_local_infile = FALSE
+          )
+        R
+      end
+
+      # ---- language models ----
+
+      def openai
+        return unless model?
+
+        <<~PYTHON
+          #{"import getpass\n" if key?}from openai import OpenAI
+
+          client = OpenAI(
+              base_url=#{string(card.base_url)},
+              api_key=#{key? ? 'getpass.getpass("API key: ")' : '"none"'},
+          )
+          answer = client.chat.completions.create(
+              model=#{string(card.model)},
+              messages=[{"role": "user", "content": "Hello"}],
+          )
+          print(answer.choices[0].message.content)
+        PYTHON
+      end
+
+      def ollama
+        return unless model? && card.ollama_url
+
+        <<~PYTHON
+          from ollama import Client
+
+          client = Client(host=#{string(card.ollama_url)})
+          answer = client.chat(
+              model=#{string(card.model)},
+              messages=[{"role": "user", "content": "Hello"}],
+          )
+          print(answer["message"]["content"])
+        PYTHON
+      end
+
+      # The key goes through a pipe: arguments can be read by others.
+      def curl
+        return unless model?
+
+        body = JSON.generate(model: card.model, messages: [{ role: 'user', content: 'Hello' }])
+        ask = %q(read -rsp 'API key: ' key && printf 'header = "Authorization: Bearer %s"\n' "$key" |)
+        lines = ["curl -q #{'--config - ' if key?}--globoff --header 'Content-Type: application/json'",
+                 "  --data #{word(body)}", "  #{word(completions)}"]
+        "#{"#{ask}\n" if key?}#{lines.join(" \\\n")}\n"
+      end
+
+      def httr2
+        return unless model?
+
+        <<~R
+          library(httr2)
+
+          answer <- request(#{string(completions)}) |>
+          #{"  req_auth_bearer_token(askpass::askpass(\"API key: \")) |>\n" if key?}  req_body_json(list(
+              model = #{string(card.model)},
+              messages = list(list(role = "user", content = "Hello"))
+            )) |>
+            req_perform() |>
+            resp_body_json()
+          answer$choices[[1]]$message$content
+        R
+      end
+
+      private
+
+      attr_reader :card
+
+      def postgresql?
+        database? && [nil, 'postgresql'].include?(card.engine)
+      end
+
+      def mysql?
+        database? && card.engine != 'postgresql'
+      end
+
+      def database?
+        card.address? && visible?(card['user'], card['database'])
+      end
+
+      def model?
+        card.base_url && visible?(card.model)
+      end
+
+      def key?
+        !card['api_key'].empty?
+      end
+
+      def completions
+        "#{card.base_url.chomp('/')}/chat/completions"
+      end
+
+      def visible?(*values)
+        values.all? { |value| value.match?(VISIBLE) }
+      end
+
+      def shared(key)
+        string(card[key])
+      end
+
+      # A string of Python and R.
+      def string(value)
+        JSON.generate(value)
+      end
+
+      def url(key)
+        ERB::Util.url_encode(card[key])
+      end
+
+      # One word of a shell.
+      def word(value)
+        value.match?(%r{\A[A-Za-z0-9_@%+:,./-]+\z}) ? value : "'#{value.gsub("'") { "'\\''" }}'"
+      end
+    end
+  end
+end

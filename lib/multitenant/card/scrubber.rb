@@ -1,0 +1,83 @@
+# frozen_string_literal: true
+
+require 'rails-html-sanitizer'
+require 'set'
+
+module MultiTenant
+  class Card
+    # What of a publisher's HTML may stand in a page of the dashboard's: structure, tables, code, links
+    # that open elsewhere, and images that are in the text itself.
+    class Scrubber < Rails::Html::PermitScrubber
+      TAGS = %w[
+        a abbr article aside b bdi bdo blockquote br caption cite code col colgroup dd del details dfn div dl dt em
+        figcaption figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q rp rt ruby s samp section small span
+        strong sub summary sup table tbody td tfoot th thead tr u ul var wbr
+      ].to_set.freeze
+      # They go with what is in them; of others, that stays.
+      GONE = %w[
+        applet audio base button canvas datalist dialog embed form frame frameset head iframe input link map math meta
+        noembed noframes noscript object optgroup option plaintext script select style svg template textarea title
+        video xmp
+      ].to_set.freeze
+      # The page's own headings stand above these.
+      LOWER = { 'h1' => 'h3', 'h2' => 'h4', 'h3' => 'h5', 'h4' => 'h6', 'h5' => 'h6' }.freeze
+      ATTRIBUTES = {
+        'a' => { 'href' => %r{\Ahttps?://[A-Za-z0-9.\-\[\]:]+(?:[/?#][^\s"'<>\\`]*)?\z}i },
+        'img' => { 'src' => %r{\Adata:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*\z}, 'alt' => // },
+        'ol' => { 'start' => /\A\d{1,6}\z/ },
+        'td' => { 'colspan' => /\A\d{1,2}\z/, 'rowspan' => /\A\d{1,3}\z/ },
+        'th' => { 'colspan' => /\A\d{1,2}\z/, 'rowspan' => /\A\d{1,3}\z/, 'scope' => /\A(?:row|col)(?:group)?\z/ }
+      }.freeze
+      ADDED = {
+        'a' => { 'rel' => 'noopener noreferrer nofollow', 'target' => '_blank' },
+        'img' => { 'alt' => '' },
+        'table' => { 'class' => 'table table-sm' },
+        'td' => { 'class' => 'bg-transparent' },
+        'pre' => { 'class' => 'bg-light text-dark p-2 rounded', 'tabindex' => '0' }
+      }.freeze
+
+      # @param html [String] of anybody's
+      # @return [String]
+      def self.sanitize(html)
+        ours = Rails::Html::Sanitizer
+        ours = ours.best_supported_vendor if ours.respond_to?(:best_supported_vendor)
+        ours.safe_list_sanitizer.new.sanitize(html, scrubber: new)
+      end
+
+      def initialize
+        super
+        self.tags = TAGS
+      end
+
+      def scrub(node)
+        node.text? && !node.cdata? ? CONTINUE : super
+      end
+
+      protected
+
+      def scrub_node(node)
+        GONE.include?(node.name) ? node.remove : super
+      end
+
+      def scrub_attributes(node)
+        node.attribute_nodes.each { |attribute| keep(attribute, ATTRIBUTES.dig(node.name, attribute.name)) }
+        return without_source(node) if node.name == 'img' && !node['src']
+
+        ADDED.fetch(node.name, {}).each { |name, value| node[name] ||= value } unless node.name == 'a' && !node['href']
+        node.name = LOWER[node.name] if LOWER.key?(node.name)
+      end
+
+      def keep(attribute, rule)
+        value = attribute.value.strip
+        return attribute.remove unless rule && !attribute.namespace && value.match?(rule)
+
+        attribute.value = value
+      end
+
+      # An image of elsewhere would be asked for with the viewer's session.
+      def without_source(node)
+        node['alt'].to_s.strip.empty? ? node.remove : node.replace(Nokogiri::XML::Text.new(node['alt'], node.document))
+      end
+    end
+  end
+end

@@ -1,0 +1,54 @@
+# frozen_string_literal: true
+
+module MultiTenant
+  # A shared service as programs look for it: in the environment. What a publisher calls his values has no say in the
+  # names but behind the prefix MT_, so that none of them is a variable which means something to a shell or a loader.
+  module ServiceEnvironment
+    PREFIX = 'MT_'
+    NO_KEY = 'none'
+    POSTGRESQL = { 'PGHOST' => 'host', 'PGPORT' => 'port', 'PGUSER' => 'user', 'PGPASSWORD' => 'password',
+                   'PGDATABASE' => 'database' }.freeze
+    MYSQL = { 'MYSQL_HOST' => 'host', 'MYSQL_TCP_PORT' => 'port', 'MYSQL_USER' => 'user', 'MYSQL_PWD' => 'password',
+              'MYSQL_DATABASE' => 'database' }.freeze
+    # What must not be left of the user's own where a service has nothing of that name: a password of his would go to
+    # the publisher.
+    NAMES = ['OPENAI_BASE_URL', 'OPENAI_API_KEY', 'OLLAMA_HOST', 'MT_MODEL', *POSTGRESQL.keys, *MYSQL.keys].freeze
+
+    class << self
+      # @param connection [Hash{String => String}] of {MultiTenant.specs}
+      # @return [Hash{String => String}] every value as MT_KEY, and under the names that clients of language models and
+      #   of databases know
+      def of(connection)
+        all(connection).merge(language_model(connection), database(connection))
+      end
+
+      private
+
+      def all(connection)
+        connection.to_h { |key, value| [PREFIX + key.upcase.delete_prefix(PREFIX), value] }
+      end
+
+      def language_model(connection)
+        base, ollama = connection.values_at('base_url', 'ollama_url')
+        return {} unless base || ollama
+
+        # OpenAI's library insists on a key.
+        { 'OPENAI_BASE_URL' => base, 'OPENAI_API_KEY' => base && (connection['api_key'] || NO_KEY),
+          'OLLAMA_HOST' => ollama, 'MT_MODEL' => connection['model'] || connection['ollama_model'] }.compact
+      end
+
+      # Where nothing says which it is, clients of both find it.
+      def database(connection)
+        return {} unless %w[host port user].all? { |key| connection.key?(key) }
+
+        names = case connection['jdbc_url']
+                when /\Ajdbc:postgresql:/ then POSTGRESQL
+                when /\Ajdbc:(mysql|mariadb):/ then MYSQL
+                when nil then { **POSTGRESQL, **MYSQL }
+                else {}
+                end
+        names.transform_values { |key| connection[key] }.compact
+      end
+    end
+  end
+end

@@ -1,0 +1,78 @@
+# frozen_string_literal: true
+
+require 'socket'
+
+# A page with cards as OOD 4.2 shows them, on a port of this host: its own styles, its CSP or none.
+class PageServer
+  # What OOD sends where csp_enabled is set.
+  CSP = "default-src 'self'; font-src 'self' data:; img-src 'self' data:; object-src 'none'; script-src 'self'; " \
+        "style-src 'self'; connect-src 'self'"
+
+  # Where script/setup put what the page is made of.
+  LIBRARY = ENV.fetch('MULTITENANT_BROWSER') { "/var/tmp/multitenant-browser-#{Process.euid}" }
+  MODULES = File.join(LIBRARY, 'node_modules')
+
+  # What else it says of lines.
+  PRE = 'pre:not(#editor) { background-color: #f8f9fa !important; padding: .5rem !important }'
+
+  # @return [Array<String>] paths that were asked for, since the last time
+  attr_reader :asked
+  attr_writer :cards, :csp, :theme
+
+  # @param markdown [String] path of OOD's styles for views
+  def initialize(markdown)
+    @files = { '/bootstrap.css' => File.read(File.join(MODULES, 'bootstrap/dist/css/bootstrap.min.css')),
+               '/markdown.css' => "#{File.read(markdown).gsub(%r{^\s*//.*}, '')}\n#{PRE}" }
+    @asked = []
+    @cards = []
+    @theme = 'light'
+    @server = TCPServer.new('127.0.0.1', 0)
+    @thread = Thread.new { loop { serve(@server.accept) } }
+  end
+
+  def url
+    "http://127.0.0.1:#{@server.addr[1]}/"
+  end
+
+  def stop
+    @thread.kill.join
+    @server.close
+  end
+
+  private
+
+  def serve(client)
+    path = client.gets.to_s.split[1]
+    nil until ["\r\n", nil].include?(client.gets)
+    @asked << path
+    type, body = path == '/' ? ['text/html; charset=utf-8', page] : ['text/css', @files[path]]
+    head = ["HTTP/1.1 #{body ? '200 OK' : '404 Not Found'}", "Content-Type: #{type}",
+            "Content-Length: #{body.to_s.bytesize}", 'Connection: close']
+    head << "Content-Security-Policy: #{CSP}" if @csp
+    client.write(head.join("\r\n"), "\r\n\r\n", body)
+  rescue SystemCallError, IOError
+    nil
+  ensure
+    client.close
+  end
+
+  def page
+    <<~HTML
+      <!DOCTYPE html>
+      <html lang="en" data-bs-theme="#{@theme}"><head><title>My Interactive Sessions</title>
+      <link rel="icon" href="data:,"><link rel="stylesheet" href="/bootstrap.css"><link rel="stylesheet" href="/markdown.css">
+      <meta name="viewport" content="width=device-width, initial-scale=1"></head>
+      <body><div id="main_container" class="container-md content mt-4" role="main">
+      <div id="batch_connect_sessions">#{@cards.map { |title, html| card(title, html) }.join}</div>
+      </div></body></html>
+    HTML
+  end
+
+  def card(title, html)
+    <<~HTML
+      <div class="card session-panel mb-4"><div class="card-heading"><div class="h5 card-header overflow-auto alert alert-success">
+      <a href="/new" class="alert-heading"><span class="card-text">#{title}</span></a> <span class="card-text"> (7)</span>
+      </div></div><div class="card-body"><div><hr><div class="ood-appkit markdown">#{html}</div></div></div></div>
+    HTML
+  end
+end
