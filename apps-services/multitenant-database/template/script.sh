@@ -33,11 +33,13 @@ start() { # DIRECTORY OPTION…
   done
 }
 
+# A wait within a trap may return at once, where TERM has come twice.
 stop() {
-  [[ -n $SERVER ]] || return 0
-  kill "-$STOP" "$SERVER" 2>/dev/null || true
-  wait "$SERVER" || true
-  SERVER=
+  local server
+  for server in $(jobs -pr); do
+    kill "-$STOP" "$server" 2>/dev/null || true
+    while kill -0 "$server" 2>/dev/null; do wait "$server" || true; done
+  done
 }
 
 finish() {
@@ -124,7 +126,7 @@ check 'database user' "$user" "$USER_MAX"
 check 'database password' "$password" 128
 datadir=$(realpath -m -- "$datadir")
 
-CLUSTER=${SLURM_CLUSTER_NAME:-cluster} LOCK=$datadir/.multitenant-job SERVER='' NEW='' PRIVATE='' ENDING=''
+CLUSTER=${SLURM_CLUSTER_NAME:-cluster} LOCK=$datadir/.multitenant-job NEW='' PRIVATE='' ENDING=''
 MINE="$SLURM_JOB_ID $CLUSTER ${HOSTNAME%%.*}"
 trap finish EXIT
 # It comes twice, from Slurm and from the batch script. A second exit would be the end of finish.
