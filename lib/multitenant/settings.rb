@@ -35,6 +35,8 @@ module MultiTenant
     attr_reader :snapshot
     # @return [String, nil] the socket of a munged that is not the host's own
     attr_reader :munge_socket
+    # @return [String, nil] directory of the groups' keys; nil: the core's default
+    attr_reader :keys
     # @return [Array<String>] one sentence for each value that made no sense
     attr_reader :warnings
 
@@ -51,6 +53,7 @@ module MultiTenant
       @ttl = seconds('MULTITENANT_TTL', 30, 1..86_400)
       @snapshot = value('MULTITENANT_SNAPSHOT', nil, %r{\A/[^[:cntrl:]]+\z})
       @munge_socket = value('MULTITENANT_MUNGE_SOCKET', nil, %r{\A/[^[:cntrl:]]{1,106}\z})
+      @keys = value('MULTITENANT_KEYS', nil, %r{\A/[^[:cntrl:]]{1,1000}\z})
       @env = nil
       freeze
     end
@@ -88,7 +91,7 @@ module MultiTenant
         uid: Process.euid, gids: gids,
         deliveries: deliveries, envelopes: envelopes,
         publisher_in_group: publisher_in_group, publishers: publishers,
-        dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot
+        dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot, keys: keys
       }
     end
 

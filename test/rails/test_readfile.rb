@@ -107,6 +107,12 @@ class TestReadfile < RailsTest
     assert_includes card['text'], 'far'
   end
 
+  def test_what_is_no_text_goes_with_what_is_in_it
+    text = '<script>x1</script><style>x2</style><title>x3</title><form>x4</form><svg><text>x5</text></svg>' \
+           '<font>y</font>'
+    assert_equal %w[y], says(lesson('a.html', text)).scan(/x\d|y/)
+  end
+
   def test_a_lesson_in_html_keeps_its_lines
     card = shown(lesson('a.html', "<h1>a</h1>\n\n<pre>all:\n\ttouch $@\n\n# the end\n</pre>"))
     assert_harmless(card, 'html')
