@@ -89,6 +89,12 @@ module MultiTenant
       Sharing.form(presets, **options)
     end
 
+    # How a service app's job seals what it shares.
+    # @see Sharing.envelope
+    def share_envelope(site)
+      Sharing.envelope(site)
+    end
+
     # What shares a service app's job.
     # @see Sharing.script
     def share_script(context, **options)

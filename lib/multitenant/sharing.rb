@@ -21,12 +21,12 @@ module MultiTenant
 
     class << self
       # @param presets [Array<Array(String, String, String)>] label, name of the app, token of its delivery app
-      # @param envelope [String] of the site
+      # @param site [Hash] the app's site.yml
       # @return [Hash{String => Hash}] attributes of a form, in their order
-      def form(presets, envelope: 'v1')
+      def form(presets, site: {})
         { 'enable_multitenant' => {
             widget: 'select', label: 'Multitenant App Options',
-            help: ['Who may use this service?', (PUBLIC if envelope == 'v1')].compact.join(' '),
+            help: ['Who may use this service?', (PUBLIC if envelope(site) == 'v1')].compact.join(' '),
             options: [['No Multitenancy', 'none', hide_all], ['My User Only', 'user', hide_all], ['Other Users', 'mt']]
           },
           'auto_groups' => { label: 'Tenant Group', help: 'Its members may use this service.' },
@@ -43,10 +43,11 @@ module MultiTenant
 
       # @param context [#enable_multitenant, #auto_groups, #mt_method, #mt_delivery_select] what {form} was told
       # @param session [String] OOD's session id
+      # @param site [Hash] the app's site.yml
       # @return [String] bash: the functions of libexec/multitenant-job and `multitenant_share`, which takes the
       #   further arguments of libexec/multitenant-share and returns its code, or 1 where nothing is to be shared
-      def script(context, session:, envelope: 'v1')
-        options = options(context, session, envelope)
+      def script(context, session:, site: {})
+        options = options(context, session, site)
         return "#{File.read(JOB)}\nmultitenant_share() { return 1; }\n" unless options
 
         <<~BASH
@@ -61,6 +62,13 @@ module MultiTenant
         BASH
       end
 
+      # @param site [Hash] the app's site.yml
+      # @return [String] what multitenant-share is told
+      def envelope(site)
+        told = site['envelope'].to_s.empty? ? 'v1' : site['envelope'].to_s
+        told == 'auto' && site['old_readers'] != 'no' ? 'v1' : told
+      end
+
       # @param code [String, nil] what `multitenant_share` returned
       # @return [String] HTML for the owner's card
       def note(code)
@@ -71,9 +79,10 @@ module MultiTenant
       private
 
       # @return [Array<String>, nil]
-      def options(context, session, envelope)
+      def options(context, session, site)
         app, delivery = context.mt_delivery_select.to_s.split(' ', 2)
-        common = ['--app', app.to_s, '--delivery', delivery.to_s, '--session', session, '--envelope', envelope]
+        common = ['--app', app.to_s, '--delivery', delivery.to_s, '--session', session, '--envelope', envelope(site)]
+        common.push('--munge-socket', site['munge_socket']) unless site['munge_socket'].to_s.empty?
         case context.enable_multitenant
         when 'user' then [*common, '--method', 'form', '--only-me']
         when 'mt' then [*common, '--method', context.mt_method.to_s, '--group', context.auto_groups.to_s]

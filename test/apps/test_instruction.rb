@@ -28,6 +28,20 @@ class TestInstruction < AppTest
     Bed.wait('slurmdbd knows that it ended') { Bed.cards('hpcstudent') == ["removed #{job.id}"] }
   end
 
+  def test_sealed_by_munge_where_no_old_reader_is_left
+    socket = File.join(Bed::DIR, 'run/munge/munge.socket')
+    file = File.join(AppJobs.root(APP), 'site.yml')
+    was = File.read(file)
+    AppJobs.configure(file, 'old_readers' => 'no', 'munge_socket' => socket)
+    path = lesson
+    job = deliver(path).shared
+    assert_match(/\|hpcGrp\|MUNGE:/, job.name)
+    specs = Bed.specs('hpcstudent', env: { 'MULTITENANT_MUNGE_SOCKET' => socket })
+    assert_equal path, specs.dig(job.job_id.to_s, 'connection', 'content_path')
+  ensure
+    File.write(file, was)
+  end
+
   def test_what_readers_would_be_refused_is_not_delivered
     others = lesson('others.md', owner: 'hpcstudent')
     { '/nowhere' => /no file .*nowhere/, '/etc' => /no file/, others => /belongs to another user/,

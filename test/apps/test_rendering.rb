@@ -49,8 +49,26 @@ class TestRendering < AppTest
     end
   end
 
-  def test_the_form_warns_of_v1
-    APPS.each { |app| assert_match(/Every user of the cluster can read/, JSON.generate(AppJobs.ood('form', app))) }
+  # The old initializer does not start where it finds another envelope than v1.
+  def test_v1_until_the_site_says_that_no_old_reader_is_left
+    APPS.each do |app|
+      form, before = sealing(app)
+      assert_match(/Every user of the cluster can read/, form)
+      assert_match(/--envelope v1 /, before)
+      form, before = sealing(app, 'old_readers' => 'no', 'munge_socket' => '/run/my socket')
+      refute_match(/Every user/, form)
+      assert_match(%r{--envelope auto --munge-socket /run/my\\ socket }, before)
+    end
+  end
+
+  def sealing(app, settings = {})
+    file = File.join(AppJobs.root(app), 'site.yml')
+    was = File.read(file)
+    AppJobs.configure(file, settings)
+    values = SHARED.merge('mt_delivery_select' => 'debug sys/x')
+    [JSON.generate(AppJobs.ood('form', app)), File.read(File.join(stage(app, values)['dir'], 'before.sh'))]
+  ensure
+    File.write(file, was)
   end
 
   def test_without_the_gem_the_form_says_so_and_nothing_starts
