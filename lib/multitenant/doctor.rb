@@ -8,6 +8,7 @@ require_relative 'doctor/setup'
 require_relative 'doctor/gem_files'
 require_relative 'doctor/accounting'
 require_relative 'doctor/identity'
+require_relative 'doctor/sealing'
 require_relative 'doctor/apps'
 require_relative 'doctor/host'
 
@@ -19,7 +20,7 @@ module MultiTenant
     SILENT = 69
     BROKEN = 78
 
-    THEMES = [Setup, GemFiles, Accounting, Identity, Apps, Host].freeze
+    THEMES = [Setup, GemFiles, Accounting, Identity, Sealing, Apps, Host].freeze
 
     # @param root [String] a host's files are below it
     # @param env [#to_h] variables of this process

@@ -96,6 +96,21 @@ class TestDoctorSlurm < DoctorTest
     assert_includes doctor('Identity', env: { 'SLURM_CONF' => host.at('/slurm.conf') }), 'ok    MUNGE: '
   end
 
+  def test_what_services_are_sealed_with
+    assert_told 'Sealing', 'warn', 'Envelopes', /as 1 v1: every user of the cluster can read/, /old_readers: "no"/
+    host.query(stream(job(7).merge(name: 'l|students|MUNGE:x:'), job(8).merge(name: 'l|students|MTK1:x')))
+    assert_told 'Sealing', 'ok', 'Envelopes', /sealed as 1 munge, 1 key\./
+    host.query(stream)
+    assert_told 'Sealing', 'ok', 'Envelopes', /nothing is shared now/
+    program = File.join(host.lib, 'multitenant/multitenant-munge')
+    File.write(program, "#!/bin/sh\necho no libmunge >&2; exit 127\n")
+    assert_told 'Sealing', 'warn', 'Munge program', /does not run \(.*no libmunge/, /libmunge-dev.*gem pristine/
+    File.unlink(program)
+    assert_told 'Sealing', 'warn', 'Munge program', /was not built/, /gem pristine/
+    env_file 'MULTITENANT_ENVELOPES=v1'
+    assert_told 'Sealing', 'skip', 'Munge program', /does not accept munge/
+  end
+
   def test_munged_does_not_know_a_group
     host.program('munge', 'case "$*" in *--restrict-gid=3000*) echo MUNGE:g: ;; *) echo MUNGE:x: ;; esac')
     host.program('unmunge',

@@ -93,7 +93,7 @@ module MultiTenant
         return @munge_socket if defined?(@munge_socket)
 
         target = site.clusters.targets.find { |one| !one.over_ssh? }
-        @munge_socket = target && site.slurm.munge_socket(target)
+        @munge_socket = site.settings.munge_socket || (target && site.slurm.munge_socket(target))
       end
 
       def compare_groups(own, told)
