@@ -75,6 +75,12 @@ class TestCredentials < MultiTenantTest
     other&.stop
   end
 
+  def test_every_byte_counts
+    good = @munged.encode(TEXT, '-g', GROUP.to_s)
+    changed = (0...good.size).map { |i| good.dup.tap { |text| text[i] = text[i] == 'A' ? 'B' : 'A' } }
+    assert_equal good.size, told(*changed, good).count { |line| line['status'].between?(8, 14) }
+  end
+
   # 8 KiB; compressed, half a megabyte fits into a job's name.
   def test_text_that_is_too_large
     most, more, bomb = [8192, 8193, 1 << 19].map { |size| @munged.encode('x' * size) }
