@@ -179,6 +179,17 @@ class BedTest < Minitest::Test
     Bed::USERS.each { |user| FileUtils.rm_rf(File.join(Bed.home(user), 'ondemand')) }
   end
 
+  def name_of(job_id)
+    Bed.squeue('%j', '-j', job_id).chomp
+  end
+
+  # Until the job, which says why not in `log`, has shared itself.
+  def shared(job_id)
+    Bed.running(job_id)
+    Bed.wait("job #{job_id} is shared; #{File.read(log) if File.exist?(log)}") { name_of(job_id).count('|') == 2 }
+    job_id
+  end
+
   def files(user)
     Dir.glob(File.join(Bed.home(user), 'ondemand/**/*'), File::FNM_DOTMATCH).select { |path| File.file?(path) }
   end

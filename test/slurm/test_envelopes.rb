@@ -39,16 +39,6 @@ class TestEnvelopes < BedTest
     Bed.submit(user, "--output=#{log}", '--open-mode=append', *args, script: script)
   end
 
-  def shared(job_id)
-    Bed.running(job_id)
-    Bed.wait("job #{job_id} is shared; #{File.read(log) if File.exist?(log)}") { name_of(job_id).count('|') == 2 }
-    job_id
-  end
-
-  def name_of(job_id)
-    Bed.squeue('%j', '-j', job_id).chomp
-  end
-
   def connection(user, job_id)
     Bed.specs(user, env: READING).dig(job_id.to_s, 'connection')&.slice('host', 'password')
   end

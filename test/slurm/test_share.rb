@@ -35,16 +35,6 @@ class TestShare < BedTest
     Bed.submit('hpcfaculty', "--output=#{log}", '--open-mode=append', *args, script: script)
   end
 
-  def name_of(job_id)
-    Bed.squeue('%j', '-j', job_id).chomp
-  end
-
-  def shared(job_id)
-    Bed.running(job_id)
-    Bed.wait("job #{job_id} is shared; #{File.read(log) if File.exist?(log)}") { name_of(job_id).count('|') == 2 }
-    job_id
-  end
-
   def connection(job_id)
     Bed.specs('hpcstudent').dig(job_id.to_s, 'connection')&.slice('host', 'password')
   end
