@@ -34,7 +34,7 @@ module MultiTenant
 
     # What a dashboard reads of the gem that has this lib.
     def files(lib)
-      Dir.glob(File.join(lib, '../{lib,libexec}{,/**/*}'))
+      Dir.glob(File.join(File.dirname(lib), '{lib,libexec}{,/**/*}'))
     end
 
     def find

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MT_VERSION
@@ -91,22 +92,40 @@ static int answer(const char *text, const struct options *options)
     return status;
 }
 
+/* Whether it is time to give up by itself, with what there is. */
+static bool is_late(const struct timespec *start, double timeout)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+        return true;
+    double spent =
+        (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+    return spent > timeout * 0.85;
+}
+
+/* What was not asked in time is not among the answers. */
 static int answer_all(const struct options *options)
 {
     char *line = NULL;
     size_t size = 0;
     json_int_t count = 0;
     int status = 0;
+    bool late = false;
     ssize_t len;
+    struct timespec start;
 
+    if (clock_gettime(CLOCK_MONOTONIC, &start) != 0)
+        return say(EX_OSERR, "there is no clock: ", strerror(errno));
     while (status == 0 && (len = getline(&line, &size, stdin)) >= 0) {
         if (len > 0 && line[len - 1] == '\n')
             line[--len] = '\0';
         if (len == 0 || len > MT_JOBNAME_MAX || strlen(line) != (size_t)len ||
-            ++count > MT_QUESTIONS_MAX)
+            count >= MT_QUESTIONS_MAX)
             status = say(EX_DATAERR, "standard input is not credentials, one a line", "");
-        else
-            status = answer(line, options);
+        else if ((late = is_late(&start, options->timeout)))
+            break;
+        else if ((status = answer(line, options)) == 0)
+            count++;
     }
     free(line);
     if (status == 0 && ferror(stdin))
@@ -119,7 +138,7 @@ static int answer_all(const struct options *options)
         json_decref(end);
     if (status == 0 && fflush(stdout) != 0)
         status = say(EX_IOERR, "standard output cannot be written: ", strerror(errno));
-    return status;
+    return status == 0 && late ? say(EX_TEMPFAIL, "munged did not answer in time", "") : status;
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'json'
+require_relative 'clock'
 require_relative 'program'
 
 module MultiTenant
@@ -11,9 +12,11 @@ module MultiTenant
     PROGRAM = File.expand_path('multitenant-munge', __dir__)
     SEALED = %r{\A[^|]*\|[^|]+\|(MUNGE:[A-Za-z0-9+/=:]{1,1024})\z}
 
-    # libmunge's statuses of a credential whose contents are told: good, expired, rewound, replayed. Of
-    # others munged may change its mind: they are asked for again.
+    # libmunge's statuses of a credential whose contents are told: good, expired, rewound, replayed.
     OPEN = [0, 15, 16, 17].freeze
+
+    # Seconds after which munged is asked again about one that it refused: opening one costs it more than refusing.
+    PAUSE = 300
 
     # munged does not let this user open it: he, or munged, may not yet know that he belongs to the group.
     UNAUTHORIZED = 18
@@ -26,8 +29,8 @@ module MultiTenant
     # @param program [String] path
     def initialize(socket: nil, program: PROGRAM)
       @socket = socket
-      @program = Program.new(program, 'munged')
-      @opened = {}
+      @program = Program.new(program, 'munged', partial: true)
+      @known = {}
     end
 
     # @return [String, nil] one sentence where the last call could not open all for another reason than time
@@ -59,31 +62,40 @@ module MultiTenant
 
       fields = JSON.parse(line.dup.force_encoding(Encoding::UTF_8))
       payload = fields['name'].to_s[SEALED, 1]
-      return unless payload && (gids.include?(fields['group_gid']) || fields['uid'] == Process.euid)
+      return unless payload && (fields['uid'] == Process.euid ||
+                                (gids.include?(fields['group_gid']) && fields['publisher_in_group'] != false))
 
       { fields: fields, payload: payload, lines: lines, index: index }
     rescue JSON::ParserError, EncodingError, TypeError
       nil
     end
 
-    # The oldest of each publisher.
+    # The oldest of each publisher, and of all.
     def choose(records)
       of_one = records.group_by { |record| record[:fields]['uid'] }.values
-      of_one.flat_map { |all| all.min_by(PER_PUBLISHER) { |record| record[:fields].values_at('start', 'job_id') } }
-            .first(MOST)
+      of_one.flat_map { |all| all.min_by(PER_PUBLISHER) { |record| age(record) } }.min_by(MOST) { |record| age(record) }
+    end
+
+    def age(record)
+      record[:fields].values_at('start', 'job_id').map(&:to_i)
     end
 
     # @return [Hash{String => Hash}] payload => keys of a record
     def ask(payloads, seconds)
-      @opened.select! { |payload, _| payloads.include?(payload) }
-      missing = payloads - @opened.keys
-      return @opened if missing.empty?
+      now = MultiTenant.clock
+      @known.select! { |payload, (_, till)| payloads.include?(payload) && (till.nil? || now < till) }
+      missing = payloads - @known.keys
+      if missing.any?
+        options = @socket ? ['--socket', @socket] : []
+        lines = @program.call(options, missing.map { |payload| "#{payload}\n" }.join, seconds, missing.size)
+        missing.zip(lines || []).each { |payload, line| @known[payload] = [keys(line), till(line, now)] if line }
+      end
+      @known.transform_values(&:first)
+    end
 
-      options = @socket ? ['--socket', @socket] : []
-      lines = @program.call(options, missing.map { |payload| "#{payload}\n" }.join, seconds, missing.size)
-      answers = lines ? missing.zip(lines).to_h : {}
-      @opened.update(answers.select { |_, answer| OPEN.include?(answer['status']) }.transform_values { |a| keys(a) })
-      @opened.merge(answers.transform_values { |answer| keys(answer) })
+    # Until when it is known; nil: for good.
+    def till(answer, now)
+      now + PAUSE unless OPEN.include?(answer['status'])
     end
 
     def keys(answer)

@@ -25,9 +25,11 @@ module MultiTenant
 
     # @param path [String]
     # @param whom [String] what it asks, for a sentence
-    def initialize(path, whom)
+    # @param partial [Boolean] where it gave up, the first answers are one
+    def initialize(path, whom, partial: false)
       @path = path
       @whom = whom
+      @partial = partial
     end
 
     # @param options [Array<String>]
@@ -51,7 +53,7 @@ module MultiTenant
       return unless result[:status] == :ok && [EX_OK, EX_TEMPFAIL].include?(result[:exit])
 
       *lines, last = result[:out].force_encoding(Encoding::UTF_8).lines.map { |line| JSON.parse(line) }
-      lines if last&.key?('end') && lines.size == count
+      lines if last&.key?('end') && (lines.size == count || (@partial && lines.size < count))
     rescue JSON::ParserError
       nil
     end

@@ -66,7 +66,10 @@ module MultiTenant
       # @return [String] what multitenant-share is told
       def envelope(site)
         told = site['envelope'].to_s.empty? ? 'v1' : site['envelope'].to_s
-        told == 'auto' && site['old_readers'] != 'no' ? 'v1' : told
+        return told unless told == 'auto'
+
+        # YAML takes a bare no for false.
+        ['no', false].include?(site['old_readers']) ? 'auto' : 'v1'
       end
 
       # @param code [String, nil] what `multitenant_share` returned

@@ -55,6 +55,7 @@ class TestRendering < AppTest
       form, before = sealing(app)
       assert_match(/Every user of the cluster can read/, form)
       assert_match(/--envelope v1 /, before)
+      assert_equal 'auto', MultiTenant::Sharing.envelope({ 'envelope' => 'auto', 'old_readers' => false })
       form, before = sealing(app, 'old_readers' => 'no', 'munge_socket' => '/run/my socket')
       refute_match(/Every user/, form)
       assert_match(%r{--envelope auto --munge-socket /run/my\\ socket }, before)

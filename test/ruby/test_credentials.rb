@@ -2,6 +2,7 @@
 
 require_relative 'helper'
 require_relative 'munged'
+require 'minitest/mock'
 require 'multitenant/credentials'
 
 # multitenant-munge and what runs it, with a real munged.
@@ -78,7 +79,7 @@ class TestCredentials < MultiTenantTest
   def test_every_byte_counts
     good = @munged.encode(TEXT, '-g', GROUP.to_s)
     changed = (0...good.size).map { |i| good.dup.tap { |text| text[i] = text[i] == 'A' ? 'B' : 'A' } }
-    assert_equal good.size, told(*changed, good).count { |line| line['status'].between?(8, 14) }
+    assert_equal(good.size, told(*changed, good).count { |line| line['status'].between?(8, 14) })
   end
 
   # 8 KiB; compressed, half a megabyte fits into a job's name.
@@ -126,10 +127,13 @@ class TestCredentials < MultiTenantTest
     assert_equal [opened, refused, { 'munge_reason' => 'bad_cipher' }],
                  added(record(ours), record(others), record('MUNGE:xx:'))
     @munged.stop
-    assert_equal [opened, {}], added(record(ours, label: 'other'), record(others))
+    assert_equal [opened, refused, {}], added(record(ours, label: 'other'), record(others), record('MUNGE:zz:'))
     assert_match(/\Amunged could not be asked \(.*Socket communication error/, credentials.error)
     @munged.start
     assert_equal [opened, refused], added(record(ours), record(others))
+    MultiTenant.stub(:clock, MultiTenant.clock + 301) do
+      assert_equal [opened, refused], added(record(ours), record(others))
+    end
     assert_nil credentials.error
     assert_equal [{}], added(record('v1'))
     @munged.stop
@@ -144,6 +148,8 @@ class TestCredentials < MultiTenantTest
     records = [record(good, group_gid: 4000), record(good, group_gid: nil), record("#{good}|x"),
                record("MUNGE:\u0000:"), record("MUNGE:#{'x' * 1025}:")]
     assert_equal [{}] * 5, added(*records)
+    outsiders = record(good).sub('}', ',"publisher_in_group":false}')
+    assert_equal [{}], added(outsiders)
     assert_equal TEXT, added(record(good, uid: Process.euid, group_gid: -1))[0]['munge_text']
     assert_equal ["not JSON |MUNGE:\n\xff".b], credentials.call(["not JSON |MUNGE:\n\xff"], 1, gids: [])
     assert_equal [nil], credentials.call([nil], 1, gids: [])
@@ -162,6 +168,19 @@ class TestCredentials < MultiTenantTest
     assert_equal [{}], added(record(payload), seconds: 0.5)
     assert_operator now - start, :<, 0.9
     assert_nil credentials.error
+  end
+
+  # What was opened in time counts, and the next call goes on from there.
+  def test_a_munged_that_is_slow
+    slow = File.join(temporary, 'slow')
+    File.write(slow, <<~SH, perm: 0o755)
+      #!/bin/sh
+      read first; echo '{"status":0,"uid":1001,"text":"x"}'; echo '{"end":1}'; exit 75
+    SH
+    credentials(program: slow)
+    records = %w[MUNGE:a: MUNGE:b:].map.with_index { |payload, i| record(payload, job_id: i + 1) }
+    assert_equal(['x', nil], added(*records).map { |keys| keys['munge_text'] })
+    assert_equal(%w[x x], added(*records).map { |keys| keys['munge_text'] })
   end
 
   def test_without_the_program

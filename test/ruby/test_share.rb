@@ -50,7 +50,8 @@ class TestShare < Minitest::Test
       %w[--session 0189ABCD] => /--session/, ['--app', 'a<b'] => /--app must not/, ['--app', ' a'] => /blank/,
       ['--app', "a\u00a0"] => /blank/, ['--app', ''] => /--app/, ['--app', "a\u200bb"] => /U\+200B/,
       ['--app', 'é' * 65] => /64 characters/, ['--group', 'a|b'] => /--group/, ['--to', '2001,'] => /who it is for/,
-      ['--to', '02'] => /who it is for/, ['--only-me'] => /who it is for/, ['--label', 'a|b'] => /--label/,
+      ['--to', '02'] => /who it is for/,
+      ['--to', '1,4294967295'] => /4294967295 is no uid/, ['--only-me'] => /who it is for/, ['--label', 'a|b'] => /--label/,
       ['--wait', 'https://n1'] => /--wait/, ['--wait', 'n1'] => /--wait/,
       ['--wait-seconds', '1m'] => /--wait-seconds/, ['--frob'] => /no option --frob/, ['--to'] => /wants a value/ }
       .each { |argv, why| refute_shared 64, why, *COMMON, *argv }
@@ -75,6 +76,7 @@ class TestShare < Minitest::Test
       'TOKEN_PART' => 'TOKEN', 'NAME' => 'GROUP', 'JOBNAME' => 'NAME' }.each do |theirs, ours|
       assert_equal limits[/define MT_#{theirs}_MAX (\d+)/, 1], text[/ #{ours}_MAX=(\d+)/, 1], ours
     end
+    assert_equal [8192, '(8 * 1024)'], [text[/MUNGE_MAX=(\d+)/, 1].to_i, limits[/define MT_MUNGE_TEXT_MAX (.*)/, 1]]
     assert_equal "multitenant-share #{MultiTenant::VERSION}\n", share('--version').out
     assert_match(/\AUsage: /, share!('--help', env: { 'SLURM_JOB_ID' => nil }).out)
   end

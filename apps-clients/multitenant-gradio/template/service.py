@@ -2,10 +2,13 @@
 import contextlib
 import http.client
 import json
+import time
 import urllib.parse
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 600  # a model may have to be loaded first
+WHOLE_SECONDS = 3600
+SIGN_SECONDS = 5
 LINE_BYTES = 1 << 20
 GONE = ("The service does not answer: it may have ended. Look in your dashboard whether it is still shared with you, "
         "and start a chat with what is there now.")
@@ -37,19 +40,23 @@ class Service:
         return found
 
     def answer(self, model, messages):
-        """Yields the pieces of what the model says."""
+        """Yields the pieces of what the model says, and "" now and then while it says nothing."""
         path = "/chat/completions" if self.openai else "/api/chat"
         question = {"model": model, "messages": messages, "stream": True}
+        end = time.monotonic() + WHOLE_SECONDS
+        sign = time.monotonic()
         with self._request("POST", path, question, model) as response:
-            while True:
+            while time.monotonic() < end:
                 line = response.readline(LINE_BYTES).decode("utf-8", "replace").strip()
                 if line == "data: [DONE]":
                     return
                 text, last = self._piece(line, response)
-                if text:
+                if text or time.monotonic() > sign + SIGN_SECONDS:
+                    sign = time.monotonic()
                     yield text
                 if last:
                     return
+        raise ServiceError("The answer took more than an hour; it ends here.")
 
     def _piece(self, line, response):
         """The text of one line, and whether it is the last of Ollama's."""

@@ -11,8 +11,9 @@ for app in (c.NotebookApp, c.ServerApp):
     app.port_retries = 0
     app.base_url = "/node/{}/{}/".format(os.environ["host"], os.environ["port"])
     app.open_browser = False
-    # The card's form and OOD's proxy are not Jupyter's own pages. The cookie goes to nobody else's.
-    app.allow_origin = "*"
+    # The card's form and OOD's proxy are not Jupyter's own pages. The cookie goes to no other site's; other hosts of the
+    # site are kept out by OOD's origin, where it is known.
+    app.allow_origin = os.environ.pop("mt_origin") or "*"
     app.disable_check_xsrf = True
 c.NotebookApp.notebook_dir = c.ServerApp.root_dir = os.path.expanduser("~")
 c.NotebookApp.password = c.ServerApp.password = c.PasswordIdentityProvider.hashed_password = hashed

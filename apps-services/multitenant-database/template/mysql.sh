@@ -114,6 +114,7 @@ log_in() {
   printf '[client]\nuser=%s\npassword=%s\n' "$(option "$user")" "$(option "$password")" >"$PRIVATE/client.cnf"
   client --defaults-file="$PRIVATE/client.cnf" --protocol=TCP --host="$host" --port="$port" <<SQL
 USE $(name "$database");
-SELECT COUNT(*) FROM information_schema.user_privileges WHERE privilege_type NOT IN ('USAGE', 'SHOW DATABASES');
+SELECT COUNT(*) FROM information_schema.user_privileges WHERE privilege_type NOT IN ('USAGE', 'SHOW DATABASES')
+UNION SELECT COUNT(*) FROM information_schema.applicable_roles ORDER BY 1 DESC LIMIT 1;
 SQL
 }

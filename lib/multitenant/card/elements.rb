@@ -7,10 +7,14 @@ module MultiTenant
       # What HTML reads as something else where it is named by its number.
       NO_NUMBER = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/
 
+      # Of ASCII's, made once.
+      ENTITIES = Hash.new { |_, character| format('&#x%X;', character.ord) }
+                     .merge!((0..127).to_h { |code| [code.chr, format('&#x%X;', code)] }).freeze
+
       # @return [String] safe wherever HTML has text
       def encode(value)
         utf8 = value.to_s.dup.force_encoding(Encoding::UTF_8).scrub.gsub(NO_NUMBER, "\uFFFD")
-        utf8.gsub(/[^\p{L}\p{N} ]/) { |character| format('&#x%X;', character.ord) }
+        utf8.gsub(/[^\p{L}\p{N} ]/, ENTITIES)
       end
 
       # @return [String] safe between double quotes

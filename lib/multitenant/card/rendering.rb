@@ -11,21 +11,23 @@ module MultiTenant
       MARKDOWN = /\.(?:md|markdown)\z/i
       HTML = /\.html?\z/i
 
-      # Seconds that a page waits for it.
-      WAIT = 1
+      # Seconds that pages wait for it, all in all, in a span of seconds: that of OOD's polling.
+      WAIT = 0.5
+      SPAN = 10
       # Seconds of the processor's, and of the clock's.
       CPU = 10
       TIME = 30
       # Bytes beyond what the process has.
       MEMORY = 512 << 20
       # Bytes of HTML.
-      LIMIT = 4 << 20
-      # Texts that are not rendered again: pages ask every ten seconds.
-      KEPT = 32
+      LIMIT = 2 << 20
+      # Bytes of HTML that are kept, as pages ask every ten seconds; what was not asked for the longest goes first.
+      KEPT = 64 << 20
       # Seconds until one that took too much is tried again.
       PAUSE = 600
 
       @kept = {}
+      @waits = []
 
       class << self
         include Elements
@@ -33,15 +35,16 @@ module MultiTenant
         # @param path [String] whose ending tells what the text is
         # @return [String, Symbol] one line, that Markdown leaves as it is; or `:later`, or `:never`
         def of(content, path)
-          return pre(text(content)) unless path.match?(MARKDOWN) || path.match?(HTML)
-
           key = [path, content.hash]
           unless known?(key) || @running&.alive?
             require_relative 'scrubber'
             @running = Thread.new { keep(key, in_child { render(content, path) }) }
-            @running.join(WAIT)
+            wait
           end
-          known?(key) ? @kept[key][0] : :later
+          return :later unless known?(key)
+
+          @kept[key] = @kept.delete(key)
+          @kept[key][0]
         end
 
         private
@@ -51,13 +54,26 @@ module MultiTenant
           html.is_a?(String) || (at && MultiTenant.clock < at + PAUSE)
         end
 
+        # However many cards there are.
+        def wait
+          now = MultiTenant.clock
+          @waits.reject! { |at, _| at < now - SPAN }
+          left = WAIT - @waits.sum { |_, seconds| seconds }
+          return unless left.positive?
+
+          @running.join(left)
+          @waits << [now, MultiTenant.clock - now]
+        end
+
         def keep(key, html)
           @kept.delete(key)
-          @kept.shift if @kept.size >= KEPT
           @kept[key] = [html || :never, MultiTenant.clock]
+          @kept.shift while @kept.size > 1 && @kept.sum { |_, (kept, _)| kept.size } > KEPT
         end
 
         def render(content, path)
+          return pre(text(content)) unless path.match?(MARKDOWN) || path.match?(HTML)
+
           html = path.match?(HTML) ? content : OodAppkit.markdown.render(content)
           line = Scrubber.sanitize(html).gsub(/[\t\r\n]/) { |character| "&##{character.ord};" }
           "<div class=\"overflow-auto\" dir=\"auto\" tabindex=\"0\">#{line}</div>"
@@ -81,6 +97,7 @@ module MultiTenant
           Process.setrlimit(:CPU, CPU)
           Process.setrlimit(:AS, size + MEMORY)
           Process.setrlimit(:CORE, 0)
+          Process.setpriority(Process::PRIO_PROCESS, 0, 10)
           html = yield
           writer.write([html.bytesize].pack('Q>'), html) if html.bytesize <= LIMIT
         ensure

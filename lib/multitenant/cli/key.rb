@@ -81,6 +81,9 @@ module MultiTenant
           raise Failure.new(EX_UNAVAILABLE, "Whether a running service uses an old key is not known: #{why}")
         end
         streams.flat_map(&:records).each_with_object({}) do |record, used|
+          # Key ids are public: a stranger can name them.
+          next unless record.fields['group_gid'] == gid && record.fields['publisher_in_group'] != false
+
           sealed = record.fields['name'].to_s[PAYLOAD, 1] or next
           id = sealed.tr('-_', '+/').unpack1('m').unpack1('H8')
           (used[id] ||= []) << record.fields['job_id']
