@@ -62,6 +62,9 @@ module MultiTenant
     # @return [Hash{String => String}] its connection
     # @raise [Failure] where the viewer does not have it (any more)
     def service(key, *apps)
+      # A submission asks Slurm, once.
+      refresh if @sources && (@submitted.nil? || clock - @submitted > 10)
+      @submitted = clock
       spec = specs[key.to_s]
       return spec['connection'] if spec && (apps.empty? || apps.include?(spec['accounting']['mta']))
 

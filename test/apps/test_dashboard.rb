@@ -99,7 +99,7 @@ class TestDashboard < AppTest
     view = card(job.connection)
     assert_includes view, %(href="/rnode/#{specs['host']}/#{specs['port']}/")
     assert_includes view, 'Shared with others.'
-    refute_includes view, 'Password'
+    refute_includes view, 'password'
     refute_empty processes(job)
     job.cancel
     gone(job)

@@ -83,6 +83,9 @@ class TestJupyter < ClientTest
   end
 
   def test_a_notebook_of_before_stays_and_what_is_shared_is_shown_without_secrets
+    file = File.join(AppJobs.root(APP), 'site.yml')
+    was = File.read(file)
+    AppJobs.configure(file, 'services' => '')
     service = share({ 'host' => 'n1', 'web_password' => 'hush' }, app: 'My-App #1')
     path = File.join(Bed.home(STUDENT), "multitenant/My-App__1-#{service}.ipynb")
     job = start(service)
@@ -99,6 +102,8 @@ class TestJupyter < ClientTest
     File.write(path, 'mine')
     start(service)
     assert_equal 'mine', File.read(path)
+  ensure
+    File.write(file, was)
   end
 
   def test_what_a_hostile_publisher_shares_stays_data

@@ -39,6 +39,11 @@ class TestRendering < AppTest
     end
   end
 
+  # A plain value is fixed to OOD, and hides the field.
+  def test_the_hours_can_be_chosen
+    APPS.each { |app| assert_kind_of Hash, AppJobs.ood('form', app)['attributes']['bc_num_hours'] }
+  end
+
   # auto_groups would charge the tenants' group.
   def test_the_account_is_the_one_that_was_chosen
     APPS.each do |app|

@@ -51,7 +51,8 @@ class TestShare < Minitest::Test
       ['--app', "a\u00a0"] => /blank/, ['--app', ''] => /--app/, ['--app', "a\u200bb"] => /U\+200B/,
       ['--app', 'é' * 65] => /64 characters/, ['--group', 'a|b'] => /--group/, ['--to', '2001,'] => /who it is for/,
       ['--to', '02'] => /who it is for/,
-      ['--to', '1,4294967295'] => /4294967295 is no uid/, ['--only-me'] => /who it is for/, ['--label', 'a|b'] => /--label/,
+      ['--to', '1,4294967295'] => /4294967295 is no uid/, ['--only-me'] => /who it is for/,
+      ['--label', 'a|b'] => /--label/,
       ['--wait', 'https://n1'] => /--wait/, ['--wait', 'n1'] => /--wait/,
       ['--wait-seconds', '1m'] => /--wait-seconds/, ['--frob'] => /no option --frob/, ['--to'] => /wants a value/ }
       .each { |argv, why| refute_shared 64, why, *COMMON, *argv }

@@ -4,6 +4,7 @@ import os
 
 c = get_config()  # noqa: F821 -- Jupyter's
 hashed = os.environ.pop("mt_hash")
+origin = os.environ.pop("mt_origin") or "*"
 cookie = {"samesite": "Strict"}
 for app in (c.NotebookApp, c.ServerApp):
     app.ip = "*"
@@ -13,7 +14,7 @@ for app in (c.NotebookApp, c.ServerApp):
     app.open_browser = False
     # The card's form and OOD's proxy are not Jupyter's own pages. The cookie goes to no other site's; other hosts of the
     # site are kept out by OOD's origin, where it is known.
-    app.allow_origin = os.environ.pop("mt_origin") or "*"
+    app.allow_origin = origin
     app.disable_check_xsrf = True
 c.NotebookApp.notebook_dir = c.ServerApp.root_dir = os.path.expanduser("~")
 c.NotebookApp.password = c.ServerApp.password = c.PasswordIdentityProvider.hashed_password = hashed
