@@ -8,19 +8,26 @@ class Munged
   attr_reader :socket
 
   # @param dir [String] an empty directory, which becomes one that everybody may enter
-  def initialize(dir)
+  # @param like [Munged, nil] whose key it has
+  # @param ahead [String, nil] how far its clock is ahead, as faketime is told
+  def initialize(dir, like: nil, ahead: nil)
     @dir = dir
+    @ahead = ahead ? ['faketime', '-f', ahead] : []
     @socket = File.join(dir, 'socket')
     File.chmod(0o755, dir)
-    File.binwrite(path('key'), SecureRandom.random_bytes(1024), perm: 0o600)
+    File.binwrite(path('key'), like ? like.key : SecureRandom.random_bytes(1024), perm: 0o600)
     start
   end
 
   def start
-    @pid = spawn('munged', '--foreground', '--force', "--socket=#{@socket}", "--key-file=#{path('key')}",
+    @pid = spawn(*@ahead, 'munged', '--foreground', '--force', "--socket=#{@socket}", "--key-file=#{path('key')}",
                  "--seed-file=#{path('seed')}", "--pid-file=#{path('pid')}", "--log-file=#{path('log')}",
                  '--num-threads=2', %i[out err] => path('out'))
     200.times { encode('') ? break : sleep(0.05) }
+  end
+
+  def key
+    File.binread(path('key'))
   end
 
   def stop

@@ -57,6 +57,16 @@ class TestCredentials < MultiTenantTest
     assert_equal [{ 'status' => 18 }], told(credential, uid: 2999, gid: 3001)
   end
 
+  # From a node whose clock is ahead.
+  def test_one_from_the_future
+    ahead = Munged.new(File.join(temporary, 'ahead').tap { |dir| Dir.mkdir(dir) }, like: @munged, ahead: '+3600s')
+    credential = ahead.encode(TEXT, '-g', GROUP.to_s)
+    assert_equal([[16, TEXT]], told(credential).map { |line| line.values_at('status', 'text') })
+    assert_equal [{ 'status' => 18 }], told(credential, uid: 2999, gid: 3001)
+  ensure
+    ahead&.stop
+  end
+
   def test_restrictions
     assert_equal [{ 'status' => 0, 'uid' => 1001, 'text' => '' }], told(@munged.encode('', as: faculty))
     alone = @munged.encode(TEXT, '-u', '2001', as: faculty)

@@ -1,0 +1,63 @@
+# frozen_string_literal: true
+
+require_relative 'fake_job'
+require_relative 'munged'
+
+# The sender's MUNGE envelope with a real munged, and how many recipients fit.
+class TestShareMunge < MultiTenantTest
+  include FakeJob
+
+  LLM = ['host=gpu-node-042.cluster.example.edu', 'port=49152', 'base_url=http://gpu-node-042.cluster.example.edu:49152/v1',
+         'model=meta-llama/Llama-3.1-8B-Inst', 'api_key'].freeze
+
+  def setup
+    super
+    need_root
+    a_job
+    @munged = Munged.new(File.join(temporary, 'munge').tap { |dir| Dir.mkdir(dir) })
+  end
+
+  def teardown
+    @munged&.stop
+    super
+  end
+
+  # @return [Hash] what is in the name that it would give the job
+  def sealed(*argv)
+    plain = %w[--group root --app Ollama_API --method card --delivery sys/multitenant-delivery_default --session]
+    env = { 'api_key' => Random.new(1).alphanumeric(32), 'SLURM_JOB_NAME' => 'sys/dashboard' }
+    @name = share!('--print', *plain, ID, '--envelope', 'munge', '--munge-socket', @munged.socket, *argv,
+                   env: env).out.chomp
+    out, = Open3.capture2('unmunge', "--socket=#{@munged.socket}", '--metadata=/dev/null',
+                          stdin_data: @name.split('|')[2])
+    JSON.parse(out)
+  end
+
+  def test_the_message
+    text = %(#{(0x20..0x7e).map(&:chr).join} €😀)
+    told = sealed("text=#{text}", '--to', '7,3')
+    assert_equal({ 'v' => 2, 'cluster' => 'test', 'job' => 4711, 'group' => 'root', 'restarts' => 0, 'id' => ID,
+                   'app' => 'Ollama_API', 'method' => 'card', 'delivery' => 'sys/multitenant-delivery_default',
+                   'conn' => { 'text' => text } }, told.except('to'))
+    refute_nil told['to']
+    refute sealed('host=n1').key?('to')
+    assert_equal({}, sealed['conn'])
+  end
+
+  def test_four_hundred_recipients_of_ten_thousand_fit_with_an_llms_connection
+    sizes = (1..20).map do |seed|
+      uids = (10_000..19_999).to_a.sample(400, random: Random.new(seed)).sort
+      coded = sealed(*LLM, '--to', uids.join(','))['to']
+      assert_operator @name.bytesize, :<=, 1024
+      [@name.bytesize, coded.size]
+    end
+    assert_operator sizes.map(&:first).max, :>, 900
+  end
+
+  def test_what_is_too_large_for_readers
+    done = share(*COMMON, '--envelope', 'munge', '--group', 'root', '--munge-socket', @munged.socket,
+                 *%w[a b c].map { |key| "#{key}=#{key * 4000}" })
+    assert_equal 65, done.code
+    assert_match(/too long for a MUNGE message of 8192 bytes/, done.err)
+  end
+end
