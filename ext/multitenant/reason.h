@@ -30,7 +30,7 @@
     X(bad_base64, MT_FINAL, "The payload is not base64 on one line.")                              \
     X(bad_cipher, MT_FINAL, "The payload does not decrypt: sealed for another job or damaged.")    \
     X(bad_gzip, MT_FINAL, "The decrypted payload is not one whole piece of compressed data.")      \
-    X(too_large, MT_FINAL, "The message is larger than 64 KiB, or 8 KiB in a MUNGE credential.")                            \
+    X(too_large, MT_FINAL, "The message is larger than 64 KiB, or 8 KiB in a MUNGE credential.")   \
     X(bad_message, MT_FINAL, "The message inside is not of the form that its envelope asks for.")  \
     X(bad_session_id, MT_FINAL, "The session id is not a lower-case UUID.")                        \
     X(bad_app_name, MT_FINAL, "The app name is not 1 to 64 printable characters without markup.")  \
