@@ -112,6 +112,15 @@ class AppJob
     Bed.specs(user).dig(job_id.to_s, 'connection')&.except('jobid', 'mt_appname')
   end
 
+  # Until Slurm has started it again and it is shared anew: the owner's card is written after that.
+  def requeue
+    card = File.join(dir, 'connection.yml')
+    before = File.mtime(card)
+    system('scontrol', 'requeue', job_id.to_s, exception: true)
+    Bed.wait("job #{job_id} is shared anew; its log:\n#{log}", 240) { File.exist?(card) && File.mtime(card) > before }
+    Bed.running(job_id)
+  end
+
   def cancel
     Bed.as(AppJobs::LOGIN, 'scancel', job_id)
     Bed.wait("job #{job_id} ends", 60) { ended? }

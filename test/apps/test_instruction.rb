@@ -28,6 +28,17 @@ class TestInstruction < AppTest
     Bed.wait('slurmdbd knows that it ended') { Bed.cards('hpcstudent') == ["removed #{job.id}"] }
   end
 
+  def test_after_a_requeue_and_at_the_end_of_its_time
+    job = deliver(path = lesson).shared
+    job.connection
+    job.requeue
+    assert_equal 2, job.name.count('|')
+    assert_equal({ 'content_path' => path }, job.specs)
+    system('scontrol', 'update', "JobId=#{job.job_id}", 'TimeLimit=1', exception: true)
+    Bed.wait('its time ends', 150) { job.ended? }
+    Bed.wait('nobody has it any more') { job.specs.nil? }
+  end
+
   def test_sealed_by_munge_where_no_old_reader_is_left
     socket = File.join(Bed::DIR, 'run/munge/munge.socket')
     file = File.join(AppJobs.root(APP), 'site.yml')
