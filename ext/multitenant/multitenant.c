@@ -685,7 +685,7 @@ static VALUE core_restore(VALUE self, VALUE id)
     return dismiss_or_restore(self, id, true);
 }
 
-/* ---- open ---- */
+/* ---- MultiTenant::Native: what needs no core ---- */
 
 struct opening {
     struct mt_settings settings;
@@ -720,7 +720,7 @@ static VALUE open_done(VALUE arg)
  * Opens a job name without asking for any right to it.
  * @return [Array] "ok", accounting, connection; or a reason's code alone
  */
-static VALUE core_open(VALUE self, VALUE job_id, VALUE user, VALUE name)
+static VALUE native_open(VALUE self, VALUE job_id, VALUE user, VALUE name)
 {
     struct opening o = {.settings = {.envelopes = MT_ENVELOPES_ALL},
                         .record = {.job_id = NUM2UINT(job_id)}};
@@ -857,7 +857,7 @@ static VALUE check_texts(VALUE array)
  * @return [Hash] :status (:ok, :spawn, :timeout, :too_large, :io, :no_memory), :exit, :signal,
  *   :error, :seconds, :out, :err
  */
-static VALUE core_run(int argc, VALUE *args, VALUE self)
+static VALUE native_run(int argc, VALUE *args, VALUE self)
 {
     VALUE argv;
     VALUE env;
@@ -889,7 +889,7 @@ static VALUE core_run(int argc, VALUE *args, VALUE self)
  * @return [Array<Array(String, Integer)>, String] key id and when it was made, the newest first; or
  *   a sentence that says why this process can't use them
  */
-static VALUE core_keys(VALUE self, VALUE directory, VALUE gid)
+static VALUE native_keys(VALUE self, VALUE directory, VALUE gid)
 {
     struct mt_keyring ring;
     char why[MT_WHY_SIZE];
@@ -916,7 +916,7 @@ static VALUE core_keys(VALUE self, VALUE directory, VALUE gid)
 }
 
 /* @return [String, nil] the group that a job name of a share names, in bytes */
-static VALUE core_group_of(VALUE self, VALUE name)
+static VALUE native_group_of(VALUE self, VALUE name)
 {
     struct mt_jobname parts;
     (void)self;
@@ -926,7 +926,7 @@ static VALUE core_group_of(VALUE self, VALUE name)
 }
 
 /* @return [Hash{String => Array(String, Boolean)}] code => sentence, temporary? */
-static VALUE core_reasons(VALUE self)
+static VALUE native_reasons(VALUE self)
 {
     VALUE out = rb_hash_new();
     (void)self;
@@ -948,6 +948,7 @@ void Init_multitenant(void)
 #endif
     VALUE module = rb_define_module("MultiTenant");
     VALUE core = rb_define_class_under(module, "Core", rb_cObject);
+    VALUE native = rb_define_module_under(module, "Native");
     error_class = rb_define_class_under(module, "Error", rb_eStandardError);
     rb_gc_register_mark_object(error_class);
     rb_define_alloc_func(core, core_alloc);
@@ -960,9 +961,9 @@ void Init_multitenant(void)
     rb_define_method(core, "deliver_nothing", core_deliver_nothing, 1);
     rb_define_method(core, "dismiss", core_dismiss, 1);
     rb_define_method(core, "restore", core_restore, 1);
-    rb_define_singleton_method(core, "open", core_open, 3);
-    rb_define_singleton_method(core, "run", core_run, -1);
-    rb_define_singleton_method(core, "keys", core_keys, 2);
-    rb_define_singleton_method(core, "group_of", core_group_of, 1);
-    rb_define_singleton_method(core, "reasons", core_reasons, 0);
+    rb_define_module_function(native, "open", native_open, 3);
+    rb_define_module_function(native, "run", native_run, -1);
+    rb_define_module_function(native, "keys", native_keys, 2);
+    rb_define_module_function(native, "group_of", native_group_of, 1);
+    rb_define_module_function(native, "reasons", native_reasons, 0);
 }

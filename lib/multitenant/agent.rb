@@ -3,11 +3,11 @@
 require 'etc'
 require 'json'
 require 'securerandom'
-require_relative 'answer'
+require_relative 'sources/answer'
 require_relative 'agent/placement'
-require_relative 'snapshot'
-require_relative 'stream'
-require_relative 'system_file'
+require_relative 'sources/snapshot'
+require_relative 'sources/stream'
+require_relative 'files/system_file'
 
 module MultiTenant
   # Keeps a snapshot for the whole host: asks a source at intervals, and writes what it says into one

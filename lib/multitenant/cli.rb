@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require 'optparse'
-require_relative 'answer'
+require_relative 'sources/answer'
 require_relative 'failure'
 require_relative 'version'
 

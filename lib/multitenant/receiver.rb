@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative 'credentials'
+require_relative 'receiver/credentials'
 
 module MultiTenant
   # The receiving side for one user: asks a source, lets the core decide, has the card files written
@@ -264,7 +264,7 @@ module MultiTenant
     def log_refusals
       now = shares.to_h { |share| [share[:key], share[:specs]] }.reject { |_, code| QUIET.include?(code) }
       new = now.reject { |id, code| @logged[id] == code }.to_a
-      new.first(LOGGED).each { |id, code| @log.call(:info, "job #{id}: #{code}: #{Core.reasons.fetch(code).first}") }
+      new.first(LOGGED).each { |id, code| @log.call(:info, "job #{id}: #{code}: #{Native.reasons.fetch(code).first}") }
       more = new.size - LOGGED
       @log.call(:info, "and #{more} more jobs; `multitenant specs --explain` tells them") if more.positive?
       @logged = now

@@ -1,13 +1,13 @@
 # frozen_string_literal: true
 
 require 'json'
-require_relative 'cluster_source'
-require_relative 'query'
-require_relative 'snapshot'
-require_relative 'turn'
+require_relative 'sources/cluster_source'
+require_relative 'sources/query'
+require_relative 'sources/snapshot'
+require_relative 'sources/schedule'
 
 module MultiTenant
-  # All sources of a host as one: those whose turn it is are asked at the same time. One that failed
+  # All sources of a host as one: those that are due are asked at the same time. One that failed
   # last time is asked in a call of its own, so that a cluster that hangs costs the others nothing.
   class Sources
     # Seconds that the answer of a source over ssh lives at least: each dashboard has one of its own.
@@ -22,60 +22,60 @@ module MultiTenant
     # @return [Sources]
     def self.of(settings, clusters, log:, gids: nil, over_ssh: OVER_SSH)
       far = [settings.ttl, over_ssh].max
-      return new(turns(settings, clusters, settings.ttl, far, log)) unless settings.snapshot && gids
+      return new(schedules(settings, clusters, settings.ttl, far, log)) unless settings.snapshot && gids
 
-      # Whether it is time to ask is the snapshot's turn to say.
-      own = new(turns(settings, clusters, 0, far, log))
-      new([Turn.new(Snapshot.new(settings, directory: settings.snapshot, gids: gids, else_ask: own), settings.ttl)])
+      # The snapshot's schedule alone says when it is time to ask.
+      own = new(schedules(settings, clusters, 0, far, log))
+      new([Schedule.new(Snapshot.new(settings, directory: settings.snapshot, gids: gids, else_ask: own), settings.ttl)])
     end
 
-    def self.turns(settings, clusters, near, far, log)
+    def self.schedules(settings, clusters, near, far, log)
       clusters.targets.map do |target|
         source = ClusterSource.new(settings, target, clusters: clusters, log: log)
-        Turn.new(source, target.over_ssh? ? far : near)
+        Schedule.new(source, target.over_ssh? ? far : near)
       end
     end
-    private_class_method :turns
+    private_class_method :schedules
 
-    # @param turns [Array<Turn>]
-    def initialize(turns)
-      @turns = turns
+    # @param schedules [Array<Schedule>]
+    def initialize(schedules)
+      @schedules = schedules
     end
 
     # @return [Boolean] one of them is to be asked
     def due?
-      @turns.any?(&:due?)
+      @schedules.any?(&:due?)
     end
 
     # @return [Boolean] one that is to be asked answered last time
     def sound?
-      @turns.any? { |turn| turn.due? && turn.sound? }
+      @schedules.any? { |schedule| schedule.due? && schedule.sound? }
     end
 
     # @return [Float] seconds that the longest-lived answer lives
     def ttl
-      @turns.map(&:ttl).max
+      @schedules.map(&:ttl).max
     end
 
     # All of them are to be asked, whatever they answered before.
     # @return [void]
     def hurry
-      @turns.each(&:hurry)
+      @schedules.each(&:hurry)
     end
 
     # @param seconds [Float] the deadline of each
     # @return [Answer] no text and no error where none is to be asked; {due?} says whether there are more
     def call(seconds)
-      sound, failing = @turns.select(&:due?).partition(&:sound?)
-      turns = sound.empty? ? failing : sound
-      merge(turns.size == 1 ? [turns[0].call(seconds)] : ask_at_once(turns, seconds))
+      sound, failing = @schedules.select(&:due?).partition(&:sound?)
+      schedules = sound.empty? ? failing : sound
+      merge(schedules.size == 1 ? [schedules[0].call(seconds)] : ask_at_once(schedules, seconds))
     end
 
     private
 
-    def ask_at_once(turns, seconds)
-      threads = turns.map do |turn|
-        Thread.new { turn.call(seconds) }.tap { |thread| thread.report_on_exception = false }
+    def ask_at_once(schedules, seconds)
+      threads = schedules.map do |schedule|
+        Thread.new { schedule.call(seconds) }.tap { |thread| thread.report_on_exception = false }
       end
       threads.map(&:value)
     ensure

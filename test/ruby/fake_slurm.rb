@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
-require 'multitenant/commands'
+require 'multitenant/sources/commands'
 
 # Slurm's commands, as a test wants them to answer. They keep how they were called.
 module FakeSlurm

@@ -20,7 +20,7 @@ require 'yaml'
 require 'zlib'
 require 'multitenant'
 require 'multitenant/cli'
-require 'multitenant/records_file'
+require 'multitenant/sources/records_file'
 
 # The v1 envelope, written down a second time from its description (doc/formats.md).
 module Sealing

@@ -79,12 +79,12 @@ class TestCommands < MultiTenantTest
 
   def test_the_group_that_a_name_names
     { 'a|b|c' => 'b', '|b|c' => 'b', "\n|\xff|\0" => "\xff", "a|#{'b' * 256}|c" => 'b' * 256 }.each do |name, group|
-      assert_equal group.b, MultiTenant::Core.group_of(name)
+      assert_equal group.b, MultiTenant::Native.group_of(name)
     end
     ['', 'a|b', 'a||c', 'a|b|', 'a|b|c|', "a|b\n|c", "a|#{'b' * 257}|c"].each do |name|
-      assert_nil MultiTenant::Core.group_of(name), name
+      assert_nil MultiTenant::Native.group_of(name), name
     end
-    assert_raises(TypeError) { MultiTenant::Core.group_of(nil) }
+    assert_raises(TypeError) { MultiTenant::Native.group_of(nil) }
   end
 
   # ---- names that would be more ----

@@ -3,7 +3,7 @@
 require_relative 'helper'
 require_relative 'munged'
 require 'minitest/mock'
-require 'multitenant/credentials'
+require 'multitenant/receiver/credentials'
 
 # multitenant-munge and what runs it, with a real munged.
 class TestCredentials < MultiTenantTest

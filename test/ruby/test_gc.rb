@@ -22,19 +22,19 @@ class TestGc < MultiTenantTest
     def work(core = MultiTenant::Core.new(CORE))
       out = looks(core)
       out << core.dismiss('00000004-0000-4000-8000-0123456789ab') << core.restore('00000004-0000-4000-8000-0123456789ab')
-      out << core.deliver_nothing(false) << MultiTenant::Core.open(1, 'prof', NAME) << MultiTenant::Core.open(1, 'x', NAME)
-      out << MultiTenant::Core.reasons.size << errors(core) << run
+      out << core.deliver_nothing(false) << MultiTenant::Native.open(1, 'prof', NAME) << MultiTenant::Native.open(1, 'x', NAME)
+      out << MultiTenant::Native.reasons.size << errors(core) << run
     end
 
     def run
-      MultiTenant::Core.run(['/bin/sh', '-c', 'echo out; echo err >&2; exit 3'], ['A=b'], 20).except(:seconds)
+      MultiTenant::Native.run(['/bin/sh', '-c', 'echo out; echo err >&2; exit 3'], ['A=b'], 20).except(:seconds)
     end
 
     def errors(core)
       [-> { core.decide([nil]) { [] } }, -> { core.decide([STREAMS[0]]) { raise 'block' } },
        -> { core.decide([STREAMS[0]]) { [['a', nil]] } }, -> { MultiTenant::Core.new({}) },
-       -> { MultiTenant::Core.new(CORE.merge(gids: ['x'])) }, -> { MultiTenant::Core.open(1, 'u' * 300, '') },
-       -> { MultiTenant::Core.run([], [], 1) }, -> { MultiTenant::Core.new(CORE.merge(dataroot: nil)).deliver(false) },
+       -> { MultiTenant::Core.new(CORE.merge(gids: ['x'])) }, -> { MultiTenant::Native.open(1, 'u' * 300, '') },
+       -> { MultiTenant::Native.run([], [], 1) }, -> { MultiTenant::Core.new(CORE.merge(dataroot: nil)).deliver(false) },
        -> { MultiTenant::Core.new(CORE.merge(envelopes: [5])) }].map do |wrong|
         wrong.call
         'nothing'
@@ -72,7 +72,7 @@ class TestGc < MultiTenantTest
     assert_equal [true, true], [dismissed, restored]
     assert_includes gone.map(&:first), :removed
     assert_equal ['ok', ['bad_cipher']], [opened[0], unopened]
-    assert_equal [MultiTenant::Core.reasons.size, :ok, 3], [reasons, run[:status], run[:exit]]
+    assert_equal [MultiTenant::Native.reasons.size, :ok, 3], [reasons, run[:status], run[:exit]]
     refute_includes errors, 'nothing'
   end
 
@@ -120,7 +120,7 @@ class TestGc < MultiTenantTest
 
   # One look of what is shared here is some 30 KiB: a leak of one in ten shows.
   { 'refreshes' => 'looks(core)', 'processes' => 'run', 'errors' => 'errors(core)',
-    'openings' => 'MultiTenant::Core.open(1, "prof", NAME)' }.each do |what, body|
+    'openings' => 'MultiTenant::Native.open(1, "prof", NAME)' }.each do |what, body|
     define_method(:"test_200_#{what}_keep_nothing") do
       kib, fds = growth(body)
       assert_operator kib, :<, 1024

@@ -28,7 +28,7 @@ class TestInstallGem < InstallTest
   end
 
   def test_a_gem_that_others_may_write
-    path = File.join(site.gem, 'lib/multitenant/query.rb')
+    path = File.join(site.gem, 'lib/multitenant/sources/query.rb')
     File.chmod(0o664, path)
     assert_refused 78, "#{path}, or a directory above it, is not root's or may be written by others"
   end

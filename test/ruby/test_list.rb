@@ -2,7 +2,7 @@
 
 require_relative 'helper'
 require 'io/console'
-require 'multitenant/list'
+require 'multitenant/cli/share_table'
 require 'pty'
 require 'stringio'
 
@@ -62,9 +62,9 @@ class TestList < MultiTenantTest
 
   def test_what_is_visible
     assert_equal 'form only', column('VISIBLE', card: 'form_only')
-    assert_equal "form only: own_session - #{MultiTenant::Core.reasons['own_session'][0]}",
+    assert_equal "form only: own_session - #{MultiTenant::Native.reasons['own_session'][0]}",
                  column('VISIBLE', card: 'own_session')
-    MultiTenant::Core.reasons.each do |code, (sentence, _)|
+    MultiTenant::Native.reasons.each do |code, (sentence, _)|
       assert_equal "no: #{code} - #{sentence}", column('VISIBLE', specs: code, card: code) unless code == 'ok'
     end
   end

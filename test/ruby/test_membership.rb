@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
-require 'multitenant/membership'
+require 'multitenant/receiver/membership'
 
 # A group that the name service takes away from a running dashboard.
 class TestMembership < MultiTenantTest

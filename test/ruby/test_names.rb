@@ -2,7 +2,7 @@
 
 require_relative 'helper'
 require 'English'
-require 'multitenant/names'
+require 'multitenant/programs/names'
 
 # multitenant-names and what runs it: users and groups of this machine as the name service has them,
 # and what is said while that hangs. The program is the real one, but where a test says so.

@@ -13,9 +13,9 @@ class TestQuery < MultiTenantTest
     @pid_file = File.join(temporary, 'pid')
   end
 
-  # @return [Hash] of Core.run
+  # @return [Hash] of Native.run
   def run_program(body, seconds: 5, env: ["PATH=#{ENV.fetch('PATH')}"], argv: [])
-    MultiTenant::Core.run([program(body), *argv], env, seconds)
+    MultiTenant::Native.run([program(body), *argv], env, seconds)
   end
 
   # @return [MultiTenant::Answer]
@@ -82,17 +82,17 @@ class TestQuery < MultiTenantTest
   # ---- what it is given to read ----
 
   def test_the_input_comes_as_it_is
-    read = ->(input) { MultiTenant::Core.run(['/bin/cat'], [], 5, input).values_at(:status, :exit, :out) }
+    read = ->(input) { MultiTenant::Native.run(['/bin/cat'], [], 5, input).values_at(:status, :exit, :out) }
     ["a\0b\xff\n".b, '', "\0" * (1 << 20)].each { |input| assert_equal [:ok, 0, input], read[input] }
     assert_equal [:ok, 0, ''], read[nil]
-    assert_raises(ArgumentError) { MultiTenant::Core.run(['/bin/cat'], [], 5, '', '') }
+    assert_raises(ArgumentError) { MultiTenant::Native.run(['/bin/cat'], [], 5, '', '') }
   end
 
   # More than a pipe holds.
   def test_a_program_that_does_not_read_its_input
     descriptors = Dir.children('/proc/self/fd').size
     ['echo out', 'exec <&-; echo out', 'head -c 1 >/dev/null; echo out'].each do |body|
-      result = MultiTenant::Core.run([program(body)], ["PATH=#{ENV.fetch('PATH')}"], 5, 'x' * (1 << 20))
+      result = MultiTenant::Native.run([program(body)], ["PATH=#{ENV.fetch('PATH')}"], 5, 'x' * (1 << 20))
       assert_equal [:ok, 0, "out\n"], result.values_at(:status, :exit, :out)
     end
     assert_equal descriptors, Dir.children('/proc/self/fd').size
@@ -104,7 +104,7 @@ class TestQuery < MultiTenantTest
     define_method(:"test_a_program_that_is_#{what.tr(' ', '_')}") do
       path = File.join(temporary, 'p')
       mode == :dir ? Dir.mkdir(path) : mode && File.write(path, "#!/bin/sh\n", perm: mode)
-      result = MultiTenant::Core.run([path], [], 1)
+      result = MultiTenant::Native.run([path], [], 1)
       assert_equal [:spawn, nil, nil], result.values_at(:status, :exit, :signal)
       assert_match(/No such file|Permission denied/, result[:error])
     end
@@ -113,17 +113,17 @@ class TestQuery < MultiTenantTest
   def test_a_program_of_another_format
     path = File.join(temporary, 'p')
     File.write(path, "\x7fELFrubbish", perm: 0o755)
-    assert_equal :spawn, MultiTenant::Core.run([path], [], 1)[:status]
+    assert_equal :spawn, MultiTenant::Native.run([path], [], 1)[:status]
   end
 
   def test_arguments_that_are_none
-    assert_raises(ArgumentError) { MultiTenant::Core.run([], [], 1) }
+    assert_raises(ArgumentError) { MultiTenant::Native.run([], [], 1) }
     [-1, 86_401, Float::NAN, Float::INFINITY].each do |seconds|
-      assert_raises(ArgumentError) { MultiTenant::Core.run(['/bin/true'], [], seconds) }
+      assert_raises(ArgumentError) { MultiTenant::Native.run(['/bin/true'], [], seconds) }
     end
-    assert_raises(ArgumentError) { MultiTenant::Core.run(["/bin/true\0x"], [], 1) }
-    assert_raises(ArgumentError) { MultiTenant::Core.run(['/bin/true'], ["A=\0"], 1) }
-    assert_raises(TypeError) { MultiTenant::Core.run('/bin/true', [], 1) }
+    assert_raises(ArgumentError) { MultiTenant::Native.run(["/bin/true\0x"], [], 1) }
+    assert_raises(ArgumentError) { MultiTenant::Native.run(['/bin/true'], ["A=\0"], 1) }
+    assert_raises(TypeError) { MultiTenant::Native.run('/bin/true', [], 1) }
   end
 
   # ---- the deadline ----
@@ -182,7 +182,7 @@ class TestQuery < MultiTenantTest
     run_program('echo out; exit 1')
     run_program('sleep 60', seconds: 0.1)
     run_program('head -c 73400320 /dev/zero')
-    MultiTenant::Core.run(['/nonexistent'], [], 1)
+    MultiTenant::Native.run(['/nonexistent'], [], 1)
     ask('exit 75')
     assert_equal before, state
     assert_same handler, before[0]['CHLD']

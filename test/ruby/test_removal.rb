@@ -172,15 +172,15 @@ class TestRemoval < MultiTenantTest
   BY_THEMSELVES = %w[ok too_many dismissed duplicate_session unknown_cluster envelope_not_accepted].freeze
 
   def test_a_turn_for_every_reason
-    assert_equal MultiTenant::Core.reasons.keys.sort, (turns.keys + BY_THEMSELVES).sort
+    assert_equal MultiTenant::Native.reasons.keys.sort, (turns.keys + BY_THEMSELVES).sort
   end
 
-  (MultiTenant::Core.reasons.keys - BY_THEMSELVES).each do |code|
+  (MultiTenant::Native.reasons.keys - BY_THEMSELVES).each do |code|
     define_method(:"test_a_job_that_turns_#{code}") do
       @viewer.env = { 'MULTITENANT_PUBLISHERS' => 'staff' } if code == 'publisher_not_allowed'
       look = @viewer.look(stream(job(7, **turns.fetch(code)), publishers: 'staff'))
       assert_equal code, look.codes['7'][1]
-      if MultiTenant::Core.reasons.fetch(code)[1]
+      if MultiTenant::Native.reasons.fetch(code)[1]
         assert_equal [[[:kept, ID, nil]], [ID]], [look.cards, @viewer.listed]
       else
         assert_removed look

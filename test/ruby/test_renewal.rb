@@ -35,7 +35,7 @@ class TestRenewal < MultiTenantTest
     @viewer.do do
       now = 0.0
       source = Slow.new(text)
-      sources = MultiTenant::Sources.new([MultiTenant::Turn.new(source, 30, clock: -> { now })])
+      sources = MultiTenant::Sources.new([MultiTenant::Schedule.new(source, 30, clock: -> { now })])
       log = []
       receiver = @viewer.receiver_of(sources, log)
       receiver.refresh

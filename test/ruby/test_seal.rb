@@ -144,9 +144,9 @@ class TestSeal < MultiTenantTest
   # ---- what the core tells of keys ----
 
   def test_ids_of_keys
-    assert_equal [['a1b2c3d4', 1_700_000_000]], MultiTenant::Core.keys(@keys, GROUP.gid)
+    assert_equal [['a1b2c3d4', 1_700_000_000]], MultiTenant::Native.keys(@keys, GROUP.gid)
     assert_match(/\AThe keys of group 101 can't be used: .* multitenant key new makes it\.\z/,
-                 MultiTenant::Core.keys(@keys, 101))
+                 MultiTenant::Native.keys(@keys, 101))
   end
 
   # What was sealed is in the dashboard of a member, by way of the core's setting `keys`.

@@ -84,7 +84,7 @@ class TestShare < Minitest::Test
 
   def test_an_app_may_have_any_name_that_a_card_can_show
     share!(*COMMON, '--app', 'Größe 4 | (r-1) 數 😀')
-    assert_equal 'Größe 4 | (r-1) 數 😀', MultiTenant::Core.open(4711, 'root', job_name)[1]['mta']
+    assert_equal 'Größe 4 | (r-1) 數 😀', MultiTenant::Native.open(4711, 'root', job_name)[1]['mta']
   end
 
   def test_only_me

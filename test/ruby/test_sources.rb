@@ -47,7 +47,7 @@ class TestSources < MultiTenantTest
   end
 
   def turn(source, ttl = 30)
-    MultiTenant::Turn.new(source, ttl, clock: @clock)
+    MultiTenant::Schedule.new(source, ttl, clock: @clock)
   end
 
   # ---- turns ----

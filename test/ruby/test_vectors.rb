@@ -135,14 +135,14 @@ class TestVectors < MultiTenantTest
       lines = out.lines(chomp: true).map { |line| line.split("\t") }
       assert_equal [0, vector['expect']], [code, lines.map { |line| line.first(3) }]
       lines.each do |_, specs, card, sentence|
-        assert_equal MultiTenant::Core.reasons.fetch(specs == 'ok' ? card : specs)[0], sentence
+        assert_equal MultiTenant::Native.reasons.fetch(specs == 'ok' ? card : specs)[0], sentence
       end
     end
   end
 
   def test_every_reason_has_a_vector
     used = REASONS.flat_map { |vector| vector['expect'].flat_map { |_, *codes| codes } }.uniq
-    assert_equal MultiTenant::Core.reasons.keys.sort, used.sort
+    assert_equal MultiTenant::Native.reasons.keys.sort, used.sort
   end
 
   def test_labels_and_job_ids_of_the_vectors_are_unique
@@ -167,7 +167,7 @@ class TestVectors < MultiTenantTest
   # ---- the table of reasons ----
 
   def test_reasons_have_a_code_a_sentence_and_say_whether_they_pass
-    MultiTenant::Core.reasons.each do |code, (sentence, temporary)|
+    MultiTenant::Native.reasons.each do |code, (sentence, temporary)|
       assert_match(/\A[a-z0-9_]+\z/, code)
       assert_match(/\A[A-Z][^\n]{10,110}\.\z/, sentence)
       assert_includes [true, false], temporary
@@ -175,7 +175,7 @@ class TestVectors < MultiTenantTest
   end
 
   def test_which_reasons_pass
-    temporary = MultiTenant::Core.reasons.select { |_, (_, passes)| passes }.keys
+    temporary = MultiTenant::Native.reasons.select { |_, (_, passes)| passes }.keys
     assert_equal %w[envelope_unavailable lookup_failed out_of_time], temporary.sort
   end
 end

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'bed'
-require 'multitenant/commands/marked_rows'
+require 'multitenant/sources/commands/marked_rows'
 
 # The commands say of the same jobs what the query program says.
 class TestCommands < BedTest
@@ -9,7 +9,7 @@ class TestCommands < BedTest
   BOTH = <<~RUBY
     require 'json'
     require 'multitenant'
-    require 'multitenant/commands'
+    require 'multitenant/sources/commands'
     settings = MultiTenant::Settings.new
     job = JSON.parse(ARGV[0])
     sources = [MultiTenant::Query.new(settings, cluster: job['cluster']), MultiTenant::Commands.new(settings, job: job)]

@@ -15,7 +15,7 @@ class TestPrivateData < BedTest
   READER = <<~RUBY
     require 'json'
     require 'multitenant'
-    require 'multitenant/snapshot'
+    require 'multitenant/sources/snapshot'
     settings = MultiTenant::Settings.new
     source = MultiTenant::Snapshot.new(settings, else_ask: MultiTenant::Query.new(settings))
     core = settings.to_core(dataroot: File.expand_path('~/ondemand/data/sys/dashboard'))

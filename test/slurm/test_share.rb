@@ -95,7 +95,7 @@ class TestShare < BedTest
       lines.map { |line| line.split(' ', 3) } if lines.count { |line| line.count('|') == 2 } == 120
     end
     names.each do |job_id, task, name|
-      code, accounting, connection = MultiTenant::Core.open(Integer(job_id), 'hpcfaculty', name)
+      code, accounting, connection = MultiTenant::Native.open(Integer(job_id), 'hpcfaculty', name)
       assert_equal ['ok', { 'host' => "task#{task}", 'password' => "secret#{task}" }], [code, connection]
       assert_equal Bed::MEMBERS.map { |user| Bed.uid(user) }.join(','), accounting['mtu']
     end

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 require 'etc'
-require_relative '../key_file'
-require_relative '../stream'
+require_relative '../files/key_file'
+require_relative '../sources/stream'
 require_relative 'viewer'
 
 module MultiTenant

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative '../list'
+require_relative 'share_table'
 require_relative 'viewer'
 
 module MultiTenant

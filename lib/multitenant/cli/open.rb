@@ -12,8 +12,8 @@ module MultiTenant
       def run
         check
         name = $stdin.binmode.read(2048).to_s.delete_suffix("\n")
-        code, accounting, connection = Core.open(@options[:job_id], @options[:user], name)
-        raise Failure.new(EX_DATAERR, "#{code}: #{Core.reasons.fetch(code).first}") unless code == 'ok'
+        code, accounting, connection = Native.open(@options[:job_id], @options[:user], name)
+        raise Failure.new(EX_DATAERR, "#{code}: #{Native.reasons.fetch(code).first}") unless code == 'ok'
 
         puts JSON.generate('accounting' => accounting, 'connection' => connection)
         EX_OK

@@ -28,7 +28,7 @@ module MultiTenant
       def explain
         receiver.shares.each do |share|
           reason = share[:specs] == 'ok' ? share[:card] : share[:specs]
-          puts [*share.values_at(:key, :specs, :card), Core.reasons.fetch(reason).first].join("\t")
+          puts [*share.values_at(:key, :specs, :card), Native.reasons.fetch(reason).first].join("\t")
         end
       end
     end

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative '../../multitenant'
-require_relative '../records_file'
+require_relative '../sources/records_file'
 require_relative 'command'
 
 module MultiTenant

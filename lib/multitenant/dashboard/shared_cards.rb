@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require 'json'
-require_relative '../answer'
+require_relative '../sources/answer'
 
 module MultiTenant
   module Dashboard

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative '../plain_text'
+require_relative '../text/plain_text'
 
 module MultiTenant
   class Doctor

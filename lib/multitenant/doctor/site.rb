@@ -4,7 +4,7 @@ require_relative '../clusters'
 require_relative '../installer/dashboard_ruby'
 require_relative '../settings'
 require_relative '../installer/site_layout'
-require_relative '../system_file'
+require_relative '../files/system_file'
 
 module MultiTenant
   class Doctor
@@ -125,7 +125,7 @@ module MultiTenant
 
         conf = { 'SLURM_CONF' => clusters.targets.first.conf }.compact # as OOD's own commands have it
         variables = environment.slice(*VARIABLES).merge(conf).map { |key, value| "#{key}=#{value}" }
-        result = Core.run([path, *args], [*variables, 'LC_ALL=C'], seconds, input)
+        result = Native.run([path, *args], [*variables, 'LC_ALL=C'], seconds, input)
         texts = result.slice(:out, :err).transform_values { |text| PlainText.utf8(text.to_s) }
         Ran.new(exit: result[:exit], **texts, why: why(name, result, seconds))
       end

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require 'json'
-require_relative '../answer'
+require_relative '../sources/answer'
 
 module MultiTenant
   class Doctor
@@ -97,7 +97,7 @@ module MultiTenant
       end
 
       def opened(record)
-        code, accounting, = Core.open(record['job_id'], record['user'], record['name'])
+        code, accounting, = Native.open(record['job_id'], record['user'], record['name'])
         code == 'ok' ? accounting : {}
       end
 

@@ -3,7 +3,7 @@
 require 'digest'
 require 'fileutils'
 require_relative 'install_failure'
-require_relative '../system_file'
+require_relative '../files/system_file'
 
 module MultiTenant
   # The files of a host, or of a DESTDIR. Nothing is written through a link, nor into a directory

@@ -1,15 +1,15 @@
 # frozen_string_literal: true
 
 require 'json'
-require_relative 'clock'
-require_relative 'program'
+require_relative '../clock'
+require_relative '../programs/program'
 
 module MultiTenant
   # Has the MUNGE credentials in job names opened as the viewer: runs multitenant-munge, in a process of its
   # own, as libmunge waits for munged without a limit. What was opened once is not opened again.
   # doc/formats.md
   class Credentials
-    PROGRAM = File.expand_path('multitenant-munge', __dir__)
+    PROGRAM = File.expand_path('../multitenant-munge', __dir__)
     SEALED = %r{\A[^|]*\|[^|]+\|(MUNGE:[A-Za-z0-9+/=:]{1,1024})\z}
 
     # libmunge's statuses of a credential whose contents are told: good, expired, rewound, replayed.

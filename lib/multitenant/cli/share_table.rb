@@ -2,7 +2,7 @@
 
 require 'io/console'
 require 'json'
-require_relative 'plain_text'
+require_relative '../text/plain_text'
 
 module MultiTenant
   # What is shared, as a table for people: each job with the WCKey, and whether this user has it.
@@ -99,7 +99,7 @@ module MultiTenant
     end
 
     def why(code)
-      "#{code} - #{Core.reasons.fetch(code).first}"
+      "#{code} - #{Native.reasons.fetch(code).first}"
     end
 
     # ---- what is said below it ----

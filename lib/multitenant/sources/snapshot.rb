@@ -2,9 +2,9 @@
 
 require 'json'
 require_relative 'answer'
-require_relative 'clock'
+require_relative '../clock'
 require_relative 'stream'
-require_relative 'system_file'
+require_relative '../files/system_file'
 
 module MultiTenant
   # The source that reads the snapshot which `multitenant-agent` keeps for the whole host. Where that

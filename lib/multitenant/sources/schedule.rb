@@ -4,7 +4,7 @@ module MultiTenant
   # One source of records and when it is asked next: after its time to live, or, while it fails, after
   # pauses that double up to five minutes. Up to a fifth is taken off at random, so that the dashboards
   # of a host don't ask all at once.
-  class Turn
+  class Schedule
     FIRST_PAUSE = 5
     LONGEST_PAUSE = 300
 

@@ -2,8 +2,8 @@
 
 require 'fileutils'
 require 'securerandom'
-require_relative 'answer'
-require_relative 'failure'
+require_relative '../sources/answer'
+require_relative '../failure'
 require_relative 'system_file'
 
 module MultiTenant

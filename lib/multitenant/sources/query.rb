@@ -5,7 +5,7 @@ require_relative 'answer'
 module MultiTenant
   # The source that asks Slurm: runs the query program, in a process of its own, with a deadline.
   class Query
-    PROGRAM = File.expand_path('multitenant-query', __dir__)
+    PROGRAM = File.expand_path('../multitenant-query', __dir__)
 
     REBUILD = 'run `gem pristine ood_multitenant` with the dashboard\'s Ruby'
 
@@ -30,7 +30,7 @@ module MultiTenant
     # @param seconds [Float] the deadline
     # @return [Answer]
     def call(seconds)
-      result = Core.run(argv(seconds), environment, seconds)
+      result = Native.run(argv(seconds), environment, seconds)
       error, code = judge(result, seconds)
       Answer.new(texts: [result[:out]], from: 'slurm', seconds: result[:seconds], error: error, code: code)
     end

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative 'names'
+require_relative '../programs/names'
 
 module MultiTenant
   # The groups that the viewer belongs to. A process keeps the groups that it was started with; one

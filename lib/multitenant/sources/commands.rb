@@ -2,7 +2,7 @@
 
 require 'json'
 require_relative 'commands/cluster_config'
-require_relative 'names'
+require_relative '../programs/names'
 require_relative 'commands/slurm_jobs'
 
 module MultiTenant
@@ -68,7 +68,7 @@ module MultiTenant
     def without_surplus_names(jobs)
       shares = Hash.new(0)
       jobs.each do |job|
-        job.name = '' if Core.group_of(job.name) && (shares[job.uid] += 1) > NAMES_PER_PUBLISHER
+        job.name = '' if Native.group_of(job.name) && (shares[job.uid] += 1) > NAMES_PER_PUBLISHER
       end
     end
 
@@ -86,7 +86,7 @@ module MultiTenant
     end
 
     def question(job)
-      [job.uid, Core.group_of(job.name)]
+      [job.uid, Native.group_of(job.name)]
     end
 
     def stream(header, jobs, answers)

@@ -1,14 +1,14 @@
 # frozen_string_literal: true
 
 require 'shellwords'
-require_relative 'version'
+require_relative '../version'
 
 module MultiTenant
   # What service apps have in common: what a form asks about sharing, what the job does about it, and
   # what its owner's card says.
   module Sharing
-    JOB = File.expand_path('../../libexec/multitenant-job', __dir__)
-    SENDER = File.expand_path('../../libexec/multitenant-share', __dir__)
+    JOB = File.expand_path('../../../libexec/multitenant-job', __dir__)
+    SENDER = File.expand_path('../../../libexec/multitenant-share', __dir__)
     NOT_SHARED = 'Not shared'
     NOTES = {
       '0' => 'Shared with others.',

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require 'json'
-require_relative 'answer'
+require_relative '../sources/answer'
 
 module MultiTenant
   # A program of the gem's that is asked in one go: questions on its standard input, a line of JSON for each
@@ -40,7 +40,7 @@ module MultiTenant
     def call(options, input, seconds, count)
       own = [seconds - MARGIN, seconds * 0.9].max.round(3).clamp(*TIMEOUTS)
       env = ENV.slice(*VARIABLES).map { |name, value| "#{name}=#{value}" }
-      result = Core.run([@path, '--timeout', own.to_s, *options], env, seconds, input)
+      result = Native.run([@path, '--timeout', own.to_s, *options], env, seconds, input)
       lines = read(result, count)
       @error = lines ? nil : sentence(result)
       lines

@@ -2,7 +2,7 @@
 
 require 'shellwords'
 require_relative '../answer'
-require_relative '../clock'
+require_relative '../../clock'
 
 module MultiTenant
   # Slurm's commands as OOD's own adapter runs them for one cluster (ood_core, adapters/slurm.rb and
@@ -54,7 +54,7 @@ module MultiTenant
       raise Failure.new("No time was left to run #{name}.", EX_TEMPFAIL) if seconds <= 0
 
       check_conf
-      result = Core.run(argv(name, args), environment, seconds)
+      result = Native.run(argv(name, args), environment, seconds)
       said = sentence(result[:err])
       return '' if but && result[:exit]&.positive? && said.match?(but)
 

@@ -6,7 +6,7 @@ module MultiTenant
   # Users and groups, as the name service has them: runs multitenant-names, in a process of its own,
   # because a name service may block for minutes. doc/formats.md
   class Names
-    PROGRAM = File.expand_path('multitenant-names', __dir__)
+    PROGRAM = File.expand_path('../multitenant-names', __dir__)
 
     # @param program [String] path
     def initialize(program: PROGRAM)
