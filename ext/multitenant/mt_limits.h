@@ -76,4 +76,19 @@
 /* Bytes of the name service's answer (a group's member list). */
 #define MT_NSS_BUF_MAX (16 * 1024 * 1024)
 
+/* The limits that Ruby has, too, as MultiTenant::Core::LIMITS: name and number. */
+#define MT_LIMITS_TABLE(X)           \
+    X(jobname, MT_JOBNAME_MAX)       \
+    X(message, MT_MESSAGE_MAX)       \
+    X(munge_text, MT_MUNGE_TEXT_MAX) \
+    X(conn_keys, MT_CONN_KEYS_MAX)   \
+    X(conn_key, MT_CONN_KEY_MAX)     \
+    X(conn_value, MT_CONN_VALUE_MAX) \
+    X(app_chars, MT_APP_CHARS_MAX)   \
+    X(token_part, MT_TOKEN_PART_MAX) \
+    X(name, MT_NAME_MAX)             \
+    X(records, MT_RECORDS_MAX)       \
+    X(questions, MT_QUESTIONS_MAX)   \
+    X(query_shares_per_publisher, MT_QUERY_SHARES_PER_PUBLISHER)
+
 #endif

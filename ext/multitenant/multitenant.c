@@ -14,10 +14,12 @@
 #include "jobname.h"
 #include "keyring.h"
 #include "mt_limits.h"
+#include "policy.h"
 #include "reason.h"
 #include "record.h"
 #include "settings.h"
 #include "specs.h"
+#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -939,6 +941,37 @@ static VALUE native_reasons(VALUE self)
     return out;
 }
 
+/* ---- the core's tables, as constants ---- */
+
+static VALUE limits(void)
+{
+    VALUE out = rb_hash_new();
+#define X(name, number) rb_hash_aset(out, symbol(#name), SIZET2NUM(number));
+    MT_LIMITS_TABLE(X)
+#undef X
+    return rb_obj_freeze(out);
+}
+
+static VALUE reserved_keys(void)
+{
+    size_t count;
+    const char *const *keys = mt_policy_reserved_keys(&count);
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; i < count; i++)
+        rb_ary_push(out, key(keys[i]));
+    return rb_obj_freeze(out);
+}
+
+static VALUE unseen_characters(void)
+{
+    size_t count;
+    const struct mt_text_range *ranges = mt_text_unseen(&count);
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; i < count; i++)
+        rb_ary_push(out, rb_range_new(UINT2NUM(ranges[i].first), UINT2NUM(ranges[i].last), 0));
+    return rb_obj_freeze(out);
+}
+
 __attribute__((visibility("default"))) void Init_multitenant(void);
 
 void Init_multitenant(void)
@@ -961,6 +994,9 @@ void Init_multitenant(void)
     rb_define_method(core, "deliver_nothing", core_deliver_nothing, 1);
     rb_define_method(core, "dismiss", core_dismiss, 1);
     rb_define_method(core, "restore", core_restore, 1);
+    rb_define_const(core, "LIMITS", limits());
+    rb_define_const(core, "RESERVED_KEYS", reserved_keys());
+    rb_define_const(core, "UNSEEN", unseen_characters());
     rb_define_module_function(native, "open", native_open, 3);
     rb_define_module_function(native, "run", native_run, -1);
     rb_define_module_function(native, "keys", native_keys, 2);

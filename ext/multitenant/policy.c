@@ -118,6 +118,12 @@ bool mt_policy_allows_key(const char *key)
     return true;
 }
 
+const char *const *mt_policy_reserved_keys(size_t *count)
+{
+    *count = sizeof reserved_keys / sizeof *reserved_keys;
+    return reserved_keys;
+}
+
 static enum mt_reason check_connection(const json_t *connection)
 {
     const char *key;

@@ -51,4 +51,7 @@ MT_NODISCARD MT_NONNULL_ALL bool mt_policy_allows_delivery(const char *token,
 /* Whether a connection key is well-formed and not reserved. */
 MT_NODISCARD MT_NONNULL_ALL bool mt_policy_allows_key(const char *key);
 
+/* The reserved connection keys, static, and how many there are. */
+MT_NODISCARD MT_NONNULL_ALL const char *const *mt_policy_reserved_keys(size_t *count);
+
 #endif

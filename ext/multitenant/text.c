@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
-#include <stdint.h>
 #include <string.h>
-
-struct range {
-    uint32_t first;
-    uint32_t last;
-};
 
 /* Characters that show nothing, or change the direction of writing (Unicode 15: Cf, Zl, Zp, and
  * Default_Ignorable or blank ones of other categories). */
-static const struct range unseen[] = {
+static const struct mt_text_range unseen[] = {
     {0x00ad, 0x00ad}, {0x034f, 0x034f},   {0x061c, 0x061c},   {0x115f, 0x1160},
     {0x17b4, 0x17b5}, {0x180b, 0x180e},   {0x200b, 0x200f},   {0x2028, 0x202e},
     {0x2060, 0x206f}, {0x2800, 0x2800},   {0x3164, 0x3164},   {0xffa0, 0xffa0},
@@ -59,6 +53,12 @@ static bool title_carries(uint32_t c)
             return false;
     }
     return yaml_carries(c);
+}
+
+const struct mt_text_range *mt_text_unseen(size_t *count)
+{
+    *count = sizeof unseen / sizeof *unseen;
+    return unseen;
 }
 
 static bool is_blank(uint32_t c)

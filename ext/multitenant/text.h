@@ -7,6 +7,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+/* Characters from `first` to `last`. */
+struct mt_text_range {
+    uint32_t first;
+    uint32_t last;
+};
 
 /*
  * Whether YAML can carry the text unchanged: only characters of YAML 1.1's c-printable, and of
@@ -20,6 +27,9 @@ MT_NODISCARD MT_NONNULL_ALL bool mt_text_is_yaml(const char *text, size_t len);
  * of < > & " ' ` \, none that is invisible or turns the direction of writing, no blank at the ends.
  */
 MT_NODISCARD MT_NONNULL_ALL bool mt_text_is_title(const char *text, size_t max);
+
+/* The characters that are invisible or turn the direction of writing: a static table. */
+MT_NODISCARD MT_NONNULL_ALL const struct mt_text_range *mt_text_unseen(size_t *count);
 
 /* Whether the text is a UUID in lower case (8-4-4-4-12 hexadecimal digits). */
 MT_NODISCARD MT_NONNULL_ALL bool mt_text_is_uuid(const char *text);

@@ -63,21 +63,17 @@ class TestShare < Minitest::Test
     assert_empty updates
   end
 
+  Core = MultiTenant::Core
+
   # Its tables are those of the reader.
   def test_tables
     text = File.read(SHARE)
-    policy, unseen, limits = %w[policy.c text.c mt_limits.h].map do |file|
-      File.read(File.join(Tree::ROOT, 'ext/multitenant', file))
+    assert_equal Core::RESERVED_KEYS, text[/RESERVED='(.*?)'/m, 1].split
+    assert_equal(Core::UNSEEN, text[/UNSEEN='(.*?)'/m, 1].scan(/(\h+)-(\h+)/).map { |a, z| a.hex..z.hex })
+    { jobname: 'NAME', message: 'MESSAGE', munge_text: 'MUNGE', conn_keys: 'KEYS', conn_key: 'KEY', conn_value: 'VALUE',
+      app_chars: 'APP', token_part: 'TOKEN', name: 'GROUP' }.each do |limit, ours|
+      assert_equal Core::LIMITS.fetch(limit), Integer(text[/ #{ours}_MAX=(\d+)/, 1]), ours
     end
-    assert_equal policy[/reserved_keys\[\] = \{(.*?)\n\};/m, 1].gsub(%r{/\*.*?\*/}m, '').scan(/"(\w+)"/).flatten,
-                 text[/RESERVED='(.*?)'/m, 1].split
-    assert_equal unseen[/unseen\[\] = \{(.*?)\n\};/m, 1].scan(/0x(\h+), 0x(\h+)/),
-                 text[/UNSEEN='(.*?)'/m, 1].scan(/(\h+)-(\h+)/)
-    { 'CONN_KEYS' => 'KEYS', 'CONN_KEY' => 'KEY', 'CONN_VALUE' => 'VALUE', 'APP_CHARS' => 'APP',
-      'TOKEN_PART' => 'TOKEN', 'NAME' => 'GROUP', 'JOBNAME' => 'NAME' }.each do |theirs, ours|
-      assert_equal limits[/define MT_#{theirs}_MAX (\d+)/, 1], text[/ #{ours}_MAX=(\d+)/, 1], ours
-    end
-    assert_equal [8192, '(8 * 1024)'], [text[/MUNGE_MAX=(\d+)/, 1].to_i, limits[/define MT_MUNGE_TEXT_MAX (.*)/, 1]]
     assert_equal "multitenant-share #{MultiTenant::VERSION}\n", share('--version').out
     assert_match(/\AUsage: /, share!('--help', env: { 'SLURM_JOB_ID' => nil }).out)
   end

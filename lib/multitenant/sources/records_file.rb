@@ -5,7 +5,7 @@ require_relative 'answer'
 module MultiTenant
   # The source that reads record streams from a file, or from standard input (`-`).
   class RecordsFile
-    LIMIT = 64 * 1024 * 1024
+    LIMIT = Core::LIMITS[:records]
 
     # @param path [String]
     def initialize(path)
@@ -15,7 +15,7 @@ module MultiTenant
     # @return [Answer]
     def call(_seconds)
       text = @path == '-' ? $stdin.binmode.read(LIMIT + 1).to_s : File.binread(@path, LIMIT + 1)
-      return failed("#{@path} holds more than 64 MiB.") if text.bytesize > LIMIT
+      return failed("#{@path} holds more than #{LIMIT >> 20} MiB.") if text.bytesize > LIMIT
 
       Answer.new(texts: [text], from: @path, seconds: 0.0, error: nil, code: EX_OK)
     rescue SystemCallError => e

@@ -23,7 +23,7 @@ module MultiTenant
     # Seconds that the other source has at least.
     SECONDS_MIN = 0.1
 
-    LIMIT = 64 * 1024 * 1024
+    LIMIT = Core::LIMITS[:records]
 
     # Uids that an agent may have: root's and the accounts of the system, which only an admin makes.
     # Where an ordinary user's directory stands at the path, he made it, and would tell everybody
@@ -187,7 +187,7 @@ module MultiTenant
         end
 
         text = file.read(LIMIT + 1).to_s
-        raise Unusable, "#{@directory}/#{name} holds more than 64 MiB." if text.bytesize > LIMIT
+        raise Unusable, "#{@directory}/#{name} holds more than #{LIMIT >> 20} MiB." if text.bytesize > LIMIT
 
         Stream.read([text])
       end
