@@ -14,7 +14,7 @@ Gem::Specification.new do |spec|
   spec.required_ruby_version = '>= 3.0'
   spec.files = Dir['{ext,lib}/**/*.{c,h,rb}', 'ext/*/COPYING', 'exe/*', 'initializer/*.rb', 'libexec/*', 'systemd/*',
                    'doc/**/*.{md,png}', 'apps-{services,delivery,clients}/**/*',
-                   'README.md', 'CHANGELOG.md', 'LICENSE', 'SECURITY.md', base: __dir__]
+                   'README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'SECURITY.md', base: __dir__]
                .select { |path| File.file?(File.join(__dir__, path)) }
   spec.bindir = 'exe'
   spec.executables = %w[multitenant multitenant-agent]

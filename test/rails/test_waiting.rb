@@ -4,7 +4,7 @@ require_relative 'rails_test'
 
 # What a page waits for, and what is left of us after it.
 class TestWaiting < RailsTest
-  # Seconds that a page may lose by us: what README promises.
+  # Seconds that a page may lose by us: what doc/admins.md promises.
   PROMISE = 0.25
 
   # Sums up what the pages spend in us.

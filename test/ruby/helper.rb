@@ -354,7 +354,7 @@ module GemHomes
     end
   end
 
-  # The gem, installed as README tells. @return [Array(String, String)] gem home, what was said
+  # The gem, installed as doc/admins.md says. @return [Array(String, String)] gem home, what was said
   def install(env = {})
     home = make
     env = { 'MAKEFLAGS' => "-j#{Etc.nprocessors}" }.merge(env)

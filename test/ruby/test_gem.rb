@@ -28,7 +28,7 @@ class TestGem < MultiTenantTest
     files = PARTS.flat_map { |part| Dir.glob("#{part}/**/*", base: Tree::ROOT) }
                  .select { |path| File.file?(File.join(Tree::ROOT, path)) }.grep_v(BUILT)
     assert_operator files.size, :>, 50
-    assert_equal (files + %w[CHANGELOG.md LICENSE README.md SECURITY.md]).sort, built.contents.sort
+    assert_equal (files + %w[CHANGELOG.md CONTRIBUTING.md LICENSE README.md SECURITY.md]).sort, built.contents.sort
   end
 
   def test_what_it_says_of_itself

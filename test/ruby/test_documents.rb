@@ -1,0 +1,144 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require 'multitenant/doctor'
+
+# What the documents name is there: links, files, functions, settings, commands and checks.
+class TestDocuments < MultiTenantTest
+  ROOT = Tree::ROOT
+  PAGES = %w[README.md CONTRIBUTING.md SECURITY.md doc/*.md apps-*/*/README.md]
+          .flat_map { |glob| Dir.glob(glob, base: ROOT) }
+  # Decisions speak of what was not built, and of what had another name then.
+  PRESENT = PAGES.grep_v(/decisions|CHANGELOG/)
+
+  # Of libraries.
+  FOREIGN = %w[ruby.h].freeze
+
+  TOP = %w[ext lib libexec exe initializer systemd script test doc rakelib
+           apps-services apps-delivery apps-clients].freeze
+
+  PATH = %r{(?<![\w./~-])(?:#{TOP.join('|')})/(?:[\w./*{},-]|\[\w+\])+}
+  FILE = %r{(?<![\w./*<-])[\w*][\w./*-]*\.(?:c|h|rb)\b}
+  FUNCTION = /\bmt_[a-z]\w+\b(?!\.h)/
+  METHOD = /\b([A-Z]\w+)[#.]([a-z_]+[?!]?)/
+
+  def text(page)
+    File.read(File.join(ROOT, page), encoding: 'UTF-8')
+  end
+
+  # The lines without the blocks of code.
+  def prose(page)
+    text(page).gsub(/^```.*?^```$/m, '')
+  end
+
+  def sources
+    @sources ||= %w[ext lib exe libexec initializer apps-services apps-delivery].flat_map do |part|
+      Dir.glob("#{part}/**/*", base: ROOT).select { |path| File.file?(File.join(ROOT, path)) && !path.match?(/\.so\z/) }
+    end
+  end
+
+  def code
+    @code ||= sources.to_h { |path| [path, File.read(File.join(ROOT, path), encoding: 'UTF-8').scrub] }
+  end
+
+  def each_page(pages = PRESENT)
+    pages.each { |page| assert_empty yield(page), "#{page} names what is not there" }
+  end
+
+  def rows(page, heading)
+    section = text(page)[/^## #{Regexp.escape(heading)}\n(.*?)(?=^## |\z)/m, 1] || flunk("#{page} has no #{heading}")
+    section.scan(/^\| (.+?) \|/).flatten.drop(1)
+  end
+
+  # As GitHub makes it of a heading.
+  def anchors(page)
+    prose(page).scan(/^#+ (.+)$/).flatten.map { |title| title.downcase.gsub(/[^\p{L}\p{N} _-]/, '').tr(' ', '-') }
+  end
+
+  def missing?(page, link)
+    path, anchor = link.split('#', 2)
+    target = path.empty? ? page : File.join(File.dirname(page), path).delete_prefix('./')
+    full = File.expand_path(target, ROOT)
+    return true unless File.exist?(full)
+
+    anchor && !anchors(full.delete_prefix("#{ROOT}/")).include?(anchor)
+  end
+
+  def test_the_readme_is_a_front_door
+    lines = text('README.md').lines
+    assert_operator lines.size, :<=, 110
+    %w[admins publishers tenants].each { |door| assert_includes lines.first(20).join, "(doc/#{door}.md)" }
+  end
+
+  def test_links_lead_somewhere
+    each_page(PAGES) do |page|
+      links = prose(page).scan(/\]\(([^)\s]+)\)|src="([^"]+)"/).flatten.compact
+      links.grep_v(/\A[a-z]+:/).select { |link| missing?(page, link) }
+    end
+  end
+
+  def test_paths_are_files_of_the_project
+    each_page { |page| text(page).scan(PATH).select { |path| Dir.glob(path.sub(/[.,]+\z/, ''), base: ROOT).empty? } }
+  end
+
+  def test_file_names_are_files_of_the_project
+    paths = sources + Dir.glob('{test,script,rakelib}/**/*', base: ROOT)
+    each_page do |page|
+      (text(page).scan(FILE) - FOREIGN).reject { |file| paths.any? { |path| File.fnmatch("*/#{file}", "/#{path}") } }
+    end
+  end
+
+  def test_functions_are_there
+    words = code.values.flat_map { |text| text.scan(/\bmt_\w+/) }.uniq
+    each_page { |page| text(page).scan(FUNCTION) - words }
+  end
+
+  def test_methods_are_there
+    each_page { |page| text(page).scan(METHOD).reject { |pair| method?(*pair) }.map { |pair| pair.join('#') } }
+  end
+
+  # Of a class or module of ours; others' are no concern of this test.
+  def method?(constant, name)
+    homes = code.values.grep(/(?:class|module) #{constant}\b|rb_define_(?:class|module)_under\([^;]*"#{constant}"/)
+    method = /def (?:self\.)?#{Regexp.escape(name)}(?![\w?!])|:#{name}\b|"#{name}"/
+    homes.empty? || homes.any? { |text| text.match?(method) }
+  end
+
+  # What is asked for when settings are read.
+  class Asked
+    attr_reader :names
+
+    def initialize
+      @names = []
+    end
+
+    def [](name)
+      @names << name
+      nil
+    end
+  end
+
+  def test_settings
+    asked = Asked.new
+    MultiTenant::Settings.new(asked)
+    settings = ['MULTITENANT_ENABLE', *asked.names].uniq.sort
+    assert_equal settings, rows('doc/admins.md', 'Settings').map { |cell| cell.delete('`') }.sort
+    each_page { |page| text(page).scan(/\bMULTITENANT_(?!TESTBED)\w+/) - settings }
+  end
+
+  def test_commands
+    cells = rows('doc/reference.md', 'The command `multitenant`')
+    named = cells.flat_map { |cell| cell.scan(/`multitenant (\w+)|, `(\w+)`/) }
+    assert_equal MultiTenant::CLI::COMMANDS.keys.sort, named.flatten.compact.sort
+  end
+
+  def test_checks_of_doctor
+    checks = MultiTenant::Doctor::THEMES.flat_map { |theme| theme::CHECKS.values }
+    cells = rows('doc/diagnosis.md', '`multitenant doctor`')
+    assert_equal checks.uniq.sort, cells.flat_map { |cell| cell.split(', ') }.sort
+  end
+
+  def test_words
+    each_page(PAGES) { |page| prose(page).scan(/\b(?:mend(?:s|ed|ing)?|he|him|his)\b/i) }
+  end
+end
