@@ -3,7 +3,7 @@
 require 'json'
 require_relative 'card/content'
 require_relative 'card/elements'
-require_relative 'card/paste'
+require_relative 'card/snippets'
 
 module MultiTenant
   # What a delivery app's view shows of a shared service. Its publisher may have written anything: all
@@ -27,7 +27,7 @@ module MultiTenant
     # @param specs [Hash] of the viewer
     def initialize(values, specs: MultiTenant.specs)
       @values = values.to_h.to_h { |key, value| [key.to_s, value.to_s] }
-      @spec = specs.values.find { |spec| spec['connection'] == @values }
+      @spec = spec_in(specs)
       @info = @spec.to_h.fetch('info', {})
     end
 
@@ -94,9 +94,9 @@ module MultiTenant
       self['jdbc_url'][JDBC, :engine]
     end
 
-    # @return [Paste] what to paste elsewhere
-    def paste
-      @paste ||= Paste.new(self)
+    # @return [Snippets] what to paste elsewhere
+    def snippets
+      @snippets ||= Snippets.new(self)
     end
 
     # @return [String] HTML of the file that `content_path` names, or of a sentence
@@ -120,6 +120,15 @@ module MultiTenant
     # @return [Integer, nil] uid of the publisher
     def publisher
       Integer(@info['uid'], exception: false)
+    end
+
+    private
+
+    # Jobs of two clusters may have one id, and the card of one that ended may be left: it is the job whose
+    # words these are.
+    def spec_in(specs)
+      jobs = specs.select { |key, _| key.split('@').first == self['jobid'] }
+      jobs.values.find { |spec| spec['connection'] == @values }
     end
   end
 end

@@ -44,6 +44,7 @@ module CardViews
   def cards(asked)
     questions = asked.map do |app, connection, specs, known|
       info = { 'user' => 'prof', 'uid' => '1001', 'end' => '0' }.merge(specs.is_a?(Hash) ? specs : {})
+      connection = connection.merge('jobid' => '7')
       specs = { '7' => { 'info' => info, 'accounting' => {}, 'connection' => known || connection } } if specs
       [File.join(APPS, "multitenant-delivery_#{app}/view.html.erb"), connection, specs == false ? {} : specs]
     end

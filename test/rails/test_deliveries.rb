@@ -27,7 +27,7 @@ class TestDeliveries < RailsTest
   def twin(value)
     return 'http://twin' if value.match?(MultiTenant::Card::URL)
 
-    value.match?(MultiTenant::Card::Paste::VISIBLE) ? 'twin' : "tw\u200Bin"
+    value.match?(MultiTenant::Card::Snippets::VISIBLE) ? 'twin' : "tw\u200Bin"
   end
 
   # The tree is that of harmless values; where those stand in it, the hostile ones stand.
@@ -88,11 +88,25 @@ class TestDeliveries < RailsTest
     assert_match(/not known at this time\. If it does not work, ask who shared it/, unknown['text'])
   end
 
-  # A service's name is its publisher's; somebody else's words are not taken for his.
+  # A service's name is its publisher's; somebody else's words are not taken for theirs.
   def test_a_card_is_of_the_publisher_whose_words_it_shows
     start
-    card = cards([['default', { 'host' => 'n1' }, true, { 'host' => 'n2' }]])[0]
+    card = cards([['default', { 'host' => 'n1' }, true, { 'host' => 'n2', 'jobid' => '7' }]])[0]
     refute_includes card['text'], 'prof'
+  end
+
+  def test_a_card_is_of_its_own_job_where_others_shared_the_same
+    start
+    @dashboard.ruby(<<~RUBY)
+      specs = %w[8 7 7@other].to_h do |key|
+        [key, { 'info' => { 'user' => "of-\#{key}" }, 'connection' => { 'host' => key[/@/].to_s, 'jobid' => key.to_i.to_s } }]
+      end
+      MultiTenant.singleton_class.define_method(:specs) { specs }
+    RUBY
+    { '' => 'of-7.', '@' => 'of-7@other.' }.each do |host, publisher|
+      card = cards([['default', { 'host' => host }, nil]])[0]
+      assert_includes card['text'], "From #{publisher}"
+    end
   end
 
   def test_secrets_are_behind_something_to_click

@@ -3,7 +3,7 @@
 require_relative 'rails_test'
 require_relative 'card_views'
 
-# A publisher's file, read as the viewer and shown in his page.
+# A publisher's file, read as the viewer and shown in their page.
 class TestReadfile < RailsTest
   include CardViews
   extend CardViews::Corpus

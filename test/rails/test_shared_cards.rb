@@ -2,7 +2,7 @@
 
 require_relative 'rails_test'
 
-# A card that is not the viewer's own: its job is not his to end, and its state is known.
+# A card that is not the viewer's own: its job is not theirs to end, and its state is known.
 class TestSharedCards < RailsTest
   DELIVERY = "sys/#{Site::DELIVERY}".freeze
 
@@ -50,7 +50,7 @@ class TestSharedCards < RailsTest
     assert_equal [false, false], [@slurm.runs?(901), @slurm.runs?(902)]
   end
 
-  # Without a directory that we can write, it is still not his job.
+  # Without a directory that we can write, it is still not their job.
   def test_what_can_not_be_dismissed_is_not_ended_either
     start
     path = @viewer.path('multitenant.dismissed')

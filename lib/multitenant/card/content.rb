@@ -5,7 +5,7 @@ require_relative 'rendering'
 
 module MultiTenant
   class Card
-    # A file of the publisher's, as HTML: read as the viewer, at each look.
+    # A file of the publisher's, as HTML: read as the viewer, each time it is shown.
     class Content
       include Elements
 

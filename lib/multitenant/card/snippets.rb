@@ -7,7 +7,7 @@ module MultiTenant
   class Card
     # What a viewer pastes into a shell, Python or R. What was shared is data there, too, and a secret is
     # asked for, not written. Each method gives nil where something is missing, or can't be seen on a screen.
-    class Paste
+    class Snippets
       # Letters, marks, digits, punctuation, symbols, blanks: neither controls nor what turns a line around.
       VISIBLE = /\A[\p{L}\p{M}\p{N}\p{P}\p{S} ]+\z/
 

@@ -4,7 +4,7 @@ require_relative 'helper'
 require 'uri'
 
 # What a card offers to paste: whatever was shared is data to a shell, to Python and to R, and no secret is in it.
-class TestPaste < MultiTenantTest
+class TestSnippets < MultiTenantTest
   HOSTILE = ['a b', "o'x", '"; import os; os.system("id") #', '$(touch ran)', '`touch ran`', '; touch ran #',
              '| touch ran', "'; touch ran; '", '-e', '--defaults-file=/x', '@/etc/passwd', 'host=evil sslmode=disable',
              'postgresql://evil/', '\\', '\\"', "\\'", '!!', '*', '~', '${HOME}', '{a,b}', '%s%n', 'a&b<c>d', 'ß日本',
@@ -20,8 +20,8 @@ class TestPaste < MultiTenantTest
   PROGRAMS = %i[psql mysql psycopg pymysql r_postgres r_mariadb].freeze
   ALL = [*PROGRAMS, :openai, :ollama, :curl, :httr2].freeze
 
-  def paste(values)
-    MultiTenant::Card.new(values, specs: {}).paste
+  def snippets(values)
+    MultiTenant::Card.new(values, specs: {}).snippets
   end
 
   # Runs bash with programs that write their arguments down, and answers a prompt.
@@ -74,20 +74,20 @@ class TestPaste < MultiTenantTest
 
   def test_database
     HOSTILE.each do |text|
-      paste = paste(DATABASE.merge('user' => text, 'database' => text))
-      url = in_shell(paste.psql)
+      offered = snippets(DATABASE.merge('user' => text, 'database' => text))
+      url = in_shell(offered.psql)
       assert_equal 1, url.size
       uri = URI(url[0].delete_prefix('--dbname='))
       assert_equal ['postgresql', text, 'n1', 5432, "/#{text}"],
                    [uri.scheme, unescape(uri.user), uri.host, uri.port, unescape(uri.path)]
       assert_equal ['--local-infile=0', '--protocol=tcp', '--host=n1', '--port=5432', "--user=#{text}",
-                    "--database=#{text}", '--password'], in_shell(paste.mysql)
+                    "--database=#{text}", '--password'], in_shell(offered.mysql)
       assert_equal({ 'host' => 'n1', 'port' => 5432, 'dbname' => text, 'user' => text, 'password' => 'typed' },
-                   in_python(paste.psycopg))
+                   in_python(offered.psycopg))
       assert_equal({ 'host' => 'n1', 'port' => 5432, 'database' => text, 'user' => text, 'password' => 'typed',
-                     'local_infile' => false }, in_python(paste.pymysql))
-      assert_equal ['n1', text, text, 'Password: '], in_r(paste.r_postgres)
-      assert_equal ['n1', text, text, 'Password: '], in_r(paste.r_mariadb)
+                     'local_infile' => false }, in_python(offered.pymysql))
+      assert_equal ['n1', text, text, 'Password: '], in_r(offered.r_postgres)
+      assert_equal ['n1', text, text, 'Password: '], in_r(offered.r_mariadb)
     end
   end
 
@@ -97,31 +97,31 @@ class TestPaste < MultiTenantTest
 
   def test_model
     HOSTILE.product([SECRET, '']).each do |text, key|
-      paste = paste(MODEL.merge('model' => text, 'api_key' => key))
-      arguments = in_shell(paste.curl, stdin: "typed\n")
+      offered = snippets(MODEL.merge('model' => text, 'api_key' => key))
+      arguments = in_shell(offered.curl, stdin: "typed\n")
       assert_equal %w[-q] + (key.empty? ? [] : %w[--config -]), arguments[0..-7]
       assert_equal 'http://n1:1/v1/chat/completions', arguments.last
       assert_equal text, JSON.parse(arguments[-2])['model']
-      assert_equal [text, key.empty? ? 'none' : 'typed'], in_python(paste.openai).values_at('model', 'api_key')
-      assert_equal text, in_python(paste.ollama)['model']
-      assert_includes in_r(paste.httr2), text
+      assert_equal [text, key.empty? ? 'none' : 'typed'], in_python(offered.openai).values_at('model', 'api_key')
+      assert_equal text, in_python(offered.ollama)['model']
+      assert_includes in_r(offered.httr2), text
     end
     assert_includes File.read("#{temporary}/stdin"), "header = \"Authorization: Bearer typed\"\n"
   end
 
   def test_urls
     URLS.each do |url|
-      paste = paste(MODEL.merge('base_url' => url, 'ollama_url' => url))
-      assert_equal "#{url.chomp('/')}/chat/completions", in_shell(paste.curl, stdin: "typed\n").last
-      assert_equal url, in_python(paste.openai)['base_url']
-      assert_equal url, in_python(paste.ollama)['host']
-      assert_includes in_r(paste.httr2), "#{url.chomp('/')}/chat/completions"
+      offered = snippets(MODEL.merge('base_url' => url, 'ollama_url' => url))
+      assert_equal "#{url.chomp('/')}/chat/completions", in_shell(offered.curl, stdin: "typed\n").last
+      assert_equal url, in_python(offered.openai)['base_url']
+      assert_equal url, in_python(offered.ollama)['host']
+      assert_includes in_r(offered.httr2), "#{url.chomp('/')}/chat/completions"
     end
   end
 
   def test_no_secret_is_in_it
-    pastes = [paste(DATABASE), paste(MODEL)]
-    texts = pastes.flat_map { |one| ALL.filter_map { |name| one.public_send(name) } }
+    both = [snippets(DATABASE), snippets(MODEL)]
+    texts = both.flat_map { |one| ALL.filter_map { |name| one.public_send(name) } }
     assert_equal 10, texts.size
     texts.each { |text| refute_includes text, SECRET }
   end
@@ -143,16 +143,16 @@ class TestPaste < MultiTenantTest
   end
 
   def assert_nothing_of(values)
-    paste = paste(values)
-    assert_empty(ALL.filter_map { |name| paste.public_send(name) }, values)
+    offered = snippets(values)
+    assert_empty(ALL.filter_map { |name| offered.public_send(name) }, values)
   end
 
   def test_only_for_the_engine_that_it_is
     { 'postgresql' => %i[psql psycopg r_postgres], 'mysql' => %i[mysql pymysql r_mariadb],
       'mariadb' => %i[mysql pymysql r_mariadb] }.each do |engine, offered|
-      paste = paste(DATABASE.merge('jdbc_url' => "jdbc:#{engine}://n1:5432/d"))
-      assert_equal(offered, PROGRAMS.select { |name| paste.public_send(name) })
+      one = snippets(DATABASE.merge('jdbc_url' => "jdbc:#{engine}://n1:5432/d"))
+      assert_equal(offered, PROGRAMS.select { |name| one.public_send(name) })
     end
-    assert_equal(PROGRAMS, PROGRAMS.select { |name| paste(DATABASE).public_send(name) })
+    assert_equal(PROGRAMS, PROGRAMS.select { |name| snippets(DATABASE).public_send(name) })
   end
 end
