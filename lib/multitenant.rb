@@ -1,12 +1,11 @@
 # frozen_string_literal: true
 
 require_relative 'multitenant/version'
-require_relative 'multitenant/clock'
+require_relative 'multitenant/host/clock'
 require_relative 'multitenant/failure'
 require_relative 'multitenant/multitenant'
 require_relative 'multitenant/sources/answer'
-require_relative 'multitenant/settings'
-require_relative 'multitenant/clusters'
+require_relative 'multitenant/host'
 require_relative 'multitenant/sources'
 require_relative 'multitenant/receiver/membership'
 require_relative 'multitenant/receiver'
@@ -116,24 +115,14 @@ module MultiTenant
     # @param log [#call] takes a level (:info, :warn) and a sentence
     # @return [void]
     def start(log)
-      settings = Settings.new
-      settings.warnings.each { |warning| log.call(:warn, warning) }
-      clusters = Clusters.from_ood(OodAppkit.clusters)
-      membership = Membership.new(settings.gids)
-      @sources = Sources.of(settings, clusters, gids: membership.method(:gids), log: log)
-      @receiver = Receiver.new(settings, source: @sources, clusters: clusters, core: ood_core(settings), log: log,
-                                         membership: membership)
+      host = DashboardHost.new
+      host.settings.warnings.each { |warning| log.call(:warn, warning) }
+      membership = Membership.new(host.settings.gids)
+      @sources = host.sources(gids: membership.method(:gids), log: log)
+      @receiver = host.receiver(@sources, membership: membership, log: log)
       refresh
       @renewal = Renewal.new(@receiver, @sources, log: log)
       Dashboard.attach(@receiver, @sources, log: log)
-    end
-
-    private
-
-    def ood_core(settings)
-      ours = defined?(Configuration) && Configuration.respond_to?(:per_cluster_dataroot?)
-      settings.to_core(dataroot: OodAppkit.dataroot.to_s,
-                       per_cluster_dataroot: ours ? Configuration.per_cluster_dataroot? : false)
     end
   end
 end

@@ -7,7 +7,7 @@ require_relative 'sources/answer'
 require_relative 'agent/placement'
 require_relative 'sources/snapshot'
 require_relative 'sources/stream'
-require_relative 'files/system_file'
+require_relative 'host/system_file'
 
 module MultiTenant
   # Keeps a snapshot for the whole host: asks a source at intervals, and writes what it says into one

@@ -22,8 +22,6 @@ module MultiTenant
     # No Slurm cluster has this name.
     NOBODY = ''
 
-    CONFIG = '/etc/ood/config/clusters.d'
-
     # An id becomes a directory name where OOD keeps a data root per cluster.
     ID = /\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\z/
 
@@ -39,7 +37,7 @@ module MultiTenant
     # Reads the files themselves, as ood_core does, for the command line.
     # @param path [String] a directory of *.yml, or one file of several clusters
     # @return [Clusters]
-    def self.from_files(path = CONFIG)
+    def self.from_files(path)
       configs = if File.file?(path)
                   load_yaml(path).to_a
                 else
@@ -74,6 +72,11 @@ module MultiTenant
       @conf_names = {}
       @names = []
       @mutex = Mutex.new
+    end
+
+    # @return [Array<String>] OOD's ids
+    def ids
+      @clusters.map(&:id)
     end
 
     # @return [Array<Target>] the Slurm clusters that OOD's are; this host's own where there is none

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'dashboard/app_cache'
+require_relative 'dashboard/dashboard_host'
 require_relative 'dashboard/poll'
 require_relative 'dashboard/session_list'
 require_relative 'dashboard/shared_cards'

@@ -10,7 +10,7 @@ require_relative 'doctor/accounting'
 require_relative 'doctor/identity'
 require_relative 'doctor/sealing'
 require_relative 'doctor/apps'
-require_relative 'doctor/host'
+require_relative 'doctor/machine'
 
 module MultiTenant
   # Looks at one thing after the other that an installation needs, and says what mends it. It runs
@@ -20,7 +20,7 @@ module MultiTenant
     SILENT = 69
     BROKEN = 78
 
-    THEMES = [Setup, GemFiles, Accounting, Identity, Sealing, Apps, Host].freeze
+    THEMES = [Setup, GemFiles, Accounting, Identity, Sealing, Apps, Machine].freeze
 
     # @param root [String] a host's files are below it
     # @param env [#to_h] variables of this process
@@ -36,7 +36,8 @@ module MultiTenant
 
     # @return [Integer] exit code: 0, 69 where all that is wrong is that Slurm does not answer, or 78
     def run
-      findings = with_slurm_conf { @themes.flat_map { |theme| look(theme) } }
+      @site.enter
+      findings = @themes.flat_map { |theme| look(theme) }
       @json ? print_json(findings) : @out.puts(summary(findings))
       code(findings)
     end
@@ -45,15 +46,6 @@ module MultiTenant
 
     def look(theme)
       theme.new(@site).call.each { |finding| @out.puts finding.lines unless @json }
-    end
-
-    # The dashboard's file may say it, and programs get it from this process.
-    def with_slurm_conf
-      before = ENV.fetch('SLURM_CONF', nil)
-      ENV['SLURM_CONF'] = @site.environment['SLURM_CONF']
-      yield
-    ensure
-      ENV['SLURM_CONF'] = before
     end
 
     def print_json(findings)

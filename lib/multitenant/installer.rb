@@ -8,7 +8,7 @@ require_relative 'installer/install_plan'
 require_relative 'installer/manifest'
 require_relative 'installer/release'
 require_relative 'settings'
-require_relative 'installer/site_layout'
+require_relative 'host'
 require_relative 'installer/site_tree'
 require_relative 'installer/uninstall_plan'
 
@@ -29,10 +29,10 @@ module MultiTenant
     # @param root [String] DESTDIR, unless the options name one
     def initialize(options, out:, root: '')
       @out = out
-      @layout = SiteLayout.new(options[:root] || root, ood_version: options[:ood_version])
-      @options = InstallOptions.new(options, @layout)
-      @tree = SiteTree.new(@layout)
-      @ruby = DashboardRuby.new(@layout)
+      @host = Host.new(root: options[:root] || root, env: {}, ood_version: options[:ood_version])
+      @options = InstallOptions.new(options, @host)
+      @tree = SiteTree.new(@host)
+      @ruby = DashboardRuby.new(@host)
       @notes = []
     end
 
@@ -40,7 +40,7 @@ module MultiTenant
     def install
       run do
         @options.check
-        target = @layout.initializer
+        target = @host.initializer
         release = provide_gem
         plan = InstallPlan.new(@tree, manifest, items(release, target), parts)
         check_plugin(target)
@@ -53,7 +53,7 @@ module MultiTenant
     def uninstall
       run do
         if manifest.entries.empty? && !manifest.pending
-          next @out.puts("Nothing is installed: there is no #{@layout.at(SiteLayout::MANIFEST)}.")
+          next @out.puts("Nothing is installed: there is no #{@host.at(Host::MANIFEST)}.")
         end
 
         check_agent
@@ -68,7 +68,7 @@ module MultiTenant
     def run
       fail!(InstallFailure::NOPERM, 'This takes root: run it with sudo.') unless Process.euid.zero?
 
-      fail!(InstallFailure::USAGE, "--root: #{@layout.root} is no directory.") unless File.directory?(@layout.at('/'))
+      fail!(InstallFailure::USAGE, "--root: #{@host.root} is no directory.") unless File.directory?(@host.at('/'))
       locked do
         sweep
         yield
@@ -94,8 +94,8 @@ module MultiTenant
     def locked
       return yield if @options.dry_run?
 
-      @tree.make_state(SiteLayout::STATE)
-      File.open(@layout.at(SiteLayout::STATE)) do |dir|
+      @tree.make_state(Host::STATE)
+      File.open(@host.at(Host::STATE)) do |dir|
         unless dir.flock(File::LOCK_EX | File::LOCK_NB)
           fail!(InstallFailure::CANTCREAT, 'Another installation is at work: wait for its end.')
         end
@@ -103,20 +103,20 @@ module MultiTenant
         begin
           yield
         ensure
-          @tree.remove(SiteLayout::STATE) # where nothing is in it
+          @tree.remove(Host::STATE) # where nothing is in it
         end
       end
     end
 
     def manifest
-      @manifest ||= Manifest.read(@layout.at(SiteLayout::MANIFEST))
+      @manifest ||= Manifest.read(@host.at(Host::MANIFEST))
     end
 
     # What a killed run was writing when it was killed.
     def sweep
       return if @options.dry_run?
 
-      @tree.sweep(SiteLayout::MANIFEST)
+      @tree.sweep(Host::MANIFEST)
       manifest.entries.select(&:file?).each { |entry| @tree.sweep(entry.path) } if manifest.pending
     end
 
@@ -132,7 +132,7 @@ module MultiTenant
       dir = @ruby.expect(version)
       @ruby.check_core(dir)
       @gem_dir = dir
-      @out.puts "#{@gem_installed ? 'written' : 'kept'} #{dir.delete_prefix(@layout.root)}"
+      @out.puts "#{@gem_installed ? 'written' : 'kept'} #{dir.delete_prefix(@host.root)}"
       Release.new(dir)
     end
 
@@ -187,7 +187,7 @@ module MultiTenant
     # An app's settings: the admin's where there are some, with what this release has in addition.
     def settle(item)
       path = item.entry.path
-      saved = File.join(SiteLayout::STATE, "#{File.basename(File.dirname(path))}.site.yml")
+      saved = File.join(Host::STATE, "#{File.basename(File.dirname(path))}.site.yml")
       kept = [(path if manifest[path]), saved].compact.find { |one| @tree.file?(one) }
       settings = AppSettings.new(item.bytes).set(@options.defaults)
       @options.need_cluster if !kept && item.entry.part == 'services' && settings.keys.include?('cluster')
@@ -197,18 +197,18 @@ module MultiTenant
 
     # In production OOD passes a plugin over, without a word, if one thing in it is not root's.
     def check_plugin(target)
-      return unless target == SiteLayout::PLUGIN
+      return unless target == Host::PLUGIN
 
       dir = File.dirname(target)
-      paths = @tree.children(dir).map { |name| @layout.at(File.join(dir, name)) }
+      paths = @tree.children(dir).map { |name| @host.at(File.join(dir, name)) }
       odd = paths.find { |path| !File.lstat(path).uid.zero? }
       fail!(InstallFailure::CANTCREAT, "#{odd} is not root's, and OOD would not load the plugin: chown root it.") if odd
     end
 
     # A unit that goes while it is enabled leaves a link that systemd complains of.
     def check_agent
-      unit = File.basename(SiteLayout::UNIT)
-      return unless manifest[SiteLayout::UNIT] && @tree.glob("#{File.dirname(SiteLayout::UNIT)}/*.wants/#{unit}").any?
+      unit = File.basename(Host::UNIT)
+      return unless manifest[Host::UNIT] && @tree.glob("#{File.dirname(Host::UNIT)}/*.wants/#{unit}").any?
 
       fail!(InstallFailure::CANTCREAT, "The agent is enabled: run `systemctl disable --now #{unit}` first.")
     end
@@ -232,7 +232,7 @@ module MultiTenant
       return @out.puts('Nothing was changed.') if dry_run
       return write_manifest(plan.final) if plan.final.entries.any?
 
-      @tree.remove(SiteLayout::MANIFEST)
+      @tree.remove(Host::MANIFEST)
     end
 
     def perform(actions)
@@ -243,9 +243,9 @@ module MultiTenant
     end
 
     def write_manifest(manifest)
-      @tree.make_state(SiteLayout::STATE)
-      @tree.guard(SiteLayout::MANIFEST)
-      manifest.write(@layout.at(SiteLayout::MANIFEST))
+      @tree.make_state(Host::STATE)
+      @tree.guard(Host::MANIFEST)
+      manifest.write(@host.at(Host::MANIFEST))
     end
 
     # ---- what is said at the end ----
@@ -254,7 +254,7 @@ module MultiTenant
       @notes.each { |note| @out.puts note }
       say_agent(release) if @options.agent?
       lines = env_lines(release)
-      @out.puts "Add to #{Settings::ENV_FILE}: #{lines.join(' and ')}." if lines.any?
+      @out.puts "Add to #{Host::ENV_FILE}: #{lines.join(' and ')}." if lines.any?
       @out.puts "Then run #{@ruby.command(command_of_the_gem, 'doctor')}."
     end
 
@@ -265,15 +265,15 @@ module MultiTenant
 
     def env_lines(release)
       key = @options.wckey
-      keys = @layout.env['MULTITENANT_WCKEY'] ? @layout.wckeys : []
-      missing = key && !@layout.wckeys.include?(key)
-      [('MULTITENANT_ENABLE=true' unless @layout.env['MULTITENANT_ENABLE'] == 'true'),
+      keys = @host.env_file['MULTITENANT_WCKEY'] ? @host.settings.wckeys : []
+      missing = key && !@host.settings.wckeys.include?(key)
+      [('MULTITENANT_ENABLE=true' unless @host.env_file['MULTITENANT_ENABLE'] == 'true'),
        ("MULTITENANT_WCKEY=#{[*keys, key].join(',')}" if missing),
        ("MULTITENANT_SNAPSHOT=/run/#{release.unit_setting('RuntimeDirectory')}" if snapshot_missing?)].compact
     end
 
     def snapshot_missing?
-      @options.agent? && !@layout.env['MULTITENANT_SNAPSHOT']
+      @options.agent? && !@host.env_file['MULTITENANT_SNAPSHOT']
     end
 
     def say_agent(release)
@@ -289,7 +289,7 @@ module MultiTenant
       @out.puts "Cards in homes hold secrets. They go with #{cards}, run by each user, and that must be done before " \
                 'the gem goes.',
                 "Then the gem goes with #{@ruby.command('gem', 'uninstall', 'ood_multitenant')}.",
-                "Take the MULTITENANT_ lines out of #{Settings::ENV_FILE}."
+                "Take the MULTITENANT_ lines out of #{Host::ENV_FILE}."
     end
   end
 end

@@ -6,9 +6,6 @@ module MultiTenant
   # What the site's admin chose, from environment variables as the dashboard's `env` file sets them.
   # A value that makes no sense is replaced by its default and named in {#warnings}.
   class Settings
-    # The dashboard's `env` file; the command line reads it too, so that both say the same.
-    ENV_FILE = '/etc/ood/config/apps/dashboard/env'
-
     ENVELOPES = %w[munge key v1].freeze
     WCKEY = /\A\*?[A-Za-z0-9_.:@+-]{1,64}\z/
     TOKEN_PATTERN = %r{\Asys/[A-Za-z0-9_.*?\[\]-]{1,128}\z}
@@ -57,25 +54,6 @@ module MultiTenant
       @env = nil
       freeze
     end
-
-    # @return [Hash{String => String}] the MULTITENANT_, OOD_ and SLURM_CONF variables of an `env` file
-    def self.env_file(path)
-      lines = File.readable?(path) ? File.read(path, encoding: 'UTF-8').scrub.lines : []
-      lines.filter_map do |line|
-        name, text = line.strip.delete_prefix('export ').split('=', 2)
-        next unless text && name.match?(/\A(?:MULTITENANT_\w+|OOD_\w+|SLURM_CONF)\z/)
-
-        [name, unquote(text.strip)]
-      end.to_h
-    rescue SystemCallError
-      {}
-    end
-
-    # As dotenv reads a value: a comment after a blank is none of it.
-    def self.unquote(text)
-      text[/\A(["'])(.*?)\1\s*(?:#.*)?\z/, 2] || text.sub(/(?:\A|\s)#.*\z/, '')
-    end
-    private_class_method :unquote
 
     # @return [Array<Integer>] the groups of this process
     def gids

@@ -82,7 +82,7 @@ class DoctorTest < MultiTenantTest
   RUN = "require 'multitenant/doctor'; dir, themes, json = ARGV\n" \
         "themes = themes.split(',').map { |name| MultiTenant::Doctor.const_get(name) }\n" \
         'exit MultiTenant::Doctor.new(root: dir, env: ENV.to_h, themes: themes, json: json == "json").run'
-  ALL = 'Setup,GemFiles,Accounting,Identity,Apps,Host'
+  ALL = 'Setup,GemFiles,Accounting,Identity,Apps,Machine'
   VIEWER = 2001
 
   attr_reader :done

@@ -21,7 +21,7 @@ class TestDoctor < DoctorTest
   end
 
   def test_json
-    told = JSON.parse(doctor('Setup,Host', json: 'json'))
+    told = JSON.parse(doctor('Setup,Machine', json: 'json'))
     assert_equal 0, told['code']
     assert_equal ['skip', 'Snapshot', 'MULTITENANT_SNAPSHOT is not set: each dashboard asks Slurm itself.', nil],
                  told['findings'].last.values_at('state', 'what', 'seen', 'mend')
@@ -117,7 +117,7 @@ class TestDoctor < DoctorTest
   # ---- gem ----
 
   def test_the_gem
-    file = File.join(host.lib, 'multitenant/query.rb')
+    file = File.join(host.lib, 'multitenant/sources/query.rb')
     File.chown(VIEWER, VIEWER, file)
     assert_told 'GemFiles', 'FAIL', 'Gem', /query\.rb, or a directory above it/, /Chown root and chmod go-w/
     FileUtils.mv(File.dirname(host.lib), File.join(temporary, 'gem'))

@@ -50,51 +50,51 @@ class TestDoctorHost < DoctorTest
     File.write(File.join(db, '../sys/multitenant-delivery_default/output', uuid(1), '.multitenant'), '')
     FileUtils.chown_R(VIEWER, VIEWER, home)
     options = { env: { 'HOME' => home } }
-    assert_told 'Host', 'ok', 'Data root', /holds 1 card of ours/, **options
+    assert_told 'Machine', 'ok', 'Data root', /holds 1 card of ours/, **options
     File.chmod(0o777, db)
-    assert_told 'Host', 'FAIL', 'Data root', %r{batch_connect/db is another user's, or others may write}, /chmod go-w/,
-                **options
+    assert_told 'Machine', 'FAIL', 'Data root', %r{batch_connect/db is another user's, or others may write},
+                /chmod go-w/, **options
     FileUtils.rm_r(File.join(home, 'ondemand'))
-    assert_told 'Host', 'skip', 'Data root', /first visit/, **options
+    assert_told 'Machine', 'skip', 'Data root', /first visit/, **options
     File.symlink('/nowhere', File.join(home, 'ondemand'))
-    assert_told 'Host', 'FAIL', 'Data root', %r{home/ondemand, on the way to .* leads nowhere}, /remove the link/,
+    assert_told 'Machine', 'FAIL', 'Data root', %r{home/ondemand, on the way to .* leads nowhere}, /remove the link/,
                 **options
   end
 
   def test_selinux
     host.write('/sys/fs/selinux/enforce', '1')
     host.program('getsebool', 'echo "ondemand_use_slurm --> off"')
-    assert_told 'Host', 'FAIL', 'SELinux', /ondemand_use_slurm is off/, /setsebool -P ondemand_use_slurm=on/
+    assert_told 'Machine', 'FAIL', 'SELinux', /ondemand_use_slurm is off/, /setsebool -P ondemand_use_slurm=on/
     host.program('getsebool', 'echo "ondemand_use_slurm --> on"')
-    assert_told 'Host', 'ok', 'SELinux', /is on/
+    assert_told 'Machine', 'ok', 'SELinux', /is on/
     host.program('getsebool', 'exit 1')
-    assert_told 'Host', 'warn', 'SELinux', /has no ondemand_use_slurm/, /ondemand-selinux/
+    assert_told 'Machine', 'warn', 'SELinux', /has no ondemand_use_slurm/, /ondemand-selinux/
     host.write('/sys/fs/selinux/enforce', '0')
-    assert_told 'Host', 'ok', 'SELinux', /does not enforce/
+    assert_told 'Machine', 'ok', 'SELinux', /does not enforce/
   end
 
   def test_clocks
     host.program('timedatectl', 'echo no')
-    assert_told 'Host', 'warn', 'Clock', /not synchronised/, /chronyd/
+    assert_told 'Machine', 'warn', 'Clock', /not synchronised/, /chronyd/
     host.program('chronyc', 'echo "System time     : 7.25 seconds slow of NTP time"; echo "Leap status     : Normal"')
-    assert_told 'Host', 'warn', 'Clock', /7\.25 s off/, /chronyc makestep/
+    assert_told 'Machine', 'warn', 'Clock', /7\.25 s off/, /chronyc makestep/
     host.program('chronyc', 'echo "Leap status     : Not synchronised"')
-    assert_told 'Host', 'warn', 'Clock', /follows no other/, /chronyc sources/
+    assert_told 'Machine', 'warn', 'Clock', /follows no other/, /chronyc sources/
     host.program('chronyc', 'echo "Leap status     : Normal"')
     host.query(stream)
-    assert_told 'Host', 'skip', 'Times', /no running job/
+    assert_told 'Machine', 'skip', 'Times', /no running job/
     host.query(stream(job(7, start: Time.now.to_i + 600)))
-    assert_told 'Host', 'warn', 'Times', /starts \d+ s from now/, /makestep/
+    assert_told 'Machine', 'warn', 'Times', /starts \d+ s from now/, /makestep/
   end
 
   def test_the_snapshot
     env_file 'MULTITENANT_SNAPSHOT=/run/multitenant'
-    assert_told 'Host', 'warn', 'Snapshot', /There is no snapshot in .*run.multitenant/,
+    assert_told 'Machine', 'warn', 'Snapshot', /There is no snapshot in .*run.multitenant/,
                 /systemctl enable --now multitenant-agent/
     header = { round: 'a', groups: [], generated: Time.now.to_i }
     host.write('/run/multitenant/state', stream(**header, wckeys: ['other']))
-    assert_told 'Host', 'warn', 'Snapshot', /does not hold the WCKey multitenant/, /restart multitenant-agent/
+    assert_told 'Machine', 'warn', 'Snapshot', /does not hold the WCKey multitenant/, /restart multitenant-agent/
     host.write('/run/multitenant/state', stream(**header))
-    assert_told 'Host', 'ok', 'Snapshot', /fresh and used/
+    assert_told 'Machine', 'ok', 'Snapshot', /fresh and used/
   end
 end

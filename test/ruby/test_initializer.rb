@@ -159,7 +159,7 @@ class TestInitializer < MultiTenantTest
   end
 
   INSECURE = {
-    'a file of the users' => ->(lib, _) { File.chown(2001, 2001, File.join(lib, 'multitenant/query.rb')) },
+    'a file of the users' => ->(lib, _) { File.chown(2001, 2001, File.join(lib, 'multitenant/sources/query.rb')) },
     'a file that a group may write' => ->(lib, _) { File.chmod(0o664, File.join(lib, 'multitenant.rb')) },
     'a library that all may write' => ->(lib, _) { File.chmod(0o757, File.join(lib, 'multitenant/multitenant.so')) },
     'a directory of the users' => ->(lib, _) { File.chown(2001, 2001, File.join(lib, 'multitenant')) },
@@ -181,8 +181,8 @@ class TestInitializer < MultiTenantTest
   def test_a_link_to_what_is_the_users
     lib = gem_that_prints(stream(job(7)))
     elsewhere = @viewer.write(File.join(@viewer.home, 'query.rb'), "File.write(File.join(Dir.home, 'ran'), '')")
-    File.unlink(File.join(lib, 'multitenant/query.rb'))
-    File.symlink(elsewhere, File.join(lib, 'multitenant/query.rb'))
+    File.unlink(File.join(lib, 'multitenant/sources/query.rb'))
+    File.symlink(elsewhere, File.join(lib, 'multitenant/sources/query.rb'))
     assert_off start, 'LoadError'
     refute_path_exists File.join(@viewer.home, 'ran')
     File.chown(0, 0, elsewhere) # the directory that it is in is still the user's

@@ -2,7 +2,7 @@
 
 require_relative 'helper'
 require 'multitenant/cli'
-require 'multitenant/files/key_file'
+require 'multitenant/cli/key_file'
 
 # `multitenant key`: the files with the groups' keys.
 class TestKey < MultiTenantTest

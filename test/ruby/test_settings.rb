@@ -194,47 +194,4 @@ class TestSettings < MultiTenantTest
     gids = as_user(uid: 2001, gids: [3000, 3001]) { MultiTenant::Settings.new({}).to_core(dataroot: nil)[:gids] }
     assert_equal [2001, 3000, 3001], gids.sort
   end
-
-  # ---- the env file ----
-
-  def env_file(text)
-    path = File.join(temporary, 'env')
-    File.binwrite(path, text)
-    MultiTenant::Settings.env_file(path)
-  end
-
-  def test_the_env_file
-    assert_equal({ 'MULTITENANT_WCKEY' => 'a b', 'MULTITENANT_TTL' => '5', 'OOD_PORTAL' => 'x', 'SLURM_CONF' => '/s',
-                   'MULTITENANT_TIMEOUT' => "it's", 'OOD_DATAROOT' => '', 'MULTITENANT_DELIVERY' => 'a=b' },
-                 env_file(<<~ENV))
-                   # a comment
-                   MULTITENANT_WCKEY="a b"
-                   export MULTITENANT_TTL=5
-                     OOD_PORTAL='x'
-                   SLURM_CONF=/s
-                   MULTITENANT_TIMEOUT="it's"
-                   OOD_DATAROOT=
-                   MULTITENANT_DELIVERY=a=b
-                   #MULTITENANT_ENABLE=true
-                   SECRET_KEY_BASE=secret
-                   PATH=/evil
-                   XMULTITENANT_TTL=6
-                   nonsense
-                 ENV
-  end
-
-  # As dotenv reads them.
-  def test_comments_in_the_env_file
-    { 'a # b' => 'a', 'a#b' => 'a#b', '"a # b" # c' => 'a # b', "'a' #c" => 'a', '# only' => '', '"#"' => '#',
-      "a\t# b" => 'a' }.each do |text, value|
-      assert_equal({ 'MULTITENANT_TTL' => value }, env_file("MULTITENANT_TTL=#{text}\n"), text)
-    end
-  end
-
-  def test_an_env_file_that_is_not_there_or_no_file_or_no_text
-    assert_empty MultiTenant::Settings.env_file('/nonexistent')
-    assert_empty MultiTenant::Settings.env_file(temporary)
-    assert_empty env_file('')
-    assert_equal ['MULTITENANT_TTL'], env_file("MULTITENANT_TTL=\xFF\n").keys
-  end
 end

@@ -2,7 +2,7 @@
 
 require_relative 'bed'
 require 'multitenant/cli/key'
-require 'multitenant/files/key_file'
+require 'multitenant/cli/key_file'
 
 # The envelopes that protect, from a real job that shares itself to a tenant's specs.
 class TestEnvelopes < BedTest

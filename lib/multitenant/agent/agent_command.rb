@@ -50,12 +50,12 @@ module MultiTenant
       options.parse!(argv)
     end
 
-    # What the dashboards are started with counts here, too; what is set here counts more.
+    def host
+      @host ||= Host.new.tap(&:enter)
+    end
+
     def settings
-      @settings ||= begin
-        ENV.update(Settings.env_file(Settings::ENV_FILE).merge(ENV.to_h))
-        Settings.new
-      end
+      host.settings
     end
 
     def directory
@@ -63,9 +63,8 @@ module MultiTenant
     end
 
     def source
-      clusters = Clusters.from_files(ENV['OOD_CLUSTERS'] || Clusters::CONFIG)
       # One agent asks for a whole host: it may do so over ssh as often as elsewhere.
-      Sources.of(settings, clusters, over_ssh: 0, log: ->(_level, sentence) { AgentCommand.complain(sentence) })
+      host.sources(over_ssh: 0, log: ->(_level, sentence) { AgentCommand.complain(sentence) })
     end
 
     # Held until the process ends. A file that nobody else can open: whoever can may lock it.

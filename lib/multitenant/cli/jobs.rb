@@ -8,6 +8,7 @@ module MultiTenant
     class Jobs < Viewer
       # @return [Integer] exit code
       def run
+        check_wckey
         answer = source.call(seconds)
         $stdout.binmode.write(*answer.texts)
         raise Failure.new(answer.code, answer.error) if answer.error
@@ -23,24 +24,24 @@ module MultiTenant
         parser.on('--timeout S', Float, 'seconds that it may take') { |v| @options[:timeout] = v }
       end
 
-      def settings
-        @settings ||= Settings.new(environment.merge({ 'MULTITENANT_WCKEY' => @options[:wckey] }.compact)).tap do |made|
-          wrong = made.warnings.find { |warning| warning.start_with?('MULTITENANT_WCKEY') } if @options[:wckey]
-          if wrong
-            raise Failure.new(EX_USAGE,
-                              '--wckey takes names of letters, digits and _.:@+-, separated by commas.')
-          end
-        end
+      def changes
+        { 'MULTITENANT_WCKEY' => @options[:wckey] }.compact
+      end
+
+      def check_wckey
+        return unless @options[:wckey] && host.settings.warnings.grep(/\AMULTITENANT_WCKEY/).any?
+
+        raise Failure.new(EX_USAGE, '--wckey takes names of letters, digits and _.:@+-, separated by commas.')
       end
 
       def source
-        return Sources.of(settings, clusters, log: ->(*) {}) unless @options[:cluster]
+        return host.sources unless @options[:cluster]
 
-        Query.new(settings, slurm_conf: clusters.targets.first.conf, cluster: @options[:cluster])
+        Query.new(host.settings, slurm_conf: host.clusters.targets.first.conf, cluster: @options[:cluster])
       end
 
       def seconds
-        seconds = @options[:timeout] || settings.timeout
+        seconds = @options[:timeout] || host.settings.timeout
         return seconds if (0.2..3600).cover?(seconds)
 
         raise Failure.new(EX_USAGE, '--timeout takes 0.2 to 3600 seconds.')

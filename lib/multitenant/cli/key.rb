@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 require 'etc'
-require_relative '../files/key_file'
 require_relative '../sources/stream'
+require_relative 'key_file'
 require_relative 'viewer'
 
 module MultiTenant
@@ -40,7 +40,7 @@ module MultiTenant
       # All keys but the newest go, unless a running service was sealed by one.
       def prune(file)
         newest, *old = file.keys
-        used = used_keys(settings_of(environment))
+        used = used_keys
         busy = old.select { |key| used.key?(key.id) }
         if busy.any?
           jobs = busy.flat_map { |key| used[key.id] }
@@ -73,8 +73,8 @@ module MultiTenant
 
       # Whoever is not told of all services can't say that none uses a key.
       # @return [Hash{String => Array<Integer>}] id of a key => jobs
-      def used_keys(settings)
-        answer = Sources.of(settings, clusters, log: ->(*) {}).call(10)
+      def used_keys
+        answer = host.sources.call(10)
         streams = Stream.read(answer.texts)
         if answer.error || streams.empty? || streams.any? { |stream| stream.header['sees'] != 'all' }
           why = answer.error || 'Slurm does not show all jobs to this account.'

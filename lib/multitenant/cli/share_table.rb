@@ -2,7 +2,7 @@
 
 require 'io/console'
 require 'json'
-require_relative '../text/plain_text'
+require_relative 'plain_text'
 
 module MultiTenant
   # What is shared, as a table for people: each job with the WCKey, and whether this user has it.

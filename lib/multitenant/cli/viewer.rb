@@ -6,7 +6,7 @@ require_relative 'command'
 
 module MultiTenant
   class CLI
-    # A command about what this user sees, with the settings, clusters and data root of his dashboard.
+    # A command about what this user sees, with the settings, clusters and data root of their dashboard.
     class Viewer < Command
       private
 
@@ -17,14 +17,35 @@ module MultiTenant
         parser.on('--dataroot DIR', 'OOD\'s data root; default: this user\'s') { |v| @options[:dataroot] = v }
       end
 
+      # @return [Host]
+      def host
+        @host ||= Host.new(env: ENV.to_h.merge(changes)).tap(&:enter)
+      end
+
+      # @return [Hash{String => String}] variables that options set
+      def changes
+        {}
+      end
+
       def receiver
         @receiver ||= begin
-          settings = settings_of(environment)
-          source = @options[:records] ? RecordsFile.new(@options[:records]) : site(settings)
-          core = settings.to_core(dataroot: dataroot,
-                                  per_cluster_dataroot: environment['OOD_PER_CLUSTER_DATAROOT'] == 'true')
-          Receiver.new(settings, source: source, clusters: clusters, core: core, log: ->(*) {})
+          complain_of_settings
+          host.receiver(source, dataroot: dataroot)
         end
+      end
+
+      def source
+        return RecordsFile.new(@options[:records]) if @options[:records]
+
+        host.sources(gids: host.settings.method(:gids))
+      end
+
+      def complain_of_settings
+        host.settings.warnings.each { |warning| CLI.complain(warning, EX_CONFIG) }
+      end
+
+      def dataroot
+        File.expand_path(@options[:dataroot] || host.dataroot)
       end
 
       # A part may have been decided although another cluster's stream was not complete.
@@ -33,31 +54,6 @@ module MultiTenant
         raise Failure.new(report['code'], report['error']) if report['error']
 
         EX_OK
-      end
-
-      # Slurm, or its snapshot, as this host's configuration says it.
-      def site(settings)
-        Sources.of(settings, clusters, gids: settings.method(:gids), log: ->(*) {})
-      end
-
-      # What the dashboard's processes are started with, as far as it is ours, and what is set here.
-      def environment
-        @environment ||= Settings.env_file(Settings::ENV_FILE).merge(ENV.to_h).tap do |env|
-          ENV['SLURM_CONF'] = env['SLURM_CONF'] if env['SLURM_CONF'] # the query program's
-        end
-      end
-
-      def settings_of(env)
-        Settings.new(env).tap { |settings| settings.warnings.each { |w| CLI.complain(w, EX_CONFIG) } }
-      end
-
-      def clusters
-        @clusters ||= Clusters.from_files(environment['OOD_CLUSTERS'] || Clusters::CONFIG)
-      end
-
-      def dataroot
-        portal = environment.fetch('OOD_PORTAL', 'ondemand')
-        File.expand_path(@options[:dataroot] || environment['OOD_DATAROOT'] || "~/#{portal}/data/sys/dashboard")
       end
     end
   end

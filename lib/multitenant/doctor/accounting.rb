@@ -23,7 +23,7 @@ module MultiTenant
         files = File.directory?(path) ? Dir.glob(File.join(path, '*.{yml,yaml}')) : [path]
         broken = files.filter_map { |file| complaint(file) }
         broken.each { |sentence, mend| fail!(sentence, mend) }
-        ids = site.clusters.pairs([]).map(&:last)
+        ids = site.clusters.ids
         return none(path) if ids.empty?
 
         ok("Open OnDemand knows #{list(ids)} as #{ids.one? ? 'a Slurm cluster' : 'Slurm clusters'}.") if broken.empty?

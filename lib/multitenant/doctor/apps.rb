@@ -14,7 +14,7 @@ module MultiTenant
 
       def deliveries
         site.settings.deliveries.each do |pattern|
-          apps = Dir.glob(site.at(File.join(SiteLayout::APPS, pattern.delete_prefix('sys/'))))
+          apps = Dir.glob(site.at(File.join(Host::APPS, pattern.delete_prefix('sys/'))))
           next fail!("no app is #{pattern} (MULTITENANT_DELIVERY): its cards would be empty.", INSTALL) if apps.empty?
 
           apps.each { |app| delivery(app) }
@@ -39,7 +39,7 @@ module MultiTenant
       # They start services, which not everybody is meant to.
       def services
         names = Release.new(site.gem_dir || File.expand_path('../../..', __dir__)).apps('services')
-        paths = names.map { |name| site.at(File.join(SiteLayout::APPS, File.basename(name))) }
+        paths = names.map { |name| site.at(File.join(Host::APPS, File.basename(name))) }
         paths = paths.select { |path| File.directory?(path) }
         return skip('none of this gem\'s is installed.') if paths.empty?
 
@@ -54,7 +54,7 @@ module MultiTenant
       private
 
       def path_of(token)
-        site.at(File.join(SiteLayout::APPS, token.delete_prefix('sys/')))
+        site.at(File.join(Host::APPS, token.delete_prefix('sys/')))
       end
 
       def service?(stat)

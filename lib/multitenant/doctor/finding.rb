@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative '../text/plain_text'
+require_relative '../cli/plain_text'
 
 module MultiTenant
   class Doctor

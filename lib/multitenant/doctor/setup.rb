@@ -11,7 +11,7 @@ module MultiTenant
                  others: 'Other initializers' }.freeze
 
       GEMS_OWN = DashboardRuby::INITIALIZER
-      FOREIGN = ["#{File.dirname(SiteLayout::CLASSIC)}/**/*.rb",
+      FOREIGN = ["#{File.dirname(Host::CLASSIC)}/**/*.rb",
                  '/etc/ood/config/plugins/*/initializers/**/*.rb'].freeze
 
       # Dotenv in the dashboard reads it as the user.
@@ -26,8 +26,8 @@ module MultiTenant
       end
 
       def settings
-        file = Settings.new(site.layout.env)
-        unknown = site.layout.env.keys.grep(/\AMULTITENANT_/) - names
+        file = Settings.new(site.env_file)
+        unknown = site.env_file.keys.grep(/\AMULTITENANT_/) - names
         file.warnings.each { |warning| warn!(warning, "Correct that line in #{site.env_path}.") }
         unknown.each do |name|
           warn!("#{name} is set in #{site.env_path}, but there is no such setting.", 'Correct its name or take it out.')
@@ -37,7 +37,7 @@ module MultiTenant
 
       # Commands in this shell see what dashboards don't.
       def shell
-        file = site.layout.env
+        file = site.env_file
         odd = names.reject { |name| site.env[name].nil? || site.env[name] == file[name] }
         odd.each do |name|
           where = file.key?(name) ? "otherwise in #{site.env_path}" : "not in #{site.env_path}"
@@ -48,7 +48,7 @@ module MultiTenant
       end
 
       def initializer
-        there = [SiteLayout::CLASSIC, SiteLayout::PLUGIN].map { |path| site.at(path) }.select { |path| there?(path) }
+        there = [Host::CLASSIC, Host::PLUGIN].map { |path| site.at(path) }.select { |path| there?(path) }
         case there.size
         when 0 then return fail!('there is none, so nothing is loaded.', 'Run `multitenant install` as root.')
         when 2 then return fail!("there are two, #{there.join(' and ')}.", "Run `rm #{superfluous(there)}` as root.")
@@ -58,7 +58,7 @@ module MultiTenant
 
       # Another MultiTenant, of which ours can be no part.
       def others
-        ours = [SiteLayout::CLASSIC, SiteLayout::PLUGIN].map { |path| site.at(path) }
+        ours = [Host::CLASSIC, Host::PLUGIN].map { |path| site.at(path) }
         files = FOREIGN.flat_map { |pattern| Dir.glob(site.at(pattern)) }.uniq.sort
         foreign = files.select { |path| readable_text(path)&.match?(InstallPlan::FOREIGN) } - ours
         foreign.each do |path|
@@ -71,7 +71,7 @@ module MultiTenant
       private
 
       def said_enabled(path, add)
-        value = site.layout.env['MULTITENANT_ENABLE']
+        value = site.env_file['MULTITENANT_ENABLE']
         return ok("MULTITENANT_ENABLE=true in #{path}.") if value == 'true'
 
         fail!("MULTITENANT_ENABLE is #{value ? value.inspect : 'not set'} in #{path}.", add)
@@ -92,7 +92,7 @@ module MultiTenant
       end
 
       def superfluous(there)
-        site.layout.initializer == SiteLayout::PLUGIN ? there[0] : there[1]
+        site.initializer == Host::PLUGIN ? there[0] : there[1]
       rescue InstallFailure
         there[0]
       end
@@ -110,7 +110,7 @@ module MultiTenant
         text = File.binread(path)
         if text.match?(InstallPlan::FOREIGN) || !text.include?(InstallPlan::OURS)
           fail!("#{path} is not of this gem.", 'Run `multitenant install` as root: it keeps the old file.')
-        elsif path == site.at(SiteLayout::PLUGIN) && (why = passed_over)
+        elsif path == site.at(Host::PLUGIN) && (why = passed_over)
           fail!(*why)
         elsif text != File.binread(GEMS_OWN)
           warn!("#{path} is of another release than this gem (#{VERSION}).", 'Run `multitenant install` as root.')
@@ -122,12 +122,12 @@ module MultiTenant
       # In production OOD leaves out, without a word, a part of a plugin with a child that is not root's.
       # @return [Array(String, String), nil]
       def passed_over
-        dir = File.dirname(site.at(SiteLayout::PLUGIN))
+        dir = File.dirname(site.at(Host::PLUGIN))
         odd = Dir.children(dir).map { |name| File.join(dir, name) }.find { |path| !File.stat(path).uid.zero? }
         return ["#{odd} is not root's, so OOD passes the plugin over.", "Run `chown root #{odd}`."] if odd
 
-        version = site.layout.ood_version
-        return if version >= SiteLayout::PLUGINS_SINCE
+        version = site.ood_version
+        return if version >= Host::PLUGINS_SINCE
 
         ["Open OnDemand #{version} loads no plugins.", 'Run `multitenant install` as root: it knows the other place.']
       rescue InstallFailure

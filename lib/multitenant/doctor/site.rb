@@ -1,16 +1,14 @@
 # frozen_string_literal: true
 
-require_relative '../clusters'
+require_relative '../cli/plain_text'
+require_relative '../host'
+require_relative '../host/system_file'
 require_relative '../installer/dashboard_ruby'
-require_relative '../settings'
-require_relative '../installer/site_layout'
-require_relative '../files/system_file'
 
 module MultiTenant
   class Doctor
-    # This host as the checks see it: files below a root, settings, and what Slurm said, asked once.
-    # It is there without the compiled core; what needs that is nil then.
-    class Site
+    # The host as the checks see it: also the gem that its dashboards load, programs, and what Slurm said, asked once.
+    class Site < MultiTenant::Host
       # What became of a program: its exit status and what it printed; exit nil where it did not end.
       Ran = Struct.new(:exit, :out, :err, :why, keyword_init: true) do
         def success?
@@ -29,51 +27,14 @@ module MultiTenant
       SYSTEM_PATH = DashboardRuby::SYSTEM_PATH
       VARIABLES = %w[PATH LD_LIBRARY_PATH SLURM_CONF SLURM_JWT].freeze
 
-      # @return [SiteLayout]
-      attr_reader :layout
-      # @return [#[]] variables of this process
-      attr_reader :env
-
-      # @param root [String]
-      # @param env [#[]]
-      def initialize(root:, env:)
-        @layout = SiteLayout.new(root)
-        @env = env
-      end
-
-      # @return [String] where a path of the host is
-      def at(path)
-        layout.at(path)
-      end
-
       # @return [String] the dashboard's file of variables
       def env_path
-        at(Settings::ENV_FILE)
-      end
-
-      # @return [Hash{String => String}] as the other commands have it: the file, and this process's over it
-      def environment
-        @environment ||= layout.env.merge(env.to_h)
-      end
-
-      # @return [Settings]
-      def settings
-        @settings ||= Settings.new(environment)
-      end
-
-      # @return [String] where OOD has its clusters
-      def clusters_path
-        at(environment['OOD_CLUSTERS'] || Clusters::CONFIG)
-      end
-
-      # @return [Clusters]
-      def clusters
-        @clusters ||= Clusters.from_files(clusters_path)
+        at(ENV_FILE)
       end
 
       # @return [DashboardRuby]
       def dashboard_ruby
-        @dashboard_ruby ||= DashboardRuby.new(layout)
+        @dashboard_ruby ||= DashboardRuby.new(self)
       end
 
       # @return [String, nil] the directory of the gem that a dashboard loads, where that is known and safe
@@ -85,13 +46,6 @@ module MultiTenant
         rescue InstallFailure
           nil
         end
-      end
-
-      # @return [String] directories of the user's own, as OOD names them
-      def dataroot
-        portal = environment.fetch('OOD_PORTAL', 'ondemand')
-        home = environment['HOME'] || Dir.home
-        File.expand_path(environment['OOD_DATAROOT'] || File.join(home, portal, 'data/sys/dashboard'))
       end
 
       def root?
@@ -134,7 +88,7 @@ module MultiTenant
       def program(name)
         return name if name.include?('/')
 
-        dirs = [*environment['PATH'].to_s.split(':'), *(SYSTEM_PATH.split(':') if layout.root.empty?)].uniq
+        dirs = [*environment['PATH'].to_s.split(':'), *(SYSTEM_PATH.split(':') if root.empty?)].uniq
         dirs.map { |dir| File.join(dir, name) }.find { |path| File.file?(path) && File.executable?(path) }
       end
 

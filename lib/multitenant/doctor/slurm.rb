@@ -119,12 +119,7 @@ module MultiTenant
       end
 
       def receiver
-        @receiver ||= begin
-          settings = @site.settings
-          source = Given.new(whole.flat_map { |one| one.answer.texts })
-          Receiver.new(settings, source: source, clusters: @site.clusters, core: settings.to_core(dataroot: nil),
-                                 log: ->(*) {}).tap(&:look)
-        end
+        @receiver ||= @site.receiver(Given.new(whole.flat_map { |one| one.answer.texts }), dataroot: nil).tap(&:look)
       end
     end
   end

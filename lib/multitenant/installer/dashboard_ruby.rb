@@ -53,9 +53,9 @@ module MultiTenant
       end
     RUBY
 
-    # @param layout [SiteLayout]
-    def initialize(layout)
-      @layout = layout
+    # @param host [Host]
+    def initialize(host)
+      @host = host
     end
 
     # @return [String, nil] the directory of the gem that a dashboard loads
@@ -112,7 +112,7 @@ module MultiTenant
     # gem was built.
     def install(file, version)
       out, err, status = run(*ruby_command(install_command(file)))
-      dir = File.join(@layout.at(probe['dir']), 'gems', "ood_multitenant-#{version}")
+      dir = File.join(@host.at(probe['dir']), 'gems', "ood_multitenant-#{version}")
       return FileUtils.chmod_R('go-w,a+rX', dir) if status.success?
 
       said = "#{err}\n#{out}".lines.map(&:strip).reject(&:empty?)
@@ -122,8 +122,8 @@ module MultiTenant
 
     # @return [String] a line for an admin's shell that runs a command of this Ruby's
     def command(*argv)
-      home = ["export GEM_HOME=#{@layout.at(probe['dir']).shellescape}"] unless @layout.root.empty?
-      steps = ['umask 022', *@layout.profiles.map { |file| "source #{file.shellescape}" }, *home, argv.shelljoin]
+      home = ["export GEM_HOME=#{@host.at(probe['dir']).shellescape}"] unless @host.root.empty?
+      steps = ['umask 022', *@host.profiles.map { |file| "source #{file.shellescape}" }, *home, argv.shelljoin]
       "`bash -c #{"'#{steps.join('; ').gsub("'", "'\\\\''")}'"}`"
     end
 
@@ -135,13 +135,13 @@ module MultiTenant
     # @return [String, nil] path of a command of the gem in this directory, where the gem home has it
     def executable(dir, name)
       path = File.expand_path(File.join(dir, '../../bin', name))
-      path.delete_prefix(@layout.root) if File.executable?(path)
+      path.delete_prefix(@host.root) if File.executable?(path)
     end
 
     # @return [String, nil] how a service starts such a command: the gem home is that of this Ruby's environment
     def service(dir, name)
       path = executable(dir, name)
-      steps = @layout.profiles.map { |file| "source #{file.delete_prefix(@layout.root)}" }
+      steps = @host.profiles.map { |file| "source #{file.delete_prefix(@host.root)}" }
       "/bin/bash -c '#{[*steps, "exec #{path}"].join('; ')}'" if path
     end
 
@@ -177,7 +177,7 @@ module MultiTenant
 
     # @return [Array<String>] directories that are searched
     def path
-      probe['path'].map { |dir| @layout.at(dir) }
+      probe['path'].map { |dir| @host.at(dir) }
     end
 
     def probe
@@ -196,9 +196,9 @@ module MultiTenant
 
     # Below a DESTDIR the same directories are used, there.
     def gem_homes
-      return [] if @layout.root.empty?
+      return [] if @host.root.empty?
 
-      ["GEM_HOME=#{@layout.at(probe['dir'])}", "GEM_PATH=#{path.join(':')}"]
+      ["GEM_HOME=#{@host.at(probe['dir'])}", "GEM_PATH=#{path.join(':')}"]
     end
 
     def run(*argv)
@@ -209,7 +209,7 @@ module MultiTenant
     # Of this process's environment nothing counts: an admin's may be another Ruby's. Gems in a home
     # are not another user's.
     def enter(*argv)
-      profiles = @layout.profiles
+      profiles = @host.profiles
       env = { 'PATH' => profiles.empty? ? ENV.fetch('PATH', SYSTEM_PATH) : SYSTEM_PATH,
               'HOME' => '/nonexistent', 'LANG' => 'C.UTF-8' }
       Open3.capture3(env, 'bash', '--noprofile', '--norc', '-c', ENTER, 'multitenant', profiles.size.to_s, *profiles,

@@ -25,10 +25,10 @@ module MultiTenant
     end
 
     # @param options [Hash] as {add_to} fills it
-    # @param layout [SiteLayout]
-    def initialize(options, layout)
+    # @param host [Host]
+    def initialize(options, host)
       @options = options
-      @layout = layout
+      @host = host
     end
 
     # @return [Boolean]
@@ -75,8 +75,8 @@ module MultiTenant
 
     # @return [Hash{String => String}] what is set in a new one
     def defaults
-      only = @layout.clusters
-      { 'wckey' => @layout.wckeys.first, 'cluster' => (only.first if only.one?) }.compact.merge(settings)
+      only = @host.clusters.ids
+      { 'wckey' => @host.settings.wckeys.first, 'cluster' => (only.first if only.one?) }.compact.merge(settings)
     end
 
     # @raise [InstallFailure] where something makes no sense
@@ -94,14 +94,14 @@ module MultiTenant
     def need_cluster
       return if defaults['cluster']
 
-      known = @layout.clusters
+      known = @host.clusters.ids
       refuse("The services need --cluster ID: OOD has #{known.empty? ? 'no Slurm cluster' : known.join(' and ')}.")
     end
 
     private
 
     def check_cluster
-      clusters = @layout.clusters
+      clusters = @host.clusters.ids
       id = @options[:cluster]
       return if id.nil? || clusters.include?(id) || (clusters.empty? && id.match?(Clusters::ID))
 

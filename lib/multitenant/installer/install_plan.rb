@@ -3,7 +3,7 @@
 require 'digest'
 require_relative 'manifest'
 require_relative 'release'
-require_relative 'site_layout'
+require_relative '../host'
 
 module MultiTenant
   # What is to be done that a host gets what a release brings, found out by reading alone. What an
@@ -19,7 +19,7 @@ module MultiTenant
     # What another `MultiTenant` is made of; a module of that name can't be loaded beside it.
     FOREIGN = /^\s*class\s+MultiTenant\b/
     OURS = 'ood_multitenant'
-    EDITED = File.join(SiteLayout::STATE, 'edited').freeze
+    EDITED = File.join(Host::STATE, 'edited').freeze
 
     # @return [Array<Action>] in the order of the work
     attr_reader :actions
@@ -69,10 +69,10 @@ module MultiTenant
     def plan
       @items.each { |item| @tree.guard(item.entry.path) }
       directories, files = @items.partition { |item| item.entry.directory? }
-      plan_directories(directories.select { |item| item.entry.path == SiteLayout::DISABLED_APPS })
+      plan_directories(directories.select { |item| item.entry.path == Host::DISABLED_APPS })
       plan_work(@moves.reject(&:done))
       plan_removals
-      plan_directories(directories.reject { |item| item.entry.path == SiteLayout::DISABLED_APPS })
+      plan_directories(directories.reject { |item| item.entry.path == Host::DISABLED_APPS })
       files.each { |item| plan_file(item) }
     end
 
@@ -89,9 +89,9 @@ module MultiTenant
     def plan_moves(items)
       known = @manifest.entries.select { |entry| entry.moved? && (entry.done || @tree.exist?(entry.to)) }
                        .map { |entry| entry.dup.tap { |moved| moved.done = true } }
-      apps = items.map { |item| item.entry.path }.select { |path| File.dirname(path) == SiteLayout::APPS && foreign?(path) }
+      apps = items.map { |item| item.entry.path }.select { |path| File.dirname(path) == Host::APPS && foreign?(path) }
       known + foreign_initializers.map { |path| move(path, "#{path}.disabled", 'initializer') } +
-        apps.map { |path| move(path, File.join(SiteLayout::DISABLED_APPS, File.basename(path)), 'disabled') }
+        apps.map { |path| move(path, File.join(Host::DISABLED_APPS, File.basename(path)), 'disabled') }
     end
 
     def move(path, target, part)
@@ -104,8 +104,8 @@ module MultiTenant
     def foreign_initializers
       return [] unless @parts.include?('initializer')
 
-      classic = @tree.glob("#{File.dirname(SiteLayout::CLASSIC)}/**/*.rb")
-      [*classic, SiteLayout::PLUGIN].uniq.select do |path|
+      classic = @tree.glob("#{File.dirname(Host::CLASSIC)}/**/*.rb")
+      [*classic, Host::PLUGIN].uniq.select do |path|
         next false unless foreign?(path)
         next @tree.guard(path) unless @tree.file?(path)
 
@@ -119,7 +119,7 @@ module MultiTenant
     # Directories that are missing above an item are ours, too.
     def with_directories(items)
       if @moves.any? { |entry| entry.part == 'disabled' }
-        items = [Release.directory(SiteLayout::DISABLED_APPS, 'disabled', mode: '0700'), *items]
+        items = [Release.directory(Host::DISABLED_APPS, 'disabled', mode: '0700'), *items]
       end
       items.flat_map { |item| [*missing_above(item.entry), item] }.uniq { |item| item.entry.path }
     end
@@ -218,7 +218,7 @@ module MultiTenant
     def by_hand
       return [] unless @parts.include?('initializer')
 
-      [SiteLayout::CLASSIC, SiteLayout::PLUGIN].select do |path|
+      [Host::CLASSIC, Host::PLUGIN].select do |path|
         !wanted?(path) && @manifest[path].nil? && there?(path) && @tree.file?(path)
       end
     end

@@ -2,7 +2,7 @@
 
 require 'json'
 require_relative 'install_failure'
-require_relative '../files/system_file'
+require_relative '../host/system_file'
 
 module MultiTenant
   # What an installation has put on this host. It is written before what it names, so that an

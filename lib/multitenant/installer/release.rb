@@ -3,7 +3,7 @@
 require 'digest'
 require_relative 'app_settings'
 require_relative 'manifest'
-require_relative 'site_layout'
+require_relative '../host'
 
 module MultiTenant
   # What a gem's directory brings to a host: the initializer, the apps, the agent's unit.
@@ -50,7 +50,7 @@ module MultiTenant
     # @param command [String, nil] how it is started, where that is not as the unit says
     # @return [Array<Item>]
     def agent(command)
-      item = file(unit, SiteLayout::UNIT, 'agent')
+      item = file(unit, Host::UNIT, 'agent')
       item.replace(item.bytes.sub(/^ExecStart=.*$/) { "ExecStart=#{command}" }) if command
       [item]
     end
@@ -61,7 +61,7 @@ module MultiTenant
         [app, *Dir.glob(File.join(app, '**/*'), File::FNM_DOTMATCH).sort].uniq.filter_map do |source|
           next if ['.', '..'].include?(File.basename(source))
 
-          target = File.join(SiteLayout::APPS, source.delete_prefix("#{File.dirname(app)}/"))
+          target = File.join(Host::APPS, source.delete_prefix("#{File.dirname(app)}/"))
           if File.directory?(source)
             Release.directory(target, part, mode: group ? '0750' : '0755', gid: group || 0)
           elsif File.file?(source)
@@ -83,7 +83,7 @@ module MultiTenant
     end
 
     def file(source, target, part, gid: 0)
-      site = File.dirname(File.dirname(target)) == SiteLayout::APPS && File.basename(target) == SITE
+      site = File.dirname(File.dirname(target)) == Host::APPS && File.basename(target) == SITE
       entry = Manifest::Entry.new(path: target, kind: site ? 'site' : 'file', part: part, uid: 0, gid: gid,
                                   mode: File.executable?(source) ? '0755' : '0644')
       Item.new(entry).tap { |item| item.replace(File.binread(source)) }

@@ -3,15 +3,15 @@
 require 'digest'
 require 'fileutils'
 require_relative 'install_failure'
-require_relative '../files/system_file'
+require_relative '../host/system_file'
 
 module MultiTenant
   # The files of a host, or of a DESTDIR. Nothing is written through a link, nor into a directory
   # that others may write.
   class SiteTree
-    # @param layout [SiteLayout]
-    def initialize(layout)
-      @layout = layout
+    # @param host [Host]
+    def initialize(host)
+      @host = host
     end
 
     # @raise [InstallFailure] where something on the way to this path is a link or not root's alone, or
@@ -22,7 +22,7 @@ module MultiTenant
 
       parts = path.split('/').reject(&:empty?)[0..-2]
       (0..parts.size).each do |count|
-        dir = @layout.at("/#{parts.first(count).join('/')}")
+        dir = @host.at("/#{parts.first(count).join('/')}")
         break unless File.symlink?(dir) || File.exist?(dir)
 
         guard_directory(dir)
@@ -132,7 +132,7 @@ module MultiTenant
     private
 
     def at(path)
-      @layout.at(path)
+      @host.at(path)
     end
 
     def raise_link(path)

@@ -75,7 +75,7 @@ module MultiTenant
     end
 
     def plan_site(path)
-      target = File.join(SiteLayout::STATE, "#{File.basename(File.dirname(path))}.site.yml")
+      target = File.join(Host::STATE, "#{File.basename(File.dirname(path))}.site.yml")
       @removals << Action.new(:saved, path, "as #{target}", -> { @tree.save(path, target) })
       remove(@removals, path)
     end

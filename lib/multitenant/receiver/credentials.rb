@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require 'json'
-require_relative '../clock'
+require_relative '../host/clock'
 require_relative '../programs/program'
 
 module MultiTenant

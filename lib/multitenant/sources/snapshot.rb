@@ -2,9 +2,9 @@
 
 require 'json'
 require_relative 'answer'
-require_relative '../clock'
+require_relative '../host/clock'
 require_relative 'stream'
-require_relative '../files/system_file'
+require_relative '../host/system_file'
 
 module MultiTenant
   # The source that reads the snapshot which `multitenant-agent` keeps for the whole host. Where that

@@ -2,7 +2,7 @@
 
 require 'shellwords'
 require_relative '../answer'
-require_relative '../../clock'
+require_relative '../../host/clock'
 
 module MultiTenant
   # Slurm's commands as OOD's own adapter runs them for one cluster (ood_core, adapters/slurm.rb and

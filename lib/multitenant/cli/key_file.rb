@@ -4,7 +4,7 @@ require 'fileutils'
 require 'securerandom'
 require_relative '../sources/answer'
 require_relative '../failure'
-require_relative 'system_file'
+require_relative '../host/system_file'
 
 module MultiTenant
   # The file with the keys of a group, for the key envelope: root's, readable by the group alone, the newest key

@@ -5,7 +5,7 @@ require_relative 'theme'
 module MultiTenant
   class Doctor
     # The rest: the user's data root, SELinux, the clock, the snapshot.
-    class Host < Theme
+    class Machine < Theme
       CHECKS = { dataroot: 'Data root', selinux: 'SELinux', clock: 'Clock', future: 'Times',
                  snapshot: 'Snapshot' }.freeze
 

@@ -1,0 +1,155 @@
+# frozen_string_literal: true
+
+require_relative 'clusters'
+require_relative 'installer/install_failure'
+require_relative 'settings'
+
+module MultiTenant
+  # An Open OnDemand host as its admin has set it up: where things are, the dashboard's `env` file with an
+  # environment over it, and what follows from these: settings, clusters, data root. All of it below `root`,
+  # which is '' on the host itself and a DESTDIR for packagers and tests. Only {#sources} and {#receiver}
+  # need the compiled core.
+  class Host
+    # What dashboards are started with; commands, agent and doctor read it too, so that all say the same.
+    ENV_FILE = '/etc/ood/config/apps/dashboard/env'
+    CLUSTERS = '/etc/ood/config/clusters.d'
+    APPS = '/var/www/ood/apps/sys'
+    # Apps of the same names that were there before; no token of a message leads here.
+    DISABLED_APPS = '/var/www/ood/apps/multitenant-disabled'
+    CLASSIC = '/etc/ood/config/apps/dashboard/initializers/multitenant.rb'
+    PLUGIN = '/etc/ood/config/plugins/multitenant/initializers/multitenant.rb'
+    UNIT = '/etc/systemd/system/multitenant-agent.service'
+    STATE = '/var/lib/multitenant'
+    MANIFEST = File.join(STATE, 'manifest.json').freeze
+    ENABLE = '/opt/ood/ondemand/enable'
+    PROFILE = '/etc/ood/profile'
+    OOD_VERSION = '/opt/ood/VERSION'
+
+    # The first release whose plugins load.
+    PLUGINS_SINCE = Gem::Version.new('4.0.2')
+
+    # @return [Hash{String => String}] the MULTITENANT_, OOD_ and SLURM_CONF variables of an `env` file
+    def self.env_file(path)
+      lines = File.readable?(path) ? File.read(path, encoding: 'UTF-8').scrub.lines : []
+      lines.filter_map do |line|
+        name, text = line.strip.delete_prefix('export ').split('=', 2)
+        next unless text && name.match?(/\A(?:MULTITENANT_\w+|OOD_\w+|SLURM_CONF)\z/)
+
+        [name, unquote(text.strip)]
+      end.to_h
+    rescue SystemCallError
+      {}
+    end
+
+    # As dotenv reads a value: a comment after a blank is none of it.
+    def self.unquote(text)
+      text[/\A(["'])(.*?)\1\s*(?:#.*)?\z/, 2] || text.sub(/(?:\A|\s)#.*\z/, '')
+    end
+    private_class_method :unquote
+
+    # @return [String]
+    attr_reader :root
+    # @return [Hash{String => String}] variables that count more than those of the `env` file
+    attr_reader :env
+
+    # @param root [String] '' or a directory
+    # @param env [Hash{String => String}]
+    # @param ood_version [String, nil] instead of what the packages say
+    def initialize(root: '', env: ENV.to_h, ood_version: nil)
+      @root = root.to_s.empty? ? '' : File.expand_path(root).chomp('/')
+      @env = env
+      @ood_version = ood_version
+    end
+
+    # ---- where things are ----
+
+    # @return [String] where a path of the host is
+    def at(path)
+      root.empty? ? path : File.join(root, path)
+    end
+
+    # @return [Array<String>] what the dashboard's environment is made by, as nginx_stage reads it
+    def profiles
+      [ENABLE, PROFILE].map { |path| at(path) }.select { |path| File.file?(path) }
+    end
+
+    # @return [String] where this release of OOD looks for our initializer
+    # @raise [InstallFailure] where the release is not known
+    def initializer
+      ood_version >= PLUGINS_SINCE ? PLUGIN : CLASSIC
+    end
+
+    # @return [Gem::Version] of Open OnDemand
+    def ood_version
+      text = @ood_version || (File.read(at(OOD_VERSION), 256) if File.file?(at(OOD_VERSION)))
+      number = text.to_s[/\A\s*v?(\d+\.\d+(?:\.\d+)?)/, 1]
+      return Gem::Version.new(number) if number
+      raise InstallFailure.new(InstallFailure::USAGE, '--ood-version takes a number like 4.0.2.') if @ood_version
+
+      raise InstallFailure.new(InstallFailure::CONFIG, "#{at(OOD_VERSION)} does not say which Open OnDemand this is: " \
+                                                       'name it with --ood-version.')
+    end
+
+    # ---- what is set ----
+
+    # @return [Hash{String => String}] our variables in the dashboard's `env` file
+    def env_file
+      @env_file ||= Host.env_file(at(ENV_FILE))
+    end
+
+    # @return [Hash{String => String}] all variables
+    def environment
+      @environment ||= env_file.merge(env)
+    end
+
+    # Gives this process, and so the programs that it starts, the variables of the `env` file.
+    # @return [void]
+    def enter
+      ENV.update(environment)
+    end
+
+    # @return [Settings]
+    def settings
+      @settings ||= Settings.new(environment)
+    end
+
+    # @return [String] OOD's clusters: a directory, or a file
+    def clusters_path
+      at(environment['OOD_CLUSTERS'] || CLUSTERS)
+    end
+
+    # @return [Clusters]
+    def clusters
+      @clusters ||= Clusters.from_files(clusters_path)
+    end
+
+    # @return [String] the user's own directory, as the dashboard has it
+    def dataroot
+      home = environment['HOME'] || Dir.home
+      portal = environment.fetch('OOD_PORTAL', 'ondemand')
+      File.expand_path(environment['OOD_DATAROOT'] || File.join(home, portal, 'data/sys/dashboard'))
+    end
+
+    # @return [Boolean] OOD keeps a directory for each cluster in it
+    def per_cluster_dataroot?
+      environment['OOD_PER_CLUSTER_DATAROOT'] == 'true'
+    end
+
+    # ---- what asks, with the core ----
+
+    # @param options [Hash] see {Sources.of}
+    # @return [Sources] Slurm, or its snapshot
+    def sources(log: ->(*) {}, **options)
+      Sources.of(settings, clusters, log: log, **options)
+    end
+
+    # @param source [#call] seconds -> {Answer}
+    # @param dataroot [String, nil] nil: without card files
+    # @param options [Hash] see {Receiver#initialize}
+    # @return [Receiver] of this process's user
+    def receiver(source, dataroot: self.dataroot, log: ->(*) {}, **options)
+      core = settings.to_core(dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot?)
+      Receiver.new(settings, source: source, clusters: clusters, core: core, log: log, **options)
+    end
+  end
+end

@@ -1,0 +1,92 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# What commands, agent, doctor and installer take from an Open OnDemand host.
+class TestHost < MultiTenantTest
+  def host(text, env = {})
+    path = File.join(temporary, MultiTenant::Host::ENV_FILE)
+    FileUtils.mkdir_p(File.dirname(path))
+    File.binwrite(path, text)
+    MultiTenant::Host.new(root: temporary, env: env)
+  end
+
+  # ---- what is set ----
+
+  def test_the_environment_counts_more_than_the_env_file
+    made = host("MULTITENANT_WCKEY=a\nMULTITENANT_TTL=50\n", 'MULTITENANT_TTL' => '60', 'HOME' => '/h')
+    assert_equal [['a'], 60.0], [made.settings.wckeys, made.settings.ttl]
+    assert_equal({ 'MULTITENANT_WCKEY' => 'a', 'MULTITENANT_TTL' => '50' }, made.env_file)
+    assert_equal '/h', made.environment['HOME']
+  end
+
+  def test_clusters_are_where_the_env_file_says
+    Dir.mkdir(File.join(temporary, 'clusters'))
+    File.write(File.join(temporary, 'clusters/hpc.yml'), "v2: {job: {adapter: slurm}}\n")
+    assert_equal ['hpc'], host("OOD_CLUSTERS=/clusters\n").clusters.ids
+    assert_empty host('').clusters.ids
+    assert_equal File.join(temporary, '/etc/ood/config/clusters.d'), host('').clusters_path
+  end
+
+  def test_the_data_root
+    { '' => '/h/ondemand/data/sys/dashboard', "OOD_PORTAL=x\n" => '/h/x/data/sys/dashboard',
+      "OOD_DATAROOT=/scratch/d\nOOD_PORTAL=x\n" => '/scratch/d' }.each do |text, path|
+      assert_equal path, host(text, 'HOME' => '/h').dataroot
+    end
+    assert_equal([false, true, false], ['', 'true', 'yes'].map do |text|
+      host("OOD_PER_CLUSTER_DATAROOT=#{text}\n").per_cluster_dataroot?
+    end)
+  end
+
+  # OOD's port of ssh, say, which the commands over ssh take.
+  def test_programs_get_the_variables_of_the_env_file
+    before = ENV.to_h
+    host("OOD_SSH_PORT=2222\nSLURM_CONF=/s\n", 'SLURM_CONF' => '/mine').enter
+    assert_equal %w[2222 /mine], ENV.values_at('OOD_SSH_PORT', 'SLURM_CONF')
+  ensure
+    ENV.replace(before)
+  end
+
+  # ---- the env file ----
+
+  def env_file(text)
+    path = File.join(temporary, 'env')
+    File.binwrite(path, text)
+    MultiTenant::Host.env_file(path)
+  end
+
+  def test_the_env_file
+    assert_equal({ 'MULTITENANT_WCKEY' => 'a b', 'MULTITENANT_TTL' => '5', 'OOD_PORTAL' => 'x', 'SLURM_CONF' => '/s',
+                   'MULTITENANT_TIMEOUT' => "it's", 'OOD_DATAROOT' => '', 'MULTITENANT_DELIVERY' => 'a=b' },
+                 env_file(<<~ENV))
+                   # a comment
+                   MULTITENANT_WCKEY="a b"
+                   export MULTITENANT_TTL=5
+                     OOD_PORTAL='x'
+                   SLURM_CONF=/s
+                   MULTITENANT_TIMEOUT="it's"
+                   OOD_DATAROOT=
+                   MULTITENANT_DELIVERY=a=b
+                   #MULTITENANT_ENABLE=true
+                   SECRET_KEY_BASE=secret
+                   PATH=/evil
+                   XMULTITENANT_TTL=6
+                   nonsense
+                 ENV
+  end
+
+  # As dotenv reads them.
+  def test_comments_in_the_env_file
+    { 'a # b' => 'a', 'a#b' => 'a#b', '"a # b" # c' => 'a # b', "'a' #c" => 'a', '# only' => '', '"#"' => '#',
+      "a\t# b" => 'a' }.each do |text, value|
+      assert_equal({ 'MULTITENANT_TTL' => value }, env_file("MULTITENANT_TTL=#{text}\n"), text)
+    end
+  end
+
+  def test_an_env_file_that_is_not_there_or_no_file_or_no_text
+    assert_empty MultiTenant::Host.env_file('/nonexistent')
+    assert_empty MultiTenant::Host.env_file(temporary)
+    assert_empty env_file('')
+    assert_equal ['MULTITENANT_TTL'], env_file("MULTITENANT_TTL=\xFF\n").keys
+  end
+end
