@@ -15,11 +15,12 @@ module MultiTenant
 
     SECRET = /pass|pwd|secret|token|auth|credential|key\z/i
     SECRET_INSIDE = /(?:pass|pwd|secret|token|key)[a-z]*=/i
-    HOST = /\A(?=.{1,253}\z)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\z/
+    # Underscores, too: Slurm takes them in the names of nodes.
+    HOST = /\A(?=.{1,253}\z)[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\z/
     PORT = /\A[1-9][0-9]{0,4}\z/
-    URL = %r{\Ahttps?://[A-Za-z0-9.\-\[\]:]+(?:[/?#][!-~]*)?\z}i
+    URL = %r{\Ahttps?://[A-Za-z0-9._\-\[\]:]+(?:[/?#][!-~]*)?\z}i
     # No options: some of them make drivers run programs, or send files.
-    JDBC = %r{\Ajdbc:(?<engine>postgresql|mysql|mariadb)://[A-Za-z0-9.\-\[\]:]+/(?:[\w.~-]|%\h\h)*\z}
+    JDBC = %r{\Ajdbc:(?<engine>postgresql|mysql|mariadb)://[A-Za-z0-9._\-\[\]:]+/(?:[\w.~-]|%\h\h)*\z}
     OURS = %w[jobid mt_appname].freeze
     APPS = '/var/www/ood/apps/sys'
 

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require 'socket'
 require 'uri'
 
 # What a card offers to paste: whatever was shared is data to a shell, to Python and to R, and no secret is in it.
@@ -44,7 +45,7 @@ class TestSnippets < MultiTenantTest
   # Python's modules, that tell what they were called with.
   MODULES = {
     'psycopg' => 'connect = tell', 'pymysql' => 'connect = tell', 'getpass' => "getpass = lambda *_: 'typed'",
-    'openai' => 'OpenAI = tell', 'ollama' => 'Client = tell'
+    'openai' => 'OpenAI = tell', 'ollama' => 'Client = tell', 'httpx' => 'Client = dict'
   }.freeze
   TELL = <<~PYTHON
     import json
@@ -86,8 +87,8 @@ class TestSnippets < MultiTenantTest
                    in_python(offered.psycopg))
       assert_equal({ 'host' => 'n1', 'port' => 5432, 'database' => text, 'user' => text, 'password' => 'typed',
                      'local_infile' => false }, in_python(offered.pymysql))
-      assert_equal ['n1', text, text, 'Password: '], in_r(offered.r_postgres)
-      assert_equal ['n1', text, text, 'Password: '], in_r(offered.r_mariadb)
+      assert_equal ['^PG', 'n1', text, text, 'Password: '], in_r(offered.r_postgres)
+      assert_equal ['^(LIB)?MYSQL|^MARIADB', 'n1', text, text, 'Password: '], in_r(offered.r_mariadb)
     end
   end
 
@@ -99,7 +100,7 @@ class TestSnippets < MultiTenantTest
     HOSTILE.product([SECRET, '']).each do |text, key|
       offered = snippets(MODEL.merge('model' => text, 'api_key' => key))
       arguments = in_shell(offered.curl, stdin: "typed\n")
-      assert_equal %w[-q] + (key.empty? ? [] : %w[--config -]), arguments[0..-7]
+      assert_equal %w[-q] + (key.empty? ? [] : %w[--config -]) + %w[--noproxy *], arguments[0..-7]
       assert_equal 'http://n1:1/v1/chat/completions', arguments.last
       assert_equal text, JSON.parse(arguments[-2])['model']
       assert_equal [text, key.empty? ? 'none' : 'typed'], in_python(offered.openai).values_at('model', 'api_key')
@@ -118,6 +119,100 @@ class TestSnippets < MultiTenantTest
       assert_includes in_r(offered.httr2), "#{url.chomp('/')}/chat/completions"
     end
   end
+
+  # ---- the viewer's environment ----
+
+  # @return [TCPServer] that keeps a connection, of a given port or any
+  def listener(address, port = 0)
+    (@listeners ||= []).push(TCPServer.new(address, port)).last
+  end
+
+  def teardown
+    @listeners&.each(&:close)
+    super
+  end
+
+  # What sites and users set, and what may decide for a client.
+  def environment_of_elsewhere(address, port)
+    url = "http://#{address}:#{port}"
+    File.write(File.join(temporary, '.curlrc'), "proxy = #{url}\n")
+    File.write(File.join(temporary, 'services'), "[elsewhere]\nhostaddr=#{address}\nsslmode=disable\n")
+    { 'HOME' => temporary, 'PATH' => '/usr/bin:/bin', 'LC_ALL' => 'C.UTF-8', 'LIBMYSQL_ENABLE_CLEARTEXT_PLUGIN' => '1',
+      'PGHOSTADDR' => address, 'PGSERVICE' => 'elsewhere',
+      'PGSERVICEFILE' => File.join(temporary, 'services'),
+      'PGPASSWORD' => 'of-elsewhere', 'PGCONNECT_TIMEOUT' => '9', 'MYSQL_HOST' => address, 'MYSQL_PWD' => 'of-elsewhere',
+      'MYSQL_GROUP_SUFFIX' => '_elsewhere', 'MARIADB_TLS_DISABLE_PEER_VERIFICATION' => '1',
+      'OLLAMA_API_KEY' => 'of-elsewhere' }
+      .merge(%w[http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY].to_h { |name| [name, url] })
+  end
+
+  # Runs it with the real client.
+  # @return [String, nil] what the node got first; nil: somebody else was asked
+  def reaches(node, elsewhere, text, env)
+    client = Thread.new { run_as(nil, 'bash', '-c', text, stdin: "typed\n", dir: temporary, env: env) }
+    ready, = IO.select([node, elsewhere], nil, nil, 10)
+    connection = ready&.first&.accept
+    yield connection if block_given? && ready == [node]
+    ready == [node]
+  ensure
+    connection&.close
+    [node, elsewhere].each { |server| server.accept_nonblock(exception: false) }
+    client&.join(10)
+  end
+
+  def test_curl_reaches_the_node_directly_and_a_proxy_never_sees_the_key
+    node = listener('127.0.0.1')
+    elsewhere = listener('127.0.0.1')
+    url = "http://127.0.0.1:#{node.addr[1]}/v1"
+    text = snippets(MODEL.merge('base_url' => url)).curl
+    got = +''
+    assert(reaches(node, elsewhere, text, environment_of_elsewhere(*elsewhere.addr.values_at(3, 1))) do |connection|
+      got << connection.readpartial(4096)
+      connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    end)
+    assert_match(%r{\APOST /v1/chat/completions HTTP.*^Authorization: Bearer typed\r$}m, got)
+  end
+
+  def test_database_clients_reach_the_node_whatever_the_environment_names
+    node = listener('127.0.0.2')
+    elsewhere = listener('127.0.0.3', node.addr[1])
+    env = environment_of_elsewhere('127.0.0.3', node.addr[1])
+    offered = snippets(DATABASE.merge('host' => '127.0.0.2', 'port' => node.addr[1].to_s))
+    %i[psql mysql].each { |name| assert reaches(node, elsewhere, offered.public_send(name), env), name }
+  end
+
+  def test_clients_of_python_and_r_are_told_to_reach_the_node_directly
+    assert_equal({ 'trust_env' => false }, in_python(snippets(MODEL).openai)['http_client'])
+    assert_equal false, in_python(snippets(MODEL).ollama)['trust_env']
+    assert_includes snippets(MODEL).httr2, %(req_options(noproxy = "*"))
+  end
+
+  # What of the environment is left once the text has run, with modules that do nothing.
+  def test_no_variable_of_a_client_is_left_in_python_and_r
+    env = environment_of_elsewhere('127.0.0.3', 1).merge('PYTHONPATH' => temporary)
+    in_python(snippets(DATABASE).psycopg)
+    left = 'import os; print([name for name in os.environ if name.startswith("PG") or name == "OLLAMA_API_KEY"])'
+    both = snippets(DATABASE).psycopg + snippets(MODEL).ollama
+    assert_equal '[]', run_as(nil, 'python3', '-c', "#{both}\n#{left}", dir: temporary, env: env).out.lines.last.strip
+    r = %i[r_postgres r_mariadb].map { |name| snippets(DATABASE).public_send(name).lines.first }.join
+    done = run_as(nil, 'Rscript', '-e', "#{r}\ncat(grep('^PG|MYSQL|^MARIADB', names(Sys.getenv()), value = TRUE))",
+                  dir: temporary, env: env)
+    assert_equal [0, ''], [done.code, done.out], done.err
+  end
+
+  # Slurm takes node names with an underscore, so resolvers and clients meet them.
+  def test_hosts_that_slurm_accepts
+    %w[gpu_01 _n1 n1_ rack-3_node.01 GPU01 10.0.0.1 n1.cluster_a.example].each do |host|
+      url = "http://#{host}:80/v1"
+      both = [DATABASE.merge('host' => host), MODEL.merge('base_url' => url, 'ollama_url' => url)]
+      offered = both.flat_map { |values| ALL.filter_map { |name| snippets(values).public_send(name) } }
+      assert_equal([true] * 10, offered.map { |text| text.include?(host) }, host)
+    end
+    assert_equal '/rnode/gpu_01/80/', MultiTenant::Card.new({ 'host' => 'gpu_01', 'port' => '80' }, specs: {}).web_path
+    assert_equal 'mysql', MultiTenant::Card.new({ 'jdbc_url' => 'jdbc:mysql://gpu_01:1/d' }, specs: {}).engine
+  end
+
+  # ---- what is never in it ----
 
   def test_no_secret_is_in_it
     both = [snippets(DATABASE), snippets(MODEL)]

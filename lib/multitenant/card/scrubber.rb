@@ -22,7 +22,7 @@ module MultiTenant
       # The page's own headings stand above these.
       LOWER = { 'h1' => 'h3', 'h2' => 'h4', 'h3' => 'h5', 'h4' => 'h6', 'h5' => 'h6' }.freeze
       ATTRIBUTES = {
-        'a' => { 'href' => %r{\Ahttps?://[A-Za-z0-9.\-\[\]:]+(?:[/?#][^\s"'<>\\`]*)?\z}i },
+        'a' => { 'href' => %r{\Ahttps?://[A-Za-z0-9._\-\[\]:]+(?:[/?#][^\s"'<>\\`]*)?\z}i },
         'img' => { 'src' => %r{\Adata:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*\z}, 'alt' => // },
         'ol' => { 'start' => /\A\d{1,6}\z/ },
         'td' => { 'colspan' => /\A\d{1,2}\z/, 'rowspan' => /\A\d{1,3}\z/ },

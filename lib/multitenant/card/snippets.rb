@@ -5,8 +5,11 @@ require 'json'
 
 module MultiTenant
   class Card
-    # What a viewer pastes into a shell, Python or R. What was shared is data there, too, and a secret is
+    # What a viewer pastes into bash, Python or R. What was shared is data there, too, and a secret is
     # asked for, not written. Each method gives nil where something is missing, or can't be seen on a screen.
+    #
+    # A client reaches the node that the card names and nothing else: no proxy of the site's, which would read the
+    # key, and none of the variables by which the viewer's environment names another server, or a secret for it.
     class Snippets
       # Letters, marks, digits, punctuation, symbols, blanks: neither controls nor what turns a line around.
       VISIBLE = /\A[\p{L}\p{M}\p{N}\p{P}\p{S} ]+\z/
@@ -19,7 +22,10 @@ module MultiTenant
       # ---- databases ----
 
       def psql
-        "psql --dbname=postgresql://#{url(:user)}@#{card['host']}:#{card['port']}/#{url(:database)}\n" if postgresql?
+        return unless postgresql?
+
+        '(unset "${!PG@}"; ' \
+          "psql --dbname=postgresql://#{url(:user)}@#{card['host']}:#{card['port']}/#{url(:database)})\n"
       end
 
       # A server may ask a client for its files.
@@ -27,7 +33,8 @@ module MultiTenant
         return unless mysql?
 
         options = %w[host port user database].map { |key| "--#{key}=#{word(card[key])}" }
-        "mysql --local-infile=0 --protocol=tcp #{options.join(' ')} --password\n"
+        '(unset "${!MYSQL@}" "${!LIBMYSQL@}" "${!MARIADB@}"; ' \
+          "mysql --local-infile=0 --protocol=tcp #{options.join(' ')} --password)\n"
       end
 
       def psycopg
@@ -35,8 +42,11 @@ module MultiTenant
 
         <<~PYTHON
           import getpass
+          import os
           import psycopg
 
+          for name in [name for name in os.environ if name.startswith("PG")]:
+              del os.environ[name]
           connection = psycopg.connect(
               host=#{shared(:host)}, port=#{card['port']}, dbname=#{shared(:database)},
               user=#{shared(:user)}, password=getpass.getpass(),
@@ -62,6 +72,7 @@ module MultiTenant
         return unless postgresql?
 
         <<~R
+          Sys.unsetenv(grep("^PG", names(Sys.getenv()), value = TRUE))
           connection <- DBI::dbConnect(
             RPostgres::Postgres(), host = #{shared(:host)}, port = #{card['port']}, dbname = #{shared(:database)},
             user = #{shared(:user)}, password = askpass::askpass("Password: ")
@@ -73,6 +84,7 @@ module MultiTenant
         return unless mysql?
 
         <<~R
+          Sys.unsetenv(grep("^(LIB)?MYSQL|^MARIADB", names(Sys.getenv()), value = TRUE))
           connection <- DBI::dbConnect(
             RMariaDB::MariaDB(), host = #{shared(:host)}, port = #{card['port']}, dbname = #{shared(:database)},
             username = #{shared(:user)}, password = askpass::askpass("Password: "),
@@ -87,11 +99,13 @@ module MultiTenant
         return unless model?
 
         <<~PYTHON
-          #{"import getpass\n" if key?}from openai import OpenAI
+          #{"import getpass\n" if key?}import httpx
+          from openai import OpenAI
 
           client = OpenAI(
               base_url=#{string(card.base_url)},
               api_key=#{key? ? 'getpass.getpass("API key: ")' : '"none"'},
+              http_client=httpx.Client(trust_env=False),
           )
           answer = client.chat.completions.create(
               model=#{string(card.model)},
@@ -105,9 +119,11 @@ module MultiTenant
         return unless model? && card.ollama_url
 
         <<~PYTHON
+          import os
           from ollama import Client
 
-          client = Client(host=#{string(card.ollama_url)})
+          os.environ.pop("OLLAMA_API_KEY", None)
+          client = Client(host=#{string(card.ollama_url)}, trust_env=False)
           answer = client.chat(
               model=#{string(card.model)},
               messages=[{"role": "user", "content": "Hello"}],
@@ -122,7 +138,7 @@ module MultiTenant
 
         body = JSON.generate(model: card.model, messages: [{ role: 'user', content: 'Hello' }])
         ask = %q(read -rsp 'API key: ' key && printf 'header = "Authorization: Bearer %s"\n' "$key" |)
-        lines = ["curl -q #{'--config - ' if key?}--globoff --header 'Content-Type: application/json'",
+        lines = ["curl -q #{'--config - ' if key?}--noproxy '*' --globoff --header 'Content-Type: application/json'",
                  "  --data #{word(body)}", "  #{word(completions)}"]
         "#{"#{ask}\n" if key?}#{lines.join(" \\\n")}\n"
       end
@@ -134,6 +150,7 @@ module MultiTenant
           library(httr2)
 
           answer <- request(#{string(completions)}) |>
+            req_options(noproxy = "*") |>
           #{"  req_auth_bearer_token(askpass::askpass(\"API key: \")) |>\n" if key?}  req_body_json(list(
               model = #{string(card.model)},
               messages = list(list(role = "user", content = "Hello"))
