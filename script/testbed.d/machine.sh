@@ -36,11 +36,31 @@ check_port() {
 
 # --- accounts ------------------------------------------------------------------------------------------------------
 
+# Test beds share accounts: here is a file for each that is up, and what was made.
+readonly BEDS=/var/lib/multitenant-testbeds
+readonly BED=$BEDS/${DIR//\//+}
+
+# lock FILE: makes it, and waits until it is ours. It goes with what it guards, so the one waited for may be gone.
+lock() {
+  local fd
+  until mkdir -p "$BEDS" && exec {fd}>>"$1" && flock "$fd" && [[ /proc/$BASHPID/fd/$fd -ef $1 ]]; do :; done
+}
+
+# Whether a test bed but this one is up, or on its way.
+others() {
+  local bed dir
+  for bed in "$BEDS"/+*; do
+    dir=${bed##*/}
+    [[ ! -f $bed || $bed == "$BED" || ! -f ${dir//+/\/}/mode ]] || return 0
+  done
+  return 1
+}
+
 known() { getent "$1" "$2" >/dev/null; }
 is_member() { [[ " $(id -nG "$1" 2>/dev/null) " == *" $2 "* ]]; }
 
 # What was made is written down at once, and undone in reverse order.
-record() { printf '%s\n' "$*" >>"$DIR/made"; }
+record() { printf '%s\n' "$*" >>"$BEDS/made"; }
 
 # make_group NAME GID: with that gid if it is free.
 make_group() {
@@ -69,7 +89,8 @@ make_user() {
   done
 }
 
-make_accounts() {
+make_accounts() (
+  lock "$BEDS/lock"
   make_group hpcGrp 3000
   make_group pubGrp 3001
   make_user hpcfaculty 1001 hpcGrp pubGrp
@@ -79,26 +100,30 @@ make_accounts() {
   make_user hpcstudent2 2002 hpcGrp
   make_user outsider 2003
   [[ $(id -u hpcstudent) == 2001 ]] || die "hpcstudent must have the uid 2001, which another account has"
-}
+)
 
-# What a command of his left behind may need a moment to end.
+# What a command of theirs left behind may need a moment to end.
 remove_user() { ! known passwd "$1" || userdel "$1" 2>/dev/null; }
 
 # userdel refuses while a user runs anything. That is not ours to end, so the rest stays written down.
 remove_accounts() {
-  local kind name group
-  if [[ -s $DIR/made ]] && pgrep -x slurmctld >/dev/null; then
-    say 'another test bed runs: the accounts stay'
-    return
-  fi
-  while [[ -s $DIR/made ]]; do
-    read -r kind name group < <(tail -n 1 "$DIR/made")
+  local kind name group made=$BEDS/made
+  while [[ -s $made ]]; do
+    read -r kind name group < <(tail -n 1 "$made")
     case $kind in
       member) ! is_member "$name" "$group" || gpasswd --delete "$name" "$group" >/dev/null ;;
       user) wait_for 15 remove_user "$name" || die "$name still runs something: run script/testbed down again later" ;;
       # userdel may have taken a user's own group along.
       group) ! known group "$name" || groupdel "$name" ;;
     esac
-    sed -i '$d' "$DIR/made"
+    sed -i '$d' "$made"
   done
 }
+
+# Of two that go down at the same time one is the last.
+clear_away() (
+  lock "$BEDS/lock"
+  if others; then say 'another test bed is up and keeps the accounts'; else remove_accounts; fi
+  rm -rf "$DIR" "$BED"
+  others || rm -rf "$BEDS"
+)
