@@ -2,7 +2,7 @@
 
 require_relative 'multitenant/version'
 require_relative 'multitenant/host/clock'
-require_relative 'multitenant/failure'
+require_relative 'multitenant/errors'
 require_relative 'multitenant/multitenant'
 require_relative 'multitenant/sources/answer'
 require_relative 'multitenant/host'
@@ -67,7 +67,8 @@ module MultiTenant
       spec = specs[key.to_s]
       return spec['connection'] if spec && (apps.empty? || apps.include?(spec['accounting']['mta']))
 
-      raise Failure.new(69, 'The service that was chosen has ended, or is not shared with you: choose another one.')
+      raise Failure.new(EX_UNAVAILABLE,
+                        'The service that was chosen has ended, or is not shared with you: choose another one.')
     end
 
     # The same for the programs of a client's job. Secrets are among the values.

@@ -1,8 +1,7 @@
 # frozen_string_literal: true
 
 require 'optparse'
-require_relative 'sources/answer'
-require_relative 'failure'
+require_relative 'errors'
 require_relative 'version'
 
 module MultiTenant

@@ -153,7 +153,7 @@ class TestCommands < MultiTenantTest
     @names = MultiTenant::Names.new(program: '/nonexistent')
     answer = ask
     assert_equal 78, answer.code
-    assert_match(%r{\A/nonexistent could not be started}, answer.error)
+    assert_match(%r{\AThe names program could not be started \(/nonexistent: }, answer.error)
     record = JSON.parse(answer.texts[0].lines[1])
     assert_equal [nil, nil, nil], record.values_at('group_gid', 'publisher_in_group', 'out_of_time')
   end

@@ -138,7 +138,7 @@ class TestCredentials < MultiTenantTest
                  added(record(ours), record(others), record('MUNGE:xx:'))
     @munged.stop
     assert_equal [opened, refused, {}], added(record(ours, label: 'other'), record(others), record('MUNGE:zz:'))
-    assert_match(/\Amunged could not be asked \(.*Socket communication error/, credentials.error)
+    assert_match(/\Amunged could not be asked: .*Socket communication error/, credentials.error)
     @munged.start
     assert_equal [opened, refused], added(record(ours), record(others))
     MultiTenant.stub(:clock, MultiTenant.clock + 301) do

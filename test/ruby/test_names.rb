@@ -195,9 +195,9 @@ class TestNames < MultiTenantTest
   end
 
   # What the program does, the sentence, and whether that is for lack of time.
-  { 'exec sleep 60' => nil, 'exit 75' => nil, 'echo \'{"end":1}\'' => /status 0/, 'echo \'{"uid":0}\'' => /status 0/,
-    'echo {; echo {' => /status 0/, 'echo odd >&2; exit 71' => /\(odd\)/,
-    'kill -9 $$' => /signal 9/ }.each do |body, said|
+  { 'exec sleep 60' => nil, 'exit 75' => nil, 'echo \'{"end":1}\'' => /no whole answer/,
+    'echo \'{"uid":0}\'' => /no whole answer/, 'echo {; echo {' => /no whole answer/,
+    'echo odd >&2; exit 71' => /failed: odd\z/, 'kill -9 $$' => /signal 9/ }.each do |body, said|
     define_method(:"test_a_program_that_does_#{body.gsub(/\W+/, '_')}") do
       assert_nil names(program: program(body)).call([[0, nil]], 0.5)
       said ? assert_match(said, names.error) : assert_nil(names.error)
@@ -211,6 +211,7 @@ class TestNames < MultiTenantTest
 
   def test_a_program_that_is_not_there
     assert_nil names(program: '/nonexistent').call([], 5)
-    assert_match(%r{\A/nonexistent could not be started \(No such file.*gem pristine ood_multitenant}, names.error)
+    assert_match(%r{\AThe names program could not be started \(/nonexistent: No such file.*gem pristine ood_multi},
+                 names.error)
   end
 end

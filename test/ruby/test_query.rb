@@ -310,7 +310,7 @@ class TestQuery < MultiTenantTest
   def test_the_program_was_not_built
     answer = ask(nil)
     assert_equal [[''], 78], [answer.texts, answer.code]
-    assert_match(/could not be started \(No such file.*libslurm-dev.*slurm-devel.*gem pristine ood_multitenant/,
+    assert_match(/could not be started \(.*none: No such file.*libslurm-dev.*slurm-devel.*gem pristine ood_multitenant/,
                  answer.error)
   end
 
@@ -320,7 +320,7 @@ class TestQuery < MultiTenantTest
 
   def test_late
     answer = assert_within(0.4) { ask('sleep 60', seconds: 0.4) }
-    assert_equal ['Slurm did not answer within 0.4 s: the query program was killed.', 75], [answer.error, answer.code]
+    assert_equal ['The query program did not answer within 0.4 s and was killed.', 75], [answer.error, answer.code]
   end
 
   def test_too_much
@@ -330,17 +330,17 @@ class TestQuery < MultiTenantTest
 
   # It ends in a log and on terminals.
   def test_what_is_said_is_one_printable_line
-    answer = ask(%q(printf 'first\n\n\033[31mrot\377\303\244\007\t\n\n' >&2; exit 69))
+    answer = ask(%q(printf 'first\n\nmultitenant-query: \033[31mrot\377\303\244\007\t\n\n' >&2; exit 69))
     assert_equal '?[31mrot????', answer.error
     assert_equal Encoding::UTF_8, answer.error.encoding
     long = ask("head -c 3000 /dev/zero | tr '\\0' x >&2; exit 69").error
-    assert_equal 'x' * 500, long
+    assert_equal "The query program failed: #{'x' * 500}", long
   end
 
   # ---- how it is asked ----
 
   def asked(env: {}, **options)
-    ask('echo "$@" >&2; exit 1', env: env, **options).error
+    ask('echo "multitenant-query: $@" >&2; exit 1', env: env, **options).error
   end
 
   def test_the_arguments

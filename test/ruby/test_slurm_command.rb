@@ -49,11 +49,13 @@ class TestSlurmCommand < MultiTenantTest
     with_env('PATH' => "#{@bin}:#{ENV.fetch('PATH')}") do
       assert_equal 1, answered(bin: '', bin_overrides: { 'squeue' => "#{@bin}/my squeue" })[1].size
     end
-    refused 78, /\Ascontrol could not be started \(No such file/, bin: File.join(temporary, 'none')
+    refused 78, %r{\Ascontrol could not be started \(/.*/none/scontrol: No such file}, bin: File.join(temporary, 'none')
   end
 
   def test_a_command_that_is_nowhere
-    with_env('PATH' => temporary) { refused 78, /\Ascontrol is not in the PATH of this host; set `bin`/, bin: '' }
+    with_env('PATH' => temporary) do
+      refused 78, /\Ascontrol could not be started \(scontrol is not in PATH\): set `bin`/, bin: ''
+    end
   end
 
   # Slurm itself would wait for a minute.
@@ -106,7 +108,8 @@ class TestSlurmCommand < MultiTenantTest
 
   def test_a_command_that_is_not_on_the_other_host
     ssh do
-      refused 78, /\Ascontrol on login1 failed: .*nonexistent.scontrol/, submit_host: 'login1', bin: '/nonexistent'
+      refused 78, %r{\Ascontrol on login1 could not be started \(.*/nonexistent/scontrol}, submit_host: 'login1',
+                                                                                           bin: '/nonexistent'
     end
   end
 
@@ -167,7 +170,7 @@ class TestSlurmCommand < MultiTenantTest
   { 'the_database_is_down' => ["sacct: error: slurm_persist_conn_open: Connection refused\nsacct: error: Problem\n", 69,
                                /\Asacct failed: sacct: error: slurm_persist_conn_open: Connection refused\z/],
     'no_configuration' => ["sacct: fatal: Could not establish a configuration source\n", 78, /configuration source/],
-    'nothing_is_said' => ['', 69, /\Asacct failed: status 1\z/],
+    'nothing_is_said' => ['', 69, /\Asacct failed with status 1\.\z/],
     'bytes' => ["sacct: error: \xff\e[31m\n", 69, /error: \?\?\[31m\z/] }.each do |what, (err, code, sentence)|
     define_method(:"test_sacct_fails_#{what}") do
       says 'sacct', '', code: 1, err: err
@@ -190,7 +193,7 @@ class TestSlurmCommand < MultiTenantTest
     define_method(:"test_#{name}_that_hangs") do
       File.write(File.join(@bin, name), "#!/bin/sh\nexec sleep 60\n", perm: 0o755)
       start = now
-      refused 75, /\A#{name} did not answer within 0\.\d+ s\.\z/, seconds: 1
+      refused 75, /\A#{name} did not answer within 0\.\d+ s and was killed\.\z/, seconds: 1
       assert_operator now - start, :<, 2
     end
   end

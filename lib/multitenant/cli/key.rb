@@ -10,12 +10,11 @@ module MultiTenant
     # `multitenant key new|rotate|prune GROUP`
     class Key < Viewer
       DEEDS = %w[new rotate prune].freeze
-      NOPERM = 77
       PAYLOAD = /\A[^|]*\|[^|]+\|MTK1:(.{6})/
 
       # @return [Integer] exit code
       def run
-        raise Failure.new(NOPERM, 'multitenant key needs root: keys are root\'s files.') unless Process.euid.zero?
+        raise Failure.new(EX_NOPERM, 'multitenant key needs root: keys are root\'s files.') unless Process.euid.zero?
 
         file = KeyFile.new(gid, **{ directory: @options[:keys] }.compact)
         public_send(@deed, file)

@@ -2,8 +2,7 @@
 
 require 'fileutils'
 require 'securerandom'
-require_relative '../sources/answer'
-require_relative '../failure'
+require_relative '../errors'
 require_relative '../host/system_file'
 
 module MultiTenant

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require 'json'
-require_relative '../sources/answer'
+require_relative '../errors'
 
 module MultiTenant
   module Dashboard

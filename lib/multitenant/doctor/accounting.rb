@@ -138,7 +138,7 @@ module MultiTenant
 
         site.slurm.asked.each do |asked|
           config = site.slurm.config(asked.target)
-        rescue SlurmCommand::Failure => e
+        rescue Failure => e
           skip("#{asked.name}: #{e.message}")
         else
           yield asked, config
@@ -179,7 +179,7 @@ module MultiTenant
         warn!("#{asked.name}: slurmdbd knows no user of #{list(missing)}.",
               "Run `sacctmgr add user NAME wckeys=#{missing[0]}` for each who may publish, and see that it does not " \
               'become his default key (doc/wckeys.md).')
-      rescue SlurmCommand::Failure => e
+      rescue Failure => e
         return skip("#{asked.name}: only operators of Slurm may ask who may use a key.") if e.message.match?(REFUSED)
 
         skip("#{asked.name}: #{e.message}")

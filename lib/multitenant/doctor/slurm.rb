@@ -68,11 +68,11 @@ module MultiTenant
 
       # @param target [Clusters::Target]
       # @return [Hash{String => String}] `scontrol show config`
-      # @raise [SlurmCommand::Failure]
+      # @raise [Failure]
       def config(target)
         @configs ||= {}
         @configs[target] ||= ask_config(target)
-        raise @configs[target] if @configs[target].is_a?(SlurmCommand::Failure)
+        raise @configs[target] if @configs[target].is_a?(Failure)
 
         @configs[target]
       end
@@ -90,9 +90,8 @@ module MultiTenant
 
       # A failure is kept, too: each would take its time.
       def ask_config(target)
-        text = SlurmCommand.new(target.job || {}).call('scontrol', %w[show config], MultiTenant.clock + Site::PATIENCE)
-        PlainText.utf8(text).scan(/^(\w+) *= (.*)$/).to_h { |key, value| [key, value.strip] }
-      rescue SlurmCommand::Failure => e
+        ClusterConfig.new(SlurmCommand.new(target.job || {})).all(MultiTenant.clock + Site::PATIENCE)
+      rescue Failure => e
         e
       end
 

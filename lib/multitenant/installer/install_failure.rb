@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative '../failure'
+require_relative '../errors'
 
 module MultiTenant
   # Why an installation stops: one sentence that names the mend, and the exit code.

@@ -1,16 +1,16 @@
 # frozen_string_literal: true
 
-require_relative 'program'
+require_relative 'line_program'
 
 module MultiTenant
-  # Users and groups, as the name service has them: runs multitenant-names, in a process of its own,
-  # because a name service may block for minutes. doc/formats.md
+  # Users and groups, as the name service has them, by the program multitenant-names. doc/formats.md
   class Names
     PROGRAM = File.expand_path('../multitenant-names', __dir__)
+    MOST = Core::LIMITS[:questions]
 
     # @param program [String] path
     def initialize(program: PROGRAM)
-      @program = Program.new(program, 'The name service')
+      @program = LineProgram.new(program, 'The names program')
     end
 
     # @return [String, nil] one sentence where the last call gave nil for another reason than time
@@ -27,15 +27,15 @@ module MultiTenant
       lines && lines[0].dig('viewer', 'gids')
     end
 
-    # @param questions [Array<Array(Integer, String)>] uid of a publisher, and the group that he names,
+    # @param questions [Array<Array(Integer, String)>] uid of a publisher, and the group that they name,
     #   or nil
     # @param seconds [Float] the deadline
     # @param publishers [String, nil] also ask whether each belongs to this group
     # @return [Array<Hash>, nil] the lines of the answer, in order; nil: there is none
     def call(questions, seconds, publishers: nil)
       @refused = nil
-      if questions.size > Program::MOST
-        @refused = "The name service is not asked about more than #{Program::MOST} shares."
+      if questions.size > MOST
+        @refused = "The name service is not asked about more than #{MOST} shares."
         return
       end
       input = questions.map { |uid, group| "#{Integer(uid)}\0#{group}\0".b }.join

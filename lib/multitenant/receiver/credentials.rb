@@ -2,7 +2,7 @@
 
 require 'json'
 require_relative '../host/clock'
-require_relative '../programs/program'
+require_relative '../programs/line_program'
 
 module MultiTenant
   # Has the MUNGE credentials in job names opened as the viewer: runs multitenant-munge, in a process of its
@@ -29,7 +29,7 @@ module MultiTenant
     # @param program [String] path
     def initialize(socket: nil, program: PROGRAM)
       @socket = socket
-      @program = Program.new(program, 'munged', partial: true)
+      @program = LineProgram.new(program, 'The munge program', partial: true)
       @known = {}
     end
 

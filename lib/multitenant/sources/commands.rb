@@ -12,11 +12,8 @@ module MultiTenant
     # Of the whole time, the share that Slurm may use; the rest is the name service's.
     SLURMS_SHARE = 0.8
 
-    # Shares of one publisher whose names are written: MT_QUERY_SHARES_PER_PUBLISHER.
-    NAMES_PER_PUBLISHER = 256
-
-    # Bytes of the whole text: MT_RECORDS_MAX.
-    LIMIT = 64 * 1024 * 1024
+    # Shares of one publisher whose names are written, and bytes of the whole text.
+    NAMES_PER_PUBLISHER, LIMIT = Core::LIMITS.values_at(:query_shares_per_publisher, :records)
 
     # Where the name service gave no answer at all.
     UNKNOWN = { 'group_gid' => nil, 'publisher_in_group' => nil, 'publisher_allowed' => nil }.freeze
@@ -44,10 +41,10 @@ module MultiTenant
       header.update('cluster' => @config.name(slurms), 'wckeys' => @settings.wckeys, 'sees' => @config.sees(slurms))
       answers, error = look_up(jobs, start + seconds - MultiTenant.clock)
       text = stream(header, jobs, answers)
-      raise SlurmCommand::Failure.new('The records are more than 64 MiB.', EX_DATAERR) if text.bytesize > LIMIT
+      raise Failure.new(EX_DATAERR, "The records are more than #{LIMIT >> 20} MiB.") if text.bytesize > LIMIT
 
       answer(start, [text], error, error ? EX_CONFIG : EX_OK)
-    rescue SlurmCommand::Failure => e
+    rescue Failure => e
       answer(start, [], e.message, e.code)
     end
 

@@ -17,13 +17,20 @@ module MultiTenant
     end
 
     # @param until_at [Float] the deadline, by {MultiTenant.clock}
+    # @return [Hash{String => String}] `scontrol show config`, asked now
+    # @raise [Failure]
+    def all(until_at)
+      pairs(@command.call('scontrol', %w[show config], until_at))
+    end
+
+    # @param until_at [Float] the deadline, by {MultiTenant.clock}
     # @return [String] Slurm's name of the cluster
-    # @raise [SlurmCommand::Failure]
+    # @raise [Failure]
     def name(until_at)
       name = slurm(until_at)['ClusterName'].to_s
       return name unless name.empty?
 
-      raise SlurmCommand::Failure.new('scontrol show config names no cluster.', EX_UNAVAILABLE)
+      raise Failure.new(EX_UNAVAILABLE, 'scontrol show config names no cluster.')
     end
 
     # What was told is asked anew.
@@ -36,7 +43,7 @@ module MultiTenant
     # counts as no, which takes nothing away. An operator who is shown what others are not counts as
     # one of them: only the query program asks who is one.
     # @return [String] "all" or "own"
-    # @raise [SlurmCommand::Failure]
+    # @raise [Failure]
     def sees(until_at)
       @sees ||= if privileged?(until_at) then 'all'
                 elsif hides?(slurm(until_at)['PrivateData']) then 'own'
@@ -49,11 +56,11 @@ module MultiTenant
     private
 
     def slurm(until_at)
-      @slurm ||= pairs(@command.call('scontrol', %w[show config], until_at)).tap do |pairs|
+      @slurm ||= all(until_at).tap do |pairs|
         next if pairs['AccountingStorageType'].to_s.include?('slurmdbd')
 
-        raise SlurmCommand::Failure.new("Slurm's accounting is off, so that no job can be found by its WCKey; set " \
-                                        'AccountingStorageType=accounting_storage/slurmdbd in slurm.conf.', EX_CONFIG)
+        raise Failure.new(EX_CONFIG, "Slurm's accounting is off, so that no job can be found by its WCKey; set " \
+                                     'AccountingStorageType=accounting_storage/slurmdbd in slurm.conf.')
       end
     end
 
@@ -66,7 +73,7 @@ module MultiTenant
       return 'all' unless (version <=> SILENT).negative?
 
       hides?(dbd['PrivateData']) ? 'own' : 'all'
-    rescue SlurmCommand::Failure
+    rescue Failure
       nil
     end
 
@@ -83,7 +90,7 @@ module MultiTenant
     end
 
     def pairs(text)
-      text.b.scan(/^(\w+) *= (.*)$/).to_h { |key, value| [key, value.strip.force_encoding(Encoding::UTF_8)] }
+      text.b.scan(/^(\w+) *= (.*)$/).to_h { |key, value| [key, value.strip.force_encoding(Encoding::UTF_8).scrub('?')] }
     end
   end
 end

@@ -4,7 +4,7 @@ require 'securerandom'
 
 module MultiTenant
   # Rows that a command prints of jobs: each field is followed by a mark that nobody could know when
-  # he named his job, and each row by a newline. A job's name may hold newlines and everything else
+  # they named their job, and each row by a newline. A job's name may hold newlines and everything else
   # that could pass for a row, so the text is split at the marks and nowhere else. doc/formats.md
   class MarkedRows
     # The text is not made of such rows.

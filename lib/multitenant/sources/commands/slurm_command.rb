@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 require 'shellwords'
-require_relative '../answer'
 require_relative '../../host/clock'
+require_relative '../../programs/program'
 
 module MultiTenant
   # Slurm's commands as OOD's own adapter runs them for one cluster (ood_core, adapters/slurm.rb and
@@ -10,26 +10,20 @@ module MultiTenant
   # `strict_host_checking` of its job section. Unlike OOD we have a deadline, and what ssh passes to
   # the other host's shell is escaped.
   class SlurmCommand
-    # One sentence, and the sysexits code that says the same.
-    class Failure < StandardError
-      # @return [Integer]
-      attr_reader :code
-
-      def initialize(sentence, code)
-        super(sentence)
-        @code = code
-      end
-    end
-
-    # The variables that commands get from our environment, and ssh besides.
-    VARIABLES = %w[PATH LD_LIBRARY_PATH SLURM_CONF SLURM_JWT TZ].freeze
+    # The variables that ssh gets from our environment besides.
     FOR_SSH = %w[HOME USER LOGNAME SSH_AUTH_SOCK KRB5CCNAME].freeze
 
     # Times as seconds since the epoch: slurm_make_time_str, 22.05 to 26.05.
-    TIMES = 'SLURM_TIME_FORMAT=%s'
+    TIMES = { 'SLURM_TIME_FORMAT' => '%s' }.freeze
 
     # What a command says where it can never work as it is configured.
     MISCONFIGURED = /fatal: |accounting storage is disabled|Parse error|Parsing error/i
+
+    # A command may end with 0 all the same.
+    TIMED_OUT = /Socket timed out/
+
+    # ssh's own exit status.
+    NO_CONNECTION = 255
 
     # @param job [Hash] the job section, with string keys
     def initialize(job)
@@ -51,29 +45,28 @@ module MultiTenant
     # @raise [Failure]
     def call(name, args, until_at, but: nil)
       seconds = until_at - MultiTenant.clock
-      raise Failure.new("No time was left to run #{name}.", EX_TEMPFAIL) if seconds <= 0
+      raise Failure.new(EX_TEMPFAIL, "No time was left to run #{name}.") if seconds <= 0
 
       check_conf
-      result = Native.run(argv(name, args), environment, seconds)
-      said = sentence(result[:err])
-      return '' if but && result[:exit]&.positive? && said.match?(but)
+      result = run(name, words(name, args), seconds)
+      return '' if but && result.exit&.positive? && result.said.match?(but)
+      return result.out if result.success? && !result.said.match?(TIMED_OUT)
 
-      judge(name, result, said, seconds)
-      result[:out]
+      raise Failure.new(code(result), sentence(name, result))
     end
 
     private
 
     # As ood_core builds it; sacctmgr knows no -M.
-    def argv(name, args)
+    def words(name, args)
       words = [path(name), *args]
       words.push('-M', @job['cluster'].to_s) if @job['cluster'] && name != 'sacctmgr'
-      return [found(words[0]), *words.drop(1)] unless over_ssh?
+      return words unless over_ssh?
 
       strict = @job.fetch('strict_host_checking', true) ? 'yes' : 'no'
-      [found('ssh'), '-p', (ENV['OOD_SSH_PORT'] || 22).to_i.to_s, '-o', 'BatchMode=yes',
+      ['ssh', '-p', (ENV['OOD_SSH_PORT'] || 22).to_i.to_s, '-o', 'BatchMode=yes',
        '-o', 'UserKnownHostsFile=/dev/null', '-o', "StrictHostKeyChecking=#{strict}", @host,
-       *['env', TIMES, *words].map { |word| Shellwords.escape(word) }]
+       *['env', *TIMES.map { |pair| pair.join('=') }, *words].map { |word| Shellwords.escape(word) }]
     end
 
     def path(name)
@@ -82,58 +75,37 @@ module MultiTenant
       override ? override.to_s : File.join(*[@job['bin'].to_s, name].reject(&:empty?))
     end
 
-    # A program is started by its path alone.
-    def found(command)
-      return command if command.include?('/')
-
-      dirs = ENV.fetch('PATH', '').split(File::PATH_SEPARATOR).reject(&:empty?)
-      path = dirs.map { |dir| File.join(dir, command) }.find { |file| File.file?(file) && File.executable?(file) }
-      path || raise(Failure.new("#{command} is not in the PATH of this host; set `bin` in the cluster's " \
-                                'configuration.', EX_CONFIG))
-    end
-
-    def environment
-      env = ENV.slice(*VARIABLES, *(FOR_SSH if over_ssh?))
-      env['SLURM_CONF'] = @conf if @conf
-      env['LC_ALL'] = 'C'
-      [*env.map { |name, value| "#{name}=#{value}" }, TIMES]
-    end
-
     # For a file that it can't read Slurm waits a minute.
     def check_conf
       conf = @conf || ENV.fetch('SLURM_CONF', nil)
       return if over_ssh? || conf.nil? || (File.file?(conf) && File.readable?(conf))
 
-      raise Failure.new("SLURM_CONF names #{conf}, which cannot be read; set it to the slurm.conf of this cluster.",
-                        EX_CONFIG)
+      raise Failure.new(EX_CONFIG, "SLURM_CONF names #{conf}, which cannot be read; set it to the slurm.conf of this " \
+                                   'cluster.')
     end
 
-    def judge(name, result, said, seconds)
-      where = over_ssh? ? "#{name} on #{@host}" : name
-      case result[:status]
-      when :ok then judge_end(where, result, said)
-      when :spawn then raise Failure.new("#{where} could not be started (#{result[:error]}).", EX_CONFIG)
-      when :timeout then raise Failure.new("#{where} did not answer within #{seconds.round(2)} s.", EX_TEMPFAIL)
-      when :too_large then raise Failure.new("#{where} printed more than 64 MiB.", EX_DATAERR)
-      else raise Failure.new("#{where} could not be watched (#{result[:error]}).", EX_UNAVAILABLE)
-      end
+    def run(name, words, seconds)
+      fix = "set #{'`submit_host` and ' if over_ssh?}`bin` in the cluster's configuration"
+      program = Program.new(words[0], name: where(name), fix: fix)
+      program.call(*words.drop(1), seconds: seconds, pass: over_ssh? ? FOR_SSH : [],
+                                   set: { 'SLURM_CONF' => @conf, **TIMES })
     end
 
-    # Slurm's commands may end with 0 all the same; and 255 is ssh's own.
-    def judge_end(where, result, said)
-      return if result[:exit]&.zero? && !said.match?(/Socket timed out/)
-
-      why = said.empty? ? "status #{result[:exit] || "signal #{result[:signal]}"}" : said
-      missing = [126, 127].include?(result[:exit])
-      what = over_ssh? && result[:exit] == 255 ? "ssh to #{@host}" : where
-      raise Failure.new("#{what} failed: #{why}", missing || said.match?(MISCONFIGURED) ? EX_CONFIG : EX_UNAVAILABLE)
+    def where(name)
+      over_ssh? ? "#{name} on #{@host}" : name
     end
 
-    # The first error that a command told of is the nearest to the cause; else its last line.
-    def sentence(bytes)
-      lines = bytes.b.lines.map { |line| line.strip.gsub(/[^ -~]/n, '?') }.reject(&:empty?)
-      line = lines.find { |text| text.match?(/fatal: /) } || lines.find { |text| text.match?(/error: /) } || lines.last
-      line.to_s[0, 500].force_encoding(Encoding::UTF_8)
+    def sentence(name, result)
+      return "ssh to #{@host} failed: #{result.said}" if over_ssh? && result.exit == NO_CONNECTION
+
+      result.error || "#{where(name)} failed: #{result.said}"
+    end
+
+    # The status that a command itself ends with says nothing.
+    def code(result)
+      return EX_CONFIG if result.said.match?(MISCONFIGURED)
+
+      result.code == result.exit ? EX_UNAVAILABLE : result.code
     end
   end
 end

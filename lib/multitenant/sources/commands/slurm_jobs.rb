@@ -7,7 +7,7 @@ module MultiTenant
   # The running jobs of some WCKeys, by Slurm's commands: sacct says which, squeue what they are now
   # and their names.
   class SlurmJobs
-    # `user` is "" where sacct does not know him; `end` is 0 without a limit; `name` is bytes.
+    # `user` is "" where sacct does not know them; `end` is 0 without a limit; `name` is bytes.
     Job = Struct.new(:job_id, :uid, :user, :wckey, :name, :start, :end, :restarts, keyword_init: true)
 
     # Seconds that the host's clock may be behind slurmdbd's without a new job being missed.
@@ -43,7 +43,7 @@ module MultiTenant
 
     # @param until_at [Float] the deadline, by {MultiTenant.clock}
     # @return [Array<Job>] the oldest first
-    # @raise [SlurmCommand::Failure]
+    # @raise [Failure]
     def call(until_at)
       wanted = sacct(until_at)
       jobs = wanted.keys.map(&:first).uniq.each_slice(IDS).flat_map do |ids|
@@ -81,7 +81,7 @@ module MultiTenant
       rows = MarkedRows.new(columns)
       rows.read(@command.call(name, yield(rows.mark), until_at, but: but))
     rescue MarkedRows::Malformed
-      raise SlurmCommand::Failure.new("#{name} printed something else than what it was asked for.", EX_DATAERR)
+      raise Failure.new(EX_DATAERR, "#{name} printed something else than what it was asked for.")
     end
 
     # The answer to the id of an array or heterogeneous job holds its other members too. A job of
