@@ -1,11 +1,14 @@
 # frozen_string_literal: true
 
-# What the extconf.rb of both programs share: a program of C that needs jansson, installed beside
-# lib/multitenant.
+# What the extconf.rb of the programs share: a program of C that needs jansson and the kit of all programs,
+# installed beside lib/multitenant.
 require 'mkmf'
 
 # Directories of sources, beside the program's own.
-INCLUDES = %w[. ../multitenant_names ../multitenant].freeze
+INCLUDES = %w[. ../kit ../multitenant_names ../multitenant].freeze
+
+# Of the kit, what every program has.
+KIT = %w[deadline.c lines.c program.c say.c].freeze
 
 def jansson_missing
   dir_config('jansson')
@@ -35,23 +38,23 @@ def linker_flags
   ['-pthread', *flags, *paths, ENV.fetch('LDFLAGS', nil), with_config('ldflags')].compact.join(' ')
 end
 
-def preprocessor_flags
+def preprocessor_flags(program)
   version = File.read(File.join(__dir__, '../lib/multitenant/version.rb'))[/VERSION = '([^']+)'/, 1]
   own = ['-D_GNU_SOURCE', '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2', %(-DMT_VERSION='"#{version}"'),
-         *INCLUDES.map { |dir| "-I$(srcdir)/#{dir}" }]
+         %(-DMT_PROGRAM='"#{program}"'), *INCLUDES.map { |dir| "-I$(srcdir)/#{dir}" }]
   others = "#{$INCFLAGS} #{$CPPFLAGS}".scan(/-I\S+/).grep_v(/\$|\A-I\.\z/).map { |flag| "-isystem #{flag[2..]}" }
   [*own, *others, ENV.fetch('CPPFLAGS', nil)].compact.join(' ')
 end
 
 # @param dir [String] of the program's extconf.rb
-# @param others [Array<String>] its sources in other directories
+# @param others [Array<String>] its sources in other directories, without KIT
 def makefile_variables(dir, program, others)
-  sources = Dir.children(dir).grep(/\.c\z/).sort + others
+  sources = Dir.children(dir).grep(/\.c\z/).sort + KIT + others
   headers = INCLUDES.flat_map { |from| Dir.glob("#{from}/*.h", base: dir) }.sort
   {
     'srcdir' => dir, 'VPATH' => INCLUDES.map { |from| "$(srcdir)/#{from}" }.join(':'),
     'prefix' => RbConfig::MAKEFILE_CONFIG['prefix'], 'sitearchdir' => RbConfig::CONFIG['sitearchdir'],
-    'CC' => RbConfig::CONFIG['CC'], 'CPPFLAGS' => preprocessor_flags, 'CFLAGS' => compiler_flags,
+    'CC' => RbConfig::CONFIG['CC'], 'CPPFLAGS' => preprocessor_flags(program), 'CFLAGS' => compiler_flags,
     'LDFLAGS' => linker_flags, 'LIBS' => $libs, 'PROGRAM' => program,
     'OBJS' => sources.map { |name| name.sub(/c\z/, 'o') }.join(' '),
     'HEADERS' => headers.map { |name| "$(srcdir)/#{name}" }.join(' ')
@@ -85,6 +88,7 @@ RULES = <<~MAKEFILE
 MAKEFILE
 
 def write_makefile(dir, program, others)
+  have_library('rt', 'timer_create') # a part of libc since glibc 2.34
   variables = makefile_variables(dir, program, others).map { |name, value| "#{name} = #{value}\n" }.join
   File.write('Makefile', variables + RULES)
   puts "creating Makefile for #{program}"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "buf.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +21,7 @@ enum mt_status mt_buf_reserve(struct mt_buf *buf, size_t more)
         return MT_NOMEM;
     if (buf->data) {
         memcpy(data, buf->data, buf->len);
-        OPENSSL_cleanse(buf->data, buf->len);
+        explicit_bzero(buf->data, buf->len);
         free(buf->data);
     }
     buf->data = data;
@@ -43,7 +42,7 @@ enum mt_status mt_buf_append(struct mt_buf *buf, const void *bytes, size_t len)
 void mt_buf_wipe(struct mt_buf *buf)
 {
     if (buf->data)
-        OPENSSL_cleanse(buf->data, buf->len);
+        explicit_bzero(buf->data, buf->len);
     free(buf->data);
     *buf = MT_BUF_INIT(buf->limit);
 }

@@ -70,8 +70,29 @@
  * (one answer costs 0.5 ms against 6 ms, doc/performance.md). */
 #define MT_ASK_EACH_MAX 4
 
-/* Questions that the name service is asked in one go: a publisher and a group of each share. */
+/* Seconds that --timeout of a program may say. */
+#define MT_TIMEOUT_MIN 0.1
+#define MT_TIMEOUT_MAX 3600.0
+
+/* Bytes of what a program says on standard error, and of what it quotes there: a line each. */
+#define MT_SENTENCE_MAX 1024
+#define MT_CAUSE_MAX 200
+
+/* Bytes of a WCKey or cluster that Slurm is asked for. */
+#define MT_QUERY_NAME_MAX 64
+
+/* Seconds that this host's clock may be behind slurmdbd's without a new job being missed. */
+#define MT_CLOCK_SLACK 60
+
+/* Questions that a program is asked in one go: of the name service a publisher and a group of each
+ * share, of munged a credential. Bytes of all of them: a uid of ten digits, a name and their NULs;
+ * a job's name and its newline. */
 #define MT_QUESTIONS_MAX 65536
+#define MT_NAMES_INPUT_MAX ((size_t)MT_QUESTIONS_MAX * (10 + 1 + MT_NAME_MAX + 1))
+#define MT_MUNGE_INPUT_MAX ((size_t)MT_QUESTIONS_MAX * (MT_JOBNAME_MAX + 1))
+
+/* Threads that ask the name service, which is often a daemon that serves the whole host. */
+#define MT_NSS_WORKERS_MAX 4
 
 /* Bytes of the name service's answer (a group's member list). */
 #define MT_NSS_BUF_MAX (16 * 1024 * 1024)

@@ -14,6 +14,7 @@
 #ifndef MT_RECORD_H
 #define MT_RECORD_H
 
+#include "answer.h"
 #include "attr.h"
 #include "mt_limits.h"
 #include "reason.h"
@@ -23,9 +24,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* An answer that may be missing: null in the record. */
-enum mt_answer { MT_NO, MT_YES, MT_UNKNOWN };
 
 /*
  * What munged said of a MUNGE credential in the job's name. `text` borrows from the record and is

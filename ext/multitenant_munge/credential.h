@@ -18,7 +18,7 @@
 struct mt_credential {
     munge_err_t status;
     bool open;      /* the rest is set */
-    uid_t uid;      /* who made it, as munged saw him */
+    uid_t uid;      /* who made it, as munged saw them */
     uid_t uid_only; /* MUNGE_UID_ANY, or who alone may open it */
     gid_t gid_only; /* MUNGE_GID_ANY, or whose members alone may */
     char *payload;  /* `len` bytes and a NUL; NULL where there are none */

@@ -14,7 +14,7 @@ end
 
 missing = [jansson_missing, munge_missing].compact
 if missing.empty?
-  write_makefile(__dir__, 'multitenant-munge', %w[line.c timeout.c])
+  write_makefile(__dir__, 'multitenant-munge', %w[buf.c input.c])
 else
   missing.each { |what| warn "ood_multitenant: #{what}." }
   warn <<~TEXT

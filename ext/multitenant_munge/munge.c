@@ -5,54 +5,44 @@
  * without a limit.
  */
 #include "credential.h"
-#include "line.h"
+#include "deadline.h"
+#include "input.h"
+#include "lines.h"
 #include "mt_limits.h"
-#include "timeout.h"
+#include "program.h"
+#include "say.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
-#include <unistd.h>
 
-#ifndef MT_VERSION
-#    define MT_VERSION "unknown"
-#endif
+static const char help[] =
+    "usage: multitenant-munge [--socket PATH] [--timeout SECONDS]\n"
+    "\n"
+    "Reads MUNGE credentials, one a line, up to the end of standard input, has munged open each "
+    "for\n"
+    "the user of this process, and prints what is in it, one JSON object a line.\n"
+    "\n"
+    "  --socket PATH         munged's socket, where it is not libmunge's default\n"
+    "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 3), with what is known\n"
+    "  --help, --version     this text; the program's version\n"
+    "\n"
+    "Exit codes: 0 fine, 64 usage, 65 input that is no credentials, 69 munged could not be asked,\n"
+    "71 internal, 74 input or output, 75 not all were asked in time. The last line is\n"
+    "{\"end\":COUNT}.\n";
 
-#define USAGE "multitenant-munge [--timeout SECONDS] [--socket PATH] [--version]"
+static const struct mt_step ask_step = {"munged did not answer",
+                                        "see that munged runs on this host"};
 
-struct options {
-    double timeout;
+struct munge_options {
     const char *socket; /* NULL: libmunge's default */
-    bool version;
 };
 
-static int say(int status, const char *sentence, const char *why)
+static int take(void *into, int option, const char *value)
 {
-    (void)fprintf(stderr, "multitenant-munge: %s%s\n", sentence, why);
-    return status;
-}
-
-static bool read_options(struct options *options, int argc, char **argv)
-{
-    static const struct option known[] = {
-        {"timeout", required_argument, NULL, 't'},
-        {"socket", required_argument, NULL, 's'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0},
-    };
-    *options = (struct options){.timeout = 3};
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        if (option == '?' || (option == 't' && !mt_timeout_read(optarg, &options->timeout)))
-            return false;
-        if (option == 's')
-            options->socket = optarg;
-        options->version |= option == 'V';
-    }
-    return optind == argc;
+    struct munge_options *options = into;
+    (void)option; /* there is one */
+    options->socket = value;
+    return 0;
 }
 
 /*
@@ -79,77 +69,79 @@ static json_t *answer_line(const struct mt_credential *credential)
     return line;
 }
 
-static int answer(const char *text, const struct options *options)
+static int answer(const char *text, const char *socket)
 {
     struct mt_credential credential;
     int status;
-    if (mt_credential_open(text, options->socket, &credential))
-        status = mt_line_write(stdout, answer_line(&credential));
+    if (mt_credential_open(text, socket, &credential))
+        status = mt_line_write(answer_line(&credential));
     else
-        status =
-            say(EX_UNAVAILABLE, "munged could not be asked: ", munge_strerror(credential.status));
+        status = mt_say(EX_UNAVAILABLE, "munged could not be asked: %s",
+                        munge_strerror(credential.status));
     mt_credential_free(&credential);
     return status;
 }
 
-/* Whether it is time to give up by itself, with what there is. */
-static bool is_late(const struct timespec *start, double timeout)
+/* Cuts the next line off; false: there is none. */
+static bool next_line(char **at, const char *end, const char **line, size_t *len)
 {
-    struct timespec now;
-    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
-        return true;
-    double spent =
-        (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
-    return spent > timeout * 0.85;
+    if (*at == end)
+        return false;
+    char *newline = memchr(*at, '\n', (size_t)(end - *at));
+    *line = *at;
+    *len = (size_t)((newline ? newline : end) - *at);
+    *at += *len + (newline != NULL);
+    if (newline)
+        *newline = '\0';
+    return true;
 }
 
-/* What was not asked in time is not among the answers. */
-static int answer_all(const struct options *options)
+/* What was not asked in time is not among the answers. `input` has a NUL behind it. */
+static int answer_all(const struct mt_buf *input, const struct munge_options *options)
 {
-    char *line = NULL;
-    size_t size = 0;
-    json_int_t count = 0;
-    int status = 0;
+    struct timespec until;
+    const char *line;
+    size_t len;
+    size_t count = 0;
     bool late = false;
-    ssize_t len;
-    struct timespec start;
+    int status = 0;
 
-    if (clock_gettime(CLOCK_MONOTONIC, &start) != 0)
-        return say(EX_OSERR, "there is no clock: ", strerror(errno));
-    while (status == 0 && (len = getline(&line, &size, stdin)) >= 0) {
-        if (len > 0 && line[len - 1] == '\n')
-            line[--len] = '\0';
-        if (len == 0 || len > MT_JOBNAME_MAX || strlen(line) != (size_t)len ||
-            count >= MT_QUESTIONS_MAX)
-            status = say(EX_DATAERR, "standard input is not credentials, one a line", "");
-        else if ((late = is_late(&start, options->timeout)))
+    mt_deadline_step(&ask_step);
+    mt_deadline_soft(&until);
+    for (char *at = input->data, *end = at + input->len - 1;
+         status == 0 && next_line(&at, end, &line, &len);) {
+        if (len == 0 || len > MT_JOBNAME_MAX || strlen(line) != len || count == MT_QUESTIONS_MAX)
+            return mt_say(EX_DATAERR, "standard input is not credentials, one a line");
+        if ((late = mt_deadline_is_past(&until)))
             break;
-        else if ((status = answer(line, options)) == 0)
-            count++;
+        status = answer(line, options->socket);
+        count += status == 0;
     }
-    free(line);
-    if (status == 0 && ferror(stdin))
-        return say(EX_IOERR, "standard input cannot be read: ", strerror(errno));
-    json_t *end = json_object();
-    mt_line_add(&end, "end", json_integer(count));
     if (status == 0)
-        status = mt_line_write(stdout, end);
-    else
-        json_decref(end);
-    if (status == 0 && fflush(stdout) != 0)
-        status = say(EX_IOERR, "standard output cannot be written: ", strerror(errno));
-    return status == 0 && late ? say(EX_TEMPFAIL, "munged did not answer in time", "") : status;
+        status = mt_lines_end(count);
+    return status == 0 && late ? mt_say(EX_TEMPFAIL, "%s in time; %s", ask_step.late, ask_step.fix)
+                               : status;
 }
 
 int main(int argc, char **argv)
 {
-    struct options options;
+    static const struct option known[] = {
+        {"socket", required_argument, NULL, 's'},
+        MT_OPTIONS_OF_ALL,
+    };
+    static const struct mt_program program = {
+        .help = help, .options = known, .timeout = 3, .take = take};
+    struct munge_options options = {NULL};
+    struct mt_buf input = MT_BUF_INIT(MT_MUNGE_INPUT_MAX);
+    int status;
 
-    if (!read_options(&options, argc, argv))
-        return say(EX_USAGE, "usage: ", USAGE);
-    if (options.version)
-        return printf("multitenant-munge %s\n", MT_VERSION) < 0 ? EX_IOERR : 0;
-    if (!mt_timeout_start(options.timeout, "multitenant-munge: munged did not answer in time\n"))
-        return say(EX_OSERR, "no timer can be set: ", strerror(errno));
-    return answer_all(&options);
+    if (!mt_program_begin(&program, argc, argv, &options, &status))
+        return status;
+    status = mt_input_read(&input);
+    if (status == 0 && mt_buf_append(&input, "", 1) != MT_OK)
+        status = mt_say_no_memory();
+    if (status == 0)
+        status = answer_all(&input, &options);
+    mt_buf_wipe(&input);
+    return status;
 }

@@ -10,6 +10,9 @@
 
 enum { FIRST_BUFFER = 4096, FIRST_GROUPS = 64 };
 
+const struct mt_step mt_directory_step = {"the name service did not answer",
+                                          "see that getent passwd is quick on this host"};
+
 /* Replaces the buffer by one of twice the size; its content is not kept. */
 static bool grow(char **buffer, size_t *size)
 {
@@ -39,9 +42,9 @@ static bool find_groups(struct mt_user *user, gid_t primary)
     return false;
 }
 
-enum mt_tri mt_user_find(struct mt_user *user, uid_t uid)
+enum mt_answer mt_user_find(struct mt_user *user, uid_t uid)
 {
-    enum mt_tri answer = MT_TRI_UNKNOWN;
+    enum mt_answer answer = MT_UNKNOWN;
     char *buffer = NULL;
     size_t size = 0;
     struct passwd entry;
@@ -57,12 +60,12 @@ enum mt_tri mt_user_find(struct mt_user *user, uid_t uid)
     if (error != 0)
         goto out;
     if (!found) {
-        answer = MT_TRI_NO;
+        answer = MT_NO;
         goto out;
     }
     user->name = strdup(found->pw_name);
     if (user->name && find_groups(user, found->pw_gid))
-        answer = MT_TRI_YES;
+        answer = MT_YES;
     else
         mt_user_free(user);
 out:
@@ -71,7 +74,7 @@ out:
 }
 
 /* By name, or by number where that is NULL. */
-static enum mt_tri find_group(struct mt_group *group, const char *name, gid_t gid)
+static enum mt_answer find_group(struct mt_group *group, const char *name, gid_t gid)
 {
     char *buffer = NULL;
     size_t size = 0;
@@ -81,25 +84,25 @@ static enum mt_tri find_group(struct mt_group *group, const char *name, gid_t gi
     *group = (struct mt_group){0};
     while (error == ERANGE) {
         if (!grow(&buffer, &size))
-            return MT_TRI_UNKNOWN;
+            return MT_UNKNOWN;
         error = name ? getgrnam_r(name, &group->entry, buffer, size, &found)
                      : getgrgid_r(gid, &group->entry, buffer, size, &found);
     }
     if (error == 0 && found) {
         group->buffer = buffer;
-        return MT_TRI_YES;
+        return MT_YES;
     }
     free(buffer);
     *group = (struct mt_group){0};
-    return error == 0 ? MT_TRI_NO : MT_TRI_UNKNOWN;
+    return error == 0 ? MT_NO : MT_UNKNOWN;
 }
 
-enum mt_tri mt_group_find(struct mt_group *group, const char *name)
+enum mt_answer mt_group_find(struct mt_group *group, const char *name)
 {
     return find_group(group, name, 0);
 }
 
-enum mt_tri mt_group_find_gid(struct mt_group *group, gid_t gid)
+enum mt_answer mt_group_find_gid(struct mt_group *group, gid_t gid)
 {
     return find_group(group, NULL, gid);
 }

@@ -8,14 +8,17 @@
 #ifndef MT_DIRECTORY_H
 #define MT_DIRECTORY_H
 
+#include "answer.h"
 #include "attr.h"
+#include "deadline.h"
 
 #include <grp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-enum mt_tri { MT_TRI_UNKNOWN = -1, MT_TRI_NO = 0, MT_TRI_YES = 1 };
+/* The step of a program that asks. */
+extern const struct mt_step mt_directory_step;
 
 struct mt_user {
     char *name;
@@ -29,18 +32,20 @@ struct mt_group {
 };
 
 /*
- * Looks up a user by number, with all groups. MT_TRI_YES: *user is set, and freed by the caller;
- * MT_TRI_NO: no such user; MT_TRI_UNKNOWN: the name service failed, its answer is over
- * MT_NSS_BUF_MAX, or there is no memory. Thread-safe.
+ * Looks up a user by number, with all groups. Thread-safe.
+ *
+ * MT_YES: *user is set, and freed by the caller
+ * MT_NO: no such user
+ * MT_UNKNOWN: the name service failed, its answer is over MT_NSS_BUF_MAX, or there is no memory
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_tri mt_user_find(struct mt_user *user, uid_t uid);
+MT_NODISCARD MT_NONNULL_ALL enum mt_answer mt_user_find(struct mt_user *user, uid_t uid);
 
 /* The same for a group by name, and by number. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_tri mt_group_find(struct mt_group *group, const char *name);
-MT_NODISCARD MT_NONNULL_ALL enum mt_tri mt_group_find_gid(struct mt_group *group, gid_t gid);
+MT_NODISCARD MT_NONNULL_ALL enum mt_answer mt_group_find(struct mt_group *group, const char *name);
+MT_NODISCARD MT_NONNULL_ALL enum mt_answer mt_group_find_gid(struct mt_group *group, gid_t gid);
 
 /*
- * Is the user a member, by his own list of groups or by the group's list of members? Either list
+ * Is the user a member, by their own list of groups or by the group's list of members? Either list
  * may be short where a name service serves only the other (ignore_group_members, no initgroups).
  */
 MT_NODISCARD MT_NONNULL_ALL bool mt_user_in_group(const struct mt_user *user,

@@ -9,4 +9,4 @@ if missing
   abort "ood_multitenant: #{missing}: install libjansson-dev (Debian, Ubuntu) or jansson-devel (EL), or say " \
         "--with-jansson-dir=DIR. See #{File.expand_path('mkmf.log')} for what was tried."
 end
-write_makefile(__dir__, 'multitenant-names', [])
+write_makefile(__dir__, 'multitenant-names', %w[buf.c input.c])

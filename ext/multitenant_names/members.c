@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "members.h"
 
+#include "mt_limits.h"
+
 #include <pthread.h>
 #include <search.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { WORKERS_MAX = 4 };
 
 /* Nanoseconds. A dashboard waits for the slow ones; what is given up has its next chance soon, and
  * from the name service's cache. */
@@ -23,12 +23,12 @@ struct look_up {
     /* under `lock` */
     bool taken;
     bool done; /* what follows is set, for good */
-    enum mt_tri found;
+    enum mt_answer found;
     struct mt_user user;
     struct mt_group entry;
 };
 
-struct question {
+struct asked {
     uid_t uid;
     char *group_name;      /* NULL: none */
     struct look_up *user;  /* NULL: nothing is asked of the name service */
@@ -47,8 +47,8 @@ struct worker {
 };
 
 struct mt_members {
-    struct question *questions;
-    struct question **order;
+    struct asked *questions;
+    struct asked **order;
     size_t most;
     size_t count;
 
@@ -59,7 +59,7 @@ struct mt_members {
     struct look_up **queue;     /* all of them, in turn */
     size_t queued;
 
-    struct worker workers[WORKERS_MAX];
+    struct worker workers[MT_NSS_WORKERS_MAX];
     size_t worker_count; /* threads that were started */
     size_t worker_most;
 
@@ -84,7 +84,7 @@ static int64_t now(void)
 
 static bool is_kept_by(const struct mt_members *m, uid_t uid)
 {
-    for (size_t i = 0; i < WORKERS_MAX; i++) {
+    for (size_t i = 0; i < MT_NSS_WORKERS_MAX; i++) {
         if (m->workers[i].in && m->workers[i].in->uid == uid)
             return true;
     }
@@ -125,7 +125,7 @@ static void *work(void *argument)
         struct mt_user user = {0};
         struct mt_group entry = {0};
         pthread_mutex_unlock(&m->lock);
-        enum mt_tri found;
+        enum mt_answer found;
         if (taken->group)
             found = mt_group_find(&entry, taken->group);
         else
@@ -146,8 +146,8 @@ static void *work(void *argument)
 
 static int by_uid(const void *left, const void *right)
 {
-    const struct question *a = *(struct question *const *)left;
-    const struct question *b = *(struct question *const *)right;
+    const struct asked *a = *(struct asked *const *)left;
+    const struct asked *b = *(struct asked *const *)right;
     if (a->uid != b->uid)
         return a->uid < b->uid ? -1 : 1;
     return (a->index > b->index) - (a->index < b->index);
@@ -155,8 +155,8 @@ static int by_uid(const void *left, const void *right)
 
 static int by_turn(const void *left, const void *right)
 {
-    const struct question *a = *(struct question *const *)left;
-    const struct question *b = *(struct question *const *)right;
+    const struct asked *a = *(struct asked *const *)left;
+    const struct asked *b = *(struct asked *const *)right;
     if (a->turn != b->turn)
         return a->turn < b->turn ? -1 : 1;
     return (a->index > b->index) - (a->index < b->index);
@@ -166,12 +166,12 @@ static void take_turns(struct mt_members *m)
 {
     for (size_t i = 0; i < m->count; i++)
         m->order[i] = &m->questions[i];
-    qsort(m->order, m->count, sizeof(struct question *), by_uid);
+    qsort(m->order, m->count, sizeof(struct asked *), by_uid);
     for (size_t i = 1; i < m->count; i++) {
         if (m->order[i]->uid == m->order[i - 1]->uid)
             m->order[i]->turn = m->order[i - 1]->turn + 1;
     }
-    qsort(m->order, m->count, sizeof(struct question *), by_turn);
+    qsort(m->order, m->count, sizeof(struct asked *), by_turn);
 }
 
 static void queue_add(struct mt_members *m, struct look_up *look_up, uid_t uid)
@@ -189,7 +189,7 @@ static void queue_all(struct mt_members *m)
     take_turns(m);
     queue_add(m, m->publishers, nobody);
     for (size_t i = 0; i < m->count; i++) {
-        const struct question *question = m->order[i];
+        const struct asked *question = m->order[i];
         queue_add(m, question->user, question->uid);
         queue_add(m, question->group, question->uid);
     }
@@ -230,7 +230,7 @@ static int by_what(const void *left, const void *right)
 static struct look_up *look_up_of(struct mt_members *m, uid_t uid, const char *group)
 {
     struct look_up *fresh = &m->look_ups[m->look_up_count];
-    *fresh = (struct look_up){.uid = uid, .group = group, .found = MT_TRI_UNKNOWN};
+    *fresh = (struct look_up){.uid = uid, .group = group, .found = MT_UNKNOWN};
     struct look_up **known = tsearch(fresh, &m->known, by_what);
     if (!known)
         return NULL;
@@ -250,9 +250,9 @@ struct mt_members *mt_members_new(size_t most, const char *publishers)
     }
     const size_t look_ups = 2 * most + 2; /* a user and a group for each, publishers, a spare one */
     m->most = most;
-    m->worker_most = WORKERS_MAX;
+    m->worker_most = MT_NSS_WORKERS_MAX;
     m->questions = calloc(most + 1, sizeof *m->questions);
-    m->order = calloc(most + 1, sizeof(struct question *));
+    m->order = calloc(most + 1, sizeof(struct asked *));
     m->look_ups = calloc(look_ups, sizeof *m->look_ups);
     m->queue = calloc(look_ups, sizeof(struct look_up *));
     if (m->questions && m->order && m->look_ups && m->queue &&
@@ -266,8 +266,8 @@ bool mt_members_ask(struct mt_members *m, uid_t uid, const char *group, size_t l
 {
     if (m->count == m->most)
         return false;
-    struct question *question = &m->questions[m->count];
-    *question = (struct question){.uid = uid, .index = m->count};
+    struct asked *question = &m->questions[m->count];
+    *question = (struct asked){.uid = uid, .index = m->count};
     m->count++;
     if ((group || want_user || m->publishers) && !(question->user = look_up_of(m, uid, NULL)))
         return false;
@@ -297,7 +297,7 @@ static void start_worker(struct mt_members *m)
 static int64_t last_progress(const struct mt_members *m)
 {
     int64_t last = 0;
-    for (size_t i = 0; i < WORKERS_MAX; i++) {
+    for (size_t i = 0; i < MT_NSS_WORKERS_MAX; i++) {
         if (m->workers[i].running && m->workers[i].since > last)
             last = m->workers[i].since;
     }
@@ -344,13 +344,13 @@ bool mt_members_run(struct mt_members *m, const struct timespec *until)
 }
 
 /* Nobody is in a group that does not exist, and a user who does not exist is in none. */
-static enum mt_tri is_member(const struct look_up *user, const struct look_up *group)
+static enum mt_answer is_member(const struct look_up *user, const struct look_up *group)
 {
-    if (user->found == MT_TRI_NO || group->found == MT_TRI_NO)
-        return MT_TRI_NO;
-    if (user->found == MT_TRI_UNKNOWN || group->found == MT_TRI_UNKNOWN)
-        return MT_TRI_UNKNOWN;
-    return mt_user_in_group(&user->user, &group->entry) ? MT_TRI_YES : MT_TRI_NO;
+    if (user->found == MT_NO || group->found == MT_NO)
+        return MT_NO;
+    if (user->found == MT_UNKNOWN || group->found == MT_UNKNOWN)
+        return MT_UNKNOWN;
+    return mt_user_in_group(&user->user, &group->entry) ? MT_YES : MT_NO;
 }
 
 static bool is_done(const struct look_up *look_up)
@@ -361,19 +361,19 @@ static bool is_done(const struct look_up *look_up)
 /* A job that names no group is in none. */
 void mt_members_answer(struct mt_members *m, size_t index, struct mt_member_answer *answer)
 {
-    const struct question *question = &m->questions[index];
+    const struct asked *question = &m->questions[index];
     const struct look_up *user = question->user;
     const struct look_up *group = question->group;
 
     pthread_mutex_lock(&m->lock);
     *answer = (struct mt_member_answer){
         .done = is_done(user) && is_done(group) && is_done(m->publishers),
-        .group_known = group ? group->found : MT_TRI_NO,
+        .group_known = group ? group->found : MT_NO,
         .gid = group ? group->entry.entry.gr_gid : 0,
-        .in_group = group ? is_member(user, group) : MT_TRI_NO,
-        .allowed = m->publishers ? is_member(user, m->publishers) : MT_TRI_UNKNOWN,
+        .in_group = group ? is_member(user, group) : MT_NO,
+        .allowed = m->publishers ? is_member(user, m->publishers) : MT_UNKNOWN,
         .user = user ? user->user.name : NULL,
-        .user_known = user ? user->found : MT_TRI_UNKNOWN,
+        .user_known = user ? user->found : MT_UNKNOWN,
         .gids = user ? user->user.groups : NULL,
         .gid_count = user ? user->user.group_count : 0,
     };

@@ -24,14 +24,14 @@
 struct mt_members;
 
 struct mt_member_answer {
-    bool done;               /* false: not all was looked up in time */
-    enum mt_tri group_known; /* MT_TRI_YES: gid is set; MT_TRI_NO: none named, or no such group */
+    bool done;                  /* false: not all was looked up in time */
+    enum mt_answer group_known; /* MT_YES: gid is set; MT_NO: none named, or no such group */
     gid_t gid;
-    enum mt_tri in_group;   /* is the publisher a member of the group that the job names */
-    enum mt_tri allowed;    /* and of the group of publishers; unknown where none was given */
-    const char *user;       /* the publisher's name, borrows from mt_members; NULL: not known */
-    enum mt_tri user_known; /* MT_TRI_YES: his groups are set, which borrow as well */
-    const gid_t *gids;      /* primary and supplementary */
+    enum mt_answer in_group;   /* is the publisher a member of the group that the job names */
+    enum mt_answer allowed;    /* and of the group of publishers; unknown where none was given */
+    const char *user;          /* the publisher's name, borrows from mt_members; NULL: not known */
+    enum mt_answer user_known; /* MT_YES: their groups are set, which borrow as well */
+    const gid_t *gids;         /* primary and supplementary */
     size_t gid_count;
 };
 
@@ -42,7 +42,7 @@ struct mt_member_answer {
 MT_NODISCARD struct mt_members *mt_members_new(size_t most, const char *publishers);
 
 /*
- * Adds a question: publisher and the group of `len` bytes that he names, or NULL where the name of
+ * Adds a question: publisher and the group of `len` bytes that they name, or NULL where the name of
  * the job is not that of a share. With `want_user` the publisher's name is asked for. Questions
  * count from 0. Returns false without memory, or over `most`.
  */

@@ -2,7 +2,7 @@
 #include "viewer.h"
 
 #include "directory.h"
-#include "line.h"
+#include "lines.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static bool has(const struct mt_member_answer *answer, gid_t gid)
 static bool is_lost(gid_t gid, const char *user)
 {
     struct mt_group group;
-    if (mt_group_find_gid(&group, gid) != MT_TRI_YES)
+    if (mt_group_find_gid(&group, gid) != MT_YES)
         return false;
     bool lost = true;
     for (char *const *member = group.entry.gr_mem; lost && user && member && *member; member++)
@@ -56,11 +56,11 @@ static bool add_others(json_t *gids, const struct mt_member_answer *answer)
 
 json_t *mt_viewer_line(uid_t uid, const struct mt_member_answer *answer)
 {
-    json_t *gids = answer->user_known == MT_TRI_UNKNOWN ? json_null() : json_array();
+    json_t *gids = answer->user_known == MT_UNKNOWN ? json_null() : json_array();
     bool ok = gids != NULL;
     for (size_t i = 0; i < answer->gid_count && ok; i++)
         ok = add(gids, answer->gids[i]);
-    if (ok && answer->user_known == MT_TRI_YES)
+    if (ok && answer->user_known == MT_YES)
         ok = add_others(gids, answer);
     if (!ok) {
         json_decref(gids);

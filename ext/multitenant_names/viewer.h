@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The user whose process this is: the groups that he has now. */
+/* The user whose process this is: the groups that they have now. */
 #ifndef MT_VIEWER_H
 #define MT_VIEWER_H
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "errlog.h"
 
+#include "deadline.h"
+#include "say.h"
+
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,10 +14,8 @@
 enum { LOOKED_AT = 4096 };
 
 /* All of this is read by a signal handler. */
-static atomic_int real_fd = STDERR_FILENO;
 static atomic_int kept_fd = -1;
 static atomic_long mark;
-static atomic_bool said;
 
 void mt_errlog_open(void)
 {
@@ -34,7 +32,8 @@ void mt_errlog_open(void)
     }
     if (kept < 0)
         close(target);
-    atomic_store(&real_fd, saved);
+    mt_say_to(saved);
+    mt_deadline_quotes(mt_errlog_cause);
     atomic_store(&kept_fd, kept);
 }
 
@@ -72,15 +71,15 @@ static const char *first_error(const char *text)
 }
 
 /* Appends a line to the cause and returns its new length. */
-static size_t append_line(char cause[MT_ERRLOG_CAUSE_MAX + 1], size_t len, const char *line)
+static size_t append_line(char cause[MT_CAUSE_MAX + 1], size_t len, const char *line)
 {
-    for (; *line && *line != '\n' && len < MT_ERRLOG_CAUSE_MAX; line++)
+    for (; *line && *line != '\n' && len < MT_CAUSE_MAX; line++)
         cause[len++] = printable(*line);
     cause[len] = '\0';
     return len;
 }
 
-void mt_errlog_cause(char cause[MT_ERRLOG_CAUSE_MAX + 1])
+void mt_errlog_cause(char cause[MT_CAUSE_MAX + 1])
 {
     cause[0] = '\0';
     int fd = atomic_load(&kept_fd);
@@ -98,45 +97,4 @@ void mt_errlog_cause(char cause[MT_ERRLOG_CAUSE_MAX + 1])
         len = append_line(cause, len, ": ");
     if (error)
         append_line(cause, len, error);
-}
-
-static void write_all(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-        if (n <= 0)
-            return; /* nobody left to tell */
-        text += n;
-        len -= (size_t)n;
-    }
-}
-
-static void write_sentence(const char *const *texts, size_t count)
-{
-    char line[MT_ERRLOG_SENTENCE_MAX] = "multitenant-query: ";
-    size_t len = strlen(line);
-    for (size_t i = 0; i < count; i++) {
-        for (const char *c = texts[i]; *c && len < sizeof line - 1; c++)
-            line[len++] = printable(*c);
-    }
-    line[len++] = '\n';
-    write_all(atomic_load(&real_fd), line, len);
-}
-
-void mt_errlog_say(const char *format, ...)
-{
-    char sentence[MT_ERRLOG_SENTENCE_MAX];
-    va_list values;
-    va_start(values, format);
-    int n = vsnprintf(sentence, sizeof sentence, format, values);
-    va_end(values);
-    const char *const texts[] = {n < 0 ? "internal error" : sentence};
-    if (!atomic_exchange(&said, true))
-        write_sentence(texts, 1);
-}
-
-void mt_errlog_write(const char *const *texts, size_t count)
-{
-    if (!atomic_exchange(&said, true))
-        write_sentence(texts, count);
 }

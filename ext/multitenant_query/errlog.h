@@ -11,16 +11,12 @@
 #define MT_ERRLOG_H
 
 #include "attr.h"
-
-#include <stddef.h>
-
-/* Bytes of a quoted line, and of a whole sentence. */
-#define MT_ERRLOG_CAUSE_MAX 200
-#define MT_ERRLOG_SENTENCE_MAX 1024
+#include "mt_limits.h"
 
 /*
- * From here on what is written to descriptor 2 is kept back. Where no file in memory can be made
- * it is lost, and sentences quote nothing. Once in a process, before it has threads.
+ * From here on what is written to descriptor 2 is kept back, our sentences go to the real one, and
+ * the deadline's quotes the cause. Where no file in memory can be made, what libslurm says is lost.
+ * Once in a process, before it has threads.
  */
 void mt_errlog_open(void);
 
@@ -32,14 +28,6 @@ void mt_errlog_mark(void);
  * "error: ", or both with ": " between; printable ASCII only, NUL-terminated, "" where there is
  * neither. Async-signal-safe.
  */
-MT_NONNULL_ALL void mt_errlog_cause(char cause[MT_ERRLOG_CAUSE_MAX + 1]);
-
-/*
- * Writes "multitenant-query: ", the sentence and a newline to the real standard error, printable
- * ASCII only; once in a process, the first sentence wins. mt_errlog_say takes a printf format;
- * mt_errlog_write joins `count` texts and is async-signal-safe.
- */
-MT_NONNULL_ALL MT_PRINTF(1, 2) void mt_errlog_say(const char *format, ...);
-MT_NONNULL_ALL void mt_errlog_write(const char *const *texts, size_t count);
+MT_NONNULL_ALL void mt_errlog_cause(char cause[MT_CAUSE_MAX + 1]);
 
 #endif

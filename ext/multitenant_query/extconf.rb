@@ -21,7 +21,7 @@ end
 
 PROGRAM = 'multitenant-query'
 OLDEST_SLURM = 0x160500 # 22.05
-OTHERS = %w[directory.c jobname.c line.c members.c].freeze # from ../multitenant_names and ../multitenant
+OTHERS = %w[directory.c jobname.c member_line.c members.c].freeze # from ../multitenant_names and ../multitenant
 USES_SLURM = %w[slurm_cluster.c slurm_jobs.c].freeze
 
 # Where Slurm is when it is not in a directory that the compiler looks into: beside its commands.
@@ -74,7 +74,6 @@ def say_what_is_missing(missing)
   TEXT
 end
 
-have_library('rt', 'timer_create') # a part of libc since glibc 2.34
 missing = [slurm_missing, jansson_missing].compact
 if missing.empty?
   write_makefile(__dir__, PROGRAM, OTHERS)

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "options.h"
 
-#include "errlog.h"
+#include "program.h"
+#include "slurm_cluster.h"
 
-#include <getopt.h>
-#include <stdbool.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-#define TRY_HELP "; see multitenant-query --help"
-
-const char mt_options_help[] =
+static const char help[] =
     "usage: multitenant-query --wckey KEY[,KEY...] [--cluster NAME] [--timeout SECONDS]\n"
     "                         [--publishers GROUP]\n"
     "\n"
@@ -20,7 +17,7 @@ const char mt_options_help[] =
     "\n"
     "  --wckey KEY[,KEY...]  the keys that are asked for\n"
     "  --cluster NAME        a cluster other than that of slurm.conf\n"
-    "  --timeout SECONDS     end within this time, 0.1 to 3600 (default " MT_TIMEOUT_DEFAULT ")\n"
+    "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 3)\n"
     "  --publishers GROUP    also say of each job whether its owner belongs to GROUP\n"
     "  --help, --version     this text; the program's version and Slurm's\n"
     "\n"
@@ -28,10 +25,10 @@ const char mt_options_help[] =
     "75 out of time, 78 configuration. Without a last line {\"end\":COUNT} records are missing.\n";
 
 /* Copies a name of `len` bytes in lower case, as Slurm keeps it. */
-static bool name_copy(char out[MT_OPTION_KEY_MAX + 1], const char *name, size_t len)
+static bool name_copy(char out[MT_QUERY_NAME_MAX + 1], const char *name, size_t len)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_.:@+-";
-    if (len == 0 || len > MT_OPTION_KEY_MAX)
+    if (len == 0 || len > MT_QUERY_NAME_MAX)
         return false;
     for (size_t i = 0; i < len; i++) {
         char c = name[i];
@@ -43,119 +40,64 @@ static bool name_copy(char out[MT_OPTION_KEY_MAX + 1], const char *name, size_t 
     return true;
 }
 
-static bool key_add(struct mt_options *options, const char *key, size_t len)
+static int key_add(struct query_options *options, const char *key, size_t len)
 {
-    char lower[MT_OPTION_KEY_MAX + 1];
-    if (!name_copy(lower, key, len)) {
-        mt_errlog_say("--wckey has a key that is not 1 to %d of A-Z a-z 0-9 _ . : @ + -" TRY_HELP,
-                      MT_OPTION_KEY_MAX);
-        return false;
-    }
+    char lower[MT_QUERY_NAME_MAX + 1];
+    if (!name_copy(lower, key, len))
+        return mt_usage("--wckey has a key that is not 1 to %d of A-Z a-z 0-9 _ . : @ + -",
+                        MT_QUERY_NAME_MAX);
     for (size_t i = 0; i < options->key_count; i++) {
         if (strcmp(options->keys[i], lower) == 0)
-            return true;
+            return 0;
     }
-    if (options->key_count == MT_WCKEYS_MAX) {
-        mt_errlog_say("--wckey has more than %d keys" TRY_HELP, MT_WCKEYS_MAX);
-        return false;
-    }
+    if (options->key_count == MT_WCKEYS_MAX)
+        return mt_usage("--wckey has more than %d keys", MT_WCKEYS_MAX);
     memcpy(options->keys[options->key_count++], lower, sizeof lower);
-    return true;
+    return 0;
 }
 
-static bool read_keys(struct mt_options *options, const char *text)
+static int read_keys(struct query_options *options, const char *text)
 {
     for (;;) {
         size_t len = strcspn(text, ",");
-        if (!key_add(options, text, len))
-            return false;
-        if (text[len] == '\0')
-            return true;
+        int status = key_add(options, text, len);
+        if (status || text[len] == '\0')
+            return status;
         text += len + 1;
     }
 }
 
-static bool read_cluster(struct mt_options *options, const char *text)
+static int take(void *into, int option, const char *value)
 {
-    if (name_copy(options->cluster, text, strlen(text)))
-        return true;
-    mt_errlog_say("--cluster is not the name of a cluster" TRY_HELP);
-    return false;
+    struct query_options *options = into;
+    size_t len = strlen(value);
+    if (option == 'k')
+        return read_keys(options, value);
+    if (option == 'c')
+        return name_copy(options->cluster, value, len)
+                   ? 0
+                   : mt_usage("--cluster is not the name of a cluster");
+    options->publishers = value;
+    return len > 0 && len <= MT_NAME_MAX ? 0 : mt_usage("--publishers is not the name of a group");
 }
 
-static bool read_publishers(struct mt_options *options, const char *text)
-{
-    size_t len = strlen(text);
-    options->publishers = text;
-    if (len > 0 && len <= MT_NAME_MAX)
-        return true;
-    mt_errlog_say("--publishers is not the name of a group" TRY_HELP);
-    return false;
-}
-
-/* Plain decimals alone: strtod also takes "inf", "nan" and hexadecimals. */
-static bool read_timeout(struct mt_options *options, const char *text)
-{
-    char *end = NULL;
-    if (strlen(text) <= 16 && text[strspn(text, "0123456789.")] == '\0') {
-        options->timeout_text = text;
-        options->timeout = strtod(text, &end);
-    }
-    if (end && end != text && *end == '\0' && options->timeout >= MT_TIMEOUT_MIN &&
-        options->timeout <= MT_TIMEOUT_MAX)
-        return true;
-    mt_errlog_say("--timeout is not a number of seconds from %g to %g" TRY_HELP, MT_TIMEOUT_MIN,
-                  MT_TIMEOUT_MAX);
-    return false;
-}
-
-static bool read_one(struct mt_options *options, int option)
-{
-    switch (option) {
-    case 'k':
-        return read_keys(options, optarg);
-    case 'c':
-        return read_cluster(options, optarg);
-    case 't':
-        return read_timeout(options, optarg);
-    case 'p':
-        return read_publishers(options, optarg);
-    default:
-        mt_errlog_say("an option is unknown, or its value is missing" TRY_HELP);
-        return false;
-    }
-}
-
-enum mt_options_result mt_options_read(struct mt_options *options, int argc, char **argv)
+bool options_read(struct query_options *options, int argc, char **argv, int *status)
 {
     static const struct option known[] = {
         {"wckey", required_argument, NULL, 'k'},
         {"cluster", required_argument, NULL, 'c'},
-        {"timeout", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
         {"publishers", required_argument, NULL, 'p'},
-        {"version", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        MT_OPTIONS_OF_ALL,
     };
-    *options = (struct mt_options){0};
-    if (!read_timeout(options, MT_TIMEOUT_DEFAULT))
-        return MT_OPTIONS_BAD;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        if (option == 'h')
-            return MT_OPTIONS_HELP;
-        if (option == 'v')
-            return MT_OPTIONS_VERSION;
-        if (!read_one(options, option))
-            return MT_OPTIONS_BAD;
-    }
-    if (optind < argc) {
-        mt_errlog_say("\"%s\" is not an option" TRY_HELP, argv[optind]);
-        return MT_OPTIONS_BAD;
-    }
-    if (options->key_count == 0) {
-        mt_errlog_say("--wckey is missing" TRY_HELP);
-        return MT_OPTIONS_BAD;
-    }
-    return MT_OPTIONS_RUN;
+    char slurm[32];
+    char built_with[48];
+    (void)snprintf(built_with, sizeof built_with, " (Slurm %s)", mt_slurm_version(slurm));
+    const struct mt_program program = {
+        .help = help, .built_with = built_with, .options = known, .timeout = 3, .take = take};
+    *options = (struct query_options){.key_count = 0};
+    if (!mt_program_begin(&program, argc, argv, options, status))
+        return false;
+    if (options->key_count == 0)
+        *status = mt_usage("--wckey is missing");
+    return options->key_count > 0;
 }

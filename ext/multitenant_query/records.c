@@ -1,35 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "records.h"
 
-#include "errlog.h"
-#include "line.h"
+#include "lines.h"
+#include "member_line.h"
 
-#include <errno.h>
-#include <string.h>
-#include <sysexits.h>
-
-static int no_memory(void)
-{
-    mt_errlog_say("out of memory");
-    return EX_OSERR;
-}
-
-static int not_written(void)
-{
-    mt_errlog_say("standard output cannot be written (%s); see who reads it", strerror(errno));
-    return EX_IOERR;
-}
-
-/* Takes `line`; NULL: there was no memory for it. */
-static int write_line(FILE *out, json_t *line)
-{
-    int status = mt_line_write(out, line);
-    if (status == 0)
-        return 0;
-    return status == EX_IOERR ? not_written() : no_memory();
-}
-
-int mt_records_head(FILE *out, const struct mt_cluster *cluster, const struct mt_options *options,
+int mt_records_head(const struct mt_slurm_cluster *cluster, const struct query_options *options,
                     int64_t generated)
 {
     json_t *keys = json_array();
@@ -47,10 +22,10 @@ int mt_records_head(FILE *out, const struct mt_cluster *cluster, const struct mt
     mt_line_add(&line, "sees", json_string(cluster->sees_all ? "all" : "own"));
     if (options->publishers)
         mt_line_add(&line, "publishers", mt_line_text(options->publishers, NULL));
-    return write_line(out, line);
+    return mt_line_write(line);
 }
 
-int mt_records_job(FILE *out, const char *cluster, const struct mt_job *job,
+int mt_records_job(const char *cluster, const struct mt_job *job,
                    const struct mt_member_answer *answer, bool with_allowed)
 {
     const char *user = job->user ? job->user : answer->user;
@@ -66,20 +41,7 @@ int mt_records_job(FILE *out, const char *cluster, const struct mt_job *job,
     mt_line_add(&line, "start", json_integer((json_int_t)job->start));
     mt_line_add(&line, "end", json_integer((json_int_t)job->end));
     mt_line_add(&line, "restarts", json_integer(job->restarts));
-    mt_line_add_answer(&line, answer, with_allowed);
+    mt_member_line_add(&line, answer, with_allowed);
     mt_line_add(&line, "wckey", mt_line_text(job->wckey, NULL));
-    return write_line(out, line);
-}
-
-int mt_records_cut(FILE *out)
-{
-    return fflush(out) == 0 ? 0 : not_written();
-}
-
-int mt_records_end(FILE *out, size_t count)
-{
-    json_t *line = json_object();
-    mt_line_add(&line, "end", json_integer((json_int_t)count));
-    int status = write_line(out, line);
-    return status ? status : mt_records_cut(out);
+    return mt_line_write(line);
 }

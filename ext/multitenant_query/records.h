@@ -13,16 +13,19 @@
 #include "slurm_jobs.h"
 
 #include <stdint.h>
-#include <stdio.h>
 
 /*
- * Each writes one line. 0; 71 (EX_OSERR): no memory; 74 (EX_IOERR): it could not be written. Other
- * than 0, a sentence was said.
+ * Each writes one line, which mt_lines_end and mt_lines_flush of the kit end. Other than 0, a
+ * sentence was said.
+ *
+ * 0
+ * 71 (EX_OSERR): no memory
+ * 74 (EX_IOERR): it can't be written
  */
 
 /* The header; `generated` is the time when Slurm was asked (seconds since the epoch). */
-MT_NODISCARD MT_NONNULL_ALL int mt_records_head(FILE *out, const struct mt_cluster *cluster,
-                                                const struct mt_options *options,
+MT_NODISCARD MT_NONNULL_ALL int mt_records_head(const struct mt_slurm_cluster *cluster,
+                                                const struct query_options *options,
                                                 int64_t generated);
 
 /*
@@ -30,15 +33,8 @@ MT_NODISCARD MT_NONNULL_ALL int mt_records_head(FILE *out, const struct mt_clust
  * allowed. A name or user that is not UTF-8 is written byte by byte as U+0000 to U+00FF, the name
  * with "binary":true.
  */
-MT_NODISCARD MT_NONNULL_ALL int mt_records_job(FILE *out, const char *cluster,
-                                               const struct mt_job *job,
+MT_NODISCARD MT_NONNULL_ALL int mt_records_job(const char *cluster, const struct mt_job *job,
                                                const struct mt_member_answer *answer,
                                                bool with_allowed);
-
-/* The last line, and all that is still buffered. */
-MT_NODISCARD MT_NONNULL_ALL int mt_records_end(FILE *out, size_t count);
-
-/* Without the last line: only what is buffered. */
-MT_NODISCARD MT_NONNULL_ALL int mt_records_cut(FILE *out);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "slurm_cluster.h"
 
-#include "deadline.h"
 #include "directory.h"
-#include "errlog.h"
+#include "say.h"
 #include "slurm_compat.h"
 #include "slurm_failure.h"
+#include "steps.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-const char *mt_cluster_slurm_version(char text[32])
+const char *mt_slurm_version(char text[32])
 {
     snprintf(text, 32, "%d.%02d.%d", SLURM_VERSION_MAJOR(SLURM_VERSION_NUMBER),
              SLURM_VERSION_MINOR(SLURM_VERSION_NUMBER), SLURM_VERSION_MICRO(SLURM_VERSION_NUMBER));
@@ -31,10 +31,10 @@ static int check_api(void)
     if (MT_SLURM_API == 0 || api == MT_SLURM_API)
         return 0;
     char version[32];
-    mt_errlog_say("libslurm's API is %ld and this program was built for %d (Slurm %s); "
+    return mt_say(EX_CONFIG,
+                  "libslurm's API is %ld and this program was built for %d (Slurm %s); "
                   "rebuild: gem pristine ood_multitenant",
-                  api, MT_SLURM_API, mt_cluster_slurm_version(version));
-    return EX_CONFIG;
+                  api, MT_SLURM_API, mt_slurm_version(version));
 }
 
 /* For a file that it can't read libslurm waits a minute (slurm_conf_init, 22.05 to 26.05). */
@@ -50,10 +50,10 @@ static int check_conf(void)
         close(fd);
     if (!error && S_ISREG(st.st_mode))
         return 0;
-    mt_errlog_say("SLURM_CONF names %s, which cannot be read (%s); set it to the slurm.conf of "
+    return mt_say(EX_CONFIG,
+                  "SLURM_CONF names %s, which cannot be read (%s); set it to the slurm.conf of "
                   "this cluster",
                   path, error ? strerror(error) : "not a regular file");
-    return EX_CONFIG;
 }
 
 static int load_conf(slurm_conf_t **conf)
@@ -67,10 +67,10 @@ static int load_conf(slurm_conf_t **conf)
 
 static int no_accounting(const char *where)
 {
-    mt_errlog_say("Slurm's accounting is off %s, so that no job can be found by its WCKey; set "
+    return mt_say(EX_CONFIG,
+                  "Slurm's accounting is off %s, so that no job can be found by its WCKey; set "
                   "AccountingStorageType=accounting_storage/slurmdbd in slurm.conf",
                   where);
-    return EX_CONFIG;
 }
 
 /* Without slurmdbd libslurm answers with no jobs instead of an error. */
@@ -84,9 +84,9 @@ static int check_accounting(const slurm_conf_t *conf)
  * errno alone tells of a failure: the connection may be there all the same. Neither is there where
  * this host's slurm.conf has no accounting.
  */
-static int connect_db(struct mt_cluster *cluster)
+static int connect_db(struct mt_slurm_cluster *cluster)
 {
-    mt_deadline_step(MT_STEP_SLURMDBD);
+    step_begin(&step_slurmdbd);
     errno = 0;
     cluster->db = slurmdb_connection_get(NULL);
     if (errno)
@@ -95,7 +95,7 @@ static int connect_db(struct mt_cluster *cluster)
 }
 
 /* Makes libslurm talk to another cluster's slurmctld, whose address slurmdbd knows. */
-static int turn_to(struct mt_cluster *cluster, const char *wanted)
+static int turn_to(struct mt_slurm_cluster *cluster, const char *wanted)
 {
     char names[256];
     snprintf(names, sizeof names, "%s", wanted); /* libslurm takes no const */
@@ -110,10 +110,10 @@ static int turn_to(struct mt_cluster *cluster, const char *wanted)
     }
     if (working_cluster_rec)
         return 0;
-    mt_errlog_say("slurmdbd knows no cluster \"%s\" with a slurmctld; compare with "
+    return mt_say(EX_CONFIG,
+                  "slurmdbd knows no cluster \"%s\" with a slurmctld; compare with "
                   "sacctmgr show cluster",
                   wanted);
-    return EX_CONFIG;
 }
 
 /* Operators and administrators of slurmdbd see all jobs in both daemons. */
@@ -137,15 +137,15 @@ static bool has_admin_level(void *db, char *name)
 static bool is_operator(void *db)
 {
     struct mt_user me;
-    mt_deadline_step(MT_STEP_NAMES);
-    enum mt_tri found = mt_user_find(&me, getuid());
-    mt_deadline_step(MT_STEP_SLURMDBD);
-    bool admin = found == MT_TRI_YES && has_admin_level(db, me.name);
+    step_begin(&mt_directory_step);
+    enum mt_answer found = mt_user_find(&me, getuid());
+    step_begin(&step_slurmdbd);
+    bool admin = found == MT_YES && has_admin_level(db, me.name);
     mt_user_free(&me);
     return admin;
 }
 
-static int look_what_is_hidden(struct mt_cluster *cluster, const slurm_conf_t *conf)
+static int look_what_is_hidden(struct mt_slurm_cluster *cluster, const slurm_conf_t *conf)
 {
     uid_t me = getuid();
     cluster->sees_all = true;
@@ -160,17 +160,17 @@ static int look_what_is_hidden(struct mt_cluster *cluster, const slurm_conf_t *c
     return 0;
 }
 
-int mt_cluster_open(struct mt_cluster *cluster, const char *wanted)
+int mt_slurm_cluster_open(struct mt_slurm_cluster *cluster, const char *wanted)
 {
     int status = EX_SOFTWARE;
     slurm_conf_t *conf = NULL;
-    *cluster = (struct mt_cluster){0};
+    *cluster = (struct mt_slurm_cluster){0};
 
-    mt_deadline_step(MT_STEP_CONF);
+    step_begin(&step_conf);
     if ((status = check_api()) || (status = check_conf()))
         goto out;
     slurm_init(NULL);
-    mt_deadline_step(MT_STEP_SLURMCTLD);
+    step_begin(&step_slurmctld);
     if ((status = load_conf(&conf)) || (status = check_accounting(conf)) ||
         (status = connect_db(cluster)))
         goto out;
@@ -179,25 +179,23 @@ int mt_cluster_open(struct mt_cluster *cluster, const char *wanted)
         conf = NULL;
         if ((status = turn_to(cluster, wanted)))
             goto out;
-        mt_deadline_step(MT_STEP_SLURMCTLD);
+        step_begin(&step_slurmctld);
         if ((status = load_conf(&conf)))
             goto out;
-        mt_deadline_step(MT_STEP_SLURMDBD);
+        step_begin(&step_slurmdbd);
     }
     if ((status = look_what_is_hidden(cluster, conf)))
         goto out;
     cluster->name = strdup(conf->cluster_name);
-    if (!cluster->name) {
-        mt_errlog_say("out of memory");
-        status = EX_OSERR;
-    }
+    if (!cluster->name)
+        status = mt_say_no_memory();
 out:
     if (conf)
         mt_slurm_conf_free(conf);
     return status;
 }
 
-void mt_cluster_close(struct mt_cluster *cluster)
+void mt_slurm_cluster_close(struct mt_slurm_cluster *cluster)
 {
     if (cluster->db)
         slurmdb_connection_close(&cluster->db);
@@ -205,5 +203,5 @@ void mt_cluster_close(struct mt_cluster *cluster)
     if (cluster->siblings)
         slurm_list_destroy(cluster->siblings);
     free(cluster->name);
-    *cluster = (struct mt_cluster){0};
+    *cluster = (struct mt_slurm_cluster){0};
 }

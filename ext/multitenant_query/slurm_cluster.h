@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-struct mt_cluster {
+struct mt_slurm_cluster {
     char *name;     /* Slurm's ClusterName */
     bool sees_all;  /* false: PrivateData hides others' jobs from this user */
     void *db;       /* connection to slurmdbd */
@@ -15,7 +15,7 @@ struct mt_cluster {
 };
 
 /* Of the headers that were compiled against, as "22.05.8". */
-const char *mt_cluster_slurm_version(char text[32]);
+const char *mt_slurm_version(char text[32]);
 
 /*
  * Reads Slurm's configuration, asks slurmctld and slurmdbd what cluster this is and what it hides,
@@ -27,9 +27,10 @@ const char *mt_cluster_slurm_version(char text[32]);
  * Other than 0, a sentence was said. The caller closes *cluster in any case. Once in a process:
  * libslurm keeps its state in globals. May end the process (deadline.h).
  */
-MT_NODISCARD MT_NONNULL_ALL int mt_cluster_open(struct mt_cluster *cluster, const char *wanted);
+MT_NODISCARD MT_NONNULL_ALL int mt_slurm_cluster_open(struct mt_slurm_cluster *cluster,
+                                                      const char *wanted);
 
 /* Closes the connection, frees and zeroes; a zeroed one is fine. */
-MT_NONNULL_ALL void mt_cluster_close(struct mt_cluster *cluster);
+MT_NONNULL_ALL void mt_slurm_cluster_close(struct mt_slurm_cluster *cluster);
 
 #endif

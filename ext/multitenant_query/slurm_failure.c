@@ -2,15 +2,16 @@
 #include "slurm_failure.h"
 
 #include "errlog.h"
+#include "say.h"
 #include "slurm_compat.h"
 
 #include <sysexits.h>
 
 int mt_slurm_failure(const char *daemon, int error)
 {
-    char cause[MT_ERRLOG_CAUSE_MAX + 1];
+    char cause[MT_CAUSE_MAX + 1];
     mt_errlog_cause(cause);
-    mt_errlog_say("%s does not answer (%s); see that it is up and munged runs on this host", daemon,
+    return mt_say(EX_UNAVAILABLE,
+                  "%s does not answer (%s); see that it is up and munged runs on this host", daemon,
                   *cause ? cause : slurm_strerror(error));
-    return EX_UNAVAILABLE;
 }

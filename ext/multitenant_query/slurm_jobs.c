@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "slurm_jobs.h"
 
-#include "deadline.h"
-#include "errlog.h"
 #include "jobname.h"
 #include "mt_limits.h"
+#include "say.h"
 #include "slurm_compat.h"
 #include "slurm_failure.h"
+#include "steps.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,16 +29,7 @@ struct wanteds {
     size_t count;
 };
 
-static int no_memory(void)
-{
-    mt_errlog_say("out of memory");
-    return EX_OSERR;
-}
-
 /* ---- slurmdbd ---- */
-
-/* Seconds that this host's clock may be behind slurmdbd's without a new job being missed. */
-enum { CLOCK_SLACK = 60 };
 
 /* A list of texts of its own, which libslurm frees with free(). */
 static int list_add(mt_slurm_list list, const char *prefix, const char *text)
@@ -58,33 +49,33 @@ static int list_add(mt_slurm_list list, const char *prefix, const char *text)
  * them MaxQueryTimeRange counts from the epoch (_get_jobs_cond, src/slurmdbd/proc_req.c).
  */
 static int fill_condition(slurmdb_job_cond_t *cond, const char *cluster,
-                          const char (*keys)[MT_OPTION_KEY_MAX + 1], size_t key_count)
+                          const char (*keys)[MT_QUERY_NAME_MAX + 1], size_t key_count)
 {
     char state[16];
     snprintf(state, sizeof state, "%d", JOB_RUNNING);
     cond->db_flags = SLURMDB_JOB_FLAG_NOTSET;
     cond->flags = JOBCOND_FLAG_NO_STEP;
     cond->usage_start = time(NULL);
-    cond->usage_end = cond->usage_start + CLOCK_SLACK;
+    cond->usage_end = cond->usage_start + MT_CLOCK_SLACK;
     if (list_add(cond->cluster_list, "", cluster) || list_add(cond->state_list, "", state))
-        return no_memory();
+        return mt_say_no_memory();
     for (size_t i = 0; i < key_count; i++) {
         if (list_add(cond->wckey_list, "", keys[i]) || list_add(cond->wckey_list, "*", keys[i]))
-            return no_memory();
+            return mt_say_no_memory();
     }
     return 0;
 }
 
 /* On 0 *rows is a list that the caller destroys. */
-static int ask_slurmdbd(mt_slurm_list *rows, const struct mt_cluster *cluster,
-                        const char (*keys)[MT_OPTION_KEY_MAX + 1], size_t key_count)
+static int ask_slurmdbd(mt_slurm_list *rows, const struct mt_slurm_cluster *cluster,
+                        const char (*keys)[MT_QUERY_NAME_MAX + 1], size_t key_count)
 {
     slurmdb_job_cond_t cond = {
         .cluster_list = slurm_list_create(free),
         .state_list = slurm_list_create(free),
         .wckey_list = slurm_list_create(free),
     };
-    mt_deadline_step(MT_STEP_SLURMDBD);
+    step_begin(&step_slurmdbd);
     int status = fill_condition(&cond, cluster->name, keys, key_count);
     if (status == 0) {
         errno = 0;
@@ -122,7 +113,7 @@ static void drop_doubles(struct wanteds *wanteds)
  * accents and blanks at the end are nothing; to the readers of records another spelling is another
  * key.
  */
-static const char *asked_key(const char *wckey, const char (*keys)[MT_OPTION_KEY_MAX + 1],
+static const char *asked_key(const char *wckey, const char (*keys)[MT_QUERY_NAME_MAX + 1],
                              size_t key_count)
 {
     if (!wckey)
@@ -137,14 +128,14 @@ static const char *asked_key(const char *wckey, const char (*keys)[MT_OPTION_KEY
 }
 
 static int read_rows(struct wanteds *wanteds, mt_slurm_list rows,
-                     const char (*keys)[MT_OPTION_KEY_MAX + 1], size_t key_count)
+                     const char (*keys)[MT_QUERY_NAME_MAX + 1], size_t key_count)
 {
     int count = slurm_list_count(rows);
     if (count <= 0)
         return 0;
     wanteds->items = calloc((size_t)count, sizeof *wanteds->items);
     if (!wanteds->items)
-        return no_memory();
+        return mt_say_no_memory();
     mt_slurm_iter iter = slurm_list_iterator_create(rows);
     for (slurmdb_job_rec_t *row; (row = slurm_list_next(iter));) {
         const char *wckey = asked_key(row->wckey, keys, key_count);
@@ -197,7 +188,7 @@ static int job_add(struct mt_jobs *jobs, const slurm_job_info_t *info, struct wa
     };
     if (!job.name || !job.wckey || (wanted->user && *wanted->user && !job.user)) {
         job_free(&job);
-        return no_memory();
+        return mt_say_no_memory();
     }
     wanted->taken = true;
     jobs->items[jobs->count++] = job;
@@ -206,7 +197,7 @@ static int job_add(struct mt_jobs *jobs, const slurm_job_info_t *info, struct wa
 
 /*
  * Takes from an answer the jobs that are wanted of one submitter. The answer to the id of an array
- * or het job holds its other members too, and that for a submitter all of his jobs. A job of
+ * or het job holds its other members too, and that for a submitter all of their jobs. A job of
  * another's has an id that slurmctld gave out again.
  */
 static int take(struct mt_jobs *jobs, const job_info_msg_t *answer, struct wanted *wanted,
@@ -260,10 +251,10 @@ static int ask_slurmctld(struct mt_jobs *jobs, struct wanted *wanted, size_t cou
 static int ask_all(struct mt_jobs *jobs, struct wanteds *wanteds)
 {
     int status = 0;
-    mt_deadline_step(MT_STEP_SLURMCTLD);
+    step_begin(&step_slurmctld);
     jobs->items = calloc(wanteds->count + 1, sizeof *jobs->items);
     if (!jobs->items)
-        return no_memory();
+        return mt_say_no_memory();
     for (size_t from = 0, to; from < wanteds->count && status == 0; from = to) {
         for (to = from; to < wanteds->count && wanteds->items[to].uid == wanteds->items[from].uid;)
             to++;
@@ -311,8 +302,8 @@ static void drop_surplus_names(struct mt_jobs *jobs)
     }
 }
 
-int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_cluster *cluster,
-                const char (*keys)[MT_OPTION_KEY_MAX + 1], size_t key_count)
+int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_slurm_cluster *cluster,
+                const char (*keys)[MT_QUERY_NAME_MAX + 1], size_t key_count)
 {
     mt_slurm_list rows = NULL;
     struct wanteds wanteds = {0};

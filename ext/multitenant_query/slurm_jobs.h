@@ -35,8 +35,9 @@ struct mt_jobs {
  * 0: *jobs is all of them; 69 (EX_UNAVAILABLE): a daemon did not answer, *jobs is what is known;
  * 71 (EX_OSERR): no memory. Other than 0, a sentence was said. The caller frees *jobs in any case.
  */
-MT_NODISCARD MT_NONNULL_ALL int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_cluster *cluster,
-                                            const char (*keys)[MT_OPTION_KEY_MAX + 1],
+MT_NODISCARD MT_NONNULL_ALL int mt_jobs_ask(struct mt_jobs *jobs,
+                                            const struct mt_slurm_cluster *cluster,
+                                            const char (*keys)[MT_QUERY_NAME_MAX + 1],
                                             size_t key_count);
 
 /* Frees and zeroes; a zeroed one is fine. */

@@ -27,4 +27,4 @@ unless problems.empty?
   problems.each { |problem| warn "ood_multitenant: #{problem}" }
   abort "ood_multitenant: see #{File.expand_path('mkmf.log')} for what was tried."
 end
-write_makefile(__dir__, 'multitenant-seal', ['directory.c', *CORE.map { |noun| "#{noun}.c" }])
+write_makefile(__dir__, 'multitenant-seal', ['directory.c', 'input.c', *CORE.map { |noun| "#{noun}.c" }])

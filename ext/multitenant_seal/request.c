@@ -1,50 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "request.h"
 
+#include "input.h"
 #include "json.h"
 #include "message_v2.h"
 #include "mt_limits.h"
 #include "policy.h"
 #include "recipients.h"
+#include "say.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
-
-#define CHUNK 4096
 
 static const char form[] =
-    "standard input is not {\"id\":…,\"app\":…,\"method\":…,\"delivery\":…,\"conn\":{KEY:TEXT,…}} "
-    "with \"to\":[UID,…] where it is not for the whole group";
+    "standard input is not "
+    "{\"id\":...,\"app\":...,\"method\":...,\"delivery\":...,\"conn\":{KEY:TEXT,...}} "
+    "with \"to\":[UID,...] where it is not for the whole group";
 static const char too_many[] = "\"to\" holds more uids than can be shared: share with the group";
-static const char no_memory[] = "there is not enough memory";
-
-static int fail(const char **error, int code, const char *sentence)
-{
-    *error = sentence;
-    return code;
-}
-
-static int read_all(int fd, struct mt_buf *text, const char **error)
-{
-    for (;;) {
-        size_t room = text->limit - text->len < CHUNK ? text->limit - text->len : CHUNK;
-        if (room == 0)
-            return fail(error, EX_DATAERR, "standard input holds more than 64 KiB");
-        if (mt_buf_reserve(text, room) != MT_OK)
-            return fail(error, EX_OSERR, no_memory);
-        ssize_t n = read(fd, text->data + text->len, room);
-        if (n == 0)
-            return 0;
-        if (n < 0 && errno != EINTR)
-            return fail(error, EX_IOERR, "standard input can't be read");
-        text->len += n > 0 ? (size_t)n : 0;
-    }
-}
 
 static int by_number(const void *a, const void *b)
 {
@@ -74,7 +49,7 @@ static bool sort_uids(const json_t *list, uint32_t *uids, size_t *count)
 }
 
 /* *out is the list as text; NULL: it is for all. */
-static int code_recipients(const json_t *list, json_t **out, const char **error)
+static int code_recipients(const json_t *list, json_t **out)
 {
     struct mt_buf text = MT_BUF_INIT(MT_MESSAGE_MAX);
     size_t count;
@@ -83,11 +58,11 @@ static int code_recipients(const json_t *list, json_t **out, const char **error)
     if (!list)
         return 0;
     if (!json_is_array(list))
-        return fail(error, EX_DATAERR, form);
+        return mt_say(EX_DATAERR, "%s", form);
     uint32_t *uids = calloc(json_array_size(list) + 1, sizeof *uids);
     enum mt_status status = MT_NOMEM;
     if (uids && !sort_uids(list, uids, &count))
-        code = fail(error, EX_DATAERR, form);
+        code = mt_say(EX_DATAERR, "%s", form);
     else if (uids)
         status = mt_recipients_encode(uids, count, &text);
     if (code == 0 && status == MT_OK) {
@@ -95,8 +70,7 @@ static int code_recipients(const json_t *list, json_t **out, const char **error)
         status = *out ? MT_OK : MT_NOMEM;
     }
     if (code == 0 && status != MT_OK)
-        code = status == MT_NOMEM ? fail(error, EX_OSERR, no_memory)
-                                  : fail(error, EX_DATAERR, too_many);
+        code = status == MT_NOMEM ? mt_say_no_memory() : mt_say(EX_DATAERR, "%s", too_many);
     free(uids);
     mt_buf_wipe(&text);
     return code;
@@ -139,7 +113,7 @@ static bool has_form(const json_t *request)
 
 /* Opens it as a reader would. */
 static int check(const struct mt_record *record, const struct mt_jobname *name,
-                 const struct mt_buf *text, const char **error)
+                 const struct mt_buf *text)
 {
     static const char *const deliveries[] = {"sys/*"};
     const struct mt_settings settings = {
@@ -150,22 +124,22 @@ static int check(const struct mt_record *record, const struct mt_jobname *name,
     struct mt_message message;
     enum mt_reason reason;
     if (mt_message_v2_open(record, name, text->data, text->len, &message, &reason) != MT_OK)
-        return fail(error, EX_OSERR, no_memory);
+        return mt_say_no_memory();
     if (reason == MT_REASON_ok)
         reason = mt_policy_message(record, &message, &settings);
     mt_message_free(&message);
     if (reason == MT_REASON_bad_message)
-        return fail(error, EX_DATAERR, form);
-    return reason == MT_REASON_ok ? 0 : fail(error, EX_DATAERR, mt_reason_sentence(reason));
+        return mt_say(EX_DATAERR, "%s", form);
+    return reason == MT_REASON_ok ? 0 : mt_say(EX_DATAERR, "%s", mt_reason_sentence(reason));
 }
 
 static int write_message(const json_t *request, const struct mt_record *record,
-                         const struct mt_jobname *name, struct mt_buf *out, const char **error)
+                         const struct mt_jobname *name, struct mt_buf *out)
 {
     json_t *to;
     if (!has_form(request))
-        return fail(error, EX_DATAERR, form);
-    int code = code_recipients(json_object_get(request, "to"), &to, error);
+        return mt_say(EX_DATAERR, "%s", form);
+    int code = code_recipients(json_object_get(request, "to"), &to);
     if (code != 0)
         return code;
     json_t *message = compose(request, to, record, name);
@@ -177,23 +151,21 @@ static int write_message(const json_t *request, const struct mt_record *record,
     json_decref(message);
     json_decref(to);
     if (status == MT_TOO_LARGE)
-        return fail(error, EX_DATAERR, mt_reason_sentence(MT_REASON_too_large));
-    return status == MT_OK ? check(record, name, out, error) : fail(error, EX_OSERR, no_memory);
+        return mt_say(EX_DATAERR, "%s", mt_reason_sentence(MT_REASON_too_large));
+    return status == MT_OK ? check(record, name, out) : mt_say_no_memory();
 }
 
-int request_read(int fd, const struct mt_record *record, const struct mt_jobname *name,
-                 struct mt_buf *out, const char **error)
+int request_read(const struct mt_record *record, const struct mt_jobname *name, struct mt_buf *out)
 {
     struct mt_buf text = MT_BUF_INIT(MT_MESSAGE_MAX);
     json_t *request = NULL;
-    int code = read_all(fd, &text, error);
+    int code = mt_input_read(&text);
     if (code == 0) {
         enum mt_status status = mt_json_load(text.data ? text.data : "", text.len, &request);
         if (status == MT_OK)
-            code = write_message(request, record, name, out, error);
+            code = write_message(request, record, name, out);
         else
-            code = status == MT_NOMEM ? fail(error, EX_OSERR, no_memory)
-                                      : fail(error, EX_DATAERR, form);
+            code = status == MT_NOMEM ? mt_say_no_memory() : mt_say(EX_DATAERR, "%s", form);
     }
     json_decref(request);
     mt_buf_wipe(&text);

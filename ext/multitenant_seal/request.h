@@ -9,15 +9,17 @@
 #include "record.h"
 
 /*
- * Reads `{"id":…,"app":…,"method":…,"delivery":…,"conn":{KEY:TEXT,…},"to":[UID,…]}` up to the end
- * of `fd`, `to` if the share is not for the whole group, in any order, and appends it to `out` as
- * the v2 message of `record`'s job and `name`'s group. All that a reader would refuse is refused.
+ * Reads `{"id":…,"app":…,"method":…,"delivery":…,"conn":{KEY:TEXT,…},"to":[UID,…]}` from standard
+ * input, `to` if the share is not for the whole group, in any order, and appends it to `out` as the
+ * v2 message of `record`'s job and `name`'s group. All that a reader would refuse is refused. Other
+ * than 0, a sentence was said.
  *
- * Returns 0; 65 (EX_DATAERR): what is read can't be shared; 71 (EX_OSERR): no memory; 74
- * (EX_IOERR); then *error is a sentence without its full stop.
+ * 0
+ * 65 (EX_DATAERR): what is read can't be shared
+ * 71 (EX_OSERR): no memory
+ * 74 (EX_IOERR): it can't be read
  */
-MT_NODISCARD MT_NONNULL_ALL int request_read(int fd, const struct mt_record *record,
-                                             const struct mt_jobname *name, struct mt_buf *out,
-                                             const char **error);
+MT_NODISCARD MT_NONNULL_ALL int request_read(const struct mt_record *record,
+                                             const struct mt_jobname *name, struct mt_buf *out);
 
 #endif

@@ -3,13 +3,15 @@
  * multitenant-seal: makes the v2 message of the job that it runs in, for the user it runs as, and
  * seals it with the group's key. What is shared comes on standard input, never in arguments.
  */
+#include "deadline.h"
 #include "directory.h"
 #include "envelope.h"
 #include "envelope_key.h"
+#include "lines.h"
+#include "program.h"
 #include "request.h"
+#include "say.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,30 +19,38 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#ifndef MT_VERSION
-#    define MT_VERSION "unknown"
-#endif
+static const char help[] =
+    "usage: multitenant-seal --group GROUP --label LABEL --cluster CLUSTER --job ID\n"
+    "                        --restarts COUNT [--keys DIRECTORY] [--timeout SECONDS]\n"
+    "\n"
+    "Run in a job: reads what it shares from standard input, as one JSON object\n"
+    "  "
+    "{\"id\":...,\"app\":...,\"method\":...,\"delivery\":...,\"conn\":{KEY:TEXT,...},\"to\":[UID,.."
+    ".]}\n"
+    "(\"to\" where it is not for the whole group), seals it with the group's key, and prints what\n"
+    "follows LABEL|GROUP| in the job's name.\n"
+    "\n"
+    "  --group GROUP         whose members may read it\n"
+    "  --label LABEL         what stands before the first | of the name\n"
+    "  --cluster CLUSTER     Slurm's name of the job's cluster\n"
+    "  --job ID              the job's raw id\n"
+    "  --restarts COUNT      how often it was requeued\n"
+    "  --keys DIRECTORY      where the groups' keys are (default " MT_KEYS_DIRECTORY ")\n"
+    "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 25)\n"
+    "  --help, --version     this text; the program's version\n"
+    "\n"
+    "Exit codes: 0 fine, 64 usage, 65 this can't be shared, 69 the name service does not tell of "
+    "the\n"
+    "group, 70 and 71 internal, 74 input or output, 75 out of time, 78 the group's keys can't be\n"
+    "used.\n";
 
-#define USAGE                                                                                   \
-    "multitenant-seal --group GROUP --label LABEL --cluster CLUSTER --job ID --restarts COUNT " \
-    "[--keys DIRECTORY] [--message] | --version"
-
-struct options {
+struct seal_options {
     const char *group;
     const char *label;
     const char *keys;
     struct mt_record record;
-    bool has_job;
     bool has_restarts;
-    bool message; /* print the message, sealed with nothing */
-    bool version;
 };
-
-static int say(int code, const char *sentence, const char *more)
-{
-    (void)fprintf(stderr, "multitenant-seal: %s%s\n", sentence, more);
-    return code;
-}
 
 static bool read_number(const char *text, uint32_t *out)
 {
@@ -52,78 +62,66 @@ static bool read_number(const char *text, uint32_t *out)
     return number <= UINT32_MAX;
 }
 
-/* What an option says; false: it can't be. */
-static bool take(struct options *options, int option)
+static int take(void *into, int option, const char *value)
 {
+    struct seal_options *options = into;
     switch (option) {
     case 'g':
-        options->group = optarg;
-        return true;
+        options->group = value;
+        return 0;
     case 'l':
-        options->label = optarg;
-        return true;
-    case 'c':
-        options->record.cluster = optarg;
-        return *optarg && strlen(optarg) <= MT_NAME_MAX;
-    case 'j':
-        options->has_job = true;
-        return read_number(optarg, &options->record.job_id) && options->record.job_id > 0;
-    case 'r':
-        options->has_restarts = true;
-        return read_number(optarg, &options->record.restarts);
+        options->label = value;
+        return 0;
     case 'k':
-        options->keys = optarg;
-        return true;
-    case 'm':
-        return options->message = true;
-    case 'v':
-        return options->version = true;
+        options->keys = value;
+        return 0;
+    case 'c':
+        options->record.cluster = value;
+        if (*value && strlen(value) <= MT_NAME_MAX)
+            return 0;
+        return mt_usage("--cluster is not the name of a cluster");
+    case 'j':
+        if (read_number(value, &options->record.job_id) && options->record.job_id > 0)
+            return 0;
+        return mt_usage("--job is not the number of a job");
     default:
-        return false;
+        options->has_restarts = true;
+        return read_number(value, &options->record.restarts)
+                   ? 0
+                   : mt_usage("--restarts is not a number");
     }
 }
 
-static bool read_options(struct options *options, int argc, char **argv)
+/* What has to be said; the name of the job, but for the payload, is put into `bare` and *name. */
+static int check(const struct seal_options *options, char bare[MT_JOBNAME_MAX + 4],
+                 struct mt_jobname *name)
 {
-    static const struct option known[] = {
-        {"group", required_argument, NULL, 'g'},
-        {"label", required_argument, NULL, 'l'},
-        {"cluster", required_argument, NULL, 'c'},
-        {"job", required_argument, NULL, 'j'},
-        {"restarts", required_argument, NULL, 'r'},
-        {"keys", required_argument, NULL, 'k'},
-        {"message", no_argument, NULL, 'm'},
-        {"version", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
-    };
-    *options = (struct options){.keys = MT_KEYS_DIRECTORY, .record = {.uid = getuid()}};
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        if (!take(options, option))
-            return false;
-    }
-    return optind == argc &&
-           (options->version || (options->group && options->label && options->record.cluster &&
-                                 options->has_job && options->has_restarts));
-}
-
-static int print(const struct mt_buf *text, const char *end)
-{
-    if (fwrite(text->data, 1, text->len, stdout) != text->len || fputs(end, stdout) < 0 ||
-        fflush(stdout) != 0)
-        return say(EX_IOERR, "standard output can't be written: ", strerror(errno));
-    return 0;
+    const char *missing = !options->group            ? "--group"
+                          : !options->label          ? "--label"
+                          : !options->record.cluster ? "--cluster"
+                          : !options->record.job_id  ? "--job"
+                          : !options->has_restarts   ? "--restarts"
+                                                     : NULL;
+    if (missing)
+        return mt_usage("%s is missing", missing);
+    int len = snprintf(bare, MT_JOBNAME_MAX + 4, "%s|%s|-", options->label, options->group);
+    if (len > 0 && len <= MT_JOBNAME_MAX && mt_jobname_split(bare, (size_t)len, name))
+        return 0;
+    return mt_usage("LABEL and GROUP can't stand in a job name: no | in them, %d bytes in all",
+                    MT_JOBNAME_MAX);
 }
 
 /* Sets the record's group. */
-static int find_group(struct options *options)
+static int find_group(struct seal_options *options)
 {
-    struct mt_group group = {.buffer = NULL};
-    enum mt_tri found = mt_group_find(&group, options->group);
-    if (found == MT_TRI_UNKNOWN)
-        return say(EX_UNAVAILABLE, "the name service did not tell of the group ", options->group);
-    if (found == MT_TRI_NO)
-        return say(EX_DATAERR, "on this node there is no group ", options->group);
+    struct mt_group group;
+    mt_deadline_step(&mt_directory_step);
+    enum mt_answer found = mt_group_find(&group, options->group);
+    if (found == MT_UNKNOWN)
+        return mt_say(EX_UNAVAILABLE, "the name service did not tell of the group %s",
+                      options->group);
+    if (found == MT_NO)
+        return mt_say(EX_DATAERR, "on this node there is no group %s", options->group);
     options->record.group_known = MT_YES;
     options->record.group_gid = group.entry.gr_gid;
     mt_group_free(&group);
@@ -131,7 +129,7 @@ static int find_group(struct options *options)
 }
 
 /* Appends the payload to `name`. */
-static int seal(const struct options *options, const struct mt_buf *message,
+static int seal(const struct seal_options *options, const struct mt_buf *message,
                 const struct mt_buf *prefix, struct mt_buf *name)
 {
     struct mt_keyring ring;
@@ -139,18 +137,18 @@ static int seal(const struct options *options, const struct mt_buf *message,
     unsigned char nonce[MT_KEY_NONCE_BYTES];
     enum mt_status status = MT_CRYPTO;
     if (mt_keyring_load(options->keys, options->record.group_gid, &ring, why) != MT_OK)
-        return say(EX_CONFIG, why, "");
+        return mt_say(EX_CONFIG, "%s", why);
     if (RAND_bytes(nonce, sizeof nonce) == 1)
         status = mt_envelope_key_seal(&options->record, prefix->data, prefix->len, &ring.keys[0],
                                       nonce, message->data, message->len, name);
     mt_keyring_wipe(&ring);
     if (status == MT_TOO_LARGE)
-        return say(EX_DATAERR, "what is shared is too long for a job name", "");
-    return status == MT_OK ? 0 : say(EX_OSERR, mt_status_sentence(status), "");
+        return mt_say(EX_DATAERR, "what is shared is too long for a job name");
+    return status == MT_OK ? 0 : mt_say(EX_OSERR, "%s", mt_status_sentence(status));
 }
 
 /* Opens it as members will. */
-static int try_it(const struct options *options, const struct mt_buf *name)
+static int try_it(const struct seal_options *options, const struct mt_buf *name)
 {
     const struct mt_settings settings = {.envelopes = MT_ENVELOPES_ALL, .keys = options->keys};
     struct mt_jobname parts;
@@ -161,77 +159,71 @@ static int try_it(const struct options *options, const struct mt_buf *name)
         status = mt_envelope_open(&options->record, &parts, &settings, &message, &reason);
     mt_message_free(&message);
     if (status != MT_OK)
-        return say(EX_OSERR, mt_status_sentence(status), "");
-    return reason == MT_REASON_ok
-               ? 0
-               : say(EX_SOFTWARE, "what was sealed does not open: ", mt_reason_sentence(reason));
+        return mt_say(EX_OSERR, "%s", mt_status_sentence(status));
+    return reason == MT_REASON_ok ? 0
+                                  : mt_say(EX_SOFTWARE, "what was sealed does not open: %s",
+                                           mt_reason_sentence(reason));
 }
 
-static int seal_and_print(const struct options *options, const struct mt_buf *message,
+static int print(const char *payload, size_t len)
+{
+    mt_deadline_step(&mt_step_output);
+    (void)fwrite(payload, 1, len, stdout);
+    (void)putchar('\n');
+    return mt_lines_flush();
+}
+
+/* `prefix` is the name up to the payload. */
+static int seal_and_print(const struct seal_options *options, const struct mt_buf *message,
                           const struct mt_buf *prefix)
 {
     struct mt_buf name = MT_BUF_INIT(4 * MT_JOBNAME_MAX);
-    char over[96];
-    int code = EX_OSERR;
-    if (mt_buf_append(&name, prefix->data, prefix->len) == MT_OK)
-        code = seal(options, message, prefix, &name);
-    if (code == 0 && name.len > MT_JOBNAME_MAX) {
-        (void)snprintf(over, sizeof over, "%zu bytes too long for a job name of %d bytes",
-                       name.len - MT_JOBNAME_MAX, MT_JOBNAME_MAX);
-        code = say(EX_DATAERR, "what is shared is ", over);
-    }
+    int code = mt_buf_append(&name, prefix->data, prefix->len) == MT_OK
+                   ? seal(options, message, prefix, &name)
+                   : mt_say_no_memory();
+    if (code == 0 && name.len > MT_JOBNAME_MAX)
+        code = mt_say(EX_DATAERR, "what is shared is %zu bytes too long for a job name of %d bytes",
+                      name.len - MT_JOBNAME_MAX, MT_JOBNAME_MAX);
     if (code == 0)
         code = try_it(options, &name);
-    if (code == 0) {
-        struct mt_buf payload = name;
-        payload.data += prefix->len;
-        payload.len -= prefix->len;
-        code = print(&payload, "\n");
-    }
+    if (code == 0)
+        code = print(name.data + prefix->len, name.len - prefix->len);
     mt_buf_wipe(&name);
-    return code;
-}
-
-static int run(struct options *options)
-{
-    struct mt_buf prefix = MT_BUF_INIT(MT_JOBNAME_MAX);
-    struct mt_buf message = MT_BUF_INIT(MT_MESSAGE_MAX);
-    struct mt_jobname name;
-    const char *error;
-    int code = EX_USAGE;
-    char bare[MT_JOBNAME_MAX + 4];
-    int len = snprintf(bare, sizeof bare, "%s|%s|-", options->label, options->group);
-    if (len < 0 || len > MT_JOBNAME_MAX || !mt_jobname_split(bare, (size_t)len, &name))
-        return say(EX_USAGE,
-                   "LABEL and GROUP can't stand in a job name: no | in them, 1024 bytes "
-                   "in all",
-                   "");
-    code = request_read(STDIN_FILENO, &options->record, &name, &message, &error);
-    if (code != 0) {
-        say(code, error, "");
-        goto out;
-    }
-    if (options->message) {
-        code = print(&message, "");
-        goto out;
-    }
-    code = EX_OSERR;
-    if (mt_buf_append(&prefix, bare, (size_t)len - 1) != MT_OK)
-        goto out;
-    if ((code = find_group(options)) == 0)
-        code = seal_and_print(options, &message, &prefix);
-out:
-    mt_buf_wipe(&prefix);
-    mt_buf_wipe(&message);
     return code;
 }
 
 int main(int argc, char **argv)
 {
-    struct options options;
-    if (!read_options(&options, argc, argv))
-        return say(EX_USAGE, "usage: ", USAGE);
-    if (options.version)
-        return printf("multitenant-seal %s\n", MT_VERSION) < 0 ? EX_IOERR : 0;
-    return run(&options);
+    static const struct option known[] = {
+        {"group", required_argument, NULL, 'g'},
+        {"label", required_argument, NULL, 'l'},
+        {"cluster", required_argument, NULL, 'c'},
+        {"job", required_argument, NULL, 'j'},
+        {"restarts", required_argument, NULL, 'r'},
+        {"keys", required_argument, NULL, 'k'},
+        MT_OPTIONS_OF_ALL,
+    };
+    static const struct mt_program program = {
+        .help = help, .options = known, .timeout = 25, .take = take};
+    struct seal_options options = {.keys = MT_KEYS_DIRECTORY, .record = {.uid = getuid()}};
+    struct mt_buf prefix = MT_BUF_INIT(MT_JOBNAME_MAX);
+    struct mt_buf message = MT_BUF_INIT(MT_MESSAGE_MAX);
+    struct mt_jobname name;
+    char bare[MT_JOBNAME_MAX + 4];
+    int code;
+
+    if (!mt_program_begin(&program, argc, argv, &options, &code))
+        return code;
+    code = check(&options, bare, &name);
+    if (code == 0)
+        code = request_read(&options.record, &name, &message);
+    if (code == 0)
+        code = find_group(&options);
+    if (code == 0)
+        code = mt_buf_append(&prefix, bare, strlen(bare) - 1) == MT_OK
+                   ? seal_and_print(&options, &message, &prefix)
+                   : mt_say_no_memory();
+    mt_buf_wipe(&prefix);
+    mt_buf_wipe(&message);
+    return code;
 }

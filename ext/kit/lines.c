@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "line.h"
+#include "lines.h"
 
+#include "say.h"
+
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -41,37 +45,37 @@ json_t *mt_line_text(const char *bytes, bool *binary)
     return value ? value : bytewise(bytes);
 }
 
-static json_t *tri(enum mt_tri value)
+json_t *mt_line_answer(enum mt_answer answer)
 {
-    return value == MT_TRI_UNKNOWN ? json_null() : json_boolean(value == MT_TRI_YES);
+    return answer == MT_UNKNOWN ? json_null() : json_boolean(answer == MT_YES);
 }
 
-static json_t *gid_of(const struct mt_member_answer *answer)
+static int not_written(void)
 {
-    if (answer->group_known == MT_TRI_UNKNOWN)
-        return json_null();
-    return json_integer(answer->group_known == MT_TRI_YES ? (json_int_t)answer->gid : -1);
+    return mt_say(EX_IOERR, "standard output can't be written (%s); see who reads it",
+                  strerror(errno));
 }
 
-void mt_line_add_answer(json_t **line, const struct mt_member_answer *answer, bool with_allowed)
+int mt_line_write(json_t *line)
 {
-    mt_line_add(line, "group_gid", gid_of(answer));
-    mt_line_add(line, "publisher_in_group", tri(answer->in_group));
-    if (with_allowed)
-        mt_line_add(line, "publisher_allowed", tri(answer->allowed));
-    if (!answer->done)
-        mt_line_add(line, "out_of_time", json_true());
-}
-
-int mt_line_write(FILE *out, json_t *line)
-{
-    if (!line)
-        return EX_OSERR;
-    char *text = json_dumps(line, JSON_COMPACT);
+    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     json_decref(line);
     if (!text)
-        return EX_OSERR;
-    int status = fputs(text, out) < 0 || putc('\n', out) == EOF ? EX_IOERR : 0;
+        return mt_say_no_memory();
+    int status = fputs(text, stdout) < 0 || putchar('\n') == EOF ? not_written() : 0;
     free(text);
     return status;
+}
+
+int mt_lines_end(size_t count)
+{
+    json_t *line = json_object();
+    mt_line_add(&line, "end", json_integer((json_int_t)count));
+    int status = mt_line_write(line);
+    return status ? status : mt_lines_flush();
+}
+
+int mt_lines_flush(void)
+{
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : not_written();
 }
