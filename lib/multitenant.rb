@@ -92,6 +92,12 @@ module MultiTenant
       Sharing.form(presets, **options)
     end
 
+    # What a list of an app's site.yml holds.
+    # @see Sharing.list
+    def list(value)
+      Sharing.list(value)
+    end
+
     # How a service app's job seals what it shares.
     # @see Sharing.envelope
     def share_envelope(site)

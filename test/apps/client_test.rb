@@ -10,7 +10,7 @@ class ClientTest < AppTest
   BIN = File.join(Bed::OURS, 'bin')
   STUDENT = 'hpcstudent'
   MODEL = 'facebook/opt-125m'
-  # What a publisher may call his values, and what he may share.
+  # What publishers may call their values, and what they may share.
   NASTY = { 'host' => '$(id >/tmp/owned)', 'port' => '`id`', 'user' => "a'b\"c|d\\e", 'password' => '--foo; exit #',
             'database' => '${HOME} ~ * €😀', 'PATH' => '/tmp', 'LD_PRELOAD' => '/tmp/x.so', 'BASH_ENV' => '/tmp/x',
             'PYTHONPATH' => '/tmp', 'IFS' => '/', 'mt_modules' => 'evil', 'MT_APPNAME' => '<%= 1 %>',
@@ -56,7 +56,7 @@ class ClientTest < AppTest
     AppJobs.ood(action, app, { 'auto_multitenant_services' => service.to_s }.merge(values), user: STUDENT)
   end
 
-  # @return [String] his card
+  # @return [String] the card of this session
   def card(job)
     names = OpenStruct.new(job.connection) # rubocop:disable Style/OpenStructUse -- as OOD does
     view = File.read(File.join(AppJobs.root(self.class::APP), 'view.html.erb'))

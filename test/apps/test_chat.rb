@@ -140,7 +140,7 @@ class TestChat < ClientTest
     FileUtils.touch(File.join(models, 'manifests/registry.ollama.ai/library/llama/1b'))
     pid = spawn({ 'OLLAMA_HOST' => "127.0.0.1:#{port}", 'OLLAMA_MODELS' => models }, File.join(BIN, 'ollama'), 'serve')
     service = share({ 'ollama_url' => "http://127.0.0.1:#{port}", 'ollama_model' => 'gone' })
-    assert_nothing_of_his_own(ood('stage', service)['dir'])
+    assert_nothing_of_their_own(ood('stage', service)['dir'])
     job = start(service)
     page = login(job)
     assert_equal [['llama:1b'], 'llama:1b'], models(job, page).values_at('models', 'model')
@@ -149,10 +149,10 @@ class TestChat < ClientTest
     Process.kill('TERM', pid) && Process.wait(pid) if pid
   end
 
-  # Keys that he has for others, in what his shell sets up, are not for this publisher.
-  def assert_nothing_of_his_own(dir)
+  # Keys that users have for others, in what their shells set up, are not for this publisher.
+  def assert_nothing_of_their_own(dir)
     names = %w[OPENAI_BASE_URL OPENAI_API_KEY PGPASSWORD MYSQL_PWD]
-    now = environment(dir, [*names, 'OLLAMA_HOST'].to_h { |name| [name, 'his own'] })
+    now = environment(dir, [*names, 'OLLAMA_HOST'].to_h { |name| [name, 'their own'] })
     assert_equal [nil] * 4, now.values_at(*names)
     assert_match(/\Ahttp:/, now['OLLAMA_HOST'])
   end

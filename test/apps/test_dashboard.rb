@@ -44,7 +44,7 @@ class TestDashboard < AppTest
     http.server.ThreadingHTTPServer((options['server.address'], int(options['server.port'])), Page).serve_forever()
   PYTHON
 
-  # What hpcfaculty has in his directory, with an odd name.
+  # What hpcfaculty has in a directory, with an odd name.
   def place(name, text)
     dir = File.join(Bed::OURS, ODD)
     FileUtils.mkdir_p(dir)
@@ -202,17 +202,5 @@ class TestDashboard < AppTest
     end
     assert_includes card('host' => 'n1', 'port' => 80, 'proxy' => '<'), 'href="/rnode/n1/80/"'
     assert_includes card('host' => 'n1', 'port' => 80, 'password' => '<b>'), '<code>&lt;b&gt;</code>'
-  end
-
-  def test_kinds_that_the_site_does_not_offer_are_refused
-    file = File.join(AppJobs.root(APP), 'site.yml')
-    before = File.read(file)
-    AppJobs.configure(file, 'kinds' => 'shiny, python')
-    options = AppJobs.ood('form', APP).dig('attributes', 'version', 'options')
-    assert_equal(%w[shiny python], options.map { |kind| kind[1] })
-    error = assert_raises(RuntimeError) { AppJobs.ood('stage', APP, SHARED.merge('version' => 'command')) }
-    assert_match(/kind of application is not offered/, error.message)
-  ensure
-    File.write(file, before)
   end
 end

@@ -42,7 +42,7 @@ class TestDatabase < AppTest
                              **values.transform_keys(&:to_s)))
   end
 
-  # What a student's client says to SQL, by what the specs tell him.
+  # What a student's client says to SQL, by what the specs tell.
   def query(engine, specs, sql, user: 'hpcstudent')
     host, port, name, password, database = specs.values_at('host', 'port', 'user', 'password', 'database')
     if engine == 'postgresql'
@@ -65,7 +65,7 @@ class TestDatabase < AppTest
     Dir.glob("/tmp/multitenant-db.#{job.job_id}.*").select { |path| File.stat(path).uid == Bed.uid('hpcfaculty') }
   end
 
-  # The owner's words to his server, through the socket that nobody else can reach.
+  # The owner's words to the server, through the socket that nobody else can reach.
   def administrate(engine, job, sql)
     dir = private_directories(job).first
     assert_equal '700', format('%o', File.stat(dir).mode & 0o777)

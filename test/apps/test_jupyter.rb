@@ -6,7 +6,7 @@ require_relative 'client_test'
 class TestJupyter < ClientTest
   APP = 'multitenant-jupyter'
 
-  # As his browser does, from the card on.
+  # As a browser does, from the card on.
   # @return [String] code and address of the page where the login leads to
   def login(job, password = nil)
     action, given = card(job).match(/action="([^"]+)".*value="(\w+)"/m).captures

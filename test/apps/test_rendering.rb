@@ -68,13 +68,44 @@ class TestRendering < AppTest
   end
 
   def sealing(app, settings = {})
+    values = SHARED.merge('mt_delivery_select' => 'debug sys/x')
+    configured(app, settings) do
+      [JSON.generate(AppJobs.ood('form', app)), File.read(File.join(stage(app, values)['dir'], 'before.sh'))]
+    end
+  end
+
+  # With these settings of the site's, and lines that are appended to them.
+  def configured(app, settings, more = '')
     file = File.join(AppJobs.root(app), 'site.yml')
     was = File.read(file)
     AppJobs.configure(file, settings)
-    values = SHARED.merge('mt_delivery_select' => 'debug sys/x')
-    [JSON.generate(AppJobs.ood('form', app)), File.read(File.join(stage(app, values)['dir'], 'before.sh'))]
+    File.write(file, more, mode: 'a')
+    yield
   ensure
     File.write(file, was)
+  end
+
+  def test_kinds_that_the_site_does_not_offer_are_refused
+    { 'dashboard' => %w[shiny python command], 'llm' => %w[vllm ollama openai],
+      'database' => %w[postgresql mariadb mysql] }.each do |app, (first, second, other)|
+      app = "multitenant-#{app}"
+      configured(app, 'kinds' => "#{first}, #{second}") do
+        options = AppJobs.ood('form', app).dig('attributes', 'version', 'options')
+        assert_equal([first, second].sort, options.map { |kind| kind[1] }.sort)
+        error = assert_raises(RuntimeError) { stage(app, SHARED.merge('version' => other)) }
+        assert_match(/is not offered here/, error.message)
+      end
+    end
+  end
+
+  # An upgrade keeps the admin's site.yml and appends keys that are new.
+  def test_a_key_that_is_called_otherwise_now_is_named
+    { 'llm' => %w[servers kinds], 'database' => %w[mariadb_modules modules_mariadb] }.each do |app, (old, new)|
+      configured("multitenant-#{app}", {}, "#{old}: \"\"\n") do
+        error = assert_raises(RuntimeError) { AppJobs.ood('form', "multitenant-#{app}") }
+        assert_match(/The key #{old} in this app's site.yml is now called #{new}/, error.message)
+      end
+    end
   end
 
   def test_without_the_gem_the_form_says_so_and_nothing_starts

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """A page to chat with a language model that is shared with this user. Only the standard library is needed."""
 import http.server
-import importlib.util
 import json
 import os
 import socketserver
@@ -138,16 +137,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 def main():
     host, port = os.environ["host"], os.environ["port"]
     gate = Gate(os.environ.pop("password"), "/rnode/{}/{}".format(host, port))
-    service = Service(os.environ)
-    title = os.environ["mt_service"]
-    if os.environ["mt_page"] == "gradio":
-        if importlib.util.find_spec("gradio"):
-            import gradio_page
-            gradio_page.run(service, gate, title, int(port))
-            return
-        print("This Python has no package gradio: see page and modules in the app's site.yml. The page is the app's own.",
-              flush=True)
-    Page.service, Page.gate, Page.title = service, gate, title
+    Page.service, Page.gate, Page.title = Service(os.environ), gate, os.environ["mt_service"]
     with Server(("", int(port)), Page) as server:
         server.serve_forever()
 

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Runs the page until TERM comes.
 # shellcheck disable=SC2154 # before.sh exports
-IFS=', ' read -ra modules <<<"$mt_modules"
-load_modules "${modules[@]}" || exit 1
+load_modules "$mt_modules" || exit 1
 type -P "$mt_python" >/dev/null ||
   refuse "This node has no $mt_python in PATH: see python and modules in the app's site.yml."
 exec "$mt_python" chat.py

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # Runs Jupyter until TERM comes.
 # shellcheck disable=SC2154 # before.sh exports
-IFS=', ' read -ra modules <<<"$mt_modules"
-load_modules "${modules[@]}" || exit 1
-IFS=', ' read -ra programs <<<"$mt_programs"
+load_modules "$mt_modules" || exit 1
+read -ra programs <<<"$mt_programs"
 for program in "${programs[@]}"; do
   type -P "$program" >/dev/null && break
 done

@@ -1,8 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-if ! type -P curl >/dev/null; then
-  echo "This node has no curl, which tells when the application answers." >&2
-  clean_up 1
-fi
+type -P curl >/dev/null || refuse 'This node has no curl, which tells when the application answers.'
 
 # Any answer but an error of the server's: a page, a redirect, a question for a password.
 answers() {

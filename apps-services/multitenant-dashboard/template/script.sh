@@ -2,8 +2,7 @@
 # Runs the application until it ends or TERM comes.
 
 # shellcheck disable=SC2154 # exported by before.sh
-IFS=', ' read -ra modules <<<"$mt_modules"
-load_modules "${modules[@]}" || exit 1
+load_modules "$mt_modules" || exit 1
 
 # shellcheck disable=SC2154
 case $mt_kind in

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # MariaDB and MySQL, for script.sh. What the node has in /etc/my.cnf does not count.
 NAME_MAX=64 USER_MAX=80 STOP=TERM
-[[ $engine == mariadb ]] || USER_MAX=32
+[[ $mt_kind == mariadb ]] || USER_MAX=32
 export UMASK=0600 UMASK_DIR=0700
 # A login path of the owner's would come before what is said here.
 export MYSQL_TEST_LOGIN_FILE=/dev/null
@@ -9,13 +9,13 @@ export MYSQL_TEST_LOGIN_FILE=/dev/null
 find_program() { # NAME…: prints where the first of them is
   local name
   for name; do ! type -P "$name" || return 0; done
-  die "This node has no $1: see ${engine}_modules in the app's site.yml."
+  die "This node has no $1: see modules_$mt_kind in the app's site.yml."
 }
 
 find_programs() {
   local version
   PATH+=:/usr/sbin:/usr/libexec
-  if [[ $engine == mariadb ]]; then
+  if [[ $mt_kind == mariadb ]]; then
     DAEMON=$(find_program mariadbd mysqld)
     CLIENT=$(find_program mariadb mysql)
     ADMIN=$(find_program mariadb-admin mysqladmin)
@@ -26,9 +26,9 @@ find_programs() {
     ADMIN=$(find_program mysqladmin)
   fi
   version=$("$DAEMON" --no-defaults --version)
-  case $engine/$version in
+  case $mt_kind/$version in
     mariadb/*MariaDB*) ;;
-    mariadb/* | mysql/*MariaDB*) die "$DAEMON is not $engine: $version" ;;
+    mariadb/* | mysql/*MariaDB*) die "$DAEMON is not $mt_kind: $version" ;;
   esac
   # Where it is not the distribution's, it may have been moved since it was built.
   BASE=$(dirname "$(dirname "$(readlink -f "$DAEMON")")")
@@ -36,7 +36,7 @@ find_programs() {
 }
 
 is_data() {
-  if [[ $engine == mariadb ]]; then
+  if [[ $mt_kind == mariadb ]]; then
     [[ -f $datadir/aria_log_control && -d $datadir/mysql ]]
   else
     [[ -f $datadir/mysql.ibd ]]
@@ -71,7 +71,7 @@ administrate() { client --no-defaults --socket="$PRIVATE/socket" --user="$1"; }
 initialise() {
   local owner
   owner=$(id -un)
-  if [[ $engine == mariadb ]]; then
+  if [[ $mt_kind == mariadb ]]; then
     "$INSTALL" --no-defaults "${BASE[@]}" --datadir="$1" --skip-test-db --auth-root-authentication-method=socket \
       --auth-root-socket-user="${owner//\\/\\\\}" >"$PRIVATE/said" 2>&1
   else
@@ -85,7 +85,7 @@ CREATE DATABASE $(name "$database") CHARACTER SET utf8mb4;
 CREATE USER $(literal "$user")@'%' IDENTIFIED BY $(literal "$password");
 GRANT ALL PRIVILEGES ON $(pattern "$database").* TO $(literal "$user")@'%';
 SQL
-  [[ $engine == mariadb ]] || close_root
+  [[ $mt_kind == mariadb ]] || close_root
   stop
 }
 

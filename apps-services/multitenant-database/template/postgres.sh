@@ -14,7 +14,7 @@ find_programs() {
   BIN=$(dirname "$(readlink -f "$program")")
   for program in postgres initdb pg_isready psql; do
     [[ -x $BIN/$program ]] ||
-      die "This node has no $program of PostgreSQL ${version/\[*/}: see postgresql_modules in the app's site.yml."
+      die "This node has no $program of PostgreSQL ${version/\[*/}: see modules_postgresql in the app's site.yml."
   done
 }
 

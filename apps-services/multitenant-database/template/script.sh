@@ -2,8 +2,7 @@
 # Serves a data directory until TERM, and makes it where there is none. How each engine does what it is told here
 # stands in mysql.sh and postgres.sh.
 # shellcheck disable=SC2154,SC2317 # before.sh exports them; traps and files that are sourced call them
-read -ra loads <<<"$modules"
-load_modules "${loads[@]}" || exit 1 # modules don't know set -u
+load_modules "$mt_modules" || exit 1 # modules don't know set -u
 set -euo pipefail
 umask 077
 export -n password # neither servers nor clients need it in their environments
@@ -95,7 +94,7 @@ prepare_data() {
   elif [[ ! -e $datadir || -d $datadir && -r $datadir && -x $datadir && -z $(ls -A -- "$datadir") ]]; then
     make_data
   else
-    die "$datadir is neither empty nor a data directory of $engine: nothing was done to it."
+    die "$datadir is neither empty nor a data directory of $mt_kind: nothing was done to it."
   fi
 }
 
@@ -104,7 +103,7 @@ try_user() {
   local rights
   if ! rights=$(log_in 2>&1); then
     echo "The user $user can't use the database $database with that password, so nothing is shared: ${rights##*$'\n'}"
-  elif [[ $rights != 0 && $share_superuser != yes ]]; then
+  elif [[ $rights != 0 && $mt_share_superuser != yes ]]; then
     echo "The user $user has rights on the whole server, with which others could run programs as you, so nothing is" \
       "shared: connect, make a user for this database alone and name that one."
   else
@@ -115,7 +114,7 @@ try_user() {
 }
 
 # shellcheck source=/dev/null
-case $engine in
+case $mt_kind in
   mariadb | mysql) source ./mysql.sh ;;
   postgresql) source ./postgres.sh ;;
   *) die 'The form names no database that this app has.' ;;

@@ -2,8 +2,7 @@
 # Runs the server until it ends or TERM comes.
 # shellcheck disable=SC2154 # before.sh exports
 
-IFS=', ' read -ra modules <<<"$mt_modules"
-load_modules "${modules[@]}" || exit 1
+load_modules "$mt_modules" || exit 1
 
 # On all addresses, as a node has several and OOD's name of it may stand for another than its tenants' routes.
 case $mt_kind in

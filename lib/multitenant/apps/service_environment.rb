@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 module MultiTenant
-  # A shared service as programs look for it: in the environment. What a publisher calls his values has no say in the
+  # A shared service as programs look for it: in the environment. What a publisher calls their values has no say in the
   # names but behind the prefix MT_, so that none of them is a variable which means something to a shell or a loader.
   module ServiceEnvironment
     PREFIX = 'MT_'
@@ -10,7 +10,7 @@ module MultiTenant
                    'PGDATABASE' => 'database' }.freeze
     MYSQL = { 'MYSQL_HOST' => 'host', 'MYSQL_TCP_PORT' => 'port', 'MYSQL_USER' => 'user', 'MYSQL_PWD' => 'password',
               'MYSQL_DATABASE' => 'database' }.freeze
-    # What must not be left of the user's own where a service has nothing of that name: a password of his would go to
+    # What must not be left of the user's own where a service has nothing of that name: a password of theirs would go to
     # the publisher.
     NAMES = ['OPENAI_BASE_URL', 'OPENAI_API_KEY', 'OLLAMA_HOST', 'MT_MODEL', *POSTGRESQL.keys, *MYSQL.keys].freeze
 

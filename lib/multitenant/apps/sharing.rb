@@ -4,26 +4,31 @@ require 'shellwords'
 require_relative '../version'
 
 module MultiTenant
-  # What service apps have in common: what a form asks about sharing, what the job does about it, and
-  # what its owner's card says.
+  # What service apps have in common: the questions of their forms about sharing, what the job does with the answers,
+  # and what its owner's card says of it.
   module Sharing
     JOB = File.expand_path('../../../libexec/multitenant-job', __dir__)
     SENDER = File.expand_path('../../../libexec/multitenant-share', __dir__)
     NOT_SHARED = 'Not shared'
     NOTES = {
       '0' => 'Shared with others.',
-      '64' => "#{NOT_SHARED}: something in the form can't be shared. The file output.log says what.",
-      '65' => "#{NOT_SHARED}: a value can't be, or it is too much for a job's name. The file output.log says which.",
+      '64' => "#{NOT_SHARED}: an answer in the form can't be used. The file output.log says which.",
+      '65' => "#{NOT_SHARED}: a value can't be shared, or all of them are too long. The file output.log says which.",
       '69' => "#{NOT_SHARED}: Slurm, or a program on the node, did not answer. The file output.log says which.",
       '75' => "#{NOT_SHARED}: what listens on the port is not this job's. The file output.log says more."
     }.freeze
+    # What keys of a site.yml were called in 0.1.0.
+    RENAMED = { 'servers' => 'kinds', 'engines' => 'kinds', 'mariadb_modules' => 'modules_mariadb',
+                'mysql_modules' => 'modules_mysql', 'postgresql_modules' => 'modules_postgresql' }.freeze
     PUBLIC = '**Every user of the cluster can read what is shared, passwords too** (envelope v1).'
 
     class << self
       # @param presets [Array<Array(String, String, String)>] label, name of the app, token of its delivery app
       # @param site [Hash] the app's site.yml
       # @return [Hash{String => Hash}] attributes of a form, in their order
+      # @raise [Failure] where the site.yml has a key that is called otherwise now
       def form(presets, site: {})
+        site.each_key { |key| refuse_renamed(key) if RENAMED.key?(key) }
         { 'enable_multitenant' => {
             widget: 'select', label: 'Multitenant App Options',
             help: ['Who may use this service?', (PUBLIC if envelope(site) == 'v1')].compact.join(' '),
@@ -41,7 +46,13 @@ module MultiTenant
           } }
       end
 
-      # @param context [#enable_multitenant, #auto_groups, #mt_method, #mt_delivery_select] what {form} was told
+      # @param value [String, Array, nil] of a site.yml
+      # @return [Array<String>] what stands there between commas
+      def list(value)
+        (value.is_a?(Array) ? value : value.to_s.split(',')).map { |item| item.to_s.strip }.reject(&:empty?)
+      end
+
+      # @param context [#enable_multitenant, #auto_groups, #mt_method, #mt_delivery_select] the answers to {form}
       # @param session [String] OOD's session id
       # @param site [Hash] the app's site.yml
       # @return [String] bash: the functions of libexec/multitenant-job and `multitenant_share`, which takes the
@@ -63,7 +74,7 @@ module MultiTenant
       end
 
       # @param site [Hash] the app's site.yml
-      # @return [String] what multitenant-share is told
+      # @return [String] the sender's --envelope
       def envelope(site)
         told = site['envelope'].to_s.empty? ? 'v1' : site['envelope'].to_s
         return told unless told == 'auto'
@@ -81,6 +92,10 @@ module MultiTenant
 
       private
 
+      def refuse_renamed(key)
+        raise Failure.new(78, "The key #{key} in this app's site.yml is now called #{RENAMED[key]}: rename it.")
+      end
+
       # @return [Array<String>, nil]
       def options(context, session, site)
         app, delivery = context.mt_delivery_select.to_s.split(' ', 2)
@@ -92,7 +107,7 @@ module MultiTenant
         end
       end
 
-      # The choices that have no meaning without others.
+      # The questions that mean nothing where nobody else gets the service.
       def hide_all
         { 'data-hide-auto-groups': true, 'data-hide-mt-method': true, 'data-hide-mt-delivery-select': true,
           'data-set-mt-method': 'form' }
