@@ -108,6 +108,7 @@
     X(app_chars, MT_APP_CHARS_MAX)   \
     X(token_part, MT_TOKEN_PART_MAX) \
     X(name, MT_NAME_MAX)             \
+    X(keys, MT_KEYS_MAX)             \
     X(records, MT_RECORDS_MAX)       \
     X(questions, MT_QUESTIONS_MAX)   \
     X(query_shares_per_publisher, MT_QUERY_SHARES_PER_PUBLISHER)

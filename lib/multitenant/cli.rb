@@ -6,7 +6,7 @@ require_relative 'version'
 
 module MultiTenant
   # The command `multitenant`. Each command returns a sysexits code; what goes wrong is one sentence
-  # on standard error, never a backtrace. A command is loaded when it is called: those that mend an
+  # on standard error, never a backtrace. A command is loaded when it is called: those that fix an
   # installation work without the compiled core.
   class CLI
     # Each is the class of its name in cli/NAME.rb.
@@ -17,7 +17,7 @@ module MultiTenant
       'open' => 'open the job name on standard input, for diagnosis',
       'list' => 'a table of all shares, and why this user sees them or not',
       'key' => 'new, rotate or prune GROUP: the keys of the key envelope',
-      'doctor' => 'check what an installation needs, and say the mend',
+      'doctor' => 'check what an installation needs, and tell the fix',
       'install' => 'install gem, initializer and apps into Open OnDemand',
       'uninstall' => 'take out what install put in'
     }.freeze
@@ -28,8 +28,6 @@ module MultiTenant
       new.run(argv.dup).tap { $stdout.flush }
     rescue Failure => e
       complain(e.message, e.code)
-    rescue OptionParser::ParseError => e
-      complain("#{e.message}; see multitenant --help.", EX_USAGE)
     rescue Errno::EPIPE
       EX_OK
     rescue SystemCallError => e
@@ -50,7 +48,8 @@ module MultiTenant
       name = argv.shift
       return help($stdout, EX_OK) if ['--help', '-h', 'help'].include?(name)
       return puts("multitenant #{VERSION}") || EX_OK if name == '--version'
-      return help($stderr, EX_USAGE) unless COMMANDS.key?(name)
+      return help($stderr, EX_USAGE) unless name
+      raise Failure.new(EX_USAGE, "there is no command `#{name}`; see `multitenant --help`.") unless COMMANDS.key?(name)
 
       require_relative "cli/#{name}"
       CLI.const_get(name.capitalize).new(name, COMMANDS[name]).call(argv)

@@ -48,15 +48,17 @@ class TestCli < MultiTenantTest
   end
 
   def test_without_a_command_or_with_an_unknown_one
-    [[], ['x'], ['Specs'], [''], ['--records', 'x'], ['send']].each do |argv|
-      done = multitenant(*argv)
-      assert_equal [64, ''], [done.code, done.out], argv
-      assert_match(/\AUsage: multitenant COMMAND/, done.err)
+    done = multitenant
+    assert_equal [64, ''], [done.code, done.out]
+    assert_match(/\AUsage: multitenant COMMAND/, done.err)
+    ['x', 'Specs', '', '--records', 'send'].each do |name|
+      assert_complaint multitenant(name, 'x'), 64, "there is no command `#{name}`; see `multitenant --help`"
     end
   end
 
   def test_usage_errors
-    { %w[specs --nonsense] => 'nonsense.*multitenant --help', %w[specs --records] => 'records.*--help',
+    { %w[specs --nonsense] => 'nonsense; see `multitenant specs --help`\\.',
+      %w[specs --records] => 'records.*specs --help',
       %w[specs extra] => 'takes no argument .extra', %w[jobs --timeout soon] => 'timeout soon',
       ['jobs', '--wckey', 'a b'] => '--wckey takes names', %w[jobs --timeout 0] => '0.2 to 3600',
       %w[jobs --timeout 1e300] => '0.2 to 3600',

@@ -32,8 +32,8 @@ module MultiTenant
       end
 
       def tell(events)
-        failed, done = events.partition { |deed, _, _| deed == :failed }
-        done.each { |deed, id, _| puts "#{deed} #{id}" }
+        failed, done = events.partition { |action, _, _| action == :failed }
+        done.each { |action, id, _| puts "#{action} #{id}" }
         failed.each { |_, path, why| CLI.complain("#{path}: #{why}", EX_CANTCREAT) }
         failed.empty? ? EX_OK : EX_CANTCREAT
       end

@@ -23,6 +23,8 @@ module MultiTenant
         parser.parse!(argv)
         take(argv)
         run
+      rescue OptionParser::ParseError => e
+        raise Failure.new(EX_USAGE, "#{e.message}; see `multitenant #{@name} --help`.")
       end
 
       private

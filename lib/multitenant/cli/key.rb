@@ -9,7 +9,7 @@ module MultiTenant
   class CLI
     # `multitenant key new|rotate|prune GROUP`
     class Key < Viewer
-      DEEDS = %w[new rotate prune].freeze
+      ACTIONS = %w[new rotate prune].freeze
       PAYLOAD = /\A[^|]*\|[^|]+\|MTK1:(.{6})/
 
       # @return [Integer] exit code
@@ -17,7 +17,7 @@ module MultiTenant
         raise Failure.new(EX_NOPERM, 'multitenant key needs root: keys are root\'s files.') unless Process.euid.zero?
 
         file = KeyFile.new(gid, **{ directory: @options[:keys] }.compact)
-        public_send(@deed, file)
+        public_send(@action, file)
         EX_OK
       end
 
@@ -53,8 +53,8 @@ module MultiTenant
       private
 
       def take(words)
-        @deed, @group = words
-        return if DEEDS.include?(@deed) && words.size == 2
+        @action, @group = words
+        return if ACTIONS.include?(@action) && words.size == 2
 
         raise Failure.new(EX_USAGE, 'multitenant key takes new, rotate or prune, and a group.')
       end

@@ -11,9 +11,6 @@ module MultiTenant
   class KeyFile
     DIRECTORY = '/etc/multitenant/keys'
 
-    # Keys that a file holds: MT_KEYS_MAX.
-    MOST = 16
-
     # id: eight hexadecimal digits; created: seconds since the epoch; line: all of it.
     Key = Struct.new(:id, :created, :line)
     LINE = %r{\A(?<id>\h{8}) [A-Za-z0-9+/]{43}= (?<created>\d{1,12})\n\z}
@@ -48,7 +45,8 @@ module MultiTenant
     # @return [Key]
     def add
       old = exist? ? keys : []
-      raise Failure.new(EX_CANTCREAT, "#{@path} holds #{MOST} keys: prune it first.") if old.size >= MOST
+      most = Core::LIMITS[:keys]
+      raise Failure.new(EX_CANTCREAT, "#{@path} holds #{most} keys: prune it first.") if old.size >= most
 
       id = SecureRandom.hex(4)
       id = SecureRandom.hex(4) while old.any? { |key| key.id == id }

@@ -8,10 +8,12 @@ module MultiTenant
   class CLI
     # `multitenant open`
     class Open < Command
+      USER_MAX = Core::LIMITS[:name]
+
       # @return [Integer] exit code
       def run
         check
-        name = $stdin.binmode.read(2048).to_s.delete_suffix("\n")
+        name = $stdin.binmode.read(2 * Core::LIMITS[:jobname]).to_s.delete_suffix("\n")
         code, accounting, connection = Native.open(@options[:job_id], @options[:user], name)
         raise Failure.new(EX_DATAERR, "#{code}: #{Native.reasons.fetch(code).first}") unless code == 'ok'
 
@@ -30,7 +32,7 @@ module MultiTenant
         job_id, user = @options.values_at(:job_id, :user)
         raise Failure.new(EX_USAGE, 'multitenant open needs --job-id and --user.') unless job_id && user
         raise Failure.new(EX_USAGE, '--job-id takes 1 to 4294967295.') unless (1..0xffffffff).cover?(job_id)
-        raise Failure.new(EX_USAGE, '--user takes at most 256 bytes.') if user.bytesize > 256
+        raise Failure.new(EX_USAGE, "--user takes at most #{USER_MAX} bytes.") if user.bytesize > USER_MAX
       end
     end
   end
