@@ -75,9 +75,9 @@ module MultiTenant
 
         source = Snapshot.new(site.settings, directory: site.at(directory), else_ask: ->(_) {})
         answer = source.call(1)
-        return ok("the one in #{directory} is fresh and used.") if answer && source.why.nil?
+        return ok("the one in #{directory} is fresh and used.") if answer && source.failure.nil?
 
-        warn!("#{answer ? 'not all of it is used' : 'it is not used'}: #{source.why}", mend(source.why))
+        warn!("#{answer ? 'not all of it is used' : 'it is not used'}: #{source.why}", source.failure.fix)
       end
 
       private
@@ -113,13 +113,6 @@ module MultiTenant
         return warn!("it is #{offset} s off.", 'Run `chronyc makestep`.') if offset > APART
 
         ok("chrony keeps it within #{format('%.3f', offset)} s.")
-      end
-
-      def mend(why)
-        return 'Run `systemctl enable --now multitenant-agent`, and look at `journalctl -u multitenant-agent`.' unless
-          why.match?(/WCKey|PUBLISHERS/)
-
-        "Let the agent and the dashboards read the same #{site.env_path}: `systemctl restart multitenant-agent`."
       end
     end
   end

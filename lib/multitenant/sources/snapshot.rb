@@ -30,14 +30,21 @@ module MultiTenant
     # what runs. A number needs no look-up, which could block.
     SYSTEM = ->(uid) { uid < 1000 }
 
+    LOOK = 'Run `systemctl enable --now multitenant-agent`, and look at `journalctl -u multitenant-agent`.'
+    RESTART = 'Let the agent and the dashboards read the same `env` file: `systemctl restart multitenant-agent`.'
+
     # Why the snapshot is not used.
-    class Unusable < Error; end
+    class Unusable < Failure
+      def initialize(sentence, fix: LOOK)
+        super(EX_TEMPFAIL, sentence, fix: fix)
+      end
+    end
 
     # The files are not of one round: the agent may be writing them.
     class Torn < Unusable; end
 
-    # @return [String, nil] why the last call did not use the snapshot, or not all of it; a sentence
-    attr_reader :why
+    # @return [Unusable, nil] why the last call did not use the snapshot, or not all of it
+    attr_reader :failure
 
     # @param settings [Settings]
     # @return [Float] seconds between two rounds of an agent
@@ -68,7 +75,12 @@ module MultiTenant
       return @else_ask.call([seconds - spent, SECONDS_MIN].max) unless text || @torn
 
       # Files of two rounds are of this moment: the next call reads them whole, and nobody else is asked.
-      Answer.new(texts: [text].compact, from: 'snapshot', seconds: spent, error: @why, code: @why ? EX_TEMPFAIL : EX_OK)
+      Answer.new(texts: [text].compact, from: 'snapshot', seconds: spent, error: why, code: @failure&.code || EX_OK)
+    end
+
+    # @return [String, nil] {failure} in a sentence
+    def why
+      failure&.sentence
     end
 
     private
@@ -76,12 +88,12 @@ module MultiTenant
     # @return [String, nil]
     def read
       tries = tries.to_i + 1
-      @why = nil
+      @failure = nil
       @torn = false
       check_directory
       assemble(*read_state)
     rescue Unusable => e
-      @why = e.message
+      @failure = e
       @torn = e.is_a?(Torn)
       return unless @torn && tries < TRIES
 
@@ -114,8 +126,8 @@ module MultiTenant
 
       streams.each { |stream| check_scope(stream) }
       fresh, stale = streams.partition { |stream| fresh?(stream) }
-      @why = old(stale) if stale.any?
-      raise Unusable, @why if fresh.empty?
+      @failure = Unusable.new(old(stale)) if stale.any?
+      raise @failure if fresh.empty?
 
       [fresh, round]
     end
@@ -126,11 +138,15 @@ module MultiTenant
 
     def check_scope(stream)
       missing = @settings.wckeys - stream.wckeys
-      raise Unusable, "The snapshot in #{@directory} does not hold the WCKey #{missing[0]}." if missing.any?
+      foreign("does not hold the WCKey #{missing[0]}.") if missing.any?
       return if @settings.publishers.nil? || stream.header['publishers'] == @settings.publishers
 
-      raise Unusable, "The snapshot in #{@directory} does not tell who belongs to #{@settings.publishers} " \
-                      '(MULTITENANT_PUBLISHERS).'
+      foreign("does not tell who belongs to #{@settings.publishers} (MULTITENANT_PUBLISHERS).")
+    end
+
+    # The agent has other settings than we.
+    def foreign(why)
+      raise Unusable.new("The snapshot in #{@directory} #{why}", fix: RESTART)
     end
 
     def fresh?(stream)
@@ -171,7 +187,7 @@ module MultiTenant
     def narrow(stream, records)
       keys = @settings.wckeys
       return stream.with(records) if (stream.wckeys - keys).empty?
-      raise Unusable, "#{@directory} does not tell each job's WCKey." unless records.all? { |r| r.fields['wckey'] }
+      foreign("does not tell each job's WCKey.") unless records.all? { |r| r.fields['wckey'] }
 
       stream.with(records.select { |record| keys.include?(record.fields['wckey']) }, wckeys: keys)
     end
