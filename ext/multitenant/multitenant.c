@@ -949,6 +949,8 @@ static VALUE limits(void)
 #define X(name, number) rb_hash_aset(out, symbol(#name), SIZET2NUM(number));
     MT_LIMITS_TABLE(X)
 #undef X
+    rb_hash_aset(out, symbol("timeout"),
+                 rb_range_new(DBL2NUM(MT_TIMEOUT_MIN), DBL2NUM(MT_TIMEOUT_MAX), 0));
     return rb_obj_freeze(out);
 }
 

@@ -42,9 +42,10 @@ module MultiTenant
 
       def seconds
         seconds = @options[:timeout] || host.settings.timeout
-        return seconds if (0.2..3600).cover?(seconds)
+        most = Core::LIMITS[:timeout].max
+        return seconds if (0.2..most).cover?(seconds)
 
-        raise Failure.new(EX_USAGE, '--timeout takes 0.2 to 3600 seconds.')
+        raise Failure.new(EX_USAGE, "--timeout takes 0.2 to #{most.to_i} seconds.")
       end
     end
   end

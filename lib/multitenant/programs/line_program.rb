@@ -14,7 +14,7 @@ module MultiTenant
     # @param name [String] what a sentence calls it
     # @param partial [Boolean] where it gave up, the first answers are one
     def initialize(path, name, partial: false)
-      @program = Program.new(path, name: name, fix: 'run `gem pristine ood_multitenant` with the dashboard\'s Ruby')
+      @program = Program.new(path, name: name, fix: Program::REBUILD)
       @name = name
       @partial = partial
     end

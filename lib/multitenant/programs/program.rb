@@ -11,7 +11,7 @@ module MultiTenant
     # out     [String] bytes that it printed, also where it failed
     # said    [String] the line of its standard error that tells most, '' where there is none
     # error   [String, nil] one sentence where it did not end with 0
-    # code    [Integer] its exit status, or EX_* where it has none
+    # code    [Integer] its exit status, or EX_* where it has none or is only a shell's
     # exit    [Integer, nil] its exit status; nil: it was not started, or killed
     # seconds [Float] how long it took
     Result = Struct.new(:out, :said, :error, :code, :exit, :seconds, keyword_init: true) do
@@ -31,8 +31,8 @@ module MultiTenant
     MARGIN = 0.2
     SHARE = 0.9
 
-    # Seconds that it takes for its own timeout.
-    TIMEOUTS = [0.1, 3600].freeze
+    # What to do where a program of the gem's can't be started.
+    REBUILD = 'run `gem pristine ood_multitenant` with the dashboard\'s Ruby'
 
     NOT_FOUND = { status: :not_found, out: '', err: '', seconds: 0.0 }.freeze
     private_constant :NOT_FOUND
@@ -40,7 +40,7 @@ module MultiTenant
     # @param seconds [Float] the deadline
     # @return [Array<String>] the option that tells a program of the gem's when to give up
     def self.timeout(seconds)
-      ['--timeout', [seconds - MARGIN, seconds * SHARE].max.round(3).clamp(*TIMEOUTS).to_s]
+      ['--timeout', [seconds - MARGIN, seconds * SHARE].max.round(3).clamp(Core::LIMITS[:timeout]).to_s]
     end
 
     # @param command [String] a path, or a name that is looked for

@@ -8,8 +8,8 @@ module MultiTenant
   class Query
     PROGRAM = File.expand_path('../multitenant-query', __dir__)
 
-    FIX = 'was libslurm there when the gem was installed? Install libslurm-dev or slurm-devel, then run ' \
-          '`gem pristine ood_multitenant` with the dashboard\'s Ruby'
+    FIX = 'was libslurm there when the gem was installed? Install libslurm-dev or slurm-devel, then ' \
+          "#{Program::REBUILD}".freeze
 
     # @param settings [Settings]
     # @param slurm_conf [String, nil] instead of the environment's

@@ -187,6 +187,7 @@ module MultiTenant
     def narrow(stream, records)
       keys = @settings.wckeys
       return stream.with(records) if (stream.wckeys - keys).empty?
+
       foreign("does not tell each job's WCKey.") unless records.all? { |r| r.fields['wckey'] }
 
       stream.with(records.select { |record| keys.include?(record.fields['wckey']) }, wckeys: keys)
