@@ -31,10 +31,18 @@ module AppJobs
     File.join(Bed::OURS, app)
   end
 
+  # What start-up files of users and sites put into jobs that begin in the block.
+  def exporting(variables)
+    @exports = variables.map { |name, value| "export #{name}=#{value.shellescape}\n" }.join
+    yield
+  ensure
+    @exports = nil
+  end
+
   # A job has no more of our environment than at a real site.
   def cluster
     setup = "export SLURM_CONF=#{ENV.fetch('SLURM_CONF').shellescape}\nexport PATH=#{ENV.fetch('PATH').shellescape}\n" \
-            "export HOME=#{Bed::DIR}/home/$(id -un)\n%s"
+            "export HOME=#{Bed::DIR}/home/$(id -un)\n#{@exports.to_s.gsub('%', '%%')}%s"
     { id: 'hpc', metadata: {}, job: { adapter: 'slurm', cluster: 'hpc', conf: ENV.fetch('SLURM_CONF') },
       batch_connect: { basic: { script_wrapper: setup, set_host: 'host=127.0.0.1' } } }
   end

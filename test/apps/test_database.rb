@@ -22,6 +22,17 @@ class TestDatabase < AppTest
               'postgresql' => "SELECT count(*) FROM pg_stat_activity WHERE query = '#{SLEEP['postgresql']}'" }.freeze
   ALL_RIGHTS = { 'mariadb' => %(GRANT ALL ON *.* TO "#{"#{NAME}u".gsub('"', '""')}"@'%'),
                  'postgresql' => %(ALTER ROLE "#{"#{NAME}u".gsub('"', '""')}" SUPERUSER) }.freeze
+  # What users have in their start-up files for other clusters, servers and databases.
+  EXPORTS = {
+    'SQUEUE_PARTITION' => 'nowhere', 'SQUEUE_FORMAT' => '%j', 'SQUEUE_STATES' => 'PENDING', 'SQUEUE_USERS' => 'root',
+    'SLURM_CLUSTERS' => 'nowhere', 'SLURM_TIME_FORMAT' => 'relative', 'SCONTROL_ALL' => '1', 'SACCT_FORMAT' => 'user',
+    'PGHOSTADDR' => '127.0.0.9', 'PGSERVICE' => 'mine', 'PGSSLMODE' => 'verify-full', 'PGOPTIONS' => '-c nonsense=1',
+    'PGREQUIREPEER' => 'root', 'PGTARGETSESSIONATTRS' => 'standby', 'PGDATA' => '/none', 'PSQLRC' => '/etc/passwd',
+    'MYSQL_HOST' => '127.0.0.9', 'MYSQL_PWD' => 'mine', 'MYSQL_UNIX_PORT' => '/none', 'MARIADB_UNIX_PORT' => '/none',
+    'LIBMYSQL_PLUGINS' => 'nosuch', 'MARIADB_PLUGIN_DIR' => '/nonexistent', 'MYSQL_HOME' => '/nonexistent',
+    'MARIADB_HOME' => '/nonexistent', 'MYSQL_GROUP_SUFFIX' => 'x', 'http_proxy' => 'http://127.0.0.9:9',
+    'all_proxy' => 'http://127.0.0.9:9'
+  }.freeze
   CRASHED = /not properly shut down|not shut down cleanly|crash recovery/i
 
   def setup
@@ -33,6 +44,7 @@ class TestDatabase < AppTest
   end
 
   def teardown
+    FileUtils.rm_f(@misleading.to_a)
     Bed.cancel_all
   end
 
@@ -133,6 +145,22 @@ class TestDatabase < AppTest
     assert_includes card(job), 'Not shared'
   end
 
+  def misleading_files
+    { '.my.cnf' => "[client]\nhost=127.0.0.9\nuser=mine\npassword=mine\n", '.psqlrc' => "nonsense;\n",
+      '.pg_service.conf' => "[mine]\nhost=127.0.0.9\n", '.curlrc' => "url = http://127.0.0.9/\n" }.each do |name, text|
+      path = File.join(Bed.home('hpcfaculty'), name)
+      File.write(path, text)
+      (@misleading ||= []) << path
+    end
+  end
+
+  def lock(text, owner)
+    path = File.join(@data, '.multitenant-job')
+    FileUtils.rm_f(path)
+    File.symlink(text, path)
+    File.lchown(Bed.uid(owner), nil, path)
+  end
+
   def outcome(job)
     Bed.wait("job #{job.job_id} ends; its log:\n#{job.log}", 60) { job.ended? }
     job.log
@@ -207,10 +235,31 @@ class TestDatabase < AppTest
       assert_match(/The database user holds a control character/, outcome(serve(engine, db_user: "a\nb")))
     end
 
+    # Two servers on one directory lose rows.
+    define_method("test_a_running_jobs_lock_of_#{engine}_is_kept_whatever_users_export") do
+      stranger = TCPServer.new('127.0.0.1', 0)
+      AppJobs.exporting(EXPORTS.merge('MYSQL_TCP_PORT' => stranger.addr[1].to_s)) do
+        misleading_files
+        job = serve(engine).shared
+        assert_answer '1', engine, job, 'SELECT 1'
+        assert_match(/Job #{job.job_id} on .* serves #{@data} already/, outcome(serve(engine)))
+        job.cancel
+      end
+      assert_equal :wait_readable, stranger.accept_nonblock(exception: false), 'nobody else was asked'
+      ['999999 other node9', "#{Bed.submit('hpcfaculty', '--hold')} hpc node9"].each do |other|
+        lock(other, 'hpcfaculty')
+        assert_match(/Job #{other[/\d+/]} on node9 serves #{@data} already/, outcome(serve(engine)))
+      end
+      lock('999999 hpc node9', 'outsider')
+      assert_match(/Job 999999 on node9 serves #{@data} already/, outcome(serve(engine)))
+    ensure
+      stranger&.close
+    end
+
     define_method("test_what_is_not_shared_of_#{engine}") do
       job = serve(engine).shared
       job.cancel
-      File.symlink('999999 hpc node9', File.join(@data, '.multitenant-job'))
+      lock('999999 hpc node9', 'hpcfaculty')
       job = serve(engine, password: 'another')
       assert_not_shared(/can't use the database .* with that password, so nothing is shared: /, job)
       assert_match(/Job 999999 on node9 left #{@data} without a proper end/, job.log)

@@ -123,6 +123,16 @@ class TestShareJob < Minitest::Test
     assert_match(%r{\Asys/dashboard\|hpcGrp\|}, job_name)
   end
 
+  # They would lead scontrol to another cluster, or change how it answers.
+  def test_nothing_that_users_export_for_slurm_reaches_scontrol
+    fake('scontrol', "env >>\"${0%/*}/environment\"\n#{SCONTROL}")
+    names = %w[SQUEUE_PARTITION SBATCH_WCKEY SACCT_FORMAT SCONTROL_FEDERATION SINFO_FORMAT SLURM_CLUSTERS
+               SLURM_TIME_FORMAT]
+    share!(*COMMON, 'host=n1', 'SQUEUE_PARTITION', env: names.to_h { |name| [name, 'theirs'] })
+    assert_empty(File.readlines(in_job('environment'), chomp: true).grep(/=theirs\z/))
+    assert_opens({ 'host' => 'n1', 'SQUEUE_PARTITION' => 'theirs' })
+  end
+
   def test_names_that_can_not_be_a_label
     { "two\nlines" => 'job', 'a|b' => 'a', '' => 'job', '|' => 'job', 'n' * 129 => 'job', "\xff" => 'job',
       "Größe\n   X=1" => 'job', 'Größe JobName=x UserId=y' => 'Größe JobName=x UserId=y' }.each do |before, label|

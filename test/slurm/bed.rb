@@ -12,6 +12,9 @@ require 'socket'
 require 'yaml'
 require 'zlib'
 
+# What a developer exports for Slurm's commands is not the test bed's.
+ENV.delete_if { |name, _| name.match?(/\A(?:SQUEUE|SBATCH|SACCT|SCONTROL|SINFO)_|\ASLURM_(?:CLUSTERS|TIME_FORMAT)\z/) }
+
 # The test bed and its users. Commands run as the real users, with their own groups; ours come from a
 # copy of lib/ and exe/ that they can read.
 module Bed

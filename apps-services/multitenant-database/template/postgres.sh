@@ -59,7 +59,7 @@ answers() { "$BIN/pg_isready" --quiet --host="$PRIVATE" --port="$port"; }
 # Prints how many roles the user has with which one can run programs, or become one that can.
 log_in() {
   PGHOST=$host PGPORT=$port PGUSER=$user PGDATABASE=$database PGPASSWORD=$password PGCONNECT_TIMEOUT=10 \
-    PGCLIENTENCODING=UTF8 "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet <<'SQL'
+    PGSSLMODE=disable PGGSSENCMODE=disable PGCLIENTENCODING=UTF8 "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet <<'SQL'
 SELECT count(*) FROM pg_roles WHERE pg_has_role(current_user, oid, 'MEMBER') AND (rolsuper OR rolcreaterole
   OR rolname IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files'));
 SQL

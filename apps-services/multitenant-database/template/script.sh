@@ -3,6 +3,7 @@
 # stands in mysql.sh and postgres.sh.
 # shellcheck disable=SC2154,SC2317 # before.sh exports them; traps and files that are sourced call them
 load_modules "$mt_modules" || exit 1 # modules don't know set -u
+unset_client_variables
 set -euo pipefail
 umask 077
 export -n password # neither servers nor clients need it in their environments
@@ -48,14 +49,21 @@ finish() {
   rm -rf "$PRIVATE" "$NEW" ready
 }
 
-# Whether a job of ours runs; where Slurm does not say, it does.
+ENDED='BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|TIMEOUT'
+
+# Whether the job that a lock names may still run. It does not where the Slurm of this job's cluster tells how it ended,
+# or knows it no longer; as that is also said of jobs that are hidden from us, the lock must then be our own.
 runs() { # JOB CLUSTER
   local state cluster=()
   [[ $1 != "$SLURM_JOB_ID" || $2 != "$CLUSTER" ]] || return 1
   [[ $2 == "$CLUSTER" ]] || cluster=("--clusters=$2")
-  state=$(timeout 30 squeue --noheader --format=%T --states=all "--jobs=$1" "${cluster[@]}" 2>&1) ||
-    { [[ $state != *'Invalid job id'* ]]; return; }
-  [[ $state =~ (RUNNING|COMPLETING|CONFIGURING|RESIZING|SIGNALING|STAGE_OUT|STOPPED|SUSPENDED)$ ]]
+  [[ $(ask_slurm scontrol show config | sed -n 's/^ClusterName *= //p') == "$CLUSTER" ]] || return 0
+  if state=$(ask_slurm squeue --noheader --format=%T --states=all "--jobs=$1" "${cluster[@]}" 2>"$PRIVATE/said" |
+    sed '/^CLUSTER: /d'); then
+    [[ -z $state ]] || grep -qvxE "$ENDED" <<<"$state"
+  else
+    [[ $(<"$PRIVATE/said") != *'Invalid job id'* || $(stat -c %u -- "$LOCK") != "$UID" ]]
+  fi
 }
 
 # No two jobs may serve one directory. A link is made at once or not at all, on network file systems too.
@@ -125,7 +133,8 @@ check 'database user' "$user" "$USER_MAX"
 check 'database password' "$password" 128
 datadir=$(realpath -m -- "$datadir")
 
-CLUSTER=${SLURM_CLUSTER_NAME:-cluster} LOCK=$datadir/.multitenant-job NEW='' PRIVATE='' ENDING=''
+[[ -n ${SLURM_CLUSTER_NAME:-} ]] || die 'Slurm did not tell this job the name of its cluster (SLURM_CLUSTER_NAME).'
+CLUSTER=$SLURM_CLUSTER_NAME LOCK=$datadir/.multitenant-job NEW='' PRIVATE='' ENDING=''
 MINE="$SLURM_JOB_ID $CLUSTER ${HOSTNAME%%.*}"
 trap finish EXIT
 # It comes twice, from Slurm and from the batch script. A second exit would be the end of finish.
