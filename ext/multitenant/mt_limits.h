@@ -110,7 +110,6 @@
     X(name, MT_NAME_MAX)             \
     X(keys, MT_KEYS_MAX)             \
     X(records, MT_RECORDS_MAX)       \
-    X(questions, MT_QUESTIONS_MAX)   \
     X(query_shares_per_publisher, MT_QUERY_SHARES_PER_PUBLISHER)
 
 #endif

@@ -11,6 +11,9 @@
 #include <string.h>
 #include <sysexits.h>
 
+#define TEXT(number) #number
+#define NUMBER(name) TEXT(name)
+
 /* The text up to the next NUL and its length, or NULL. */
 static const char *next(const char **at, const char *end, size_t *len)
 {
@@ -42,7 +45,7 @@ static const char *split(struct questions *questions)
         const char *uid = next(&at, end, &uid_len);
         const char *group = uid ? next(&at, end, &group_len) : NULL;
         if (questions->count == MT_QUESTIONS_MAX)
-            return "too many";
+            return "more than " NUMBER(MT_QUESTIONS_MAX);
         struct question *question = &questions->items[questions->count];
         if (!group)
             return "the last one is cut";

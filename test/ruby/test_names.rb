@@ -85,7 +85,7 @@ class TestNames < MultiTenantTest
     'with_a_name_for_a_uid' => ["root\0a\0", /uid/], 'with_a_uid_below_0' => ["-1\0a\0", /uid/],
     'with_a_uid_that_is_too_large' => ["4294967296\0a\0", /uid/],
     'with_a_name_that_is_too_long' => ["0\0#{'a' * 257}\0", /long/],
-    'over_their_number' => ["0\0\0" * 65_537, /many/], 'over_their_size' => ["\0" * 20_000_000, /long/] }
+    'over_their_number' => ["0\0\0" * 65_537, /more than 65536/], 'over_their_size' => ["\0" * 20_000_000, /long/] }
     .each do |what, (input, said)|
     define_method(:"test_questions_#{what}") do
       lines, code, err = ask(input)

@@ -6,7 +6,6 @@ module MultiTenant
   # Users and groups, as the name service has them, by the program multitenant-names. doc/formats.md
   class Names
     PROGRAM = File.expand_path('../multitenant-names', __dir__)
-    MOST = Core::LIMITS[:questions]
 
     # @param program [String] path
     def initialize(program: PROGRAM)
@@ -15,14 +14,13 @@ module MultiTenant
 
     # @return [String, nil] one sentence where the last call gave nil for another reason than time
     def error
-      @refused || @program.error
+      @program.error
     end
 
     # The groups of this process's user, as the name service has them now.
     # @param seconds [Float] the deadline
     # @return [Array<Integer>, nil] gids, [] where there is no such user; nil: could not be learned
     def viewer(seconds)
-      @refused = nil
       lines = @program.call(['--viewer'], '', seconds, 1)
       lines && lines[0].dig('viewer', 'gids')
     end
@@ -33,11 +31,6 @@ module MultiTenant
     # @param publishers [String, nil] also ask whether each belongs to this group
     # @return [Array<Hash>, nil] the lines of the answer, in order; nil: there is none
     def call(questions, seconds, publishers: nil)
-      @refused = nil
-      if questions.size > MOST
-        @refused = "The name service is not asked about more than #{MOST} shares."
-        return
-      end
       input = questions.map { |uid, group| "#{Integer(uid)}\0#{group}\0".b }.join
       @program.call(publishers ? ['--publishers', publishers] : [], input, seconds, questions.size)
     end
