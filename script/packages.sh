@@ -1,5 +1,8 @@
-# Debian's packages, for script/setup and script/testbed, which define say and die.
-# shellcheck shell=bash
+# Debian's packages, for script/setup, script/testbed and script/demo, which define say and die.
+# shellcheck shell=bash disable=SC2034
+
+# What installing the gem needs.
+GEM_PACKAGES=(build-essential pkg-config ruby ruby-dev libssl-dev zlib1g-dev libjansson-dev libslurm-dev libmunge-dev)
 
 installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
