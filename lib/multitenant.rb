@@ -79,6 +79,12 @@ module MultiTenant
       ServiceEnvironment.of(service(key, *apps))
     end
 
+    # The same as bash, which a client's script.sh sources once it has loaded its modules.
+    # @see ServiceEnvironment.script
+    def service_script(key, *apps)
+      ServiceEnvironment.script(service(key, *apps))
+    end
+
     # What a delivery app's view shows.
     # @param values [#to_h] the view's own binding
     # @return [Card]

@@ -49,10 +49,10 @@ module AppJobs
 
   # @param action [String] form, stage or submit
   # @return [Hash] what OOD makes of this app and these answers
-  def ood(action, app, values = {}, user: LOGIN, env: {})
+  def ood(action, app, values = {}, user: LOGIN, env: {}, **more)
     env = { 'BUNDLE_GEMFILE' => GEMFILE, 'BUNDLE_PATH' => GEMS, 'BUNDLE_FROZEN' => 'true',
             'BUNDLE_USER_CONFIG' => '/dev/null', 'BUNDLE_APP_CONFIG' => File.join(Bed::OURS, '.bundle') }.merge(env)
-    question = { app: root(app), values: values, dataroot: dataroot(user), cluster: cluster }
+    question = { app: root(app), values: values, dataroot: dataroot(user), cluster: cluster, **more }
     result = Bed.as(user, RbConfig.ruby, OOD, action, input: JSON.generate(question), env: env)
     raise "ood.rb #{action} #{app}: #{result.err}" unless result.code.zero?
 
@@ -141,6 +141,21 @@ class AppTest < BedTest
 
   def submit(app, values)
     AppJob.new(AppJobs.ood('submit', app, values))
+  end
+
+  # What OOD stages in the block, in a home that others may enter.
+  def assert_nobody_else_reads(secret, user)
+    home = Bed.home(user)
+    File.chmod(0o755, home)
+    look = "while :; do cat #{AppJobs.dataroot(user)}/batch_connect/sys/*/output/*/*; sleep 0.05; done"
+    IO.popen(['runuser', '-u', 'outsider', '--', 'bash', '-c', look], err: File::NULL) do |others|
+      seen = Thread.new { others.read }
+      yield
+      Process.kill('TERM', others.pid)
+      refute_includes seen.value.b, secret.b
+    end
+  ensure
+    File.chmod(0o700, home)
   end
 
   # What a form may be told: all of it has to come out as it went in.

@@ -52,8 +52,8 @@ class ClientTest < AppTest
     end
   end
 
-  def ood(action, service, values = {}, app: self.class::APP)
-    AppJobs.ood(action, app, { 'auto_multitenant_services' => service.to_s }.merge(values), user: STUDENT)
+  def ood(action, service, values = {}, app: self.class::APP, **more)
+    AppJobs.ood(action, app, { 'auto_multitenant_services' => service.to_s }.merge(values), user: STUDENT, **more)
   end
 
   # @return [String] the card of this session
@@ -79,6 +79,12 @@ class ClientTest < AppTest
     out.lines
   end
 
+  def assert_staged_in_private(service, secret)
+    dir = nil
+    assert_nobody_else_reads(secret, STUDENT) { dir = ood('stage', service, pause: 0.3)['dir'] }
+    assert_equal 0o700, File.stat(dir).mode & 0o777
+  end
+
   def assert_refused(service)
     sessions = File.join(AppJobs.dataroot(STUDENT), 'batch_connect/sys', self.class::APP, 'output/*')
     before = Dir.glob(sessions)
@@ -87,7 +93,7 @@ class ClientTest < AppTest
     assert_equal before, Dir.glob(sessions)
   end
 
-  # @return [Hash{String => String}] what before.sh puts into programs' environment, sourced as by OOD
+  # @return [Hash{String => String}] programs' environment, where the job has this one
   def environment(dir, env = {})
     out = Bed.as(STUDENT, 'bash', '-c', <<~BASH, dir, env: env).out
       cd "$0" && host=127.0.0.1
@@ -95,13 +101,14 @@ class ClientTest < AppTest
       find_port() { echo 40000; }
       create_passwd() { printf '%0*d' "$1" 0; }
       . ./before.sh
+      . ./service.sh
       env -0
     BASH
     out.split("\0").to_h { |pair| pair.split('=', 2) }
   end
 
   def assert_data(dir)
-    Dir.glob(File.join(dir, '{before,after,script}.sh')) do |file|
+    Dir.glob(File.join(dir, '{before,service,after,script}.sh')) do |file|
       out, status = Open3.capture2e('bash', '-n', file)
       assert_predicate status, :success?, out
       out, status = Open3.capture2e('shellcheck', '--exclude=SC1001', file)

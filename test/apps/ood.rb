@@ -16,7 +16,7 @@ require 'yaml'
 
 # An app, a user's answers to its form, and what becomes of them.
 class App
-  Session = Struct.new(:id, :token, :app)
+  Session = Struct.new(:id, :token, :app, :staged_root)
   Binding = Struct.new(:session, :context) do
     def get_binding # rubocop:disable Naming/AccessorMethodName -- OOD's name
       binding
@@ -33,27 +33,30 @@ class App
     @cluster = OodCore::Cluster.new(question.fetch('cluster').deep_symbolize_keys)
     @token = "sys/#{@root.basename}"
     @session = Session.new(SecureRandom.uuid, @token, self)
+    @session.staged_root = staged
+    @pause = question['pause'].to_f
   end
 
   def form
     @form ||= YAML.safe_load(render(@root.join('form.yml.erb'), nil))
   end
 
-  # Renders the templates into the session's directory.
+  # Renders the templates into the session's directory. All that is written has the template's mode, or the umask's.
   def stage
     submission
-    FileUtils.mkdir_p(staged, mode: 0o700)
+    staged.mkpath
     template = @root.join('template')
-    FileUtils.cp_r("#{template}/.", staged)
+    FileUtils.cp_r("#{template}/.", staged, preserve: true)
+    staged.chmod(template.stat.mode)
     staged.glob('**/*.erb').each(&:delete)
-    staged.join('user_defined_context.json').write(JSON.generate(@values))
+    write('user_defined_context.json', JSON.generate(@values))
     names = Binding.new(@session, OpenStruct.new(context)).get_binding
     template.glob('**/*.erb').each do |file|
-      to = staged.join(file.relative_path_from(template)).sub_ext('')
-      to.write(ERB.new(file.read, trim_mode: '-').result(names))
-      to.chmod(file.stat.mode)
+      to = file.relative_path_from(template).sub_ext('')
+      write(to, ERB.new(file.read, trim_mode: '-').result(names))
+      staged.join(to).chmod(file.stat.mode)
     end
-    staged.join('job_script_content.sh').write(script)
+    write('job_script_content.sh', script)
     { id: @session.id, dir: staged, options: options }
   end
 
@@ -69,6 +72,12 @@ class App
     erb = ERB.new(file.read, trim_mode: '-')
     erb.filename = file.to_s
     erb.result(binding)
+  end
+
+  # What others could read stays to be read for a while.
+  def write(file, text)
+    staged.join(file).write(text)
+    sleep @pause
   end
 
   def staged

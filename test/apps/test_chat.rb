@@ -140,7 +140,9 @@ class TestChat < ClientTest
     FileUtils.touch(File.join(models, 'manifests/registry.ollama.ai/library/llama/1b'))
     pid = spawn({ 'OLLAMA_HOST' => "127.0.0.1:#{port}", 'OLLAMA_MODELS' => models }, File.join(BIN, 'ollama'), 'serve')
     service = share({ 'ollama_url' => "http://127.0.0.1:#{port}", 'ollama_model' => 'gone' })
-    assert_nothing_of_their_own(ood('stage', service)['dir'])
+    dir = ood('stage', service)['dir']
+    assert_nothing_of_their_own(dir)
+    assert_reached_directly(dir)
     job = start(service)
     page = login(job)
     assert_equal [['llama:1b'], 'llama:1b'], models(job, page).values_at('models', 'model')
@@ -151,10 +153,32 @@ class TestChat < ClientTest
 
   # Keys that users have for others, in what their shells set up, are not for this publisher.
   def assert_nothing_of_their_own(dir)
-    names = %w[OPENAI_BASE_URL OPENAI_API_KEY PGPASSWORD MYSQL_PWD]
+    names = %w[OPENAI_BASE_URL OPENAI_API_KEY OPENAI_ORG_ID OLLAMA_API_KEY PGPASSWORD PGHOSTADDR PGSERVICE PGSSLMODE
+               PGOPTIONS MYSQL_PWD MYSQL_HOST MYSQL_UNIX_PORT MARIADB_UNIX_PORT LIBMYSQL_PLUGINS MT_MODEL_DIR]
     now = environment(dir, [*names, 'OLLAMA_HOST'].to_h { |name| [name, 'their own'] })
-    assert_equal [nil] * 4, now.values_at(*names)
+    assert_equal [nil] * names.size, now.values_at(*names)
     assert_match(/\Ahttp:/, now['OLLAMA_HOST'])
+  end
+
+  # A proxy for the internet would read the key.
+  def assert_reached_directly(dir)
+    assert_equal %w[127.0.0.1] * 2, environment(dir).values_at('NO_PROXY', 'no_proxy')
+    now = environment(dir, 'http_proxy' => 'http://127.0.0.9:9', 'NO_PROXY' => '.a', 'no_proxy' => '.b')
+    assert_equal %w[.a,.b,127.0.0.1] * 2, now.values_at('NO_PROXY', 'no_proxy')
+  end
+
+  # A proxy, and modules of Python's names, that users have for other programs.
+  def test_what_users_export_does_not_come_between_the_page_and_the_service
+    modules = File.join(Bed::OURS, 'modules')
+    FileUtils.mkdir_p(modules)
+    File.write(File.join(modules, 'json.py'), 'raise SystemExit("not Python\'s")')
+    service = serve
+    proxy = %w[http_proxy HTTP_PROXY all_proxy].to_h { |name| [name, 'http://127.0.0.9:9'] }
+    AppJobs.exporting(proxy.merge('PYTHONPATH' => modules)) do
+      job = start(service.job_id)
+      assert_equal [MODEL], models(job, login(job))['models']
+    end
+    assert_staged_in_private(service.job_id, service.specs['api_key'])
   end
 
   def test_what_a_hostile_publisher_shares_stays_data

@@ -59,6 +59,7 @@ class TestJupyter < ClientTest
     assert_match(/^Models: #{MODEL}$/, said)
     assert_match(/^ ?Why do computers in a cluster talk to each other\?$/, said)
     assert_secrets(job, service.specs['api_key'])
+    assert_staged_in_private(service.job_id, service.specs['api_key'])
     service.cancel
     assert_refused(service.job_id)
     Bed.as(STUDENT, 'scancel', job.job_id)

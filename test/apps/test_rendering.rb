@@ -39,6 +39,14 @@ class TestRendering < AppTest
     end
   end
 
+  # OOD gives what it renders the template's mode, and what the form was told the umask's.
+  def test_nobody_else_reads_what_is_staged
+    assert_nobody_else_reads('corrECThorse', AppJobs::LOGIN) do
+      stage('multitenant-database', SHARED.merge('db_pass' => 'corrECThorse'), pause: 0.3)
+    end
+    APPS.each { |app| assert_equal 0o700, File.stat(stage(app)['dir']).mode & 0o777 }
+  end
+
   # A plain value is fixed to OOD, and hides the field.
   def test_the_hours_can_be_chosen
     APPS.each { |app| assert_kind_of Hash, AppJobs.ood('form', app)['attributes']['bc_num_hours'] }

@@ -20,7 +20,8 @@ class TestServiceEnvironment < Minitest::Test
 
   def test_databases
     given = { 'host' => 'h', 'port' => '1', 'user' => 'u', 'password' => 'p', 'database' => 'd' }
-    postgresql = { 'PGHOST' => 'h', 'PGPORT' => '1', 'PGUSER' => 'u', 'PGPASSWORD' => 'p', 'PGDATABASE' => 'd' }
+    postgresql = { 'PGHOST' => 'h', 'PGPORT' => '1', 'PGUSER' => 'u', 'PGPASSWORD' => 'p', 'PGDATABASE' => 'd',
+                   'PGPASSFILE' => '/dev/null' }
     mysql = { 'MYSQL_HOST' => 'h', 'MYSQL_TCP_PORT' => '1', 'MYSQL_USER' => 'u', 'MYSQL_PWD' => 'p',
               'MYSQL_DATABASE' => 'd' }
     { 'jdbc:postgresql://h:1/d' => postgresql, 'jdbc:mariadb://h' => mysql, 'jdbc:mysql://h' => mysql,
@@ -29,6 +30,16 @@ class TestServiceEnvironment < Minitest::Test
       assert_equal(names, found.reject { |name, _| name.start_with?('MT_') })
     end
     assert_equal %w[MT_HOST MT_PORT], of(given.slice('host', 'port')).keys
+  end
+
+  def test_services_are_reached_directly
+    { { 'base_url' => 'http://n1:8000/v1', 'host' => 'n1' } => 'n1', { 'ollama_url' => 'https://n2' } => 'n2',
+      { 'base_url' => 'http://[::1]:80/v1', 'host' => 'gpu_1' } => '::1,gpu_1',
+      { 'base_url' => 'http://a,*/', 'host' => '*' } => nil, { 'host' => '$(id)' } => nil, {} => nil }
+      .each do |connection, hosts|
+        script = MultiTenant::ServiceEnvironment.script(connection)
+        assert_equal hosts.to_s, script[/\$no_proxy,\}(.*);/, 1].to_s, connection
+      end
   end
 
   # A publisher has no say in names but behind the prefix.

@@ -2,6 +2,8 @@
 # Runs Jupyter until TERM comes.
 # shellcheck disable=SC2154 # before.sh exports
 load_modules "$mt_modules" || exit 1
+# shellcheck source=/dev/null
+source ./service.sh
 read -ra programs <<<"$mt_programs"
 for program in "${programs[@]}"; do
   type -P "$program" >/dev/null && break

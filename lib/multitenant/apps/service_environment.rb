@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require 'shellwords'
+
 module MultiTenant
   # A shared service as programs look for it: in the environment. What a publisher calls their values has no say in the
   # names but behind the prefix MT_, so that none of them is a variable which means something to a shell or a loader.
@@ -10,9 +12,12 @@ module MultiTenant
                    'PGDATABASE' => 'database' }.freeze
     MYSQL = { 'MYSQL_HOST' => 'host', 'MYSQL_TCP_PORT' => 'port', 'MYSQL_USER' => 'user', 'MYSQL_PWD' => 'password',
               'MYSQL_DATABASE' => 'database' }.freeze
-    # What must not be left of the user's own where a service has nothing of that name: a password of theirs would go to
-    # the publisher.
-    NAMES = ['OPENAI_BASE_URL', 'OPENAI_API_KEY', 'OLLAMA_HOST', 'MT_MODEL', *POSTGRESQL.keys, *MYSQL.keys].freeze
+    # A password in the user's own ~/.pgpass would go to the publisher.
+    NO_PASSFILE = { 'PGPASSFILE' => '/dev/null' }.freeze
+    # The service is reached directly, whatever proxy the node has: that would read the key.
+    NO_PROXY = 'export NO_PROXY=${NO_PROXY:+$NO_PROXY,}${no_proxy:+$no_proxy,}%s; export no_proxy=$NO_PROXY'
+    URL_HOST = %r{\Ahttps?://\[?(?<host>[A-Za-z0-9._-]+|[\h:.]+)\]?(?:[:/]|\z)}
+    HOST = /\A[A-Za-z0-9._:-]+\z/
 
     class << self
       # @param connection [Hash{String => String}] of {MultiTenant.specs}
@@ -22,7 +27,21 @@ module MultiTenant
         all(connection).merge(language_model(connection), database(connection))
       end
 
+      # @return [String] bash that gives a client's job this environment; nothing of the user's own is left in it, where
+      #   a service has nothing of that name. It needs libexec/multitenant-job.
+      def script(connection)
+        exports = of(connection).map { |name, value| "export #{name}=#{value.shellescape}" }
+        hosts = hosts(connection)
+        exports << format(NO_PROXY, hosts) unless hosts.empty?
+        "# shellcheck shell=bash\nunset_client_variables\n#{exports.join("\n")}\n"
+      end
+
       private
+
+      def hosts(connection)
+        urls = connection.values_at('base_url', 'ollama_url').map { |url| url && url[URL_HOST, :host] }
+        [*urls, connection['host']].compact.grep(HOST).uniq.join(',')
+      end
 
       def all(connection)
         connection.to_h { |key, value| [PREFIX + key.upcase.delete_prefix(PREFIX), value] }
@@ -47,7 +66,7 @@ module MultiTenant
                 when nil then { **POSTGRESQL, **MYSQL }
                 else {}
                 end
-        names.transform_values { |key| connection[key] }.compact
+        names.transform_values { |key| connection[key] }.compact.merge(names.key?('PGHOST') ? NO_PASSFILE : {})
       end
     end
   end
