@@ -7,8 +7,8 @@ require 'mkmf'
 # Directories of sources, beside the program's own.
 INCLUDES = %w[. ../kit ../multitenant_names ../multitenant].freeze
 
-# Of the kit, what every program has.
-KIT = %w[deadline.c lines.c program.c say.c].freeze
+# Of the kit, what every program has, with what that needs of the core.
+KIT = %w[deadline.c json.c lines.c program.c say.c].freeze
 
 def jansson_missing
   dir_config('jansson')

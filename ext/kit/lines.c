@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lines.h"
 
+#include "json.h"
 #include "say.h"
 
 #include <errno.h>
@@ -39,10 +40,12 @@ static json_t *bytewise(const char *bytes)
 
 json_t *mt_line_text(const char *bytes, bool *binary)
 {
+    errno = 0; /* jansson does not say whether it is no UTF-8 or there is no memory */
     json_t *value = json_string(bytes);
+    bool is_binary = !value && errno != ENOMEM;
     if (binary)
-        *binary = value == NULL;
-    return value ? value : bytewise(bytes);
+        *binary = is_binary;
+    return is_binary ? bytewise(bytes) : value;
 }
 
 json_t *mt_line_answer(enum mt_answer answer)
@@ -58,7 +61,7 @@ static int not_written(void)
 
 int mt_line_write(json_t *line)
 {
-    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+    char *text = line ? mt_json_dump(line, JSON_COMPACT) : NULL;
     json_decref(line);
     if (!text)
         return mt_say_no_memory();

@@ -10,9 +10,9 @@
  */
 #include "deliver.h"
 #include "envelope_key.h"
+#include "failing.h"
 #include "look.h"
 
-#include <errno.h>
 #include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,54 +22,14 @@
 #include <unistd.h>
 #include <zlib.h>
 
-/* The allocations. */
-
-static bool armed;
-static size_t allocations;
-static size_t failing; /* counted from 1 */
-
-static bool fails(void)
-{
-    if (!armed || ++allocations != failing)
-        return false;
-    errno = ENOMEM;
-    return true;
-}
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__real_realloc(void *block, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
-}
-
-char *__real_strdup(const char *text);
-char *__wrap_strdup(const char *text);
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
+/* The allocations of libraries. */
 
 int __wrap_asprintf(char **out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int __wrap_asprintf(char **out, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    int n = fails() ? -1 : vasprintf(out, format, args);
+    int n = allocation_fails() ? -1 : vasprintf(out, format, args);
     va_end(args);
     return n;
 }
@@ -160,11 +120,10 @@ static void note(const struct mt_event *event, void *arg)
 /* Fails the Nth allocation of a stage, which is the one to begin; 0: none. */
 static void arm(bool is_stage, size_t n)
 {
-    armed = is_stage && n > 0;
-    if (armed) {
-        failing = n;
-        allocations = 0;
-    }
+    if (is_stage && n > 0)
+        fail_allocation(n);
+    else
+        stop_failing();
 }
 
 static enum mt_status walk_with(enum stage stage, size_t n, struct mt_streams *streams,
@@ -199,7 +158,7 @@ static struct result walk(enum stage stage, size_t n)
     struct mt_dismissed dismissed = {NULL};
     struct mt_specs *specs = NULL;
     result.status = walk_with(stage, n, &streams, &dismissed, &specs, &result);
-    armed = false;
+    stop_failing();
     mt_specs_free(&specs);
     mt_dismissed_free(&dismissed);
     mt_streams_free(&streams);
@@ -411,7 +370,7 @@ static void fail_each(enum stage stage, int scene)
     for (size_t n = 1; reached; n++) {
         open_scene(scene);
         struct result result = walk(stage, n);
-        reached = allocations >= n;
+        reached = stop_failing();
         const char *fault = fault_of(&result, &good, expected);
         /* With memory again, all is as it always is. */
         if (walk(STAGES, 0).status != MT_OK || !is_below_top(expected))
@@ -482,8 +441,7 @@ START_TEST(test_removing_all)
         open_scene(_i);
         arm(true, n);
         result.status = mt_deliver_nothing(&settings, false, note, &result);
-        armed = false;
-        reached = allocations >= n;
+        reached = stop_failing();
         ck_assert_msg(result.status == MT_OK || result.status == MT_NOMEM, "allocation %zu", n);
         ck_assert_int_eq(mt_deliver_nothing(&settings, false, note, &result), MT_OK);
         ck_assert_msg(!exists(format("%s/batch_connect/db/" SESSION, top)), "allocation %zu", n);
@@ -510,8 +468,7 @@ START_TEST(test_sealing)
         arm(true, n);
         enum mt_status status =
             mt_envelope_key_seal(&record, "l|g|", 4, &key, nonce, text, strlen(text), &out);
-        armed = false;
-        reached = allocations >= n;
+        reached = stop_failing();
         if (status == MT_OK)
             ck_assert(out.len == good.len && memcmp(out.data, good.data, out.len) == 0);
         else
@@ -531,8 +488,7 @@ START_TEST(test_keyring)
     for (size_t n = 1; reached; n++) {
         arm(true, n);
         enum mt_status status = mt_keyring_load(keys, GROUP_GID, &ring, why);
-        armed = false;
-        reached = allocations >= n;
+        reached = stop_failing();
         ck_assert_int_eq(status, reached ? MT_NOMEM : MT_OK);
         mt_keyring_wipe(&ring);
     }
