@@ -51,7 +51,7 @@ module MultiTenant
     rescue SignalException
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException -- a LoadError is no StandardError
-      log(:error, "off until this is mended: #{e.class}: #{e.message.to_s.lines.first.to_s.strip}")
+      log(:error, "off until this is fixed: #{e.class}: #{e.message.to_s.lines.first.to_s.strip}")
     end
   end
 

@@ -2,6 +2,7 @@
 
 require 'json'
 require 'shellwords'
+require_relative 'errors'
 require_relative 'doctor/site'
 require_relative 'doctor/slurm'
 require_relative 'doctor/setup'
@@ -13,13 +14,9 @@ require_relative 'doctor/apps'
 require_relative 'doctor/machine'
 
 module MultiTenant
-  # Looks at one thing after the other that an installation needs, and says what mends it. It runs
-  # where the compiled core can't be loaded, and as any user, of whom it says what he sees.
+  # Checks one by one what an installation needs, and says the fix. It runs where the compiled core can't be
+  # loaded, and as any user, of whom it says what they see.
   class Doctor
-    OK = 0
-    SILENT = 69
-    BROKEN = 78
-
     THEMES = [Setup, GemFiles, Accounting, Identity, Sealing, Apps, Machine].freeze
 
     # @param root [String] a host's files are below it
@@ -37,14 +34,14 @@ module MultiTenant
     # @return [Integer] exit code: 0, 69 where all that is wrong is that Slurm does not answer, or 78
     def run
       @site.enter
-      findings = @themes.flat_map { |theme| look(theme) }
+      findings = @themes.flat_map { |theme| check(theme) }
       @json ? print_json(findings) : @out.puts(summary(findings))
       code(findings)
     end
 
     private
 
-    def look(theme)
+    def check(theme)
       theme.new(@site).call.each { |finding| @out.puts finding.lines unless @json }
     end
 
@@ -55,22 +52,22 @@ module MultiTenant
 
     def summary(findings)
       counts = findings.map(&:state).tally
-      parts = [[:ok, 'ok'], [:warn, 'to look at'], [:fail, 'FAILED'], [:skip, 'not looked at']]
+      parts = [[:ok, 'ok'], [:warn, 'to look at'], [:fail, 'FAILED'], [:skip, 'skipped']]
       told = parts.filter_map { |state, word| "#{counts[state]} #{word}" if counts[state] }.join(', ')
       "#{told}. #{whose}"
     end
 
     def whose
-      return 'Run as root: what one user sees, run as that user tells.' if @site.root?
+      return 'This is what root sees; run doctor as a user to check what that user sees.' if @site.root?
 
       "This is what user #{Process.euid} sees."
     end
 
     def code(findings)
       failed = findings.select(&:failed?)
-      return OK if failed.empty?
+      return EX_OK if failed.empty?
 
-      failed.all? { |finding| finding.code == SILENT } ? SILENT : BROKEN
+      failed.all? { |finding| finding.code == EX_UNAVAILABLE } ? EX_UNAVAILABLE : EX_CONFIG
     end
   end
 end

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'clusters'
-require_relative 'installer/install_failure'
+require_relative 'errors'
 require_relative 'settings'
 
 module MultiTenant
@@ -74,7 +74,7 @@ module MultiTenant
     end
 
     # @return [String] where this release of OOD looks for our initializer
-    # @raise [InstallFailure] where the release is not known
+    # @raise [Failure] where the release is not known
     def initializer
       ood_version >= PLUGINS_SINCE ? PLUGIN : CLASSIC
     end
@@ -84,10 +84,10 @@ module MultiTenant
       text = @ood_version || (File.read(at(OOD_VERSION), 256) if File.file?(at(OOD_VERSION)))
       number = text.to_s[/\A\s*v?(\d+\.\d+(?:\.\d+)?)/, 1]
       return Gem::Version.new(number) if number
-      raise InstallFailure.new(InstallFailure::USAGE, '--ood-version takes a number like 4.0.2.') if @ood_version
+      raise Failure.new(EX_USAGE, '--ood-version takes a number like 4.0.2.') if @ood_version
 
-      raise InstallFailure.new(InstallFailure::CONFIG, "#{at(OOD_VERSION)} does not say which Open OnDemand this is: " \
-                                                       'name it with --ood-version.')
+      raise Failure.new(EX_CONFIG, "#{at(OOD_VERSION)} does not say which Open OnDemand this is.",
+                        fix: 'Name it with --ood-version.')
     end
 
     # ---- what is set ----

@@ -2,7 +2,6 @@
 
 require_relative 'installer/app_settings'
 require_relative 'installer/dashboard_ruby'
-require_relative 'installer/install_failure'
 require_relative 'installer/install_options'
 require_relative 'installer/install_plan'
 require_relative 'installer/manifest'
@@ -25,7 +24,7 @@ module MultiTenant
     end
 
     # @param options [Hash] as {options} gives them
-    # @param out [IO] gets a line for each deed
+    # @param out [IO] gets a line for each action
     # @param root [String] DESTDIR, unless the options name one
     def initialize(options, out:, root: '')
       @out = out
@@ -66,19 +65,19 @@ module MultiTenant
     private
 
     def run
-      fail!(InstallFailure::NOPERM, 'This takes root: run it with sudo.') unless Process.euid.zero?
+      fail!(EX_NOPERM, 'This takes root.', fix: 'Run it with sudo.') unless Process.euid.zero?
 
-      fail!(InstallFailure::USAGE, "--root: #{@host.root} is no directory.") unless File.directory?(@host.at('/'))
+      fail!(EX_USAGE, "--root: #{@host.root} is no directory.") unless File.directory?(@host.at('/'))
       locked do
         sweep
         yield
       end
-      InstallFailure::OK
-    rescue InstallFailure => e
+      EX_OK
+    rescue Failure => e
       complain(e.message, e.code)
     rescue SystemCallError => e
       what, where = e.message.split(/ @ \S+ - /)
-      complain("#{[where, what].compact.join(': ')}. Mend that and run the command again.", InstallFailure::CANTCREAT)
+      complain("#{[where, what].compact.join(': ')}. Fix that and run the command again.", EX_CANTCREAT)
     end
 
     def complain(sentence, code)
@@ -86,8 +85,8 @@ module MultiTenant
       code
     end
 
-    def fail!(code, sentence)
-      raise InstallFailure.new(code, sentence)
+    def fail!(code, sentence, fix: nil)
+      raise Failure.new(code, sentence, fix: fix)
     end
 
     # Two at once would each undo the other's manifest.
@@ -97,7 +96,7 @@ module MultiTenant
       @tree.make_state(Host::STATE)
       File.open(@host.at(Host::STATE)) do |dir|
         unless dir.flock(File::LOCK_EX | File::LOCK_NB)
-          fail!(InstallFailure::CANTCREAT, 'Another installation is at work: wait for its end.')
+          fail!(EX_CANTCREAT, 'Another installation is at work.', fix: 'Wait for its end.')
         end
 
         begin
@@ -175,12 +174,12 @@ module MultiTenant
       return [] unless @options.agent?
       return release.agent(@gem_dir && @ruby.service(@gem_dir, 'multitenant-agent')) if release.unit?
 
-      fail!(InstallFailure::CONFIG, '--agent: this release has no agent.')
+      fail!(EX_CONFIG, '--agent: this release has no agent.')
     end
 
     def without_services(release)
       sentence = 'The services need --services-group GROUP, whose members may start them.'
-      fail!(InstallFailure::USAGE, sentence) if @options.services_said?
+      fail!(EX_USAGE, sentence) if @options.services_said?
       @notes << "Services are not installed. #{sentence}" if release.apps('services').any?
     end
 
@@ -202,7 +201,9 @@ module MultiTenant
       dir = File.dirname(target)
       paths = @tree.children(dir).map { |name| @host.at(File.join(dir, name)) }
       odd = paths.find { |path| !File.lstat(path).uid.zero? }
-      fail!(InstallFailure::CANTCREAT, "#{odd} is not root's, and OOD would not load the plugin: chown root it.") if odd
+      return unless odd
+
+      fail!(EX_CANTCREAT, "#{odd} is not root's, so OOD would not load the plugin.", fix: "Run `chown root #{odd}`.")
     end
 
     # A unit that goes while it is enabled leaves a link that systemd complains of.
@@ -210,7 +211,7 @@ module MultiTenant
       unit = File.basename(Host::UNIT)
       return unless manifest[Host::UNIT] && @tree.glob("#{File.dirname(Host::UNIT)}/*.wants/#{unit}").any?
 
-      fail!(InstallFailure::CANTCREAT, "The agent is enabled: run `systemctl disable --now #{unit}` first.")
+      fail!(EX_CANTCREAT, 'The agent is enabled.', fix: "Run `systemctl disable --now #{unit}` first.")
     end
 
     # ---- the work ----

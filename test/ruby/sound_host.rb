@@ -101,18 +101,18 @@ class DoctorTest < MultiTenantTest
     env = { 'PATH' => "#{host.at('/bin')}:#{ENV.fetch('PATH')}", 'HOME' => temporary }.merge(env)
     @done = run_as(as, RbConfig.ruby, '-I', lib, '-e', RUN, host.root, themes, json.to_s, env: env)
     assert_empty done.err
-    refute_includes done.out, 'broke down'
+    refute_includes done.out, ' crashed: '
     done.out
   end
 
-  # The only thing that the themes find: its line, what it says, its mend.
-  def assert_told(themes, state, what, seen, mend = nil, code: state == 'FAIL' ? 78 : 0, alone: true, **options)
+  # The only thing that the themes find: its line, what it says, its fix.
+  def assert_told(themes, state, what, seen, fix = nil, code: state == 'FAIL' ? 78 : 0, alone: true, **options)
     doctor(themes, **options)
     lines = done.out.lines(chomp: true)
     found = lines.each_index.select { |i| lines[i].start_with?(format('%-5s %s: ', state, what)) }
     assert_equal 1, found.size, done.out
     assert_match seen, lines[found[0]]
-    mend ? assert_match(mend, lines[found[0] + 1]) : refute_match(/\A /, lines[found[0] + 1])
+    fix ? assert_match(fix, lines[found[0] + 1]) : refute_match(/\A /, lines[found[0] + 1])
     assert_empty lines.grep(/\A(?:FAIL|warn)/) - [lines[found[0]]] if alone
     assert_equal code, done.code
   end

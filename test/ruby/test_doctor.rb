@@ -3,7 +3,7 @@
 require_relative 'sound_host'
 require 'stringio'
 
-# The whole, and with one thing broken: what is said of the set-up and of the gem, and the mend.
+# The whole, and with one thing broken: what is said of the set-up and of the gem, and the fix.
 class TestDoctor < DoctorTest
   # ---- the whole ----
 
@@ -12,19 +12,19 @@ class TestDoctor < DoctorTest
       told = doctor(as: user)
       assert_equal 0, done.code, told
       refute_match(/^(?:warn|FAIL|      )/, told)
-      ['Slurm: hpc answered in ', "Gem: the dashboard's Ruby finds #{host.root}", 'Core: ', 'Tokens: ', 'MUNGE: ']
+      ['Slurm: hpc answered in ', "Gem: the dashboard's Ruby finds #{host.root}", 'Core: ', 'Tokens: ', 'munged: ']
         .each { |line| assert_includes told, "\nok    #{line}" }
       assert_includes told, "\nskip  Service apps: none"
     end
-    assert_match(/\. Run as root/, done.out)
-    ['Data root', 'Own groups'].each { |what| assert_includes done.out, "skip  #{what}: run this as a user" }
+    assert_match(/\. This is what root sees; run doctor as a user/, done.out)
+    ['Data root', 'Your groups'].each { |what| assert_includes done.out, "skip  #{what}: run this as a user" }
   end
 
   def test_json
     told = JSON.parse(doctor('Setup,Machine', json: 'json'))
     assert_equal 0, told['code']
     assert_equal ['skip', 'Snapshot', 'MULTITENANT_SNAPSHOT is not set: each dashboard asks Slurm itself.', nil],
-                 told['findings'].last.values_at('state', 'what', 'seen', 'mend')
+                 told['findings'].last.values_at('state', 'what', 'seen', 'fix')
   end
 
   def test_without_the_core_the_rest_is_looked_at
@@ -35,11 +35,11 @@ class TestDoctor < DoctorTest
     assert_match(
       /^FAIL  Core: The core of .*cannot load such file.*\n      Run `bash .*gem pristine ood_multitenant'`\.$/, told
     )
-    ['ok    Initializer: ', 'ok    Clusters: ', 'ok    Delivery apps: ', 'skip  Slurm: not looked at',
-     'skip  MUNGE: not looked at'].each { |line| assert_includes told, line }
+    ['ok    Initializer: ', 'ok    Clusters: ', 'ok    Delivery apps: ', 'skip  Slurm: this Ruby can\'t load',
+     'skip  munged: this Ruby can\'t load'].each { |line| assert_includes told, line }
   end
 
-  def test_a_check_that_breaks_down_names_itself
+  def test_a_check_that_crashes_names_itself
     theme = Class.new(MultiTenant::Doctor::Theme) do
       const_set(:CHECKS, { bad: 'Bad', good: 'Good' })
       define_method(:bad) { raise ArgumentError, "what\e[2J it was\nmore" }
@@ -47,8 +47,8 @@ class TestDoctor < DoctorTest
     end
     out = StringIO.new
     assert_equal 78, MultiTenant::Doctor.new(root: temporary, env: {}, out: out, themes: [theme]).run
-    broken = 'FAIL  Bad: the check `bad` broke down: ArgumentError: what\u001b[2J it was'
-    assert_match(/\A#{Regexp.escape(broken)}\n {6}Mend .*\nok    Good: /, out.string)
+    broken = 'FAIL  Bad: the check `bad` crashed: ArgumentError: what\u001b[2J it was'
+    assert_match(/\A#{Regexp.escape(broken)}\n {6}Fix .*\nok    Good: /, out.string)
   end
 
   # ---- setup ----
@@ -62,7 +62,7 @@ class TestDoctor < DoctorTest
     File.chmod(0o600, host.at(SoundHost::ENV_FILE))
     assert_told 'Setup', 'FAIL', 'Enabled', /can't be read by this user/, /chmod 0644/
     File.chmod(0o666, host.at(SoundHost::ENV_FILE))
-    assert_told 'Setup', 'FAIL', 'Enabled', /others than root/, /chmod go-w/
+    assert_told 'Setup', 'FAIL', 'Enabled', /users other than root/, /chmod go-w/
   end
 
   def test_settings_and_variables
@@ -71,11 +71,11 @@ class TestDoctor < DoctorTest
     env_file 'MULTITENANT_WCKEYS=a'
     assert_told 'Setup', 'warn', 'Settings', /MULTITENANT_WCKEYS is set .*no such setting/, /name/
     env_file
-    assert_told 'Setup', 'warn', 'Variables', /MULTITENANT_TTL is set in this shell and not/, /unset MULTITENANT_TTL/,
+    assert_told 'Setup', 'warn', 'Shell', /MULTITENANT_TTL is set in this shell but not in/, /unset MULTITENANT_TTL/,
                 env: { 'MULTITENANT_TTL' => '20' }
     env_file 'MULTITENANT_TTL=20'
-    assert_includes doctor('Setup', env: { 'MULTITENANT_TTL' => '20' }), 'ok    Variables'
-    assert_told 'Setup', 'warn', 'Variables', /MULTITENANT_TTL is set in this shell and otherwise in/, /unset/,
+    assert_includes doctor('Setup', env: { 'MULTITENANT_TTL' => '20' }), 'ok    Shell'
+    assert_told 'Setup', 'warn', 'Shell', /MULTITENANT_TTL is set in this shell and differently in/, /unset/,
                 env: { 'MULTITENANT_TTL' => '40' }
   end
 
@@ -83,11 +83,11 @@ class TestDoctor < DoctorTest
     File.write(host.at(SoundHost::PLUGIN), "# ood_multitenant of old\n")
     assert_told 'Setup', 'warn', 'Initializer', /another release/, /multitenant install/
     File.write(host.at(SoundHost::PLUGIN), "# something\n")
-    assert_told 'Setup', 'FAIL', 'Initializer', /not of this gem/, /multitenant install/
+    assert_told 'Setup', 'FAIL', 'Initializer', /is not this gem's/, /multitenant install/
     File.chmod(0o600, host.at(SoundHost::PLUGIN))
     assert_told 'Setup', 'FAIL', 'Initializer', /can't be read by this user/, /chmod 0644/
     File.chown(VIEWER, VIEWER, host.at(SoundHost::PLUGIN))
-    assert_told 'Setup', 'FAIL', 'Initializer', /others than root/, /chown root/
+    assert_told 'Setup', 'FAIL', 'Initializer', /users other than root/, /chown root/
     File.unlink(host.at(SoundHost::PLUGIN))
     assert_told 'Setup', 'FAIL', 'Initializer', /nothing is loaded/, /multitenant install/
   end
@@ -119,7 +119,8 @@ class TestDoctor < DoctorTest
   def test_the_gem
     file = File.join(host.lib, 'multitenant/sources/query.rb')
     File.chown(VIEWER, VIEWER, file)
-    assert_told 'GemFiles', 'FAIL', 'Gem', /query\.rb, or a directory above it/, /Chown root and chmod go-w/
+    assert_told 'GemFiles', 'FAIL', 'Gem', /query\.rb or a directory above it/,
+                /Run `chown root .*query\.rb; chmod go-w/
     FileUtils.mv(File.dirname(host.lib), File.join(temporary, 'gem'))
     assert_told 'GemFiles', 'FAIL', 'Gem', /0\.1\.0 is not where the dashboard's Ruby/, /multitenant install --gem/,
                 lib: File.join(temporary, 'gem/lib')
@@ -133,14 +134,14 @@ class TestDoctor < DoctorTest
   def test_the_query_program
     path = File.join(host.lib, 'multitenant/multitenant-query')
     host.program('sinfo', 'echo slurm-wlm 23.11.4')
-    assert_told 'GemFiles', 'warn', 'Query program', /built for Slurm 22\.05.* are of 23\.11/, /slurm-devel/
+    assert_told 'GemFiles', 'warn', 'multitenant-query', /built for Slurm 22\.05.* commands are 23\.11/, /slurm-devel/
     host.program('sinfo', 'exit 1')
-    assert_told 'GemFiles', 'ok', 'Query program', /sinfo does not tell/
+    assert_told 'GemFiles', 'ok', 'multitenant-query', /sinfo does not say/
     File.write(path, "#!/bin/sh\necho 'libslurm.so.38: cannot open' >&2\nexit 127\n")
-    assert_told 'GemFiles', 'warn', 'Query program', /cannot open.*sacct and squeue are used/, /gem pristine/
+    assert_told 'GemFiles', 'warn', 'multitenant-query', /cannot open.*sacct and squeue are used/, /gem pristine/
     File.unlink(path)
-    assert_told 'GemFiles', 'warn', 'Query program', /was not built\. sacct and squeue are used/, /gem pristine/
-    assert_includes done.out, 'skip  libslurm: there is no query program'
+    assert_told 'GemFiles', 'warn', 'multitenant-query', /was not built\. sacct and squeue are used/, /gem pristine/
+    assert_includes done.out, 'skip  libslurm: there is no multitenant-query'
   end
 
   def test_libslurm
@@ -148,10 +149,11 @@ class TestDoctor < DoctorTest
     assert_told 'GemFiles', 'warn', 'libslurm', /libslurm\.so\.38 is not on this host/, /slurm-devel/
     host.program('ldd', "printf '\\tlibslurm.so.38 => #{host.at('/opt/libslurm.so.38')} (0x00)\\n'")
     host.write('/opt/libslurm.so.38', '', mode: 0o666)
-    assert_told 'GemFiles', 'FAIL', 'libslurm', /libslurm\.so\.38, where libslurm.*others than root/, /chmod go-w/
+    assert_told 'GemFiles', 'FAIL', 'libslurm', /than root can change .*\.so\.38 or .*looked for there/, /chmod go-w/
     File.chmod(0o644, host.at('/opt/libslurm.so.38'))
     host.program('readelf', "echo ' 0x01 (RUNPATH)  Library runpath: [#{temporary}]'")
     File.chown(VIEWER, VIEWER, temporary)
-    assert_told 'GemFiles', 'FAIL', 'libslurm', /#{temporary}, where libslurm/, /chown root #{temporary}/
+    assert_told 'GemFiles', 'FAIL', 'libslurm', /can change #{temporary} or a directory above it, and libslurm/,
+                /chown root #{temporary}/
   end
 end

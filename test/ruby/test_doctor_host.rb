@@ -2,22 +2,22 @@
 
 require_relative 'sound_host'
 
-# With one thing broken: what is said of apps and of the host, and the mend.
+# With one thing broken: what is said of apps and of the host, and the fix.
 class TestDoctorHost < DoctorTest
   # ---- apps ----
 
   def test_delivery_apps
     view = "#{SoundHost::APP}/view.html.erb"
     File.chmod(0o600, host.at(view))
-    assert_told 'Apps', 'FAIL', 'Delivery apps', /not every user may read .*view/, /chmod 0644/
+    assert_told 'Apps', 'FAIL', 'Delivery apps', /not every user can read .*view/, /chmod 0644/
     File.chown(VIEWER, VIEWER, host.at(view))
-    assert_told 'Apps', 'FAIL', 'Delivery apps', /others than root.*view\.html\.erb/, /chown root/
+    assert_told 'Apps', 'FAIL', 'Delivery apps', /users other than root.*view\.html\.erb/, /chown root/
     File.unlink(host.at(view))
     assert_told 'Apps', 'FAIL', 'Delivery apps', /there is no .*view\.html\.erb/, /multitenant install/
     File.chmod(0o750, host.at(SoundHost::APP))
-    assert_told 'Apps', 'FAIL', 'Delivery apps', /not every user may enter/, /chmod 0755/
+    assert_told 'Apps', 'FAIL', 'Delivery apps', /not every user can enter/, /chmod 0755/
     FileUtils.rm_r(host.at(SoundHost::APP))
-    assert_told 'Apps', 'FAIL', 'Delivery apps', /no app is sys/, /multitenant install/, alone: false
+    assert_told 'Apps', 'FAIL', 'Delivery apps', /no app matches sys/, /multitenant install/, alone: false
   end
 
   def test_a_token_that_is_not_installed
@@ -52,7 +52,7 @@ class TestDoctorHost < DoctorTest
     options = { env: { 'HOME' => home } }
     assert_told 'Machine', 'ok', 'Data root', /holds 1 card of ours/, **options
     File.chmod(0o777, db)
-    assert_told 'Machine', 'FAIL', 'Data root', %r{batch_connect/db is another user's, or others may write},
+    assert_told 'Machine', 'FAIL', 'Data root', %r{batch_connect/db belongs to another user or others can write it},
                 /chmod go-w/, **options
     FileUtils.rm_r(File.join(home, 'ondemand'))
     assert_told 'Machine', 'skip', 'Data root', /first visit/, **options
@@ -82,9 +82,9 @@ class TestDoctorHost < DoctorTest
     assert_told 'Machine', 'warn', 'Clock', /follows no other/, /chronyc sources/
     host.program('chronyc', 'echo "Leap status     : Normal"')
     host.query(stream)
-    assert_told 'Machine', 'skip', 'Times', /no running job/
+    assert_told 'Machine', 'skip', 'Slurm\'s clock', /no running job/
     host.query(stream(job(7, start: Time.now.to_i + 600)))
-    assert_told 'Machine', 'warn', 'Times', /starts \d+ s from now/, /makestep/
+    assert_told 'Machine', 'warn', 'Slurm\'s clock', /starts \d+ s from now/, /makestep/
   end
 
   def test_the_snapshot
@@ -95,6 +95,6 @@ class TestDoctorHost < DoctorTest
     host.write('/run/multitenant/state', stream(**header, wckeys: ['other']))
     assert_told 'Machine', 'warn', 'Snapshot', /does not hold the WCKey multitenant/, /restart multitenant-agent/
     host.write('/run/multitenant/state', stream(**header))
-    assert_told 'Machine', 'ok', 'Snapshot', /fresh and used/
+    assert_told 'Machine', 'ok', 'Snapshot', /fresh, and it is used/
   end
 end

@@ -2,7 +2,7 @@
 
 require_relative 'sound_host'
 
-# With one thing broken: what is said of Slurm, MUNGE and groups, and the mend.
+# With one thing broken: what is said of Slurm, MUNGE and groups, and the fix.
 class TestDoctorSlurm < DoctorTest
   # ---- Slurm ----
 
@@ -11,7 +11,7 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Accounting', 'FAIL', 'Slurm', /hpc: slurmdbd refused/, /scontrol ping/, code: 69
     assert_equal 69, done.code
     ['Cluster mapping', 'WCKey users'].each { |what| assert_includes done.out, "skip  #{what}: " }
-    assert_includes doctor('Identity'), 'skip  Groups: Slurm gave no answer'
+    assert_includes doctor('Identity'), 'skip  Groups of services: Slurm did not answer'
     host.write(SoundHost::ENV_FILE, '')
     doctor('Setup,Accounting')
     assert_equal 78, done.code
@@ -21,7 +21,7 @@ class TestDoctorSlurm < DoctorTest
     host.query('', "echo 'multitenant-query: SLURM_CONF names nothing' >&2; exit 65")
     assert_told 'Accounting', 'FAIL', 'Slurm', /SLURM_CONF names nothing/, /multitenant jobs/
     host.query(stream(job(7)), 'sleep 0.2')
-    assert_told 'Accounting', 'warn', 'Slurm', /1 running job has the key.* over 0\.15 s/, /MULTITENANT_SNAPSHOT/
+    assert_told 'Accounting', 'warn', 'Slurm', /1 running job has the WCKey.* over 0\.15 s/, /MULTITENANT_SNAPSHOT/
   end
 
   def test_slurm_behind_ssh
@@ -32,13 +32,13 @@ class TestDoctorSlurm < DoctorTest
 
   def test_jobs_are_hidden
     host.query(stream(job(7), sees: 'own'))
-    assert_told 'Accounting', 'warn', 'PrivateData', /hides jobs of others/, /adminlevel=operator/
+    assert_told 'Accounting', 'warn', 'PrivateData', /hides others' jobs, so/, /adminlevel=operator/
     env_file 'MULTITENANT_SNAPSHOT=/run/multitenant'
-    assert_told 'Accounting', 'ok', 'PrivateData', /hides jobs, and a snapshot is kept/
+    assert_told 'Accounting', 'ok', 'PrivateData', /hides others' jobs, but a snapshot is kept/
     env_file
     host.query(stream(job(7)))
     host.config(PrivateData: 'accounts,jobs')
-    assert_told 'Accounting', 'warn', 'PrivateData', /hides jobs of others/, /MULTITENANT_SNAPSHOT/, as: nil
+    assert_told 'Accounting', 'warn', 'PrivateData', /hides others' jobs, so/, /MULTITENANT_SNAPSHOT/, as: nil
   end
 
   def test_wckeys
@@ -51,24 +51,24 @@ class TestDoctorSlurm < DoctorTest
     host.config(TrackWCKey: 'No')
     assert_told 'Accounting', 'warn', 'WCKey', /anybody may publish/, /TrackWCKey=yes/
     host.config(AccountingStorageType: 'accounting_storage/none')
-    assert_told 'Accounting', 'FAIL', 'WCKey', /keeps no accounts/, %r{accounting_storage/slurmdbd}
+    assert_told 'Accounting', 'FAIL', 'WCKey', /has no accounting/, %r{accounting_storage/slurmdbd}
     host.config
     host.program('sacctmgr', 'echo "other|hpc"; echo "multitenant|elsewhere"')
     assert_told 'Accounting', 'warn', 'WCKey users', /no user of multitenant/,
                 /sacctmgr add user NAME wckeys=multitenant/
     host.program('sacctmgr', 'echo "Your user doesn\'t have privilege to perform this action" >&2; exit 1')
-    assert_told 'Accounting', 'skip', 'WCKey users', /only operators/
+    assert_told 'Accounting', 'skip', 'WCKey users', /only Slurm.s operators/
   end
 
   def test_clusters
     host.write(SoundHost::CLUSTER, File.read(host.at(SoundHost::CLUSTER)).sub('cluster: hpc', 'cluster: other'))
-    assert_told 'Accounting', 'FAIL', 'Cluster mapping', /no cluster of Open OnDemand's is Slurm's hpc/,
+    assert_told 'Accounting', 'FAIL', 'Cluster mapping', /no cluster in Open OnDemand is Slurm's hpc/,
                 /`cluster: hpc`/
     host.write(SoundHost::CLUSTER, "v2: {job: {adapter: torque}}\n")
-    assert_told 'Accounting', 'FAIL', 'Clusters', /no cluster with `adapter: slurm`/, /cluster: NAME/, alone: false
+    assert_told 'Accounting', 'FAIL', 'Clusters', /no cluster in .* has `adapter: slurm`/, /cluster: NAME/, alone: false
     host.write(SoundHost::CLUSTER, "v2: {job\n")
     doctor('Accounting')
-    assert_match(/^FAIL  Clusters: .*hpc\.yml is no YAML that OOD reads: .*\n      Correct it\.$/, done.out)
+    assert_match(/^FAIL  Clusters: .*hpc\.yml is not valid YAML: .*\n      Correct it\.$/, done.out)
   end
 
   def test_two_clusters_of_which_one_is_silent
@@ -84,70 +84,74 @@ class TestDoctorSlurm < DoctorTest
 
   def test_munge
     host.program('unmunge', 'echo "STATUS:          Rewound credential (16)"; exit 16')
-    assert_told 'Identity', 'FAIL', 'MUNGE', /Rewound credential \(16\)/, /chronyc makestep/
+    assert_told 'Identity', 'FAIL', 'munged', /can't open: Rewound credential \(16\)/, /chronyc makestep/
     host.program('munge', 'echo "munge: Error: Failed to access" >&2; exit 6')
-    assert_told 'Identity', 'FAIL', 'MUNGE', /munged does not answer: munge: Error: Failed to access/,
+    assert_told 'Identity', 'FAIL', 'munged', /it made no credential: munge failed: munge: Error: Failed to access/,
                 /systemctl enable --now munge/
   end
 
   def test_slurm_s_own_munged_is_asked
     host.write('/slurm.conf', "ClusterName=hpc\nAuthInfo=cred_expire=10,socket=/run/ours\n")
     host.program('munge', 'case "$*" in *--socket=/run/ours*) echo MUNGE:x: ;; *) exit 1 ;; esac')
-    assert_includes doctor('Identity', env: { 'SLURM_CONF' => host.at('/slurm.conf') }), 'ok    MUNGE: '
+    assert_includes doctor('Identity', env: { 'SLURM_CONF' => host.at('/slurm.conf') }), 'ok    munged: '
   end
 
   def test_what_services_are_sealed_with
-    assert_told 'Sealing', 'warn', 'Envelopes', /as 1 v1: every user of the cluster can read/, /old_readers: "no"/
+    assert_told 'Sealing', 'warn', 'Envelopes', /sealed: 1 with v1\. Every user of the cluster can read/,
+                /old_readers: "no"/
     host.query(stream(job(7).merge(name: 'l|students|MUNGE:x:'), job(8).merge(name: 'l|students|MTK1:x')))
-    assert_told 'Sealing', 'ok', 'Envelopes', /sealed as 1 munge, 1 key\./
+    assert_told 'Sealing', 'ok', 'Envelopes', /sealed: 1 with munge, 1 with key\./
     host.query(stream)
     assert_told 'Sealing', 'ok', 'Envelopes', /nothing is shared now/
     program = File.join(host.lib, 'multitenant/multitenant-munge')
     File.write(program, "#!/bin/sh\necho no libmunge >&2; exit 127\n")
-    assert_told 'Sealing', 'warn', 'Munge program', /does not run \(.*no libmunge/, /libmunge-dev.*gem pristine/
+    assert_told 'GemFiles', 'warn', 'multitenant-munge',
+                /could not be started \(no libmunge\)\. What munge seals is not shown/, /libmunge-dev.*gem pristine/
     File.unlink(program)
-    assert_told 'Sealing', 'warn', 'Munge program', /was not built/, /gem pristine/
+    assert_told 'GemFiles', 'warn', 'multitenant-munge', /was not built/, /gem pristine/
     env_file 'MULTITENANT_ENVELOPES=v1'
-    assert_told 'Sealing', 'skip', 'Munge program', /does not accept munge/
+    assert_told 'GemFiles', 'skip', 'multitenant-munge', /does not accept munge/
   end
 
   def test_munged_does_not_know_a_group
     host.program('munge', 'case "$*" in *--restrict-gid=3000*) echo MUNGE:g: ;; *) echo MUNGE:x: ;; esac')
     host.program('unmunge',
                  'read -r made; [ "$made" = MUNGE:x: ] || { echo "STATUS: Unauthorized credential (18)"; exit 18; }')
-    assert_told 'Identity', 'warn', 'MUNGE groups', /this user is in group 3000/, /group-check-mtime=0/
+    assert_told 'Identity', 'warn', 'munged\'s groups', /this user is in group 3000/, /group-check-mtime=0/
   end
 
   def test_when_munged_is_not_asked_about_groups
     env_file 'MULTITENANT_ENVELOPES=v1'
-    assert_told 'Identity', 'skip', 'MUNGE groups', /does not accept munge/
+    assert_told 'Identity', 'skip', 'munged\'s groups', /does not accept munge/
     env_file
     host.program('munge', 'exit 6')
-    assert_includes doctor('Identity'), 'skip  MUNGE groups: munged does not answer'
+    assert_includes doctor('Identity'), 'skip  munged\'s groups: it does not answer'
   end
 
   def test_own_groups
     host.names(2001, 4000)
-    assert_told 'Identity', 'warn', 'Own groups', /has 3000 besides and lacks 4000/, /restart the web server/
+    assert_told 'Identity', 'warn', 'Your groups', /still has 3000 and lacks 4000/, /restart the web server/
     host.names
-    assert_told 'Identity', 'warn', 'Own groups', /does not know this user/, /getent passwd 2001/
+    assert_told 'Identity', 'warn', 'Your groups', /does not know this user/, /getent passwd 2001/
     File.write(File.join(host.lib, 'multitenant/multitenant-names'), "#!/bin/sh\nexit 75\n")
-    assert_told 'Identity', 'warn', 'Own groups', /did not answer/, /restart sssd/
+    assert_told 'Identity', 'warn', 'Your groups', /did not answer/, /restart sssd/
   end
 
   def test_groups
     host.query(stream(job(7, name: "x|evil\e[2J'grp|#{'A' * 8}")))
-    assert_told 'Identity', 'ok', 'Groups', /with a group now/
+    assert_told 'Identity', 'ok', 'Groups of services', /with a group now/
     host.query(stream(job(7, name: "x|stud'ents|#{'A' * 8}")))
-    assert_told 'Identity', 'warn', 'Groups', /shared with stud'ents, which is no group/, /getent group stud\\'ents/
-    refute_includes done.out, 'ok    Groups'
+    assert_told 'Identity', 'warn', 'Groups of services', /shared with stud'ents, which is no group/,
+                /getent group stud\\'ents/
+    refute_includes done.out, 'ok    Groups of services'
     host.query(stream(job(7)))
     env_file 'MULTITENANT_PUBLISHERS=students'
-    assert_includes doctor('Identity'), 'ok    Groups: students (MULTITENANT_PUBLISHERS) is a group.'
+    assert_includes doctor('Identity'), 'ok    Groups of services: students (MULTITENANT_PUBLISHERS) is a group.'
     env_file 'MULTITENANT_PUBLISHERS=a,b'
-    assert_told 'Identity', 'FAIL', 'Groups', /MULTITENANT_PUBLISHERS makes no sense/, /Correct it/, alone: false
+    assert_told 'Identity', 'FAIL', 'Groups of services', /MULTITENANT_PUBLISHERS makes no sense/, /Correct it/,
+                alone: false
     env_file 'MULTITENANT_PUBLISHERS=teachers'
-    assert_told 'Identity', 'FAIL', 'Groups', /teachers .*nobody may publish/, /getent group teachers/,
+    assert_told 'Identity', 'FAIL', 'Groups of services', /teachers .*nobody may publish/, /getent group teachers/,
                 alone: false
   end
 end

@@ -142,7 +142,7 @@ class TestInitializer < MultiTenantTest
 
   def test_where_rails_has_no_logger_the_line_goes_to_standard_error
     start = start({ 'NO_LOGGER' => '1' })
-    assert_match(/\Amultitenant: off until this is mended: .*\n\z/, start.err)
+    assert_match(/\Amultitenant: off until this is fixed: .*\n\z/, start.err)
   end
 
   # ---- the gem ----
@@ -241,7 +241,7 @@ class TestInitializer < MultiTenantTest
       File.binwrite(File.join(lib, file), text)
       start = start()
       assert_equal [{}, ['error'], 1], [start.specs, start.log.map(&:first), start.log[0][1].lines.size]
-      assert_match(/\Amultitenant: off until this is mended: #{sentence}/, start.log[0][1])
+      assert_match(/\Amultitenant: off until this is fixed: #{sentence}/, start.log[0][1])
     end
   end
 

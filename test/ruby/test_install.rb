@@ -227,7 +227,7 @@ class TestInstall < InstallTest
     FileUtils.mkdir_p(site.at('/etc/systemd/system/multi-user.target.wants'))
     wants = site.at('/etc/systemd/system/multi-user.target.wants/multitenant-agent.service')
     File.symlink('/etc/systemd/system/multitenant-agent.service', wants)
-    assert_refused 73, 'enabled: run `systemctl disable --now multitenant-agent.service` first', command: :uninstall
+    assert_refused 73, 'enabled\. Run `systemctl disable --now multitenant-agent.service` first', command: :uninstall
     File.unlink(wants)
     assert_equal 0, site.uninstall
     refute site.exist?('/etc/systemd/system/multitenant-agent.service')

@@ -9,14 +9,14 @@ class TestInstallObstacles < InstallTest
     before = state
     %i[install uninstall].each do |command|
       code, err = as_user { [site.run(command), site.err] }
-      assert_equal [77, "multitenant: This takes root: run it with sudo.\n"], [code, err]
+      assert_equal [77, "multitenant: This takes root. Run it with sudo.\n"], [code, err]
     end
     assert_tree before
   end
 
   def test_an_ood_that_is_not_known
     site(ood: nil)
-    assert_refused 78, 'VERSION does not say which Open OnDemand this is: name it with --ood-version'
+    assert_refused 78, 'VERSION does not say which Open OnDemand this is\. Name it with --ood-version'
     assert_refused 64, '--ood-version takes a number', '--ood-version', 'new'
     assert_installed '--ood-version', '3.1.7'
     assert_equal [Site::CLASSIC], site.active
@@ -53,14 +53,14 @@ class TestInstallObstacles < InstallTest
     { 0o775 => [0, 0], 0o757 => [0, 0], 0o755 => [2001, 2001] }.each do |mode, owner|
       File.chown(*owner, site.at('/etc/ood/config/plugins'))
       File.chmod(mode, site.at('/etc/ood/config/plugins'))
-      assert_refused 73, 'Others than root may write .*/etc/ood/config/plugins: chown root'
+      assert_refused 73, 'Users other than root can change .*/etc/ood/config/plugins\. Run `chown root'
     end
   end
 
   def test_what_would_keep_ood_from_loading_the_plugin
     site.write("#{File.dirname(Site::PLUGIN)}/x.txt", '')
     File.chown(2001, 2001, site.at("#{File.dirname(Site::PLUGIN)}/x.txt"))
-    assert_refused 73, 'x.txt is not root\'s, and OOD would not load the plugin'
+    assert_refused 73, 'x.txt is not root\'s, so OOD would not load the plugin'
   end
 
   def test_a_manifest_that_is_none
@@ -89,7 +89,7 @@ class TestInstallObstacles < InstallTest
     begin
       site.release('apps-clients/multitenant-gradio/big', 'x' * 100_000)
       assert_equal 73, site.install
-      assert_match(/\Amultitenant: .*big.*: No space left on device\. Mend that and run the command again\.$/, site.err)
+      assert_match(/\Amultitenant: .*big.*: No space left on device\. Fix that and run the command again\.$/, site.err)
       assert_empty Dir.glob("#{site.at(Site::SYS)}/*/.*big*")
       assert_equal 0, site.uninstall
       assert_empty Dir.children(site.at(Site::SYS))

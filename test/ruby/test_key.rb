@@ -54,7 +54,7 @@ class TestKey < MultiTenantTest
     assert_equal 77, key('new', @group.name, uid: 2001).code
     FileUtils.mkdir_p(@keys)
     File.chmod(0o777, @keys)
-    assert_match(/can be changed by others than root/, key('new', @group.name).err)
+    assert_match(/Users other than root can change/, key('new', @group.name).err)
     File.chmod(0o755, @keys)
     File.write(@file, "x\n")
     assert_match(/Line 1 of #{@file} is no key/, key('rotate', @group.name).err)

@@ -62,7 +62,7 @@ module MultiTenant
     def write(kept)
       FileUtils.mkdir_p(@directory, mode: 0o755)
       unless SystemFile.secure?(@directory)
-        raise Failure.new(EX_CANTCREAT, "#{@directory}, or a directory above it, can be changed by others than root.")
+        raise Failure.new(EX_CANTCREAT, "Users other than root can change #{@directory} or a directory above it.")
       end
 
       SystemFile.write(@path, kept.map(&:line).join, mode: 0o440, uid: 0, gid: @gid)

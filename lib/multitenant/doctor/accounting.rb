@@ -11,8 +11,7 @@ module MultiTenant
 
       # Seconds that a page waits for an answer.
       PAGE = 0.15
-      NO_ANSWER = 69
-      UNANSWERED = [69, 75].freeze
+      UNANSWERED = [EX_UNAVAILABLE, EX_TEMPFAIL].freeze
       # What sacctmgr says to users that may not ask.
       REFUSED = /privilege|permission denied/i
       AGENT = 'Run multitenant-agent on this host under an account that is an operator (`sacctmgr modify user ' \
@@ -22,7 +21,7 @@ module MultiTenant
         path = site.clusters_path
         files = File.directory?(path) ? Dir.glob(File.join(path, '*.{yml,yaml}')) : [path]
         broken = files.filter_map { |file| complaint(file) }
-        broken.each { |sentence, mend| fail!(sentence, mend) }
+        broken.each { |sentence, fix| fail!(sentence, fix) }
         ids = site.clusters.ids
         return none(path) if ids.empty?
 
@@ -39,15 +38,15 @@ module MultiTenant
         return unless core?
 
         names = site.slurm.asked.filter_map { |asked| asked.header['cluster'] }.uniq
-        return skip('no cluster told its name.') if names.empty?
+        return skip('no cluster said its name.') if names.empty?
 
         known = site.clusters.pairs(names).reject { |name, _| name == Clusters::NOBODY }.to_h
         names.each do |name|
-          known[name] ? ok("Slurm's #{name} is Open OnDemand's #{known[name]}.") : unmapped(name)
+          known[name] ? ok("Slurm's cluster #{name} is #{known[name]} in Open OnDemand.") : unmapped(name)
         end
       end
 
-      # Without enforcement the key is a word that any user may say.
+      # Without enforcement any user may say the key.
       def wckey
         each_config { |asked, config| tracked(asked.name, config) }
       end
@@ -60,14 +59,14 @@ module MultiTenant
         site.slurm.whole.reject { |asked| asked.target.over_ssh? }.each { |asked| users_of_keys(asked) }
       end
 
-      # Root is shown all, the users of dashboards are not.
+      # Slurm shows root everything, but not the users of dashboards.
       def private_data
         each_config do |asked, config|
           hidden = config['PrivateData'].to_s.split(',').include?('jobs') || asked.header['sees'] == 'own'
           next ok("#{asked.name} shows all jobs to all users.") unless hidden
-          next ok("#{asked.name} hides jobs, and a snapshot is kept (see Snapshot).") if site.settings.snapshot
+          next ok("#{asked.name} hides others' jobs, but a snapshot is kept (see Snapshot).") if site.settings.snapshot
 
-          warn!("#{asked.name} hides jobs of others: dashboards can't see what is shared.", AGENT)
+          warn!("#{asked.name} hides others' jobs, so dashboards can't see what is shared.", AGENT)
         end
       end
 
@@ -77,23 +76,23 @@ module MultiTenant
 
       def complaint(file)
         config = YAML.safe_load(File.binread(file).force_encoding(Encoding::UTF_8))
-        ["#{file} has no `v2:`, so OOD takes no cluster from it.", 'Write it as OOD\'s manual says.'] unless
+        ["#{file} has no `v2:`, so Open OnDemand finds no cluster in it.", 'Write it as its manual says.'] unless
           !File.directory?(site.clusters_path) || (config.is_a?(Hash) && config['v2'].is_a?(Hash))
       rescue Errno::ENOENT
         nil
       rescue Psych::Exception, ArgumentError => e
-        ["#{file} is no YAML that OOD reads: #{e.message.lines.first.to_s.strip}.", 'Correct it.']
+        ["#{file} is not valid YAML: #{e.message.lines.first.to_s.strip}.", 'Correct it.']
       rescue SystemCallError => e
         ["#{file} can't be read: #{e.message.split(' @ ').first}.", "Make it readable for all: `chmod 0644 #{file}`."]
       end
 
       def none(path)
-        fail!("there is no cluster with `adapter: slurm` in #{path}: no card can be made.",
+        fail!("no cluster in #{path} has `adapter: slurm`, so no card can be made.",
               "Write #{path}/NAME.yml with `v2: {job: {adapter: slurm, cluster: NAME}}`.")
       end
 
       def unmapped(name)
-        fail!("no cluster of Open OnDemand's is Slurm's #{name}: its services get no card.",
+        fail!("no cluster in Open OnDemand is Slurm's #{name}, so its services get no card.",
               "Write `cluster: #{name}` in the job section of the right file in #{site.clusters_path}.")
       end
 
@@ -103,30 +102,32 @@ module MultiTenant
         answer = asked.answer
         return no_answer(asked) unless asked.whole?
 
-        told = format('%<name>s answered in %<seconds>.3f s (%<from>s): %<jobs>d %<word>s the key%<own>s.',
-                      name: asked.name, seconds: answer.seconds, from: answer.from, jobs: asked.jobs,
-                      word: asked.jobs == 1 ? 'running job has' : 'running jobs have',
-                      own: asked.header['sees'] == 'own' ? ', of those that this user may see' : '')
-        asked.said.each { |line| warn!(line, 'Mend the query program (see above); until then it is slower.') }
+        jobs = asked.jobs == 1 ? '1 running job has' : "#{asked.jobs} running jobs have"
+        told = "#{asked.name} answered in #{format('%.3f', answer.seconds)} s " \
+               "(#{answer.from.sub('slurm', 'libslurm')}): #{jobs} the WCKey" \
+               "#{' (this user sees only their own)' if asked.header['sees'] == 'own'}."
+        asked.said.each do |line|
+          warn!(line, 'Fix multitenant-query (see above); until then sacct and squeue are used, which is slower.')
+        end
         return ok(told) if answer.seconds <= PAGE
 
         warn!("#{told} That is over #{PAGE} s: pages show the last answer and don't wait for a new one.",
-              'Nothing has to be done; multitenant-agent with MULTITENANT_SNAPSHOT makes it quick.')
+              'You can leave it so; multitenant-agent with MULTITENANT_SNAPSHOT makes it quick.')
       end
 
       def no_answer(asked)
         error = asked.answer.error || 'the answer was not complete.'
         silent = UNANSWERED.include?(asked.answer.code)
-        fail!("#{asked.name}: #{error}", no_answer_mend(asked, silent), silent ? NO_ANSWER : BROKEN)
+        fail!("#{asked.name}: #{error}", no_answer_fix(asked, silent), silent ? EX_UNAVAILABLE : EX_CONFIG)
       end
 
-      def no_answer_mend(asked, silent)
-        return "Look whether `ssh #{asked.target.job['submit_host']}` works for this user." if asked.target.over_ssh?
+      def no_answer_fix(asked, silent)
+        return "Check that `ssh #{asked.target.job['submit_host']}` works for this user." if asked.target.over_ssh?
 
         if silent
-          'Look with `scontrol ping` and `sacctmgr show cluster` which daemon is down: slurmctld, slurmdbd or munge.'
+          'See with `scontrol ping` and `sacctmgr show cluster` which daemon is down: slurmctld, slurmdbd or munged.'
         else
-          'Mend what that sentence names; `multitenant jobs` tells whether it is well.'
+          'Fix what that sentence names, and try `multitenant jobs`.'
         end
       end
 
@@ -147,7 +148,7 @@ module MultiTenant
 
       def tracked(name, config)
         unless config['AccountingStorageType'].to_s.include?('slurmdbd')
-          return fail!("#{name} keeps no accounts (AccountingStorageType), so no job is found by its WCKey.",
+          return fail!("#{name} has no accounting (AccountingStorageType), so no job is found by its WCKey.",
                        'Set AccountingStorageType=accounting_storage/slurmdbd in slurm.conf.')
         end
         enforced = config['AccountingStorageEnforce'].to_s.split(',').include?('wckeys')
@@ -174,13 +175,13 @@ module MultiTenant
         text = SlurmCommand.new(asked.target.job || {}).call('sacctmgr', args, MultiTenant.clock + Site::PATIENCE)
         there = text.b.lines.map { |line| line.chomp.split('|') }
         missing = keys.reject { |key| there.any? { |name, at| name.delete_prefix('*') == key && here?(asked, at) } }
-        return ok("#{asked.name}: users may use #{keys.join(', ')}.") if missing.empty?
+        return ok("#{asked.name}: slurmdbd knows users of #{keys.join(', ')}.") if missing.empty?
 
         warn!("#{asked.name}: slurmdbd knows no user of #{list(missing)}.",
-              "Run `sacctmgr add user NAME wckeys=#{missing[0]}` for each who may publish, and see that it does not " \
-              'become his default key (doc/wckeys.md).')
+              "Run `sacctmgr add user NAME wckeys=#{missing[0]}` for everyone who may publish, and make sure that " \
+              'it does not become their default key (doc/wckeys.md).')
       rescue Failure => e
-        return skip("#{asked.name}: only operators of Slurm may ask who may use a key.") if e.message.match?(REFUSED)
+        return skip("#{asked.name}: only Slurm's operators can see who may use a key.") if e.message.match?(REFUSED)
 
         skip("#{asked.name}: #{e.message}")
       end

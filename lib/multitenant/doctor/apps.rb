@@ -5,7 +5,7 @@ require_relative 'theme'
 
 module MultiTenant
   class Doctor
-    # The apps that show a card: they are there, for all users, and root's.
+    # The apps that show a card: installed, for all users, and root's.
     class Apps < Theme
       CHECKS = { deliveries: 'Delivery apps', tokens: 'Tokens', services: 'Service apps' }.freeze
 
@@ -15,40 +15,45 @@ module MultiTenant
       def deliveries
         site.settings.deliveries.each do |pattern|
           apps = Dir.glob(site.at(File.join(Host::APPS, pattern.delete_prefix('sys/'))))
-          next fail!("no app is #{pattern} (MULTITENANT_DELIVERY): its cards would be empty.", INSTALL) if apps.empty?
+          if apps.empty?
+            next fail!("no app matches #{pattern} (MULTITENANT_DELIVERY), so its cards would be empty.",
+                       INSTALL)
+          end
 
           apps.each { |app| delivery(app) }
         end
       end
 
-      # What services name now.
+      # The apps that running services name.
       def tokens
         return unless core? && answered?
 
         tokens = site.slurm.tokens
         missing = tokens.reject { |token, _| File.directory?(path_of(token)) }
         missing.each do |token, jobs|
-          fail!("#{token}, which job #{list(jobs)} names, is not installed here: the card would be empty.",
-                "Put that app at #{path_of(token)}, or take it out of MULTITENANT_DELIVERY.")
+          fail!("#{token}, which job #{list(jobs)} names, is not installed here, so the card would be empty.",
+                "Put that app at #{path_of(token)}, or remove it from MULTITENANT_DELIVERY.")
         end
         return if missing.any?
 
-        ok(tokens.empty? ? 'no service that this user has names one now.' : "#{list(tokens.keys)}: installed.")
+        return ok('no service that this user sees names one now.') if tokens.empty?
+
+        ok("all that services name are installed: #{list(tokens.keys)}.")
       end
 
-      # They start services, which not everybody is meant to.
+      # Not everybody is meant to start services.
       def services
         names = Release.new(site.gem_dir || File.expand_path('../../..', __dir__)).apps('services')
         paths = names.map { |name| site.at(File.join(Host::APPS, File.basename(name))) }
         paths = paths.select { |path| File.directory?(path) }
-        return skip('none of this gem\'s is installed.') if paths.empty?
+        return skip('none is installed.') if paths.empty?
 
         odd = paths.reject { |path| service?(File.stat(path)) }
         odd.each do |path|
-          warn!("#{path} is not root's with mode 0750 and a group of its own: other users may start services with it.",
+          warn!("#{path} is not root's with mode 0750 and a group of its own, so others can start services with it.",
                 "Run `multitenant install --services-group GROUP`, or `chown root:GROUP #{path}; chmod 0750 #{path}`.")
         end
-        ok("#{list(paths.map { |path| File.basename(path) })}: for their groups alone.") if odd.empty?
+        ok("only their groups can start #{list(paths.map { |path| File.basename(path) })}.") if odd.empty?
       end
 
       private
@@ -67,13 +72,13 @@ module MultiTenant
         return closed(app) unless open_to_all?(app)
 
         odd = [app, *Dir.glob(File.join(app, '**/*'), File::FNM_DOTMATCH)].find { |path| !SystemFile.secure?(path) }
-        return fail!("others than root may have written #{odd}, which is run as every user.", own(odd)) if odd
+        return not_roots!(odd, ', and it runs as every user') if odd
 
         view = File.join(app, VIEW)
-        return fail!("there is no #{view}: the card would be empty.", INSTALL) unless File.file?(view)
-        return fail!("not every user may read #{view}.", "Run `chmod 0644 #{view}`.") if File.stat(view).mode.nobits?(4)
+        return fail!("there is no #{view}, so the card would be empty.", INSTALL) unless File.file?(view)
+        return fail!("not every user can read #{view}.", "Run `chmod 0644 #{view}`.") if File.stat(view).mode.nobits?(4)
 
-        ok("#{app} is root's and has a view.")
+        ok("#{app} has a view, and only root can change it.")
       end
 
       def open_to_all?(app)
@@ -81,7 +86,7 @@ module MultiTenant
       end
 
       def closed(app)
-        fail!("not every user may enter #{app}: the card would be empty.", "Run `chmod 0755 #{app}`.")
+        fail!("not every user can enter #{app}, so the card would be empty.", "Run `chmod 0755 #{app}`.")
       end
     end
   end

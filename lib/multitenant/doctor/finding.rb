@@ -9,9 +9,9 @@ module MultiTenant
     # state [Symbol] :ok, :warn, :fail, :skip
     # what  [String] what was looked at
     # seen  [String] a sentence
-    # mend  [String, nil] what makes it well: a command or a setting
+    # fix   [String, nil] what helps: a command or a setting
     # code  [Integer] exit code of a :fail
-    Finding = Struct.new(:state, :what, :seen, :mend, :code) do
+    Finding = Struct.new(:state, :what, :seen, :fix, :code) do
       def failed?
         state == :fail
       end
@@ -19,13 +19,13 @@ module MultiTenant
       # @return [Array<String>]
       def lines
         mark = failed? ? 'FAIL' : state.to_s
-        [format('%-5s %s: %s', mark, PlainText.of(what), PlainText.of(seen)), *("      #{PlainText.of(mend)}" if mend)]
+        [format('%-5s %s: %s', mark, PlainText.of(what), PlainText.of(seen)), *("      #{PlainText.of(fix)}" if fix)]
       end
 
       # @return [Hash]
       def to_json_object
         { 'state' => state.to_s, 'what' => PlainText.of(what), 'seen' => PlainText.of(seen),
-          'mend' => (PlainText.of(mend) if mend) }
+          'fix' => (PlainText.of(fix) if fix) }
       end
     end
   end

@@ -6,55 +6,56 @@ module MultiTenant
   class Doctor
     # Who is who: munge, groups.
     class Identity < Theme
-      CHECKS = { munge: 'MUNGE', munged_groups: 'MUNGE groups', own_groups: 'Own groups', groups: 'Groups' }.freeze
+      CHECKS = { munge: 'munged', munged_groups: 'munged\'s groups', own_groups: 'Your groups',
+                 groups: 'Groups of services' }.freeze
 
       # Groups that are asked about at most.
       MOST = 20
 
       START = 'Run `systemctl enable --now munge`; its log is /var/log/munge/munged.log.'
-      CLOCK = 'Set the clock right (`chronyc makestep`): a credential comes from the future or has expired at once.'
+      CLOCK = 'Set the clock right (`chronyc makestep`): the credential was from the future, or expired at once.'
       REREAD = 'Run `systemctl kill --signal=HUP munge`; if that does not help (LDAP without enumeration), start ' \
                'munged with --group-check-mtime=0 and let the name service enumerate.'
 
-      # What munged makes it can read.
+      # munged opens what it makes.
       def munge
         return unless core?
-        return skip('munge is not on this host.') unless site.program('munge') && site.program('unmunge')
+        return skip('munge is not installed on this host.') unless munge?
 
         made, read = credential
-        return fail!("munged does not answer: #{made.said}", START) unless made.success?
-        return ok('a credential is made and read.') if read.success?
+        return fail!("it made no credential: #{made.error}", START) unless made.success?
+        return ok('it makes a credential and opens it.') if read.success?
 
-        status = read.out[/^STATUS:\s*(.*)$/, 1] || read.said
-        fail!("a credential was made and can't be read: #{status}",
+        status = read.out[/^STATUS:\s*(.*)$/, 1] || read.error
+        fail!("it made a credential that it can't open: #{status}",
               status.match?(/rewound|expired/i) ? CLOCK : START)
       end
 
-      # It reads the groups of users now and then, and not all that the name service knows.
+      # It reads the groups now and then, and not all that the name service knows.
       def munged_groups
         return unless core?
-        return skip('munge is not on this host.') unless site.program('munge') && site.program('unmunge')
+        return skip('munge is not installed on this host.') unless munge?
         return skip('MULTITENANT_ENVELOPES does not accept munge.') unless site.settings.envelopes.include?('munge')
 
-        return skip('munged does not answer, see above.') unless credential[0].success?
+        return skip('it does not answer, see above.') unless credential[0].success?
 
         others = (site.settings.gids - [Process.egid]).first(MOST)
-        return skip('this user is in no group but the first.') if others.empty?
+        return skip('this user has only the primary group.') if others.empty?
 
         unknown = others.select { |gid| credential("--restrict-gid=#{gid}")[1]&.out.to_s =~ /^STATUS:.*\(18\)/ }
-        return ok('munged knows this user\'s groups.') if unknown.empty?
+        return ok('it knows this user\'s groups.') if unknown.empty?
 
         names = list(unknown.map { |gid| "group #{gid}" })
-        warn!("munged does not know that this user is in #{names}: what is sealed for it stays shut.", REREAD)
+        warn!("it does not know that this user is in #{names}, so what is sealed for it can't be opened.", REREAD)
       end
 
-      # A process has its groups from its start.
+      # A process keeps the groups that it started with.
       def own_groups
         return unless core?
-        return skip('run this as a user to see whether the name service has what the process has.') if site.root?
+        return skip('run this as a user: root\'s groups don\'t matter.') if site.root?
 
         told = Names.new.viewer(Site::PATIENCE)
-        return warn!('the name service did not answer.', 'Look how long `id` takes; restart sssd.') unless told
+        return warn!('the name service did not answer.', 'See how long `id` takes; restart sssd.') unless told
 
         compare_groups(site.settings.gids, told)
       end
@@ -71,7 +72,7 @@ module MultiTenant
         unknown = names.first(MOST).reject { |name| known?(name) }
         unknown.each do |name|
           warn!("a service is shared with #{name}, which is no group on this host.",
-                "Look whether `getent group #{name.shellescape}` prints it; else tell the publisher.")
+                "Check that `getent group #{name.shellescape}` prints it, or tell the publisher.")
         end
         return if unknown.any?
 
@@ -80,7 +81,11 @@ module MultiTenant
 
       private
 
-      # @return [Array(Site::Ran, Site::Ran)] of munge and unmunge; the latter nil where there is nothing to read
+      def munge?
+        site.program('munge') && site.program('unmunge')
+      end
+
+      # @return [Array(Program::Result, Program::Result)] of munge and unmunge; the latter nil where the first failed
       def credential(*options)
         socket = munge_socket
         options += ["--socket=#{socket}"] if socket
@@ -98,24 +103,26 @@ module MultiTenant
 
       def compare_groups(own, told)
         if told.empty?
-          return warn!('the name service does not know this user.', "Look at `getent passwd #{Process.euid}`.")
+          return warn!('the name service does not know this user.', "Check `getent passwd #{Process.euid}`.")
         end
 
         lost = own - told
         new = told - own
         return ok("the name service and this process have the same #{own.size}.") if lost.empty? && new.empty?
 
-        parts = [("this process has #{list(lost)} besides" if lost.any?), ("lacks #{list(new)}" if new.any?)].compact
-        warn!("the name service and this process differ (by gid): #{parts.join(' and ')}.",
+        parts = [("still has #{list(lost)}" if lost.any?), ("lacks #{list(new)}" if new.any?)].compact
+        warn!("this process #{parts.join(' and ')} (by gid), unlike the name service.",
               'Log in again, and restart the web server (Help menu) for the dashboard.')
       end
 
       def look_at_publishers(name)
         correct = "Correct it in #{site.env_path}"
-        return fail!('MULTITENANT_PUBLISHERS makes no sense: nobody may publish.', correct) if name == Settings::NOBODY
+        if name == Settings::NOBODY
+          return fail!('MULTITENANT_PUBLISHERS makes no sense, so nobody may publish.', correct)
+        end
         return ok("#{name} (MULTITENANT_PUBLISHERS) is a group.") if known?(name)
 
-        fail!("#{name} (MULTITENANT_PUBLISHERS) is no group on this host: nobody may publish.",
+        fail!("#{name} (MULTITENANT_PUBLISHERS) is no group on this host, so nobody may publish.",
               "#{correct}; `getent group #{name.shellescape}` must print the group.")
       end
 

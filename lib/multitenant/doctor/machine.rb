@@ -4,9 +4,9 @@ require_relative 'theme'
 
 module MultiTenant
   class Doctor
-    # The rest: the user's data root, SELinux, the clock, the snapshot.
+    # What surrounds us: the user's data root, SELinux, clocks, the snapshot.
     class Machine < Theme
-      CHECKS = { dataroot: 'Data root', selinux: 'SELinux', clock: 'Clock', future: 'Times',
+      CHECKS = { dataroot: 'Data root', selinux: 'SELinux', clock: 'Clock', slurm_clock: 'Slurm\'s clock',
                  snapshot: 'Snapshot' }.freeze
 
       BOOLEAN = 'ondemand_use_slurm'
@@ -14,10 +14,10 @@ module MultiTenant
       APART = 5
       NO_SYNC = 'Run `systemctl enable --now chronyd` (or systemd-timesyncd).'
 
-      # OOD makes it at the first visit, and we what is below.
+      # OOD makes it at the first visit, and we make what is below.
       def dataroot
         path = site.dataroot
-        return skip('run this as a user: root has none that a dashboard reads.') if site.root?
+        return skip('run this as a user: no dashboard reads root\'s.') if site.root?
         return dangling(path) if broken_link(path)
         return skip("there is no #{path} yet: Open OnDemand makes it at the first visit.") unless File.directory?(path)
         return fail!("this user can't write #{path}.", "Run `chown -R #{Process.euid} #{path}` as root.") unless
@@ -28,12 +28,12 @@ module MultiTenant
 
       def selinux
         enforce = site.at('/sys/fs/selinux/enforce')
-        return skip('there is none.') unless File.exist?(enforce)
-        return ok('it is there and does not enforce.') unless File.read(enforce, 8).strip == '1'
+        return skip('this host has none.') unless File.exist?(enforce)
+        return ok('it does not enforce.') unless File.read(enforce, 8).strip == '1'
         return unless core?
 
         ran = site.run('getsebool', BOOLEAN)
-        return warn!('it enforces, and getsebool is not there to ask.', "Look at #{BOOLEAN}.") unless ran
+        return warn!('it enforces, and there is no getsebool to ask.', "Check that #{BOOLEAN} is on.") unless ran
         return ok("#{BOOLEAN} is on.") if ran.out.match?(/--> on$/)
         return warn!("it enforces and has no #{BOOLEAN}.", 'Run `dnf install ondemand-selinux`.') unless ran.success?
 
@@ -50,21 +50,21 @@ module MultiTenant
         case ran&.out.to_s.strip
         when 'yes' then ok('it is synchronised.')
         when 'no' then warn!('it is not synchronised.', NO_SYNC)
-        else skip('neither chronyc nor timedatectl tells of it.')
+        else skip('neither chronyc nor timedatectl says whether it is synchronised.')
         end
       end
 
-      # Slurm's hosts and this one.
-      def future
+      # Slurm's hosts have clocks of their own.
+      def slurm_clock
         return unless core?
 
         records = site.slurm.records
-        return skip('no running job to compare with.') if records.empty?
+        return skip('there is no running job to compare with.') if records.empty?
 
         ahead = records.map { |record| record['start'].to_i }.max - Time.now.to_i
         return ok('no job starts in the future.') if ahead <= APART
 
-        warn!("a running job starts #{ahead} s from now: this clock and slurmctld's differ.",
+        warn!("a running job starts #{ahead} s from now, so this host's clock and slurmctld's differ.",
               'Set both right: `chronyc makestep`.')
       end
 
@@ -75,9 +75,9 @@ module MultiTenant
 
         source = Snapshot.new(site.settings, directory: site.at(directory), else_ask: ->(_) {})
         answer = source.call(1)
-        return ok("the one in #{directory} is fresh and used.") if answer && source.failure.nil?
+        return ok("#{directory} is fresh, and it is used.") if answer && source.failure.nil?
 
-        warn!("#{answer ? 'not all of it is used' : 'it is not used'}: #{source.why}", source.failure.fix)
+        warn!("#{answer ? 'not all of it is used' : 'it is not used'}: #{source.failure.sentence}", source.failure.fix)
       end
 
       private
@@ -96,11 +96,11 @@ module MultiTenant
         base = File.join(path, 'batch_connect')
         odd = [path, base, File.join(base, 'db')].find { |dir| (stat = file_stat(dir)) && !own_alone?(stat) }
         if odd
-          return fail!("#{odd} is another user's, or others may write it, and so OOD's session files.",
+          return fail!("#{odd} belongs to another user or others can write it, and so OOD's session files.",
                        "Run `chmod go-w #{odd}`; it has to belong to this user.")
         end
         cards = Dir.glob(File.join(base, '{,*/}sys/*/output/*/.multitenant')).size
-        ok("#{path} is this user's alone; it holds #{cards} #{cards == 1 ? 'card' : 'cards'} of ours.")
+        ok("only this user can write #{path}; it holds #{cards} #{cards == 1 ? 'card' : 'cards'} of ours.")
       end
 
       def own_alone?(stat)
@@ -109,7 +109,7 @@ module MultiTenant
 
       def chrony(text)
         offset = text[/^System time\s*: ([\d.]+) seconds/, 1].to_f
-        return warn!('chrony follows no other clock.', 'Look at `chronyc sources`.') if text.match?(/^Leap.*: Not/)
+        return warn!('chrony follows no other clock.', 'See `chronyc sources`.') if text.match?(/^Leap.*: Not/)
         return warn!("it is #{offset} s off.", 'Run `chronyc makestep`.') if offset > APART
 
         ok("chrony keeps it within #{format('%.3f', offset)} s.")

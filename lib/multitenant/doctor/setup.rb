@@ -7,20 +7,20 @@ module MultiTenant
   class Doctor
     # What a dashboard is started with: its variables, the initializer.
     class Setup < Theme
-      CHECKS = { enabled: 'Enabled', settings: 'Settings', shell: 'Variables', initializer: 'Initializer',
+      CHECKS = { enabled: 'Enabled', settings: 'Settings', shell: 'Shell', initializer: 'Initializer',
                  others: 'Other initializers' }.freeze
 
       GEMS_OWN = DashboardRuby::INITIALIZER
       FOREIGN = ["#{File.dirname(Host::CLASSIC)}/**/*.rb",
                  '/etc/ood/config/plugins/*/initializers/**/*.rb'].freeze
 
-      # Dotenv in the dashboard reads it as the user.
+      # The dashboard reads it as the user.
       def enabled
         path = site.env_path
         add = "Put the line MULTITENANT_ENABLE=true into #{path} and restart the web server (Help menu)."
         return fail!("there is no #{path}.", add) unless File.exist?(path)
         return fail!("#{path} can't be read by this user.", "Run `chmod 0644 #{path}`.") unless File.readable?(path)
-        return fail!("others than root may have written #{path}.", own(path)) unless SystemFile.secure?(path)
+        return not_roots!(path) unless SystemFile.secure?(path)
 
         said_enabled(path, add)
       end
@@ -30,7 +30,8 @@ module MultiTenant
         unknown = site.env_file.keys.grep(/\AMULTITENANT_/) - names
         file.warnings.each { |warning| warn!(warning, "Correct that line in #{site.env_path}.") }
         unknown.each do |name|
-          warn!("#{name} is set in #{site.env_path}, but there is no such setting.", 'Correct its name or take it out.')
+          warn!("#{name} is set in #{site.env_path}, but there is no such setting.",
+                'Correct its name, or remove the line.')
         end
         ok('every value makes sense.') if file.warnings.empty? && unknown.empty?
       end
@@ -40,11 +41,11 @@ module MultiTenant
         file = site.env_file
         odd = names.reject { |name| site.env[name].nil? || site.env[name] == file[name] }
         odd.each do |name|
-          where = file.key?(name) ? "otherwise in #{site.env_path}" : "not in #{site.env_path}"
-          warn!("#{name} is set in this shell and #{where}: the commands here use it, the dashboards do not.",
+          where = "#{file.key?(name) ? 'and differently' : 'but not'} in #{site.env_path}"
+          warn!("#{name} is set in this shell #{where}: commands here use it, dashboards don't.",
                 "Run `unset #{name}`, or put it into #{site.env_path}.")
         end
-        ok('this shell sets none that the dashboards don\'t have.') if odd.empty?
+        ok('this shell sets no variable that dashboards don\'t have.') if odd.empty?
       end
 
       def initializer
@@ -56,28 +57,28 @@ module MultiTenant
         look_at(there[0])
       end
 
-      # Another MultiTenant, of which ours can be no part.
+      # Another MultiTenant, beside which ours can't be loaded.
       def others
         ours = [Host::CLASSIC, Host::PLUGIN].map { |path| site.at(path) }
         files = FOREIGN.flat_map { |pattern| Dir.glob(site.at(pattern)) }.uniq.sort
         foreign = files.select { |path| readable_text(path)&.match?(InstallPlan::FOREIGN) } - ours
         foreign.each do |path|
-          fail!("#{path} defines a MultiTenant of its own, so that ours can't be loaded.",
+          fail!("#{path} defines a MultiTenant of its own, so ours can't be loaded.",
                 "Run `mv #{path} #{path}.disabled` as root (`multitenant install` does it).")
         end
-        ok('none defines a MultiTenant of its own.') if foreign.empty?
+        ok('no other initializer defines a MultiTenant.') if foreign.empty?
       end
 
       private
 
       def said_enabled(path, add)
         value = site.env_file['MULTITENANT_ENABLE']
-        return ok("MULTITENANT_ENABLE=true in #{path}.") if value == 'true'
+        return ok("MULTITENANT_ENABLE is true in #{path}.") if value == 'true'
 
         fail!("MULTITENANT_ENABLE is #{value ? value.inspect : 'not set'} in #{path}.", add)
       end
 
-      # @return [Array<String>] every variable that is looked at
+      # @return [Array<String>] every variable that is a setting
       def names
         @names ||= [].tap do |names|
           Settings.new(Hash.new do |_, name|
@@ -93,14 +94,13 @@ module MultiTenant
 
       def superfluous(there)
         site.initializer == Host::PLUGIN ? there[0] : there[1]
-      rescue InstallFailure
+      rescue Failure
         there[0]
       end
 
       def look_at(path)
-        unless SystemFile.secure?(path)
-          return fail!("others than root may have written #{path}, or it leads nowhere.", own(path))
-        end
+        return fail!("#{path} is a link to nothing.", 'Run `multitenant install` as root.') unless File.exist?(path)
+        return not_roots!(path) unless SystemFile.secure?(path)
         return fail!("#{path} can't be read by this user.", "Run `chmod 0644 #{path}`.") unless File.readable?(path)
 
         look_at_text(path)
@@ -109,28 +109,28 @@ module MultiTenant
       def look_at_text(path)
         text = File.binread(path)
         if text.match?(InstallPlan::FOREIGN) || !text.include?(InstallPlan::OURS)
-          fail!("#{path} is not of this gem.", 'Run `multitenant install` as root: it keeps the old file.')
-        elsif path == site.at(Host::PLUGIN) && (why = passed_over)
+          fail!("#{path} is not this gem's.", 'Run `multitenant install` as root: it keeps the old file.')
+        elsif path == site.at(Host::PLUGIN) && (why = ignored)
           fail!(*why)
         elsif text != File.binread(GEMS_OWN)
-          warn!("#{path} is of another release than this gem (#{VERSION}).", 'Run `multitenant install` as root.')
+          warn!("#{path} comes from another release than this gem (#{VERSION}).", 'Run `multitenant install` as root.')
         else
-          ok("#{path} is this gem's, and root's.")
+          ok("#{path} is this gem's, and only root can change it.")
         end
       end
 
-      # In production OOD leaves out, without a word, a part of a plugin with a child that is not root's.
+      # In production OOD ignores, without a word, a part of a plugin in which a file is not root's.
       # @return [Array(String, String), nil]
-      def passed_over
+      def ignored
         dir = File.dirname(site.at(Host::PLUGIN))
         odd = Dir.children(dir).map { |name| File.join(dir, name) }.find { |path| !File.stat(path).uid.zero? }
-        return ["#{odd} is not root's, so OOD passes the plugin over.", "Run `chown root #{odd}`."] if odd
+        return ["#{odd} is not root's, so Open OnDemand ignores the plugin.", "Run `chown root #{odd}`."] if odd
 
         version = site.ood_version
         return if version >= Host::PLUGINS_SINCE
 
-        ["Open OnDemand #{version} loads no plugins.", 'Run `multitenant install` as root: it knows the other place.']
-      rescue InstallFailure
+        ["Open OnDemand #{version} loads no plugins.", 'Run `multitenant install` as root: it takes the other place.']
+      rescue Failure
         nil # it is not known which OOD this is
       end
 

@@ -11,7 +11,7 @@ module MultiTenant
       Asked = Struct.new(:target, :answer, :said, :header, :jobs, keyword_init: true) do
         # @return [String] the cluster, for a person
         def name
-          header['cluster'] || target.cluster || target.conf || 'of this host'
+          header['cluster'] || target.cluster || target.conf || 'this host\'s cluster'
         end
 
         # @return [Boolean] the stream has its last line

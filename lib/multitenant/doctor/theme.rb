@@ -6,8 +6,6 @@ module MultiTenant
   class Doctor
     # Checks that belong together. Each name in CHECKS is a method, which notes what it finds.
     class Theme
-      BROKEN = 78
-
       # @return [Array<Finding>]
       attr_reader :findings
 
@@ -17,7 +15,7 @@ module MultiTenant
         @findings = []
       end
 
-      # @return [Array<Finding>] of all checks; one that breaks down is a finding itself
+      # @return [Array<Finding>] of all checks; a crash of one is a finding itself
       def call
         self.class::CHECKS.each { |name, what| check(name, what) }
         findings
@@ -27,34 +25,34 @@ module MultiTenant
 
       attr_reader :site
 
-      # Also a LoadError, or a stack that is too deep, is no reason to keep silent about the rest.
+      # Also a LoadError, or a stack that is too deep, is no reason to skip the rest.
       def check(name, what)
         @what = what
         send(name)
       rescue StandardError, ScriptError, SystemStackError, NoMemoryError => e
         message = e.message.to_s.lines.first.to_s.strip.split(' @ ').first
-        fail!("the check `#{name}` broke down: #{e.class}: #{message}",
-              'Mend what the message names; if it names nothing of yours, report it with `multitenant doctor --json`.')
+        fail!("the check `#{name}` crashed: #{e.class}: #{message}",
+              'Fix what the message names; if that is nothing of yours, report it with `multitenant doctor --json`.')
       end
 
       def ok(seen)
         note(:ok, seen)
       end
 
-      def warn!(seen, mend)
-        note(:warn, seen, mend)
+      def warn!(seen, fix)
+        note(:warn, seen, fix)
       end
 
-      def fail!(seen, mend, code = BROKEN)
-        note(:fail, seen, mend, code)
+      def fail!(seen, fix, code = EX_CONFIG)
+        note(:fail, seen, fix, code)
       end
 
-      def skip(seen, mend = nil)
-        note(:skip, seen, mend)
+      def skip(seen)
+        note(:skip, seen)
       end
 
-      def note(state, seen, mend = nil, code = nil)
-        findings << Finding.new(state, @what, seen, mend, code)
+      def note(state, seen, fix = nil, code = nil)
+        findings << Finding.new(state, @what, seen, fix, code)
         nil
       end
 
@@ -62,7 +60,7 @@ module MultiTenant
       def core?
         return true if site.core?
 
-        skip('not looked at, because the core of this gem can\'t be loaded in this Ruby.')
+        skip('this Ruby can\'t load the gem\'s core, which this check needs.')
         false
       end
 
@@ -70,21 +68,18 @@ module MultiTenant
       def answered?
         return true if site.slurm.whole.any?
 
-        skip('Slurm gave no answer, see above.')
+        skip('Slurm did not answer, see above.')
         false
       end
 
-      # A sentence of the installer's ends with its mend.
+      # @param failure [Failure] the installer's
       def told_by(failure)
-        seen, _, mend = failure.message.rpartition(/(?<=[.!;]) (?=[A-Z])|(?<=:) (?=(?:give|install|name|chown) )/)
-        return fail!(mend, 'Run `multitenant install` as root, which says more.') if seen.empty?
-
-        fail!(seen.sub(/:\z/, '.'), mend.sub(/\A./, &:upcase))
+        fail!(failure.sentence, failure.fix || 'Run `multitenant install` as root, which says more.')
       end
 
-      # @return [String] the mend for what others than root may have written
-      def own(path)
-        "Run `chown root #{path}; chmod go-w #{path}`, and the same for the directories above it."
+      def not_roots!(path, and_so = '')
+        fail!("users other than root can change #{path} or a directory above it#{and_so}.",
+              "Run `chown root #{path}; chmod go-w #{path}`, and the same for the directories above it.")
       end
 
       def file_stat(path)

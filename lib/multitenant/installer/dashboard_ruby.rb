@@ -5,7 +5,7 @@ require 'json'
 require 'open3'
 require 'rubygems/package'
 require 'shellwords'
-require_relative 'install_failure'
+require_relative '../errors'
 require_relative '../version'
 
 module MultiTenant
@@ -64,14 +64,15 @@ module MultiTenant
     end
 
     # @return [String] the gem's directory
-    # @raise [InstallFailure] with the command that mends it, where the dashboard would load another or none
+    # @raise [Failure] where the dashboard would load another or none
     def expect(version)
       dir, insecure = find
       return dir if dir && DashboardRuby.version(dir) == version
 
       if dir && Gem::Version.new(DashboardRuby.version(dir)) > Gem::Version.new(version)
-        fail! "The dashboard would load the newer #{dir}: install with that one's own command, or take it out " \
-              "(#{command('gem', 'uninstall', 'ood_multitenant', '--version', DashboardRuby.version(dir))})."
+        fail!("The dashboard would load the newer #{dir}.",
+              'Install with its own command, or remove it: ' \
+              "#{command('gem', 'uninstall', 'ood_multitenant', '--version', DashboardRuby.version(dir))}.")
       end
       insecure.to_s.empty? ? refuse_missing(version) : refuse_insecure(insecure)
     end
@@ -82,7 +83,7 @@ module MultiTenant
     end
 
     # Whether the compiled core is one for this Ruby.
-    # @raise [InstallFailure] with the command that mends it
+    # @raise [Failure]
     def check_core(dir)
       _, err, status = run('ruby', '-e', LOAD, File.join(dir, 'lib'))
       return if status.success?
@@ -93,19 +94,19 @@ module MultiTenant
             else
               "in the dashboard's Ruby (#{abi}): #{err.lines.first.to_s.strip}"
             end
-      fail! "The core of #{dir} can't be loaded; #{why}. Run #{command('gem', 'pristine', 'ood_multitenant')}."
+      fail!("The core of #{dir} can't be loaded: #{why}.", "Run #{command('gem', 'pristine', 'ood_multitenant')}.")
     end
 
     # @param file [String] of a gem
     # @return [Gem::Specification]
-    # @raise [InstallFailure] where it is another gem
+    # @raise [Failure] where it is another gem
     def self.spec(file)
       spec = Gem::Package.new(file).spec
       return spec if spec.name == 'ood_multitenant'
 
-      raise InstallFailure.new(InstallFailure::USAGE, "#{file} is the gem #{spec.name}, not ood_multitenant.")
+      raise Failure.new(EX_USAGE, "#{file} is the gem #{spec.name}, not ood_multitenant.")
     rescue Gem::Package::Error, SystemCallError
-      raise InstallFailure.new(InstallFailure::USAGE, "--gem: #{file} is not there, or no gem.")
+      raise Failure.new(EX_USAGE, "--gem: #{file} is not there, or no gem.")
     end
 
     # Installs the gem where this Ruby finds it. RubyGems keeps the modes that the files had where the
@@ -117,7 +118,7 @@ module MultiTenant
 
       said = "#{err}\n#{out}".lines.map(&:strip).reject(&:empty?)
       reason = [/ is missing: install/, /\AERROR/, //].lazy.filter_map { |form| said.grep(form).first }.first
-      fail! "#{command(*install_command(file))} failed: #{reason.to_s.delete_suffix('.')}."
+      fail!("#{command(*install_command(file))} failed: #{reason.to_s.delete_suffix('.')}.")
     end
 
     # @return [String] a line for an admin's shell that runs a command of this Ruby's
@@ -154,16 +155,16 @@ module MultiTenant
     end
 
     def refuse_insecure(path)
-      fail! "#{path}, or a directory above it, is not root's or may be written by others, and " \
-            'the dashboard does not load it: chown root and chmod go-w it.'
+      fail!("Users other than root can change #{path} or a directory above it, so the dashboard does not load it.",
+            "Run `chown root #{path}; chmod go-w #{path}`, and the same for those directories.")
     end
 
     def refuse_missing(version)
       file = "ood_multitenant-#{version}.gem"
       ours = RbConfig::CONFIG['ruby_version']
       rubies = abi == ours ? abi : "#{abi}, while this one is #{ours}"
-      fail! "ood_multitenant #{version} is not where the dashboard's Ruby (#{rubies}) looks (#{path.join(', ')}): " \
-            "give its file (`multitenant install --gem #{file}`), or run #{command(*install_command(file))}."
+      fail!("ood_multitenant #{version} is not where the dashboard's Ruby (#{rubies}) looks (#{path.join(', ')}).",
+            "Give its file (`multitenant install --gem #{file}`), or run #{command(*install_command(file))}.")
     end
 
     # Debian's `gem` has another interpreter in its first line than an `enable` file may say.
@@ -183,7 +184,7 @@ module MultiTenant
     def probe
       @probe ||= begin
         out, err, status = enter('ruby', '-e', PROBE)
-        fail! "The dashboard's Ruby does not run: #{err.lines.first.to_s.strip}" unless status.success?
+        fail!("The dashboard's Ruby does not run: #{err.lines.first.to_s.strip}") unless status.success?
 
         JSON.parse(out)
       end
@@ -215,11 +216,11 @@ module MultiTenant
       Open3.capture3(env, 'bash', '--noprofile', '--norc', '-c', ENTER, 'multitenant', profiles.size.to_s, *profiles,
                      *argv, stdin_data: '', unsetenv_others: true, chdir: '/')
     rescue SystemCallError => e
-      fail! "The dashboard's Ruby can't be asked: #{e.message}."
+      fail!("The dashboard's Ruby can't be asked: #{e.message}.")
     end
 
-    def fail!(sentence)
-      raise InstallFailure.new(InstallFailure::CONFIG, sentence)
+    def fail!(sentence, fix = nil)
+      raise Failure.new(EX_CONFIG, sentence, fix: fix)
     end
   end
 end

@@ -2,7 +2,7 @@
 
 require 'etc'
 require_relative '../clusters'
-require_relative 'install_failure'
+require_relative '../errors'
 require_relative 'release'
 require_relative '../settings'
 
@@ -79,7 +79,7 @@ module MultiTenant
       { 'wckey' => @host.settings.wckeys.first, 'cluster' => (only.first if only.one?) }.compact.merge(settings)
     end
 
-    # @raise [InstallFailure] where something makes no sense
+    # @raise [Failure] where something makes no sense
     def check
       unknown = (apps - Release::APPS.keys).first
       refuse("--apps takes services, delivery and clients, not #{unknown}.") if unknown
@@ -90,7 +90,7 @@ module MultiTenant
       check_cluster
     end
 
-    # @raise [InstallFailure] where an app needs a cluster, and which one is not known
+    # @raise [Failure] where an app needs a cluster, and which one is not known
     def need_cluster
       return if defaults['cluster']
 
@@ -109,7 +109,7 @@ module MultiTenant
     end
 
     def refuse(sentence)
-      raise InstallFailure.new(InstallFailure::USAGE, sentence)
+      raise Failure.new(EX_USAGE, sentence)
     end
   end
 end

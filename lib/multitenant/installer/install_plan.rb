@@ -6,13 +6,13 @@ require_relative 'release'
 require_relative '../host'
 
 module MultiTenant
-  # What is to be done that a host gets what a release brings, found out by reading alone. What an
+  # What has to be done so that a host gets what a release brings, found out by reading alone. What an
   # admin has edited is saved first, what stood there before us is moved aside.
   class InstallPlan
     # A line for the admin, and the work behind it, if there is any.
-    Action = Struct.new(:deed, :path, :note, :work) do
+    Action = Struct.new(:name, :path, :note, :work) do
       def to_s
-        [deed, path, note].compact.join(' ')
+        [name, path, note].compact.join(' ')
       end
     end
 
@@ -169,7 +169,7 @@ module MultiTenant
     end
 
     def refuse(path)
-      raise InstallFailure.new(InstallFailure::CANTCREAT, "#{path} is no file: move it away.")
+      raise Failure.new(EX_CANTCREAT, "#{path} is no file.", fix: 'Move it away.')
     end
 
     def edited?(entry, sha256)
@@ -232,8 +232,8 @@ module MultiTenant
       act(:saved, path, "as #{target}") { @tree.save(path, target) }
     end
 
-    def act(deed, path, note = nil, &work)
-      @actions << Action.new(deed, path, note, work)
+    def act(name, path, note = nil, &work)
+      @actions << Action.new(name, path, note, work)
     end
   end
 end

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require 'json'
-require_relative 'install_failure'
+require_relative '../errors'
 require_relative '../host/system_file'
 
 module MultiTenant
@@ -37,7 +37,7 @@ module MultiTenant
 
     # @param path [String]
     # @return [Manifest] empty where there is none
-    # @raise [InstallFailure] where it is not root's, or not ours
+    # @raise [Failure] where it is not root's, or not ours
     def self.read(path)
       return new unless File.exist?(path)
 
@@ -54,7 +54,7 @@ module MultiTenant
     end
 
     def self.refuse(path, why)
-      raise InstallFailure.new(InstallFailure::CONFIG, "#{path} #{why}: look at it and move it away.")
+      raise Failure.new(EX_CONFIG, "#{path} #{why}.", fix: 'Look at it and move it away.')
     end
     private_class_method :from, :refuse
 

@@ -2,7 +2,7 @@
 
 require 'digest'
 require 'fileutils'
-require_relative 'install_failure'
+require_relative '../errors'
 require_relative '../host/system_file'
 
 module MultiTenant
@@ -14,12 +14,10 @@ module MultiTenant
       @host = host
     end
 
-    # @raise [InstallFailure] where something on the way to this path is a link or not root's alone, or
+    # @raise [Failure] where something on the way to this path is a link or not root's alone, or
     #   where the path itself is a link
     def guard(path)
-      whole = at(path)
-      raise_link(whole) if File.symlink?(whole)
-
+      guard_link(at(path))
       parts = path.split('/').reject(&:empty?)[0..-2]
       (0..parts.size).each do |count|
         dir = @host.at("/#{parts.first(count).join('/')}")
@@ -94,12 +92,11 @@ module MultiTenant
     # The directory that it goes to may be missing; what is there is never replaced.
     def move(path, target)
       [path, target].each { |one| guard(one) }
-      raise InstallFailure.new(InstallFailure::CANTCREAT, "#{at(target)} is in the way: move it.") if exist?(target)
+      fail!("#{at(target)} is in the way.", 'Move it.') if exist?(target)
 
       File.rename(at(path), at(target))
     rescue Errno::EXDEV
-      raise InstallFailure.new(InstallFailure::CANTCREAT,
-                               "#{at(path)} is on another file system than #{at(target)}: move it away by hand.")
+      fail!("#{at(path)} is on another file system than #{at(target)}.", 'Move it away by hand.')
     end
 
     # Copies a file to where only root reads it.
@@ -135,21 +132,24 @@ module MultiTenant
       @host.at(path)
     end
 
-    def raise_link(path)
-      raise InstallFailure.new(InstallFailure::CANTCREAT, "#{path} is a link, and nothing is written through one: " \
-                                                          'remove it, or put what it leads to in its place.')
+    def fail!(sentence, fix)
+      raise Failure.new(EX_CANTCREAT, sentence, fix: fix)
+    end
+
+    def guard_link(path)
+      return unless File.symlink?(path)
+
+      fail!("#{path} is a link, and nothing is written through one.",
+            'Remove it, or put what it leads to in its place.')
     end
 
     def guard_directory(dir)
-      raise_link(dir) if File.symlink?(dir)
+      guard_link(dir)
       stat = File.stat(dir)
-      unless stat.directory?
-        raise InstallFailure.new(InstallFailure::CANTCREAT, "#{dir} is no directory: move it away.")
-      end
+      fail!("#{dir} is no directory.", 'Move it away.') unless stat.directory?
       return if stat.uid.zero? && stat.mode.nobits?(0o022)
 
-      raise InstallFailure.new(InstallFailure::CANTCREAT,
-                               "Others than root may write #{dir}: chown root and chmod go-w it.")
+      fail!("Users other than root can change #{dir}.", "Run `chown root #{dir}; chmod go-w #{dir}`.")
     end
   end
 end

@@ -3,7 +3,7 @@
 require_relative 'install_plan'
 
 module MultiTenant
-  # What is to be done that a host is as it was before an installation. What was edited since stays
+  # What has to be done so that a host is as it was before an installation. What was edited since stays
   # and is named, and so do the directories that hold it; a site.yml is saved.
   class UninstallPlan
     Action = InstallPlan::Action
