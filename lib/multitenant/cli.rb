@@ -58,7 +58,7 @@ module MultiTenant
     private
 
     def help(out, code)
-      out.puts 'Usage: multitenant COMMAND [options]; multitenant COMMAND --help tells them.', ''
+      out.puts 'Usage: multitenant COMMAND [options]; multitenant COMMAND --help lists them.', ''
       COMMANDS.each { |name, does| out.puts format('  %-10<name>s %<does>s', name: name, does: does) }
       code
     end

@@ -10,7 +10,7 @@ module MultiTenant
   # ssh, and for a host where the query program does not run. The records are those of {Query}.
   class Commands
     # Of the whole time, the share that Slurm may use; the rest is the name service's.
-    SLURMS_SHARE = 0.8
+    SLURM_SHARE = 0.8
 
     # Shares of one publisher whose names are written, and bytes of the whole text.
     NAMES_PER_PUBLISHER, LIMIT = Core::LIMITS.values_at(:query_shares_per_publisher, :records)
@@ -34,11 +34,11 @@ module MultiTenant
     def call(seconds)
       start = MultiTenant.clock
       header = { 'multitenant' => 1, 'generated' => Time.now.to_i }
-      slurms = start + (seconds * SLURMS_SHARE)
-      @config.name(slurms)
-      jobs = without_surplus_names(@jobs.call(slurms))
+      until_at = start + (seconds * SLURM_SHARE)
+      @config.name(until_at)
+      jobs = without_surplus_names(@jobs.call(until_at))
       note_missing(jobs)
-      header.update('cluster' => @config.name(slurms), 'wckeys' => @settings.wckeys, 'sees' => @config.sees(slurms))
+      header.update('cluster' => @config.name(until_at), 'wckeys' => @settings.wckeys, 'sees' => @config.sees(until_at))
       answers, error = look_up(jobs, start + seconds - MultiTenant.clock)
       text = stream(header, jobs, answers)
       raise Failure.new(EX_DATAERR, "The records are more than #{LIMIT >> 20} MiB.") if text.bytesize > LIMIT
