@@ -42,20 +42,20 @@ module MultiTenant
     def self.objection(directory)
       stat = File.stat(directory)
       return "#{directory} is no directory." unless stat.directory?
-      return "#{directory} belongs to uid #{stat.uid}, not to this process's: #{mend(directory)}" unless stat.owned?
+      return "#{directory} belongs to uid #{stat.uid}, not to this process's: #{fix(directory)}" unless stat.owned?
       return if stat.mode.nobits?(0o022) && SystemFile.secure?(directory, uids: [0, Process.euid])
 
-      "#{directory}, or a directory on the way to it, can be changed by other users: #{mend(directory)}"
+      "#{directory}, or a directory on the way to it, can be changed by other users: #{fix(directory)}"
     rescue SystemCallError => e
-      "#{directory} can't be used (#{e.message.split(' @ ').first}): #{mend(directory)}"
+      "#{directory} can't be used (#{e.message.split(' @ ').first}): #{fix(directory)}"
     end
 
-    def self.mend(directory)
+    def self.fix(directory)
       "make it with `install -d -m 0755 -o #{account} #{directory}`, where every directory above it is root's alone."
     end
-    private_class_method :mend
+    private_class_method :fix
 
-    # @return [String] the name of this process's user, or his uid
+    # @return [String] the name of this process's user, or the uid
     def self.account
       Etc.getpwuid(Process.euid).name
     rescue ArgumentError

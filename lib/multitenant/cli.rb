@@ -15,11 +15,11 @@ module MultiTenant
       'specs' => 'print MultiTenant.specs of this user as JSON, or --explain why',
       'cards' => 'write, keep and remove the card files of this user',
       'open' => 'open the job name on standard input, for diagnosis',
-      'list' => 'a table of all shares, and why this user sees them or not',
-      'key' => 'new, rotate or prune GROUP: the keys of the key envelope',
-      'doctor' => 'check what an installation needs, and tell the fix',
-      'install' => 'install gem, initializer and apps into Open OnDemand',
-      'uninstall' => 'take out what install put in'
+      'list' => 'list all shares, and say why this user sees them or not',
+      'key' => 'make, rotate and prune the keys of a group',
+      'doctor' => 'check what an installation needs, and say the fix',
+      'install' => 'install the gem, initializer and apps for Open OnDemand',
+      'uninstall' => 'remove what install put in'
     }.freeze
 
     # @param argv [Array<String>]

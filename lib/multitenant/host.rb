@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
-require_relative 'clusters'
 require_relative 'errors'
+require_relative 'host/clusters'
 require_relative 'settings'
 
 module MultiTenant

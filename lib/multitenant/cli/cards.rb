@@ -10,7 +10,7 @@ module MultiTenant
       def run
         return restore if @options[:restore]
 
-        code = tell(events.to_a)
+        code = print(events.to_a)
         check_report
         code
       end
@@ -19,9 +19,9 @@ module MultiTenant
 
       def options(parser)
         records_options(parser)
-        parser.on('--dry-run', 'change nothing, only tell') { @options[:dry_run] = true }
+        parser.on('--dry-run', 'change nothing, only say what would be done') { @options[:dry_run] = true }
         parser.on('--restore ID', 'bring a dismissed card back, by its id or its job\'s') { |v| @options[:restore] = v }
-        parser.on('--remove-all', 'remove every card of ours') { @options[:remove_all] = true }
+        parser.on('--remove-all', 'remove every card that MultiTenant made') { @options[:remove_all] = true }
       end
 
       def events
@@ -31,7 +31,7 @@ module MultiTenant
         receiver.refresh(deliver: dry_run ? :dry_run : true)['cards']
       end
 
-      def tell(events)
+      def print(events)
         failed, done = events.partition { |action, _, _| action == :failed }
         done.each { |action, id, _| puts "#{action} #{id}" }
         failed.each { |_, path, why| CLI.complain("#{path}: #{why}", EX_CANTCREAT) }

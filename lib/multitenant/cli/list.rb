@@ -10,7 +10,7 @@ module MultiTenant
       # @return [Integer] exit code
       def run
         receiver.look
-        MultiTenant::List.new(receiver, out: $stdout, json: @options[:json]).print
+        ShareTable.new(receiver, out: $stdout, json: @options[:json]).print
         check_report
       end
 

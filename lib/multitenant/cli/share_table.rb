@@ -6,7 +6,7 @@ require_relative 'plain_text'
 
 module MultiTenant
   # What is shared, as a table for people: each job with the WCKey, and whether this user has it.
-  class List
+  class ShareTable
     HEADINGS = ['JOB', 'SERVICE', 'FROM', 'GROUP', 'STATE', 'TIME LEFT', 'ENVELOPE', 'VISIBLE'].freeze
     GAP = '  '
 

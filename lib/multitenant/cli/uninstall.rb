@@ -15,7 +15,7 @@ module MultiTenant
       private
 
       def options(parser)
-        parser.on('--dry-run', 'change nothing, only tell') { @options[:dry_run] = true }
+        parser.on('--dry-run', 'change nothing, only say what would be done') { @options[:dry_run] = true }
         parser.on('--root DIR', 'work below this directory, for packages') { |v| @options[:root] = v }
       end
     end

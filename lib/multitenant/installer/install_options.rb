@@ -1,19 +1,18 @@
 # frozen_string_literal: true
 
 require 'etc'
-require_relative '../clusters'
 require_relative '../errors'
+require_relative '../host'
 require_relative 'release'
-require_relative '../settings'
 
 module MultiTenant
-  # What the admin said to `multitenant install`, checked, and what holds where nothing was said.
+  # The options of `multitenant install`, checked, and what holds where they say nothing.
   class InstallOptions
     # @param parser [OptionParser]
     # @param options [Hash] gets what is said
     # @return [void]
     def self.add_to(parser, options)
-      parser.on('--dry-run', 'change nothing, only tell') { options[:dry_run] = true }
+      parser.on('--dry-run', 'change nothing, only say what would be done') { options[:dry_run] = true }
       parser.on('--root DIR', 'work below this directory, for packages') { |v| options[:root] = v }
       parser.on('--gem FILE', 'install this gem for the dashboard\'s Ruby') { |v| options[:gem] = v }
       parser.on('--ood-version V', 'instead of what /opt/ood/VERSION says') { |v| options[:ood_version] = v }
