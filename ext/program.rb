@@ -94,6 +94,19 @@ def write_makefile(dir, program, others)
   puts "creating Makefile for #{program}"
 end
 
-def write_empty_makefile
+# Writes a Makefile that builds nothing, so that the gem installs all the same.
+# @param missing [Array<String>] of what the program needs
+# @param loss [String] what there is not, then
+# @param packages [Array<String>] of Debian and of EL, besides jansson's
+# @param option [String] for libraries that are elsewhere
+def skip_program(loss, missing, packages, option)
+  missing.each { |what| warn "ood_multitenant: #{what}." }
+  warn <<~TEXT
+    ood_multitenant: #{loss}
+      Debian, Ubuntu: apt install #{packages[0]} libjansson-dev
+      EL:             dnf install #{packages[1]} jansson-devel
+      elsewhere:      gem pristine ood_multitenant -- #{option}=DIR --with-jansson-dir=DIR
+      tried:          #{File.expand_path('mkmf.log')} (gem install moves it to the gem's extensions directory)
+  TEXT
   File.write('Makefile', "all install clean distclean:\n.PHONY: all install clean distclean\n")
 end

@@ -33,6 +33,16 @@ int mt_usage(const char *format, ...)
     return mt_say(EX_USAGE, "%s; see " MT_PROGRAM " --help", n < 0 ? "wrong usage" : what);
 }
 
+bool mt_program_number(const char *text, uint32_t *out)
+{
+    size_t len = strspn(text, "0123456789");
+    if (len == 0 || len > 10 || text[len] != '\0')
+        return false;
+    unsigned long long number = strtoull(text, NULL, 10);
+    *out = (uint32_t)number;
+    return number <= UINT32_MAX;
+}
+
 /* Plain decimals alone: strtod also takes "inf", "nan" and hexadecimals. */
 static int read_timeout(const char *text, double *seconds)
 {

@@ -11,6 +11,7 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct mt_program {
     const char *help;             /* the text of --help */
@@ -31,6 +32,9 @@ struct mt_program {
 
 /* Says what is wrong with the command line, and where to look. Returns 64 (EX_USAGE). */
 MT_NONNULL_ALL MT_PRINTF(1, 2) int mt_usage(const char *format, ...);
+
+/* Reads a decimal number of 32 bits, without a sign; false: it is none. */
+MT_NODISCARD MT_NONNULL_ALL bool mt_program_number(const char *text, uint32_t *out);
 
 /*
  * Reads the command line and starts the deadline; `options` is handed to `take`. Sees to it that

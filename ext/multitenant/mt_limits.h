@@ -94,6 +94,16 @@
 /* Threads that ask the name service, which is often a daemon that serves the whole host. */
 #define MT_NSS_WORKERS_MAX 4
 
+/* Milliseconds after which a look-up is late and another thread goes on with the rest, and after
+ * which it is given up. A dashboard waits for the slow ones; what is given up has its next chance
+ * soon, and from the name service's cache. */
+#define MT_NSS_ANOTHER_MS 300
+#define MT_NSS_GIVE_UP_MS 1000
+
+/* Bytes of libslurm's log, since the last step began, in which the cause of a failure is searched.
+ */
+#define MT_LOG_SEARCHED_MAX 4096
+
 /* Bytes of the name service's answer (a group's member list). */
 #define MT_NSS_BUF_MAX (16 * 1024 * 1024)
 

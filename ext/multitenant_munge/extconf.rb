@@ -16,12 +16,6 @@ missing = [jansson_missing, munge_missing].compact
 if missing.empty?
   write_makefile(__dir__, 'multitenant-munge', %w[buf.c input.c])
 else
-  missing.each { |what| warn "ood_multitenant: #{what}." }
-  warn <<~TEXT
-    ood_multitenant: multitenant-munge is therefore not built; services in MUNGE credentials will not be shown.
-      Debian, Ubuntu: apt install libmunge-dev libjansson-dev
-      EL:             dnf install munge-devel jansson-devel
-      tried:          #{File.expand_path('mkmf.log')} (gem install moves it to the gem's extensions directory)
-  TEXT
-  write_empty_makefile
+  skip_program('multitenant-munge is therefore not built; services in MUNGE credentials will not be shown.',
+               missing, %w[libmunge-dev munge-devel], '--with-munge-dir')
 end

@@ -131,7 +131,7 @@ int main(int argc, char **argv)
     };
     static const struct mt_program program = {
         .help = help, .options = known, .timeout = 3, .take = take};
-    struct munge_options options = {NULL};
+    struct munge_options options = {.socket = NULL};
     struct mt_buf input = MT_BUF_INIT(MT_MUNGE_INPUT_MAX);
     int status;
 

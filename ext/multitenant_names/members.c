@@ -9,16 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Nanoseconds. A dashboard waits for the slow ones; what is given up has its next chance soon, and
- * from the name service's cache. */
-#define SECOND INT64_C(1000000000)
-#define ANOTHER_AFTER (3 * SECOND / 10)
-#define GIVE_UP_AFTER SECOND
+#define SECOND INT64_C(1000000000) /* in nanoseconds */
 
 /* One user, or one group. */
 struct look_up {
     uid_t uid;         /* the user; of a group the publisher whose turn comes first */
     const char *group; /* NULL: a user */
+    size_t asked;      /* of a user: questions so far */
     bool queued;
     /* under `lock` */
     bool taken;
@@ -144,15 +141,6 @@ static void *work(void *argument)
 
 /* ---- turns ---- */
 
-static int by_uid(const void *left, const void *right)
-{
-    const struct asked *a = *(struct asked *const *)left;
-    const struct asked *b = *(struct asked *const *)right;
-    if (a->uid != b->uid)
-        return a->uid < b->uid ? -1 : 1;
-    return (a->index > b->index) - (a->index < b->index);
-}
-
 static int by_turn(const void *left, const void *right)
 {
     const struct asked *a = *(struct asked *const *)left;
@@ -160,18 +148,6 @@ static int by_turn(const void *left, const void *right)
     if (a->turn != b->turn)
         return a->turn < b->turn ? -1 : 1;
     return (a->index > b->index) - (a->index < b->index);
-}
-
-static void take_turns(struct mt_members *m)
-{
-    for (size_t i = 0; i < m->count; i++)
-        m->order[i] = &m->questions[i];
-    qsort(m->order, m->count, sizeof(struct asked *), by_uid);
-    for (size_t i = 1; i < m->count; i++) {
-        if (m->order[i]->uid == m->order[i - 1]->uid)
-            m->order[i]->turn = m->order[i - 1]->turn + 1;
-    }
-    qsort(m->order, m->count, sizeof(struct asked *), by_turn);
 }
 
 static void queue_add(struct mt_members *m, struct look_up *look_up, uid_t uid)
@@ -186,7 +162,9 @@ static void queue_add(struct mt_members *m, struct look_up *look_up, uid_t uid)
 static void queue_all(struct mt_members *m)
 {
     const uid_t nobody = (uid_t)-1;
-    take_turns(m);
+    for (size_t i = 0; i < m->count; i++)
+        m->order[i] = &m->questions[i];
+    qsort(m->order, m->count, sizeof(struct asked *), by_turn);
     queue_add(m, m->publishers, nobody);
     for (size_t i = 0; i < m->count; i++) {
         const struct asked *question = m->order[i];
@@ -269,8 +247,12 @@ bool mt_members_ask(struct mt_members *m, uid_t uid, const char *group, size_t l
     struct asked *question = &m->questions[m->count];
     *question = (struct asked){.uid = uid, .index = m->count};
     m->count++;
-    if ((group || want_user || m->publishers) && !(question->user = look_up_of(m, uid, NULL)))
+    if (!group && !want_user && !m->publishers)
+        return true;
+    question->user = look_up_of(m, uid, NULL);
+    if (!question->user)
         return false;
+    question->turn = question->user->asked++;
     if (!group)
         return true;
     question->group_name = strndup(group, len);
@@ -304,6 +286,16 @@ static int64_t last_progress(const struct mt_members *m)
     return last;
 }
 
+static int64_t min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void wait_until(struct mt_members *m, int64_t at)
 {
     struct timespec when = {.tv_sec = at / SECOND, .tv_nsec = at % SECOND};
@@ -318,8 +310,8 @@ bool mt_members_run(struct mt_members *m, const struct timespec *until)
 {
     const int64_t end = nanoseconds(until);
     const int64_t left = end - now();
-    const int64_t another = left / 4 < ANOTHER_AFTER ? left / 4 : ANOTHER_AFTER;
-    const int64_t give_up = left / 3 > GIVE_UP_AFTER ? left / 3 : GIVE_UP_AFTER;
+    const int64_t another = min(left / 4, MT_NSS_ANOTHER_MS * SECOND / 1000);
+    const int64_t give_up = max(left / 3, MT_NSS_GIVE_UP_MS * SECOND / 1000);
 
     queue_all(m);
     start_worker(m);
@@ -330,8 +322,7 @@ bool mt_members_run(struct mt_members *m, const struct timespec *until)
     pthread_mutex_lock(&m->lock);
     while ((last = last_progress(m)) != 0) {
         bool more = m->worker_count < m->worker_most && first_waiting(m);
-        int64_t late = last + (more ? another : give_up);
-        int64_t at = late < end ? late : end;
+        int64_t at = min(last + (more ? another : give_up), end);
         if (now() < at)
             wait_until(m, at);
         else if (more && at < end)

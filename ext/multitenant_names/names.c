@@ -4,18 +4,22 @@
  * are not the query program. A program of its own, because a name service may block for minutes.
  */
 #include "deadline.h"
+#include "input.h"
 #include "lines.h"
 #include "member_line.h"
 #include "members.h"
 #include "mt_limits.h"
 #include "program.h"
-#include "questions.h"
 #include "say.h"
 #include "viewer.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#define TEXT(number) #number
+#define NUMBER(name) TEXT(name)
 
 static const char help[] =
     "usage: multitenant-names [--publishers GROUP] [--viewer] [--timeout SECONDS]\n"
@@ -48,6 +52,58 @@ static int take(void *into, int option, const char *value)
     else
         options->publishers = value;
     return 0;
+}
+
+/* `group` borrows from the input; "": none is named. */
+struct question {
+    uid_t uid;
+    const char *group;
+};
+
+struct questions {
+    struct question *items;
+    size_t count;
+    struct mt_buf input;
+};
+
+/* What is wrong, or NULL. */
+static const char *split(struct questions *questions)
+{
+    const char *at = questions->input.data;
+    const char *end = at + questions->input.len;
+    if (end[-1] != '\0')
+        return "the last one is cut";
+    for (; at < end; questions->count++) {
+        const char *group = at + strlen(at) + 1;
+        if (questions->count == MT_QUESTIONS_MAX)
+            return "more than " NUMBER(MT_QUESTIONS_MAX);
+        struct question *question = &questions->items[questions->count];
+        if (group == end)
+            return "the last one is cut";
+        if (!mt_program_number(at, &question->uid))
+            return "a uid is no number";
+        if (strlen(group) > MT_NAME_MAX)
+            return "a group's name is too long";
+        question->group = group;
+        at = group + strlen(group) + 1;
+    }
+    return NULL;
+}
+
+/* Reads standard input. They stay until the process ends. */
+static int read_questions(struct questions *questions)
+{
+    *questions = (struct questions){.input = MT_BUF_INIT(MT_NAMES_INPUT_MAX)};
+    int status = mt_input_read(&questions->input);
+    if (status || questions->input.len == 0)
+        return status;
+    questions->items = calloc(MT_QUESTIONS_MAX, sizeof *questions->items);
+    if (!questions->items)
+        return mt_say_no_memory();
+    const char *wrong = split(questions);
+    return wrong ? mt_say(EX_DATAERR, "standard input is not questions of UID NUL GROUP NUL: %s",
+                          wrong)
+                 : 0;
 }
 
 static json_t *answer_line(uid_t uid, const struct mt_member_answer *answer, bool with_allowed)
@@ -114,13 +170,13 @@ int main(int argc, char **argv)
     };
     static const struct mt_program program = {
         .help = help, .options = known, .timeout = 3, .take = take};
-    struct names_options options = {NULL};
+    struct names_options options = {.publishers = NULL};
     struct questions questions;
     int status;
 
     if (!mt_program_begin(&program, argc, argv, &options, &status))
         return status;
-    status = questions_read(&questions);
+    status = read_questions(&questions);
     if (status == 0)
         status = answer_all(&questions, &options);
     _exit(status); /* a look-up that hangs would keep exit() waiting; all is written */

@@ -10,9 +10,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Bytes after the mark in which the first error is looked for. */
-enum { LOOKED_AT = 4096 };
-
 /* All of this is read by a signal handler. */
 static atomic_int kept_fd = -1;
 static atomic_long mark;
@@ -85,8 +82,8 @@ void mt_errlog_cause(char cause[MT_CAUSE_MAX + 1])
     int fd = atomic_load(&kept_fd);
     if (fd < 0)
         return;
-    char text[LOOKED_AT + 1];
-    ssize_t size = pread(fd, text, LOOKED_AT, (off_t)atomic_load(&mark));
+    char text[MT_LOG_SEARCHED_MAX + 1];
+    ssize_t size = pread(fd, text, MT_LOG_SEARCHED_MAX, (off_t)atomic_load(&mark));
     if (size <= 0)
         return;
     text[size] = '\0';

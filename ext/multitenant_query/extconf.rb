@@ -19,7 +19,6 @@ if arg_config('--help')
   exit
 end
 
-PROGRAM = 'multitenant-query'
 OLDEST_SLURM = 0x160500 # 22.05
 OTHERS = %w[directory.c jobname.c member_line.c members.c].freeze # from ../multitenant_names and ../multitenant
 USES_SLURM = %w[slurm_cluster.c slurm_jobs.c].freeze
@@ -63,21 +62,10 @@ def known_slurm?
   USES_SLURM.all? { |name| try_compile(%(#include "#{__dir__}/#{name}"), flags) }
 end
 
-def say_what_is_missing(missing)
-  missing.each { |what| warn "ood_multitenant: #{what}." }
-  warn <<~TEXT
-    ood_multitenant: #{PROGRAM}, which asks Slurm, is therefore not built; records of another host can still be read.
-      Debian, Ubuntu: apt install libslurm-dev libjansson-dev
-      EL:             dnf install slurm-devel jansson-devel
-      elsewhere:      gem pristine ood_multitenant -- --with-slurm-dir=DIR --with-jansson-dir=DIR
-      tried:          #{File.expand_path('mkmf.log')} (gem install moves it to the gem's extensions directory)
-  TEXT
-end
-
 missing = [slurm_missing, jansson_missing].compact
 if missing.empty?
-  write_makefile(__dir__, PROGRAM, OTHERS)
+  write_makefile(__dir__, 'multitenant-query', OTHERS)
 else
-  say_what_is_missing(missing)
-  write_empty_makefile
+  skip_program('multitenant-query, which asks Slurm, is therefore not built; records of another host can be read.',
+               missing, %w[libslurm-dev slurm-devel], '--with-slurm-dir')
 end

@@ -34,7 +34,7 @@ static void turn_on(int fd, int option)
     setsockopt(fd, IPPROTO_TCP, option, &on, sizeof on);
 }
 
-static void hurry(const struct pollfd *fd)
+static void send_at_once(const struct pollfd *fd)
 {
     if (fd->fd < 0)
         return;
@@ -52,7 +52,7 @@ int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
     };
     int saved = errno;
     for (nfds_t i = 0; i < count; i++)
-        hurry(&fds[i]);
+        send_at_once(&fds[i]);
     errno = saved;
     return ppoll(fds, count, timeout_ms < 0 ? NULL : &timeout, NULL);
 }

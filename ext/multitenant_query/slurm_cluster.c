@@ -4,7 +4,6 @@
 #include "directory.h"
 #include "say.h"
 #include "slurm_compat.h"
-#include "slurm_failure.h"
 #include "steps.h"
 
 #include <errno.h>
@@ -62,7 +61,7 @@ static int load_conf(slurm_conf_t **conf)
     errno = 0;
     if (slurm_load_ctl_conf(0, conf) == SLURM_SUCCESS && *conf && (*conf)->cluster_name)
         return 0;
-    return mt_slurm_failure("slurmctld", errno);
+    return step_failed("slurmctld", errno);
 }
 
 static int no_accounting(const char *where)
@@ -90,7 +89,7 @@ static int connect_db(struct mt_slurm_cluster *cluster)
     errno = 0;
     cluster->db = slurmdb_connection_get(NULL);
     if (errno)
-        return mt_slurm_failure("slurmdbd", errno);
+        return step_failed("slurmdbd", errno);
     return cluster->db ? 0 : no_accounting("on this host");
 }
 
@@ -154,7 +153,7 @@ static int look_what_is_hidden(struct mt_slurm_cluster *cluster, const slurm_con
     bool hides = (conf->private_data & PRIVATE_DATA_JOBS) != 0;
     errno = 0;
     if (!hides && !mt_slurmdbd_hides_jobs(cluster->db, hides, &hides))
-        return mt_slurm_failure("slurmdbd", errno);
+        return step_failed("slurmdbd", errno);
     if (hides)
         cluster->sees_all = is_operator(cluster->db);
     return 0;

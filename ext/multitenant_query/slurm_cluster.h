@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One Slurm cluster, open for questions. Statuses are those of sysexits.h; 0 is fine. */
+/* One Slurm cluster, open for questions. */
 #ifndef MT_SLURM_CLUSTER_H
 #define MT_SLURM_CLUSTER_H
 
@@ -20,12 +20,14 @@ const char *mt_slurm_version(char text[32]);
 /*
  * Reads Slurm's configuration, asks slurmctld and slurmdbd what cluster this is and what it hides,
  * and leaves a connection to slurmdbd open. `wanted` is another cluster's name in lower case, or ""
- * for that of slurm.conf.
+ * for that of slurm.conf. Once in a process: libslurm keeps its state in globals. May end the
+ * process (steps.h). Other than 0, a sentence was said. The caller closes *cluster in any case.
  *
- * 0; 69 (EX_UNAVAILABLE): a daemon does not answer; 78 (EX_CONFIG): this host's configuration, an
- * unknown cluster, or another libslurm than the one compiled against; 71 (EX_OSERR): no memory.
- * Other than 0, a sentence was said. The caller closes *cluster in any case. Once in a process:
- * libslurm keeps its state in globals. May end the process (deadline.h).
+ * 0
+ * 69 (EX_UNAVAILABLE): a daemon does not answer
+ * 71 (EX_OSERR): no memory
+ * 78 (EX_CONFIG): this host's configuration, an unknown cluster, or another libslurm than the one
+ *     that was compiled against
  */
 MT_NODISCARD MT_NONNULL_ALL int mt_slurm_cluster_open(struct mt_slurm_cluster *cluster,
                                                       const char *wanted);

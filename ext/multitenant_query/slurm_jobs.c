@@ -5,7 +5,6 @@
 #include "mt_limits.h"
 #include "say.h"
 #include "slurm_compat.h"
-#include "slurm_failure.h"
 #include "steps.h"
 
 #include <errno.h>
@@ -81,7 +80,7 @@ static int ask_slurmdbd(mt_slurm_list *rows, const struct mt_slurm_cluster *clus
         errno = 0;
         *rows = slurmdb_jobs_get(cluster->db, &cond);
         if (!*rows)
-            status = mt_slurm_failure("slurmdbd", errno);
+            status = step_failed("slurmdbd", errno);
     }
     slurm_list_destroy(cond.cluster_list);
     slurm_list_destroy(cond.state_list);
@@ -225,7 +224,7 @@ static int settle(struct mt_jobs *jobs, int rc, job_info_msg_t *answer, struct w
     if (rc == SLURM_SUCCESS && answer)
         status = take(jobs, answer, wanted, count);
     else if (error != ESLURM_INVALID_JOB_ID)
-        status = mt_slurm_failure("slurmctld", error);
+        status = step_failed("slurmctld", error);
     if (answer)
         slurm_free_job_info_msg(answer);
     return status;

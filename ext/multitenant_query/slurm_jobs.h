@@ -30,10 +30,12 @@ struct mt_jobs {
 /*
  * Asks slurmdbd for the ids of the running jobs that have one of the `key_count` WCKeys, and
  * slurmctld for each. Left out are jobs that do not run in slurmctld (suspended, completing, ended,
- * unknown), that are another user's there, or that have another spelling of a key.
+ * unknown), that are another user's there, or that have another spelling of a key. Other than 0, a
+ * sentence was said. The caller frees *jobs in any case.
  *
- * 0: *jobs is all of them; 69 (EX_UNAVAILABLE): a daemon did not answer, *jobs is what is known;
- * 71 (EX_OSERR): no memory. Other than 0, a sentence was said. The caller frees *jobs in any case.
+ * 0: *jobs is all of them
+ * 69 (EX_UNAVAILABLE): a daemon did not answer, *jobs is what is known
+ * 71 (EX_OSERR): no memory
  */
 MT_NODISCARD MT_NONNULL_ALL int mt_jobs_ask(struct mt_jobs *jobs,
                                             const struct mt_slurm_cluster *cluster,

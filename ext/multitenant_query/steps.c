@@ -3,6 +3,7 @@
 
 #include "errlog.h"
 #include "say.h"
+#include "slurm_compat.h"
 
 #include <stdlib.h>
 #include <sysexits.h>
@@ -41,4 +42,13 @@ void step_begin(const struct mt_step *step)
 int steps_watch_exit(void)
 {
     return atexit(on_exit_by_libslurm) == 0 ? 0 : mt_say_no_memory();
+}
+
+int step_failed(const char *daemon, int error)
+{
+    char cause[MT_CAUSE_MAX + 1];
+    mt_errlog_cause(cause);
+    return mt_say(EX_UNAVAILABLE,
+                  "%s does not answer (%s); see that it is up and munged runs on this host", daemon,
+                  *cause ? cause : slurm_strerror(error));
 }

@@ -28,4 +28,12 @@ MT_NONNULL_ALL void step_begin(const struct mt_step *step);
  */
 MT_NODISCARD int steps_watch_exit(void);
 
+/*
+ * Says that `daemon` did not answer, why (libslurm's own first error since the step began, or else
+ * what `error` means, an errno or one of Slurm's numbers), and where to look.
+ *
+ * Returns 69 (EX_UNAVAILABLE).
+ */
+MT_NONNULL_ALL int step_failed(const char *daemon, int error);
+
 #endif

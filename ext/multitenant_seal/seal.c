@@ -14,7 +14,6 @@
 
 #include <openssl/rand.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -52,16 +51,6 @@ struct seal_options {
     bool has_restarts;
 };
 
-static bool read_number(const char *text, uint32_t *out)
-{
-    size_t len = strspn(text, "0123456789");
-    if (len == 0 || len > 10 || text[len] != '\0')
-        return false;
-    unsigned long long number = strtoull(text, NULL, 10);
-    *out = (uint32_t)number;
-    return number <= UINT32_MAX;
-}
-
 static int take(void *into, int option, const char *value)
 {
     struct seal_options *options = into;
@@ -81,12 +70,12 @@ static int take(void *into, int option, const char *value)
             return 0;
         return mt_usage("--cluster is not the name of a cluster");
     case 'j':
-        if (read_number(value, &options->record.job_id) && options->record.job_id > 0)
+        if (mt_program_number(value, &options->record.job_id) && options->record.job_id > 0)
             return 0;
         return mt_usage("--job is not the number of a job");
     default:
         options->has_restarts = true;
-        return read_number(value, &options->record.restarts)
+        return mt_program_number(value, &options->record.restarts)
                    ? 0
                    : mt_usage("--restarts is not a number");
     }

@@ -98,6 +98,26 @@ START_TEST(test_timeouts_that_are_none)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    bool good;
+    uint32_t number;
+} numbers[] = {
+    {"0", true, 0},           {"0000000007", true, 7},  {"4294967295", true, UINT32_MAX},
+    {"4294967296", false, 0}, {"9999999999", false, 0}, {"00000000007", false, 0},
+    {"", false, 0},           {"-1", false, 0},         {"+1", false, 0},
+    {" 1", false, 0},         {"1 ", false, 0},         {"0x1", false, 0},
+};
+
+START_TEST(test_numbers)
+{
+    uint32_t number = 1;
+    ck_assert_int_eq(mt_program_number(numbers[_i].text, &number), numbers[_i].good);
+    if (numbers[_i].good)
+        ck_assert_uint_eq(number, numbers[_i].number);
+}
+END_TEST
+
 static int version_with(void *built_with)
 {
     struct mt_program program = {
@@ -167,6 +187,7 @@ int main(void)
     TCase *tests = add_case(suite, "program");
     tcase_add_loop_test(tests, test_command_lines, 0, COUNT_OF(lines));
     tcase_add_loop_test(tests, test_timeouts_that_are_none, 0, COUNT_OF(timeouts));
+    tcase_add_loop_test(tests, test_numbers, 0, COUNT_OF(numbers));
     tcase_add_test(tests, test_what_it_was_built_with);
     tcase_add_test(tests, test_help_that_can_not_be_written);
     tcase_add_test(tests, test_the_three_descriptors_are_open);
