@@ -15,7 +15,7 @@ module MultiTenant
   # Puts the gem, the initializer, the apps and the agent's unit where Open OnDemand finds them, and
   # takes them out again. It works without the compiled core, which may be of another Ruby.
   class Installer
-    # Adds the options of both commands.
+    # Adds the options of `multitenant install`.
     # @param parser [OptionParser]
     # @param options [Hash] gets what is said
     # @return [void]
@@ -148,14 +148,14 @@ module MultiTenant
       @gem_installed = true
     end
 
-    # ---- what is to be there ----
+    # ---- what is installed ----
 
     def parts
       apps = @options.apps.select { |part| part != 'services' || services_group }
       ['initializer', *apps, ('agent' if @options.agent?)].compact
     end
 
-    # Once said it holds for later installations.
+    # Once given, it holds for later installations.
     def services_group
       @options.services_group ||
         manifest.entries.find { |entry| entry.part == 'services' && entry.directory? && !entry.gid.zero? }&.gid
@@ -183,7 +183,7 @@ module MultiTenant
       @notes << "Services are not installed. #{sentence}" if release.apps('services').any?
     end
 
-    # An app's settings: the admin's where there are some, with what this release has in addition.
+    # An app's settings: the admin's if there are any, with what is new in this release.
     def settle(item)
       path = item.entry.path
       saved = File.join(Host::STATE, "#{File.basename(File.dirname(path))}.site.yml")
@@ -194,7 +194,7 @@ module MultiTenant
       item.replace(settings.set(@options.settings).to_s)
     end
 
-    # In production OOD passes a plugin over, without a word, if one thing in it is not root's.
+    # In production OOD silently ignores a plugin in which one file is not root's.
     def check_plugin(target)
       return unless target == Host::PLUGIN
 
@@ -206,7 +206,7 @@ module MultiTenant
       fail!(EX_CANTCREAT, "#{odd} is not root's, so OOD would not load the plugin.", fix: "Run `chown root #{odd}`.")
     end
 
-    # A unit that goes while it is enabled leaves a link that systemd complains of.
+    # Removing a unit that is enabled leaves a link that systemd complains about.
     def check_agent
       unit = File.basename(Host::UNIT)
       return unless manifest[Host::UNIT] && @tree.glob("#{File.dirname(Host::UNIT)}/*.wants/#{unit}").any?
@@ -249,7 +249,7 @@ module MultiTenant
       manifest.write(@host.at(Host::MANIFEST))
     end
 
-    # ---- what is said at the end ----
+    # ---- what is printed at the end ----
 
     def say_what_is_left_to_do(release)
       @notes.each { |note| @out.puts note }
@@ -259,7 +259,7 @@ module MultiTenant
       @out.puts "Then run #{@ruby.command(command_of_the_gem, 'doctor')}."
     end
 
-    # A shell of an admin's may know neither the command nor the Ruby that it is of.
+    # An admin's shell may know neither the command nor its Ruby.
     def command_of_the_gem
       (@gem_dir && @ruby.executable(@gem_dir, 'multitenant')) || 'multitenant'
     end

@@ -3,7 +3,7 @@
 require 'etc'
 
 module MultiTenant
-  # What the site's admin chose, from environment variables as the dashboard's `env` file sets them.
+  # What the site's admin chose, read from environment variables, which the dashboard's `env` file sets.
   # A value that makes no sense is replaced by its default and named in {#warnings}.
   class Settings
     ENVELOPES = %w[munge key v1].freeze
@@ -75,12 +75,12 @@ module MultiTenant
 
     private
 
-    # Bytes that are no text are shown, and refused, as a character that fits nowhere.
+    # Bytes that are not UTF-8 become a character that no setting accepts.
     def text_of(name)
       @env[name].to_s.dup.force_encoding(Encoding::UTF_8).scrub("\u{fffd}").strip
     end
 
-    # The block gives what is used instead of a value that makes no sense, where that is not the default.
+    # The block gives the value to use instead of one that makes no sense, where that is not the default.
     def value(name, default, form)
       text = text_of(name)
       return default if text.empty?

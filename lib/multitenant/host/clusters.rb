@@ -86,7 +86,7 @@ module MultiTenant
       targets.empty? ? [Target.new] : targets
     end
 
-    # Notes which cluster it is that a target leads to.
+    # Notes which cluster a target leads to.
     # @param target [Target]
     # @param name [String] Slurm's name
     # @return [void]
@@ -131,7 +131,7 @@ module MultiTenant
       name&.casecmp?(slurm)
     end
 
-    # Where commands go by this configuration: two hosts may have a slurm.conf of one path.
+    # What a configuration leads to: on another host a slurm.conf of the same path may be another.
     def place_of(cluster)
       [cluster.conf, cluster.job.to_h['submit_host']]
     end

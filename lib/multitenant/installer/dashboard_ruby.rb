@@ -167,7 +167,7 @@ module MultiTenant
             "Give its file (`multitenant install --gem #{file}`), or run #{command(*install_command(file))}.")
     end
 
-    # Debian's `gem` has another interpreter in its first line than an `enable` file may say.
+    # The first line of Debian's `gem` may name another interpreter than the `enable` file.
     def ruby_command(argv)
       ['ruby', '-S', *argv]
     end
@@ -195,7 +195,7 @@ module MultiTenant
       built.map { |found| File.basename(File.dirname(found)) }.uniq.sort
     end
 
-    # Below a DESTDIR the same directories are used, there.
+    # With a DESTDIR, the same directories below it.
     def gem_homes
       return [] if @host.root.empty?
 
@@ -207,8 +207,8 @@ module MultiTenant
       homes.empty? ? enter(*argv) : enter('env', *homes, *argv)
     end
 
-    # Of this process's environment nothing counts: an admin's may be another Ruby's. Gems in a home
-    # are not another user's.
+    # Nothing of this process's environment is passed on: it may be of another Ruby, and users don't have the
+    # gems of an admin's home.
     def enter(*argv)
       profiles = @host.profiles
       env = { 'PATH' => profiles.empty? ? ENV.fetch('PATH', SYSTEM_PATH) : SYSTEM_PATH,

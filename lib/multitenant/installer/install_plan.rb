@@ -6,8 +6,8 @@ require_relative 'release'
 require_relative '../host'
 
 module MultiTenant
-  # What has to be done so that a host gets what a release brings, found out by reading alone. What an
-  # admin has edited is saved first, what stood there before us is moved aside.
+  # What has to be done so that a host gets what a release brings, worked out by reading only. What an
+  # admin has edited is saved first, what was there before is moved aside.
   class InstallPlan
     # A line for the admin, and the work behind it, if there is any.
     Action = Struct.new(:name, :path, :note, :work) do
@@ -16,7 +16,7 @@ module MultiTenant
       end
     end
 
-    # What another `MultiTenant` is made of; a module of that name can't be loaded beside it.
+    # How another `MultiTenant` begins; a module of that name can't be loaded beside it.
     FOREIGN = /^\s*class\s+MultiTenant\b/
     OURS = 'ood_multitenant'
     EDITED = File.join(Host::STATE, 'edited').freeze
@@ -76,7 +76,7 @@ module MultiTenant
       files.each { |item| plan_file(item) }
     end
 
-    # ---- what stood there before us ----
+    # ---- what was there before ----
 
     def foreign?(path)
       return false unless @tree.exist?(path)
@@ -114,7 +114,7 @@ module MultiTenant
       end
     end
 
-    # ---- what is to be there ----
+    # ---- what is installed ----
 
     # Directories that are missing above an item are ours, too.
     def with_directories(items)
@@ -179,7 +179,7 @@ module MultiTenant
       old.nil? || !old.ours?(sha256)
     end
 
-    # ---- what is not to be there any more ----
+    # ---- what is removed ----
 
     def carried
       @manifest.entries.reject { |entry| entry.moved? || @parts.include?(entry.part) || wanted?(entry.path) }

@@ -6,7 +6,7 @@ require_relative '../host/system_file'
 
 module MultiTenant
   # What an installation has put on this host. It is written before what it names, so that an
-  # interrupted installation is known, too: while `pending`, a file may still be as it `was`.
+  # interrupted installation is recognised, too: while `pending`, a file may still be as it `was`.
   class Manifest
     # A file ("file", or "site" for a site.yml), a directory that we made, or what was "moved" aside.
     Entry = Struct.new(:path, :kind, :part, :sha256, :mode, :uid, :gid, :was, :to, :done, keyword_init: true) do
@@ -71,7 +71,7 @@ module MultiTenant
       @by_path[path]
     end
 
-    # @return [Entry, nil] what stood at a path before us
+    # @return [Entry, nil] what was at a path before
     def moved(path)
       entries.find { |entry| entry.moved? && entry.path == path }
     end

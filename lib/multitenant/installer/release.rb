@@ -11,7 +11,7 @@ module MultiTenant
     APPS = { 'services' => 'apps-services', 'delivery' => 'apps-delivery', 'clients' => 'apps-clients' }.freeze
     SITE = 'site.yml'
 
-    # A file or directory as it is to be; `bytes` of a file.
+    # A file or directory as it should be; `bytes` of a file.
     Item = Struct.new(:entry, :bytes) do
       # Gives it other bytes.
       def replace(bytes)

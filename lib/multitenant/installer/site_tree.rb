@@ -89,7 +89,7 @@ module MultiTenant
       nil
     end
 
-    # The directory that it goes to may be missing; what is there is never replaced.
+    # What is at the target is never replaced.
     def move(path, target)
       [path, target].each { |one| guard(one) }
       fail!("#{at(target)} is in the way.", 'Move it.') if exist?(target)
@@ -99,7 +99,7 @@ module MultiTenant
       fail!("#{at(path)} is on another file system than #{at(target)}.", 'Move it away by hand.')
     end
 
-    # Copies a file to where only root reads it.
+    # Copies a file to where only root can read it.
     def save(path, target)
       make_state(File.dirname(target))
       guard(target)

@@ -10,7 +10,7 @@ module MultiTenant
 
     # @return [Array<Action>] removals; the moves back come after them
     attr_reader :removals
-    # @return [Array<Action>] what puts back what stood there before us, and the directories for it away
+    # @return [Array<Action>] what puts back what was there before, and removes the directories for it
     attr_reader :returns
 
     # @param tree [SiteTree]
@@ -68,7 +68,7 @@ module MultiTenant
       end
     end
 
-    # What stood there before us never went, or is back already.
+    # What was there before was never moved, or is back already.
     def returned?(path)
       move = @manifest.entries.find { |entry| entry.moved? && "#{path}/".start_with?("#{entry.path}/") }
       move && !move.done && !@tree.exist?(move.to)
@@ -94,7 +94,7 @@ module MultiTenant
       end
     end
 
-    # Newest first: the others of one place stay where they are.
+    # Newest first: of several from one place only the newest goes back.
     def plan_returns
       @stuck = []
       taken = []
@@ -111,7 +111,7 @@ module MultiTenant
       plan_directories(@returns, directories.select { |dir| dir.part == 'disabled' && !@gone.include?(dir.path) })
     end
 
-    # Two that define MultiTenant never come to be active at once.
+    # Two initializers that define MultiTenant are never active at once.
     def blocked?(entry)
       return true if entry.part == 'initializer' && @left.any? { |left| left.part == 'initializer' }
 
