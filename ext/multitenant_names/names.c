@@ -101,9 +101,9 @@ static int read_questions(struct questions *questions)
     if (!questions->items)
         return mt_say_no_memory();
     const char *wrong = split(questions);
-    return wrong ? mt_say(EX_DATAERR, "standard input is not questions of UID NUL GROUP NUL: %s",
-                          wrong)
-                 : 0;
+    if (wrong)
+        mt_say(EX_DATAERR, "standard input is not questions of UID NUL GROUP NUL: %s", wrong);
+    return wrong ? EX_DATAERR : 0;
 }
 
 static json_t *answer_line(uid_t uid, const struct mt_member_answer *answer, bool with_allowed)

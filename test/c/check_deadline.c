@@ -6,7 +6,7 @@
 #include "helpers.h"
 
 #include <signal.h>
-#include <string.h>
+#include <stdio.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -14,7 +14,7 @@ static const struct mt_step step = {"the well gave no water", "dig"};
 
 static void cause(char text[MT_CAUSE_MAX + 1])
 {
-    strcpy(text, "it is dry");
+    (void)snprintf(text, MT_CAUSE_MAX + 1, "it is dry");
 }
 
 static void wait_for_the_end(void)
@@ -60,7 +60,7 @@ static int with_sigalrm_at_its_default(void *none)
     mt_deadline_step(&step);
     if (mt_deadline_start(0.1) != 0)
         return 1;
-    signal(SIGALRM, SIG_DFL);
+    (void)signal(SIGALRM, SIG_DFL);
     wait_for_the_end();
     return 0;
 }

@@ -122,12 +122,12 @@ END_TEST
 
 /* Who belongs to a group: by their primary one, by their list, by the group's list. */
 static const struct {
-    uid_t uid;
     const char *group;
+    uid_t uid;
     bool is_member;
 } memberships[] = {
-    {1001, "users", true}, {2001, "users", true}, {2001, "class", true},
-    {1001, "class", true}, {1001, "bare", false}, {2001, "bare", false},
+    {"users", 1001, true}, {"users", 2001, true}, {"class", 2001, true},
+    {"class", 1001, true}, {"bare", 1001, false}, {"bare", 2001, false},
 };
 
 START_TEST(test_membership)

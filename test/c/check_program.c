@@ -46,7 +46,7 @@ static int begin(void *arguments)
     if (!mt_program_begin(&program, argc, argv, &options, &status))
         return status;
     printf("%s %d", options.name ? options.name : "-", options.loud);
-    fflush(stdout);
+    (void)fflush(stdout);
     return 0;
 }
 
@@ -166,11 +166,17 @@ START_TEST(test_the_three_descriptors_are_open)
 }
 END_TEST
 
+static void wait_for_the_end(void)
+{
+    for (;;)
+        pause();
+}
+
 static int begin_and_wait(void *arguments)
 {
     int status = begin(arguments);
-    while (status == 0)
-        pause();
+    if (status == 0)
+        wait_for_the_end();
     return status;
 }
 

@@ -10,7 +10,7 @@ static void read_back(FILE *file, char *text, size_t size)
 {
     rewind(file);
     text[fread(text, 1, size - 1, file)] = '\0';
-    fclose(file);
+    (void)fclose(file);
 }
 
 struct forked run_forked(int (*body)(void *argument), void *argument, const char *input, size_t len)
@@ -21,7 +21,7 @@ struct forked run_forked(int (*body)(void *argument), void *argument, const char
     ck_assert(files[0] && files[1] && files[2]);
     ck_assert_uint_eq(fwrite(input, 1, len, files[0]), len);
     rewind(files[0]);
-    fflush(NULL); /* what is buffered is the parent's alone */
+    (void)fflush(NULL); /* what is buffered is the parent's alone */
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
@@ -33,6 +33,6 @@ struct forked run_forked(int (*body)(void *argument), void *argument, const char
     result.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     read_back(files[1], result.out, sizeof result.out);
     read_back(files[2], result.err, sizeof result.err);
-    fclose(files[0]);
+    (void)fclose(files[0]);
     return result;
 }

@@ -80,7 +80,7 @@ int __wrap_getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size
         if (user->uid != uid)
             continue;
         memset(buffer, 'x', size); /* all of it is there */
-        strcpy(buffer, user->name);
+        memcpy(buffer, user->name, strlen(user->name) + 1);
         *entry = (struct passwd){.pw_name = buffer, .pw_uid = uid, .pw_gid = user->groups[0]};
         *found = entry;
     }
@@ -97,7 +97,7 @@ static int find_group(const char *name, gid_t gid, struct group *entry, char *bu
         if (name ? strcmp(group->name, name) != 0 : group->gid != gid)
             continue;
         memset(buffer, 'x', size);
-        strcpy(buffer, group->name);
+        memcpy(buffer, group->name, strlen(group->name) + 1);
         *entry = (struct group){
             .gr_name = buffer, .gr_gid = group->gid, .gr_mem = (char **)group->members};
         *found = entry;
