@@ -54,7 +54,7 @@ static int take(void *into, int option, const char *value)
     return 0;
 }
 
-/* `group` borrows from the input; "": none is named. */
+/* `group` borrows from the input; NULL: none is named. */
 struct question {
     uid_t uid;
     const char *group;
@@ -84,7 +84,7 @@ static const char *split(struct questions *questions)
             return "a uid is no number";
         if (strlen(group) > MT_NAME_MAX)
             return "a group's name is too long";
-        question->group = group;
+        question->group = *group ? group : NULL;
         at = group + strlen(group) + 1;
     }
     return NULL;
@@ -147,7 +147,7 @@ static int answer_all(const struct questions *questions, const struct names_opti
     bool ok = members && (!options->viewer || mt_members_ask(members, getuid(), NULL, 0, true));
     for (size_t i = 0; ok && i < questions->count; i++) {
         const struct question *q = &questions->items[i];
-        ok = mt_members_ask(members, q->uid, *q->group ? q->group : NULL, strlen(q->group), true);
+        ok = mt_members_ask(members, q->uid, q->group, q->group ? strlen(q->group) : 0, true);
     }
     if (!ok)
         return mt_say_no_memory();
