@@ -59,12 +59,23 @@ class TestSnippets < MultiTenantTest
     tell = Any()
   PYTHON
 
-  # @return [Hash] all that calls were given
-  def in_python(text)
+  # Each text for itself, but in one process: most of the time would go into starting Python.
+  EACH = <<~PYTHON
+    import json, sys
+    for text in json.load(sys.stdin):
+        exec(text, {'__name__': '__main__'})
+        print()
+  PYTHON
+
+  # @return [Array<Hash>] all that calls were given by each text
+  def in_python(*texts)
     MODULES.each { |name, body| File.write(File.join(temporary, "#{name}.py"), "#{TELL}#{body}\n") }
-    done = run_as(nil, 'python3', '-c', text, dir: temporary, env: { 'PYTHONPATH' => temporary, 'LC_ALL' => 'C.UTF-8' })
-    assert_equal [0, ''], [done.code, done.err], text
-    done.out.lines.map { |line| JSON.parse(line) }.reduce(:merge)
+    done = run_as(nil, 'python3', '-c', EACH, stdin: JSON.generate(texts), dir: temporary,
+                                              env: { 'PYTHONPATH' => temporary, 'LC_ALL' => 'C.UTF-8' })
+    assert_equal [0, ''], [done.code, done.err]
+    told = done.out.split("\n\n").map { |lines| lines.lines.map { |line| JSON.parse(line) }.reduce(:merge) }
+    assert_equal texts.size, told.size
+    told
   end
 
   # @return [Array<String>] the strings in a text of R's
@@ -74,8 +85,9 @@ class TestSnippets < MultiTenantTest
   end
 
   def test_database
-    HOSTILE.each do |text|
-      offered = snippets(DATABASE.merge('user' => text, 'database' => text))
+    all = HOSTILE.map { |text| snippets(DATABASE.merge('user' => text, 'database' => text)) }
+    python = in_python(*all.flat_map { |offered| [offered.psycopg, offered.pymysql] }).each_slice(2)
+    HOSTILE.zip(all, python) do |text, offered, (psycopg, pymysql)|
       url = in_shell(offered.psql)
       assert_equal 1, url.size
       uri = URI(url[0].delete_prefix('--dbname='))
@@ -83,10 +95,9 @@ class TestSnippets < MultiTenantTest
                    [uri.scheme, unescape(uri.user), uri.host, uri.port, unescape(uri.path)]
       assert_equal ['--local-infile=0', '--protocol=tcp', '--host=n1', '--port=5432', "--user=#{text}",
                     "--database=#{text}", '--password'], in_shell(offered.mysql)
-      assert_equal({ 'host' => 'n1', 'port' => 5432, 'dbname' => text, 'user' => text, 'password' => 'typed' },
-                   in_python(offered.psycopg))
+      assert_equal({ 'host' => 'n1', 'port' => 5432, 'dbname' => text, 'user' => text, 'password' => 'typed' }, psycopg)
       assert_equal({ 'host' => 'n1', 'port' => 5432, 'database' => text, 'user' => text, 'password' => 'typed',
-                     'local_infile' => false }, in_python(offered.pymysql))
+                     'local_infile' => false }, pymysql)
       assert_equal ['^PG', 'n1', text, text, 'Password: '], in_r(offered.r_postgres)
       assert_equal ['^(LIB)?MYSQL|^MARIADB', 'n1', text, text, 'Password: '], in_r(offered.r_mariadb)
     end
@@ -97,14 +108,16 @@ class TestSnippets < MultiTenantTest
   end
 
   def test_model
-    HOSTILE.product([SECRET, '']).each do |text, key|
-      offered = snippets(MODEL.merge('model' => text, 'api_key' => key))
+    values = HOSTILE.product([SECRET, ''])
+    all = values.map { |text, key| snippets(MODEL.merge('model' => text, 'api_key' => key)) }
+    python = in_python(*all.flat_map { |offered| [offered.openai, offered.ollama] }).each_slice(2)
+    values.zip(all, python) do |(text, key), offered, (openai, ollama)|
       arguments = in_shell(offered.curl, stdin: "typed\n")
       assert_equal %w[-q] + (key.empty? ? [] : %w[--config -]) + %w[--noproxy *], arguments[0..-7]
       assert_equal 'http://n1:1/v1/chat/completions', arguments.last
       assert_equal text, JSON.parse(arguments[-2])['model']
-      assert_equal [text, key.empty? ? 'none' : 'typed'], in_python(offered.openai).values_at('model', 'api_key')
-      assert_equal text, in_python(offered.ollama)['model']
+      assert_equal [text, key.empty? ? 'none' : 'typed'], openai.values_at('model', 'api_key')
+      assert_equal text, ollama['model']
       assert_includes in_r(offered.httr2), text
     end
     assert_includes File.read("#{temporary}/stdin"), "header = \"Authorization: Bearer typed\"\n"
@@ -114,8 +127,8 @@ class TestSnippets < MultiTenantTest
     URLS.each do |url|
       offered = snippets(MODEL.merge('base_url' => url, 'ollama_url' => url))
       assert_equal "#{url.chomp('/')}/chat/completions", in_shell(offered.curl, stdin: "typed\n").last
-      assert_equal url, in_python(offered.openai)['base_url']
-      assert_equal url, in_python(offered.ollama)['host']
+      openai, ollama = in_python(offered.openai, offered.ollama)
+      assert_equal [url, url], [openai['base_url'], ollama['host']]
       assert_includes in_r(offered.httr2), "#{url.chomp('/')}/chat/completions"
     end
   end
@@ -138,9 +151,9 @@ class TestSnippets < MultiTenantTest
     File.write(File.join(temporary, '.curlrc'), "proxy = #{url}\n")
     File.write(File.join(temporary, 'services'), "[elsewhere]\nhostaddr=#{address}\nsslmode=disable\n")
     { 'HOME' => temporary, 'PATH' => '/usr/bin:/bin', 'LC_ALL' => 'C.UTF-8', 'LIBMYSQL_ENABLE_CLEARTEXT_PLUGIN' => '1',
-      'PGHOSTADDR' => address, 'PGSERVICE' => 'elsewhere',
-      'PGSERVICEFILE' => File.join(temporary, 'services'),
-      'PGPASSWORD' => 'of-elsewhere', 'PGCONNECT_TIMEOUT' => '9', 'MYSQL_HOST' => address, 'MYSQL_PWD' => 'of-elsewhere',
+      'PGHOSTADDR' => address, 'PGSERVICE' => 'elsewhere', 'PGSERVICEFILE' => File.join(temporary, 'services'),
+      'PGPASSWORD' => 'of-elsewhere', 'PGCONNECT_TIMEOUT' => '9',
+      'MYSQL_HOST' => address, 'MYSQL_PWD' => 'of-elsewhere',
       'MYSQL_GROUP_SUFFIX' => '_elsewhere', 'MARIADB_TLS_DISABLE_PEER_VERIFICATION' => '1',
       'OLLAMA_API_KEY' => 'of-elsewhere' }
       .merge(%w[http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY].to_h { |name| [name, url] })
@@ -182,8 +195,8 @@ class TestSnippets < MultiTenantTest
   end
 
   def test_clients_of_python_and_r_are_told_to_reach_the_node_directly
-    assert_equal({ 'trust_env' => false }, in_python(snippets(MODEL).openai)['http_client'])
-    assert_equal false, in_python(snippets(MODEL).ollama)['trust_env']
+    openai, ollama = in_python(snippets(MODEL).openai, snippets(MODEL).ollama)
+    assert_equal [{ 'trust_env' => false }, false], [openai['http_client'], ollama['trust_env']]
     assert_includes snippets(MODEL).httr2, %(req_options(noproxy = "*"))
   end
 
