@@ -1,79 +1,136 @@
 # frozen_string_literal: true
 
 require_relative 'elements'
+require_relative 'limits'
 require_relative 'rendering'
 
 module MultiTenant
   class Card
-    # A file of the publisher's, as HTML: read as the viewer, each time it is shown.
+    # A file of the publisher's, as HTML, read as the viewer.
     class Content
       include Elements
 
-      LIMIT = 1 << 20
+      MARKDOWN = /\.(?:md|markdown)\z/i
+      HTML = /\.html?\z/i
       FLAGS = File::RDONLY | File::NONBLOCK | File::NOCTTY
 
       # A sentence for the viewer.
       class Refused < StandardError; end
 
-      # @param path [String] whatever was shared
-      # @param owner [Integer, nil] uid of the publisher; nil: it is not known
+      # @return [String] whatever was shared
+      attr_reader :path
+      # @return [Integer, nil] uid of the publisher; nil: it is not known
+      attr_reader :owner
+
       def initialize(path, owner:)
         @path = path
         @owner = owner
       end
 
+      # The path is not touched here: where it leads, nothing may answer.
       # @return [String] of one line
       def html
-        text = read
-        refuse('is empty: there is nothing to show yet.') if text.strip.empty?
-        html = Rendering.of(text, @path)
-        refuse('is being prepared: it is shown here in some seconds.') if html == :later
-        refuse('is too intricate to be shown: ask who shared it for a simpler one.') if html == :never
-        html
+        unless @owner
+          return says('Whose file this is can\'t be told at this time, so it is not shown. It will be once Slurm ' \
+                      'has told; if that takes more than some minutes, ask who shared it.')
+        end
+        return of_file('is no path of a file: ask who shared it for another.') unless @path.match?(%r{\A/[^\0]*\z}m)
+
+        Rendering.of(self)
+      end
+
+      # For a child of the dashboard's process.
+      # @param stamp [String, nil] of what is kept
+      # @yield [String] once it is read: its text
+      # @return [Array(String, String)] its stamp (nil: none), and what the block gives or a sentence; nil where
+      #   nothing has changed
+      def read(stamp, &block)
+        File.open(@path, FLAGS) do |file|
+          stat = file.stat
+          now = [stat.dev, stat.ino, stat.size, stat.uid, *[stat.mtime, stat.ctime].map(&:to_r)].join(' ')
+          [now, (block.call(text_of(file, stat)) unless now == stamp)]
+        end
       rescue Refused => e
-        "<p>#{text(e.message)}</p>"
+        [nil, of_file(e.message)]
+      rescue SystemCallError => e
+        [nil, of_file(why(e))]
+      end
+
+      # @param text [String] all of it
+      # @param rendered [Boolean] as a page, where it is one that is not too large
+      # @return [Array(String, String)] what is to be made safe: `page` and HTML of anybody's, `text` and text,
+      #   `beginning` and as much of it as is shown
+      def source(text, rendered:)
+        html = html_of(text) if rendered && markup? && text.bytesize <= Limits::SOURCE
+        return ['page', html] if html && html.count('<') <= Limits::TAGS
+        return ['text', text] if !markup? && text.bytesize <= Limits::TEXT
+
+        ['beginning', text.byteslice(0, Limits::TEXT).scrub('')]
+      end
+
+      # @param kind [String] as {source} gives it
+      # @param html [String] that is safe
+      # @return [String] one line, which Markdown leaves as it is
+      def shown(kind, html)
+        html = html.gsub(/[\t\r\n]/) { |character| "&##{character.ord};" }
+        return "<div class=\"overflow-auto\" dir=\"auto\" tabindex=\"0\">#{html}</div>" if kind == 'page'
+
+        lines = pre("<bdi>#{html}</bdi>")
+        return lines if kind == 'text'
+
+        why = markup? ? 'is too long or too intricate to be shown as a page' : 'is too long to be shown'
+        "<div>#{of_file("#{why}. This is its text, or the beginning of it:")}#{lines}</div>"
+      end
+
+      # @return [String] HTML of a sentence about it
+      def of_file(sentence)
+        says("The file #{@path[0, Limits::PATH]} #{sentence}")
       end
 
       private
 
-      # @return [String]
-      # @raise [Refused]
-      def read
-        unless @owner
-          raise Refused, 'Whose file this is can\'t be told at this time, so it is not shown. It will be once Slurm ' \
-                         'has told; if that takes more than some minutes, ask who shared it.'
-        end
-
-        refuse('is no path of a file: ask who shared it for another.') unless @path.match?(%r{\A/[^\0]*\z}m)
-        File.open(@path, FLAGS) { |file| checked(file) }
-      rescue Errno::ENOENT, Errno::ENOTDIR
-        refuse('is not there any more, or not on this host: ask who shared it.')
-      rescue Errno::EACCES, Errno::EPERM
-        refuse('can\'t be read by you: ask who shared it to let the group read it, and enter the directories above it.')
-      rescue SystemCallError => e
-        refuse("can't be read (#{e.class.name.delete_prefix('Errno::')}): ask who shared it.")
+      def markup?
+        @path.match?(MARKDOWN) || @path.match?(HTML)
       end
 
-      def checked(file)
-        stat = file.stat
-        refuse('is not a file: ask who shared it to share one.') unless stat.file?
-        unless [@owner, 0].include?(stat.uid)
-          refuse('belongs to somebody else than who shared it, so it is not shown: ask for one of their own.')
+      def says(sentence)
+        "<p>#{text(sentence)}</p>"
+      end
+
+      def html_of(text)
+        @path.match?(HTML) ? text : OodAppkit.markdown.render(text)
+      end
+
+      def why(error)
+        case error
+        when Errno::ENOENT, Errno::ENOTDIR then 'is not there any more, or not on this host: ask who shared it.'
+        when Errno::EACCES, Errno::EPERM
+          'can\'t be read by you: ask who shared it to let the group read it, and enter the directories above it.'
+        else "can't be read (#{error.class.name.delete_prefix('Errno::')}): ask who shared it."
         end
-        bytes = file.read(LIMIT + 1).to_s
-        refuse('has more than 1 MiB: ask who shared it for a smaller one.') if bytes.bytesize > LIMIT
+      end
+
+      def text_of(file, stat)
+        raise Refused, 'is not a file: ask who shared it to share one.' unless stat.file?
+        unless [@owner, 0].include?(stat.uid)
+          raise Refused,
+                'belongs to somebody else than who shared it, so it is not shown: ask for one of their own.'
+        end
+
+        bytes = file.read(Limits::FILE + 1).to_s
+        raise Refused, 'has more than 1 MiB: ask who shared it for a smaller one.' if bytes.bytesize > Limits::FILE
+
         decoded(bytes)
       end
 
       def decoded(bytes)
         text = bytes.force_encoding(Encoding::UTF_8).delete_prefix("\uFEFF")
-        return text.gsub(/\r\n?/, "\n") if text.valid_encoding? && !text.include?("\0")
+        unless text.valid_encoding? && !text.include?("\0")
+          raise Refused, 'is not text in UTF-8: ask who shared it to save it so.'
+        end
+        raise Refused, 'is empty: there is nothing to show yet.' if text.strip.empty?
 
-        refuse('is not text in UTF-8: ask who shared it to save it so.')
-      end
-
-      def refuse(why)
-        raise Refused, "The file #{@path} #{why}"
+        text.gsub(/\r\n?/, "\n")
       end
     end
   end

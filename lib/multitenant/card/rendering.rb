@@ -1,131 +1,137 @@
 # frozen_string_literal: true
 
-require 'io/wait'
-require_relative 'elements'
+require_relative 'child'
+require_relative 'limits'
+require_relative '../programs/program'
 
 module MultiTenant
   class Card
-    # Makes safe HTML of a file's text, in a child of this process: what parsers of Markdown and HTML need for
-    # a hostile text knows no limit. One child at a time.
+    # Reads and renders publishers' files in children of this process, one at a time: a path may not answer, and
+    # what parsers of Markdown and HTML need for a hostile text knows no limit. What they gave is kept.
     module Rendering
-      MARKDOWN = /\.(?:md|markdown)\z/i
-      HTML = /\.html?\z/i
+      GEMS = %w[rails-html-sanitizer loofah crass nokogiri racc].freeze
 
-      # Seconds that pages wait for it, all in all, in a span of seconds: that of OOD's polling.
-      WAIT = 0.5
-      SPAN = 10
-      # Seconds of the processor's, and of the clock's.
-      CPU = 10
-      TIME = 30
-      # Bytes beyond what the process has.
-      MEMORY = 512 << 20
-      # Bytes of HTML.
-      LIMIT = 2 << 20
-      # Bytes of HTML that are kept, as pages ask every ten seconds; what was not asked for the longest goes first.
-      KEPT = 64 << 20
-      # Seconds until one that took too much is tried again.
-      PAUSE = 600
+      # `until`: on the clock; before it no child is started for that file.
+      Kept = Struct.new(:html, :stamp, :until)
 
       @kept = {}
+      @spent = Hash.new { |hash, owner| hash[owner] = [] } # uid => [[when, seconds]]
       @waits = []
 
       class << self
-        include Elements
-
-        # @param path [String] whose ending tells what the text is
-        # @return [String, Symbol] one line, that Markdown leaves as it is; or `:later`, or `:never`
-        def of(content, path)
-          key = [path, content.hash]
-          unless known?(key) || @running&.alive?
-            require_relative 'scrubber'
-            @running = Thread.new { keep(key, in_child { render(content, path) }) }
+        # @param content [Content]
+        # @return [String] HTML of one line
+        def of(content)
+          key = [content.path, content.owner]
+          if due?(key) && !@running&.alive?
+            @running = Thread.new { keep(key, renewed(content, @kept[key])) }
             wait
           end
-          return :later unless known?(key)
-
-          @kept[key] = @kept.delete(key)
-          @kept[key][0]
+          kept = @kept[key]
+          kept ? kept.html : content.of_file(later(content.owner))
         end
 
         private
 
-        def known?(key)
-          html, at = @kept[key]
-          html.is_a?(String) || (at && MultiTenant.clock < at + PAUSE)
+        def due?(key)
+          @kept[key]&.until.to_f <= MultiTenant.clock && affordable?(key[1])
+        end
+
+        def affordable?(owner)
+          now = MultiTenant.clock
+          spent = @spent[owner].reject! { |at, _| at < now - Limits::PAUSE } || @spent[owner]
+          spent.sum(&:last) < Limits::PUBLISHER_SECONDS
+        end
+
+        def later(owner)
+          return 'is being prepared: it is shown here in some seconds.' if @running&.alive? || affordable?(owner)
+
+          'is not shown at this time, because the files of who shared it take too long. It is there for you to open.'
         end
 
         # However many cards there are.
         def wait
           now = MultiTenant.clock
-          @waits.reject! { |at, _| at < now - SPAN }
-          left = WAIT - @waits.sum { |_, seconds| seconds }
+          @waits.reject! { |at, _| at < now - Limits::POLL }
+          left = Limits::WAIT - @waits.sum { |_, seconds| seconds }
           return unless left.positive?
 
           @running.join(left)
           @waits << [now, MultiTenant.clock - now]
         end
 
-        def keep(key, html)
+        def keep(key, kept)
+          return unless kept
+
           @kept.delete(key)
-          @kept[key] = [html || :never, MultiTenant.clock]
-          @kept.shift while @kept.size > 1 && @kept.sum { |_, (kept, _)| kept.size } > KEPT
+          @kept[key] = kept
+          @kept.shift while @kept.size > 1 && @kept.sum { |_, one| one.html.bytesize } > Limits::KEPT
         end
 
-        def render(content, path)
-          return pre(text(content)) unless path.match?(MARKDOWN) || path.match?(HTML)
+        # @return [Kept, nil] nil: it stays as it is
+        def renewed(content, kept)
+          start = [MultiTenant.clock, processor]
+          read, answer = reader(content, stamp: kept&.stamp)
+          html = html_of(content, answer)
+          spend(content.owner, *start, never: html == :never)
+          return html && Kept.new(html, answer['stamp'], 0) unless html == :never
 
-          html = path.match?(HTML) ? content : OodAppkit.markdown.render(content)
-          line = Scrubber.sanitize(html).gsub(/[\t\r\n]/) { |character| "&##{character.ord};" }
-          "<div class=\"overflow-auto\" dir=\"auto\" tabindex=\"0\">#{line}</div>"
-        end
-
-        # @return [String, nil] what the block gives
-        def in_child(&block)
-          reader, writer = IO.pipe(binmode: true)
-          pid = fork { answer(writer, &block) }
-          writer.close
-          length, html = listen(reader).unpack('Q>a*')
-          html.force_encoding(Encoding::UTF_8) if html && html.bytesize == length
-        rescue SystemCallError
-          nil
-        ensure
-          [reader, writer].compact.each(&:close)
-          reap(pid) if pid
-        end
-
-        def answer(writer)
-          Process.setrlimit(:CPU, CPU)
-          Process.setrlimit(:AS, size + MEMORY)
-          Process.setrlimit(:CORE, 0)
-          Process.setpriority(Process::PRIO_PROCESS, 0, 10)
-          html = yield
-          writer.write([html.bytesize].pack('Q>'), html) if html.bytesize <= LIMIT
-        ensure
-          exit!(0) # nothing of the dashboard's own end is done here
-        end
-
-        def size
-          File.read('/proc/self/status')[/^VmSize:\s+(\d+)/, 1].to_i * 1024
-        end
-
-        # @return [String] what came within the time
-        def listen(reader)
-          told = +''
-          deadline = MultiTenant.clock + TIME
-          while (left = deadline - MultiTenant.clock).positive? && reader.wait_readable(left)
-            chunk = reader.read_nonblock(1 << 16, exception: false)
-            return told unless chunk
-
-            told << chunk unless chunk == :wait_readable
+          answer = read && reader(content, rendered: false)[1]
+          html = html_of(content, answer)
+          unless html.is_a?(String)
+            html = content.of_file('does not answer on this host, or holds it up; it is tried again in some minutes.')
           end
-          told
+          Kept.new(html, answer && answer['stamp'], MultiTenant.clock + Limits::PAUSE)
         end
 
-        def reap(pid)
-          Process.kill(:KILL, pid)
-          Process.wait(pid)
-        rescue Errno::ESRCH, Errno::ECHILD
-          nil
+        # On a busy host what is right only takes longer; what was given up counts as long as it lasted.
+        def spend(owner, clock, processor, never:)
+          now = MultiTenant.clock
+          seconds = never ? now - clock : self.processor - processor - Limits::LOOK
+          @spent[owner] << [now, [seconds, 0].max]
+        end
+
+        # @return [Float] seconds of all children
+        def processor
+          Process.times.then { |times| times.cutime + times.cstime }
+        end
+
+        # @return [String, Symbol, nil] nil: it stays as it is; `:never`: it took too much
+        def html_of(content, answer)
+          return :never unless answer
+
+          answer['source'] ? safe(content, *answer['source']) : answer['html']
+        end
+
+        # @return [Array(Boolean, Hash)] see {Child.ask}
+        def reader(content, stamp: nil, rendered: true)
+          Child.ask do |parent|
+            source = nil
+            stamp, html = content.read(stamp) do |text|
+              parent.write(Child::READ)
+              source = content.source(text, rendered: rendered)
+              nil
+            end
+            { stamp: stamp, html: html, source: source }
+          end
+        end
+
+        # @return [String, Symbol, nil] as {html_of}'s; nil: it is others' turn
+        def safe(content, kind, source)
+          result = Program.new(RbConfig.ruby).call(*parser, kind, seconds: Limits::STEP, input: source)
+          return if result.exit == EX_TEMPFAIL
+
+          html = result.out.force_encoding(Encoding::UTF_8)
+          result.success? && html.valid_encoding? ? content.shown(kind, html) : :never
+        end
+
+        # With the gems of this process, and without its Bundler, which would look at all of them.
+        def parser
+          @parser ||= begin
+            require 'rails-html-sanitizer'
+            gems = Gem.loaded_specs.values_at(*GEMS).compact.flat_map(&:full_require_paths)
+            [*gems.map { |path| "-I#{path}" }, File.expand_path('sanitize.rb', __dir__)]
+          end
         end
       end
     end

@@ -1,0 +1,77 @@
+# frozen_string_literal: true
+
+require 'io/wait'
+require 'json'
+require_relative 'limits'
+
+module MultiTenant
+  class Card
+    # A forked child that is asked for one answer, and can't take more than is set aside for it.
+    module Child
+      # What a child writes once nothing but the processor can keep it.
+      READ = '.'
+      # Seconds until a killed child is left alone: a file system may hold it.
+      REAP = 1
+
+      class << self
+        # @yield [IO] in the child, to which {READ} may be written: gives a Hash
+        # @return [Array(Boolean, Hash)] whether {READ} came, and the Hash; nil: none came
+        def ask(&block)
+          reader, writer = IO.pipe(binmode: true)
+          pid = fork { answer(writer, &block) }
+          writer.close
+          told = listen(reader)
+          [told.start_with?(READ), JSON.parse(told.delete_prefix(READ).force_encoding(Encoding::UTF_8))]
+        rescue JSON::ParserError, SystemCallError
+          [told.to_s.start_with?(READ), nil]
+        ensure
+          [reader, writer].compact.each(&:close)
+          reap(pid) if pid
+        end
+
+        private
+
+        def answer(writer)
+          Process.setrlimit(:CPU, Limits::CPU)
+          Process.setrlimit(:AS, size + Limits::MEMORY)
+          Process.setrlimit(:CORE, 0)
+          Process.setpriority(Process::PRIO_PROCESS, 0, 19)
+          writer.write(JSON.generate(yield(writer)))
+        ensure
+          exit!(0) # nothing of the dashboard's own end is done here
+        end
+
+        def size
+          File.read('/proc/self/status')[/^VmSize:\s+(\d+)/, 1].to_i * 1024
+        end
+
+        # @return [String] what came within the time
+        def listen(reader)
+          told = +''
+          deadline = MultiTenant.clock + Limits::READ
+          while (left = deadline - MultiTenant.clock).positive? && reader.wait_readable(left)
+            chunk = reader.read_nonblock(1 << 16, exception: false)
+            return told unless chunk
+            next if chunk == :wait_readable
+
+            deadline = MultiTenant.clock + Limits::STEP if told.empty?
+            told << chunk
+          end
+          told
+        end
+
+        def reap(pid)
+          Process.kill(:KILL, pid)
+          deadline = MultiTenant.clock + REAP
+          until Process.wait(pid, Process::WNOHANG)
+            return Process.detach(pid) if MultiTenant.clock > deadline
+
+            sleep(0.005)
+          end
+        rescue Errno::ESRCH, Errno::ECHILD
+          nil
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,50 @@
+# frozen_string_literal: true
+
+module MultiTenant
+  class Card
+    # What publishers may cost those who see their cards, and the web host: bytes and seconds.
+    module Limits
+      # ---- a page ----
+
+      # Bytes of HTML of what was shared, on a page, of one publisher, and on a card without a file.
+      PAGE = 2 << 20
+      PUBLISHER = 768 << 10
+      CARD = 32 << 10
+      # Those that each publisher has whatever others share: an ordinary card or two.
+      FIRST = 16 << 10
+
+      # ---- a publisher's file ----
+
+      # Bytes of HTML of a publisher's file; of text that is shown as it is, of which each may become eight of HTML;
+      # characters of its path in a sentence.
+      LESSON = 384 << 10
+      TEXT = LESSON / 8
+      PATH = 512
+
+      # Bytes that are read of it, and those that are rendered as Markdown or HTML.
+      FILE = 1 << 20
+      SOURCE = 256 << 10
+      # `<` in the HTML that is parsed: a node of the tree takes up to 6 KiB.
+      TAGS = 8000
+      # Bytes that a child may have beyond what it starts with: the reader with the dashboard's, which it shares; the
+      # parser with 25 MiB.
+      MEMORY = 48 << 20
+      # Seconds in which the file is read, in which each step after that is done, and those of the processor.
+      READ = 3
+      STEP = 10
+      CPU = 3
+      # Seconds of the processor that all files of one publisher may take in a span, and those that each has for nothing.
+      PUBLISHER_SECONDS = 20
+      LOOK = 0.3
+      # That span; and until a file that took too much, or did not answer, is tried again.
+      PAUSE = 600
+      # Users for whom something is rendered at a time, on the whole host.
+      USERS = 4
+      # Bytes of HTML that are kept, as pages ask every ten seconds; what was rendered the longest ago goes first.
+      KEPT = 8 << 20
+      # Seconds that pages wait for children, all in all, in a span of seconds: that of OOD's polling.
+      WAIT = 0.5
+      POLL = 10
+    end
+  end
+end

@@ -1,0 +1,26 @@
+# frozen_string_literal: true
+
+# A program: anybody's HTML (argument `page`) or text on its standard input, HTML that is safe in a page on its
+# standard output. It is a process of its own, which has little: what a parser may take of memory is a number, not
+# a multiple of the dashboard's. Exit codes: 0 fine, 75 it is others' turn; all else means that it took too much.
+require_relative 'elements'
+require_relative 'limits'
+require_relative 'turn'
+
+limits = MultiTenant::Card::Limits
+Process.setpriority(Process::PRIO_PROCESS, 0, 19)
+Process.setrlimit(:CPU, limits::CPU)
+Process.setrlimit(:CORE, 0)
+text = $stdin.read.force_encoding(Encoding::UTF_8)
+
+if ARGV == %w[page]
+  require_relative 'scrubber'
+  exit 75 unless (turn = MultiTenant::Card::Turn.take)
+  Process.setrlimit(:AS, (File.read('/proc/self/status')[/^VmSize:\s+(\d+)/, 1].to_i << 10) + limits::MEMORY)
+  html = MultiTenant::Card::Scrubber.sanitize(text)
+  turn.close
+else
+  html = Object.new.extend(MultiTenant::Card::Elements).encode(text)
+end
+abort if html.bytesize > limits::LESSON
+$stdout.write(html)

@@ -1,0 +1,74 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require 'multitenant/card/turn'
+
+# At most a few users render at a time on the whole host, and no user can keep others from it.
+class TestRenderingTurn < MultiTenantTest
+  USERS = MultiTenant::Card::Limits::USERS
+  TAKE = '$server = MultiTenant::Card::Turn.take; puts $server ? :yes : :no'
+  FILE = File.expand_path('../../lib/multitenant/card/turn.rb', __dir__)
+
+  # Takes a turn as that user, and keeps it until the test ends.
+  # @return [String] `yes` or `no`, or what else it says
+  def turn_of(uid, ruby = TAKE)
+    need_root
+    reader, writer = IO.pipe
+    stdin, kept = IO.pipe
+    argv = ['setpriv', '--reuid', uid.to_s, '--regid', uid.to_s, '--clear-groups', '--',
+            RbConfig.ruby, '-r', FILE, '-e', "#{ruby}; $stdout.flush; $stdin.read"]
+    (@kept ||= []) << [spawn(*argv, in: stdin, out: writer), kept]
+    [stdin, writer].each(&:close)
+    reader.gets.to_s.chomp
+  end
+
+  def let_go
+    @kept&.each do |pid, stdin|
+      stdin.close
+      Process.wait(pid)
+    end
+    @kept = nil
+  end
+
+  def teardown
+    let_go
+    super
+  end
+
+  def test_no_more_users_than_the_host_bears_at_a_time
+    answers = (1..(USERS + 2)).map { |i| turn_of(5000 + i) }
+    assert_equal (['yes'] * USERS) + %w[no no], answers
+  end
+
+  def test_who_ends_makes_room
+    USERS.times { |i| turn_of(5000 + i) }
+    pid, stdin = @kept.shift
+    stdin.close
+    Process.wait(pid)
+    assert_equal 'yes', turn_of(5100)
+  end
+
+  def test_a_user_has_one_turn_at_a_time
+    assert_equal %w[yes no], [turn_of(5001), turn_of(5001)]
+  end
+
+  # Whoever takes names by the hundred, forges a pid in them, or refuses connections, counts once at most.
+  def test_one_user_can_not_keep_others_from_it
+    %w[128 0].each do |backlog|
+      forged = <<~RUBY
+        $all = (1..300).map { |i| UNIXServer.new("\\0multitenant-render-#{backlog}-\#{i}") }
+        $all.each { |one| one.listen(#{backlog}) }
+        puts :done
+      RUBY
+      assert_equal('done', turn_of(6666, forged))
+      assert_equal(['yes'] * (USERS - 1), (1...USERS).map { |i| turn_of(5000 + i) })
+      assert_equal('no', turn_of(5000)) if backlog != '0'
+      let_go
+    end
+  end
+
+  def test_all_at_once_are_never_more_than_the_host_bears
+    answers = (1..(3 * USERS)).map { |i| Thread.new { turn_of(5200 + i) } }.map(&:value)
+    assert_includes 1..USERS, answers.count('yes')
+  end
+end
