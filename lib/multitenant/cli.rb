@@ -17,9 +17,9 @@ module MultiTenant
       'open' => 'open the job name on standard input, for diagnosis',
       'list' => 'list all shares, and say why this user sees them or not',
       'key' => 'make, rotate and prune the keys of a group',
-      'doctor' => 'check what an installation needs, and say the fix',
+      'doctor' => 'check what an installation needs, and say how to fix it',
       'install' => 'install the gem, initializer and apps for Open OnDemand',
-      'uninstall' => 'remove what install put in'
+      'uninstall' => 'remove what install installed'
     }.freeze
 
     # @param argv [Array<String>]

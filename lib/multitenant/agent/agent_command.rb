@@ -16,7 +16,7 @@ module MultiTenant
     def self.run(argv)
       new.run(argv.dup)
     rescue OptionParser::ParseError => e
-      complain("#{e.message}; see multitenant-agent --help.", EX_USAGE)
+      complain("#{e.message}; see `multitenant-agent --help`.", EX_USAGE)
     end
 
     def self.complain(sentence, code = EX_CONFIG)
@@ -26,7 +26,7 @@ module MultiTenant
 
     # @return [Integer] exit code
     def run(argv)
-      return EX_OK if parse(argv) == :told
+      return EX_OK if parse(argv) == :printed
       return AgentCommand.complain("it takes no argument `#{argv.first}`.", EX_USAGE) if argv.any?
 
       settings.warnings.each { |warning| AgentCommand.complain(warning) }
@@ -43,10 +43,10 @@ module MultiTenant
 
     def parse(argv)
       options = OptionParser.new
-      options.banner = 'Usage: multitenant-agent [--directory DIR]: keeps a snapshot of the shares for this host'
-      options.on('--directory DIR', "default: MULTITENANT_SNAPSHOT, else #{Snapshot::DIRECTORY}") { |v| @directory = v }
-      options.on('--version', 'print it') { return puts("multitenant-agent #{VERSION}") || :told }
-      options.on('-h', '--help', 'print this') { return puts(options.help) || :told }
+      options.banner = 'Usage: multitenant-agent [--directory DIR]: keep a snapshot of the shares for this host'
+      options.on('--directory DIR', "where; default: MULTITENANT_SNAPSHOT, else #{Snapshot::DIRECTORY}") { |v| @directory = v }
+      options.on('--version', 'print the version') { return puts("multitenant-agent #{VERSION}") || :printed }
+      options.on('-h', '--help', 'print this') { return puts(options.help) || :printed }
       options.parse!(argv)
     end
 

@@ -19,9 +19,9 @@ module MultiTenant
       private
 
       def options(parser)
-        parser.on('--wckey K', 'WCKeys, separated by commas') { |v| @options[:wckey] = v }
-        parser.on('--cluster C', 'another cluster than slurm.conf\'s own') { |v| @options[:cluster] = v }
-        parser.on('--timeout S', Float, 'seconds that it may take') { |v| @options[:timeout] = v }
+        parser.on('--wckey K', 'WCKeys to ask for, separated by commas') { |v| @options[:wckey] = v }
+        parser.on('--cluster C', 'ask this cluster instead of slurm.conf\'s own') { |v| @options[:cluster] = v }
+        parser.on('--timeout S', Float, 'give up after so many seconds') { |v| @options[:timeout] = v }
       end
 
       def changes

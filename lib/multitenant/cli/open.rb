@@ -24,8 +24,8 @@ module MultiTenant
       private
 
       def options(parser)
-        parser.on('--job-id N', Integer, 'the job\'s raw id') { |v| @options[:job_id] = v }
-        parser.on('--user NAME', 'the job\'s user') { |v| @options[:user] = v }
+        parser.on('--job-id N', Integer, 'the id of the job that has this name') { |v| @options[:job_id] = v }
+        parser.on('--user NAME', 'the user of that job') { |v| @options[:user] = v }
       end
 
       def check

@@ -13,13 +13,13 @@ module MultiTenant
     # @return [void]
     def self.add_to(parser, options)
       parser.on('--dry-run', 'change nothing, only say what would be done') { options[:dry_run] = true }
-      parser.on('--root DIR', 'work below this directory, for packages') { |v| options[:root] = v }
+      parser.on('--root DIR', 'install below this directory, for packages') { |v| options[:root] = v }
       parser.on('--gem FILE', 'install this gem for the dashboard\'s Ruby') { |v| options[:gem] = v }
-      parser.on('--ood-version V', 'instead of what /opt/ood/VERSION says') { |v| options[:ood_version] = v }
-      parser.on('--apps LIST', Array, 'of services,delivery,clients; default: all') { |v| options[:apps] = v }
-      parser.on('--services-group GROUP', 'who may start services') { |v| options[:services_group] = v }
-      parser.on('--wckey K', 'the WCKey in the apps\' site.yml') { |v| options[:wckey] = v }
-      parser.on('--cluster ID', 'OOD\'s id of the cluster in the apps\' site.yml') { |v| options[:cluster] = v }
+      parser.on('--ood-version V', 'take V instead of what /opt/ood/VERSION says') { |v| options[:ood_version] = v }
+      parser.on('--apps LIST', Array, 'install only these of services,delivery,clients') { |v| options[:apps] = v }
+      parser.on('--services-group GROUP', 'whose members may start services') { |v| options[:services_group] = v }
+      parser.on('--wckey K', 'write this WCKey into the apps\' site.yml') { |v| options[:wckey] = v }
+      parser.on('--cluster ID', 'write this cluster of OOD\'s into the apps\' site.yml') { |v| options[:cluster] = v }
       parser.on('--agent', 'install the agent\'s systemd unit, too') { options[:agent] = true }
     end
 
