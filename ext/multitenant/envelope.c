@@ -30,32 +30,24 @@ enum mt_envelope mt_envelope_of(const char *payload, size_t len)
     return envelope;
 }
 
-enum mt_status mt_envelope_open(const struct mt_record *record, const struct mt_jobname *name,
-                                const struct mt_settings *settings, struct mt_message *out,
+enum mt_status mt_envelope_open(const struct mt_record *record, const struct mt_settings *settings,
+                                const struct mt_opened *opened, struct mt_message *out,
                                 enum mt_reason *reason)
 {
+    const struct mt_jobname *name = &record->parts;
     enum mt_envelope envelope = mt_envelope_of(name->payload, name->payload_len);
     memset(out, 0, sizeof *out);
     *reason = MT_REASON_envelope_not_accepted;
     if (!(settings->envelopes & 1u << envelope))
-        return MT_OK;
-    return table[envelope].open(record, name, settings, out, reason);
+        return MT_REFUSED;
+    return table[envelope].open(record, settings, opened, out, reason);
 }
 
-enum mt_status mt_envelope_blame(enum mt_status status, enum mt_reason malformed,
-                                 enum mt_reason *reason)
+enum mt_status mt_envelope_to_reason(enum mt_status status, enum mt_reason malformed,
+                                     enum mt_reason *reason)
 {
-    switch (status) {
-    case MT_OK:
-        *reason = MT_REASON_ok;
-        return MT_OK;
-    case MT_MALFORMED:
-        *reason = malformed;
-        return MT_OK;
-    case MT_TOO_LARGE:
-        *reason = MT_REASON_too_large;
-        return MT_OK;
-    default:
+    if (status != MT_MALFORMED && status != MT_TOO_LARGE)
         return status;
-    }
+    *reason = status == MT_MALFORMED ? malformed : MT_REASON_too_large;
+    return MT_REFUSED;
 }

@@ -4,8 +4,9 @@
 #define MT_ENVELOPE_H
 
 #include "attr.h"
-#include "jobname.h"
+#include "keyring.h"
 #include "message.h"
+#include "opened.h"
 #include "reason.h"
 #include "record.h"
 #include "settings.h"
@@ -26,38 +27,43 @@ MT_NODISCARD const char *mt_envelope_name(enum mt_envelope envelope);
 MT_NODISCARD MT_NONNULL_ALL enum mt_envelope mt_envelope_of(const char *payload, size_t len);
 
 /*
- * Opens the payload of `name`, which belongs to `record`'s job, if `settings` accept its envelope.
- * The parts of `name` are still those of one text.
+ * Opens the payload in the job name of `record`, if `settings` accept its envelope. `opened` is
+ * what munged said for this viewer. The record is a share's.
  *
- * MT_OK: *reason is MT_REASON_ok and the caller owns *out, or *reason tells what is wrong with the
- * payload (envelope_not_accepted, envelope_unavailable, bad_base64, bad_cipher, bad_gzip,
- * too_large, bad_message, wrong_job, wrong_publisher, stale) and *out is zeroed. MT_NOMEM,
- * MT_CRYPTO, MT_INTERNAL: our own fault. Thread-safe; leaves nothing in OpenSSL's error queue.
+ * MT_OK: the caller owns *out.
+ * MT_REFUSED: *reason is what is wrong with the payload: envelope_not_accepted,
+ *   envelope_unavailable, bad_base64, bad_cipher, bad_gzip, too_large, bad_message, wrong_job,
+ *   wrong_publisher or stale.
+ * MT_NOMEM, MT_CRYPTO, MT_INTERNAL: our own fault.
+ *
+ * But for MT_OK *out is zeroed. Thread-safe; leaves nothing in OpenSSL's error queue.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_envelope_open(const struct mt_record *record,
-                                                            const struct mt_jobname *name,
-                                                            const struct mt_settings *settings,
-                                                            struct mt_message *out,
-                                                            enum mt_reason *reason);
+typedef enum mt_status mt_envelope_open_fn(const struct mt_record *record,
+                                           const struct mt_settings *settings,
+                                           const struct mt_opened *opened, struct mt_message *out,
+                                           enum mt_reason *reason);
+MT_NODISCARD MT_NONNULL_ALL mt_envelope_open_fn mt_envelope_open;
 
 /*
  * One envelope each: envelope_v1.c; envelope_key.c, which reads the group's keys; envelope_munge.c,
- * which goes by what munged said (record.h). The payload begins with the envelope's mark. Statuses,
- * reasons and ownership as mt_envelope_open.
+ * which goes by what munged said. The payload begins with the envelope's mark.
  */
-typedef enum mt_status mt_envelope_open_fn(const struct mt_record *record,
-                                           const struct mt_jobname *name,
-                                           const struct mt_settings *settings,
-                                           struct mt_message *out, enum mt_reason *reason);
 MT_NODISCARD MT_NONNULL_ALL mt_envelope_open_fn mt_envelope_v1_open;
 MT_NODISCARD MT_NONNULL_ALL mt_envelope_open_fn mt_envelope_key_open;
 MT_NODISCARD MT_NONNULL_ALL mt_envelope_open_fn mt_envelope_munge_open;
 
+/* Whether munged can be asked about the payload: it is a line of a credential's characters. */
+MT_NODISCARD MT_NONNULL_ALL bool mt_envelope_munge_is_line(const char *payload, size_t len);
+
+/* The id of the key that a key envelope's payload names; false: it is none that could be opened. */
+MT_NODISCARD MT_NONNULL_ALL bool mt_envelope_key_id(const char *payload, size_t len,
+                                                    unsigned char id[MT_KEY_ID_BYTES]);
+
 /*
- * For an envelope's steps: a status that tells of the input becomes a reason, `malformed` or
- * too_large, and MT_OK; MT_OK becomes MT_REASON_ok. Others are returned as they are.
+ * For an envelope's steps: the status of a step whose input is the payload. MT_MALFORMED becomes
+ * `malformed`, MT_TOO_LARGE too_large, and both MT_REFUSED; others are returned as they are.
  */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status
-mt_envelope_blame(enum mt_status status, enum mt_reason malformed, enum mt_reason *reason);
+mt_envelope_to_reason(enum mt_status status, enum mt_reason malformed, enum mt_reason *reason);
 
 #endif

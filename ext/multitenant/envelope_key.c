@@ -129,6 +129,31 @@ out:
 
 /* ---- opening ---- */
 
+/* The payload, which begins with MTK1:, as bytes: key id, nonce, ciphertext and tag. */
+static enum mt_status decode(const char *payload, size_t len, struct mt_buf *sealed,
+                             enum mt_reason *reason)
+{
+    enum mt_status status =
+        mt_envelope_to_reason(mt_base64url_decode(payload + MARK_LEN, len - MARK_LEN, sealed),
+                              MT_REASON_bad_base64, reason);
+    if (status != MT_OK || sealed->len > HEAD_BYTES + TAG_BYTES)
+        return status;
+    *reason = MT_REASON_bad_cipher;
+    return MT_REFUSED;
+}
+
+bool mt_envelope_key_id(const char *payload, size_t len, unsigned char id[MT_KEY_ID_BYTES])
+{
+    struct mt_buf sealed = MT_BUF_INIT(MT_JOBNAME_MAX);
+    enum mt_reason reason;
+    bool ok = mt_envelope_of(payload, len) == MT_ENVELOPE_KEY &&
+              decode(payload, len, &sealed, &reason) == MT_OK;
+    if (ok)
+        memcpy(id, sealed.data, MT_KEY_ID_BYTES);
+    mt_buf_wipe(&sealed);
+    return ok;
+}
+
 /* The group's key that a payload names. envelope_unavailable: it can't be had here, or not yet. */
 static enum mt_status find_key(const struct mt_record *record, const struct mt_settings *settings,
                                const struct mt_buf *sealed, struct mt_key *out,
@@ -138,23 +163,22 @@ static enum mt_status find_key(const struct mt_record *record, const struct mt_s
     char why[MT_WHY_SIZE];
     *reason = MT_REASON_envelope_unavailable;
     if (!settings->keys || record->group_known != MT_YES)
-        return MT_OK;
+        return MT_REFUSED;
     enum mt_status status = mt_keyring_load(settings->keys, record->group_gid, &ring, why);
     if (status != MT_OK)
-        return status == MT_NOMEM ? status : MT_OK;
+        return status == MT_NOMEM ? status : MT_REFUSED;
     const struct mt_key *key = mt_keyring_find(&ring, (const unsigned char *)sealed->data);
-    if (key) {
+    if (key)
         *out = *key;
-        *reason = MT_REASON_ok;
-    }
     mt_keyring_wipe(&ring);
-    return MT_OK;
+    return key ? MT_OK : MT_REFUSED;
 }
 
-static enum mt_status decrypt(const struct mt_record *record, const struct mt_jobname *name,
-                              const struct mt_key *key, const struct mt_buf *sealed,
-                              struct mt_buf *packed, enum mt_reason *reason)
+static enum mt_status decrypt(const struct mt_record *record, const struct mt_key *key,
+                              const struct mt_buf *sealed, struct mt_buf *packed,
+                              enum mt_reason *reason)
 {
+    const struct mt_jobname *name = &record->parts;
     const unsigned char *nonce = (const unsigned char *)sealed->data + MT_KEY_ID_BYTES;
     const unsigned char *from = nonce + MT_KEY_NONCE_BYTES;
     size_t len = sealed->len - HEAD_BYTES - TAG_BYTES;
@@ -175,45 +199,39 @@ static enum mt_status decrypt(const struct mt_record *record, const struct mt_jo
     bool ok = EVP_DecryptUpdate(ctx, to, &some, from, (int)len) == 1 &&
               EVP_DecryptFinal_ex(ctx, to + some, &rest) == 1;
     packed->len = (size_t)some;
-    *reason = ok ? MT_REASON_ok : MT_REASON_bad_cipher;
-    status = MT_OK;
+    *reason = MT_REASON_bad_cipher;
+    status = ok ? MT_OK : MT_REFUSED;
 out:
     EVP_CIPHER_CTX_free(ctx);
     (void)ERR_pop_to_mark();
     return status;
 }
 
-enum mt_status mt_envelope_key_open(const struct mt_record *record, const struct mt_jobname *name,
-                                    const struct mt_settings *settings, struct mt_message *out,
+enum mt_status mt_envelope_key_open(const struct mt_record *record,
+                                    const struct mt_settings *settings,
+                                    const struct mt_opened *opened, struct mt_message *out,
                                     enum mt_reason *reason)
 {
+    const struct mt_jobname *name = &record->parts;
     struct mt_buf sealed = MT_BUF_INIT(MT_JOBNAME_MAX);
     struct mt_buf packed = MT_BUF_INIT(MT_JOBNAME_MAX);
     struct mt_buf text = MT_BUF_INIT(MT_MESSAGE_MAX);
-    struct mt_key key;
+    struct mt_key key = {0};
 
+    (void)opened;
     memset(out, 0, sizeof *out);
-    enum mt_status status = mt_envelope_blame(
-        mt_base64url_decode(name->payload + MARK_LEN, name->payload_len - MARK_LEN, &sealed),
-        MT_REASON_bad_base64, reason);
-    if (status != MT_OK || *reason != MT_REASON_ok)
-        goto out;
-    *reason = MT_REASON_bad_cipher;
-    if (sealed.len <= HEAD_BYTES + TAG_BYTES)
-        goto out;
-    status = find_key(record, settings, &sealed, &key, reason);
-    if (status != MT_OK || *reason != MT_REASON_ok)
-        goto out;
-    status = decrypt(record, name, &key, &sealed, &packed, reason);
+    enum mt_status status = decode(name->payload, name->payload_len, &sealed, reason);
+    if (status == MT_OK)
+        status = find_key(record, settings, &sealed, &key, reason);
+    if (status == MT_OK)
+        status = decrypt(record, &key, &sealed, &packed, reason);
+    if (status == MT_OK)
+        status = mt_envelope_to_reason(mt_inflate_raw(packed.data, packed.len, &text),
+                                       MT_REASON_bad_gzip, reason);
+    if (status == MT_OK)
+        status =
+            mt_message_v2_open(record, name, text.data ? text.data : "", text.len, out, reason);
     OPENSSL_cleanse(&key, sizeof key);
-    if (status != MT_OK || *reason != MT_REASON_ok)
-        goto out;
-    status = mt_envelope_blame(mt_inflate_raw(packed.data, packed.len, &text), MT_REASON_bad_gzip,
-                               reason);
-    if (status != MT_OK || *reason != MT_REASON_ok)
-        goto out;
-    status = mt_message_v2_open(record, name, text.data ? text.data : "", text.len, out, reason);
-out:
     mt_buf_wipe(&sealed);
     mt_buf_wipe(&packed);
     mt_buf_wipe(&text);

@@ -1,37 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The MUNGE envelope. munged opens it, and it is asked by the program that writes the records,
- * since it may hang; here it is decided whether what it said of the credential fits the job.
+ * The MUNGE envelope. munged opens it, asked by a program of its own, since it may hang; here it is
+ * decided whether what it said of the credential fits the job.
  */
 #include "envelope.h"
 #include "message_v2.h"
 
 #include <string.h>
 
-/* Restricted to the group, or, for the publisher alone, to him: else others could read it. */
-static bool is_restricted(const struct mt_munged *munged, const struct mt_record *record)
+bool mt_envelope_munge_is_line(const char *payload, size_t len)
 {
-    if (munged->for_uid >= 0)
-        return munged->for_uid == (int64_t)record->uid && munged->for_gid < 0;
-    return record->group_known == MT_YES && munged->for_gid == (int64_t)record->group_gid;
+    static const char characters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=:";
+    for (size_t i = 0; i < len; i++) {
+        if (!payload[i] || !strchr(characters, payload[i]))
+            return false;
+    }
+    return len > 0;
 }
 
-enum mt_status mt_envelope_munge_open(const struct mt_record *record, const struct mt_jobname *name,
-                                      const struct mt_settings *settings, struct mt_message *out,
+/* Restricted to the group, or, for the publisher alone, to them: else others could read it. */
+static bool is_restricted(const struct mt_munged *munged, const struct mt_record *record)
+{
+    if (munged->uid_only >= 0)
+        return munged->uid_only == (int64_t)record->uid && munged->gid_only < 0;
+    return record->group_known == MT_YES && munged->gid_only == (int64_t)record->group_gid;
+}
+
+static enum mt_reason check(const struct mt_munged *munged, const struct mt_record *record)
+{
+    if (!munged)
+        return MT_REASON_envelope_unavailable;
+    if (munged->reason != MT_REASON_ok)
+        return munged->reason;
+    if (munged->uid != record->uid)
+        return MT_REASON_wrong_publisher;
+    return is_restricted(munged, record) ? MT_REASON_ok : MT_REASON_wrong_job;
+}
+
+enum mt_status mt_envelope_munge_open(const struct mt_record *record,
+                                      const struct mt_settings *settings,
+                                      const struct mt_opened *opened, struct mt_message *out,
                                       enum mt_reason *reason)
 {
-    const struct mt_munged *munged = &record->munged;
+    const struct mt_jobname *name = &record->parts;
     (void)settings;
     memset(out, 0, sizeof *out);
-    if (!munged->text) {
-        *reason = munged->reason == MT_REASON_ok ? MT_REASON_envelope_unavailable : munged->reason;
-        return MT_OK;
-    }
-    *reason = MT_REASON_wrong_publisher;
-    if (munged->uid != record->uid)
-        return MT_OK;
-    *reason = MT_REASON_wrong_job;
-    if (!is_restricted(munged, record))
-        return MT_OK;
+    *reason = MT_REASON_bad_base64;
+    if (!mt_envelope_munge_is_line(name->payload, name->payload_len))
+        return MT_REFUSED;
+    const struct mt_munged *munged = mt_opened_find(opened, name->payload, name->payload_len);
+    *reason = check(munged, record);
+    if (*reason != MT_REASON_ok)
+        return MT_REFUSED;
     return mt_message_v2_open(record, name, munged->text, munged->text_len, out, reason);
 }

@@ -27,6 +27,7 @@ static void fill(unsigned char *out, size_t size, const char *text)
     memcpy(out, text, len < size ? len : size);
 }
 
+/* MT_REFUSED: *reason says why. */
 static enum mt_status decrypt(const struct mt_record *record, const struct mt_buf *sealed,
                               struct mt_buf *plain, enum mt_reason *reason)
 {
@@ -54,8 +55,8 @@ static enum mt_status decrypt(const struct mt_record *record, const struct mt_bu
                                 (int)sealed->len) == 1 &&
               EVP_DecryptFinal_ex(ctx, to + some, &rest) == 1;
     plain->len = (size_t)(some + rest);
-    *reason = ok ? MT_REASON_ok : MT_REASON_bad_cipher;
-    status = MT_OK;
+    *reason = MT_REASON_bad_cipher;
+    status = ok ? MT_OK : MT_REFUSED;
 out:
     EVP_CIPHER_CTX_free(ctx);
     (void)ERR_pop_to_mark();
@@ -63,29 +64,30 @@ out:
     return status;
 }
 
-enum mt_status mt_envelope_v1_open(const struct mt_record *record, const struct mt_jobname *name,
-                                   const struct mt_settings *settings, struct mt_message *out,
+enum mt_status mt_envelope_v1_open(const struct mt_record *record,
+                                   const struct mt_settings *settings,
+                                   const struct mt_opened *opened, struct mt_message *out,
                                    enum mt_reason *reason)
 {
+    const struct mt_jobname *name = &record->parts;
     struct mt_buf sealed = MT_BUF_INIT(MT_JOBNAME_MAX);
     struct mt_buf packed = MT_BUF_INIT(MT_JOBNAME_MAX + EVP_MAX_BLOCK_LENGTH);
     struct mt_buf text = MT_BUF_INIT(MT_MESSAGE_MAX);
 
     (void)settings;
+    (void)opened;
     memset(out, 0, sizeof *out);
-    enum mt_status status = mt_envelope_blame(
+    enum mt_status status = mt_envelope_to_reason(
         mt_base64_decode(name->payload, name->payload_len, &sealed), MT_REASON_bad_base64, reason);
-    if (status != MT_OK || *reason != MT_REASON_ok)
-        goto out;
-    if ((status = decrypt(record, &sealed, &packed, reason)) != MT_OK || *reason != MT_REASON_ok)
-        goto out;
-    status = mt_envelope_blame(mt_inflate_gzip(packed.data, packed.len, &text), MT_REASON_bad_gzip,
-                               reason);
-    if (status != MT_OK || *reason != MT_REASON_ok)
-        goto out;
-    status = mt_envelope_blame(mt_message_parse_v1(text.data ? text.data : "", text.len, out),
-                               MT_REASON_bad_message, reason);
-out:
+    if (status == MT_OK)
+        status = decrypt(record, &sealed, &packed, reason);
+    if (status == MT_OK)
+        status = mt_envelope_to_reason(mt_inflate_gzip(packed.data, packed.len, &text),
+                                       MT_REASON_bad_gzip, reason);
+    if (status == MT_OK)
+        status =
+            mt_envelope_to_reason(mt_message_parse_v1(text.data ? text.data : "", text.len, out),
+                                  MT_REASON_bad_message, reason);
     mt_buf_wipe(&sealed);
     mt_buf_wipe(&packed);
     mt_buf_wipe(&text);

@@ -139,15 +139,17 @@ enum mt_status mt_message_v2_open(const struct mt_record *record, const struct m
     memset(out, 0, sizeof *out);
     *reason = MT_REASON_too_large;
     if (len > MT_MESSAGE_MAX)
-        return MT_OK;
+        return MT_REFUSED;
+    *reason = MT_REASON_bad_message;
     /* White space around it would be forgiven. */
     if (len > 0 && text[0] == '{' && text[len - 1] == '}')
         status = mt_json_load(text, len, &object);
     if (status == MT_OK)
         status = parse(object, &claim, out);
-    *reason = status == MT_OK ? check(&claim, record, name) : MT_REASON_bad_message;
+    if (status == MT_OK && (*reason = check(&claim, record, name)) != MT_REASON_ok)
+        status = MT_REFUSED;
     json_decref(object);
-    if (*reason != MT_REASON_ok)
+    if (status != MT_OK)
         mt_message_free(out);
-    return status == MT_MALFORMED ? MT_OK : status;
+    return status == MT_MALFORMED ? MT_REFUSED : status;
 }

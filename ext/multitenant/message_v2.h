@@ -26,9 +26,12 @@
  * become mti, mta, mtm and mtd; `to` becomes mtu, or MT_WHOLE_GROUP where it is absent. In conn
  * every value is a string.
  *
- * MT_OK: *reason is MT_REASON_ok and the caller owns *out, or it tells what is wrong (too_large:
- * over MT_MESSAGE_MAX; bad_message; wrong_job: another cluster, job or group; stale: another count
- * of restarts) and *out is zeroed. MT_NOMEM. Thread-safe.
+ * MT_OK: the caller owns *out.
+ * MT_REFUSED: *reason is too_large (over MT_MESSAGE_MAX), bad_message, wrong_job (another cluster,
+ *   job or group) or stale (another count of restarts).
+ * MT_NOMEM.
+ *
+ * But for MT_OK *out is zeroed. Thread-safe.
  */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status
 mt_message_v2_open(const struct mt_record *record, const struct mt_jobname *name, const char *text,

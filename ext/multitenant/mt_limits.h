@@ -38,6 +38,9 @@
  * much, and the text is a part of a record line. */
 #define MT_MUNGE_TEXT_MAX (8 * 1024)
 
+/* Credentials that munged is asked for at once: of those that may count, the oldest. */
+#define MT_CREDENTIALS_MAX 512
+
 /* Bytes of one record line. A name or text of control characters alone is written as six bytes for
  * one. */
 #define MT_RECORD_LINE_MAX (64 * 1024)

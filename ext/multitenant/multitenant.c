@@ -34,6 +34,8 @@
 #include <unistd.h>
 
 static VALUE error_class;
+static VALUE stream_class;
+static VALUE record_class;
 
 /* The only function that raises for a status. */
 static void check(enum mt_status status)
@@ -54,6 +56,19 @@ static VALUE text(const char *s, size_t len)
 static VALUE ctext(const char *s)
 {
     return text(s, strlen(s));
+}
+
+static VALUE bytes(const char *s, size_t len)
+{
+    return rb_obj_freeze(rb_str_new(s, (long)len));
+}
+
+/* Room for the id of a key in hexadecimal. */
+#define KEY_ID_SIZE (2 * MT_KEY_ID_BYTES + 1)
+
+static void write_key_id(const unsigned char id[MT_KEY_ID_BYTES], char out[KEY_ID_SIZE])
+{
+    (void)snprintf(out, KEY_ID_SIZE, "%02x%02x%02x%02x", id[0], id[1], id[2], id[3]);
 }
 
 static VALUE key(const char *s)
@@ -89,10 +104,14 @@ static VALUE release_json(VALUE json)
 
 /* ---- the object ---- */
 
-/* The settings' texts and lists are owned here; `look` is the last one or NULL. */
+/*
+ * The settings' texts and lists are owned here; `look` is the last one or NULL, `next` is one that
+ * was read and is to be decided, or NULL.
+ */
 struct core {
     struct mt_settings settings;
     struct mt_specs *look;
+    struct mt_specs *next;
     bool busy;
 };
 
@@ -125,6 +144,7 @@ static void core_free(void *data)
     free((char *)s->publishers);
     free((char *)s->dataroot);
     mt_specs_free(&core->look);
+    mt_specs_free(&core->next);
     free(core);
 }
 
@@ -292,114 +312,347 @@ static const char *need_dataroot(const struct core *core)
     return core->settings.dataroot;
 }
 
-/* ---- decide ---- */
+/* ---- MultiTenant::Records: one text of record streams, and what was read in it ---- */
 
-struct decision {
-    struct core *core;
-    VALUE texts;
+struct records {
     struct mt_streams streams;
-    struct mt_dismissed dismissed;
-    struct mt_specs *next;
+    size_t bad_line;
+    size_t size; /* of the text; 0: not read yet */
+};
+
+/* What the records of a text take, as a multiple of it: an estimate for the collector. */
+#define TAKEN 4
+
+static void records_free(void *data)
+{
+    struct records *records = data;
+    mt_streams_free(&records->streams);
+    rb_gc_adjust_memory_usage(-(ssize_t)(records->size * TAKEN));
+    free(records);
+}
+
+static const rb_data_type_t records_type = {
+    .wrap_struct_name = "MultiTenant::Records",
+    .function = {.dfree = records_free},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY,
+};
+
+static VALUE records_alloc(VALUE klass)
+{
+    struct records *records = calloc(1, sizeof *records);
+    if (!records)
+        rb_memerror();
+    return TypedData_Wrap_Struct(klass, &records_type, records);
+}
+
+static struct records *get_records(VALUE self)
+{
+    struct records *records;
+    TypedData_Get_Struct(self, struct records, &records_type, records);
+    return records;
+}
+
+struct reading {
+    struct records *records;
     const char *text;
     size_t len;
-    size_t bad_line;
     enum mt_status status;
 };
 
 static void *read_text(void *arg)
 {
-    struct decision *d = arg;
-    d->status = mt_streams_read(&d->streams, d->text, d->len, &d->bad_line);
+    struct reading *r = arg;
+    r->status = mt_streams_read(&r->records->streams, r->text, r->len, &r->records->bad_line);
     return NULL;
 }
 
-static void *make_look(void *arg)
+/* @param text [String] */
+static VALUE records_initialize(VALUE self, VALUE text)
+{
+    struct records *records = get_records(self);
+    Check_Type(text, T_STRING);
+    if (rb_ivar_defined(self, rb_intern("@text")))
+        rb_raise(error_class, "The records were read already.");
+    text = rb_str_new_frozen(text);
+    rb_ivar_set(self, rb_intern("@text"), text);
+    struct reading r = {records, RSTRING_PTR(text), (size_t)RSTRING_LEN(text), MT_INTERNAL};
+    rb_thread_call_without_gvl(read_text, &r, NULL, NULL);
+    RB_GC_GUARD(text);
+    check(r.status);
+    records->size = r.len;
+    rb_gc_adjust_memory_usage((ssize_t)(records->size * TAKEN));
+    return rb_obj_freeze(self);
+}
+
+static VALUE json_texts(const json_t *array)
+{
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; i < json_array_size(array); i++)
+        rb_ary_push(out, from_json(json_array_get(array, i)));
+    return rb_obj_freeze(out);
+}
+
+static VALUE json_gids(const json_t *array)
+{
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const json_t *gid = json_array_get(array, i);
+        if (json_is_integer(gid))
+            rb_ary_push(out, LL2NUM(json_integer_value(gid)));
+    }
+    return rb_obj_freeze(out);
+}
+
+static VALUE boolean(bool value)
+{
+    return value ? Qtrue : Qfalse;
+}
+
+static VALUE text_or_nil(const char *s)
+{
+    return s ? ctext(s) : Qnil;
+}
+
+static VALUE stream_of(const struct mt_stream *stream)
+{
+    return rb_obj_freeze(rb_struct_new(
+        stream_class, ctext(stream->cluster), boolean(stream->complete),
+        key(stream->sees_all ? "all" : "own"), LL2NUM(stream->generated),
+        json_texts(stream->wckeys), text_or_nil(stream->publishers), text_or_nil(stream->round),
+        json_gids(stream->groups), SIZET2NUM(stream->count)));
+}
+
+static VALUE streams_of(const struct mt_streams *streams)
+{
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; i < streams->count; i++)
+        rb_ary_push(out, stream_of(&streams->items[i]));
+    return rb_obj_freeze(out);
+}
+
+/* @return [Array<Stream>] frozen */
+static VALUE records_streams(VALUE self)
+{
+    return streams_of(&get_records(self)->streams);
+}
+
+/* @return [Integer, nil] the number of the first line that does not belong */
+static VALUE records_bad_line(VALUE self)
+{
+    size_t line = get_records(self)->bad_line;
+    return line ? SIZET2NUM(line) : Qnil;
+}
+
+static VALUE answer(enum mt_answer value)
+{
+    return value == MT_UNKNOWN ? Qnil : boolean(value == MT_YES);
+}
+
+static VALUE gid_of(const struct mt_record *record)
+{
+    if (record->group_known == MT_UNKNOWN)
+        return Qnil;
+    return record->group_known == MT_YES ? UINT2NUM(record->group_gid) : INT2FIX(-1);
+}
+
+static VALUE key_id(const struct mt_record *record)
+{
+    unsigned char id[MT_KEY_ID_BYTES];
+    char hex[KEY_ID_SIZE];
+    const struct mt_jobname *name = &record->parts;
+    if (!record->is_share || !mt_envelope_key_id(name->payload, name->payload_len, id))
+        return Qnil;
+    write_key_id(id, hex);
+    return ctext(hex);
+}
+
+static VALUE job_of(const struct mt_record *record, VALUE text)
+{
+    const struct mt_jobname *name = &record->parts;
+    VALUE line = rb_str_subseq(text, (long)record->line_at, (long)record->line_len);
+    rb_enc_associate(line, rb_utf8_encoding());
+    return rb_obj_freeze(rb_struct_new(
+        record_class, rb_obj_freeze(line), UINT2NUM(record->job_id), ctext(record->user),
+        UINT2NUM(record->uid), bytes(record->name, record->name_len), LL2NUM(record->start),
+        record->is_share ? bytes(name->group, name->group_len) : Qnil, gid_of(record),
+        answer(record->publisher_in_group), text_or_nil(record->wckey), key_id(record)));
+}
+
+/* @param cluster [String] Slurm's name @return [Array<Record>] those of its stream, where it is
+ *   complete */
+static VALUE records_of(VALUE self, VALUE cluster)
+{
+    const struct mt_streams *streams = &get_records(self)->streams;
+    const char *wanted = StringValueCStr(cluster);
+    VALUE text = rb_ivar_get(self, rb_intern("@text"));
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; i < streams->count; i++) {
+        const struct mt_stream *stream = &streams->items[i];
+        for (size_t j = 0; stream->complete && j < stream->count; j++) {
+            if (strcmp(stream->cluster, wanted) == 0)
+                rb_ary_push(out, job_of(&stream->records[j], text));
+        }
+    }
+    RB_GC_GUARD(self);
+    return out;
+}
+
+/* ---- read and decide ---- */
+
+struct round_read {
+    struct core *core;
+    VALUE texts; /* Array<Records> */
+    struct mt_streams streams;
+    const struct mt_streams *others;
+    size_t bad_line;
+    enum mt_status status;
+};
+
+static void *add_streams(void *arg)
+{
+    struct round_read *r = arg;
+    r->status = mt_streams_add(&r->streams, r->others, &r->bad_line);
+    return NULL;
+}
+
+static void *begin_look(void *arg)
+{
+    struct round_read *r = arg;
+    struct core *core = r->core;
+    mt_specs_free(&core->next);
+    r->status = mt_specs_begin(core->look, &r->streams, &core->settings, &core->next);
+    return NULL;
+}
+
+static VALUE payloads_of(const struct core *core)
+{
+    struct mt_payload payloads[MT_CREDENTIALS_MAX];
+    VALUE out = rb_ary_new();
+    size_t count = mt_specs_payloads(core->next, core->look, &core->settings, payloads);
+    for (size_t i = 0; i < count; i++)
+        rb_ary_push(out, text(payloads[i].text, payloads[i].len));
+    return rb_obj_freeze(out);
+}
+
+static VALUE read_body(VALUE arg)
+{
+    struct round_read *r = (struct round_read *)arg;
+    VALUE bad_lines = rb_ary_new();
+    for (long i = 0; i < RARRAY_LEN(r->texts); i++) {
+        const struct records *records = get_records(rb_ary_entry(r->texts, i));
+        r->others = &records->streams;
+        rb_thread_call_without_gvl(add_streams, r, NULL, NULL);
+        check(r->status);
+        if (r->bad_line == 0)
+            r->bad_line = records->bad_line;
+        rb_ary_push(bad_lines, r->bad_line ? SIZET2NUM(r->bad_line) : Qnil);
+    }
+    rb_thread_call_without_gvl(begin_look, r, NULL, NULL);
+    check(r->status);
+    return rb_ary_new_from_args(3, streams_of(&r->streams), rb_obj_freeze(bad_lines),
+                                payloads_of(r->core));
+}
+
+static VALUE read_done(VALUE arg)
+{
+    struct round_read *r = (struct round_read *)arg;
+    mt_streams_free(&r->streams);
+    r->core->busy = false;
+    return Qnil;
+}
+
+/*
+ * Begins the next look, which {#decide} ends.
+ * @param texts [Array<Records>]
+ * @return [Array(Array<Stream>, Array<Integer, nil>, Array<String>)] the streams; for each text its
+ *   first line that does not belong; the MUNGE payloads that munged is to be asked about
+ */
+static VALUE core_read(VALUE self, VALUE texts)
+{
+    Check_Type(texts, T_ARRAY);
+    texts = rb_ary_dup(texts);
+    for (long i = 0; i < RARRAY_LEN(texts); i++)
+        (void)get_records(rb_ary_entry(texts, i));
+    struct round_read r = {.core = use(self), .texts = texts};
+    return rb_ensure(read_body, (VALUE)&r, read_done, (VALUE)&r);
+}
+
+struct decision {
+    struct core *core;
+    VALUE pairs;
+    VALUE text;
+    struct mt_opened opened;
+    struct mt_dismissed dismissed;
+    size_t bad_line;
+    enum mt_status status;
+};
+
+static void *decide_look(void *arg)
 {
     struct decision *d = arg;
-    const struct mt_settings *s = &d->core->settings;
+    struct core *core = d->core;
+    const struct mt_settings *s = &core->settings;
+    d->status = mt_opened_read(RSTRING_PTR(d->text), (size_t)RSTRING_LEN(d->text), &d->opened,
+                               &d->bad_line);
+    if (d->status != MT_OK)
+        return NULL;
     d->status = s->dataroot ? mt_dismissed_load(s->dataroot, &d->dismissed) : MT_IO;
     /* A list that can't be read hides no card; deliver tells of what is wrong with the root. */
     if (d->status == MT_IO || d->status == MT_UNSAFE || d->status == MT_TOO_LARGE)
         d->status = mt_dismissed_new(&d->dismissed);
     if (d->status == MT_OK)
-        d->status = mt_specs_next(d->core->look, &d->streams, s, &d->dismissed, &d->next);
+        d->status = mt_specs_decide(core->next, core->look, s, &d->opened, &d->dismissed);
     return NULL;
-}
-
-static VALUE describe(const struct mt_stream *stream)
-{
-    VALUE out = rb_hash_new();
-    rb_hash_aset(out, symbol("cluster"), stream->cluster ? ctext(stream->cluster) : Qnil);
-    rb_hash_aset(out, symbol("complete"), stream->complete ? Qtrue : Qfalse);
-    rb_hash_aset(out, symbol("sees"), ctext(stream->sees_all ? "all" : "own"));
-    rb_hash_aset(out, symbol("generated"), LL2NUM(stream->generated));
-    rb_hash_aset(out, symbol("jobs"), SIZET2NUM(stream->count));
-    return out;
 }
 
 static VALUE decide_body(VALUE arg)
 {
     struct decision *d = (struct decision *)arg;
-    VALUE bad_lines = rb_ary_new();
-    VALUE streams = rb_ary_new();
-    VALUE names = rb_ary_new();
-    for (long i = 0; i < RARRAY_LEN(d->texts); i++) {
-        VALUE frozen = rb_str_new_frozen(rb_ary_entry(d->texts, i));
-        d->text = RSTRING_PTR(frozen);
-        d->len = (size_t)RSTRING_LEN(frozen);
-        rb_thread_call_without_gvl(read_text, d, NULL, NULL);
-        RB_GC_GUARD(frozen);
-        check(d->status);
-        rb_ary_push(bad_lines, d->bad_line ? SIZET2NUM(d->bad_line) : Qnil);
-    }
-    for (size_t i = 0; i < d->streams.count; i++) {
-        const struct mt_stream *stream = &d->streams.items[i];
-        rb_ary_push(streams, describe(stream));
-        if (stream->complete)
-            rb_ary_push(names, ctext(stream->cluster));
-    }
-    take_clusters(&d->core->settings, rb_yield(names));
-    rb_thread_call_without_gvl(make_look, d, NULL, NULL);
+    struct core *core = d->core;
+    if (!core->next)
+        rb_raise(error_class, "There is nothing to decide: nothing was read.");
+    take_clusters(&core->settings, d->pairs);
+    rb_thread_call_without_gvl(decide_look, d, NULL, NULL);
     check(d->status);
-    mt_specs_free(&d->core->look);
-    d->core->look = d->next;
-    d->next = NULL;
-    return rb_ary_new_from_args(2, streams, bad_lines);
+    mt_specs_free(&core->look);
+    core->look = core->next;
+    core->next = NULL;
+    return d->bad_line ? SIZET2NUM(d->bad_line) : Qnil;
 }
 
 static VALUE decide_done(VALUE arg)
 {
     struct decision *d = (struct decision *)arg;
-    mt_streams_free(&d->streams);
+    mt_opened_free(&d->opened);
     mt_dismissed_free(&d->dismissed);
-    mt_specs_free(&d->next);
+    mt_specs_free(&d->core->next);
     d->core->busy = false;
     return Qnil;
 }
 
 /*
- * Makes the next look from texts of record streams.
- * @param texts [Array<String>]
- * @yieldparam names [Array<String>] Slurm's names of the clusters whose streams are complete
- * @yieldreturn [Array<Array(String, String)>] Slurm's name and OOD's id of those that OOD knows
- * @return [Array(Array<Hash>, Array<Integer, nil>)] the streams, and for each text its first bad
- *   line
+ * Ends the look that {#read} began.
+ * @param pairs [Array<Array(String, String)>] Slurm's name and OOD's id of the clusters that OOD
+ *   knows
+ * @param opened [String] what munged said, as multitenant-munge writes it; '' where it was not
+ * asked
+ * @return [Integer, nil] the number of the first line of `opened` that does not belong: nothing of
+ *   it counts then
  */
-static VALUE core_decide(VALUE self, VALUE texts)
+static VALUE core_decide(VALUE self, VALUE pairs, VALUE opened)
 {
-    rb_need_block();
-    Check_Type(texts, T_ARRAY);
-    for (long i = 0; i < RARRAY_LEN(texts); i++)
-        Check_Type(rb_ary_entry(texts, i), T_STRING);
-    struct decision d = {.core = use(self), .texts = rb_ary_dup(texts)};
-    return rb_ensure(decide_body, (VALUE)&d, decide_done, (VALUE)&d);
+    StringValue(opened);
+    struct decision d = {.core = use(self), .pairs = pairs, .text = rb_str_new_frozen(opened)};
+    VALUE out = rb_ensure(decide_body, (VALUE)&d, decide_done, (VALUE)&d);
+    RB_GC_GUARD(d.text);
+    return out;
 }
 
 static VALUE share_of(const struct mt_share *share)
 {
     const struct mt_record *record = &share->record;
-    struct mt_jobname name;
-    bool named = mt_jobname_split(record->name, record->name_len, &name);
+    const struct mt_jobname *name = &record->parts;
+    bool named = record->is_share;
     const json_t *app = json_object_get(share->message.accounting, "mta");
     VALUE out = rb_hash_new();
     rb_hash_aset(out, symbol("key"), ctext(share->key));
@@ -407,9 +660,9 @@ static VALUE share_of(const struct mt_share *share)
     rb_hash_aset(out, symbol("ood_cluster"), share->ood_cluster ? ctext(share->ood_cluster) : Qnil);
     rb_hash_aset(out, symbol("job_id"), ULONG2NUM(record->job_id));
     rb_hash_aset(out, symbol("user"), ctext(record->user));
-    rb_hash_aset(out, symbol("group"), named ? text(name.group, name.group_len) : Qnil);
+    rb_hash_aset(out, symbol("group"), named ? text(name->group, name->group_len) : Qnil);
     rb_hash_aset(out, symbol("envelope"),
-                 named ? key(mt_envelope_name(mt_envelope_of(name.payload, name.payload_len)))
+                 named ? key(mt_envelope_name(mt_envelope_of(name->payload, name->payload_len)))
                        : Qnil);
     rb_hash_aset(out, symbol("app"), app ? from_json(app) : Qnil);
     rb_hash_aset(out, symbol("start"), LL2NUM(record->start));
@@ -699,15 +952,17 @@ struct opening {
 static VALUE open_body(VALUE arg)
 {
     struct opening *o = (struct opening *)arg;
-    struct mt_jobname name;
+    const struct mt_opened opened = {0};
+    enum mt_status status = MT_REFUSED;
     if (o->record.name_len > MT_JOBNAME_MAX)
         o->reason = MT_REASON_name_too_long;
-    else if (!mt_jobname_split(o->record.name, o->record.name_len, &name))
+    else if (!o->record.is_share)
         o->reason = MT_REASON_malformed_name;
     else
-        check(mt_envelope_open(&o->record, &name, &o->settings, &o->message, &o->reason));
-    if (o->reason != MT_REASON_ok)
+        status = mt_envelope_open(&o->record, &o->settings, &opened, &o->message, &o->reason);
+    if (status == MT_REFUSED)
         return rb_ary_new_from_args(1, key(mt_reason_code(o->reason)));
+    check(status);
     return rb_ary_new_from_args(3, key("ok"), hash_from_json((VALUE)o->message.accounting),
                                 hash_from_json((VALUE)o->message.connection));
 }
@@ -733,6 +988,7 @@ static VALUE native_open(VALUE self, VALUE job_id, VALUE user, VALUE name)
     StringValue(name);
     o.record.name = RSTRING_PTR(name);
     o.record.name_len = (size_t)RSTRING_LEN(name);
+    o.record.is_share = mt_jobname_split(o.record.name, o.record.name_len, &o.record.parts);
     VALUE out = rb_ensure(open_body, (VALUE)&o, open_done, (VALUE)&o);
     RB_GC_GUARD(user);
     RB_GC_GUARD(name);
@@ -895,7 +1151,7 @@ static VALUE native_keys(VALUE self, VALUE directory, VALUE gid)
 {
     struct mt_keyring ring;
     char why[MT_WHY_SIZE];
-    char ids[MT_KEYS_MAX][2 * MT_KEY_ID_BYTES + 1];
+    char ids[MT_KEYS_MAX][KEY_ID_SIZE];
     int64_t created[MT_KEYS_MAX];
     const char *path = StringValueCStr(directory);
     uint32_t number = NUM2UINT(gid);
@@ -903,8 +1159,7 @@ static VALUE native_keys(VALUE self, VALUE directory, VALUE gid)
     enum mt_status status = mt_keyring_load(path, number, &ring, why);
     size_t count = ring.count;
     for (size_t i = 0; i < count; i++) {
-        const unsigned char *id = ring.keys[i].id;
-        (void)snprintf(ids[i], sizeof ids[i], "%02x%02x%02x%02x", id[0], id[1], id[2], id[3]);
+        write_key_id(ring.keys[i].id, ids[i]);
         created[i] = ring.keys[i].created;
     }
     mt_keyring_wipe(&ring);
@@ -983,13 +1238,29 @@ void Init_multitenant(void)
 #endif
     VALUE module = rb_define_module("MultiTenant");
     VALUE core = rb_define_class_under(module, "Core", rb_cObject);
+    VALUE records = rb_define_class_under(module, "Records", rb_cObject);
     VALUE native = rb_define_module_under(module, "Native");
     error_class = rb_define_class_under(module, "Error", rb_eStandardError);
     rb_gc_register_mark_object(error_class);
+    stream_class =
+        rb_struct_define_under(module, "Stream", "cluster", "complete", "sees", "generated",
+                               "wckeys", "publishers", "round", "groups", "count", NULL);
+    record_class =
+        rb_struct_define_under(module, "Record", "line", "job_id", "user", "uid", "name", "start",
+                               "group", "group_gid", "publisher_in_group", "wckey", "key_id", NULL);
+    rb_gc_register_mark_object(stream_class);
+    rb_gc_register_mark_object(record_class);
+    rb_define_alloc_func(records, records_alloc);
+    rb_define_method(records, "initialize", records_initialize, 1);
+    rb_define_method(records, "streams", records_streams, 0);
+    rb_define_method(records, "bad_line", records_bad_line, 0);
+    rb_define_method(records, "of", records_of, 1);
+    rb_define_attr(records, "text", 1, 0);
     rb_define_alloc_func(core, core_alloc);
     rb_define_method(core, "initialize", core_initialize, 1);
     rb_define_method(core, "gids=", core_set_gids, 1);
-    rb_define_method(core, "decide", core_decide, 1);
+    rb_define_method(core, "read", core_read, 1);
+    rb_define_method(core, "decide", core_decide, 2);
     rb_define_method(core, "shares", core_shares, 0);
     rb_define_method(core, "specs", core_specs, 0);
     rb_define_method(core, "deliver", core_deliver, 1);

@@ -70,11 +70,11 @@ static enum mt_reason group_gate(const struct mt_record *record, const struct mt
 }
 
 enum mt_reason mt_policy_gate(const struct mt_record *record, const char *publishers,
-                              const struct mt_settings *settings, struct mt_jobname *name)
+                              const struct mt_settings *settings)
 {
     if (record->name_len > MT_JOBNAME_MAX)
         return MT_REASON_name_too_long;
-    if (!mt_jobname_split(record->name, record->name_len, name))
+    if (!record->is_share)
         return MT_REASON_malformed_name;
     if (!*record->user)
         return unknown(record);

@@ -7,7 +7,6 @@
 #define MT_POLICY_H
 
 #include "attr.h"
-#include "jobname.h"
 #include "message.h"
 #include "reason.h"
 #include "record.h"
@@ -16,14 +15,14 @@
 /*
  * Before the envelope is opened: is the name a share's, is the viewer in the group, may the
  * publisher publish there. `publishers` is the group that the record's publisher_allowed speaks of
- * (mt_stream). On MT_REASON_ok *name is set.
+ * (mt_stream).
  *
  * name_too_long, malformed_name, not_member, publisher_not_member, publisher_not_allowed,
  * lookup_failed, out_of_time.
  */
-MT_NODISCARD MT_NONNULL(1, 3, 4) enum mt_reason
+MT_NODISCARD MT_NONNULL(1, 3) enum mt_reason
     mt_policy_gate(const struct mt_record *record, const char *publishers,
-                   const struct mt_settings *settings, struct mt_jobname *name);
+                   const struct mt_settings *settings);
 
 /*
  * After it was opened: are the message's contents acceptable, is the viewer a recipient.

@@ -9,19 +9,25 @@ static const struct {
 #define X(code, temporary, sentence) {#code, sentence, temporary},
     MT_REASON_TABLE(X)
 #undef X
+        [MT_REASON_COUNT] = {"untried", "It was not looked at yet.", MT_TEMPORARY},
 };
+
+static unsigned known(enum mt_reason reason)
+{
+    return (unsigned)reason < MT_REASON_COUNT ? reason : MT_REASON_COUNT;
+}
 
 const char *mt_reason_code(enum mt_reason reason)
 {
-    return table[reason].code;
+    return table[known(reason)].code;
 }
 
 const char *mt_reason_sentence(enum mt_reason reason)
 {
-    return table[reason].sentence;
+    return table[known(reason)].sentence;
 }
 
 bool mt_reason_is_temporary(enum mt_reason reason)
 {
-    return table[reason].temporary;
+    return table[known(reason)].temporary;
 }

@@ -57,14 +57,16 @@ enum mt_reason {
 #define X(code, temporary, sentence) MT_REASON_##code,
     MT_REASON_TABLE(X)
 #undef X
-        MT_REASON_COUNT
+        MT_REASON_COUNT,
+    MT_REASON_UNTRIED /* not asked yet: of no job that a round has decided */
 };
 
-/* The reason's code as users see it (e.g. "not_member"), and its sentence; static strings. */
+/* The reason's code as users see it (e.g. "not_member"), and its sentence; static strings. Any
+ * other number is "untried". */
 MT_NODISCARD const char *mt_reason_code(enum mt_reason reason);
 MT_NODISCARD const char *mt_reason_sentence(enum mt_reason reason);
 
-/* Whether the reason is temporary. */
+/* Whether the reason is temporary; so is any other number. */
 MT_NODISCARD bool mt_reason_is_temporary(enum mt_reason reason);
 
 #endif

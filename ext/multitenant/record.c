@@ -105,50 +105,9 @@ static enum mt_status get_name(struct mt_record *record)
         record->name_json = json_incref(value);
     record->name = json_string_value(record->name_json);
     record->name_len = json_string_length(record->name_json);
+    if (status == MT_OK)
+        record->is_share = mt_jobname_split(record->name, record->name_len, &record->parts);
     return status;
-}
-
-/* The only reasons that the opener of credentials may give. */
-static bool get_munge_reason(const json_t *object, enum mt_reason *out)
-{
-    static const enum mt_reason allowed[] = {MT_REASON_envelope_unavailable, MT_REASON_out_of_time,
-                                             MT_REASON_bad_cipher, MT_REASON_too_large};
-    const json_t *value = json_object_get(object, "munge_reason");
-    *out = MT_REASON_ok;
-    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) {
-        const char *code = mt_reason_code(allowed[i]);
-        if (json_is_string(value) && strcmp(json_string_value(value), code) == 0) {
-            *out = allowed[i];
-            return true;
-        }
-    }
-    return !value;
-}
-
-/* A uid or gid, or -1 where there is none. */
-static bool get_restriction(const json_t *object, const char *key, int64_t *out)
-{
-    *out = -1;
-    return !json_object_get(object, key) || get_integer(object, key, 0, UINT32_MAX, out);
-}
-
-/* A payload that is no text is left out. */
-static bool get_munged(const json_t *object, struct mt_munged *out)
-{
-    const json_t *text = json_object_get(object, "munge_text");
-    if (!json_object_get(object, "munge_uid"))
-        return !text && get_munge_reason(object, &out->reason);
-    out->text = text ? json_string_value(text) : "";
-    out->text_len = json_string_length(text);
-    if (out->text_len > MT_MUNGE_TEXT_MAX) {
-        out->text = NULL;
-        out->reason = MT_REASON_too_large;
-        return true;
-    }
-    return out->text && !json_object_get(object, "munge_reason") &&
-           get_u32(object, "munge_uid", &out->uid) &&
-           get_restriction(object, "munge_for_uid", &out->for_uid) &&
-           get_restriction(object, "munge_for_gid", &out->for_gid);
 }
 
 /* Takes its own reference of `json`; whatever comes of it, the record has to be freed. */
@@ -167,8 +126,7 @@ static enum mt_status parse_job(json_t *json, const struct mt_stream *stream, st
               get_integer(json, "end", 0, INT64_MAX, &out->end) &&
               get_u32(json, "restarts", &out->restarts) && get_group(json, out) &&
               get_answer(json, "publisher_in_group", false, &out->publisher_in_group) &&
-              get_answer(json, "publisher_allowed", true, &out->publisher_allowed) &&
-              get_munged(json, &out->munged);
+              get_answer(json, "publisher_allowed", true, &out->publisher_allowed);
     return ok ? get_name(out) : MT_MALFORMED;
 }
 
@@ -193,6 +151,8 @@ static bool parse_header(json_t *json, struct mt_stream *out)
     memset(out, 0, sizeof *out);
     out->header = json_incref(json);
     out->wckeys = json_object_get(json, "wckeys");
+    out->round = json_string_value(json_object_get(json, "round"));
+    out->groups = json_object_get(json, "groups");
     if (json_object_get(json, "publishers") && !get_name_text(json, "publishers", &out->publishers))
         return false;
     if (!get_name_text(json, "sees", &sees))
@@ -237,8 +197,26 @@ static enum line kind_of(const json_t *json)
     return json_object_get(json, "end") && json_object_size(json) == 1 ? LINE_END : LINE_JOB;
 }
 
+/* Whether an earlier stream is of the same cluster. */
+static bool is_second(const struct mt_streams *streams, const struct mt_stream *stream)
+{
+    for (const struct mt_stream *other = streams->items; other < stream; other++) {
+        if (strcmp(other->cluster, stream->cluster) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A line of the text, by its number and place. */
+struct place {
+    size_t number;
+    size_t at;
+    size_t len;
+};
+
 /* MT_MALFORMED, here and below: the line does not belong. */
-static enum mt_status add_header(struct mt_streams *streams, json_t *json, struct mt_stream **open)
+static enum mt_status add_header(struct mt_streams *streams, json_t *json,
+                                 const struct place *place, struct mt_stream **open)
 {
     if (*open || streams->count == MT_STREAMS_MAX)
         return MT_MALFORMED;
@@ -248,15 +226,14 @@ static enum mt_status add_header(struct mt_streams *streams, json_t *json, struc
         streams->count--;
         return MT_MALFORMED;
     }
-    for (struct mt_stream *other = streams->items; other < stream; other++) {
-        if (strcmp(other->cluster, stream->cluster) == 0)
-            return MT_MALFORMED;
-    }
+    stream->line = place->number;
+    if (is_second(streams, stream))
+        return MT_MALFORMED;
     *open = stream;
     return MT_OK;
 }
 
-static enum mt_status add_job(struct mt_stream *stream, json_t *json)
+static enum mt_status add_job(struct mt_stream *stream, json_t *json, const struct place *place)
 {
     /* Powers of two: full when the count is one. */
     if ((stream->count & (stream->count - 1)) == 0) {
@@ -267,7 +244,10 @@ static enum mt_status add_job(struct mt_stream *stream, json_t *json)
         stream->records = records;
     }
     struct mt_record *record = &stream->records[stream->count++];
-    return parse_job(json, stream, record);
+    enum mt_status status = parse_job(json, stream, record);
+    record->line_at = place->at;
+    record->line_len = place->len;
+    return status;
 }
 
 static enum mt_status add_end(const json_t *json, struct mt_stream **open)
@@ -286,22 +266,22 @@ static enum mt_status add_end(const json_t *json, struct mt_stream **open)
 }
 
 /* *open is the stream that the line stands in, or NULL. */
-static enum mt_status add_line(struct mt_streams *streams, const char *line, size_t len,
-                               struct mt_stream **open)
+static enum mt_status add_line(struct mt_streams *streams, const char *text,
+                               const struct place *place, struct mt_stream **open)
 {
     json_t *json = NULL;
     enum mt_status status = MT_MALFORMED;
-    if (len <= MT_RECORD_LINE_MAX)
-        status = mt_json_load(line, len, &json);
+    if (place->len <= MT_RECORD_LINE_MAX)
+        status = mt_json_load(text + place->at, place->len, &json);
     if (status != MT_OK)
         return status;
     status = MT_MALFORMED;
     switch (kind_of(json)) {
     case LINE_HEADER:
-        status = add_header(streams, json, open);
+        status = add_header(streams, json, place, open);
         break;
     case LINE_JOB:
-        status = *open ? add_job(*open, json) : MT_MALFORMED;
+        status = *open ? add_job(*open, json, place) : MT_MALFORMED;
         break;
     case LINE_END:
         status = *open ? add_end(json, open) : MT_MALFORMED;
@@ -322,17 +302,54 @@ enum mt_status mt_streams_read(struct mt_streams *streams, const char *text, siz
     const char *end = text + len;
     struct mt_stream *open = NULL;
     enum mt_status status = MT_OK;
-    size_t number = 1;
-    for (const char *line = text; line < end && status == MT_OK; number++) {
+    struct place place = {.number = 1};
+    for (const char *line = text; line < end && status == MT_OK; place.number++) {
         const char *newline = memchr(line, '\n', (size_t)(end - line));
         const char *stop = newline ? newline : end;
-        if (stop > line)
-            status = add_line(streams, line, (size_t)(stop - line), &open);
+        place.at = (size_t)(line - text);
+        place.len = (size_t)(stop - line);
+        if (place.len > 0)
+            status = add_line(streams, text, &place, &open);
         line = newline ? newline + 1 : end;
     }
     if (status != MT_MALFORMED)
         return status;
-    *bad_line = number - 1;
+    *bad_line = place.number - 1;
+    return MT_OK;
+}
+
+static enum mt_status copy_stream(const struct mt_stream *stream, struct mt_stream *out)
+{
+    *out = *stream;
+    json_incref(out->header);
+    out->records = calloc(stream->count + 1, sizeof *out->records);
+    if (!out->records) {
+        out->count = 0;
+        return MT_NOMEM;
+    }
+    for (size_t i = 0; i < stream->count; i++)
+        out->records[i] = mt_record_copy(&stream->records[i]);
+    return MT_OK;
+}
+
+enum mt_status mt_streams_add(struct mt_streams *streams, const struct mt_streams *others,
+                              size_t *bad_line)
+{
+    *bad_line = 0;
+    for (size_t i = 0; i < others->count && *bad_line == 0; i++) {
+        const struct mt_stream *stream = &others->items[i];
+        bool room = streams->count < MT_STREAMS_MAX;
+        struct mt_stream *copy = &streams->items[streams->count];
+        enum mt_status status = room ? copy_stream(stream, copy) : MT_OK;
+        streams->count += room;
+        if (status != MT_OK)
+            return status;
+        if (room && !is_second(streams, copy))
+            continue;
+        *bad_line = stream->line;
+        if (room)
+            copy->complete = false;
+    }
     return MT_OK;
 }
 

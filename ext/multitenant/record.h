@@ -16,8 +16,8 @@
 
 #include "answer.h"
 #include "attr.h"
+#include "jobname.h"
 #include "mt_limits.h"
-#include "reason.h"
 #include "status.h"
 
 #include <jansson.h>
@@ -26,32 +26,23 @@
 #include <stdint.h>
 
 /*
- * What munged said of a MUNGE credential in the job's name. `text` borrows from the record and is
- * not parsed; NULL: it was not opened, and `reason` is why (MT_REASON_ok: the record does not say).
- */
-struct mt_munged {
-    const char *text;
-    size_t text_len;
-    uint32_t uid;    /* who made it */
-    int64_t for_uid; /* the only user, or group, that munged opens it for; -1: no such condition */
-    int64_t for_gid;
-    enum mt_reason reason;
-};
-
-/*
- * One job. Texts are NUL-terminated UTF-8 and borrow from `json`; the name's bytes borrow from
- * `name_json`, any of them may be zero, and need not be UTF-8 when `binary`.
+ * One job. Texts are NUL-terminated UTF-8 and borrow from `json`; the name's bytes and parts borrow
+ * from `name_json`, any of them may be zero, and need not be UTF-8 when `binary`.
  */
 struct mt_record {
     json_t *json;
     json_t *name_json;
+    size_t line_at; /* where its line stands in the text that it was read from */
+    size_t line_len;
     const char *cluster;
     const char *user;  /* empty: could not be learned */
     const char *wckey; /* NULL where the record has none: any of the stream's */
     const char *name;
     size_t name_len;
     bool binary;
-    uint32_t job_id; /* raw id */
+    bool is_share;           /* the name is LABEL|GROUP|PAYLOAD */
+    struct mt_jobname parts; /* zeroed unless it is a share's */
+    uint32_t job_id;         /* raw id */
     uint32_t uid;
     uint32_t restarts;
     int64_t start;              /* seconds since the epoch */
@@ -61,14 +52,16 @@ struct mt_record {
     enum mt_answer publisher_in_group;
     enum mt_answer publisher_allowed; /* MT_UNKNOWN also where the record does not say */
     bool out_of_time;                 /* what is unknown was cut off by the deadline */
-    struct mt_munged munged;
 };
 
-/* All records of one cluster. `cluster` and `publishers` borrow from `header`. */
+/* All records of one cluster. Texts and arrays borrow from `header`. */
 struct mt_stream {
     json_t *header;
+    size_t line; /* the number of its first line */
     const char *cluster;
     const char *publishers; /* the group that publisher_allowed speaks of; NULL: none */
+    const char *round;      /* of a snapshot; NULL: none */
+    const json_t *groups;   /* of a snapshot, as it came; NULL: none */
     const json_t *wckeys;   /* array of strings */
     int64_t generated;
     bool sees_all; /* false: PrivateData hides jobs of others */
@@ -93,6 +86,14 @@ struct mt_streams {
  */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status
 mt_streams_read(struct mt_streams *streams, const char *text, size_t len, size_t *bad_line);
+
+/*
+ * Adds the streams of another text. *bad_line is that of the first of them that does not belong, as
+ * mt_streams_read has it: it stays incomplete, and what follows it in its text is left out; else
+ * 0. MT_OK, MT_NOMEM.
+ */
+MT_NODISCARD MT_NONNULL_ALL enum mt_status
+mt_streams_add(struct mt_streams *streams, const struct mt_streams *others, size_t *bad_line);
 
 /* Another owner of the same record; both are freed. */
 MT_NODISCARD MT_NONNULL_ALL struct mt_record mt_record_copy(const struct mt_record *record);

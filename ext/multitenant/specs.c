@@ -101,16 +101,14 @@ static enum mt_status add_stream(struct mt_specs *specs, const struct mt_stream 
 {
     const char *wckeys;
     enum mt_status status = mt_coverage_add(&specs->coverage, stream, &wckeys);
-    const char *ood = ood_cluster(settings, stream->cluster);
     for (size_t i = 0; i < stream->count && status == MT_OK; i++) {
         const struct mt_record *record = &stream->records[i];
         struct mt_share *share = &specs->shares[specs->count++];
         share->record = mt_record_copy(record);
-        share->opened = MT_REASON_COUNT;
+        share->opened = MT_REASON_UNTRIED;
         share->current = true;
-        struct mt_jobname name;
-        share->specs = mt_policy_gate(record, stream->publishers, settings, &name);
-        status = set_texts(share, record->wckey ? record->wckey : wckeys, ood);
+        share->specs = mt_policy_gate(record, stream->publishers, settings);
+        status = set_texts(share, record->wckey ? record->wckey : wckeys, NULL);
     }
     return status;
 }
@@ -222,35 +220,109 @@ static bool same_name(const struct mt_record *now, const struct mt_record *befor
            now->name_len == before->name_len && memcmp(now->name, before->name, now->name_len) == 0;
 }
 
-/* Opens the envelope, unless it was opened for the last look (`old`: the same job and name). */
-static enum mt_status open_share(struct mt_share *share, const struct mt_share *old,
-                                 const struct mt_settings *settings)
+/* The share of the last look that is of the same run of the job and the same name, or NULL. */
+static const struct mt_share *same_share(const struct mt_specs *last, const struct mt_share *share)
 {
-    struct mt_jobname name;
-    if (old && old->opened != MT_REASON_COUNT && !mt_reason_is_temporary(old->opened)) {
+    const struct mt_record *record = &share->record;
+    const struct mt_share *old = last ? mt_specs_find(last, record->cluster, record->job_id) : NULL;
+    return old && same_name(record, &old->record) ? old : NULL;
+}
+
+/* Whether what was opened for the last look counts: `old` is its share of the same name, or NULL.
+ */
+static bool was_opened(const struct mt_share *old)
+{
+    return old && !mt_reason_is_temporary(old->opened);
+}
+
+/* Of each publisher the oldest shares that passed the gate count. */
+static enum mt_status count_shares(struct mt_specs *specs)
+{
+    struct tallies tallies = {0};
+    enum mt_status status = MT_OK;
+    for (size_t i = 0; i < specs->count && status == MT_OK; i++) {
+        struct mt_share *share = &specs->shares[i];
+        if (!share->current || share->specs != MT_REASON_ok)
+            continue;
+        status = count_share(&tallies, share->record.uid);
+        if (status == MT_TOO_LARGE) {
+            share->specs = MT_REASON_too_many;
+            status = MT_OK;
+        }
+    }
+    free(tallies.items);
+    return status;
+}
+
+enum mt_status mt_specs_begin(const struct mt_specs *last, const struct mt_streams *streams,
+                              const struct mt_settings *settings, struct mt_specs **out)
+{
+    *out = NULL;
+    struct mt_specs *specs = calloc(1, sizeof *specs);
+    if (!specs)
+        return MT_NOMEM;
+    enum mt_status status = collect(specs, last, streams, settings);
+    if (status == MT_OK)
+        status = count_shares(specs);
+    if (status == MT_OK)
+        *out = specs;
+    else
+        mt_specs_free(&specs);
+    return status;
+}
+
+static bool has_payload(const struct mt_payload *list, size_t count, const struct mt_jobname *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].len == name->payload_len &&
+            memcmp(list[i].text, name->payload, name->payload_len) == 0)
+            return true;
+    }
+    return false;
+}
+
+size_t mt_specs_payloads(const struct mt_specs *specs, const struct mt_specs *last,
+                         const struct mt_settings *settings,
+                         struct mt_payload out[MT_CREDENTIALS_MAX])
+{
+    size_t count = 0;
+    if (!(settings->envelopes & 1u << MT_ENVELOPE_MUNGE))
+        return 0;
+    for (size_t i = 0; i < specs->count && count < MT_CREDENTIALS_MAX; i++) {
+        const struct mt_share *share = &specs->shares[i];
+        const struct mt_jobname *name = &share->record.parts;
+        if (share->current && share->specs == MT_REASON_ok &&
+            mt_envelope_of(name->payload, name->payload_len) == MT_ENVELOPE_MUNGE &&
+            mt_envelope_munge_is_line(name->payload, name->payload_len) &&
+            !was_opened(same_share(last, share)) && !has_payload(out, count, name))
+            out[count++] = (struct mt_payload){name->payload, name->payload_len};
+    }
+    return count;
+}
+
+/* Opens the envelope, unless it was opened for the last look. */
+static enum mt_status open_share(struct mt_share *share, const struct mt_share *old,
+                                 const struct mt_settings *settings, const struct mt_opened *opened)
+{
+    if (was_opened(old)) {
         share->opened = old->opened;
         share->message = mt_message_copy(&old->message);
         return MT_OK;
     }
-    if (!mt_jobname_split(share->record.name, share->record.name_len, &name))
-        return MT_INTERNAL;
-    return mt_envelope_open(&share->record, &name, settings, &share->message, &share->opened);
+    enum mt_status status =
+        mt_envelope_open(&share->record, settings, opened, &share->message, &share->opened);
+    if (status == MT_OK)
+        share->opened = MT_REASON_ok;
+    return status == MT_REFUSED ? MT_OK : status;
 }
 
-/* From the gate's reason to the specs code. */
+/* From the gate's reason to the specs code. *seen counts the shares of this viewer. */
 static enum mt_status decide(struct mt_share *share, const struct mt_share *old,
-                             const struct mt_settings *settings, struct tallies *tallies,
+                             const struct mt_settings *settings, const struct mt_opened *opened,
                              size_t *seen)
 {
-    enum mt_status status = MT_OK;
     if (share->specs == MT_REASON_ok) {
-        status = count_share(tallies, share->record.uid);
-        if (status == MT_TOO_LARGE) {
-            share->specs = MT_REASON_too_many;
-            return MT_OK;
-        }
-        if (status == MT_OK)
-            status = open_share(share, old, settings);
+        enum mt_status status = open_share(share, old, settings, opened);
         if (status != MT_OK)
             return status;
         share->specs = share->opened;
@@ -272,22 +344,28 @@ static enum mt_status decide(struct mt_share *share, const struct mt_share *old,
 }
 
 static enum mt_status decide_all(struct mt_specs *specs, const struct mt_specs *last,
-                                 const struct mt_settings *settings)
+                                 const struct mt_settings *settings, const struct mt_opened *opened)
 {
-    struct tallies tallies = {0};
     size_t seen = 0;
     enum mt_status status = MT_OK;
     for (size_t i = 0; i < specs->count && status == MT_OK; i++) {
         struct mt_share *share = &specs->shares[i];
-        const struct mt_record *record = &share->record;
-        struct mt_share *old = last ? mt_specs_find(last, record->cluster, record->job_id) : NULL;
-        if (share->current) {
-            old = old && same_name(record, &old->record) ? old : NULL;
-            status = decide(share, old, settings, &tallies, &seen);
-        }
+        if (share->current)
+            status = decide(share, same_share(last, share), settings, opened, &seen);
     }
-    free(tallies.items);
     return status;
+}
+
+/* Which OOD cluster stands for the cluster of each share of this look's streams. */
+static enum mt_status set_ood_clusters(struct mt_specs *specs, const struct mt_settings *settings)
+{
+    for (size_t i = 0; i < specs->count; i++) {
+        struct mt_share *share = &specs->shares[i];
+        const char *ood = share->current ? ood_cluster(settings, share->record.cluster) : NULL;
+        if (ood && !(share->ood_cluster = strdup(ood)))
+            return MT_NOMEM;
+    }
+    return MT_OK;
 }
 
 /*
@@ -366,25 +444,16 @@ static void set_keys(struct mt_specs *specs, const struct mt_settings *settings)
     }
 }
 
-enum mt_status mt_specs_next(const struct mt_specs *last, const struct mt_streams *streams,
-                             const struct mt_settings *settings,
-                             const struct mt_dismissed *dismissed, struct mt_specs **out)
+enum mt_status mt_specs_decide(struct mt_specs *specs, const struct mt_specs *last,
+                               const struct mt_settings *settings, const struct mt_opened *opened,
+                               const struct mt_dismissed *dismissed)
 {
-    enum mt_status status = MT_NOMEM;
-    *out = NULL;
-    struct mt_specs *specs = calloc(1, sizeof *specs);
-    if (!specs)
-        return MT_NOMEM;
-    if ((status = collect(specs, last, streams, settings)) != MT_OK)
-        goto out;
-    if ((status = decide_all(specs, last, settings)) != MT_OK)
-        goto out;
-    if ((status = decide_cards(specs, settings, dismissed)) != MT_OK)
-        goto out;
-    set_keys(specs, settings);
-    *out = specs;
-    specs = NULL;
-out:
-    mt_specs_free(&specs);
+    enum mt_status status = set_ood_clusters(specs, settings);
+    if (status == MT_OK)
+        status = decide_all(specs, last, settings, opened);
+    if (status == MT_OK)
+        status = decide_cards(specs, settings, dismissed);
+    if (status == MT_OK)
+        set_keys(specs, settings);
     return status;
 }

@@ -12,6 +12,7 @@
 #include "dismissed.h"
 #include "message.h"
 #include "mt_limits.h"
+#include "opened.h"
 #include "reason.h"
 #include "record.h"
 #include "settings.h"
@@ -29,7 +30,7 @@ struct mt_share {
     char *wckeys;              /* the key the job has, or, where unknown, may have: "a,b" */
     char *ood_cluster;         /* NULL: no OOD cluster stands for the job's */
     struct mt_message message; /* zeroed unless the envelope was opened */
-    enum mt_reason opened;     /* what opening gave; MT_REASON_COUNT: not tried */
+    enum mt_reason opened;     /* what opening gave */
     enum mt_reason specs;
     enum mt_reason card;        /* the same as `specs` where that is not ok */
     bool listed;                /* in MultiTenant.specs: ok, or temporary and listed before */
@@ -47,22 +48,46 @@ struct mt_specs {
 };
 
 /*
- * The next look. Complete streams replace what the last look had of their clusters; of other
- * clusters, what was listed stays as it was, and so do the shares of others where PrivateData hides
- * them this time. An incomplete stream changes nothing.
+ * Begins the next look: from the last one, which may be NULL, and new streams. Complete streams
+ * replace what the last look had of their clusters; of other clusters, what was listed stays as it
+ * was, and so do the shares of others where PrivateData hides them this time. An incomplete stream
+ * changes nothing. It is decided who passes the group gate, and of these that at most
+ * MT_SHARES_PER_PUBLISHER of one publisher count, the oldest (too_many).
  *
- * At most MT_SHARES_PER_PUBLISHER shares of one publisher and MT_SHARES_PER_VIEWER in all count,
- * the oldest win (too_many). Of shares that name one session id, the oldest of each publisher may
- * have a card (duplicate_session for the others); if several publishers named it, each card gets an
- * id of its own, made from cluster, job and session id.
- *
- * `last` may be NULL and stays as it is. MT_OK: the caller owns *out; MT_NOMEM, MT_CRYPTO,
- * MT_INTERNAL: *out is NULL. Thread-safe.
+ * MT_OK: the caller owns *out; MT_NOMEM, MT_INTERNAL: *out is NULL. `last` stays as it is.
  */
-MT_NODISCARD MT_NONNULL(2, 3, 4, 5) enum mt_status
-    mt_specs_next(const struct mt_specs *last, const struct mt_streams *streams,
-                  const struct mt_settings *settings, const struct mt_dismissed *dismissed,
-                  struct mt_specs **out);
+MT_NODISCARD MT_NONNULL(2, 3, 4) enum mt_status
+    mt_specs_begin(const struct mt_specs *last, const struct mt_streams *streams,
+                   const struct mt_settings *settings, struct mt_specs **out);
+
+/* A MUNGE payload that munged is to be asked about for this viewer; borrows from the look. */
+struct mt_payload {
+    const char *text;
+    size_t len;
+};
+
+/*
+ * The payloads of a look that began, each once, in the order in which their shares count: of those
+ * which passed so far and were not opened for the last look. Returns how many there are.
+ */
+MT_NODISCARD MT_NONNULL(1, 3, 4) size_t
+    mt_specs_payloads(const struct mt_specs *specs, const struct mt_specs *last,
+                      const struct mt_settings *settings,
+                      struct mt_payload out[MT_CREDENTIALS_MAX]);
+
+/*
+ * Decides a look that began: envelopes are opened, unless that was done for the last look, and
+ * `opened` is what munged said meanwhile. At most MT_SHARES_PER_VIEWER shares count in all, the
+ * oldest (too_many). Of shares that name one session id, the oldest of each publisher may have a
+ * card (duplicate_session for the others); if several publishers named it, each card gets an id of
+ * its own, made from cluster, job and session id.
+ *
+ * MT_OK; MT_NOMEM, MT_CRYPTO, MT_INTERNAL: the look is of no use.
+ */
+MT_NODISCARD MT_NONNULL(1, 3, 4, 5) enum mt_status
+    mt_specs_decide(struct mt_specs *specs, const struct mt_specs *last,
+                    const struct mt_settings *settings, const struct mt_opened *opened,
+                    const struct mt_dismissed *dismissed);
 
 /* Whether this look says that the share's card is to be there. */
 MT_NODISCARD MT_NONNULL_ALL MT_PURE bool mt_share_is_due(const struct mt_share *share);

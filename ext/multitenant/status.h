@@ -14,6 +14,7 @@
     X(MT_INTERNAL, "internal", "The core met a state it should not reach; please report it.")     \
     X(MT_NOMEM, "no_memory", "There was not enough memory.")                                      \
     X(MT_CRYPTO, "crypto", "libcrypto could not do its work; is AES-256-CBC available?")          \
+    X(MT_REFUSED, "refused", "What the job shares was refused; its reason says why.")             \
     X(MT_MALFORMED, "malformed", "The input is not of the expected form.")                        \
     X(MT_TOO_LARGE, "too_large", "The input is larger than its limit.")                           \
     X(MT_IO, "io", "A file or directory could not be read or written.")                           \

@@ -10,6 +10,7 @@
 #include "lines.h"
 #include "mt_limits.h"
 #include "program.h"
+#include "reason.h"
 #include "say.h"
 
 #include <string.h>
@@ -45,27 +46,37 @@ static int take(void *into, int option, const char *value)
     return 0;
 }
 
-/*
- * uid_only and gid_only are there where it is restricted. A payload that is not text has no text;
- * of one that is too large, as compressed data can be, that is all that is told.
- */
-static json_t *answer_line(const struct mt_credential *credential)
+/* Why it was not opened. munged, or this user, may not know yet of a group that the user has
+ * joined. */
+static enum mt_reason reason_of(const struct mt_credential *credential)
 {
+    if (!credential->open)
+        return credential->status == EMUNGE_CRED_UNAUTHORIZED ? MT_REASON_envelope_unavailable
+                                                              : MT_REASON_bad_cipher;
+    return credential->len > MT_MUNGE_TEXT_MAX ? MT_REASON_too_large : MT_REASON_ok;
+}
+
+/*
+ * As ext/multitenant/opened.h has it. uid_only and gid_only are there where it is restricted; a
+ * content that is not text has no text.
+ */
+static json_t *answer_line(const char *text, const struct mt_credential *credential)
+{
+    enum mt_reason reason = reason_of(credential);
     json_t *line = json_object();
-    mt_line_add(&line, "status", json_integer(credential->status));
-    if (credential->open) {
-        mt_line_add(&line, "uid", json_integer(credential->uid));
-        if (credential->uid_only != (uid_t)MUNGE_UID_ANY)
-            mt_line_add(&line, "uid_only", json_integer(credential->uid_only));
-        if (credential->gid_only != (gid_t)MUNGE_GID_ANY)
-            mt_line_add(&line, "gid_only", json_integer(credential->gid_only));
-        json_t *text = NULL;
-        if (credential->len > MT_MUNGE_TEXT_MAX)
-            mt_line_add(&line, "too_large", json_true());
-        else if ((text = json_stringn(credential->payload ? credential->payload : "",
-                                      credential->len)))
-            mt_line_add(&line, "text", text);
+    mt_line_add(&line, "payload", json_string(text));
+    if (reason != MT_REASON_ok) {
+        mt_line_add(&line, "reason", json_string(mt_reason_code(reason)));
+        return line;
     }
+    mt_line_add(&line, "uid", json_integer(credential->uid));
+    if (credential->uid_only != (uid_t)MUNGE_UID_ANY)
+        mt_line_add(&line, "uid_only", json_integer(credential->uid_only));
+    if (credential->gid_only != (gid_t)MUNGE_GID_ANY)
+        mt_line_add(&line, "gid_only", json_integer(credential->gid_only));
+    json_t *content = json_stringn(credential->payload ? credential->payload : "", credential->len);
+    if (content)
+        mt_line_add(&line, "text", content);
     return line;
 }
 
@@ -74,7 +85,7 @@ static int answer(const char *text, const char *socket)
     struct mt_credential credential;
     int status;
     if (mt_credential_open(text, socket, &credential))
-        status = mt_line_write(answer_line(&credential));
+        status = mt_line_write(answer_line(text, &credential));
     else
         status = mt_say(EX_UNAVAILABLE, "munged could not be asked: %s",
                         munge_strerror(credential.status));
@@ -110,7 +121,7 @@ static int answer_all(const struct mt_buf *input, const struct munge_options *op
     mt_deadline_soft(&until);
     for (char *at = input->data, *end = at + input->len - 1;
          status == 0 && next_line(&at, end, &line, &len);) {
-        if (len == 0 || len > MT_JOBNAME_MAX || strlen(line) != len || count == MT_QUESTIONS_MAX)
+        if (len == 0 || len > MT_JOBNAME_MAX || strlen(line) != len || count == MT_CREDENTIALS_MAX)
             return mt_say(EX_DATAERR, "standard input is not credentials, one a line");
         if ((late = mt_deadline_is_past(&until)))
             break;

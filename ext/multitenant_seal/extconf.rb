@@ -13,7 +13,7 @@ LIBRARIES = {
 
 # Of the core, what opening and sealing need, besides what the kit needs.
 CORE = %w[base64 buf deflate envelope envelope_key envelope_munge envelope_v1 inflate jobname keyring message
-          message_v2 policy reason recipients status text].freeze
+          message_v2 opened policy reason recipients status text].freeze
 
 problems = LIBRARIES.filter_map do |name, (header, library, function, deb, rpm)|
   dir_config(name)

@@ -123,9 +123,11 @@ static int check(const struct mt_record *record, const struct mt_jobname *name,
     };
     struct mt_message message;
     enum mt_reason reason;
-    if (mt_message_v2_open(record, name, text->data, text->len, &message, &reason) != MT_OK)
+    enum mt_status status =
+        mt_message_v2_open(record, name, text->data, text->len, &message, &reason);
+    if (status != MT_OK && status != MT_REFUSED)
         return mt_say_no_memory();
-    if (reason == MT_REASON_ok)
+    if (status == MT_OK)
         reason = mt_policy_message(record, &message, &settings);
     mt_message_free(&message);
     if (reason == MT_REASON_bad_message)

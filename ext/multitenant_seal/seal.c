@@ -140,18 +140,18 @@ static int seal(const struct seal_options *options, const struct mt_buf *message
 static int try_it(const struct seal_options *options, const struct mt_buf *name)
 {
     const struct mt_settings settings = {.envelopes = MT_ENVELOPES_ALL, .keys = options->keys};
-    struct mt_jobname parts;
+    const struct mt_opened opened = {.items = NULL};
+    struct mt_record record = options->record;
     struct mt_message message = {.accounting = NULL};
     enum mt_reason reason = MT_REASON_malformed_name;
-    enum mt_status status = MT_OK;
-    if (mt_jobname_split(name->data, name->len, &parts))
-        status = mt_envelope_open(&options->record, &parts, &settings, &message, &reason);
+    enum mt_status status = MT_REFUSED;
+    record.is_share = mt_jobname_split(name->data, name->len, &record.parts);
+    if (record.is_share)
+        status = mt_envelope_open(&record, &settings, &opened, &message, &reason);
     mt_message_free(&message);
-    if (status != MT_OK)
-        return mt_say(EX_OSERR, "%s", mt_status_sentence(status));
-    return reason == MT_REASON_ok ? 0
-                                  : mt_say(EX_SOFTWARE, "what was sealed does not open: %s",
-                                           mt_reason_sentence(reason));
+    if (status == MT_REFUSED)
+        return mt_say(EX_SOFTWARE, "what was sealed does not open: %s", mt_reason_sentence(reason));
+    return status == MT_OK ? 0 : mt_say(EX_OSERR, "%s", mt_status_sentence(status));
 }
 
 static int print(const char *payload, size_t len)

@@ -3,10 +3,8 @@
 require 'etc'
 require 'json'
 require 'securerandom'
-require_relative 'sources/answer'
 require_relative 'agent/placement'
 require_relative 'sources/snapshot'
-require_relative 'sources/stream'
 require_relative 'host/system_file'
 
 module MultiTenant
@@ -78,12 +76,14 @@ module MultiTenant
     # @return [Boolean] false: a failure
     def round
       answer = interruptible { @source.call([@interval / 2, PATIENCE].min) }
-      return @early = true if answer.texts.empty? && answer.error.nil? # the source says that it is too early
+      return @early = true if answer.records.empty? && answer.error.nil? # the source says that it is too early
 
       @early = false
-      fresh, blind = Stream.read(answer.texts).partition { |stream| stream.header['sees'] == 'all' }
-      new = fresh.any? { |stream| !@kept.key?(stream.cluster) }
-      fresh.each { |stream| @kept[stream.cluster] = keep(stream) }
+      whole = answer.records.flat_map { |records| records.whole.map { |stream| [stream, records] } }
+      fresh, blind = whole.uniq { |stream,| stream.cluster }.partition { |stream,| stream.sees == 'all' }
+      new = fresh.any? { |stream,| !@kept.key?(stream.cluster) }
+      fresh.each { |stream, records| @kept[stream.cluster] = keep(stream, records) }
+      fresh, blind = [fresh, blind].map { |list| list.map { |stream,| stream.cluster } }
       write if fresh.any?
       tell(answer, fresh, blind, new)
       count(fresh.any?)
@@ -105,14 +105,13 @@ module MultiTenant
       @source.respond_to?(:due?) && @source.due?
     end
 
-    # A part of the snapshot: the header of a cluster, and its records by group.
-    Part = Struct.new(:stream, :files)
+    # A part of the snapshot: the header of a cluster, and the lines of its jobs by group.
+    Part = Struct.new(:header, :files)
     private_constant :Part
 
-    def keep(stream)
-      files, found_all = @placement.place(stream)
-      sees = found_all ? 'all' : 'own'
-      Part.new(stream.with([], sees: sees), files)
+    def keep(stream, records)
+      files, found_all = @placement.place(stream.cluster, records.of(stream.cluster))
+      Part.new(stream.header(sees: found_all ? 'all' : 'own'), files)
     end
 
     # A reader takes groups' files for one round with `state` by the same number in all of them.
@@ -120,14 +119,14 @@ module MultiTenant
       round = SecureRandom.hex(8)
       gids = @kept.values.flat_map { |part| part.files.keys }.uniq
       gids.each { |gid| write_group(gid, round) }
-      state = @kept.values.map { |part| part.stream.with([], round: round, groups: part.files.keys.sort) }
+      state = @kept.values.map { |part| Stream.text({ **part.header, round: round, groups: part.files.keys.sort }, []) }
       SystemFile.write(File.join(@directory, 'state'), state.join, mode: 0o644)
       remove_others(gids)
     end
 
     def write_group(gid, round)
       streams = @kept.values.select { |part| part.files.key?(gid) }
-                     .map { |part| part.stream.with(part.files[gid], round: round) }
+                     .map { |part| Stream.text({ **part.header, round: round }, part.files[gid]) }
       SystemFile.write(File.join(@directory, "#{gid}.records"), streams.join, mode: 0o640, gid: gid)
     rescue Errno::EPERM
       raise Error, "#{@directory}/#{gid}.records can't be given to group #{gid}: start the agent with the capability " \
@@ -144,13 +143,12 @@ module MultiTenant
     def hidden(blind)
       return if blind.empty?
 
-      "Slurm hides the jobs of others (PrivateData) of cluster #{blind.map(&:cluster).join(', ')} from this account: " \
+      "Slurm hides the jobs of others (PrivateData) of cluster #{blind.join(', ')} from this account: " \
         "make it an operator with `sacctmgr modify user #{self.class.account} set adminlevel=operator`."
     end
 
     # One line where it goes otherwise than before. A source that failed is not asked in every round.
     def tell(answer, fresh, blind, new)
-      fresh = fresh.map(&:cluster)
       error = answer.error || hidden(blind) || broken(answer, fresh)
       if error
         @missing = missing(fresh)
@@ -173,7 +171,7 @@ module MultiTenant
     end
 
     def broken(answer, fresh)
-      'There are records that are not whole.' if answer.texts.size > fresh.size
+      'There are records that are not whole.' if answer.records.size > fresh.size
     end
 
     def stale_after

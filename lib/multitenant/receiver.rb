@@ -143,7 +143,8 @@ module MultiTenant
     # @return [Array] as {Core#deliver}
     def remove_all(dry_run: false)
       @using_core.synchronize do
-        @core.decide([]) { |names| @clusters.pairs(names) }
+        @core.read([])
+        @core.decide(@clusters.pairs([]), '')
         @core.deliver_nothing(dry_run)
       end
     end
@@ -153,15 +154,17 @@ module MultiTenant
     def renew(seconds)
       gids, seconds = membership(seconds)
       answer = @source.call(seconds)
-      return if answer.texts.empty? && answer.error.nil? # nothing was due
+      return if answer.records.empty? && answer.error.nil? # nothing was due
 
-      streams, bad_lines = decide(unsealed(answer, gids, seconds), gids)
+      streams, bad_lines, payloads = read(answer.records, gids)
       error, code = answer.error ? [answer.error, answer.code] : incomplete(streams, bad_lines)
-      return fail_with(error, answer, code) if streams.none? { |stream| stream[:complete] }
+      return fail_with(error, answer, code) if streams.none?(&:complete)
 
+      garbled = decide(streams, ask_munged(payloads, seconds - answer.seconds))
       log_refusals
-      warn_of(error ? "#{error} What is of that cluster stays as it was." : @credentials.error)
-      @report = describe(answer, streams, error, code)
+      warn_of(error ? "#{error} What is of that cluster stays as it was." : garbled || @credentials.error)
+      code = EX_DATAERR if garbled && !error
+      @report = describe(answer, streams, error || garbled, code)
     end
 
     # The viewer's groups (nil: the process's), and the seconds that are left.
@@ -172,24 +175,29 @@ module MultiTenant
       [@membership.renew(seconds), seconds - (MultiTenant.clock - start)]
     end
 
-    # What munged opens for the viewer; where it does not answer in time that stays as it was.
-    def unsealed(answer, gids, seconds)
-      return answer.texts unless @settings.envelopes.include?('munge')
-
-      @credentials.call(answer.texts, [seconds - answer.seconds, SECONDS_MIN].max, gids: gids || @settings.gids)
-    end
-
-    def decide(texts, gids)
+    def read(records, gids)
       @using_core.synchronize do
         @core.gids = gids if gids
-        told = @core.decide(texts) { |names| @clusters.pairs(names) }
-        whole = told[0].select { |stream| stream[:complete] }
-        all = whole.select { |stream| stream[:sees] == 'all' }
-        @answered = @answered.merge(all.to_h { |stream| [stream[:cluster], stream[:generated]] }).freeze
-        @shown = whole.map { |stream| stream.slice(:cluster, :sees) }
-        @undelivered = true if whole.any?
-        publish if whole.any?
-        told
+        @core.read(records)
+      end
+    end
+
+    # What munged opens for the viewer; where it does not answer in time that stays as it was.
+    def ask_munged(payloads, seconds)
+      @credentials.call(payloads, [seconds, SECONDS_MIN].max)
+    end
+
+    # @return [String, nil] what is wrong with what munged said, in a sentence
+    def decide(streams, opened)
+      @using_core.synchronize do
+        whole = streams.select(&:complete)
+        bad_line = @core.decide(@clusters.pairs(whole.map(&:cluster)), opened)
+        all = whole.select { |stream| stream.sees == 'all' }
+        @answered = @answered.merge(all.to_h { |stream| [stream.cluster, stream.generated] }).freeze
+        @shown = whole.map { |stream| [stream.cluster, stream.sees] }
+        @undelivered = true
+        publish
+        "Line #{bad_line} of the opened credentials does not belong there." if bad_line
       end
     end
 
@@ -224,10 +232,10 @@ module MultiTenant
       return ["Line #{line} of the records does not belong there.", EX_DATAERR] if line
       return ['There is no record stream.', EX_DATAERR] if streams.empty?
 
-      broken = streams.find { |stream| !stream[:complete] }
+      broken = streams.find { |stream| !stream.complete }
       return [nil, EX_OK] unless broken
 
-      ["The records of cluster #{broken[:cluster]} have no last line: they are incomplete.", EX_DATAERR]
+      ["The records of cluster #{broken.cluster} have no last line: they are incomplete.", EX_DATAERR]
     end
 
     def fail_with(error, answer, code = EX_DATAERR)
@@ -250,7 +258,7 @@ module MultiTenant
     end
 
     def states(streams)
-      streams.to_h { |stream| [stream[:cluster], stream[:complete] ? stream[:sees] : 'incomplete'] }
+      streams.to_h { |stream| [stream.cluster, stream.complete ? stream.sees : 'incomplete'] }
     end
 
     # Once for each time that it begins.

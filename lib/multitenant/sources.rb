@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require 'json'
 require_relative 'sources/cluster_source'
 require_relative 'sources/query'
 require_relative 'sources/snapshot'
@@ -84,13 +83,13 @@ module MultiTenant
 
     def merge(answers)
       failed = answers.find(&:error)
-      Answer.new(texts: without_doubles(answers.flat_map(&:texts)), from: answers.map(&:from).uniq.join(', '),
+      Answer.new(records: without_doubles(answers.flat_map(&:records)), from: answers.map(&:from).uniq.join(', '),
                  seconds: answers.map(&:seconds).max || 0.0, error: failed&.error, code: failed&.code || EX_OK)
     end
 
     # Two configurations may lead to one cluster, whose second stream would not belong.
-    def without_doubles(texts)
-      texts.uniq { |text| ClusterSource.name_in(text) || text }
+    def without_doubles(records)
+      records.uniq { |one| one.streams.first&.cluster || one }
     end
   end
 end

@@ -50,8 +50,8 @@ static void teardown(void)
 
 static enum mt_reason gate(const char *publishers)
 {
-    struct mt_jobname name;
-    return mt_policy_gate(&record, publishers, &settings, &name);
+    record.is_share = mt_jobname_split(record.name, record.name_len, &record.parts);
+    return mt_policy_gate(&record, publishers, &settings);
 }
 
 static enum mt_reason judge(void)
@@ -68,11 +68,10 @@ static void own_job(void)
 
 START_TEST(test_gate_ok)
 {
-    struct mt_jobname name;
-    assert_reason(ok, mt_policy_gate(&record, NULL, &settings, &name));
-    ck_assert_uint_eq(name.group_len, strlen("hpcGrp"));
-    ck_assert_mem_eq(name.group, "hpcGrp", name.group_len);
-    ck_assert_mem_eq(name.payload, "AAAA", 4);
+    assert_reason(ok, gate(NULL));
+    ck_assert_uint_eq(record.parts.group_len, strlen("hpcGrp"));
+    ck_assert_mem_eq(record.parts.group, "hpcGrp", record.parts.group_len);
+    ck_assert_mem_eq(record.parts.payload, "AAAA", 4);
 }
 END_TEST
 

@@ -713,97 +713,105 @@ START_TEST(test_nul_in_a_plain_name)
 }
 END_TEST
 
-/* Reads a stream with one job and more keys in it, as JSON. */
-static const struct mt_munged *read_more(const char *more)
+START_TEST(test_parts_of_a_name)
 {
     struct sample sample = good_sample(4711);
-    json_t *job = record_of(&sample);
-    json_t *added = json_loads(more, JSON_ALLOW_NUL, NULL);
-    ck_assert_msg(added, "not JSON: %s", more);
-    ck_assert_int_eq(json_object_update(job, added), 0);
-    char *line = json_dumps(job, JSON_COMPACT);
-    teardown();
+    sample.name = "sys/dashboard|students|AAAA";
     script_begin(&script, "hpc", "all");
-    script_line(&script, line);
-    script_line(&script, "{\"end\":1}");
-    free(line);
-    json_decref(added);
-    json_decref(job);
+    script_job(&script, &sample);
+    sample.job_id = 4712;
+    sample.name = "bash";
+    script_job(&script, &sample);
+    script_end(&script);
     ck_assert_int_eq(read_script(), MT_OK);
-    return bad_line == 0 ? &streams.items[0].records[0].munged : NULL;
-}
-
-START_TEST(test_credential)
-{
-    const struct mt_munged *got = read_more("{\"munge_uid\":1001,\"munge_for_gid\":4294967295,"
-                                            "\"munge_text\":\"{\\u0000}\"}");
-    ck_assert_ptr_nonnull(got);
-    ck_assert_uint_eq(got->text_len, 3);
-    ck_assert_mem_eq(got->text, "{\0}", 3);
-    ck_assert_uint_eq(got->uid, 1001);
-    ck_assert_int_eq(got->for_uid, -1);
-    ck_assert_int_eq(got->for_gid, UINT32_MAX);
+    const struct mt_record *records = streams.items[0].records;
+    ck_assert(records[0].is_share && !records[1].is_share);
+    ck_assert_uint_eq(records[0].parts.group_len, strlen("students"));
+    ck_assert_mem_eq(records[0].parts.group, "students", strlen("students"));
+    ck_assert_mem_eq(records[0].parts.payload, "AAAA", 4);
+    ck_assert_ptr_null(records[1].parts.group);
 }
 END_TEST
 
-START_TEST(test_credential_that_was_not_opened)
+START_TEST(test_where_a_line_stands)
 {
-    static const char *const codes[] = {"envelope_unavailable", "out_of_time", "bad_cipher",
-                                        "too_large"};
-    const struct mt_munged *got = read_more("{}");
-    ck_assert_ptr_null(got->text);
-    ck_assert_int_eq(got->reason, MT_REASON_ok);
-    for (size_t i = 0; i < COUNT_OF(codes); i++) {
-        got = read_more(format("{\"munge_reason\":\"%s\"}", codes[i]));
-        ck_assert_ptr_null(got->text);
-        ck_assert_str_eq(mt_reason_code(got->reason), codes[i]);
+    struct sample sample = good_sample(4711);
+    script_line(&script, "");
+    script_begin(&script, "hpc", "all");
+    script_job(&script, &sample);
+    script_end(&script);
+    ck_assert_int_eq(read_script(), MT_OK);
+    const struct mt_record *record = &streams.items[0].records[0];
+    ck_assert_uint_eq(streams.items[0].line, 2);
+    ck_assert_int_eq(script.text[record->line_at - 1], '\n');
+    ck_assert_int_eq(script.text[record->line_at], '{');
+    ck_assert_int_eq(script.text[record->line_at + record->line_len - 1], '}');
+    ck_assert_int_eq(script.text[record->line_at + record->line_len], '\n');
+}
+END_TEST
+
+/* Reads what follows in the script as a text of its own, and adds its streams. */
+static struct mt_streams others;
+
+static void read_others(void)
+{
+    mt_streams_free(&others);
+    ck_assert_int_eq(mt_streams_read(&others, script.text, script.len, &bad_line), MT_OK);
+    ck_assert_uint_eq(bad_line, 0);
+    script_free(&script);
+}
+
+START_TEST(test_streams_of_another_text)
+{
+    struct sample sample = good_sample(4711);
+    script_begin(&script, "hpc", "all");
+    script_job(&script, &sample);
+    script_end(&script);
+    read_others();
+    ck_assert_int_eq(mt_streams_add(&streams, &others, &bad_line), MT_OK);
+    ck_assert_uint_eq(bad_line, 0);
+    mt_streams_free(&others);
+    ck_assert_uint_eq(streams.count, 1);
+    ck_assert(streams.items[0].complete);
+    ck_assert_str_eq(streams.items[0].records[0].user, "prof");
+}
+END_TEST
+
+START_TEST(test_a_cluster_that_another_text_had)
+{
+    script_begin(&script, "hpc", "all");
+    script_end(&script);
+    read_others();
+    ck_assert_int_eq(mt_streams_add(&streams, &others, &bad_line), MT_OK);
+    script_begin(&script, "gpu", "all");
+    script_end(&script);
+    script_begin(&script, "hpc", "all");
+    script_end(&script);
+    script_begin(&script, "old", "all");
+    script_end(&script);
+    read_others();
+    ck_assert_int_eq(mt_streams_add(&streams, &others, &bad_line), MT_OK);
+    ck_assert_uint_eq(bad_line, 3);
+    mt_streams_free(&others);
+    ck_assert_uint_eq(streams.count, 3);
+    ck_assert(streams.items[0].complete && streams.items[1].complete);
+    ck_assert(!streams.items[2].complete);
+}
+END_TEST
+
+START_TEST(test_more_streams_than_fit_from_two_texts)
+{
+    for (int text = 0; text < 2; text++) {
+        for (int i = 0; i < MT_STREAMS_MAX - text * 10; i++) {
+            script_begin(&script, format("%c%d", 'a' + text, i), "all");
+            script_end(&script);
+        }
+        read_others();
+        ck_assert_int_eq(mt_streams_add(&streams, &others, &bad_line), MT_OK);
+        ck_assert_uint_eq(bad_line, (size_t)text);
     }
-}
-END_TEST
-
-START_TEST(test_credential_that_is_no_text)
-{
-    const struct mt_munged *got = read_more("{\"munge_uid\":0,\"munge_for_uid\":0}");
-    ck_assert_str_eq(got->text, "");
-    ck_assert_uint_eq(got->text_len, 0);
-    ck_assert_int_eq(got->for_uid, 0);
-    ck_assert_int_eq(got->for_gid, -1);
-}
-END_TEST
-
-START_TEST(test_credential_that_is_large)
-{
-    char *text = repeat("x", MT_MUNGE_TEXT_MAX + 1);
-    const struct mt_munged *got =
-        read_more(format("{\"munge_uid\":0,\"munge_text\":\"%s\"}", text + 1));
-    ck_assert_uint_eq(got->text_len, MT_MUNGE_TEXT_MAX);
-    got = read_more(format("{\"munge_uid\":0,\"munge_text\":\"%s\"}", text));
-    ck_assert_ptr_null(got->text);
-    ck_assert_int_eq(got->reason, MT_REASON_too_large);
-    free(text);
-}
-END_TEST
-
-static const char *const bad_credentials[] = {
-    "{\"munge_reason\":\"ok\"}",
-    "{\"munge_reason\":\"not_member\"}",
-    "{\"munge_reason\":null}",
-    "{\"munge_reason\":18}",
-    "{\"munge_text\":\"{}\"}",
-    "{\"munge_uid\":-1,\"munge_text\":\"{}\"}",
-    "{\"munge_uid\":null,\"munge_text\":\"{}\"}",
-    "{\"munge_uid\":1001,\"munge_text\":null}",
-    "{\"munge_uid\":1001,\"munge_text\":{}}",
-    "{\"munge_uid\":1001,\"munge_for_uid\":-1,\"munge_text\":\"{}\"}",
-    "{\"munge_uid\":1001,\"munge_for_gid\":4294967296,\"munge_text\":\"{}\"}",
-    "{\"munge_uid\":1001,\"munge_for_gid\":null,\"munge_text\":\"{}\"}",
-    "{\"munge_uid\":1001,\"munge_text\":\"{}\",\"munge_reason\":\"too_large\"}",
-};
-
-START_TEST(test_bad_credential)
-{
-    ck_assert_ptr_null(read_more(bad_credentials[_i]));
-    ck_assert_uint_eq(bad_line, 2);
+    mt_streams_free(&others);
+    ck_assert_uint_eq(streams.count, MT_STREAMS_MAX);
 }
 END_TEST
 
@@ -882,12 +890,12 @@ int main(void)
     tcase_add_loop_test(tests, test_binary_name_beyond_bytes, 0, (int)COUNT_OF(beyond_bytes));
     tcase_add_test(tests, test_nul_in_a_plain_name);
     tcase_add_test(tests, test_a_copy_outlives_its_streams);
-    tests = add_case(suite, "credential");
+    tcase_add_test(tests, test_parts_of_a_name);
+    tests = add_case(suite, "several texts");
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_test(tests, test_credential);
-    tcase_add_test(tests, test_credential_that_was_not_opened);
-    tcase_add_test(tests, test_credential_that_is_no_text);
-    tcase_add_test(tests, test_credential_that_is_large);
-    tcase_add_loop_test(tests, test_bad_credential, 0, (int)COUNT_OF(bad_credentials));
+    tcase_add_test(tests, test_where_a_line_stands);
+    tcase_add_test(tests, test_streams_of_another_text);
+    tcase_add_test(tests, test_a_cluster_that_another_text_had);
+    tcase_add_test(tests, test_more_streams_than_fit_from_two_texts);
     return run_suite(suite);
 }

@@ -21,22 +21,22 @@ static size_t opened;
 static enum mt_status open_status;
 
 enum mt_status __real_mt_envelope_open(const struct mt_record *record,
-                                       const struct mt_jobname *name,
                                        const struct mt_settings *its_settings,
-                                       struct mt_message *out, enum mt_reason *reason);
+                                       const struct mt_opened *unopened, struct mt_message *out,
+                                       enum mt_reason *reason);
 enum mt_status __wrap_mt_envelope_open(const struct mt_record *record,
-                                       const struct mt_jobname *name,
                                        const struct mt_settings *its_settings,
-                                       struct mt_message *out, enum mt_reason *reason);
+                                       const struct mt_opened *unopened, struct mt_message *out,
+                                       enum mt_reason *reason);
 enum mt_status __wrap_mt_envelope_open(const struct mt_record *record,
-                                       const struct mt_jobname *name,
                                        const struct mt_settings *its_settings,
-                                       struct mt_message *out, enum mt_reason *reason)
+                                       const struct mt_opened *unopened, struct mt_message *out,
+                                       enum mt_reason *reason)
 {
     opened++;
     if (open_status != MT_OK)
         return open_status;
-    return __real_mt_envelope_open(record, name, its_settings, out, reason);
+    return __real_mt_envelope_open(record, its_settings, unopened, out, reason);
 }
 
 static void setup(void)
@@ -173,7 +173,7 @@ START_TEST(test_the_gate_comes_before_the_envelope)
     ck_assert_uint_eq(opened, 0);
     for (uint32_t id = 1; id <= 4; id++) {
         ck_assert(!job(id)->listed && !job(id)->wants_card);
-        ck_assert_int_eq(job(id)->opened, MT_REASON_COUNT);
+        ck_assert_int_eq(job(id)->opened, MT_REASON_UNTRIED);
         ck_assert_ptr_null(job(id)->message.accounting);
     }
 }
@@ -284,8 +284,9 @@ START_TEST(test_a_failing_library_is_no_reason)
     ck_assert_int_eq(mt_streams_read(&streams, script.text, script.len, &bad_line), MT_OK);
     ck_assert_int_eq(mt_dismissed_new(&none), MT_OK);
     open_status = MT_CRYPTO;
-    ck_assert_int_eq(mt_specs_next(NULL, &streams, &settings, &none, &now), MT_CRYPTO);
-    ck_assert_ptr_null(now);
+    const struct mt_opened unopened = {NULL, 0};
+    ck_assert_int_eq(mt_specs_begin(NULL, &streams, &settings, &now), MT_OK);
+    ck_assert_int_eq(mt_specs_decide(now, NULL, &settings, &unopened, &none), MT_CRYPTO);
     mt_dismissed_free(&none);
     mt_streams_free(&streams);
 }

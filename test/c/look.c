@@ -9,13 +9,15 @@ struct mt_specs *look(const struct mt_specs *last, const struct script *script,
 {
     struct mt_streams streams = {0};
     struct mt_dismissed none = {NULL};
+    const struct mt_opened unopened = {NULL, 0};
     struct mt_specs *specs = NULL;
     size_t bad_line;
     ck_assert_int_eq(mt_streams_read(&streams, script->text, script->len, &bad_line), MT_OK);
     ck_assert_uint_eq(bad_line, 0);
     ck_assert_int_eq(mt_dismissed_new(&none), MT_OK);
-    ck_assert_int_eq(mt_specs_next(last, &streams, settings, dismissed ? dismissed : &none, &specs),
-                     MT_OK);
+    ck_assert_int_eq(mt_specs_begin(last, &streams, settings, &specs), MT_OK);
+    ck_assert_int_eq(
+        mt_specs_decide(specs, last, settings, &unopened, dismissed ? dismissed : &none), MT_OK);
     mt_dismissed_free(&none);
     mt_streams_free(&streams);
     return specs;

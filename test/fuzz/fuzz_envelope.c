@@ -5,17 +5,18 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *payload = block_of(data, size);
+    static const struct mt_opened none;
     struct mt_record record = {.job_id = 4711, .user = "prof"};
     struct mt_settings settings = {.envelopes = MT_ENVELOPES_ALL};
-    struct mt_jobname name = {.label = payload, .payload = payload, .payload_len = size};
+    record.parts = (struct mt_jobname){.label = payload, .payload = payload, .payload_len = size};
     struct mt_message message;
     enum mt_reason reason;
     /* Without a key, only what stands around the message is looked at. */
     if (mt_envelope_of(payload, size) == MT_ENVELOPE_KEY) {
-        (void)mt_envelope_key_open(&record, &name, &settings, &message, &reason);
+        (void)mt_envelope_key_open(&record, &settings, &none, &message, &reason);
         mt_message_free(&message);
     }
-    (void)mt_envelope_v1_open(&record, &name, &settings, &message, &reason);
+    (void)mt_envelope_v1_open(&record, &settings, &none, &message, &reason);
     mt_message_free(&message);
     free(payload);
     return 0;

@@ -93,6 +93,11 @@ module Records
     lines = [header, *jobs, ({ end: jobs.size } if whole)].compact
     lines.map { |line| "#{JSON.generate(line)}\n" }.join
   end
+
+  # @return [String] what munged said of some payloads, a Hash each
+  def opened(*lines)
+    [*lines, { end: lines.size }].map { |line| "#{JSON.generate(line)}\n" }.join
+  end
 end
 
 # test/vectors/*.json. The job names of reasons.json are stored sealed, as a reader in another language
@@ -371,6 +376,20 @@ module GemHomes
   end
 end
 
+# A test's child process tells what it was given.
+class MultiTenant::Records # rubocop:disable Style/ClassAndModuleChildren
+  def self._load(text) = new(text)
+
+  def _dump(_level) = text
+end
+
+# What munged said, instead of munged.
+Said = Struct.new(:text) do
+  def call(_payloads, _seconds) = text
+
+  def error = nil
+end
+
 # A source that gives what the test put in.
 class Feed
   attr_accessor :texts, :error, :code
@@ -402,7 +421,7 @@ end
 # as each start of a dashboard is.
 class Viewer
   attr_reader :uid, :gids, :home, :dataroot
-  attr_accessor :env, :clusters, :per_cluster, :umask
+  attr_accessor :env, :clusters, :per_cluster, :umask, :opened
 
   def initialize(test, uid: 2001, gids: [3000])
     @test = test
@@ -496,7 +515,8 @@ class Viewer
     settings = MultiTenant::Settings.new(env)
     MultiTenant::Receiver.new(settings, source: feed, clusters: MultiTenant::Clusters.new(clusters),
                                         core: settings.to_core(dataroot: dataroot, per_cluster_dataroot: per_cluster),
-                                        log: ->(level, sentence) { log << [level, sentence] }, membership: membership)
+                                        log: ->(level, sentence) { log << [level, sentence] }, membership: membership,
+                                        credentials: Said.new(opened.to_s))
   end
 end
 
@@ -514,8 +534,9 @@ class MultiTenantTest < Minitest::Test
   end
 
   # Lets a core decide. @return [Hash] job key => specs code, card code
-  def decide(core, *texts, clusters: [%w[hpc hpc]])
-    core.decide(texts) { clusters }
+  def decide(core, *texts, clusters: [%w[hpc hpc]], opened: '')
+    core.read(texts.map { |text| MultiTenant::Records.new(text) })
+    core.decide(clusters, opened)
     core.shares.to_h { |share| [share[:key], share.values_at(:specs, :card)] }
   end
 

@@ -34,13 +34,12 @@ class TestAgent < MultiTenantTest
 
   # @return [Hash] header and job ids by cluster
   def told(name)
-    MultiTenant::Stream.read([File.read(path(name))]).to_h do |stream|
-      [stream.cluster, [stream.header, stream.records.map { |record| record.fields['job_id'] }]]
-    end
+    records = MultiTenant::Records.new(File.read(path(name)))
+    records.whole.to_h { |stream| [stream.cluster, [stream, records.of(stream.cluster).map(&:job_id)]] }
   end
 
   def sees
-    told('state').transform_values { |header, _| header['sees'] }
+    told('state').transform_values { |header, _| header.sees }
   end
 
   def ids(gid)
@@ -57,17 +56,17 @@ class TestAgent < MultiTenantTest
     assert_equal({ 'hpc' => [1, 4], 'gpu' => [1] }, ids(3000))
     assert_equal({ 'hpc' => [2] }, ids(3001))
     headers = told('state').transform_values(&:first)
-    assert_equal({ 'hpc' => [3000, 3001], 'gpu' => [3000] }, headers.transform_values { |header| header['groups'] })
+    assert_equal({ 'hpc' => [3000, 3001], 'gpu' => [3000] }, headers.transform_values(&:groups))
     headers = [*headers.values, *told('3000.records').values.map(&:first), *told('3001.records').values.map(&:first)]
-    assert_equal [16], headers.map { |header| header['round'] }.uniq.map(&:size)
+    assert_equal [16], headers.map(&:round).uniq.map(&:size)
   end
 
   def test_a_group_without_a_share_has_no_file
     round(stream(job(1), job(2, group_gid: 3001)))
-    before = told('state')['hpc'][0]['round']
+    before = told('state')['hpc'][0].round
     round(stream(job(2, group_gid: 3001)))
     assert_equal %w[3001.records state], Dir.children(@dir).sort
-    refute_equal before, told('state')['hpc'][0]['round']
+    refute_equal before, told('state')['hpc'][0].round
   end
 
   def test_a_gid_that_chown_takes_for_none
@@ -163,7 +162,7 @@ class TestAgent < MultiTenantTest
     odd.each.with_index(1001) do |texts, time|
       assert round(stream(job(1), generated: time), *texts)
       assert_equal({ 'hpc' => [1], 'gpu' => [2] }, ids(3000))
-      assert_equal([time, 1000], told('state').values_at('hpc', 'gpu').map { |header, _| header['generated'] })
+      assert_equal([time, 1000], told('state').values_at('hpc', 'gpu').map { |header, _| header.generated })
     end
   end
 

@@ -2,6 +2,7 @@
 
 require_relative 'helper'
 require_relative 'munged'
+require_relative 'sealing_v2'
 require 'minitest/mock'
 require 'multitenant/receiver/credentials'
 
@@ -39,49 +40,55 @@ class TestCredentials < MultiTenantTest
     %w[--reuid 1001 --regid 1001 --clear-groups]
   end
 
+  # What is told of one that this user may not open.
+  def shut(credential)
+    { 'payload' => credential, 'reason' => 'envelope_unavailable' }
+  end
+
   # ---- the program ----
 
   def test_a_member_opens_it_more_than_once_and_an_outsider_never
     credential = @munged.encode(TEXT, '-g', GROUP.to_s, as: faculty)
-    there = { 'uid' => 1001, 'gid_only' => GROUP, 'text' => TEXT }
-    assert_equal [there.merge('status' => 0), there.merge('status' => 17)], told(credential, credential)
-    assert_equal [there.merge('status' => 17)], told(credential)
-    assert_equal [{ 'status' => 18 }], told(credential, uid: 2999, gid: 3001)
-    assert_equal [{ 'status' => 18 }], told(credential, uid: 0, gid: 0)
+    there = { 'payload' => credential, 'uid' => 1001, 'gid_only' => GROUP, 'text' => TEXT }
+    assert_equal [there, there], told(credential, credential)
+    assert_equal [there], told(credential)
+    assert_equal [shut(credential)], told(credential, uid: 2999, gid: 3001)
+    assert_equal [shut(credential)], told(credential, uid: 0, gid: 0)
   end
 
   def test_one_that_has_expired_is_told_to_members_alone
     credential = @munged.encode(TEXT, '-g', GROUP.to_s, '-t', '1', as: faculty)
     sleep 2.1
-    assert_equal([[15, TEXT]], told(credential).map { |line| line.values_at('status', 'text') })
-    assert_equal [{ 'status' => 18 }], told(credential, uid: 2999, gid: 3001)
+    assert_equal([[nil, TEXT]], told(credential).map { |line| line.values_at('reason', 'text') })
+    assert_equal [shut(credential)], told(credential, uid: 2999, gid: 3001)
   end
 
   # From a node whose clock is ahead.
   def test_one_from_the_future
     ahead = Munged.new(File.join(temporary, 'ahead').tap { |dir| Dir.mkdir(dir) }, like: @munged, ahead: '+3600s')
     credential = ahead.encode(TEXT, '-g', GROUP.to_s)
-    assert_equal([[16, TEXT]], told(credential).map { |line| line.values_at('status', 'text') })
-    assert_equal [{ 'status' => 18 }], told(credential, uid: 2999, gid: 3001)
+    assert_equal([[nil, TEXT]], told(credential).map { |line| line.values_at('reason', 'text') })
+    assert_equal [shut(credential)], told(credential, uid: 2999, gid: 3001)
   ensure
     ahead&.stop
   end
 
   def test_restrictions
-    assert_equal [{ 'status' => 0, 'uid' => 1001, 'text' => '' }], told(@munged.encode('', as: faculty))
+    empty = @munged.encode('', as: faculty)
+    assert_equal [{ 'payload' => empty, 'uid' => 1001, 'text' => '' }], told(empty)
     alone = @munged.encode(TEXT, '-u', '2001', as: faculty)
     assert_equal [2001, nil], told(alone)[0].values_at('uid_only', 'gid_only')
-    assert_equal [{ 'status' => 18 }], told(alone, uid: 2002)
+    assert_equal [shut(alone)], told(alone, uid: 2002)
   end
 
   # Another key's, a broken one, and none.
   def test_what_is_no_credential_of_this_munged
     other = Munged.new(File.join(temporary, 'other').tap { |dir| Dir.mkdir(dir) })
     good = @munged.encode(TEXT)
-    statuses = told(other.encode(TEXT), good.sub(/.{4}:\z/, 'AAAA:'), 'MUNGE:xx:', 'x', good).map do |line|
-      line['status']
+    reasons = told(other.encode(TEXT), good.sub(/.{4}:\z/, 'AAAA:'), 'MUNGE:xx:', 'x', good).map do |line|
+      line['reason']
     end
-    assert_equal [14, 14, 8, 8, 0], statuses
+    assert_equal [*['bad_cipher'] * 4, nil], reasons
   ensure
     other&.stop
   end
@@ -89,7 +96,7 @@ class TestCredentials < MultiTenantTest
   def test_every_byte_counts
     good = @munged.encode(TEXT, '-g', GROUP.to_s)
     changed = (0...good.size).map { |i| good.dup.tap { |text| text[i] = text[i] == 'A' ? 'B' : 'A' } }
-    assert_equal(good.size, told(*changed, good).count { |line| line['status'].between?(8, 14) })
+    assert_equal(good.size, told(*changed, good).count { |line| line['reason'] == 'bad_cipher' })
   end
 
   # 8 KiB; compressed, half a megabyte fits into a job's name.
@@ -97,7 +104,7 @@ class TestCredentials < MultiTenantTest
     most, more, bomb = [8192, 8193, 1 << 19].map { |size| @munged.encode('x' * size) }
     sizes = [most, more, bomb].map { |one| told(one)[0]['text']&.size }
     assert_equal [8192, nil, nil], sizes
-    assert_equal({ 'munge_reason' => 'too_large' }, added(record(more))[0])
+    assert_equal(%w[too_large too_large], told(more, bomb).map { |line| line['reason'] })
   end
 
   def test_text_that_is_none
@@ -119,63 +126,117 @@ class TestCredentials < MultiTenantTest
     @credentials ||= MultiTenant::Credentials.new(socket: @munged.socket, program: program)
   end
 
-  # @return [String] a record of a job whose name holds this
-  def record(payload, job_id: 1, uid: 1001, group_gid: GROUP, label: 'sys/é')
-    "#{JSON.generate(job_id: job_id, uid: uid, start: job_id, group_gid: group_gid, name: "#{label}|g|#{payload}")}\n"
+  # @return [Array<Array>] text or reason of each payload of which something was said
+  def said(*payloads, seconds: 5)
+    lines = credentials.call(payloads, seconds).lines.map { |line| JSON.parse(line) }
+    lines.filter_map { |line| [line['payload'], line['text'] || line['reason']] if line['payload'] }
   end
 
-  # @return [Array<Hash>] what was added to each record
-  def added(*records, seconds: 5)
-    text = credentials.call([records.join], seconds, gids: [GROUP])[0]
-    text.force_encoding('UTF-8').lines.zip(records).map { |line, was| JSON.parse(line).except(*JSON.parse(was).keys) }
-  end
-
-  def test_one_that_was_opened_is_not_opened_again
+  def test_one_that_was_refused_is_not_asked_about_for_a_while
     ours, others = [%w[-g 0], %w[-u 2001]].map { |only| @munged.encode(TEXT, *only) }
-    opened = { 'munge_uid' => 0, 'munge_for_gid' => 0, 'munge_text' => TEXT }
-    refused = { 'munge_reason' => 'envelope_unavailable' }
-    assert_equal [opened, refused, { 'munge_reason' => 'bad_cipher' }],
-                 added(record(ours), record(others), record('MUNGE:xx:'))
+    assert_equal [[ours, TEXT], [others, 'envelope_unavailable'], ['MUNGE:xx:', 'bad_cipher']],
+                 said(ours, others, 'MUNGE:xx:')
+    assert_equal [[ours, TEXT]], said(ours, others, 'MUNGE:xx:')
     @munged.stop
-    assert_equal [opened, refused, {}], added(record(ours, label: 'other'), record(others), record('MUNGE:zz:'))
-    assert_match(/\Amunged could not be asked: .*Socket communication error/, credentials.error)
+    assert_equal [], said(others)
+    assert_nil credentials.error
+    assert_equal [], said(ours, others)
+    assert_match(/\Amunged could not be asked: Socket communication error/, credentials.error)
     @munged.start
-    assert_equal [opened, refused], added(record(ours), record(others))
     MultiTenant.stub(:clock, MultiTenant.clock + 301) do
-      assert_equal [opened, refused], added(record(ours), record(others))
+      assert_equal [[others, 'envelope_unavailable']], said(others)
+      assert_equal [], said(others)
     end
     assert_nil credentials.error
-    assert_equal [{}], added(record('v1'))
-    @munged.stop
-    assert_equal [opened], added(record(ours))
-    added(record('MUNGE:yy:'))
-    assert_equal [{}], added(record(ours))
+    # One that went and comes again is asked about anew.
+    assert_equal [[ours, TEXT]], said(ours)
+    assert_equal [[others, 'envelope_unavailable']], said(others)
   end
 
-  # Others are not munged's business: neither what the viewer is not meant to see nor what is no name of a share.
-  def test_those_of_the_viewers_groups_and_his_own_are_opened
-    good = @munged.encode(TEXT)
-    records = [record(good, group_gid: 4000), record(good, group_gid: nil), record("#{good}|x"),
-               record("MUNGE:\u0000:"), record("MUNGE:#{'x' * 1025}:")]
-    assert_equal [{}] * 5, added(*records)
-    outsiders = record(good).sub('}', ',"publisher_in_group":false}')
-    assert_equal [{}], added(outsiders)
-    assert_equal TEXT, added(record(good, uid: Process.euid, group_gid: -1))[0]['munge_text']
-    assert_equal ["not JSON |MUNGE:\n\xff".b], credentials.call(["not JSON |MUNGE:\n\xff"], 1, gids: [])
-    assert_equal [nil], credentials.call([nil], 1, gids: [])
+  # ---- which ones are opened is the core's to say ----
+
+  # @return [Hash] a record of a job whose name holds this
+  def sealed(payload, job_id: 1, label: 'sys/é', **changes)
+    job(job_id, name: "#{label}|g|#{payload}", start: job_id, **changes)
+  end
+
+  # @return [Array<String>] what munged is to be asked about
+  def payloads(*records, core: core(uid: Process.euid, gids: [GROUP]))
+    core.read([MultiTenant::Records.new(stream(*records))])[2]
+  end
+
+  def test_those_of_the_viewers_groups_and_their_own_are_opened
+    assert_equal %w[MUNGE:a:], payloads(sealed('MUNGE:a:'), sealed('MUNGE:a:', job_id: 2))
+    assert_equal %w[MUNGE:a:], payloads(sealed('MUNGE:a:', uid: Process.euid, group_gid: -1))
+    shut = [sealed('MUNGE:a:', group_gid: 4000), sealed('MUNGE:a:', group_gid: nil), sealed('MUNGE:a:|x'),
+            sealed("MUNGE:\u0000:"), sealed("MUNGE:a\nb:"), sealed("MUNGE:#{'x' * 1025}:"), sealed('v1'),
+            sealed('MUNGE:a:', publisher_in_group: false), sealed('MUNGE:a:', publisher_in_group: nil)]
+    shut.each { |record| assert_equal [], payloads(record), record.inspect }
+    assert_equal [], payloads(sealed('MUNGE:a:'), core: core(envelopes: %w[key v1]))
   end
 
   def test_the_oldest_thirty_two_of_a_publisher_are_opened
-    records = (1..40).map { |n| record(@munged.encode(n.to_s), job_id: 41 - n) } << record(@munged.encode('y'), uid: 7)
-    texts = added(*records).filter_map { |keys| keys['munge_text'] }
-    assert_equal [*'9'..'40', 'y'].sort, texts.sort
+    records = (1..40).map { |n| sealed("MUNGE:#{n}:", job_id: 41 - n) } << sealed('MUNGE:y:', uid: 7, job_id: 50)
+    assert_equal [*40.downto(9), 'y'].map { |n| "MUNGE:#{n}:" }, payloads(*records)
+  end
+
+  def test_as_many_as_munged_is_asked_about_at_once
+    records = (1..600).map { |n| sealed("MUNGE:#{n}:", job_id: n, uid: 1001 + (n % 20)) }
+    assert_equal((1..512).map { |n| "MUNGE:#{n}:" }, payloads(*records))
+  end
+
+  def test_one_that_was_opened_is_not_opened_again
+    core = core()
+    records = [sealed('MUNGE:a:'), sealed('MUNGE:b:', job_id: 2), sealed('MUNGE:c:', job_id: 3)]
+    assert_equal %w[MUNGE:a: MUNGE:b: MUNGE:c:], payloads(*records, core: core)
+    core.decide([%w[hpc hpc]],
+                opened({ payload: 'MUNGE:a:', uid: 1, text: '' }, { payload: 'MUNGE:b:', reason: 'bad_cipher' }))
+    assert_equal({ '1' => 'wrong_publisher', '2' => 'bad_cipher', '3' => 'envelope_unavailable' },
+                 core.shares.to_h { |share| share.values_at(:key, :specs) })
+    assert_equal %w[MUNGE:c:], payloads(*records, core: core)
+    requeued = records.map { |record| { **record, restarts: 1 } }
+    assert_equal %w[MUNGE:a: MUNGE:b: MUNGE:c:], payloads(*requeued, core: core)
+  end
+
+  # ---- the whole way ----
+
+  def viewers_receiver(texts, env: {}, credentials: credentials())
+    settings = MultiTenant::Settings.new(env)
+    core = { **settings.to_core(dataroot: nil), gids: [GROUP, 0] }
+    MultiTenant::Receiver.new(settings, source: Feed.new(*texts), clusters: MultiTenant::Clusters.new([]), core: core,
+                                        log: ->(*) {}, credentials: credentials)
+  end
+
+  def credential_of(job_id)
+    text = SealingV2.message({ cluster: 'hpc', job_id: job_id, group: 'g', restarts: 0 },
+                             conn: { host: 'n1' }, id: uuid(job_id), app: 'App', method: 'card',
+                             delivery: 'sys/multitenant-delivery_default')
+    @munged.encode(text, '-g', '0', as: faculty)
+  end
+
+  # Where the site does not ask that the publisher belongs to the group, munged is asked, too.
+  def test_a_publisher_outside_of_the_group
+    text = stream(sealed(credential_of(7), job_id: 7, group_gid: 0, publisher_in_group: false))
+    { 'true' => 'publisher_not_member', 'false' => 'ok' }.each do |asked, code|
+      receiver = viewers_receiver([text], env: { 'MULTITENANT_PUBLISHER_IN_GROUP' => asked })
+      receiver.refresh
+      assert_equal code, receiver.shares[0][:specs]
+    end
+  end
+
+  def test_what_does_not_belong_is_told_and_hides_no_other_share
+    receiver = viewers_receiver([stream(sealed('MUNGE:a:'), job(2, uid: Process.euid))],
+                                credentials: Said.new("rubbish\n"))
+    report = receiver.refresh
+    assert_equal ['Line 1 of the opened credentials does not belong there.', 65], report.values_at('error', 'code')
+    assert_equal(%w[envelope_unavailable ok], receiver.shares.map { |share| share[:specs] })
   end
 
   def test_a_munged_that_hangs_costs_the_deadline
     payload = @munged.encode(TEXT)
     @munged.freeze_it
     start = now
-    assert_equal [{}], added(record(payload), seconds: 0.5)
+    assert_equal [], said(payload, seconds: 0.5)
     assert_operator now - start, :<, 0.9
     assert_nil credentials.error
   end
@@ -185,17 +246,16 @@ class TestCredentials < MultiTenantTest
     slow = File.join(temporary, 'slow')
     File.write(slow, <<~SH, perm: 0o755)
       #!/bin/sh
-      read first; echo '{"status":0,"uid":1001,"text":"x"}'; echo '{"end":1}'; exit 75
+      read first; echo '{"payload":"'$first'","uid":1001,"text":"x"}'; echo '{"end":1}'; exit 75
     SH
     credentials(program: slow)
-    records = %w[MUNGE:a: MUNGE:b:].map.with_index { |payload, i| record(payload, job_id: i + 1) }
-    assert_equal(['x', nil], added(*records).map { |keys| keys['munge_text'] })
-    assert_equal(%w[x x], added(*records).map { |keys| keys['munge_text'] })
+    assert_equal [['MUNGE:a:', 'x']], said('MUNGE:a:', 'MUNGE:b:')
+    assert_equal [['MUNGE:b:', 'x']], said('MUNGE:b:')
   end
 
   def test_without_the_program
     credentials(program: '/nonexistent')
-    assert_equal [{}], added(record('MUNGE:x:'))
+    assert_equal [], said('MUNGE:x:')
     assert_match(/could not be started.*gem pristine/, credentials.error)
   end
 end

@@ -9,13 +9,19 @@ class TestGc < MultiTenantTest
   WORK = <<~'RUBY'
     require 'multitenant'
     STREAMS, NAME, ROOT = Marshal.load(STDIN.binmode.read)
-    CORE = { uid: 2001, gids: [2001, 3000], deliveries: ['sys/multitenant-delivery_*'], envelopes: %w[v1],
+    CORE = { uid: 2001, gids: [2001, 3000], deliveries: ['sys/multitenant-delivery_*'], envelopes: %w[v1 munge],
              publisher_in_group: true, publishers: 'staff', dataroot: ROOT, per_cluster_dataroot: false }
+
+    OPENED = %({"payload":"MUNGE:AAAA:","reason":"bad_cipher"}\n{"end":1}\n)
+
+    RECORDS = MultiTenant::Records.new(STREAMS[0])
 
     def looks(core)
       STREAMS.map do |text|
-        told = core.decide([text, "rubbish\n"]) { |names| names.map { |name| [name.dup, "o#{name}"] } }
-        [told, core.shares, core.specs, core.deliver(false), core.deliver(true)]
+        records = [text, "rubbish\n"].map { |one| MultiTenant::Records.new(one) }
+        told = core.read(records)
+        told << core.decide(told[0].map { |stream| [stream.cluster.dup, "o#{stream.cluster}"] }, OPENED)
+        [told, records.flat_map { |one| one.of('hpc') }, core.shares, core.specs, core.deliver(false), core.deliver(true)]
       end
     end
 
@@ -31,8 +37,8 @@ class TestGc < MultiTenantTest
     end
 
     def errors(core)
-      [-> { core.decide([nil]) { [] } }, -> { core.decide([STREAMS[0]]) { raise 'block' } },
-       -> { core.decide([STREAMS[0]]) { [['a', nil]] } }, -> { MultiTenant::Core.new({}) },
+      [-> { core.read([nil]) }, -> { core.decide([], '') },
+       -> { core.read([RECORDS]) && core.decide([['a', nil]], '') }, -> { MultiTenant::Core.new({}) },
        -> { MultiTenant::Core.new(CORE.merge(gids: ['x'])) }, -> { MultiTenant::Native.open(1, 'u' * 300, '') },
        -> { MultiTenant::Native.run([], [], 1) }, -> { MultiTenant::Core.new(CORE.merge(dataroot: nil)).deliver(false) },
        -> { MultiTenant::Core.new(CORE.merge(envelopes: [5])) }].map do |wrong|
@@ -47,7 +53,8 @@ class TestGc < MultiTenantTest
   def streams
     jobs = (1..4).map { |id| job(id, publisher_allowed: true, connection: { host: "n#{id}", text: 'é' * 50 }) }
     odd = [job(7, publisher_allowed: true, message: { mti: uuid(1) }, uid: 1002), job(8, name: 'bash'),
-           job(9, name: "\u00ff|g|AAAA", binary: true), job(10, message: { mtm: 'form' }, publisher_allowed: true)]
+           job(9, name: "\u00ff|g|AAAA", binary: true), job(10, message: { mtm: 'form' }, publisher_allowed: true),
+           job(11, name: 'l|g|MUNGE:AAAA:', publisher_allowed: true)]
     [stream(*jobs, *odd, publishers: 'staff'), stream(*jobs.first(2), cluster: 'b', publishers: 'staff'),
      stream(*jobs.last(2), publishers: 'staff'), stream(jobs[0], whole: false)]
   end
@@ -67,8 +74,8 @@ class TestGc < MultiTenantTest
 
   def test_the_work_is_what_it_should_be
     *looks, dismissed, restored, gone, opened, unopened, reasons, errors, run = plain
-    assert_equal([6, 8, 4, 4], looks.map { |look| look[2].size }) # of two clusters from the second on
-    assert_equal %i[kept removed written], looks.flat_map { |look| look[3].map(&:first) }.uniq.sort
+    assert_equal([6, 8, 4, 4], looks.map { |look| look[3].size }) # of two clusters from the second on
+    assert_equal %i[kept removed written], looks.flat_map { |look| look[4].map(&:first) }.uniq.sort
     assert_equal [true, true], [dismissed, restored]
     assert_includes gone.map(&:first), :removed
     assert_equal ['ok', ['bad_cipher']], [opened[0], unopened]
@@ -109,7 +116,7 @@ class TestGc < MultiTenantTest
       def rss = Integer(File.read('/proc/self/status')[/VmRSS:\\s+(\\d+)/, 1])
       def fds = Dir.children('/proc/self/fd').size
       core = MultiTenant::Core.new(CORE)
-      50.times { #{body} }
+      200.times { #{body} }
       GC.start
       before = [rss, fds]
       200.times { #{body} }
@@ -129,7 +136,8 @@ class TestGc < MultiTenantTest
   end
 
   def test_a_core_that_is_not_needed_any_more_is_freed
-    kib, = growth('5.times { c = MultiTenant::Core.new(CORE); c.decide(STREAMS) { [] } }; GC.start')
+    made = "c.read(STREAMS.map { |s| MultiTenant::Records.new(s) }); c.decide([], '')"
+    kib, = growth("5.times { c = MultiTenant::Core.new(CORE); #{made} }; GC.start")
     assert_operator kib, :<, 2048
   end
 end

@@ -81,7 +81,7 @@ class TestKey < MultiTenantTest
     require 'multitenant/cli/key'
     file = MultiTenant::KeyFile.new(@group.gid, directory: @keys)
     old, middle, newest = Array.new(3) { file.add }
-    sealed = ->(key) { "l|g|MTK1:#{["#{[key.id].pack('H8')}#{'x' * 40}"].pack('m0').tr('+/', '-_')}" }
+    sealed = ->(key) { "l|g|MTK1:#{["#{[key.id].pack('H8')}#{'x' * 41}"].pack('m0').tr('+/', '-_')}" }
     failure = assert_raises(MultiTenant::Failure) { prune('l|g|v1', sealed[newest], 'plain', sealed[old]) }
     assert_equal "Keys #{old.id} are in use by running services (jobs 4): prune when these have ended.", failure.message
     assert_equal [newest, middle, old].map(&:id), ids

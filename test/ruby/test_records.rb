@@ -4,10 +4,14 @@ require_relative 'helper'
 
 # Record streams: what is complete, what is not, and which line does not belong.
 class TestRecords < MultiTenantTest
+  def records_of(text)
+    MultiTenant::Records.new(text)
+  end
+
   # @return [Array] whether each stream is complete, and the first bad line of each text
   def read(*texts)
-    streams, bad_lines = core.decide(texts) { [] }
-    [streams.map { |one| one[:complete] }, bad_lines]
+    streams, bad_lines = core.read(texts.map { |text| records_of(text) })
+    [streams.map(&:complete), bad_lines]
   end
 
   def header(**changes)
@@ -21,18 +25,36 @@ class TestRecords < MultiTenantTest
   # ---- what is told of a stream ----
 
   def test_what_is_told
-    streams, bad_lines = core.decide([stream(job(1), job(2), cluster: 'a', sees: 'own', generated: 5)]) { [] }
-    assert_equal [{ cluster: 'a', complete: true, sees: 'own', generated: 5, jobs: 2 }], streams
-    assert_equal [nil], bad_lines
+    records = records_of(stream(job(1), job(2), cluster: 'a', sees: 'own', generated: 5))
+    streams, bad_lines, payloads = core.read([records])
+    told = { cluster: 'a', complete: true, sees: 'own', generated: 5, wckeys: ['multitenant'], publishers: nil,
+             round: nil, groups: [], count: 2 }
+    assert_equal [told], streams.map(&:to_h)
+    assert_equal [streams, [nil], []], [records.streams, bad_lines, payloads]
   end
 
-  def test_the_block_gets_the_names_of_complete_streams
-    given = nil
-    core.decide([stream(cluster: 'b'), stream(cluster: 'a', whole: false), stream(cluster: 'c')]) do |names|
-      given = names
-      []
-    end
-    assert_equal %w[b c], given
+  def test_what_a_text_tells_by_itself
+    text = stream(job(1), cluster: 'a', publishers: 'staff', round: 'r', groups: [3000, '1', nil]) +
+           stream(job(2), cluster: 'b', whole: false)
+    records = records_of(text)
+    assert_equal [true, false], records.streams.map(&:complete)
+    assert_equal ['staff', 'r', [3000]], records.streams[0].to_h.values_at(:publishers, :round, :groups)
+    assert_equal([[1], [], []], %w[a b c].map { |cluster| records.of(cluster).map(&:job_id) })
+    assert_equal [text, nil], [records.text, records.bad_line]
+    assert_equal 1, records_of("rubbish\n").bad_line
+  end
+
+  def test_what_a_record_tells
+    key = "MTK1:#{["\xa1\xb2\xc3\xd4#{'x' * 41}"].pack('m0').tr('+/', '-_')}"
+    text = stream(job(1, name: "é|g|#{key}", wckey: 'class', group_gid: nil),
+                  job(2, name: 'n|ÿ|x', binary: true, group_gid: -1, publisher_in_group: nil), job(3, name: 'bash'))
+    one, two, three = records_of(text).of('hpc')
+    assert_equal [1, 'prof', 1001, "é|g|#{key}".b, 'g', nil, true, 'class', 'a1b2c3d4'],
+                 one.to_h.except(:line, :start).values
+    assert_equal ["n|\xff|x".b, "\xff".b, -1, nil, nil, nil],
+                 two.to_h.except(:line, :job_id, :user, :uid, :start).values
+    assert_equal [nil, nil], [three.group, three.key_id]
+    assert_equal text.lines(chomp: true)[1..3], [one, two, three].map(&:line)
   end
 
   def test_several_streams_in_one_text_and_in_several
@@ -171,33 +193,51 @@ class TestRecords < MultiTenantTest
   # ---- misuse ----
 
   def test_arguments_of_another_kind
-    assert_raises(TypeError) { core.decide('text') { [] } }
-    assert_raises(TypeError) { core.decide([nil]) { [] } }
-    assert_raises(TypeError) { core.decide([stream]) { 5 } }
-    assert_raises(LocalJumpError) { core.decide([]) }
+    assert_raises(TypeError) { MultiTenant::Records.new(nil) }
+    assert_raises(TypeError) { core.read('text') }
+    assert_raises(TypeError) { core.read([nil]) }
+    assert_raises(TypeError) { core.read(['text']) }
+    ready = core.tap { |one| one.read([records_of(stream)]) }
+    assert_raises(TypeError) { ready.decide(5, '') }
+    assert_raises(TypeError) { ready.decide([], nil) }
   end
 
-  # An exception of the block must not leave the core in use.
-  def test_a_core_is_usable_after_its_block_raised
+  # What is wrong with the arguments must not leave the core in use.
+  def test_a_core_is_usable_after_it_raised
     core = core()
-    assert_raises(RuntimeError) { core.decide([stream(job(1))]) { raise 'clusters' } }
-    assert_equal({ '1' => %w[ok ok] }, decide(core, stream(job(1))))
+    core.read([records_of(stream(job(1)))])
+    assert_raises(TypeError) { core.decide([nil], '') }
+    core.read([records_of(stream(job(1)))])
+    core.decide([%w[hpc hpc]], '')
+    assert_equal ['1'], core.specs.keys
   end
 
-  def test_a_core_is_not_used_by_two_at_once
+  def test_what_was_read_is_decided_once
     core = core()
-    error = nil
-    core.decide([stream(job(1))]) do
-      error = assert_raises(MultiTenant::Error) { core.specs }
-      []
+    assert_raises(MultiTenant::Error) { core.decide([], '') }
+    core.read([records_of(stream(job(1)))])
+    assert_nil core.decide([%w[hpc hpc]], '')
+    error = assert_raises(MultiTenant::Error) { core.decide([], '') }
+    assert_equal ['There is nothing to decide: nothing was read.', ['1']], [error.message, core.specs.keys]
+  end
+
+  def test_records_are_read_once
+    records = records_of(stream(job(1)))
+    assert_raises(MultiTenant::Error) { records.send(:initialize, stream) }
+    assert_predicate records, :frozen?
+    2.times do
+      core = core()
+      core.read([records])
+      core.decide([%w[hpc hpc]], '')
+      assert_equal ['1'], core.specs.keys
     end
-    assert_equal 'The core is in use by another thread.', error.message
   end
 
   def test_a_core_without_settings_refuses_to_work
     raw = MultiTenant::Core.allocate
     assert_raises(MultiTenant::Error) { raw.specs }
-    assert_raises(MultiTenant::Error) { raw.decide([]) { [] } }
+    assert_raises(MultiTenant::Error) { raw.read([]) }
+    assert_raises(MultiTenant::Error) { raw.decide([], '') }
     assert_raises(MultiTenant::Error) { raw.shares }
     assert_raises(KeyError) { MultiTenant::Core.new({}) }
     assert_raises(MultiTenant::Error) { core.send(:initialize, {}) }

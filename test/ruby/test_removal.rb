@@ -158,9 +158,10 @@ class TestRemoval < MultiTenantTest
   def refused_by_credential
     text = SealingV2.message({ cluster: 'hpc', job_id: 7, group: 'students', restarts: 0 }, conn: { host: 'n1' },
                                                                                             **message_parts)
-    { 'wrong_job' => { munge_text: text.sub(':7,', ':8,') }, 'wrong_publisher' => { munge_uid: 1002 },
-      'stale' => { restarts: 1 } }.transform_values do |changes|
-      { name: 'l|students|MUNGE:AAAA', munge_uid: 1001, munge_for_gid: 3000, munge_text: text, **changes }
+    said = { payload: 'MUNGE:AAAA', uid: 1001, gid_only: 3000, text: text }
+    { 'wrong_job' => [{ text: text.sub(':7,', ':8,') }, {}], 'wrong_publisher' => [{ uid: 1002 }, {}],
+      'stale' => [{}, { restarts: 1 }] }.transform_values do |munged, changes|
+      { name: 'l|students|MUNGE:AAAA', munged: opened({ **said, **munged }), **changes }
     end
   end
 
@@ -178,7 +179,9 @@ class TestRemoval < MultiTenantTest
   (MultiTenant::Native.reasons.keys - BY_THEMSELVES).each do |code|
     define_method(:"test_a_job_that_turns_#{code}") do
       @viewer.env = { 'MULTITENANT_PUBLISHERS' => 'staff' } if code == 'publisher_not_allowed'
-      look = @viewer.look(stream(job(7, **turns.fetch(code)), publishers: 'staff'))
+      changes = turns.fetch(code)
+      @viewer.opened = changes[:munged]
+      look = @viewer.look(stream(job(7, **changes.except(:munged)), publishers: 'staff'))
       assert_equal code, look.codes['7'][1]
       if MultiTenant::Native.reasons.fetch(code)[1]
         assert_equal [[[:kept, ID, nil]], [ID]], [look.cards, @viewer.listed]

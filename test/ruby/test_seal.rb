@@ -155,10 +155,10 @@ class TestSeal < MultiTenantTest
                  publisher_in_group: true, publishers: nil, dataroot: temporary,
                  per_cluster_dataroot: false, keys: @keys }
     core = MultiTenant::Core.new(settings)
-    core.decide([stream(job(4711, name: name, restarts: 2, group_gid: GROUP.gid))]) { [] }
+    decide(core, stream(job(4711, name: name, restarts: 2, group_gid: GROUP.gid)), clusters: [])
     spec = core.specs['4711']
     assert_equal ['*', 'n1'], [spec['accounting']['mtu'], spec['connection']['host']]
-    core.decide([stream(job(4711, name: name, restarts: 3, group_gid: GROUP.gid))]) { [] }
+    decide(core, stream(job(4711, name: name, restarts: 3, group_gid: GROUP.gid)), clusters: [])
     assert_equal 'stale', core.shares[0][:specs].to_s
   end
 end

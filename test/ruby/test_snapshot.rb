@@ -39,7 +39,7 @@ class TestSnapshot < MultiTenantTest
 
   # @return [Array<Array>] header and job ids of each stream
   def streams(answer)
-    MultiTenant::Stream.read(answer.texts).map { |s| [s.header, s.records.map { |r| r.fields['job_id'] }] }
+    answer.records.flat_map { |records| records.whole.map { |one| [one, records.of(one.cluster).map(&:job_id)] } }
   end
 
   def jobs(**options)
@@ -80,15 +80,15 @@ class TestSnapshot < MultiTenantTest
     keep(text, fresh(job(1), cluster: 'gpu', comment: "\u00ff"))
     answer, = read(gids: [3000, 3001])
     assert_equal 1, answer.texts.size
-    assert_equal([['hpc', [1, 2]], ['gpu', [1]]], streams(answer).map { |header, ids| [header['cluster'], ids] })
+    assert_equal([['hpc', [1, 2]], ['gpu', [1]]], streams(answer).map { |header, ids| [header.cluster, ids] })
     assert_equal [], text.lines[1..] - answer.texts[0].lines
     assert_equal 3, decide(core, *answer.texts, clusters: [%w[hpc hpc], %w[gpu gpu]]).size
   end
 
   def test_state_is_a_record_stream_itself
     keep(fresh(job(1)))
-    told, bad = core.decide([File.read(path('state'))]) { [] }
-    assert_equal [[true, 'all']], [told[0].values_at(:complete, :sees)]
+    told, bad = core.read([MultiTenant::Records.new(File.read(path('state')))])
+    assert_equal [[true, 'all']], [told[0].to_h.values_at(:complete, :sees)]
     assert_nil bad[0]
   end
 
@@ -106,9 +106,9 @@ class TestSnapshot < MultiTenantTest
   def test_an_agent_that_asks_for_more_wckeys
     keep(fresh(job(1), job(2, wckey: 'other'), wckeys: %w[multitenant other]))
     assert_equal [1], jobs
-    assert_equal([%w[multitenant]], streams(read[0]).map { |header, _| header['wckeys'] })
+    assert_equal([%w[multitenant]], streams(read[0]).map { |header, _| header.wckeys })
     answer, = read({ 'MULTITENANT_WCKEY' => 'other,multitenant' })
-    assert_equal([[%w[multitenant other], [1, 2]]], streams(answer).map { |header, ids| [header['wckeys'], ids] })
+    assert_equal([[%w[multitenant other], [1, 2]]], streams(answer).map { |header, ids| [header.wckeys, ids] })
   end
 
   # ---- what it has to hold ----

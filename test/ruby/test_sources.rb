@@ -22,7 +22,9 @@ class TestSources < MultiTenantTest
     attr_accessor :answer
     attr_reader :asked
 
-    def initialize(text = "{\"end\":0}\n", error: nil, wait: 0)
+    EMPTY = %({"multitenant":1,"generated":1,"cluster":"hpc","wckeys":["multitenant"],"sees":"all"}\n{"end":0}\n)
+
+    def initialize(text = EMPTY, error: nil, wait: 0)
       @answer = MultiTenant::Answer.new(texts: [text], from: 'slurm', seconds: 0.1, error: error, code: error ? 69 : 0)
       @wait = wait
       @asked = 0
@@ -126,7 +128,7 @@ class TestSources < MultiTenantTest
     all = MultiTenant::Sources.new([turn(quick, 30), turn(slow, 300)])
     assert_equal [stream(cluster: 'a'), stream(cluster: 'b')], all.call(1).texts
     refute_predicate all, :due?
-    assert_equal [[], nil], all.call(1).to_h.values_at(:texts, :error)
+    assert_equal [[], nil], all.call(1).to_h.values_at(:records, :error)
     @clock.now += 31
     assert_equal [[stream(cluster: 'a')], 2, 1], [all.call(1).texts, quick.asked, slow.asked]
     assert_in_delta 300, all.ttl
@@ -186,12 +188,5 @@ class TestSources < MultiTenantTest
                                             clusters: clusters, log: ->(*) {}, program: path)
     assert_nil source.call(3).error
     assert_equal 'owens', clusters.pairs(%w[other]).to_h['other']
-  end
-
-  def test_the_name_that_a_text_is_of
-    assert_equal 'hpc', MultiTenant::ClusterSource.name_in(stream)
-    ['', "{}\n", "[1]\n", "5\n", "\xff", '{"cluster":"x"'].each do |text|
-      assert_nil MultiTenant::ClusterSource.name_in(text), text.inspect
-    end
   end
 end

@@ -118,11 +118,13 @@ class TestVectors < MultiTenantTest
     records = vector['records'].map { |record| record_of(vector, record) }
     text = stream(*records, **vector.fetch('header', {}).transform_keys(&:to_sym))
     file = viewer.write(File.join(viewer.home, 'records'), text)
+    said = viewer.write(File.join(viewer.home, 'opened'), opened(*vector.fetch('opened', [])))
     env = { 'OOD_CLUSTERS' => ood_clusters }.merge(vector.fetch('settings', {}))
     viewer.do do
       ENV.update(env)
       $stdout = StringIO.new
-      code = MultiTenant::CLI.run(['specs', '--records', file, '--dataroot', viewer.dataroot, '--explain'])
+      code = MultiTenant::CLI.run(['specs', '--records', file, '--opened', said, '--dataroot', viewer.dataroot,
+                                   '--explain'])
       [code, $stdout.string]
     end
   end

@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require 'etc'
-require_relative '../sources/stream'
 require_relative 'key_file'
 require_relative 'viewer'
 
@@ -10,7 +9,6 @@ module MultiTenant
     # `multitenant key new|rotate|prune GROUP`
     class Key < Viewer
       ACTIONS = %w[new rotate prune].freeze
-      PAYLOAD = /\A[^|]*\|[^|]+\|MTK1:(.{6})/
 
       # @return [Integer] exit code
       def run
@@ -74,19 +72,17 @@ module MultiTenant
       # @return [Hash{String => Array<Integer>}] id of a key => jobs
       def used_keys
         answer = host.sources.call(10)
-        streams = Stream.read(answer.texts)
-        if answer.error || streams.empty? || streams.any? { |stream| stream.header['sees'] != 'all' }
+        streams = answer.records.flat_map(&:whole)
+        if answer.error || streams.empty? || streams.any? { |stream| stream.sees != 'all' }
           why = answer.error || 'Slurm does not show all jobs to this account.'
           raise Failure.new(EX_UNAVAILABLE, "Whether a running service uses an old key is not known: #{why}")
         end
-        streams.flat_map(&:records).each_with_object({}) do |record, used|
-          # Key ids are public: a stranger can name them.
-          next unless record.fields['group_gid'] == gid && record.fields['publisher_in_group'] != false
-
-          sealed = record.fields['name'].to_s[PAYLOAD, 1] or next
-          id = sealed.tr('-_', '+/').unpack1('m').unpack1('H8')
-          (used[id] ||= []) << record.fields['job_id']
+        records = answer.records.flat_map { |one| one.whole.flat_map { |stream| one.of(stream.cluster) } }
+        # Key ids are public: a stranger can name them.
+        mine = records.select do |record|
+          record.key_id && record.group_gid == gid && record.publisher_in_group != false
         end
+        mine.group_by(&:key_id).transform_values { |list| list.map(&:job_id) }
       end
     end
   end

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative '../../multitenant'
+require_relative '../receiver/opened_file'
 require_relative '../sources/records_file'
 require_relative 'command'
 
@@ -14,6 +15,7 @@ module MultiTenant
         parser.on('--records FILE', 'record streams of this file (- is standard input), not Slurm\'s') do |v|
           @options[:records] = v
         end
+        parser.on('--opened FILE', 'what munged said is in this file: see doc/formats.md') { |v| @options[:opened] = v }
         parser.on('--dataroot DIR', 'OOD\'s data root; default: this user\'s') { |v| @options[:dataroot] = v }
       end
 
@@ -30,7 +32,7 @@ module MultiTenant
       def receiver
         @receiver ||= begin
           complain_of_settings
-          host.receiver(source, dataroot: dataroot)
+          host.receiver(source, dataroot: dataroot, **credentials)
         end
       end
 
@@ -38,6 +40,10 @@ module MultiTenant
         return RecordsFile.new(@options[:records]) if @options[:records]
 
         host.sources(gids: host.settings.method(:gids))
+      end
+
+      def credentials
+        @options[:opened] ? { credentials: OpenedFile.new(@options[:opened]) } : {}
       end
 
       def complain_of_settings

@@ -37,7 +37,7 @@ module MultiTenant
       def mapping
         return unless core?
 
-        names = site.slurm.asked.filter_map { |asked| asked.header['cluster'] }.uniq
+        names = site.slurm.asked.filter_map { |asked| asked.stream&.cluster }.uniq
         return skip('no cluster said its name.') if names.empty?
 
         known = site.clusters.pairs(names).reject { |name, _| name == Clusters::NOBODY }.to_h
@@ -62,7 +62,7 @@ module MultiTenant
       # Slurm shows root everything, but not the users of dashboards.
       def private_data
         each_config do |asked, config|
-          hidden = config['PrivateData'].to_s.split(',').include?('jobs') || asked.header['sees'] == 'own'
+          hidden = config['PrivateData'].to_s.split(',').include?('jobs') || asked.own?
           next ok("#{asked.name} shows all jobs to all users.") unless hidden
           next ok("#{asked.name} hides others' jobs, but a snapshot is kept (see Snapshot).") if site.settings.snapshot
 
@@ -102,10 +102,11 @@ module MultiTenant
         answer = asked.answer
         return no_answer(asked) unless asked.whole?
 
-        jobs = asked.jobs == 1 ? '1 running job has' : "#{asked.jobs} running jobs have"
+        count = asked.stream.count
+        jobs = count == 1 ? '1 running job has' : "#{count} running jobs have"
         told = "#{asked.name} answered in #{format('%.3f', answer.seconds)} s " \
                "(#{answer.from.sub('slurm', 'libslurm')}): #{jobs} the WCKey" \
-               "#{' (this user sees only their own)' if asked.header['sees'] == 'own'}."
+               "#{' (this user sees only their own)' if asked.own?}."
         asked.said.each do |line|
           warn!(line, 'Fix multitenant-query (see above); until then sacct and squeue are used, which is slower.')
         end
@@ -187,7 +188,7 @@ module MultiTenant
       end
 
       def here?(asked, cluster)
-        name = asked.header['cluster']
+        name = asked.stream&.cluster
         name.nil? || cluster.to_s.casecmp?(name)
       end
     end

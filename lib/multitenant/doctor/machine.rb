@@ -61,7 +61,7 @@ module MultiTenant
         records = site.slurm.records
         return skip('there is no running job to compare with.') if records.empty?
 
-        ahead = records.map { |record| record['start'].to_i }.max - Time.now.to_i
+        ahead = records.map(&:start).max - Time.now.to_i
         return ok('no job starts in the future.') if ahead <= APART
 
         warn!("a running job starts #{ahead} s from now, so this host's clock and slurmctld's differ.",

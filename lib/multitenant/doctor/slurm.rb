@@ -1,29 +1,43 @@
 # frozen_string_literal: true
 
-require 'json'
-require_relative '../sources/answer'
+require_relative '../errors'
 
 module MultiTenant
   class Doctor
     # What Slurm said to this user, and what a dashboard would make of it; asked once. It takes the core.
     class Slurm
-      # One cluster's answer; `said` is what was logged meanwhile, `header` the first line of the stream.
-      Asked = Struct.new(:target, :answer, :said, :header, :jobs, keyword_init: true) do
-        # @return [String] the cluster, for a person
-        def name
-          header['cluster'] || target.cluster || target.conf || 'this host\'s cluster'
+      # One cluster's answer; `said` is what was logged meanwhile.
+      Asked = Struct.new(:target, :answer, :said, keyword_init: true) do
+        # @return [Stream, nil]
+        def stream
+          answer.records.flat_map(&:streams).first
         end
 
-        # @return [Boolean] the stream has its last line
+        # @return [String] the cluster, for a person
+        def name
+          stream&.cluster || target.cluster || target.conf || 'this host\'s cluster'
+        end
+
+        # @return [Boolean] it is an answer, and complete
         def whole?
-          !jobs.nil?
+          answer.error.nil? && !stream.nil? && stream.complete
+        end
+
+        # @return [Boolean] Slurm hides the jobs of others
+        def own?
+          stream&.sees == 'own'
+        end
+
+        # @return [Array<Record>]
+        def records
+          answer.records.flat_map { |records| records.of(stream.cluster) }
         end
       end
 
       # A source that gives what was there already.
-      Given = Struct.new(:texts) do
+      Given = Struct.new(:records) do
         def call(_seconds)
-          Answer.new(texts: texts, from: 'slurm', seconds: 0.0, error: nil, code: EX_OK)
+          Answer.new(records: records, from: 'slurm', seconds: 0.0, error: nil, code: EX_OK)
         end
       end
 
@@ -45,9 +59,9 @@ module MultiTenant
         asked.select(&:whole?)
       end
 
-      # @return [Array<Hash>] records of all clusters, with string keys
+      # @return [Array<Record>] of all clusters
       def records
-        @records ||= whole.flat_map { |one| parse(one).drop(1)[0...-1] }
+        @records ||= whole.flat_map(&:records)
       end
 
       # @return [Array<Hash>] see {Receiver#shares}
@@ -59,7 +73,7 @@ module MultiTenant
       #   root with anybody, as far as a v1 envelope tells
       def tokens
         named = receiver.specs.map { |key, spec| [key, spec['accounting']] }
-        named += records.map { |record| [record['job_id'], opened(record)] } if @site.root?
+        named += records.map { |record| [record.job_id, opened(record)] } if @site.root?
         named.each_with_object({}) do |(job, accounting), tokens|
           token = accounting['mtd'].to_s
           (tokens[token] ||= []) << job.to_s if token.match?(TOKEN) && receiver.delivery?(token)
@@ -96,7 +110,7 @@ module MultiTenant
       end
 
       def opened(record)
-        code, accounting, = Native.open(record['job_id'], record['user'], record['name'])
+        code, accounting, = Native.open(record.job_id, record.user, record.name)
         code == 'ok' ? accounting : {}
       end
 
@@ -104,21 +118,11 @@ module MultiTenant
         said = []
         source = ClusterSource.new(@site.settings, target, clusters: @site.clusters, log: ->(_, line) { said << line })
         answer = source.call(@site.settings.timeout)
-        asked = Asked.new(target: target, answer: answer, said: said)
-        lines = parse(asked)
-        asked.header = lines.first.is_a?(Hash) ? lines.first : {}
-        asked.jobs = lines.last['end'] if lines.size > 1 && answer.error.nil?
-        asked
-      end
-
-      def parse(asked)
-        asked.answer.texts.join.lines.map { |line| JSON.parse(line) }
-      rescue JSON::ParserError
-        []
+        Asked.new(target: target, answer: answer, said: said)
       end
 
       def receiver
-        @receiver ||= @site.receiver(Given.new(whole.flat_map { |one| one.answer.texts }), dataroot: nil).tap(&:look)
+        @receiver ||= @site.receiver(Given.new(whole.flat_map { |one| one.answer.records }), dataroot: nil).tap(&:look)
       end
     end
   end

@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require 'json'
 require_relative 'answer'
 require_relative 'commands'
 require_relative 'query'
@@ -9,13 +8,6 @@ module MultiTenant
   # The source that asks one Slurm cluster: by libslurm where the host has it, else by the commands
   # that OOD itself would run.
   class ClusterSource
-    # @return [String, nil] the cluster that a record stream is of
-    def self.name_in(text)
-      JSON.parse(text[0, 4096].lines.first.to_s)['cluster']
-    rescue JSON::ParserError, TypeError
-      nil
-    end
-
     # @param settings [Settings]
     # @param target [Clusters::Target]
     # @param clusters [Clusters] learns the cluster's name
@@ -32,8 +24,8 @@ module MultiTenant
     # @return [Answer]
     def call(seconds)
       answer = ask(seconds)
-      name = self.class.name_in(answer.texts.first.to_s)
-      @clusters.learn(@target, name) if name
+      stream = answer.records.flat_map(&:streams).first
+      @clusters.learn(@target, stream.cluster) if stream
       answer
     end
 
@@ -49,7 +41,7 @@ module MultiTenant
       return recovered(first) unless first.code == EX_CONFIG && @commands && left > 0.1
 
       second = @commands.call(left)
-      return first if second.texts.empty?
+      return first if second.records.empty?
 
       say("#{first.error} sacct and squeue are asked instead.")
       second

@@ -8,24 +8,27 @@ module MultiTenant
     LIMIT = Core::LIMITS[:records]
 
     # @param path [String]
+    # @return [String] what is in it, in bytes
+    # @raise [Failure]
+    def self.read(path)
+      text = path == '-' ? $stdin.binmode.read(LIMIT + 1).to_s : File.binread(path, LIMIT + 1)
+      return text if text.bytesize <= LIMIT
+
+      raise Failure.new(EX_DATAERR, "#{path} holds more than #{LIMIT >> 20} MiB.")
+    rescue SystemCallError => e
+      raise Failure.new(EX_DATAERR, "#{path} can't be read: #{e.message.split(' @ ').first}.")
+    end
+
+    # @param path [String]
     def initialize(path)
       @path = path
     end
 
     # @return [Answer]
     def call(_seconds)
-      text = @path == '-' ? $stdin.binmode.read(LIMIT + 1).to_s : File.binread(@path, LIMIT + 1)
-      return failed("#{@path} holds more than #{LIMIT >> 20} MiB.") if text.bytesize > LIMIT
-
-      Answer.new(texts: [text], from: @path, seconds: 0.0, error: nil, code: EX_OK)
-    rescue SystemCallError => e
-      failed("#{@path} can't be read: #{e.message.split(' @ ').first}.")
-    end
-
-    private
-
-    def failed(sentence)
-      Answer.new(texts: [], from: @path, seconds: 0.0, error: sentence, code: EX_DATAERR)
+      Answer.new(texts: [RecordsFile.read(@path)], from: @path, seconds: 0.0, error: nil, code: EX_OK)
+    rescue Failure => e
+      Answer.new(from: @path, seconds: 0.0, error: e.message, code: e.code)
     end
   end
 end

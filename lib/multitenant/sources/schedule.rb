@@ -55,10 +55,10 @@ module MultiTenant
       Answer.new(texts: [], from: 'slurm', seconds: 0.0, error: "#{e.class}: #{e.message}.", code: EX_SOFTWARE)
     end
 
-    # A stream whose last line is missing changes nothing, and is no better than none; one whole one
-    # beside others that are missing is an answer.
+    # A stream that is not complete changes nothing, and is no better than none; a complete one beside
+    # others that are missing is an answer.
     def failed?(answer)
-      answer.texts.none? { |text| text.match?(/^\{"end":\d+\}\s*\z/n) } && !(answer.texts.empty? && answer.error.nil?)
+      answer.records.none? { |records| records.whole.any? } && !(answer.records.empty? && answer.error.nil?)
     end
 
     def pause

@@ -1,9 +1,7 @@
 # frozen_string_literal: true
 
-require 'json'
 require_relative 'answer'
 require_relative '../host/clock'
-require_relative 'stream'
 require_relative '../host/system_file'
 
 module MultiTenant
@@ -120,9 +118,9 @@ module MultiTenant
 
     # @return [Array(Array<Stream>, String)] of each fresh cluster, and the round
     def read_state
-      streams = read_file('state', 0o022)
-      round = streams[0]&.header&.fetch('round', nil)
-      raise Unusable, "#{@directory}/state is no snapshot's." unless round.is_a?(String) && one?(streams, round)
+      streams = read_file('state', 0o022).whole
+      round = streams[0]&.round
+      raise Unusable, "#{@directory}/state is no snapshot's." unless round && one?(streams, round)
 
       streams.each { |stream| check_scope(stream) }
       fresh, stale = streams.partition { |stream| fresh?(stream) }
@@ -133,13 +131,13 @@ module MultiTenant
     end
 
     def one?(streams, round)
-      streams.all? { |stream| stream.header['round'] == round }
+      streams.all? { |stream| stream.round == round }
     end
 
     def check_scope(stream)
       missing = @settings.wckeys - stream.wckeys
       foreign("does not hold the WCKey #{missing[0]}.") if missing.any?
-      return if @settings.publishers.nil? || stream.header['publishers'] == @settings.publishers
+      return if @settings.publishers.nil? || stream.publishers == @settings.publishers
 
       foreign("does not tell who belongs to #{@settings.publishers} (MULTITENANT_PUBLISHERS).")
     end
@@ -161,40 +159,38 @@ module MultiTenant
     # @return [String] one stream for each cluster, of all groups that we are in
     def assemble(fresh, round)
       ours = @gids.call
-      named = fresh.to_h { |stream| [stream.cluster, Array(stream.header['groups']) & ours] }
+      named = fresh.to_h { |stream| [stream.cluster, stream.groups & ours] }
       shares = named.values.flatten.uniq.to_h { |gid| [gid, read_group(gid, round)] }
       fresh.map do |stream|
-        records = named[stream.cluster].flat_map { |gid| records_of(shares[gid], stream.cluster, gid) }
-        narrow(stream, records)
+        narrow(stream, named[stream.cluster].flat_map { |gid| records_of(shares[gid], stream.cluster, gid) })
       end.join
     end
 
     def read_group(gid, round)
-      streams = read_file("#{gid}.records", 0o027, gid: gid)
-      raise Torn, "#{@directory}/#{gid}.records is of another round than state." unless one?(streams, round)
+      records = read_file("#{gid}.records", 0o027, gid: gid)
+      return records if one?(records.whole, round)
 
-      streams
+      raise Torn, "#{@directory}/#{gid}.records is of another round than state."
     end
 
-    def records_of(streams, cluster, gid)
-      stream = streams.find { |candidate| candidate.cluster == cluster }
-      raise Torn, "#{@directory}/#{gid}.records does not hold cluster #{cluster}." unless stream
+    def records_of(records, cluster, gid)
+      return records.of(cluster) if records.whole.any? { |stream| stream.cluster == cluster }
 
-      stream.records
+      raise Torn, "#{@directory}/#{gid}.records does not hold cluster #{cluster}."
     end
 
     # An agent may ask for more keys than we do. What we did not ask for is neither shown nor removed.
     def narrow(stream, records)
       keys = @settings.wckeys
-      return stream.with(records) if (stream.wckeys - keys).empty?
+      return Stream.text(stream.header, records.map(&:line)) if (stream.wckeys - keys).empty?
 
-      foreign("does not tell each job's WCKey.") unless records.all? { |r| r.fields['wckey'] }
+      foreign("does not tell each job's WCKey.") unless records.all?(&:wckey)
 
-      stream.with(records.select { |record| keys.include?(record.fields['wckey']) }, wckeys: keys)
+      Stream.text(stream.header(wckeys: keys), records.select { |record| keys.include?(record.wckey) }.map(&:line))
     end
 
     # Nobody but the agent may have written the file, and `forbidden` bits are not in its mode.
-    # @return [Array<Stream>]
+    # @return [Records]
     def read_file(name, forbidden, gid: nil)
       File.open(File.join(@real, name), File::RDONLY | File::NOFOLLOW | File::NONBLOCK, binmode: true) do |file|
         stat = file.stat
@@ -206,7 +202,7 @@ module MultiTenant
         text = file.read(LIMIT + 1).to_s
         raise Unusable, "#{@directory}/#{name} holds more than #{LIMIT >> 20} MiB." if text.bytesize > LIMIT
 
-        Stream.read([text])
+        Records.new(text)
       end
     rescue SystemCallError => e
       # `state` is always there; a group's file may just have gone with its last share.
