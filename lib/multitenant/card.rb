@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'json'
+require_relative 'card/budget'
 require_relative 'card/content'
 require_relative 'card/elements'
 require_relative 'card/snippets'
@@ -23,6 +24,9 @@ module MultiTenant
     JDBC = %r{\Ajdbc:(?<engine>postgresql|mysql|mariadb)://[A-Za-z0-9._\-\[\]:]+/(?:[\w.~-]|%\h\h)*\z}
     OURS = %w[jobid mt_appname].freeze
     APPS = '/var/www/ood/apps/sys'
+    TOO_LONG = '<em>too long to be shown here</em>'
+    CUT = ' Not all of it is shown here, because it is too long: the rest is in connection.yml, in the directory ' \
+          'that the session ID above leads to.'
 
     # @param values [#to_h] what was shared, as the view's binding has it
     # @param specs [Hash] of the viewer
@@ -30,6 +34,7 @@ module MultiTenant
       @values = values.to_h.to_h { |key, value| [key.to_s, value.to_s] }
       @spec = spec_in(specs)
       @info = @spec.to_h.fetch('info', {})
+      @budget = Budget.new(publisher)
     end
 
     # @return [String] '' where it was not shared
@@ -45,6 +50,26 @@ module MultiTenant
     # @return [Hash{String => String}] what was shared
     def shared
       @values.except(*OURS)
+    end
+
+    # @return [String, nil] HTML of a row; nil: there is nothing to show, or no room
+    def row(label, value)
+      within(label, value) { super }
+    end
+
+    # @return [String, nil] the same, for a secret, which shows when it is asked for
+    def secret_row(label, value)
+      within(label, value) { super }
+    end
+
+    # @return [String] HTML of text to be copied; '' where there is no room
+    def code(value)
+      fitting(value) { copyable(value) }.to_s
+    end
+
+    # @return [String] HTML of lines that open; '' where there are none, or there is no room
+    def lines(label, code)
+      code ? fitting(code) { super }.to_s : ''
     end
 
     # @return [Array<String>] HTML of rows with all that was shared
@@ -102,20 +127,23 @@ module MultiTenant
 
     # @return [String] HTML of the file that `content_path` names, or of a sentence
     def content
-      Content.new(self['content_path'], owner: publisher).html
+      file = Content.new(self['content_path'], owner: publisher)
+      @budget.take(file.html, most: Limits::LESSON + Limits::CARD) ||
+        file.of_file('is not shown, because this page is full of what is shared. It is there for you to open.')
     end
 
     # @return [String] HTML: whose it is, until when, and what to do
     def note
       user = @info['user']
       unless user
-        return '<p class="mt-3">This service is not known at this time. If it does not work, ask who shared it.</p>'
+        return '<p class="mt-3">This service is not known at this time. If it does not work, ask who shared it.' \
+               "#{@cut}</p>"
       end
 
       ends = @info['end'].to_i
       till = ends.zero? ? '' : ", until #{Time.at(ends).strftime('%a %-d %b %Y, %H:%M %Z')} at the latest"
       "<p class=\"mt-3\">From #{text(user)}#{text(till)}. If it does not work, ask #{text(user)}; " \
-        'the card goes when the service ends.</p>'
+        "the card goes when the service ends.#{@cut}</p>"
     end
 
     # @return [Integer, nil] uid of the publisher
@@ -124,6 +152,19 @@ module MultiTenant
     end
 
     private
+
+    def within(label, value, &block)
+      return if value.to_s.empty?
+
+      fitting(value, &block) || @budget.take(cells(label[0, 64], TOO_LONG))
+    end
+
+    # @return [String, nil] what the block gives, where there is room for it
+    def fitting(value)
+      html = @budget.take(yield) if value.to_s.bytesize <= @budget.left(Limits::CARD)
+      @cut = CUT unless html
+      html
+    end
 
     # Jobs of two clusters may have one id, and the card of one that ended may be left: it is the job whose
     # words these are.

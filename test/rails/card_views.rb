@@ -21,6 +21,7 @@ module CardViews
     end
     JSON.parse(File.read(%s)).map do |file, connection, specs|
       MultiTenant.singleton_class.define_method(:specs) { specs } if specs
+      MultiTenant::Card::Budget.new_page if %s && defined?(MultiTenant::Card)
       view = File.read(file)
       connect = OpenStruct.new(YAML.safe_load(JSON.generate(connection)))
       source = ERB.new(view, trim_mode: '-').result(connect.instance_eval { binding })
@@ -40,8 +41,9 @@ module CardViews
 
   # @param asked [Array<Array>] delivery app, what was shared; whether there are specs, or changes to their info; what
   #   they hold where it is something else
+  # @param one_page [Boolean] the cards stand on one
   # @return [Array<Hash>] source, html, text, tree
-  def cards(asked)
+  def cards(asked, one_page: false)
     questions = asked.map do |app, connection, specs, known|
       info = { 'user' => 'prof', 'uid' => '1001', 'end' => '0' }.merge(specs.is_a?(Hash) ? specs : {})
       connection = connection.merge('jobid' => '7')
@@ -50,7 +52,7 @@ module CardViews
     end
     path = File.join(temporary, 'questions')
     File.write(path, JSON.generate(questions))
-    @dashboard.ruby(format(RENDER, path.inspect))
+    @dashboard.ruby(format(RENDER, path.inspect, !one_page))
   end
 
   # @return [Array] elements and attributes without any text

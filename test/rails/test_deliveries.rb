@@ -12,7 +12,8 @@ class TestDeliveries < RailsTest
             content_path note].freeze
   APPS = %w[Ollama_API Ollama_Code DB_Conn DB_JDBC RShiny_App other].freeze
 
-  HOSTILE = [*corpus('values'), 'x' * 4096, '<b>' * 1000].freeze
+  LONG = ['x' * 4096, '<b>' * 1000].freeze
+  HOSTILE = [*corpus('values'), *LONG.map { |text| text[0, 200] }].freeze
 
   # URLs and addresses that are what they have to be, and hostile.
   URLS = %w[http://n1:1/"><script>alert(1)</script> http://n1/'onclick='a http://n1/`a`*b*_c_[d](e) https://n1/&#x22;
@@ -52,6 +53,73 @@ class TestDeliveries < RailsTest
       end
     end
   end
+
+  def test_a_long_value_is_text
+    start
+    KEYS.product(LONG).each do |key, value|
+      [true, false].each { |specs| assert_same_page('other', { key => value }, { key => 'twin' }, specs) }
+    end
+  end
+
+  # ---- what it costs ----
+
+  # As long as the core lets through, each character an entity.
+  LARGEST = (1..15).to_h { |i| ["key#{i}", '<' * 4096] }.freeze
+  REST = /Not all of it is shown here, .* the rest is in connection\.yml/
+
+  def test_a_card_shows_some_kilobytes_whatever_was_shared
+    start
+    APPS.product(%w[default debug]).each do |app, delivery|
+      largest = KEYS.to_h { |key| [key, "http://n1/#{'<' * 4000}"] }
+      [LARGEST, largest, largest.merge('host' => 'n1', 'port' => '1')].each do |values|
+        card = cards([[delivery, values.merge('mt_appname' => app), true]])[0]
+        assert_operator card['html'].bytesize, :<, 40_000, app
+        assert_match(/From prof\./, card['text'])
+        assert_match(REST, card['text']) if delivery == 'debug' || (app == 'other' && values.equal?(LARGEST))
+      end
+    end
+    ordinary = cards([['default', { 'host' => 'n1', 'port' => '1', 'note' => 'x' * 4096 }, true]])[0]
+    refute_match(REST, ordinary['text'])
+    assert_includes ordinary['text'], 'x' * 4096
+  end
+
+  def test_what_does_not_fit_is_named
+    start
+    card = cards([['default', LARGEST.merge('password' => '<' * 4096), true]])[0]
+    assert_equal %w[key1 key2], elements_with(card['tree'], 'th').first(2)
+    assert_includes card['text'], 'too long to be shown here'
+  end
+
+  # @return [Array<String>] texts of the elements of that name
+  def elements_with(tree, name)
+    tree.grep(Array).flat_map do |found, _, children|
+      found == name ? [content(children)] : elements_with(children, name)
+    end
+  end
+
+  def test_many_cards_of_one_publisher_leave_room_for_others
+    start
+    hostile = (1..9).flat_map { |i| [['default', LARGEST, { 'user' => "evil#{i}", 'uid' => (6000 + i).to_s }]] * 32 }
+    ours = ['default', { 'mt_appname' => 'DB_Conn', 'host' => 'n1', 'port' => '5432', 'user' => 'u', 'database' => 'd',
+                         'password' => 'secret' }, true]
+    page = cards([*hostile, ours], one_page: true)
+    assert_operator page.first(32).sum { |card| card['html'].bytesize }, :<, 850_000
+    assert_operator page.sum { |card| card['html'].bytesize }, :<, 2_700_000
+    assert_equal cards([ours])[0]['html'], page.last['html']
+  end
+
+  # From the jobs' names to the page, again and again.
+  def test_a_page_of_the_longest_shares_is_small_each_time
+    slurm_says(fresh(*(1..32).map { |id| job(id, connection: LARGEST) }))
+    start
+    pages = Array.new(3) { @dashboard.poll }
+    assert_equal 32, pages[0].cards.size
+    assert_match(/connection\.yml/, pages[0].body)
+    pages.each { |page| assert_operator page.body.bytesize, :<, 900_000 }
+    assert_equal 1, pages.map { |page| page.body.bytesize }.uniq.size
+  end
+
+  # ---- its presets ----
 
   def test_every_preset_with_hostile_values
     start

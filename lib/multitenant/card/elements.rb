@@ -28,18 +28,20 @@ module MultiTenant
       end
 
       # @return [String] HTML of text to be copied
-      def code(value)
+      def copyable(value)
         "<code class=\"user-select-all text-break\">#{text(value)}</code>"
       end
 
       # @return [String, nil] HTML of a row in a table of two columns; nil: there is nothing to show
       def row(label, value)
-        cells(label, code(value)) unless value.to_s.empty?
+        cells(label, copyable(value)) unless value.to_s.empty?
       end
 
       # @return [String, nil] the same, for a secret, which shows when it is asked for
       def secret_row(label, value)
-        cells(label, "<details><summary>Show #{text(label)}</summary>#{code(value)}</details>") unless value.to_s.empty?
+        return if value.to_s.empty?
+
+        cells(label, "<details><summary>Show #{text(label)}</summary>#{copyable(value)}</details>")
       end
 
       # OOD gives every other row a light background, in the dark, too.

@@ -33,7 +33,7 @@ module MultiTenant
       READ = 3
       STEP = 10
       CPU = 3
-      # Seconds of the processor that all files of one publisher may take in a span, and those that each has for nothing.
+      # Seconds of the processor that all files of one publisher may take in a span; each has some for nothing.
       PUBLISHER_SECONDS = 20
       LOOK = 0.3
       # That span; and until a file that took too much, or did not answer, is tried again.

@@ -7,6 +7,7 @@ module MultiTenant
     module SessionList
       def all(*, **)
         MultiTenant.renew(cards: true)
+        Card::Budget.new_page
         super
       end
     end
