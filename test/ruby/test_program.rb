@@ -71,4 +71,27 @@ class TestProgram < MultiTenantTest
     timeouts = [0, 0.5, 1, 10, 86_400].map { |seconds| MultiTenant::Program.timeout(seconds) }
     assert_equal %w[0.1 0.45 0.9 9.8 3600.0].map { |text| ['--timeout', text] }, timeouts
   end
+
+  # But for what asks the dashboard's Ruby, which the installer does without the core, and what renders a lesson.
+  def test_nothing_else_starts_a_program
+    files = Dir.glob(File.join(Tree::ROOT, '{lib,exe}/**/*')).select { |file| File.file?(file) && !binary?(file) }
+    starting = files.select { |file| File.read(file).match?(/Native\.run|Open3|popen|spawn|\bfork\b|\bsystem\(|%x/) }
+    assert_equal %w[child.rb dashboard_ruby.rb program.rb], starting.map { |file| File.basename(file) }.sort
+  end
+
+  def test_exit_codes_stand_in_one_place
+    files = Dir.glob(File.join(Tree::ROOT, 'lib/**/*.rb')).grep_v(/errors\.rb\z/)
+    code = /(?:Failure\.new\(|fail!\(|complain\(.*, |code:? (?:==|=>|=)? ?|EX_[A-Z]+ = )\d/
+    assert_empty(files.flat_map do |file|
+      File.readlines(file).grep_v(/^ *#/).grep(code).map do |line|
+        "#{file}: #{line}"
+      end
+    end)
+  end
+
+  private
+
+  def binary?(file)
+    File.binread(file, 4) == "\x7fELF".b
+  end
 end

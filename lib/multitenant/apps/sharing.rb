@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'shellwords'
+require_relative '../errors'
 require_relative '../version'
 
 module MultiTenant
@@ -10,13 +11,14 @@ module MultiTenant
     JOB = File.expand_path('../../../libexec/multitenant-job', __dir__)
     SENDER = File.expand_path('../../../libexec/multitenant-share', __dir__)
     NOT_SHARED = 'Not shared'
+    WHICH = 'The file output.log says which.'
     NOTES = {
-      '0' => 'Shared with others.',
-      '64' => "#{NOT_SHARED}: an answer in the form can't be used. The file output.log says which.",
-      '65' => "#{NOT_SHARED}: a value can't be shared, or all of them are too long. The file output.log says which.",
-      '69' => "#{NOT_SHARED}: Slurm, or a program on the node, did not answer. The file output.log says which.",
-      '75' => "#{NOT_SHARED}: what listens on the port is not this job's. The file output.log says more."
-    }.freeze
+      EX_OK => 'Shared with others.',
+      EX_USAGE => "#{NOT_SHARED}: an answer in the form can't be used. #{WHICH}",
+      EX_DATAERR => "#{NOT_SHARED}: a value can't be shared, or all of them are too long. #{WHICH}",
+      EX_UNAVAILABLE => "#{NOT_SHARED}: Slurm, or a program on the node, did not answer. #{WHICH}",
+      EX_TEMPFAIL => "#{NOT_SHARED}: what listens on the port is not this job's. The file output.log says more."
+    }.transform_keys(&:to_s).freeze
     # What keys of a site.yml were called in 0.1.0.
     RENAMED = { 'servers' => 'kinds', 'engines' => 'kinds', 'mariadb_modules' => 'modules_mariadb',
                 'mysql_modules' => 'modules_mysql', 'postgresql_modules' => 'modules_postgresql' }.freeze
@@ -93,7 +95,7 @@ module MultiTenant
       private
 
       def refuse_renamed(key)
-        raise Failure.new(78, "The key #{key} in this app's site.yml is now called #{RENAMED[key]}: rename it.")
+        raise Failure.new(EX_CONFIG, "The key #{key} in this app's site.yml is now called #{RENAMED[key]}: rename it.")
       end
 
       # @return [Array<String>, nil]
