@@ -62,7 +62,7 @@ class TestEnvelopes < BedTest
     payload = name_of(job_id).split('|')[2]
     program = File.join(Bed::OURS, 'lib/multitenant/multitenant-munge')
     told = Bed.as('outsider', program, '--socket', SOCKET, input: payload)
-    assert_equal "{\"status\":18}\n{\"end\":1}\n", told.out
+    assert_equal "{\"payload\":\"#{payload}\",\"reason\":\"envelope_unavailable\"}\n{\"end\":1}\n", told.out
   end
 
   def test_munge_for_some_and_for_nobody_else

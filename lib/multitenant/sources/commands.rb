@@ -33,12 +33,13 @@ module MultiTenant
     # @return [Answer]
     def call(seconds)
       start = MultiTenant.clock
-      header = { 'multitenant' => 1, 'generated' => Time.now.to_i }
+      header = { generated: Time.now.to_i }
       until_at = start + (seconds * SLURM_SHARE)
       @config.name(until_at)
       jobs = without_surplus_names(@jobs.call(until_at))
       note_missing(jobs)
-      header.update('cluster' => @config.name(until_at), 'wckeys' => @settings.wckeys, 'sees' => @config.sees(until_at))
+      header.update(cluster: @config.name(until_at), wckeys: @settings.wckeys, sees: @config.sees(until_at),
+                    publishers: @settings.publishers)
       answers, error = look_up(jobs, start + seconds - MultiTenant.clock)
       text = stream(header, jobs, answers)
       raise Failure.new(EX_DATAERR, "The records are more than #{LIMIT >> 20} MiB.") if text.bytesize > LIMIT
@@ -87,9 +88,8 @@ module MultiTenant
     end
 
     def stream(header, jobs, answers)
-      header = header.merge('publishers' => @settings.publishers) if @settings.publishers
-      lines = jobs.map { |job| record(header['cluster'], job, answers.fetch(question(job))) }
-      [header, *lines, { 'end' => jobs.size }].map { |line| "#{JSON.generate(line)}\n" }.join
+      lines = jobs.map { |job| JSON.generate(record(header[:cluster], job, answers.fetch(question(job)))) }
+      Stream.text(header.compact, lines)
     end
 
     def record(cluster, job, answer)

@@ -1,0 +1,49 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# What the core knows nothing in lib/ knows again: how a record and a job name are read, and the limits.
+class TestBoundary < MultiTenantTest
+  # What else is JSON, or between bars, or of such a size: file => why.
+  JSON_OF_OTHERS = {
+    'card/child.rb' => 'what the child has rendered', 'dashboard/shared_cards.rb' => 'the mark of a card',
+    'installer/dashboard_ruby.rb' => 'what gem says', 'installer/manifest.rb' => 'the manifest',
+    'programs/line_program.rb' => 'what the names program says', 'receiver/credentials.rb' => 'what was refused'
+  }.freeze
+  BARS_OF_OTHERS = { 'doctor/accounting.rb' => 'rows of sacctmgr' }.freeze
+  NUMBERS_OF_OTHERS = {
+    'card.rb' => 'ports', 'card/child.rb' => 'KiB', 'dashboard/shared_cards.rb' => 'bytes of a mark that are read'
+  }.freeze
+
+  CODE = Dir.glob('**/*.rb', base: File.join(Tree::ROOT, 'lib/multitenant')).to_h do |path|
+    [path, File.readlines(File.join(Tree::ROOT, 'lib/multitenant', path), encoding: 'UTF-8').grep_v(/^\s*#/).join]
+  end
+
+  # Numbers that are nothing but a limit, as one may write them.
+  NUMBERS = MultiTenant::Core::LIMITS.values.grep(Integer).grep(1024..).uniq.flat_map do |number|
+    written = [number.to_s, number.to_s.reverse.scan(/\d{1,3}/).join('_').reverse, "0x#{number.to_s(16)}"]
+    written += [10, 20].select { |bits| (number % (1 << bits)).zero? }.flat_map do |bits|
+      ["#{number >> bits} << #{bits}", "#{number >> bits} #{bits == 10 ? 'KiB' : 'MiB'}"]
+    end
+    [*written, ("#{number >> 20} * 1024 * 1024" if (number % (1 << 20)).zero?)].compact
+  end
+
+  def files_with(pattern)
+    CODE.select { |_, code| code.match?(pattern) }.keys.sort
+  end
+
+  def test_records_are_parsed_by_the_core_alone
+    assert_equal JSON_OF_OTHERS.keys, files_with(/JSON\.(?:parse|load)/)
+  end
+
+  def test_names_are_split_by_the_core_alone
+    assert_equal BARS_OF_OTHERS.keys, files_with(/(?:split|partition|scan|index)\(?\s*(?:'\|'|"\|"|%r?\{\\?\|)/)
+    assert_empty files_with(/\[\^\\?\|\][*+]\\\|/)
+    assert_empty files_with(/MTK1|MUNGE:/)
+  end
+
+  def test_limits_are_the_cores
+    written = /(?<![\w.])(?:#{NUMBERS.map { |text| Regexp.escape(text) }.join('|')})(?!\w)/
+    assert_equal NUMBERS_OF_OTHERS.keys, files_with(written)
+  end
+end
