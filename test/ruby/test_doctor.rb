@@ -33,7 +33,7 @@ class TestDoctor < DoctorTest
     told = doctor
     assert_equal 78, done.code
     assert_match(
-      /^FAIL  Core: The core of .*cannot load such file.*\n      Run `bash .*gem pristine ood_multitenant'`\.$/, told
+      /^FAIL  Core: The dashboard's Ruby .*cannot load such file.*\n {6}Run `bash .*gem pristine ood_multitenant'`\.$/, told
     )
     ['ok    Initializer: ', 'ok    Clusters: ', 'ok    Delivery apps: ', 'skip  Slurm: this Ruby can\'t load',
      'skip  munged: this Ruby can\'t load'].each { |line| assert_includes told, line }
@@ -128,7 +128,7 @@ class TestDoctor < DoctorTest
 
   def test_a_core_of_another_ruby
     File.write(File.join(host.lib, 'multitenant/multitenant.so'), 'not one')
-    assert_told 'GemFiles', 'FAIL', 'Core', /can't be loaded.*LoadError/, /gem pristine ood_multitenant/
+    assert_told 'GemFiles', 'FAIL', 'Core', /\) can't load the core of .*: LoadError/, /gem pristine ood_multitenant/
   end
 
   def test_the_query_program

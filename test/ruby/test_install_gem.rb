@@ -59,9 +59,9 @@ class TestInstallGem < InstallTest
                "#!/bin/sh\nexec #{RbConfig.ruby} -r rbconfig -r #{temporary}/other.rb \"$@\"\n", perm: 0o755)
     site.write('/opt/ood/ondemand/enable', "#{Site::RPM}export PATH=#{temporary}:$PATH\n")
     File.binwrite(File.join(site.gem, 'lib/multitenant/multitenant.so'), "\x7fELFof another")
-    assert_refused 78, 'core of .* can\'t be loaded: in the dashboard\'s Ruby \(3.3.0\): LoadError: '
+    assert_refused 78, 'dashboard\'s Ruby \(3.3.0\) can\'t load the core of .*: LoadError: '
     FileUtils.mkdir_p(File.join(gem_home, 'extensions/x86_64-linux/3.1.0', File.basename(site.gem)))
-    assert_refused 78, 'can\'t be loaded: it was built for Ruby 3.1.0, and the dashboard\'s Ruby is 3.3.0. ' \
+    assert_refused 78, 'dashboard\'s Ruby \(3.3.0\) can\'t load the core of .*: it was built for Ruby 3.1.0\. ' \
                        'Run `bash -c .* gem pristine ood_multitenant'
   end
 

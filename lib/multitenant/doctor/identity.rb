@@ -116,14 +116,14 @@ module MultiTenant
       end
 
       def look_at_publishers(name)
-        correct = "Correct it in #{site.env_path}"
+        correct = "Correct it in #{site.env_path}."
         if name == Settings::NOBODY
           return fail!('MULTITENANT_PUBLISHERS makes no sense, so nobody may publish.', correct)
         end
         return ok("#{name} (MULTITENANT_PUBLISHERS) is a group.") if known?(name)
 
         fail!("#{name} (MULTITENANT_PUBLISHERS) is no group on this host, so nobody may publish.",
-              "#{correct}; `getent group #{name.shellescape}` must print the group.")
+              "#{correct} `getent group #{name.shellescape}` must print the group.")
       end
 
       # A name service may block, so another process asks.

@@ -89,12 +89,10 @@ module MultiTenant
       return if status.success?
 
       built = built_for(dir)
-      why = if built.any? && !built.include?(abi)
-              "it was built for Ruby #{built.join(', ')}, and the dashboard's Ruby is #{abi}"
-            else
-              "in the dashboard's Ruby (#{abi}): #{err.lines.first.to_s.strip}"
-            end
-      fail!("The core of #{dir} can't be loaded: #{why}.", "Run #{command('gem', 'pristine', 'ood_multitenant')}.")
+      other = built.any? && !built.include?(abi)
+      fail!("The dashboard's Ruby (#{abi}) can't load the core of #{dir}: " \
+            "#{other ? "it was built for Ruby #{built.join(', ')}" : err.lines.first.to_s.strip}.",
+            "Run #{command('gem', 'pristine', 'ood_multitenant')}.")
     end
 
     # @param file [String] of a gem
