@@ -22,7 +22,7 @@ module MultiTenant
 
       def options(parser)
         records_options(parser)
-        parser.on('--explain', 'one line a job: JOBID, specs code, card code, sentence') { @options[:explain] = true }
+        parser.on('--explain', 'a line per job: JOBID, specs code, card code, sentence') { @options[:explain] = true }
       end
 
       def explain

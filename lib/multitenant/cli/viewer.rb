@@ -12,11 +12,11 @@ module MultiTenant
       private
 
       def records_options(parser)
-        parser.on('--records FILE', 'record streams of this file (- is standard input), not Slurm\'s') do |v|
+        parser.on('--records FILE', 'read record streams from FILE (- is standard input), don\'t ask Slurm') do |v|
           @options[:records] = v
         end
-        parser.on('--opened FILE', 'what munged said is in this file: see doc/formats.md') { |v| @options[:opened] = v }
-        parser.on('--dataroot DIR', 'OOD\'s data root; default: this user\'s') { |v| @options[:dataroot] = v }
+        parser.on('--opened FILE', 'what munged said of credentials: doc/formats.md') { |v| @options[:opened] = v }
+        parser.on('--dataroot DIR', 'OOD\'s data root, instead of this user\'s') { |v| @options[:dataroot] = v }
       end
 
       # @return [Host]

@@ -77,7 +77,7 @@ module MultiTenant
         answer = source.call(1)
         return ok("#{directory} is fresh, and it is used.") if answer && source.failure.nil?
 
-        warn!("#{answer ? 'not all of it is used' : 'it is not used'}: #{source.failure.sentence}", source.failure.fix)
+        warn!("#{answer ? 'not all of it is used' : 'it is not used'}. #{source.failure.sentence}", source.failure.fix)
       end
 
       private
@@ -96,7 +96,7 @@ module MultiTenant
         base = File.join(path, 'batch_connect')
         odd = [path, base, File.join(base, 'db')].find { |dir| (stat = file_stat(dir)) && !own_alone?(stat) }
         if odd
-          return fail!("#{odd} belongs to another user or others can write it, and so OOD's session files.",
+          return fail!("#{odd} belongs to another user or others can write it, so they can change OOD's session files.",
                        "Run `chmod go-w #{odd}`; it has to belong to this user.")
         end
         cards = Dir.glob(File.join(base, '{,*/}sys/*/output/*/.multitenant')).size
