@@ -2,11 +2,13 @@
 
 require_relative 'rails_test'
 require_relative 'card_views'
+require_relative '../ruby/rendering_turns'
 
 # A publisher's file, read as the viewer and shown in their page.
 class TestReadfile < RailsTest
   include CardViews
   extend CardViews::Corpus
+  include RenderingTurns
 
   PROF = 1001
   PNG = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'
@@ -267,6 +269,25 @@ class TestReadfile < RailsTest
     assert_match(/take too long/, says(lesson('c.md', 'one more')))
     other = lesson('d.md', 'of another', uid: 1002)
     assert_includes says(other, specs: { 'uid' => '1002' }), 'of another'
+  end
+
+  def test_lessons_wait_while_others_render_and_what_was_rendered_is_shown
+    assert_includes says(lesson('kept.md', 'kept')), 'kept'
+    USERS.times { |i| assert_equal 'yes', turn_of(5000 + i) }
+    %w[a.md a.html].each do |name|
+      card = cards([['readfile', { 'content_path' => lesson(name, 'hello') }, true]])[0]
+      assert_match(/being prepared/, card['text'])
+      assert_includes says(lesson('a.txt', 'plain')), 'plain'
+      assert_includes says(File.join(@dir, 'kept.md')), 'kept'
+    end
+    bomb = ['readfile', { 'content_path' => lesson('links.md', BOMBS['links.md']) }, true]
+    limit(CPU: 1)
+    2.times do
+      assert_match(/being prepared/, cards([bomb])[0]['text'][0, 400])
+      @dashboard.ruby('MultiTenant::Card::Rendering.instance_variable_get(:@running).join; nil')
+    end
+    let_go
+    %w[a.md a.html].each { |name| assert_includes says(File.join(@dir, name)), 'hello' }
   end
 
   # A file system that answers nobody: its daemon reads no request.

@@ -3,6 +3,7 @@
 require_relative 'elements'
 require_relative 'limits'
 require_relative 'rendering'
+require_relative 'turn'
 
 module MultiTenant
   class Card
@@ -58,13 +59,15 @@ module MultiTenant
 
       # @param text [String] all of it
       # @param rendered [Boolean] as a page, where it is one that is not too large
-      # @return [Array(String, String)] what is to be made safe: `page` and HTML of anybody's, `text` and text,
-      #   `beginning` and as much of it as is shown
+      # @return [Array(String, String), nil] what is to be made safe: `page` and HTML of anybody's, `text` and text,
+      #   `beginning` and as much of it as is shown; nil: it is others' turn
       def source(text, rendered:)
-        html = html_of(text) if rendered && markup? && text.bytesize <= Limits::SOURCE
-        return ['page', html] if html && html.count('<') <= Limits::TAGS
-        return ['text', text] if !markup? && text.bytesize <= Limits::TEXT
-
+        if rendered && markup? && text.bytesize <= Limits::SOURCE
+          html = html_of(text) or return
+          return ['page', html] if html.count('<') <= Limits::TAGS
+        elsif !markup? && text.bytesize <= Limits::TEXT
+          return ['text', text]
+        end
         ['beginning', text.byteslice(0, Limits::TEXT).scrub('')]
       end
 
@@ -98,7 +101,9 @@ module MultiTenant
       end
 
       def html_of(text)
-        @path.match?(HTML) ? text : OodAppkit.markdown.render(text)
+        return text if @path.match?(HTML)
+
+        OodAppkit.markdown.render(text) if (@turn = Turn.take)
       end
 
       def why(error)
