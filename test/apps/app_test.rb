@@ -31,18 +31,23 @@ module AppJobs
     File.join(Bed::OURS, app)
   end
 
-  # What start-up files of users and sites put into jobs that begin in the block.
-  def exporting(variables)
-    @exports = variables.map { |name, value| "export #{name}=#{value.shellescape}\n" }.join
+  # What start-up files of users and sites put into jobs that are submitted in the block.
+  def exporting(variables, &block)
+    starting_up(variables.map { |name, value| "export #{name}=#{value.shellescape}\n" }.join, &block)
+  end
+
+  # @param bash [String] the text of such a file
+  def starting_up(bash)
+    @start_up = bash
     yield
   ensure
-    @exports = nil
+    @start_up = nil
   end
 
   # A job has no more of our environment than at a real site.
   def cluster
     setup = "export SLURM_CONF=#{ENV.fetch('SLURM_CONF').shellescape}\nexport PATH=#{ENV.fetch('PATH').shellescape}\n" \
-            "export HOME=#{Bed::DIR}/home/$(id -un)\n#{@exports.to_s.gsub('%', '%%')}%s"
+            "export HOME=#{Bed::DIR}/home/$(id -un)\n#{@start_up.to_s.gsub('%', '%%')}%s"
     { id: 'hpc', metadata: {}, job: { adapter: 'slurm', cluster: 'hpc', conf: ENV.fetch('SLURM_CONF') },
       batch_connect: { basic: { script_wrapper: setup, set_host: 'host=127.0.0.1' } } }
   end

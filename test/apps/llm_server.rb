@@ -58,7 +58,12 @@ class Server
   end
 
   def run
-    trap('TERM') { exit }
+    told = false
+    trap('TERM') do
+      warn 'The server was told twice.' if told
+      told = true
+      exit
+    end
     loop do
       Thread.new(@listener.accept) do |socket|
         serve(Exchange.new(socket))
@@ -69,6 +74,7 @@ class Server
       end
     end
   ensure
+    sleep 1.5
     warn 'The server has shut down.'
   end
 

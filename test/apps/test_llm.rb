@@ -119,6 +119,8 @@ class TestLlm < AppTest
                                                    .merge('port' => specs['port'])
     assert_equal ["written #{job.id}"], Bed.cards('hpcstudent')
     job.cancel
+    assert_match(/The server has shut down/, job.log)
+    refute_match(/The server was told twice/, job.log)
     Bed.wait('slurmdbd knows that it ended') { Bed.cards('hpcstudent') == ["removed #{job.id}"] }
     assert_empty scratch
   end
@@ -166,6 +168,29 @@ class TestLlm < AppTest
     refute_match(/did not ask for the key/, job.log)
     assert_key_is_asked_for(job.specs)
     refute(arguments.any? { |line| line.include?(job.specs['api_key']) || line.include?('$api_key vllm') })
+  end
+
+  # Lists its model to everybody, and answers questions with this code.
+  def open_server(code)
+    program = <<~PYTHON
+      import http.server, os
+      class Server(http.server.BaseHTTPRequestHandler):
+          def do_GET(self):
+              self.send_response(200)
+              self.end_headers()
+          def do_POST(self):
+              self.send_response(#{code})
+              self.end_headers()
+      http.server.ThreadingHTTPServer(('', int(os.environ['port'])), Server).serve_forever()
+    PYTHON
+    serve('openai', 'm', 'command' => "exec python3 -c #{program.shellescape}").shared
+  end
+
+  # A server that is busy has said nothing of the key.
+  def test_the_log_says_that_everybody_can_use_it_only_where_a_question_was_answered
+    answers, busy = [open_server(200), open_server(503)].each(&:connection).map(&:log)
+    assert_match(/The server did not ask for the key \(HTTP 200\): everybody/, answers)
+    refute_match(/did not ask for the key/, busy)
   end
 
   def test_what_can_not_be_served_ends_the_job_with_a_sentence

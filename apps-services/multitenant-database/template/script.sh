@@ -143,6 +143,8 @@ make_private
 find_programs
 prepare_data
 start "$datadir"
+# They would be told the password.
+! strangers_listen || die "Another user's process listens on port $port."
 try_user
 wait "$SERVER" || true
 die 'The server has ended by itself; what it said stands above.'

@@ -7,8 +7,9 @@ load_modules "$mt_modules" || exit 1
 # On all addresses, as a node has several and OOD's name of it may stand for another than its tenants' routes.
 case $mt_kind in
   ollama)
-    # Not OLLAMA_ORIGINS: pages from elsewhere, in browsers on the cluster's network, have no business here.
+    # Pages from elsewhere, in browsers on the cluster's network, have no business here, whatever the user exports.
     # Others may download into the same directory at this moment, which is why it doesn't prune.
+    unset OLLAMA_ORIGINS
     export OLLAMA_HOST=0.0.0.0:$port OLLAMA_MODELS=$mt_models OLLAMA_NOPRUNE=1 OLLAMA_KEEP_ALIVE=-1
     program=(ollama serve)
     ;;
