@@ -28,7 +28,7 @@ module MultiTenant
     # Asks Slurm now; specs and cards follow. Never raises.
     # @return [Hash] {report}
     def refresh
-      @sources&.hurry
+      @sources&.expire
       @receiver&.refresh
       report
     end

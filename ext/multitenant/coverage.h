@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a look has seen: of which clusters and WCKeys, and whether all their running jobs or, where
+ * What a round has seen: of which clusters and WCKeys, and whether all their running jobs or, where
  * PrivateData hides the others', the viewer's own. It decides what may be removed.
  */
 #ifndef MT_COVERAGE_H

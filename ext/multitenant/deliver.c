@@ -3,10 +3,10 @@
 
 #include "card.h"
 #include "card_files.h"
-#include "fate.h"
 #include "inventory.h"
 #include "mt_limits.h"
 #include "policy.h"
+#include "removal_plan.h"
 #include "store.h"
 
 #include <errno.h>
@@ -33,9 +33,9 @@ struct delivery {
 
 #define DELIVERY_INIT .root = -1, .db = -1, .base = -1, .lock = -1
 
-static void tell(const struct delivery *d, enum mt_deed deed, const char *id)
+static void tell(const struct delivery *d, enum mt_action action, const char *id)
 {
-    struct mt_event event = {.deed = deed, .id = id};
+    struct mt_event event = {.action = action, .id = id};
     d->tell(&event, d->arg);
 }
 
@@ -43,7 +43,7 @@ static void tell_failure(const char *path, enum mt_status status, void *arg)
 {
     const struct delivery *d = arg;
     struct mt_event event = {
-        .deed = MT_FAILED,
+        .action = MT_FAILED,
         .id = path,
         .status = status,
         .error = status == MT_IO ? errno : 0,
@@ -165,9 +165,9 @@ static enum mt_status carry_out(struct delivery *d)
     enum mt_status status = MT_OK;
     for (size_t i = 0; i < d->found.count; i++) {
         const struct mt_found *found = &d->found.items[i];
-        if (found->fate == MT_GOES)
+        if (found->plan == MT_GOES)
             remove_card(d, found);
-        else if (found->fate == MT_STAYS && found->owner == MT_OURS)
+        else if (found->plan == MT_STAYS && found->owner == MT_OURS)
             tell(d, MT_KEPT, found->id);
     }
     for (size_t i = 0; d->specs && i < d->specs->count && status == MT_OK; i++) {
@@ -216,7 +216,7 @@ enum mt_status mt_deliver(struct mt_specs *specs, const struct mt_settings *sett
     struct delivery d = {specs, settings, dry_run, event, arg, DELIVERY_INIT};
     enum mt_status status = begin(&d);
     if (status == MT_OK)
-        status = mt_fate_decide(&d.found, d.db, specs, settings, tell_failure, &d);
+        status = mt_removal_plan(&d.found, d.db, specs, settings, tell_failure, &d);
     if (status == MT_OK)
         status = carry_out(&d);
     if (status == MT_OK && d.root >= 0)
@@ -329,7 +329,7 @@ enum mt_status mt_deliver_nothing(const struct mt_settings *settings, bool dry_r
         struct mt_found *found = &d.found.items[i];
         bool ours = found->owner == MT_OURS ||
                     (found->owner == MT_LEGACY && (found->has_db || found->db_gone));
-        found->fate = ours ? MT_GOES : MT_STAYS;
+        found->plan = ours ? MT_GOES : MT_STAYS;
     }
     if (status == MT_OK)
         status = carry_out(&d);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Card files: makes what is below the data root follow a look. A card is
+ * Card files: makes what is below the data root follow a round. A card is
  *
  *   batch_connect/[CLUSTER/]TOKEN/output/ID/.multitenant     the mark: it is ours
  *   batch_connect/db/ID                                      OOD lists it
@@ -9,7 +9,7 @@
  * written in this order and removed in the reverse one, so that nothing is ever orphaned without a
  * mark. A card without a mark is the user's own and is not touched, but for the ones that the
  * initializer before this project wrote: an output directory of an allowed token that holds nothing
- * but connection.yml is taken over where the look names its job, and removed once OOD has marked
+ * but connection.yml is taken over where the round names its job, and removed once OOD has marked
  * the session completed or deleted its db file (which it does only after that).
  */
 #ifndef MT_DELIVER_H
@@ -22,11 +22,11 @@
 
 #include <stdbool.h>
 
-enum mt_deed { MT_WRITTEN, MT_KEPT, MT_REMOVED, MT_FAILED };
+enum mt_action { MT_WRITTEN, MT_KEPT, MT_REMOVED, MT_FAILED };
 
 /* What happened to one card, or, on MT_FAILED, to the path `id` below the data root. */
 struct mt_event {
-    enum mt_deed deed;
+    enum mt_action action;
     const char *id;
     enum mt_status status; /* of a failure */
     int error;             /* errno of a failure */
@@ -53,7 +53,7 @@ MT_NODISCARD MT_NONNULL(1, 2, 4) enum mt_status
 
 /*
  * Sends the card of that id away: notes that its job gets none until it ends, removes its files and
- * changes the share in `specs` (NULL: there is no look yet). A card of the old initializer's is
+ * changes the share in `specs` (NULL: there is no round yet). A card of the old initializer's is
  * removed without a note. *found: there was one; a session of the user's own is none. Statuses as
  * above; a card whose files can't be removed is told and found.
  */

@@ -34,7 +34,7 @@ MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_new(struct mt_dismissed 
 
 /*
  * Reads the list of a data root. A file that is not of the expected form is an empty list: it may
- * cost the viewer his dismissals but not his cards. MT_OK: the caller frees *out; MT_NOMEM;
+ * cost the viewer their dismissals but not their cards. MT_OK: the caller frees *out; MT_NOMEM;
  * MT_IO, MT_UNSAFE: the file can't be read.
  */
 MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_load(const char *dataroot,

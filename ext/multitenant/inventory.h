@@ -19,7 +19,7 @@ enum mt_owner {
 };
 
 /* What is to become of it. */
-enum mt_fate { MT_STAYS, MT_GOES, MT_WANTED };
+enum mt_plan { MT_STAYS, MT_GOES, MT_WANTED };
 
 struct mt_found {
     char *dir;   /* of the outputs, below the data root */
@@ -31,7 +31,7 @@ struct mt_found {
     char *db_job_id;     /* its job; NULL: it does not say */
     bool db_gone;        /* there is no db file of this id */
     bool db_completed;
-    enum mt_fate fate;
+    enum mt_plan plan;
     struct mt_share *share; /* MT_WANTED: whose card it is; borrowed */
 };
 

@@ -57,7 +57,8 @@ static const char *open_problem(void)
     case ENOENT:
         return "is not there; multitenant key new makes it";
     case EACCES:
-        return "can't be read by this user; see that he is in the group and has logged in since";
+        return "can't be read by this user; see that they are in the group and have logged in "
+               "since";
     case ELOOP:
     case ENOTDIR:
         return "is a link or no directory; name the directory itself";

@@ -105,12 +105,12 @@ static VALUE release_json(VALUE json)
 /* ---- the object ---- */
 
 /*
- * The settings' texts and lists are owned here; `look` is the last one or NULL, `next` is one that
+ * The settings' texts and lists are owned here; `round` is the last one or NULL, `next` is one that
  * was read and is to be decided, or NULL.
  */
 struct core {
     struct mt_settings settings;
-    struct mt_specs *look;
+    struct mt_specs *round;
     struct mt_specs *next;
     bool busy;
 };
@@ -143,7 +143,7 @@ static void core_free(void *data)
     free((char *)s->keys);
     free((char *)s->publishers);
     free((char *)s->dataroot);
-    mt_specs_free(&core->look);
+    mt_specs_free(&core->round);
     mt_specs_free(&core->next);
     free(core);
 }
@@ -286,7 +286,7 @@ static struct core *use(VALUE self)
     return core;
 }
 
-/* The groups that count from the next look on. @param gids [Array<Integer>] */
+/* The groups that count from the next round on. @param gids [Array<Integer>] */
 static VALUE core_set_gids(VALUE self, VALUE gids)
 {
     Check_Type(gids, T_ARRAY);
@@ -499,7 +499,7 @@ static VALUE records_of(VALUE self, VALUE cluster)
 
 /* ---- read and decide ---- */
 
-struct round_read {
+struct reading_round {
     struct core *core;
     VALUE texts; /* Array<Records> */
     struct mt_streams streams;
@@ -510,17 +510,17 @@ struct round_read {
 
 static void *add_streams(void *arg)
 {
-    struct round_read *r = arg;
+    struct reading_round *r = arg;
     r->status = mt_streams_add(&r->streams, r->others, &r->bad_line);
     return NULL;
 }
 
-static void *begin_look(void *arg)
+static void *begin_round(void *arg)
 {
-    struct round_read *r = arg;
+    struct reading_round *r = arg;
     struct core *core = r->core;
     mt_specs_free(&core->next);
-    r->status = mt_specs_begin(core->look, &r->streams, &core->settings, &core->next);
+    r->status = mt_specs_begin(core->round, &r->streams, &core->settings, &core->next);
     return NULL;
 }
 
@@ -528,7 +528,7 @@ static VALUE payloads_of(const struct core *core)
 {
     struct mt_payload payloads[MT_CREDENTIALS_MAX];
     VALUE out = rb_ary_new();
-    size_t count = mt_specs_payloads(core->next, core->look, &core->settings, payloads);
+    size_t count = mt_specs_payloads(core->next, core->round, &core->settings, payloads);
     for (size_t i = 0; i < count; i++)
         rb_ary_push(out, text(payloads[i].text, payloads[i].len));
     return rb_obj_freeze(out);
@@ -536,7 +536,7 @@ static VALUE payloads_of(const struct core *core)
 
 static VALUE read_body(VALUE arg)
 {
-    struct round_read *r = (struct round_read *)arg;
+    struct reading_round *r = (struct reading_round *)arg;
     VALUE bad_lines = rb_ary_new();
     for (long i = 0; i < RARRAY_LEN(r->texts); i++) {
         const struct records *records = get_records(rb_ary_entry(r->texts, i));
@@ -547,7 +547,7 @@ static VALUE read_body(VALUE arg)
             r->bad_line = records->bad_line;
         rb_ary_push(bad_lines, r->bad_line ? SIZET2NUM(r->bad_line) : Qnil);
     }
-    rb_thread_call_without_gvl(begin_look, r, NULL, NULL);
+    rb_thread_call_without_gvl(begin_round, r, NULL, NULL);
     check(r->status);
     return rb_ary_new_from_args(3, streams_of(&r->streams), rb_obj_freeze(bad_lines),
                                 payloads_of(r->core));
@@ -555,14 +555,14 @@ static VALUE read_body(VALUE arg)
 
 static VALUE read_done(VALUE arg)
 {
-    struct round_read *r = (struct round_read *)arg;
+    struct reading_round *r = (struct reading_round *)arg;
     mt_streams_free(&r->streams);
     r->core->busy = false;
     return Qnil;
 }
 
 /*
- * Begins the next look, which {#decide} ends.
+ * Begins the next round, which {#decide} ends.
  * @param texts [Array<Records>]
  * @return [Array(Array<Stream>, Array<Integer, nil>, Array<String>)] the streams; for each text its
  *   first line that does not belong; the MUNGE payloads that munged is to be asked about
@@ -573,7 +573,7 @@ static VALUE core_read(VALUE self, VALUE texts)
     texts = rb_ary_dup(texts);
     for (long i = 0; i < RARRAY_LEN(texts); i++)
         (void)get_records(rb_ary_entry(texts, i));
-    struct round_read r = {.core = use(self), .texts = texts};
+    struct reading_round r = {.core = use(self), .texts = texts};
     return rb_ensure(read_body, (VALUE)&r, read_done, (VALUE)&r);
 }
 
@@ -587,7 +587,7 @@ struct decision {
     enum mt_status status;
 };
 
-static void *decide_look(void *arg)
+static void *decide_round(void *arg)
 {
     struct decision *d = arg;
     struct core *core = d->core;
@@ -601,7 +601,7 @@ static void *decide_look(void *arg)
     if (d->status == MT_IO || d->status == MT_UNSAFE || d->status == MT_TOO_LARGE)
         d->status = mt_dismissed_new(&d->dismissed);
     if (d->status == MT_OK)
-        d->status = mt_specs_decide(core->next, core->look, s, &d->opened, &d->dismissed);
+        d->status = mt_specs_decide(core->next, core->round, s, &d->opened, &d->dismissed);
     return NULL;
 }
 
@@ -612,10 +612,10 @@ static VALUE decide_body(VALUE arg)
     if (!core->next)
         rb_raise(error_class, "There is nothing to decide: nothing was read.");
     take_clusters(&core->settings, d->pairs);
-    rb_thread_call_without_gvl(decide_look, d, NULL, NULL);
+    rb_thread_call_without_gvl(decide_round, d, NULL, NULL);
     check(d->status);
-    mt_specs_free(&core->look);
-    core->look = core->next;
+    mt_specs_free(&core->round);
+    core->round = core->next;
     core->next = NULL;
     return d->bad_line ? SIZET2NUM(d->bad_line) : Qnil;
 }
@@ -631,7 +631,7 @@ static VALUE decide_done(VALUE arg)
 }
 
 /*
- * Ends the look that {#read} began.
+ * Ends the round that {#read} began.
  * @param pairs [Array<Array(String, String)>] Slurm's name and OOD's id of the clusters that OOD
  *   knows
  * @param opened [String] what munged said, as multitenant-munge writes it; '' where it was not
@@ -678,8 +678,8 @@ static VALUE shares_body(VALUE arg)
 {
     const struct core *core = (const struct core *)arg;
     VALUE out = rb_ary_new();
-    for (size_t i = 0; core->look && i < core->look->count; i++)
-        rb_ary_push(out, share_of(&core->look->shares[i]));
+    for (size_t i = 0; core->round && i < core->round->count; i++)
+        rb_ary_push(out, share_of(&core->round->shares[i]));
     return rb_obj_freeze(out);
 }
 
@@ -759,8 +759,8 @@ static VALUE specs_body(VALUE arg)
 {
     const struct core *core = (const struct core *)arg;
     VALUE out = rb_hash_new();
-    for (size_t i = 0; core->look && i < core->look->count; i++) {
-        const struct mt_share *share = &core->look->shares[i];
+    for (size_t i = 0; core->round && i < core->round->count; i++) {
+        const struct mt_share *share = &core->round->shares[i];
         if (share->listed)
             rb_hash_aset(out, ctext(share->key), spec_of(share, &core->settings));
     }
@@ -811,14 +811,17 @@ static void *run_delivery(void *arg)
     const struct mt_settings *s = &call->core->settings;
     if (call->nothing)
         call->status = mt_deliver_nothing(s, call->dry_run, remember, call);
-    else if (call->core->look)
-        call->status = mt_deliver(call->core->look, s, call->dry_run, remember, call);
+    else if (call->core->round)
+        call->status = mt_deliver(call->core->round, s, call->dry_run, remember, call);
     return NULL;
 }
 
 static VALUE deliver_body(VALUE arg)
 {
-    static const char *const deeds[] = {"written", "kept", "removed", "failed"};
+    static const char *const actions[] = {[MT_WRITTEN] = "written",
+                                          [MT_KEPT] = "kept",
+                                          [MT_REMOVED] = "removed",
+                                          [MT_FAILED] = "failed"};
     struct delivery_call *call = (struct delivery_call *)arg;
     VALUE out = rb_ary_new();
     (void)need_dataroot(call->core);
@@ -826,12 +829,12 @@ static VALUE deliver_body(VALUE arg)
     for (size_t i = 0; i < call->n_told; i++) {
         const struct told *told = &call->told[i];
         VALUE why = Qnil;
-        if (told->event.deed == MT_FAILED)
+        if (told->event.action == MT_FAILED)
             why = rb_sprintf("%s%s%s", mt_status_sentence(told->event.status),
                              told->event.error ? " " : "",
                              told->event.error ? strerror(told->event.error) : "");
-        rb_ary_push(out,
-                    rb_ary_new_from_args(3, symbol(deeds[told->event.deed]), ctext(told->id), why));
+        rb_ary_push(out, rb_ary_new_from_args(3, symbol(actions[told->event.action]),
+                                              ctext(told->id), why));
     }
     check(call->told_status);
     if (call->status != MT_IO && call->status != MT_UNSAFE && call->status != MT_BUSY)
@@ -856,7 +859,7 @@ static VALUE deliver(VALUE self, VALUE dry_run, bool nothing)
 }
 
 /*
- * Makes the card files follow the last look.
+ * Makes the card files follow the last round.
  * @param dry_run [Boolean]
  * @return [Array<Array(Symbol, String, String|nil)>] :written, :kept, :removed and a card id, or
  *   :failed, a path and a sentence
@@ -885,7 +888,7 @@ struct dismissing {
 
 static void note_failure(const struct mt_event *event, void *arg)
 {
-    if (event->deed == MT_FAILED)
+    if (event->action == MT_FAILED)
         ((struct dismissing *)arg)->failed = true;
 }
 
@@ -896,7 +899,7 @@ static void *run_dismissing(void *arg)
     if (d->restore)
         d->status = mt_deliver_restore(s, d->id, &d->found, note_failure, d);
     else
-        d->status = mt_deliver_dismiss(d->core->look, s, d->id, &d->found, note_failure, d);
+        d->status = mt_deliver_dismiss(d->core->round, s, d->id, &d->found, note_failure, d);
     if (d->status == MT_OK && d->failed)
         d->status = MT_IO;
     return NULL;

@@ -51,7 +51,7 @@
     X(lookup_failed, MT_TEMPORARY,                                                                 \
       "The name service did not answer for the group or its members.")                             \
     X(envelope_unavailable, MT_TEMPORARY, "This envelope can't be opened on this host now.")       \
-    X(out_of_time, MT_TEMPORARY, "The look-up for this job did not end before the deadline.")
+    X(out_of_time, MT_TEMPORARY, "The round-up for this job did not end before the deadline.")
 
 enum mt_reason {
 #define X(code, temporary, sentence) MT_REASON_##code,

@@ -166,7 +166,7 @@ static int by_job(const void *a, const void *b)
     return compare_job(x->record.job_id, x->record.cluster, *(struct mt_share *const *)b);
 }
 
-/* All jobs of this look, sorted, with the gate's reasons. */
+/* All jobs of this round, sorted, with the gate's reasons. */
 static enum mt_status collect(struct mt_specs *specs, const struct mt_specs *last,
                               const struct mt_streams *streams, const struct mt_settings *settings)
 {
@@ -220,7 +220,7 @@ static bool same_name(const struct mt_record *now, const struct mt_record *befor
            now->name_len == before->name_len && memcmp(now->name, before->name, now->name_len) == 0;
 }
 
-/* The share of the last look that is of the same run of the job and the same name, or NULL. */
+/* The share of the last round that is of the same run of the job and the same name, or NULL. */
 static const struct mt_share *same_share(const struct mt_specs *last, const struct mt_share *share)
 {
     const struct mt_record *record = &share->record;
@@ -228,7 +228,7 @@ static const struct mt_share *same_share(const struct mt_specs *last, const stru
     return old && same_name(record, &old->record) ? old : NULL;
 }
 
-/* Whether what was opened for the last look counts: `old` is its share of the same name, or NULL.
+/* Whether what was opened for the last round counts: `old` is its share of the same name, or NULL.
  */
 static bool was_opened(const struct mt_share *old)
 {
@@ -300,7 +300,7 @@ size_t mt_specs_payloads(const struct mt_specs *specs, const struct mt_specs *la
     return count;
 }
 
-/* Opens the envelope, unless it was opened for the last look. */
+/* Opens the envelope, unless it was opened for the last round. */
 static enum mt_status open_share(struct mt_share *share, const struct mt_share *old,
                                  const struct mt_settings *settings, const struct mt_opened *opened)
 {
@@ -356,7 +356,7 @@ static enum mt_status decide_all(struct mt_specs *specs, const struct mt_specs *
     return status;
 }
 
-/* Which OOD cluster stands for the cluster of each share of this look's streams. */
+/* Which OOD cluster stands for the cluster of each share of this round's streams. */
 static enum mt_status set_ood_clusters(struct mt_specs *specs, const struct mt_settings *settings)
 {
     for (size_t i = 0; i < specs->count; i++) {

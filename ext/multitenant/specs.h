@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What one viewer was shown at one time: every job that was looked at, with what was decided.
- * A new look is made from the last one and new streams; what was opened once is not opened again.
+ * A new round is made from the last one and new streams; what was opened once is not opened again.
  */
 #ifndef MT_SPECS_H
 #define MT_SPECS_H
@@ -32,10 +32,10 @@ struct mt_share {
     struct mt_message message; /* zeroed unless the envelope was opened */
     enum mt_reason opened;     /* what opening gave */
     enum mt_reason specs;
-    enum mt_reason card;        /* the same as `specs` where that is not ok */
-    bool listed;                /* in MultiTenant.specs: ok, or temporary and listed before */
-    bool wants_card;            /* listed, and its card is there or is to be there */
-    bool current;               /* decided from this look's streams, not kept from the last look */
+    enum mt_reason card; /* the same as `specs` where that is not ok */
+    bool listed;         /* in MultiTenant.specs: ok, or temporary and listed before */
+    bool wants_card;     /* listed, and its card is there or is to be there */
+    bool current;        /* decided from this round's streams, not kept from the last round */
     char card_id[MT_UUID_SIZE]; /* where listed: the session id, or one made from it */
     char key[MT_SPEC_KEY_SIZE]; /* JOBID, or JOBID@CLUSTER where another share has that id */
 };
@@ -44,12 +44,12 @@ struct mt_specs {
     struct mt_share *shares; /* oldest start first, then by job id, then by cluster */
     size_t count;
     struct mt_share **by_job;    /* the same by job id, then cluster */
-    struct mt_coverage coverage; /* what the complete streams of this look have seen */
+    struct mt_coverage coverage; /* what the complete streams of this round have seen */
 };
 
 /*
- * Begins the next look: from the last one, which may be NULL, and new streams. Complete streams
- * replace what the last look had of their clusters; of other clusters, what was listed stays as it
+ * Begins the next round: from the last one, which may be NULL, and new streams. Complete streams
+ * replace what the last round had of their clusters; of other clusters, what was listed stays as it
  * was, and so do the shares of others where PrivateData hides them this time. An incomplete stream
  * changes nothing. It is decided who passes the group gate, and of these that at most
  * MT_SHARES_PER_PUBLISHER of one publisher count, the oldest (too_many).
@@ -60,15 +60,15 @@ MT_NODISCARD MT_NONNULL(2, 3, 4) enum mt_status
     mt_specs_begin(const struct mt_specs *last, const struct mt_streams *streams,
                    const struct mt_settings *settings, struct mt_specs **out);
 
-/* A MUNGE payload that munged is to be asked about for this viewer; borrows from the look. */
+/* A MUNGE payload that munged is to be asked about for this viewer; borrows from the round. */
 struct mt_payload {
     const char *text;
     size_t len;
 };
 
 /*
- * The payloads of a look that began, each once, in the order in which their shares count: of those
- * which passed so far and were not opened for the last look. Returns how many there are.
+ * The payloads of a round that began, each once, in the order in which their shares count: of those
+ * which passed so far and were not opened for the last round. Returns how many there are.
  */
 MT_NODISCARD MT_NONNULL(1, 3, 4) size_t
     mt_specs_payloads(const struct mt_specs *specs, const struct mt_specs *last,
@@ -76,20 +76,20 @@ MT_NODISCARD MT_NONNULL(1, 3, 4) size_t
                       struct mt_payload out[MT_CREDENTIALS_MAX]);
 
 /*
- * Decides a look that began: envelopes are opened, unless that was done for the last look, and
+ * Decides a round that began: envelopes are opened, unless that was done for the last round, and
  * `opened` is what munged said meanwhile. At most MT_SHARES_PER_VIEWER shares count in all, the
  * oldest (too_many). Of shares that name one session id, the oldest of each publisher may have a
  * card (duplicate_session for the others); if several publishers named it, each card gets an id of
  * its own, made from cluster, job and session id.
  *
- * MT_OK; MT_NOMEM, MT_CRYPTO, MT_INTERNAL: the look is of no use.
+ * MT_OK; MT_NOMEM, MT_CRYPTO, MT_INTERNAL: the round is of no use.
  */
 MT_NODISCARD MT_NONNULL(1, 3, 4, 5) enum mt_status
     mt_specs_decide(struct mt_specs *specs, const struct mt_specs *last,
                     const struct mt_settings *settings, const struct mt_opened *opened,
                     const struct mt_dismissed *dismissed);
 
-/* Whether this look says that the share's card is to be there. */
+/* Whether this round says that the share's card is to be there. */
 MT_NODISCARD MT_NONNULL_ALL MT_PURE bool mt_share_is_due(const struct mt_share *share);
 
 /* The share of a job, borrowed, or NULL. */

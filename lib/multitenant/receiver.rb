@@ -58,7 +58,7 @@ module MultiTenant
     # @param deliver [Boolean, :dry_run] write card files, not, or only tell
     # @return [Hash] the report
     def refresh(seconds: @settings.timeout, deliver: true)
-      look(seconds)
+      ask(seconds)
       self.deliver(dry_run: deliver == :dry_run) if deliver
       report
     end
@@ -66,7 +66,7 @@ module MultiTenant
     # Asks and decides; no file is touched.
     # @param seconds [Float] deadline of the source
     # @return [void]
-    def look(seconds = @settings.timeout)
+    def ask(seconds = @settings.timeout)
       return unless @asking.try_lock
 
       begin
@@ -78,7 +78,7 @@ module MultiTenant
       end
     end
 
-    # Makes the card files follow the last look, once.
+    # Makes the card files follow the last round, once.
     # @return [void]
     def deliver(dry_run: false)
       @using_core.synchronize { write_cards(dry_run) }
@@ -86,7 +86,7 @@ module MultiTenant
       fail_with("#{e.class}: #{e.message}", nil, EX_SOFTWARE)
     end
 
-    # The same for a page: it does not wait where an answer is being judged, and looks at no file where
+    # The same for a page: it does not wait where an answer is being decided, and looks at no file where
     # what is shown has not changed since the last time.
     # @return [void]
     def deliver_changes
@@ -101,7 +101,7 @@ module MultiTenant
       fail_with("#{e.class}: #{e.message}", nil, EX_SOFTWARE)
     end
 
-    # @return [Array<Hash>] {Core#shares} of the last look; frozen
+    # @return [Array<Hash>] {Core#shares} of the last round; frozen
     attr_reader :shares
 
     # @param cluster [String] Slurm's name
@@ -213,7 +213,7 @@ module MultiTenant
       publish
       log_failures(events)
       @report = report.merge('cards' => events).freeze
-      whole = !dry_run && events.none? { |deed,| deed == :failed }
+      whole = !dry_run && events.none? { |action,| action == :failed }
       @delivered = whole ? [@specs, @shares, @shown] : nil
       @swept = MultiTenant.clock
     end
@@ -279,7 +279,7 @@ module MultiTenant
     end
 
     def log_failures(events)
-      events.each { |deed, path, why| @log.call(:warn, "card #{path}: #{why}") if deed == :failed }
+      events.each { |action, path, why| @log.call(:warn, "card #{path}: #{why}") if action == :failed }
     end
   end
 end

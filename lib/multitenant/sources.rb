@@ -25,7 +25,7 @@ module MultiTenant
 
       # The snapshot's schedule alone says when it is time to ask.
       own = new(schedules(settings, clusters, 0, far, log))
-      new([Schedule.new(Snapshot.new(settings, directory: settings.snapshot, gids: gids, else_ask: own), settings.ttl)])
+      new([Schedule.new(Snapshot.new(settings, directory: settings.snapshot, gids: gids, fallback: own), settings.ttl)])
     end
 
     def self.schedules(settings, clusters, near, far, log)
@@ -47,8 +47,8 @@ module MultiTenant
     end
 
     # @return [Boolean] one that is to be asked answered last time
-    def sound?
-      @schedules.any? { |schedule| schedule.due? && schedule.sound? }
+    def healthy?
+      @schedules.any? { |schedule| schedule.due? && schedule.healthy? }
     end
 
     # @return [Float] seconds that the longest-lived answer lives
@@ -58,15 +58,15 @@ module MultiTenant
 
     # All of them are to be asked, whatever they answered before.
     # @return [void]
-    def hurry
-      @schedules.each(&:hurry)
+    def expire
+      @schedules.each(&:expire)
     end
 
     # @param seconds [Float] the deadline of each
     # @return [Answer] no text and no error where none is to be asked; {due?} says whether there are more
     def call(seconds)
-      sound, failing = @schedules.select(&:due?).partition(&:sound?)
-      schedules = sound.empty? ? failing : sound
+      healthy, failing = @schedules.select(&:due?).partition(&:healthy?)
+      schedules = healthy.empty? ? failing : healthy
       merge(schedules.size == 1 ? [schedules[0].call(seconds)] : ask_at_once(schedules, seconds))
     end
 

@@ -115,7 +115,7 @@ static const char *munged = "";
 static void note(const struct mt_event *event, void *arg)
 {
     struct result *result = arg;
-    result->told_failure |= event->deed == MT_FAILED;
+    result->told_failure |= event->action == MT_FAILED;
 }
 
 /* Fails the Nth allocation of a stage, which is the one to begin; 0: none. */
@@ -174,7 +174,7 @@ static struct result walk(enum stage stage, size_t n)
     return result;
 }
 
-/* Scenes: what is below the data root before the way is gone. */
+/* Contexts: what is below the data root before the way is gone. */
 
 static void set_script(const char *connection, bool running)
 {
@@ -289,7 +289,7 @@ static void munge_envelope(void)
 static const struct {
     const char *name;
     void (*prepare)(void);
-} scenes[] = {
+} contexts[] = {
     {"nothing there", nothing_there},         {"same card there", same_card_there},
     {"other card there", other_card_there},   {"ended card there", ended_card_there},
     {"legacy card there", legacy_card_there}, {"own session there", own_session_there},
@@ -297,17 +297,17 @@ static const struct {
     {"munge envelope", munge_envelope},       {"key envelope", key_envelope},
 };
 
-static void open_scene(int scene)
+static void open_context(int context)
 {
     top = temp_dir_new();
     settings = viewer_settings();
     settings.dataroot = top;
     settings.keys = keys;
     munged = "";
-    scenes[scene].prepare();
+    contexts[context].prepare();
 }
 
-static void close_scene(void)
+static void close_context(void)
 {
     temp_dir_free(top);
     top = NULL;
@@ -315,14 +315,14 @@ static void close_scene(void)
 }
 
 /* What is below the data root after a way without a failure. */
-static char *good_end(int scene, struct result *result)
+static char *good_end(int context, struct result *result)
 {
-    open_scene(scene);
+    open_context(context);
     *result = walk(STAGES, 0);
     ck_assert_int_eq(result->status, MT_OK);
     ck_assert(result->complete && !result->told_failure);
     char *picture = picture_of(top);
-    close_scene();
+    close_context();
     return picture;
 }
 
@@ -363,15 +363,15 @@ static void add_fault(char *faults, size_t size, size_t n, const char *fault)
     (void)snprintf(last, sizeof last, "%s", fault);
 }
 
-static void fail_each(enum stage stage, int scene)
+static void fail_each(enum stage stage, int context)
 {
     struct result good;
     char faults[8192] = "";
     become_user();
-    char *expected = good_end(scene, &good);
+    char *expected = good_end(context, &good);
     bool reached = true;
     for (size_t n = 1; reached; n++) {
-        open_scene(scene);
+        open_context(context);
         struct result result = walk(stage, n);
         reached = stop_failing();
         const char *fault = fault_of(&result, &good, expected);
@@ -380,11 +380,12 @@ static void fail_each(enum stage stage, int scene)
             fault = "other files the next time";
         if (fault)
             add_fault(faults, sizeof faults, n, fault);
-        close_scene();
+        close_context();
     }
     free(expected);
     become_root();
-    ck_assert_msg(*faults == '\0', "%s, %s: %s", scenes[scene].name, stage_names[stage], faults);
+    ck_assert_msg(*faults == '\0', "%s, %s: %s", contexts[context].name, stage_names[stage],
+                  faults);
 }
 
 /* The group's key, which the tests' user may read by his group. */
@@ -408,7 +409,7 @@ static void teardown(void)
 }
 
 /* Stages in which an envelope makes no difference see one alone; a key file is root's. */
-static const int opened[] = {0, COUNT_OF(scenes) - 2, COUNT_OF(scenes) - 1};
+static const int opened[] = {0, COUNT_OF(contexts) - 2, COUNT_OF(contexts) - 1};
 
 START_TEST(test_reading)
 {
@@ -441,7 +442,7 @@ START_TEST(test_removing_all)
     bool reached = true;
     for (size_t n = 1; reached; n++) {
         struct result result = {.status = MT_OK};
-        open_scene(_i);
+        open_context(_i);
         arm(true, n);
         result.status = mt_deliver_nothing(&settings, false, note, &result);
         reached = stop_failing();
@@ -450,7 +451,7 @@ START_TEST(test_removing_all)
         ck_assert_msg(!exists(format("%s/batch_connect/db/" SESSION, top)), "allocation %zu", n);
         ck_assert_msg(!exists(format("%s/batch_connect/" TOKEN "/output/" SESSION, top)),
                       "allocation %zu", n);
-        close_scene();
+        close_context();
     }
     become_root();
 }
@@ -510,7 +511,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, setup, teardown);
     const int envelopes = can_be_root() ? 3 : 2;
-    const int at_rest = (int)COUNT_OF(scenes) - 2;
+    const int at_rest = (int)COUNT_OF(contexts) - 2;
     tcase_add_loop_test(tests, test_reading, 0, 2);
     tcase_add_loop_test(tests, test_loading, 0, at_rest);
     tcase_add_loop_test(tests, test_deciding, 0, envelopes);

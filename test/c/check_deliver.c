@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Links: deliver, inventory, card, and all that makes a look. The store's functions that change
+ * Links: deliver, inventory, card, and all that makes a round. The store's functions that change
  * something are wrapped: the tests see the order of steps, and let one of them fail.
  */
 #include "deliver.h"
@@ -93,12 +93,15 @@ enum mt_status __wrap_mt_store_remove_dir(int dir, const char *name)
 
 static void note(const struct mt_event *event, void *arg)
 {
-    static const char *const deeds[] = {"written", "kept", "removed", "failed"};
+    static const char *const actions[] = {[MT_WRITTEN] = "written",
+                                          [MT_KEPT] = "kept",
+                                          [MT_REMOVED] = "removed",
+                                          [MT_FAILED] = "failed"};
     ck_assert_ptr_eq(arg, told);
-    if (event->deed == MT_FAILED)
+    if (event->action == MT_FAILED)
         ck_assert_int_ne(event->status, MT_OK);
-    append(told, sizeof told, "%s %s", deeds[event->deed], event->id);
-    if (event->deed == MT_FAILED)
+    append(told, sizeof told, "%s %s", actions[event->action], event->id);
+    if (event->action == MT_FAILED)
         append(told, sizeof told, " %d %d", (int)event->status, event->error);
     append(told, sizeof told, "\n");
 }
@@ -602,7 +605,7 @@ START_TEST(test_kept_without_proof_of_the_end)
 }
 END_TEST
 
-/* A dashboard that has just started knows nothing of the last look. */
+/* A dashboard that has just started knows nothing of the last round. */
 START_TEST(test_kept_without_proof_after_a_new_start)
 {
     struct sample sample = good_sample(4711);
@@ -1067,7 +1070,7 @@ START_TEST(test_another_publisher_while_the_cluster_is_silent)
 }
 END_TEST
 
-/* The same when the dashboard has started anew and has no last look. */
+/* The same when the dashboard has started anew and has no last round. */
 START_TEST(test_another_publisher_after_a_new_start)
 {
     struct sample prof = sample_of(1, "prof", 1001, "{'host':'prof'}");
@@ -1441,7 +1444,7 @@ START_TEST(test_a_card_is_sent_away)
     ck_assert_int_eq(specs->shares[0].card, MT_REASON_dismissed);
     ck_assert(!specs->shares[0].wants_card);
     ck_assert(specs->shares[0].listed);
-    /* The look was made before, and is delivered after it. */
+    /* The round was made before, and is delivered after it. */
     ck_assert_int_eq(deliver_as(false), MT_OK);
     assert_no_card(SESSION);
 }
@@ -1494,7 +1497,7 @@ START_TEST(test_what_is_the_users_own_is_not_sent_away)
 }
 END_TEST
 
-/* A dismissal that can't be kept would be forgotten at the next look: the card stays. */
+/* A dismissal that can't be kept would be forgotten at the next round: the card stays. */
 START_TEST(test_a_card_stays_where_its_dismissal_can_not_be_kept)
 {
     struct sample sample = good_sample(4711);

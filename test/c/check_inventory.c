@@ -118,7 +118,7 @@ START_TEST(test_ours)
     ck_assert(found->has_db);
     ck_assert_str_eq(found->db_job_id, "4711");
     ck_assert(!found->db_completed);
-    ck_assert_int_eq(found->fate, MT_STAYS);
+    ck_assert_int_eq(found->plan, MT_STAYS);
 }
 END_TEST
 

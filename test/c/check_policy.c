@@ -54,7 +54,7 @@ static enum mt_reason gate(const char *publishers)
     return mt_policy_gate(&record, publishers, &settings);
 }
 
-static enum mt_reason judge(void)
+static enum mt_reason check(void)
 {
     return mt_policy_message(&record, &message, &settings);
 }
@@ -268,9 +268,9 @@ END_TEST
 
 START_TEST(test_message_ok)
 {
-    assert_reason(ok, judge());
+    assert_reason(ok, check());
     message.method = "form";
-    assert_reason(ok, judge());
+    assert_reason(ok, check());
 }
 END_TEST
 
@@ -279,7 +279,7 @@ START_TEST(test_not_recipient)
     static const char *const others[] = {"", "2002", "20011", "1,200,120012"};
     for (size_t i = 0; i < COUNT_OF(others); i++) {
         message.recipients = others[i];
-        assert_reason(not_recipient, judge());
+        assert_reason(not_recipient, check());
     }
 }
 END_TEST
@@ -288,7 +288,7 @@ START_TEST(test_own_job_needs_no_recipient)
 {
     own_job();
     message.recipients = "";
-    assert_reason(ok, judge());
+    assert_reason(ok, check());
 }
 END_TEST
 
@@ -296,7 +296,7 @@ START_TEST(test_own_job_is_checked_all_the_same)
 {
     own_job();
     message.session = "../../x";
-    assert_reason(bad_session_id, judge());
+    assert_reason(bad_session_id, check());
 }
 END_TEST
 
@@ -310,7 +310,7 @@ static const char *const bad_sessions[] = {"",
 START_TEST(test_bad_session_id)
 {
     message.session = bad_sessions[_i];
-    assert_reason(bad_session_id, judge());
+    assert_reason(bad_session_id, check());
 }
 END_TEST
 
@@ -320,7 +320,7 @@ static const char *const bad_apps[] = {"",     " ",    "a ",   "<b>x</b>",      
 START_TEST(test_bad_app_name)
 {
     message.app = bad_apps[_i];
-    assert_reason(bad_app_name, judge());
+    assert_reason(bad_app_name, check());
 }
 END_TEST
 
@@ -329,9 +329,9 @@ START_TEST(test_length_of_app_name)
     char *longest = repeat("\xc3\xbc", MT_APP_CHARS_MAX);
     char *over = repeat("\xc3\xbc", MT_APP_CHARS_MAX + 1);
     message.app = longest;
-    assert_reason(ok, judge());
+    assert_reason(ok, check());
     message.app = over;
-    assert_reason(bad_app_name, judge());
+    assert_reason(bad_app_name, check());
     free(longest);
     free(over);
 }
@@ -342,7 +342,7 @@ static const char *const bad_methods[] = {"", "Card", "FORM", "card ", "both", "
 START_TEST(test_bad_method)
 {
     message.method = bad_methods[_i];
-    assert_reason(bad_method, judge());
+    assert_reason(bad_method, check());
 }
 END_TEST
 
@@ -357,17 +357,17 @@ START_TEST(test_order)
                                   .delivery = ""};
     ck_assert_int_eq(json_object_set_new(message.connection, "a", json_string("\x01")), 0);
     ck_assert_int_eq(json_object_set_new(message.connection, "b", json_string("")), 0);
-    assert_reason(not_recipient, judge());
+    assert_reason(not_recipient, check());
     message.recipients = "2001";
-    assert_reason(bad_session_id, judge());
+    assert_reason(bad_session_id, check());
     message.session = SESSION;
-    assert_reason(bad_app_name, judge());
+    assert_reason(bad_app_name, check());
     message.app = "App";
-    assert_reason(bad_method, judge());
+    assert_reason(bad_method, check());
     message.method = "card";
-    assert_reason(delivery_not_allowed, judge());
+    assert_reason(delivery_not_allowed, check());
     message.delivery = TOKEN;
-    assert_reason(bad_connection_value, judge());
+    assert_reason(bad_connection_value, check());
 }
 END_TEST
 
@@ -420,7 +420,7 @@ START_TEST(test_delivery)
                       deliveries[_i].allowed,
                   "%s, %s", deliveries[_i].pattern, deliveries[_i].token);
     message.delivery = deliveries[_i].token;
-    ck_assert_int_eq(judge(),
+    ck_assert_int_eq(check(),
                      deliveries[_i].allowed ? MT_REASON_ok : MT_REASON_delivery_not_allowed);
 }
 END_TEST
@@ -474,7 +474,7 @@ START_TEST(test_bad_key)
     ck_assert(!mt_policy_allows_key(bad_keys[_i]));
     ck_assert_int_eq(json_object_set_new(message.connection, "good", json_string("")), 0);
     ck_assert_int_eq(json_object_set_new(message.connection, bad_keys[_i], json_string("")), 0);
-    assert_reason(bad_connection_key, judge());
+    assert_reason(bad_connection_key, check());
 }
 END_TEST
 
@@ -483,16 +483,16 @@ START_TEST(test_number_of_keys)
     for (int i = 0; i < MT_CONN_KEYS_MAX; i++)
         ck_assert_int_eq(json_object_set_new(message.connection, format("k%d", i), json_string("")),
                          0);
-    assert_reason(ok, judge());
+    assert_reason(ok, check());
     ck_assert_int_eq(json_object_set_new(message.connection, "k64", json_string("")), 0);
-    assert_reason(bad_connection_key, judge());
+    assert_reason(bad_connection_key, check());
 }
 END_TEST
 
 static enum mt_reason judge_value(const char *bytes, size_t len)
 {
     ck_assert_int_eq(json_object_set_new(message.connection, "k", json_stringn(bytes, len)), 0);
-    return judge();
+    return check();
 }
 
 START_TEST(test_length_of_value)
@@ -537,7 +537,7 @@ END_TEST
 
 START_TEST(test_no_connection_at_all)
 {
-    assert_reason(ok, judge());
+    assert_reason(ok, check());
 }
 END_TEST
 

@@ -53,7 +53,7 @@ static void teardown(void)
     script_free(&script);
 }
 
-/* The look becomes the last one, and a new one is made at these jobs of hpc. */
+/* The round becomes the last one, and a new one is made at these jobs of hpc. */
 static void next_look(const struct sample *samples, size_t count)
 {
     mt_specs_free(&last);
@@ -384,7 +384,7 @@ START_TEST(test_two_jobs_of_one_user)
 }
 END_TEST
 
-/* Neither can push the other out, whoever was first; each card is found again at the next look. */
+/* Neither can push the other out, whoever was first; each card is found again at the next round. */
 START_TEST(test_two_jobs_of_two_users)
 {
     struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "mallory", 1666)};
@@ -464,7 +464,7 @@ END_TEST
 
 /* Temporary reasons. */
 
-/* Ways in which a look may fail to learn what it asks for. */
+/* Ways in which a round may fail to learn what it asks for. */
 static void make_temporary(struct sample *sample, int way)
 {
     static char *name;

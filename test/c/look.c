@@ -39,6 +39,6 @@ struct mt_specs *look_at(const struct mt_specs *last, const struct sample *sampl
 struct mt_share *share_of(const struct mt_specs *specs, const char *cluster, uint32_t job_id)
 {
     struct mt_share *share = mt_specs_find(specs, cluster, job_id);
-    ck_assert_msg(share, "no job %u of %s in the look", job_id, cluster);
+    ck_assert_msg(share, "no job %u of %s in the round", job_id, cluster);
     return share;
 }

@@ -10,7 +10,7 @@
 
 /*
  * The next look at a script's streams; the caller frees it. `last` may be NULL. A test's set-up
- * fails where the script can't be read or the look be made.
+ * fails where the script can't be read or the round be made.
  */
 struct mt_specs *look(const struct mt_specs *last, const struct script *script,
                       const struct mt_settings *settings, const struct mt_dismissed *dismissed);

@@ -73,7 +73,7 @@ class RailsTest < MultiTenantTest
 
   # As if every pause had passed.
   def everything_is_due
-    @dashboard.ruby('MultiTenant.instance_variable_get(:@sources).hurry')
+    @dashboard.ruby('MultiTenant.instance_variable_get(:@sources).expire')
   end
 
   def quiet

@@ -115,7 +115,7 @@ class TestAgent < MultiTenantTest
     viewer = Viewer.new(self)
     look = lambda do |*jobs|
       round(stream(*jobs, generated: Time.now.to_i))
-      viewer.do { MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, else_ask: nil).call(1) }
+      viewer.do { MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, fallback: nil).call(1) }
             .then { |answer| viewer.look(*answer.texts) }
     end
     assert_equal [uuid(1)], look.call(job(1), job(2, group_gid: 3001)).ids(:written)
@@ -146,7 +146,7 @@ class TestAgent < MultiTenantTest
     assert_equal 9, Process.wait2(pid)[1].termsig
     ask = lambda do |gid|
       as_user(gids: [gid]) do
-        MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, else_ask: Feed.new('else')).call(1)
+        MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, fallback: Feed.new('else')).call(1)
       end
     end
     assert_equal([75, 0], [3000, 3001].map { |gid| ask.call(gid).code })
@@ -310,7 +310,7 @@ class TestAgentProgram < MultiTenantTest
   # @return [Answer] of a reader in the group
   def read
     as_user(gids: [3000]) do
-      MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, else_ask: Feed.new('else')).call(1)
+      MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, fallback: Feed.new('else')).call(1)
     end
   end
 

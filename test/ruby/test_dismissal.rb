@@ -90,7 +90,7 @@ class TestDismissal < MultiTenantTest
   def test_a_look_that_waits_does_not_bring_it_back
     @viewer.look(stream(job(7)))
     @viewer.session(stream(job(7))) do |receiver|
-      receiver.look
+      receiver.ask
       assert receiver.dismiss(ID)
       receiver.deliver
     end

@@ -32,7 +32,7 @@ class TestSnapshot < MultiTenantTest
   end
 
   def ask(env, **options)
-    options = { directory: @dir, else_ask: Feed.new(OTHERS) }.merge(options)
+    options = { directory: @dir, fallback: Feed.new(OTHERS) }.merge(options)
     snapshot = MultiTenant::Snapshot.new(MultiTenant::Settings.new(env), **options)
     [snapshot.call(1.0), snapshot.why]
   end

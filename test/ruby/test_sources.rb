@@ -88,10 +88,10 @@ class TestSources < MultiTenantTest
     source = Said.new.tap { |one| one.fail_with('no') }
     one = turn(source)
     4.times { one.call(1) }
-    refute_predicate one, :sound?
+    refute_predicate one, :healthy?
     source.answer = Said.new.answer
     one.call(1)
-    assert_predicate one, :sound?
+    assert_predicate one, :healthy?
     assert_operator pause_of(one), :<=, 30.2
   end
 
@@ -104,20 +104,20 @@ class TestSources < MultiTenantTest
   def test_a_stream_without_its_end_is_no_answer
     one = turn(Said.new(stream(whole: false)))
     one.call(1)
-    refute_predicate one, :sound?
+    refute_predicate one, :healthy?
   end
 
-  def test_hurry
+  def test_expire
     one = turn(Said.new)
     one.call(1)
-    one.hurry
+    one.expire
     assert_predicate one, :due?
   end
 
   def test_an_exception_is_an_answer_with_an_error
     one = turn(Said.new.tap { |source| source.answer = nil })
     assert_equal ['RuntimeError: no such thing.', 70], one.call(1).to_h.values_at(:error, :code)
-    refute_predicate one, :sound?
+    refute_predicate one, :healthy?
   end
 
   # ---- several ----
@@ -164,7 +164,7 @@ class TestSources < MultiTenantTest
     half.answer.error = 'The other is old.'
     one = turn(half)
     one.call(1)
-    assert_predicate one, :sound?
+    assert_predicate one, :healthy?
   end
 
   def test_two_configurations_of_one_cluster_are_one_stream

@@ -17,7 +17,7 @@ class TestPrivateData < BedTest
     require 'multitenant'
     require 'multitenant/sources/snapshot'
     settings = MultiTenant::Settings.new
-    source = MultiTenant::Snapshot.new(settings, else_ask: MultiTenant::Query.new(settings))
+    source = MultiTenant::Snapshot.new(settings, fallback: MultiTenant::Query.new(settings))
     core = settings.to_core(dataroot: File.expand_path('~/ondemand/data/sys/dashboard'))
     clusters = MultiTenant::Clusters.from_files(ENV.fetch('OOD_CLUSTERS'))
     receiver = MultiTenant::Receiver.new(settings, source: source, clusters: clusters, core: core, log: ->(*) {})

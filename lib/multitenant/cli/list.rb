@@ -9,7 +9,7 @@ module MultiTenant
     class List < Viewer
       # @return [Integer] exit code
       def run
-        receiver.look
+        receiver.ask
         ShareTable.new(receiver, out: $stdout, json: @options[:json]).print
         check_report
       end

@@ -13,7 +13,7 @@ module MultiTenant
     # Columns that a text of a publisher's takes at most.
     WIDEST = 48
 
-    # @param receiver [Receiver] that has looked
+    # @param receiver [Receiver] that has asked
     # @param out [IO]
     # @param now [Time]
     # @param json [Boolean] print the same for a program

@@ -9,7 +9,7 @@ module MultiTenant
     class Specs < Viewer
       # @return [Integer] exit code
       def run
-        receiver.look
+        receiver.ask
         if @options[:explain]
           explain
         elsif receiver.report['at']

@@ -73,7 +73,7 @@ module MultiTenant
         return skip('MULTITENANT_SNAPSHOT is not set: each dashboard asks Slurm itself.') unless directory
         return unless core?
 
-        source = Snapshot.new(site.settings, directory: site.at(directory), else_ask: ->(_) {})
+        source = Snapshot.new(site.settings, directory: site.at(directory), fallback: ->(_) {})
         answer = source.call(1)
         return ok("#{directory} is fresh, and it is used.") if answer && source.failure.nil?
 

@@ -122,7 +122,7 @@ module MultiTenant
       end
 
       def receiver
-        @receiver ||= @site.receiver(Given.new(whole.flat_map { |one| one.answer.records }), dataroot: nil).tap(&:look)
+        @receiver ||= @site.receiver(Given.new(whole.flat_map { |one| one.answer.records }), dataroot: nil).tap(&:ask)
       end
     end
   end

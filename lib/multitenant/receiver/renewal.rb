@@ -35,10 +35,10 @@ module MultiTenant
       @mutex.synchronize do
         return if @thread&.alive? || !@sources.due?
 
-        sound = @sources.sound?
-        @thread = Thread.new { @receiver.look }
+        healthy = @sources.healthy?
+        @thread = Thread.new { @receiver.ask }
         @thread.report_on_exception = false
-        @thread if sound
+        @thread if healthy
       end
     end
   end

@@ -29,12 +29,12 @@ module MultiTenant
 
     # It is to be asked now.
     # @return [void]
-    def hurry
+    def expire
       @next = @clock.call
     end
 
     # @return [Boolean] it answered last time, or was never asked: a page may wait for it
-    def sound?
+    def healthy?
       @failures.zero?
     end
 
@@ -62,7 +62,7 @@ module MultiTenant
     end
 
     def pause
-      return @ttl if sound?
+      return @ttl if healthy?
 
       shortest = [@ttl, FIRST_PAUSE].max
       (shortest * (2**[@failures - 1, 20].min)).clamp(shortest, [@ttl, LONGEST_PAUSE].max)

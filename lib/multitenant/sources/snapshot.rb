@@ -51,14 +51,14 @@ module MultiTenant
     end
 
     # @param settings [Settings]
-    # @param else_ask [#call] seconds -> {Answer}
+    # @param fallback [#call] seconds -> {Answer}
     # @param directory [String]
     # @param gids [#call] gives the gids of this process
     # @param owners [#call] whether the snapshot may be kept by this uid
-    def initialize(settings, else_ask:, directory: settings.snapshot || DIRECTORY,
+    def initialize(settings, fallback:, directory: settings.snapshot || DIRECTORY,
                    gids: -> { [Process.egid, *Process.groups] }, owners: SYSTEM)
       @settings = settings
-      @else_ask = else_ask
+      @fallback = fallback
       @directory = directory
       @gids = gids
       @owners = owners
@@ -70,7 +70,7 @@ module MultiTenant
       start = MultiTenant.clock
       text = read
       spent = MultiTenant.clock - start
-      return @else_ask.call([seconds - spent, SECONDS_MIN].max) unless text || @torn
+      return @fallback.call([seconds - spent, SECONDS_MIN].max) unless text || @torn
 
       # Files of two rounds are of this moment: the next call reads them whole, and nobody else is asked.
       Answer.new(texts: [text].compact, from: 'snapshot', seconds: spent, error: why, code: @failure&.code || EX_OK)

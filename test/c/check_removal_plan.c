@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Links: fate, inventory, card, and all that makes a look. */
-#include "fate.h"
+/* Links: removal_plan, inventory, card, and all that makes a round. */
+#include "removal_plan.h"
 
 #include "look.h"
 #include "store.h"
@@ -38,7 +38,7 @@ static void setup(void)
         .mark = {.cluster = "hpc", .wckeys = "multitenant", .job_id = 4711, .uid = PUBLISHER},
         .has_db = true,
         .db_job_id = "4711",
-        .fate = MT_WANTED,
+        .plan = MT_WANTED,
     };
     inventory = (struct mt_inventory){.items = &found, .count = 1};
 }
@@ -59,15 +59,15 @@ static void trouble(const char *path, enum mt_status status, void *arg)
 
 static void decide(void)
 {
-    ck_assert_int_eq(mt_fate_decide(&inventory, db, specs, &settings, trouble, &inventory), MT_OK);
+    ck_assert_int_eq(mt_removal_plan(&inventory, db, specs, &settings, trouble, &inventory), MT_OK);
 }
 
 /* Looks at these jobs of hpc and decides. */
-static enum mt_fate fate_after(const struct sample *samples, size_t count)
+static enum mt_plan plan_after(const struct sample *samples, size_t count)
 {
     specs = look_at(NULL, samples, count, &settings);
     decide();
-    return found.fate;
+    return found.plan;
 }
 
 static const struct mt_share *job(uint32_t job_id)
@@ -78,7 +78,7 @@ static const struct mt_share *job(uint32_t job_id)
 START_TEST(test_a_due_card_is_wanted)
 {
     struct sample sample = good_sample(4711);
-    ck_assert_int_eq(fate_after(&sample, 1), MT_WANTED);
+    ck_assert_int_eq(plan_after(&sample, 1), MT_WANTED);
     ck_assert_ptr_eq(found.share, job(4711));
     ck_assert_str_eq(job(4711)->card_id, SESSION);
     ck_assert_str_eq(troubles, "");
@@ -87,21 +87,21 @@ END_TEST
 
 START_TEST(test_an_ended_jobs_card_goes)
 {
-    ck_assert_int_eq(fate_after(NULL, 0), MT_GOES);
+    ck_assert_int_eq(plan_after(NULL, 0), MT_GOES);
 }
 END_TEST
 
 START_TEST(test_a_card_of_another_cluster_stays)
 {
     found.mark.cluster = "gpu";
-    ck_assert_int_eq(fate_after(NULL, 0), MT_STAYS);
+    ck_assert_int_eq(plan_after(NULL, 0), MT_STAYS);
 }
 END_TEST
 
 START_TEST(test_a_card_of_another_key_stays)
 {
     found.mark.wckeys = "multitenant,other";
-    ck_assert_int_eq(fate_after(NULL, 0), MT_STAYS);
+    ck_assert_int_eq(plan_after(NULL, 0), MT_STAYS);
 }
 END_TEST
 
@@ -109,7 +109,7 @@ START_TEST(test_a_refused_jobs_card_goes)
 {
     struct sample sample = good_sample(4711);
     sample.mtu = "1";
-    ck_assert_int_eq(fate_after(&sample, 1), MT_GOES);
+    ck_assert_int_eq(plan_after(&sample, 1), MT_GOES);
 }
 END_TEST
 
@@ -117,7 +117,7 @@ START_TEST(test_a_card_stays_while_nothing_is_known)
 {
     struct sample sample = good_sample(4711);
     sample.gid = -2;
-    ck_assert_int_eq(fate_after(&sample, 1), MT_STAYS);
+    ck_assert_int_eq(plan_after(&sample, 1), MT_STAYS);
 }
 END_TEST
 
@@ -125,7 +125,7 @@ START_TEST(test_the_card_of_a_job_whose_id_went_round_goes)
 {
     struct sample sample = good_sample(4711);
     found.mark.uid = 1666;
-    ck_assert_int_eq(fate_after(&sample, 1), MT_GOES);
+    ck_assert_int_eq(plan_after(&sample, 1), MT_GOES);
     /* It takes its id with it. */
     ck_assert_str_eq(job(4711)->card_id, SESSION);
 }
@@ -135,7 +135,7 @@ START_TEST(test_a_card_at_another_place_goes)
 {
     struct sample sample = good_sample(4711);
     found.dir = "batch_connect/deac/" TOKEN "/output";
-    ck_assert_int_eq(fate_after(&sample, 1), MT_GOES);
+    ck_assert_int_eq(plan_after(&sample, 1), MT_GOES);
     ck_assert_str_eq(job(4711)->card_id, SESSION);
 }
 END_TEST
@@ -144,7 +144,7 @@ START_TEST(test_a_card_under_another_id_goes)
 {
     struct sample sample = good_sample(4711);
     sample.mti = OTHER_SESSION;
-    ck_assert_int_eq(fate_after(&sample, 1), MT_GOES);
+    ck_assert_int_eq(plan_after(&sample, 1), MT_GOES);
     ck_assert_str_eq(job(4711)->card_id, OTHER_SESSION);
 }
 END_TEST
@@ -153,7 +153,7 @@ START_TEST(test_a_legacy_card_is_wanted_by_its_job)
 {
     struct sample sample = good_sample(4711);
     found.owner = MT_LEGACY;
-    ck_assert_int_eq(fate_after(&sample, 1), MT_WANTED);
+    ck_assert_int_eq(plan_after(&sample, 1), MT_WANTED);
     ck_assert_ptr_eq(found.share, job(4711));
 }
 END_TEST
@@ -161,10 +161,10 @@ END_TEST
 START_TEST(test_a_legacy_card_stays_until_it_is_completed)
 {
     found.owner = MT_LEGACY;
-    ck_assert_int_eq(fate_after(NULL, 0), MT_STAYS);
+    ck_assert_int_eq(plan_after(NULL, 0), MT_STAYS);
     found.db_completed = true;
     decide();
-    ck_assert_int_eq(found.fate, MT_GOES);
+    ck_assert_int_eq(found.plan, MT_GOES);
 }
 END_TEST
 
@@ -173,7 +173,7 @@ START_TEST(test_a_legacy_card_beside_another_session_stays)
 {
     found.owner = MT_LEGACY;
     found.has_db = false;
-    ck_assert_int_eq(fate_after(NULL, 0), MT_STAYS);
+    ck_assert_int_eq(plan_after(NULL, 0), MT_STAYS);
 }
 END_TEST
 
@@ -184,8 +184,8 @@ START_TEST(test_a_legacy_card_that_ood_forgot_goes)
     found.has_db = false;
     found.db_gone = true;
     found.db_job_id = NULL;
-    ck_assert_int_eq(fate_after(&sample, 1), MT_GOES);
-    /* The id is free for the card of the look. */
+    ck_assert_int_eq(plan_after(&sample, 1), MT_GOES);
+    /* The id is free for the card of the round. */
     ck_assert_str_eq(job(4711)->card_id, SESSION);
 }
 END_TEST
@@ -194,7 +194,7 @@ START_TEST(test_a_card_stays_where_no_cluster_is_known)
 {
     struct sample sample = good_sample(4711);
     settings.n_clusters = 0;
-    ck_assert_int_eq(fate_after(&sample, 1), MT_STAYS);
+    ck_assert_int_eq(plan_after(&sample, 1), MT_STAYS);
 }
 END_TEST
 
@@ -203,7 +203,7 @@ START_TEST(test_a_card_of_an_unknown_cluster_goes)
     struct sample sample = good_sample(4711);
     settings.clusters = &settings.clusters[1];
     settings.n_clusters = 1;
-    ck_assert_int_eq(fate_after(&sample, 1), MT_GOES);
+    ck_assert_int_eq(plan_after(&sample, 1), MT_GOES);
 }
 END_TEST
 
@@ -212,7 +212,7 @@ START_TEST(test_what_is_the_users_own_stays_and_keeps_its_id)
     struct sample sample = good_sample(4711);
     found.owner = MT_FOREIGN;
     found.db_completed = true;
-    ck_assert_int_eq(fate_after(&sample, 1), MT_STAYS);
+    ck_assert_int_eq(plan_after(&sample, 1), MT_STAYS);
     ck_assert_str_ne(job(4711)->card_id, SESSION);
     ck_assert(mt_share_is_due(job(4711)));
 }
@@ -234,7 +234,7 @@ START_TEST(test_an_id_that_a_db_file_has)
     struct sample sample = good_sample(4711);
     inventory.count = 0;
     write_text(format("%s/db/" SESSION, top), dbs[_i].text, 0600);
-    (void)fate_after(&sample, 1);
+    (void)plan_after(&sample, 1);
     ck_assert_int_eq(strcmp(job(4711)->card_id, SESSION) != 0, dbs[_i].taken);
     ck_assert_str_eq(troubles, "");
 }
@@ -245,7 +245,7 @@ START_TEST(test_an_id_that_can_not_be_looked_at)
     struct sample sample = good_sample(4711);
     inventory.count = 0;
     ck_assert_int_eq(symlink("nowhere", format("%s/db/" SESSION, top)), 0);
-    (void)fate_after(&sample, 1);
+    (void)plan_after(&sample, 1);
     ck_assert_str_eq(troubles, format(SESSION " %d\n", (int)MT_UNSAFE));
     ck_assert(!mt_share_is_due(job(4711)));
 }
@@ -257,14 +257,14 @@ START_TEST(test_without_a_db_directory)
     mt_store_close(db);
     db = -1;
     inventory.count = 0;
-    (void)fate_after(&sample, 1);
+    (void)plan_after(&sample, 1);
     ck_assert_str_eq(job(4711)->card_id, SESSION);
 }
 END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("fate");
+    Suite *suite = suite_create("removal_plan");
     TCase *tests = add_case(suite, "ours");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_a_due_card_is_wanted);
