@@ -76,7 +76,8 @@ class TestSlurmCommand < MultiTenantTest
       #{before}
       while [ "$1" != login1 ]; do shift; done
       shift
-      exec env -i PATH="$PATH" #{shell} -c "$*"
+      exec env -i PATH="$PATH" SQUEUE_PARTITION=theirs SACCT_FORMAT=theirs SCONTROL_ALL=theirs SLURM_CLUSTERS=theirs \
+        SLURM_TIME_FORMAT=theirs #{shell} -c "$*"
     SH
     with_env('PATH' => "#{dir}:#{ENV.fetch('PATH')}", &block)
   end
@@ -88,6 +89,8 @@ class TestSlurmCommand < MultiTenantTest
       end
       assert_equal ['-M', 'a b;$(c)', '--wckeys=multitenant,*multitenant'], argv('sacct').values_at(-2, -1, 8)
       assert_includes File.read(File.join(@said, 'squeue.env')), "SLURM_TIME_FORMAT=%s\n"
+      # Of what start-up files there export.
+      %w[squeue sacct scontrol].each { |name| refute_includes File.read(File.join(@said, "#{name}.env")), 'theirs' }
     end
   end
 

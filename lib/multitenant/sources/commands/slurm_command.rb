@@ -16,6 +16,12 @@ module MultiTenant
     # Times as seconds since the epoch: slurm_make_time_str, 22.05 to 26.05.
     TIMES = { 'SLURM_TIME_FORMAT' => '%s' }.freeze
 
+    # What start-up files on the other host export would change what a command asks and how it answers. That user's shell
+    # may be any, so bash is told to forget it.
+    PLAIN = ['env', '-u', 'BASH_ENV', 'bash', '-c',
+             'unset "${!SQUEUE_@}" "${!SBATCH_@}" "${!SACCT_@}" "${!SCONTROL_@}" "${!SINFO_@}" SLURM_CLUSTERS; ' \
+             "export #{TIMES.map { |pair| pair.join('=') }.join(' ')}; exec \"$@\"", 'bash'].freeze
+
     # What a command says where it can never work as it is configured.
     MISCONFIGURED = /fatal: |accounting storage is disabled|Parse error|Parsing error/i
 
@@ -66,7 +72,7 @@ module MultiTenant
       strict = @job.fetch('strict_host_checking', true) ? 'yes' : 'no'
       ['ssh', '-p', (ENV['OOD_SSH_PORT'] || 22).to_i.to_s, '-o', 'BatchMode=yes',
        '-o', 'UserKnownHostsFile=/dev/null', '-o', "StrictHostKeyChecking=#{strict}", @host,
-       *['env', *TIMES.map { |pair| pair.join('=') }, *words].map { |word| Shellwords.escape(word) }]
+       *[*PLAIN, *words].map { |word| Shellwords.escape(word) }]
     end
 
     def path(name)
