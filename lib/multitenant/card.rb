@@ -146,6 +146,12 @@ module MultiTenant
         "the card goes when the service ends.#{@cut}</p>"
     end
 
+    # @return [String] HTML of a button that says whose web application it opens; '' where there is no address
+    def web_button
+      whose = @info['user'] ? " of #{@info['user']}" : ''
+      web_path ? button("Open the application#{whose}", web_path, icon: 'eye') : ''
+    end
+
     # @return [Integer, nil] uid of the publisher
     def publisher
       Integer(@info['uid'], exception: false)
@@ -156,7 +162,7 @@ module MultiTenant
     def within(label, value, &block)
       return if value.to_s.empty?
 
-      fitting(value, &block) || @budget.take(cells(label[0, 64], TOO_LONG))
+      fitting(value, &block) || @budget.take(cells(label, TOO_LONG))
     end
 
     # @return [String, nil] what the block gives, where there is room for it

@@ -210,6 +210,15 @@ class TestDeliveries < RailsTest
     end
   end
 
+  # A publisher writes the service's name, Slurm says theirs.
+  def test_the_button_names_whose_web_application_it_opens
+    start
+    values = { 'host' => 'n1', 'port' => '8080', 'mt_appname' => 'RShiny_App', 'title' => 'from dean' }
+    known, unknown = cards([['default', values, true], ['default', values, false]])
+    assert_match(/Open the application of prof$/, known['text'])
+    assert_match(/Open the application$/, unknown['text'])
+  end
+
   # Those of the framework that this one replaces.
   def test_old_publishers
     start

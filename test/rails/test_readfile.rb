@@ -333,6 +333,12 @@ class TestReadfile < RailsTest
     end
   end
 
+  def test_where_the_parser_can_not_run_it_is_logged
+    @dashboard.ruby('MultiTenant::Card::Rendering.instance_variable_set(:@parser, ["-rnone"]); nil')
+    assert_match(/does not answer/, says(lesson('a.md', 'hello')))
+    assert_equal 2, @dashboard.log.grep(/not shown as it is meant: ruby\S* failed: .*\(LoadError\)/).size
+  end
+
   # A page of several hostile cards waits for one of them.
   def test_other_files_wait_for_one_that_takes_long
     bomb = lesson('a.md', BOMBS['links.md'])

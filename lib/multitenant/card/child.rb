@@ -10,8 +10,6 @@ module MultiTenant
     module Child
       # What a child writes once nothing but the processor can keep it.
       READ = '.'
-      # Seconds until a killed child is left alone: a file system may hold it.
-      REAP = 1
 
       class << self
         # @yield [IO] in the child, to which {READ} may be written: gives a Hash
@@ -62,7 +60,7 @@ module MultiTenant
 
         def reap(pid)
           Process.kill(:KILL, pid)
-          deadline = MultiTenant.clock + REAP
+          deadline = MultiTenant.clock + Limits::REAP
           until Process.wait(pid, Process::WNOHANG)
             return Process.detach(pid) if MultiTenant.clock > deadline
 

@@ -38,8 +38,12 @@ module MultiTenant
       LOOK = 0.3
       # That span; and until a file that took too much, or did not answer, is tried again.
       PAUSE = 600
-      # Users for whom something is rendered at a time, on the whole host.
+      # Users for whom something is rendered at a time, on the whole host; and how often a child asks whether it is
+      # its turn.
       USERS = 4
+      TRIES = 10
+      # Seconds until a killed child is left alone: a file system may hold it.
+      REAP = 1
       # Bytes of HTML that are kept, as pages ask every ten seconds; what was rendered the longest ago goes first.
       KEPT = 8 << 20
       # Seconds that pages wait for children, all in all, in a span of seconds: that of OOD's polling.

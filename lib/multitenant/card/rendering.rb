@@ -122,7 +122,10 @@ module MultiTenant
           return if result.exit == EX_TEMPFAIL
 
           html = result.out.force_encoding(Encoding::UTF_8)
-          result.success? && html.valid_encoding? ? content.shown(kind, html) : :never
+          return content.shown(kind, html) if result.success? && html.valid_encoding?
+
+          Rails.logger.warn("multitenant: a file that was shared is not shown as it is meant: #{result.error}")
+          :never
         end
 
         # With the gems of this process, and without its Bundler, which would look at all of them.

@@ -11,13 +11,12 @@ module MultiTenant
     module Turn
       NAME = 'multitenant-render-'
       LISTED = /@(#{NAME}[\w-]+)$/
-      TRIES = 10
 
       module_function
 
       # @return [#close, nil] to be kept until the end; nil: it is others' turn
       def take
-        TRIES.times do
+        Limits::TRIES.times do
           server = UNIXServer.new("\0#{own = "#{NAME}#{Process.pid}-#{rand(1 << 32)}"}")
           users = users_but(own)
           return server unless users.include?(Process.uid) || users.size >= Limits::USERS
