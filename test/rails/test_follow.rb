@@ -73,7 +73,7 @@ class TestFollow < RailsTest
     slurm_says(fresh(job(7)))
     slurm_says(fresh(job(7, message: { mti: uuid(8) }, connection: { host: 'g1', port: '1' }), cluster: 'gpu'),
                cluster: 'gpu')
-    start({ 'OOD_PER_CLUSTER_DATAROOT' => 'true' })
+    start({ 'OOD_PER_CLUSTER_DATAROOT' => 'true' }, hurried: true)
     cards = { uuid(7) => CARD, uuid(8) => ['Running', 'Reach it at g1:1'] }
     assert_equal cards, @dashboard.sessions.cards
     assert_path_exists @viewer.path("gpu/sys/#{Site::DELIVERY}/output", uuid(8), 'connection.yml')
@@ -81,7 +81,7 @@ class TestFollow < RailsTest
     slurm_says(fresh)
     ttl_passes
     assert_equal cards, @dashboard.sessions.cards
-    sleep 2.5 # until the deadline ends the one that hangs
+    quiet # once the deadline has ended the one that hangs
     assert_equal cards.slice(uuid(8)), @dashboard.sessions.cards
   end
 

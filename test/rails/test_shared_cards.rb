@@ -101,7 +101,7 @@ class TestSharedCards < RailsTest
   # Nobody else would: this host does not ask for that key.
   def test_ood_tidies_up_an_old_card_of_another_key
     slurm_says(fresh(job(7), wckeys: %w[other]))
-    start('MULTITENANT_WCKEY' => 'other')
+    start({ 'MULTITENANT_WCKEY' => 'other' })
     slurm_says(fresh(job(8)))
     File.unlink(File.join(@slurm.bin, 'job-7'))
     start

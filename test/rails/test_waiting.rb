@@ -43,6 +43,10 @@ class TestWaiting < RailsTest
     File.exist?(@count) ? File.size(@count) : 0
   end
 
+  def start(env = {})
+    super(env, hurried: true)
+  end
+
   def setup
     super
     @site.app('chat', 'form.yml' => "form: [auto_multitenant_services]\n")

@@ -189,7 +189,7 @@ module Processes
   end
 
   def read_outcome(reader, pid)
-    unless reader.wait_readable(30)
+    unless reader.wait_readable(120)
       Process.kill(:KILL, pid)
       flunk('the child process hangs')
     end
@@ -256,11 +256,11 @@ module Processes
     Process.clock_gettime(Process::CLOCK_MONOTONIC)
   end
 
-  # Waits until the block is true, for at most ten seconds.
+  # Waits until the block is true, for at most a minute: the machine may be busy.
   def wait_until
-    limit = now + 10
+    limit = now + 60
     until yield
-      flunk 'waited for ten seconds in vain' if now > limit
+      flunk 'waited for a minute in vain' if now > limit
       sleep 0.01
     end
   end

@@ -138,7 +138,7 @@ class TestEnvelopes < BedTest
 
   def test_the_groups_key
     refused = Bed.running(submit(share('key')))
-    Bed.wait('it says why') { File.read(log).include?('not shared') }
+    Bed.wait('it says why') { File.exist?(log) && File.read(log).include?('not shared') }
     assert_match(/#{KEYS}.*[^.]; the job goes on, not shared/, File.read(log))
     refute_includes name_of(refused), '|'
     key_file.add
@@ -166,7 +166,7 @@ class TestEnvelopes < BedTest
   # Neither munge nor a key: auto does not fall back to what everybody can read.
   def test_auto_never_means_v1
     job_id = Bed.running(submit(share('auto').sub(SOCKET, '/nonexistent')))
-    Bed.wait('it says why') { File.read(log).include?('not shared') }
+    Bed.wait('it says why') { File.exist?(log) && File.read(log).include?('not shared') }
     assert_match(/munge: .*; .*multitenant-seal|munge: .*keys/, File.read(log))
     refute_includes name_of(job_id), '|'
   end
