@@ -4,6 +4,7 @@
 #include "buf.h"
 #include "json.h"
 #include "mt_limits.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +13,16 @@
 /* Every connection of the largest size, each byte escaped. */
 #define CONNECTION_MAX (MT_CONN_KEYS_MAX * (size_t)(MT_CONN_KEY_MAX + 6 * MT_CONN_VALUE_MAX + 16))
 
+static json_t *job_text(const struct mt_record *record)
+{
+    char text[MT_JOB_TEXT_SIZE];
+    return json_stringn(text, mt_text_of_job(record->job_id, text));
+}
+
 json_t *mt_card_connection(const struct mt_share *share)
 {
     json_t *out = json_copy(share->message.connection);
-    json_t *job_id = json_sprintf("%lu", (unsigned long)share->record.job_id);
+    json_t *job_id = job_text(&share->record);
     json_t *app = json_string(share->message.app);
     /* json_copy leaves out what it has no memory for. */
     if (json_object_size(out) != json_object_size(share->message.connection) || !job_id || !app ||
@@ -33,7 +40,7 @@ char *mt_card_outputs(const struct mt_share *share, const struct mt_settings *se
 {
     char *out;
     bool own = settings->per_cluster_dataroot && share->ood_cluster;
-    int n = asprintf(&out, "batch_connect/%s%s%s/output", own ? share->ood_cluster : "",
+    int n = asprintf(&out, MT_BATCH_CONNECT "/%s%s%s/output", own ? share->ood_cluster : "",
                      own ? "/" : "", share->message.delivery);
     return n < 0 ? NULL : out;
 }
@@ -92,7 +99,7 @@ static char *render_db(const struct mt_share *share)
 {
     const struct mt_message *message = &share->message;
     json_t *title = json_sprintf("%s from %s", message->app, share->record.user);
-    json_t *job_id = json_sprintf("%lu", (unsigned long)share->record.job_id);
+    json_t *job_id = job_text(&share->record);
     return dump(json_pack("{s:s, s:s, s:o, s:I, s:s, s:o, s:s, s:n, s:n}", "id", share->card_id,
                           "cluster_id", share->ood_cluster, "job_id", job_id, "created_at",
                           (json_int_t)share->record.start, "token", message->delivery, "title",

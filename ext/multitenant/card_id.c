@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "card_id.h"
 
+#include "text.h"
+
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -10,14 +12,14 @@ enum mt_status mt_card_id_make(const char *cluster, uint32_t job_id, const char 
                                char out[MT_UUID_SIZE])
 {
     unsigned char hash[EVP_MAX_MD_SIZE];
-    char job[16];
-    int n = snprintf(job, sizeof job, "%lu", (unsigned long)job_id);
+    char job[MT_JOB_TEXT_SIZE];
+    size_t n = mt_text_of_job(job_id, job);
     (void)ERR_set_mark();
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     /* The terminators are hashed too: no two triples give one text. */
     bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
               EVP_DigestUpdate(ctx, cluster, strlen(cluster) + 1) == 1 &&
-              EVP_DigestUpdate(ctx, job, (size_t)n + 1) == 1 &&
+              EVP_DigestUpdate(ctx, job, n + 1) == 1 &&
               EVP_DigestUpdate(ctx, session, strlen(session) + 1) == 1 &&
               EVP_DigestFinal_ex(ctx, hash, NULL) == 1;
     EVP_MD_CTX_free(ctx);

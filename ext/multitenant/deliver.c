@@ -8,14 +8,14 @@
 #include "policy.h"
 #include "removal_plan.h"
 #include "store.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BASE_DIR "batch_connect"
-#define DB_DIR BASE_DIR "/db"
+#define DB_DIR MT_BATCH_CONNECT "/db"
 
 /* One delivery. The directories are -1 while absent. */
 struct delivery {
@@ -135,11 +135,11 @@ static void told_before(const char *path, enum mt_status status, void *arg)
 /* From here on what is there stays as it is, but for us. */
 static enum mt_status lock(struct delivery *d)
 {
-    enum mt_status status = mt_store_open_dir(d->root, BASE_DIR, false, &d->base);
+    enum mt_status status = mt_store_open_dir(d->root, MT_BATCH_CONNECT, false, &d->base);
     if (status == MT_OK && d->base >= 0)
         status = mt_store_lock(d->base, &d->lock);
     if (status != MT_OK)
-        tell_failure(BASE_DIR, status, d);
+        tell_failure(MT_BATCH_CONNECT, status, d);
     return status;
 }
 
@@ -292,8 +292,8 @@ enum mt_status mt_deliver_dismiss(struct mt_specs *specs, const struct mt_settin
 
 static bool is_of_card(const struct mt_dismissal *dismissal, const void *id)
 {
-    char job_id[16];
-    (void)snprintf(job_id, sizeof job_id, "%lu", (unsigned long)dismissal->job_id);
+    char job_id[MT_JOB_TEXT_SIZE];
+    (void)mt_text_of_job(dismissal->job_id, job_id);
     return strcmp(dismissal->card_id, id) == 0 || strcmp(job_id, id) == 0;
 }
 

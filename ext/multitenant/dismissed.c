@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIR_NAME "batch_connect"
 #define FILE_NAME "multitenant.dismissed"
 
 enum mt_status mt_dismissed_new(struct mt_dismissed *out)
@@ -50,7 +49,7 @@ static enum mt_status open_dir(const char *dataroot, bool create, int *out)
     *out = -1;
     enum mt_status status = mt_store_open_root(dataroot, create, &root);
     if (status == MT_OK && root >= 0)
-        status = mt_store_open_dir(root, DIR_NAME, create, out);
+        status = mt_store_open_dir(root, MT_BATCH_CONNECT, create, out);
     mt_store_close(root);
     return status;
 }

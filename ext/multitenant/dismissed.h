@@ -7,6 +7,7 @@
 #define MT_DISMISSED_H
 
 #include "attr.h"
+#include "settings.h"
 #include "status.h"
 
 #include <jansson.h>
@@ -14,7 +15,7 @@
 #include <stdint.h>
 
 /* Where the list is, below the data root. */
-#define MT_DISMISSED_PATH "batch_connect/multitenant.dismissed"
+#define MT_DISMISSED_PATH MT_BATCH_CONNECT "/multitenant.dismissed"
 
 /* One of them. Texts are borrowed. */
 struct mt_dismissal {

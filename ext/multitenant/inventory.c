@@ -204,7 +204,7 @@ enum mt_status mt_inventory_take(int root, int db, const struct mt_settings *set
 {
     struct walk walk = {root, db, settings, out, trouble, arg};
     memset(out, 0, sizeof *out);
-    enum mt_status status = visit_all(&walk, "batch_connect/sys", "", visit_app);
+    enum mt_status status = visit_all(&walk, MT_BATCH_CONNECT "/sys", "", visit_app);
     /* Whether the site keeps a root per cluster now or did before: cards are in both. */
     for (size_t i = 0; i < settings->n_clusters && status == MT_OK; i++) {
         char *path = NULL;
@@ -213,7 +213,7 @@ enum mt_status mt_inventory_take(int root, int db, const struct mt_settings *set
             again |= strcmp(settings->clusters[i].ood, settings->clusters[j].ood) == 0;
         if (again)
             continue;
-        if (asprintf(&path, "batch_connect/%s/sys", settings->clusters[i].ood) < 0)
+        if (asprintf(&path, MT_BATCH_CONNECT "/%s/sys", settings->clusters[i].ood) < 0)
             return MT_NOMEM;
         status = visit_all(&walk, path, "", visit_app);
         free(path);

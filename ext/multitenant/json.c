@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "json.h"
 
+#include "mt_limits.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,8 +12,7 @@
 #define STRICT (JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL)
 
 /* What jansson takes at most for a text ({}, is the dearest, 73 bytes for one), within reason. */
-#define SPARE_BYTES(len) ((len) < SPARE_MAX / 80 ? 80 * (len) + 16384 : SPARE_MAX)
-#define SPARE_MAX (4 * 1024 * 1024u)
+#define SPARE_BYTES(len) ((len) < MT_JSON_SPARE_MAX / 80 ? 80 * (len) + 16384 : MT_JSON_SPARE_MAX)
 
 /* As malloc aligns. */
 #define ALIGNMENT 16

@@ -34,8 +34,8 @@ static void explain(const struct search *search, size_t len, const char *problem
     if (whole)
         (void)snprintf(file, sizeof file, "/%lu", search->gid);
     (void)snprintf(search->why, MT_WHY_SIZE, "The keys of group %lu can't be used: %.*s%s %s.",
-                   search->gid, whole ? 300 : (int)(len < 300 ? len : 300), search->directory, file,
-                   problem);
+                   search->gid, (int)(whole || len > MT_SHOWN_PATH_MAX ? MT_SHOWN_PATH_MAX : len),
+                   search->directory, file, problem);
 }
 
 /* A directory in which nobody but root can replace what the next step opens. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every limit of the project, with its unit and its reason. A buffer grows only up to one of these.
+ * The limits, with their units and reasons. A buffer grows only up to one of these, or to what a
+ * file makes of them (as the size of a connection as text).
  * (Not limits.h: mkmf puts this directory before the system's.)
  */
 #ifndef MT_LIMITS_H
@@ -106,6 +107,12 @@
 /* Bytes of libslurm's log, since the last step began, in which the cause of a failure is searched.
  */
 #define MT_LOG_SEARCHED_MAX 4096
+
+/* Bytes that jansson finds set aside at most while it reads (json.c). */
+#define MT_JSON_SPARE_MAX (4 * 1024 * 1024)
+
+/* Bytes of a path that a sentence shows. */
+#define MT_SHOWN_PATH_MAX 300
 
 /* Bytes of the name service's answer (a group's member list). */
 #define MT_NSS_BUF_MAX (16 * 1024 * 1024)

@@ -729,7 +729,7 @@ static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
         rb_memerror();
     const char *parts[] = {root, outputs, share->card_id};
     VALUE output = rb_ensure(path_of, (VALUE)parts, free_text, (VALUE)outputs);
-    const char *db[] = {root, "batch_connect/db", share->card_id};
+    const char *db[] = {root, MT_BATCH_CONNECT "/db", share->card_id};
     rb_hash_aset(info, key("user"), ctext(share->record.user));
     rb_hash_aset(info, key("cluster"), ctext(share->record.cluster));
     rb_hash_aset(info, key("db"), rb_obj_freeze(path_of((VALUE)db)));

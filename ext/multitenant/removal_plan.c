@@ -4,6 +4,7 @@
 #include "card.h"
 #include "mt_limits.h"
 #include "store.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,10 +25,10 @@ static struct mt_share *legacy_share(const struct context *s, const struct mt_fo
 {
     for (size_t i = 0; i < s->specs->count; i++) {
         struct mt_share *share = &s->specs->shares[i];
-        char job_id[16];
+        char job_id[MT_JOB_TEXT_SIZE];
         if (!mt_share_is_due(share))
             continue;
-        (void)snprintf(job_id, sizeof job_id, "%lu", (unsigned long)share->record.job_id);
+        (void)mt_text_of_job(share->record.job_id, job_id);
         if (strcmp(job_id, found->db_job_id) == 0 &&
             strcmp(share->message.session, found->id) == 0 &&
             strcmp(share->message.delivery, found->token) == 0)
@@ -92,7 +93,7 @@ static enum mt_status db_is_foreign(const struct context *s, const struct mt_sha
 {
     struct mt_file file = MT_FILE_INIT;
     struct mt_db db = {0};
-    char job_id[16];
+    char job_id[MT_JOB_TEXT_SIZE];
     *foreign = false;
     for (size_t i = 0; i < s->found->count; i++) {
         const struct mt_found *found = &s->found->items[i];
@@ -103,7 +104,7 @@ static enum mt_status db_is_foreign(const struct context *s, const struct mt_sha
     enum mt_status status = s->db < 0 ? MT_OK : mt_store_read(s->db, id, &file);
     if (status == MT_OK && file.found) {
         status = mt_db_parse(file.bytes.data ? file.bytes.data : "", file.bytes.len, &db);
-        (void)snprintf(job_id, sizeof job_id, "%lu", (unsigned long)share->record.job_id);
+        (void)mt_text_of_job(share->record.job_id, job_id);
         *foreign = status != MT_OK || strcmp(db.token, share->message.delivery) != 0 ||
                    strcmp(db.job_id, job_id) != 0;
         if (status == MT_MALFORMED)

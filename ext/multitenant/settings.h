@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where OOD keeps sessions and outputs, below its data root. */
+#define MT_BATCH_CONNECT "batch_connect"
+
 /* A Slurm cluster and the OOD cluster id that stands for it. */
 struct mt_cluster {
     const char *slurm;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Characters that show nothing, or change the direction of writing (Unicode 15: Cf, Zl, Zp, and
@@ -79,6 +80,11 @@ bool mt_text_is_title(const char *text, size_t max)
         blank = is_blank(c);
     }
     return !blank;
+}
+
+size_t mt_text_of_job(uint32_t job_id, char out[MT_JOB_TEXT_SIZE])
+{
+    return (size_t)snprintf(out, MT_JOB_TEXT_SIZE, "%lu", (unsigned long)job_id);
 }
 
 bool mt_text_is_uuid(const char *text)

@@ -31,6 +31,12 @@ MT_NODISCARD MT_NONNULL_ALL bool mt_text_is_title(const char *text, size_t max);
 /* The characters that are invisible or turn the direction of writing: a static table. */
 MT_NODISCARD MT_NONNULL_ALL const struct mt_text_range *mt_text_unseen(size_t *count);
 
+/* Room for a job id as text, and its terminator. */
+#define MT_JOB_TEXT_SIZE 11
+
+/* Writes a job id in decimal. Returns its length. */
+MT_NONNULL_ALL size_t mt_text_of_job(uint32_t job_id, char out[MT_JOB_TEXT_SIZE]);
+
 /* Whether the text is a UUID in lower case (8-4-4-4-12 hexadecimal digits). */
 MT_NODISCARD MT_NONNULL_ALL bool mt_text_is_uuid(const char *text);
 

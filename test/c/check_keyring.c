@@ -225,7 +225,7 @@ START_TEST(test_members_alone)
 {
     become_user();
     ck_assert_int_eq(load_from(keys), MT_IO);
-    ck_assert_ptr_nonnull(strstr(why, "he is in the group"));
+    ck_assert_ptr_nonnull(strstr(why, "they are in the group"));
     become_root();
     ck_assert_int_eq(setegid(GID), 0);
     become_user();

@@ -85,7 +85,16 @@ module MultiTenant
 
     # @return [String, nil]
     def read
-      tries = tries.to_i + 1
+      TRIES.times do |tried|
+        sleep PAUSE if tried.positive?
+        text = read_once
+        return text unless @torn
+      end
+      nil
+    end
+
+    # @return [String, nil]
+    def read_once
       @failure = nil
       @torn = false
       check_directory
@@ -93,10 +102,7 @@ module MultiTenant
     rescue Unusable => e
       @failure = e
       @torn = e.is_a?(Torn)
-      return unless @torn && tries < TRIES
-
-      sleep PAUSE
-      retry
+      nil
     end
 
     def check_directory
