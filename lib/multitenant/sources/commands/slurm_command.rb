@@ -16,8 +16,8 @@ module MultiTenant
     # Times as seconds since the epoch: slurm_make_time_str, 22.05 to 26.05.
     TIMES = { 'SLURM_TIME_FORMAT' => '%s' }.freeze
 
-    # What start-up files on the other host export would change what a command asks and how it answers. That user's shell
-    # may be any, so bash is told to forget it.
+    # What start-up files on the other host export would change what a command asks and how it answers. That user's
+    # shell may be any, so bash is told to forget it.
     PLAIN = ['env', '-u', 'BASH_ENV', 'bash', '-c',
              'unset "${!SQUEUE_@}" "${!SBATCH_@}" "${!SACCT_@}" "${!SCONTROL_@}" "${!SINFO_@}" SLURM_CLUSTERS; ' \
              "export #{TIMES.map { |pair| pair.join('=') }.join(' ')}; exec \"$@\"", 'bash'].freeze
