@@ -2,7 +2,9 @@
 
 # A program: anybody's HTML (argument `page`) or text on its standard input, HTML that is safe in a page on its
 # standard output. It is a process of its own, which has little: what a parser may take of memory is a number, not
-# a multiple of the dashboard's. Exit codes: 0 fine, 75 it is others' turn; all else means that it took too much.
+# a multiple of the dashboard's. Exit codes: EX_OK; EX_TEMPFAIL where it is others' turn; all else means that it
+# took too much.
+require_relative '../errors'
 require_relative 'elements'
 require_relative 'limits'
 require_relative 'turn'
@@ -15,7 +17,7 @@ text = $stdin.read.force_encoding(Encoding::UTF_8)
 
 if ARGV == %w[page]
   require_relative 'scrubber'
-  exit 75 unless (turn = MultiTenant::Card::Turn.take)
+  exit MultiTenant::EX_TEMPFAIL unless (turn = MultiTenant::Card::Turn.take)
   Process.setrlimit(:AS, (File.read('/proc/self/status')[/^VmSize:\s+(\d+)/, 1].to_i << 10) + limits::MEMORY)
   html = MultiTenant::Card::Scrubber.sanitize(text)
   turn.close
