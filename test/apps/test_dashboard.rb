@@ -177,6 +177,7 @@ class TestDashboard < AppTest
       Bed.wait("it ends; its log:\n#{job.log}", 60) { job.ended? }
       assert_includes job.log.lines(chomp: true), sentence
       assert_match(/The service ended before it was ready/, job.log)
+      assert_match(/^The application has ended, with code 3\.$/, job.log) if sentence == 'it broke'
       refute_includes Bed.squeue('%j', '-t', 'all', '-j', job.job_id), '|'
     end
   end

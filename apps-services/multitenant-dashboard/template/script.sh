@@ -46,5 +46,6 @@ cd -- "$directory" 2>/dev/null || cd / || exit 1
 start_group "${program[@]}"
 wait "$GROUP"
 code=$?
+echo "The application has ended, with code $code." >&2
 end_group
 exit "$code"
