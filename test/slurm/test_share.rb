@@ -171,7 +171,9 @@ class TestShare < BedTest
     refute_equal stale, name_of(job_id)
   end
 
-  def test_a_name_that_a_killed_slurmctld_forgot_is_set_again
+  # @return [Integer] a job whose name slurmctld had no time to write down
+  def shared_and_killed
+    FileUtils.rm_f([go, log])
     job_id = Bed.running(submit("until [[ -e #{go} ]]; do sleep 0.05; done\n#{share('host=n1')}", '--job-name=kept'))
     sleep 6
     # slurmctld writes this down at once, and what comes next five seconds later.
@@ -181,7 +183,13 @@ class TestShare < BedTest
     Bed.wait('it is shared') { name_of(job_id).include?('|') }
     Process.kill(:KILL, Integer(File.read(File.join(Bed::DIR, 'run/slurmctld.pid'))))
     Bed.testbed('start', 'slurmctld')
-    assert_equal 'kept', name_of(job_id)
+    job_id
+  end
+
+  # On a busy machine slurmctld may write the new name down before it is killed: then once more.
+  def test_a_name_that_a_killed_slurmctld_forgot_is_set_again
+    job_id = nil
+    assert(Array.new(5).any? { name_of(job_id = shared_and_killed) == 'kept' })
     Bed.wait('it is shared again', 90) { name_of(job_id).include?('|') }
     assert_equal 'n1', connection(job_id)['host']
     assert_includes File.read(log), "Slurm had lost the name of job #{job_id}: it is shared again"
