@@ -4,7 +4,6 @@
  * runs as, and writes what is in each. A program of its own, because libmunge waits for munged
  * without a limit.
  */
-#include "credential.h"
 #include "deadline.h"
 #include "input.h"
 #include "lines.h"
@@ -13,6 +12,8 @@
 #include "reason.h"
 #include "say.h"
 
+#include <munge.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -34,23 +35,82 @@ static const char help[] =
 static const struct mt_step ask_step = {"munged did not answer",
                                         "see that munged runs on this host"};
 
-struct munge_options {
-    const char *socket; /* NULL: libmunge's default */
-};
-
 static int take(void *into, int option, const char *value)
 {
-    struct munge_options *options = into;
+    const char **socket = into;
     (void)option; /* there is one */
-    options->socket = value;
+    *socket = value;
     return 0;
 }
 
-/* Why it was not opened. munged, or this user, may not know yet of a group that the user has
- * joined. */
-static enum mt_reason reason_of(const struct mt_credential *credential)
+/* What munged said of a credential, and what is in it if it is open. */
+struct credential {
+    munge_err_t status;
+    uid_t uid;      /* who made it, as munged saw them */
+    uid_t uid_only; /* MUNGE_UID_ANY, or who alone may open it */
+    gid_t gid_only; /* MUNGE_GID_ANY, or whose members alone may */
+    char *payload;  /* `len` bytes and a NUL; NULL where there are none */
+    size_t len;
+};
+
+/*
+ * Whether munged told what is in it. It does so of one that is expired, rewound or replayed, too
+ * (dec.c: only after authentication, MAC and restriction were checked).
+ */
+static bool is_open(munge_err_t status)
 {
-    if (!credential->open)
+    return status == EMUNGE_SUCCESS || status == EMUNGE_CRED_EXPIRED ||
+           status == EMUNGE_CRED_REWOUND || status == EMUNGE_CRED_REPLAYED;
+}
+
+/* Statuses that speak of munged or of us, not of the credential. */
+static bool is_ours(munge_err_t status)
+{
+    return status == EMUNGE_SNAFU || status == EMUNGE_NO_MEMORY || status == EMUNGE_SOCKET ||
+           status == EMUNGE_TIMEOUT;
+}
+
+/*
+ * Blocks while munged does not answer. False where munged can't be asked, no memory included. The
+ * caller frees *out.
+ */
+static bool credential_open(struct credential *out, const char *text, const char *socket)
+{
+    void *payload = NULL;
+    int len = 0;
+    gid_t gid;
+    munge_ctx_t ctx = munge_ctx_create();
+
+    *out = (struct credential){.status = EMUNGE_NO_MEMORY};
+    if (!ctx)
+        return false;
+    out->status = socket ? munge_ctx_set(ctx, MUNGE_OPT_SOCKET, socket) : EMUNGE_SUCCESS;
+    if (out->status != EMUNGE_SUCCESS) {
+        munge_ctx_destroy(ctx);
+        return false;
+    }
+    out->status = munge_decode(text, ctx, &payload, &len, &out->uid, &gid);
+    if (is_open(out->status) &&
+        (munge_ctx_get(ctx, MUNGE_OPT_UID_RESTRICTION, &out->uid_only) != EMUNGE_SUCCESS ||
+         munge_ctx_get(ctx, MUNGE_OPT_GID_RESTRICTION, &out->gid_only) != EMUNGE_SUCCESS))
+        out->status = EMUNGE_SNAFU;
+    munge_ctx_destroy(ctx);
+    out->payload = payload;
+    out->len = len > 0 ? (size_t)len : 0;
+    return !is_ours(out->status);
+}
+
+static void credential_free(struct credential *credential)
+{
+    if (credential->payload)
+        explicit_bzero(credential->payload, credential->len);
+    free(credential->payload);
+}
+
+/* munged, or this user, may not know yet of a group that the user has joined. */
+static enum mt_reason reason_of(const struct credential *credential)
+{
+    if (!is_open(credential->status))
         return credential->status == EMUNGE_CRED_UNAUTHORIZED ? MT_REASON_envelope_unavailable
                                                               : MT_REASON_bad_cipher;
     return credential->len > MT_MUNGE_TEXT_MAX ? MT_REASON_too_large : MT_REASON_ok;
@@ -60,7 +120,7 @@ static enum mt_reason reason_of(const struct mt_credential *credential)
  * As ext/multitenant/opened.h has it. uid_only and gid_only are there where it is restricted; a
  * content that is not text has no text.
  */
-static json_t *answer_line(const char *text, const struct mt_credential *credential)
+static json_t *answer_line(const char *text, const struct credential *credential)
 {
     enum mt_reason reason = reason_of(credential);
     json_t *line = json_object();
@@ -82,14 +142,14 @@ static json_t *answer_line(const char *text, const struct mt_credential *credent
 
 static int answer(const char *text, const char *socket)
 {
-    struct mt_credential credential;
+    struct credential credential;
     int status;
-    if (mt_credential_open(text, socket, &credential))
+    if (credential_open(&credential, text, socket))
         status = mt_line_write(answer_line(text, &credential));
     else
         status = mt_say(EX_UNAVAILABLE, "munged could not be asked: %s",
                         munge_strerror(credential.status));
-    mt_credential_free(&credential);
+    credential_free(&credential);
     return status;
 }
 
@@ -108,7 +168,7 @@ static bool next_line(char **at, const char *end, const char **line, size_t *len
 }
 
 /* What was not asked in time is not among the answers. `input` has a NUL behind it. */
-static int answer_all(const struct mt_buf *input, const struct munge_options *options)
+static int answer_all(const struct mt_buf *input, const char *socket)
 {
     struct timespec until;
     const char *line;
@@ -125,7 +185,7 @@ static int answer_all(const struct mt_buf *input, const struct munge_options *op
             return mt_say(EX_DATAERR, "standard input is not credentials, one a line");
         if ((late = mt_deadline_is_past(&until)))
             break;
-        status = answer(line, options->socket);
+        status = answer(line, socket);
         count += status == 0;
     }
     if (status == 0)
@@ -142,17 +202,17 @@ int main(int argc, char **argv)
     };
     static const struct mt_program program = {
         .help = help, .options = known, .timeout = 3, .take = take};
-    struct munge_options options = {.socket = NULL};
+    const char *socket = NULL; /* libmunge's default */
     struct mt_buf input = MT_BUF_INIT(MT_MUNGE_INPUT_MAX);
     int status;
 
-    if (!mt_program_begin(&program, argc, argv, &options, &status))
+    if (!mt_program_begin(&program, argc, argv, &socket, &status))
         return status;
     status = mt_input_read(&input);
     if (status == 0 && mt_buf_append(&input, "", 1) != MT_OK)
         status = mt_say_no_memory();
     if (status == 0)
-        status = answer_all(&input, &options);
+        status = answer_all(&input, socket);
     mt_buf_wipe(&input);
     return status;
 }

@@ -6,21 +6,107 @@
  * after the other: slurmctld (which cluster, what is hidden), slurmdbd (which jobs), slurmctld
  * (their names), the name service (groups and members). Then all is written at once.
  */
-#include "errlog.h"
 #include "jobname.h"
 #include "lines.h"
+#include "member_line.h"
 #include "members.h"
-#include "options.h"
-#include "records.h"
+#include "mt_limits.h"
+#include "program.h"
 #include "say.h"
 #include "slurm_cluster.h"
 #include "slurm_jobs.h"
 #include "steps.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
+
+/* ---- the command line ---- */
+
+static const char help[] =
+    "usage: multitenant-query --wckey KEY[,KEY...] [--cluster NAME] [--timeout SECONDS]\n"
+    "                         [--publishers GROUP]\n"
+    "\n"
+    "Prints the running jobs of the WCKeys as records, one JSON object a line: what slurmdbd,\n"
+    "slurmctld and the name service say of each. A key finds the jobs that have it as their\n"
+    "user's default key as well.\n"
+    "\n"
+    "  --wckey KEY[,KEY...]  the keys that are asked for\n"
+    "  --cluster NAME        a cluster other than that of slurm.conf\n"
+    "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 3)\n"
+    "  --publishers GROUP    also say of each job whether its owner belongs to GROUP\n"
+    "  --help, --version     this text; the program's version and Slurm's\n"
+    "\n"
+    "Exit codes: 0 fine, 64 usage, 69 Slurm does not answer, 70 and 71 internal, 74 output,\n"
+    "75 out of time, 78 configuration. Without a last line {\"end\":COUNT} records are missing.\n";
+
+struct query_options {
+    char keys[MT_WCKEYS_MAX][MT_QUERY_NAME_MAX + 1]; /* lower case, none twice */
+    size_t key_count;
+    char cluster[MT_QUERY_NAME_MAX + 1]; /* lower case; "": the own one */
+    const char *publishers;              /* group; NULL: none */
+};
+
+/* Copies a name of `len` bytes in lower case, as Slurm keeps it. */
+static bool name_copy(char out[MT_QUERY_NAME_MAX + 1], const char *name, size_t len)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_.:@+-";
+    if (len == 0 || len > MT_QUERY_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+        out[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        if (out[i] == '\0' || !strchr(allowed, out[i]))
+            return false;
+    }
+    out[len] = '\0';
+    return true;
+}
+
+static int key_add(struct query_options *options, const char *key, size_t len)
+{
+    char lower[MT_QUERY_NAME_MAX + 1];
+    if (!name_copy(lower, key, len))
+        return mt_usage("--wckey has a key that is not 1 to %d of A-Z a-z 0-9 _ . : @ + -",
+                        MT_QUERY_NAME_MAX);
+    for (size_t i = 0; i < options->key_count; i++) {
+        if (strcmp(options->keys[i], lower) == 0)
+            return 0;
+    }
+    if (options->key_count == MT_WCKEYS_MAX)
+        return mt_usage("--wckey has more than %d keys", MT_WCKEYS_MAX);
+    memcpy(options->keys[options->key_count++], lower, sizeof lower);
+    return 0;
+}
+
+static int read_keys(struct query_options *options, const char *text)
+{
+    for (;;) {
+        size_t len = strcspn(text, ",");
+        int status = key_add(options, text, len);
+        if (status || text[len] == '\0')
+            return status;
+        text += len + 1;
+    }
+}
+
+static int take(void *into, int option, const char *value)
+{
+    struct query_options *options = into;
+    size_t len = strlen(value);
+    if (option == 'k')
+        return read_keys(options, value);
+    if (option == 'c')
+        return name_copy(options->cluster, value, len)
+                   ? 0
+                   : mt_usage("--cluster is not the name of a cluster");
+    options->publishers = value;
+    return len > 0 && len <= MT_NAME_MAX ? 0 : mt_usage("--publishers is not the name of a group");
+}
+
+/* ---- the questions ---- */
 
 /* Asks the name service about all jobs; *members is the caller's to free. */
 static int ask_members(struct mt_members **members, const struct mt_jobs *jobs,
@@ -45,17 +131,61 @@ static int ask_members(struct mt_members **members, const struct mt_jobs *jobs,
     return 0;
 }
 
+/* ---- the record stream, doc/formats.md ---- */
+
+/* `generated` is the time when Slurm was asked. */
+static int write_head(const struct mt_slurm_cluster *cluster, const struct query_options *options,
+                      int64_t generated)
+{
+    json_t *keys = json_array();
+    for (size_t i = 0; keys && i < options->key_count; i++) {
+        if (json_array_append_new(keys, json_string(options->keys[i])) != 0) {
+            json_decref(keys);
+            keys = NULL;
+        }
+    }
+    json_t *line = json_object();
+    mt_line_add(&line, "multitenant", json_integer(1));
+    mt_line_add(&line, "generated", json_integer((json_int_t)generated));
+    mt_line_add(&line, "cluster", mt_line_text(cluster->name, NULL));
+    mt_line_add(&line, "wckeys", keys);
+    mt_line_add(&line, "sees", json_string(cluster->sees_all ? "all" : "own"));
+    if (options->publishers)
+        mt_line_add(&line, "publishers", mt_line_text(options->publishers, NULL));
+    return mt_line_write(line);
+}
+
+static int write_job(const char *cluster, const struct mt_job *job,
+                     const struct mt_member_answer *answer, bool with_allowed)
+{
+    const char *user = job->user ? job->user : answer->user;
+    bool is_binary = false;
+    json_t *line = json_object();
+    mt_line_add(&line, "cluster", mt_line_text(cluster, NULL));
+    mt_line_add(&line, "job_id", json_integer(job->job_id));
+    mt_line_add(&line, "user", mt_line_text(user ? user : "", NULL));
+    mt_line_add(&line, "uid", json_integer(job->uid));
+    mt_line_add(&line, "name", mt_line_text(job->name, &is_binary));
+    if (is_binary)
+        mt_line_add(&line, "binary", json_true());
+    mt_line_add(&line, "start", json_integer((json_int_t)job->start));
+    mt_line_add(&line, "end", json_integer((json_int_t)job->end));
+    mt_line_add(&line, "restarts", json_integer(job->restarts));
+    mt_member_line_add(&line, answer, with_allowed);
+    mt_line_add(&line, "wckey", mt_line_text(job->wckey, NULL));
+    return mt_line_write(line);
+}
+
 static int write_records(const struct mt_slurm_cluster *cluster,
                          const struct query_options *options, int64_t generated,
                          const struct mt_jobs *jobs, struct mt_members *members, bool complete)
 {
     step_begin(&mt_step_output);
-    int status = mt_records_head(cluster, options, generated);
+    int status = write_head(cluster, options, generated);
     for (size_t i = 0; i < jobs->count && status == 0; i++) {
         struct mt_member_answer answer;
         mt_members_answer(members, i, &answer);
-        status =
-            mt_records_job(cluster->name, &jobs->items[i], &answer, options->publishers != NULL);
+        status = write_job(cluster->name, &jobs->items[i], &answer, options->publishers != NULL);
     }
     if (status)
         return status;
@@ -94,12 +224,24 @@ out:
 
 int main(int argc, char **argv)
 {
-    struct query_options options;
+    static const struct option known[] = {
+        {"wckey", required_argument, NULL, 'k'},
+        {"cluster", required_argument, NULL, 'c'},
+        {"publishers", required_argument, NULL, 'p'},
+        MT_OPTIONS_OF_ALL,
+    };
+    char slurm[32];
+    char built_with[48];
+    (void)snprintf(built_with, sizeof built_with, " (Slurm %s)", mt_slurm_version(slurm));
+    const struct mt_program program = {
+        .help = help, .built_with = built_with, .options = known, .timeout = 3, .take = take};
+    struct query_options options = {.key_count = 0};
     int status;
 
-    if (!options_read(&options, argc, argv, &status))
+    if (!mt_program_begin(&program, argc, argv, &options, &status))
         return status;
-    mt_errlog_open();
-    status = steps_watch_exit();
+    if (options.key_count == 0)
+        return mt_usage("--wckey is missing");
+    status = steps_watch();
     return status ? status : run(&options);
 }

@@ -4,7 +4,7 @@
 #define MT_SLURM_JOBS_H
 
 #include "attr.h"
-#include "options.h"
+#include "mt_limits.h"
 #include "slurm_cluster.h"
 
 #include <stddef.h>

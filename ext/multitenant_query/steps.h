@@ -6,6 +6,11 @@
  * libslurm, which has no time limit to set; and libslurm ends the process on a configuration that
  * it can't use (fatal(), src/common/log.c). Both become one sentence that names the step in which
  * it was, and an exit code of sysexits.h.
+ *
+ * libslurm logs to descriptor 2, and an admin finds the cause of a failure there and nowhere else.
+ * So descriptor 2 becomes a file in memory, and our sentence quotes from what came into it since
+ * the step began: what was fatal, and the first error, which is the nearest to the cause ("Unable
+ * to process configuration file: Parse error in file …").
  */
 #ifndef MT_STEPS_H
 #define MT_STEPS_H
@@ -20,13 +25,14 @@ extern const struct mt_step step_slurmdbd;  /* slurmdbd is asked */
 MT_NONNULL_ALL void step_begin(const struct mt_step *step);
 
 /*
- * From here on a step of Slurm's that calls exit() ends the process with 78 (EX_CONFIG) and a
- * sentence. Once in a process.
+ * From here on what is written to descriptor 2 is kept back and our sentences go to the real one,
+ * and a step of Slurm's that calls exit() ends the process with 78 (EX_CONFIG) and a sentence. Once
+ * in a process, before it has threads.
  *
  * 0
  * 71 (EX_OSERR): no memory, which was said
  */
-MT_NODISCARD int steps_watch_exit(void);
+MT_NODISCARD int steps_watch(void);
 
 /*
  * Says that `daemon` did not answer, why (libslurm's own first error since the step began, or else

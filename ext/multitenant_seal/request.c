@@ -76,39 +76,28 @@ static int code_recipients(const json_t *list, json_t **out)
     return code;
 }
 
-/* Takes what the request has from it, in the order of doc/formats.md; all else stays in it. */
+static bool has_form(json_t *request)
+{
+    return json_unpack_ex(request, NULL, JSON_STRICT | JSON_VALIDATE_ONLY,
+                          "{s:s, s:s, s:s, s:s, s:{*}, s?o}", "id", "app", "method", "delivery",
+                          "conn", "to") == 0;
+}
+
+/* In the order of doc/formats.md. */
 static json_t *compose(const json_t *request, json_t *to, const struct mt_record *record,
                        const struct mt_jobname *name)
 {
-    static const char *const texts[] = {"id", "app", "method", "delivery"};
-    json_t *message = json_pack("{s:i, s:s, s:I, s:s%, s:I}", "v", 2, "cluster", record->cluster,
-                                "job", (json_int_t)record->job_id, "group", name->group,
-                                name->group_len, "restarts", (json_int_t)record->restarts);
-    int failed = !message;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts && !failed; i++)
-        failed = json_object_set(message, texts[i], json_object_get(request, texts[i]));
-    if (to && !failed)
-        failed = json_object_set(message, "to", to);
-    if (!failed)
-        failed = json_object_set(message, "conn", json_object_get(request, "conn"));
-    if (failed) {
-        json_decref(message);
-        message = NULL;
-    }
-    return message;
-}
-
-static bool has_form(const json_t *request)
-{
-    static const char *const texts[] = {"id", "app", "method", "delivery"};
-    size_t keys = 5 + (json_object_get(request, "to") != NULL);
-    if (json_object_size(request) != keys || !json_is_object(json_object_get(request, "conn")))
-        return false;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (!json_is_string(json_object_get(request, texts[i])))
-            return false;
-    }
-    return true;
+    json_t *message = json_pack(
+        "{s:i, s:s, s:I, s:s%, s:I, s:O, s:O, s:O, s:O}", "v", 2, "cluster", record->cluster, "job",
+        (json_int_t)record->job_id, "group", name->group, name->group_len, "restarts",
+        (json_int_t)record->restarts, "id", json_object_get(request, "id"), "app",
+        json_object_get(request, "app"), "method", json_object_get(request, "method"), "delivery",
+        json_object_get(request, "delivery"));
+    if (message && (!to || json_object_set(message, "to", to) == 0) &&
+        json_object_set(message, "conn", json_object_get(request, "conn")) == 0)
+        return message;
+    json_decref(message);
+    return NULL;
 }
 
 /* Opens it as a reader would. */
@@ -135,7 +124,7 @@ static int check(const struct mt_record *record, const struct mt_jobname *name,
     return reason == MT_REASON_ok ? 0 : mt_say(EX_DATAERR, "%s", mt_reason_sentence(reason));
 }
 
-static int write_message(const json_t *request, const struct mt_record *record,
+static int write_message(json_t *request, const struct mt_record *record,
                          const struct mt_jobname *name, struct mt_buf *out)
 {
     json_t *to;
