@@ -86,13 +86,33 @@ static VALUE from_json(const json_t *string)
     return text(json_string_value(string), json_string_length(string));
 }
 
+static VALUE boolean(bool value)
+{
+    return value ? Qtrue : Qfalse;
+}
+
+static VALUE text_or_nil(const char *s)
+{
+    return s ? ctext(s) : Qnil;
+}
+
+/* A frozen hash of `n` values: key, value, key, value. */
+static VALUE hash_of(size_t n, const VALUE *pairs)
+{
+    VALUE out = rb_hash_new();
+    for (size_t i = 0; i < n; i += 2)
+        rb_hash_aset(out, pairs[i], pairs[i + 1]);
+    return rb_obj_freeze(out);
+}
+
+#define HASH_OF(pairs) hash_of(sizeof(pairs) / sizeof *(pairs), pairs)
+
 static VALUE hash_from_json(VALUE json)
 {
-    const json_t *object = (const json_t *)json;
     const char *k;
     json_t *value;
     VALUE out = rb_hash_new();
-    json_object_foreach((json_t *)object, k, value) rb_hash_aset(out, ctext(k), from_json(value));
+    json_object_foreach((json_t *)json, k, value) rb_hash_aset(out, ctext(k), from_json(value));
     return rb_obj_freeze(out);
 }
 
@@ -115,10 +135,11 @@ struct core {
     bool busy;
 };
 
-static void free_texts(const char *const *texts, size_t n)
+/* A list that ends with NULL. */
+static void free_texts(const char *const *texts)
 {
-    for (size_t i = 0; i < n; i++)
-        free((char *)texts[i]);
+    for (const char *const *text = texts; text && *text; text++)
+        free((char *)*text);
     free((void *)texts);
 }
 
@@ -138,7 +159,7 @@ static void core_free(void *data)
     struct core *core = data;
     struct mt_settings *s = &core->settings;
     free_clusters(s);
-    free_texts(s->deliveries, s->deliveries ? s->n_deliveries : 0);
+    free_texts(s->deliveries);
     free((void *)s->gids);
     free((char *)s->keys);
     free((char *)s->publishers);
@@ -177,16 +198,14 @@ static char *copy_text(VALUE value)
     return out;
 }
 
+static char *copy_or_null(VALUE value)
+{
+    return NIL_P(value) ? NULL : copy_text(value);
+}
+
 static VALUE fetch(VALUE hash, const char *name)
 {
     return rb_hash_fetch(hash, symbol(name));
-}
-
-static VALUE fetch_array(VALUE hash, const char *name)
-{
-    VALUE array = fetch(hash, name);
-    Check_Type(array, T_ARRAY);
-    return array;
 }
 
 static void *new_list(size_t n, size_t size)
@@ -197,25 +216,31 @@ static void *new_list(size_t n, size_t size)
     return list;
 }
 
-static void take_viewer(struct mt_settings *s, VALUE hash)
+/* The old list counts until all of the new one is a number. */
+static void take_gids(struct mt_settings *s, VALUE gids)
 {
-    VALUE gids = fetch_array(hash, "gids");
+    Check_Type(gids, T_ARRAY);
     size_t n = (size_t)RARRAY_LEN(gids);
+    for (size_t i = 0; i < n; i++)
+        (void)NUM2UINT(rb_ary_entry(gids, (long)i));
     uint32_t *list = new_list(n, sizeof *list);
+    for (size_t i = 0; i < n; i++)
+        list[i] = NUM2UINT(rb_ary_entry(gids, (long)i));
+    free((void *)s->gids);
     s->gids = list;
-    s->uid = NUM2UINT(fetch(hash, "uid"));
-    for (s->n_gids = 0; s->n_gids < n; s->n_gids++)
-        list[s->n_gids] = NUM2UINT(rb_ary_entry(gids, (long)s->n_gids));
+    s->n_gids = n;
 }
 
-static void take_deliveries(struct mt_settings *s, VALUE hash)
+/* Copies to *out, a list that ends with NULL and is its owner's even where this raises. */
+static size_t take_texts(const char *const **out, VALUE texts)
 {
-    VALUE deliveries = fetch_array(hash, "deliveries");
-    size_t n = (size_t)RARRAY_LEN(deliveries);
+    Check_Type(texts, T_ARRAY);
+    size_t n = (size_t)RARRAY_LEN(texts);
     const char **list = new_list(n, sizeof(char *));
-    s->deliveries = list;
-    for (s->n_deliveries = 0; s->n_deliveries < n; s->n_deliveries++)
-        list[s->n_deliveries] = copy_text(rb_ary_entry(deliveries, (long)s->n_deliveries));
+    *out = list;
+    for (size_t i = 0; i < n; i++)
+        list[i] = copy_text(rb_ary_entry(texts, (long)i));
+    return n;
 }
 
 static void take_clusters(struct mt_settings *s, VALUE clusters)
@@ -240,7 +265,8 @@ static void take_clusters(struct mt_settings *s, VALUE clusters)
 
 static void take_envelopes(struct mt_settings *s, VALUE hash)
 {
-    VALUE names = fetch_array(hash, "envelopes");
+    VALUE names = fetch(hash, "envelopes");
+    Check_Type(names, T_ARRAY);
     for (long i = 0; i < RARRAY_LEN(names); i++) {
         VALUE name = rb_ary_entry(names, i);
         for (unsigned e = 0; e < MT_ENVELOPE_COUNT; e++) {
@@ -258,58 +284,97 @@ static VALUE core_initialize(VALUE self, VALUE settings)
     if (s->gids)
         rb_raise(error_class, "The core was initialised already.");
     Check_Type(settings, T_HASH);
-    take_viewer(s, settings);
-    take_deliveries(s, settings);
+    s->uid = NUM2UINT(fetch(settings, "uid"));
+    take_gids(s, fetch(settings, "gids"));
+    s->n_deliveries = take_texts(&s->deliveries, fetch(settings, "deliveries"));
     take_envelopes(s, settings);
     s->publisher_in_group = RTEST(fetch(settings, "publisher_in_group"));
     s->per_cluster_dataroot = RTEST(fetch(settings, "per_cluster_dataroot"));
     VALUE keys = rb_hash_lookup(settings, symbol("keys"));
-    s->keys = copy_text(NIL_P(keys) ? rb_utf8_str_new_cstr(MT_KEYS_DIRECTORY) : keys);
-    VALUE publishers = fetch(settings, "publishers");
-    if (!NIL_P(publishers))
-        s->publishers = copy_text(publishers);
-    VALUE dataroot = fetch(settings, "dataroot");
-    if (!NIL_P(dataroot))
-        s->dataroot = copy_text(dataroot);
+    s->keys = copy_text(NIL_P(keys) ? ctext(MT_KEYS_DIRECTORY) : keys);
+    s->publishers = copy_or_null(fetch(settings, "publishers"));
+    s->dataroot = copy_or_null(fetch(settings, "dataroot"));
     return self;
 }
 
-/* One call at a time uses an object; it ends with not_busy(). */
-static struct core *use(VALUE self)
+static struct core *get_idle(VALUE self)
 {
     struct core *core = get(self);
     if (!core->settings.gids)
         rb_raise(error_class, "The core was not initialised.");
     if (core->busy)
         rb_raise(error_class, "The core is in use by another thread.");
-    core->busy = true;
     return core;
 }
 
 /* The groups that count from the next round on. @param gids [Array<Integer>] */
 static VALUE core_set_gids(VALUE self, VALUE gids)
 {
-    Check_Type(gids, T_ARRAY);
-    size_t n = (size_t)RARRAY_LEN(gids);
-    for (size_t i = 0; i < n; i++)
-        (void)NUM2UINT(rb_ary_entry(gids, (long)i));
-    struct core *core = use(self);
-    core->busy = false;
-    struct mt_settings *s = &core->settings;
-    uint32_t *list = new_list(n, sizeof *list);
-    free((void *)s->gids);
-    for (size_t i = 0; i < n; i++)
-        list[i] = NUM2UINT(rb_ary_entry(gids, (long)i));
-    s->gids = list;
-    s->n_gids = n;
+    take_gids(&get_idle(self)->settings, gids);
     return gids;
 }
 
-static const char *need_dataroot(const struct core *core)
+/* ---- a call ---- */
+
+struct told {
+    struct mt_event event;
+    char *id;
+};
+
+/* One call of a method of Core; each uses what it needs of it. Zeroed but for its arguments. */
+struct call {
+    struct core *core;
+    VALUE arg;
+    VALUE text;
+    bool ends_round;
+    bool nothing;
+    bool restore;
+    bool dry_run;
+    enum mt_status status;
+    size_t bad_line;
+    struct mt_streams streams;
+    const struct mt_streams *others;
+    struct mt_opened opened;
+    struct mt_dismissed dismissed;
+    struct told *told;
+    size_t n_told;
+    bool out_of_memory; /* while it was told */
+    bool found;
+};
+
+static VALUE call_done(VALUE arg)
+{
+    struct call *call = (struct call *)arg;
+    mt_streams_free(&call->streams);
+    mt_opened_free(&call->opened);
+    mt_dismissed_free(&call->dismissed);
+    for (size_t i = 0; i < call->n_told; i++)
+        free(call->told[i].id);
+    free(call->told);
+    if (call->ends_round)
+        mt_specs_free(&call->core->next);
+    call->core->busy = false;
+    return Qnil;
+}
+
+/* One call at a time uses an object. */
+static VALUE use(VALUE self, struct call *call, VALUE (*body)(VALUE))
+{
+    call->core = get_idle(self);
+    call->core->busy = true;
+    return rb_ensure(body, (VALUE)call, call_done, (VALUE)call);
+}
+
+static void run(struct call *call, void *(*function)(void *))
+{
+    rb_thread_call_without_gvl(function, call, NULL, NULL);
+    check(call->status);
+}
+
+static void need_dataroot(const struct core *core)
 {
     if (!core->settings.dataroot)
         rb_raise(error_class, "There is no data root.");
-    return core->settings.dataroot;
 }
 
 /* ---- MultiTenant::Records: one text of record streams, and what was read in it ---- */
@@ -317,7 +382,9 @@ static const char *need_dataroot(const struct core *core)
 struct records {
     struct mt_streams streams;
     size_t bad_line;
-    size_t size; /* of the text; 0: not read yet */
+    const char *text; /* while it is read */
+    size_t size;      /* of the text; 0: not read yet */
+    enum mt_status status;
 };
 
 /* What the records of a text take, as a multiple of it: an estimate for the collector. */
@@ -352,17 +419,10 @@ static struct records *get_records(VALUE self)
     return records;
 }
 
-struct reading {
-    struct records *records;
-    const char *text;
-    size_t len;
-    enum mt_status status;
-};
-
 static void *read_text(void *arg)
 {
-    struct reading *r = arg;
-    r->status = mt_streams_read(&r->records->streams, r->text, r->len, &r->records->bad_line);
+    struct records *r = arg;
+    r->status = mt_streams_read(&r->streams, r->text, r->size, &r->bad_line);
     return NULL;
 }
 
@@ -375,12 +435,12 @@ static VALUE records_initialize(VALUE self, VALUE text)
         rb_raise(error_class, "The records were read already.");
     text = rb_str_new_frozen(text);
     rb_ivar_set(self, rb_intern("@text"), text);
-    struct reading r = {records, RSTRING_PTR(text), (size_t)RSTRING_LEN(text), MT_INTERNAL};
-    rb_thread_call_without_gvl(read_text, &r, NULL, NULL);
-    RB_GC_GUARD(text);
-    check(r.status);
-    records->size = r.len;
+    records->text = RSTRING_PTR(text);
+    records->size = (size_t)RSTRING_LEN(text);
     rb_gc_adjust_memory_usage((ssize_t)(records->size * TAKEN));
+    rb_thread_call_without_gvl(read_text, records, NULL, NULL);
+    RB_GC_GUARD(text);
+    check(records->status);
     return rb_obj_freeze(self);
 }
 
@@ -401,16 +461,6 @@ static VALUE json_gids(const json_t *array)
             rb_ary_push(out, LL2NUM(json_integer_value(gid)));
     }
     return rb_obj_freeze(out);
-}
-
-static VALUE boolean(bool value)
-{
-    return value ? Qtrue : Qfalse;
-}
-
-static VALUE text_or_nil(const char *s)
-{
-    return s ? ctext(s) : Qnil;
 }
 
 static VALUE stream_of(const struct mt_stream *stream)
@@ -499,28 +549,19 @@ static VALUE records_of(VALUE self, VALUE cluster)
 
 /* ---- read and decide ---- */
 
-struct reading_round {
-    struct core *core;
-    VALUE texts; /* Array<Records> */
-    struct mt_streams streams;
-    const struct mt_streams *others;
-    size_t bad_line;
-    enum mt_status status;
-};
-
 static void *add_streams(void *arg)
 {
-    struct reading_round *r = arg;
-    r->status = mt_streams_add(&r->streams, r->others, &r->bad_line);
+    struct call *call = arg;
+    call->status = mt_streams_add(&call->streams, call->others, &call->bad_line);
     return NULL;
 }
 
 static void *begin_round(void *arg)
 {
-    struct reading_round *r = arg;
-    struct core *core = r->core;
+    struct call *call = arg;
+    struct core *core = call->core;
     mt_specs_free(&core->next);
-    r->status = mt_specs_begin(core->round, &r->streams, &core->settings, &core->next);
+    call->status = mt_specs_begin(core->round, &call->streams, &core->settings, &core->next);
     return NULL;
 }
 
@@ -536,29 +577,18 @@ static VALUE payloads_of(const struct core *core)
 
 static VALUE read_body(VALUE arg)
 {
-    struct reading_round *r = (struct reading_round *)arg;
+    struct call *call = (struct call *)arg;
     VALUE bad_lines = rb_ary_new();
-    for (long i = 0; i < RARRAY_LEN(r->texts); i++) {
-        const struct records *records = get_records(rb_ary_entry(r->texts, i));
-        r->others = &records->streams;
-        rb_thread_call_without_gvl(add_streams, r, NULL, NULL);
-        check(r->status);
-        if (r->bad_line == 0)
-            r->bad_line = records->bad_line;
-        rb_ary_push(bad_lines, r->bad_line ? SIZET2NUM(r->bad_line) : Qnil);
+    for (long i = 0; i < RARRAY_LEN(call->arg); i++) {
+        const struct records *records = get_records(rb_ary_entry(call->arg, i));
+        call->others = &records->streams;
+        run(call, add_streams);
+        size_t line = call->bad_line ? call->bad_line : records->bad_line;
+        rb_ary_push(bad_lines, line ? SIZET2NUM(line) : Qnil);
     }
-    rb_thread_call_without_gvl(begin_round, r, NULL, NULL);
-    check(r->status);
-    return rb_ary_new_from_args(3, streams_of(&r->streams), rb_obj_freeze(bad_lines),
-                                payloads_of(r->core));
-}
-
-static VALUE read_done(VALUE arg)
-{
-    struct reading_round *r = (struct reading_round *)arg;
-    mt_streams_free(&r->streams);
-    r->core->busy = false;
-    return Qnil;
+    run(call, begin_round);
+    return rb_ary_new_from_args(3, streams_of(&call->streams), rb_obj_freeze(bad_lines),
+                                payloads_of(call->core));
 }
 
 /*
@@ -573,61 +603,40 @@ static VALUE core_read(VALUE self, VALUE texts)
     texts = rb_ary_dup(texts);
     for (long i = 0; i < RARRAY_LEN(texts); i++)
         (void)get_records(rb_ary_entry(texts, i));
-    struct reading_round r = {.core = use(self), .texts = texts};
-    return rb_ensure(read_body, (VALUE)&r, read_done, (VALUE)&r);
+    struct call call = {.arg = texts};
+    return use(self, &call, read_body);
 }
-
-struct decision {
-    struct core *core;
-    VALUE pairs;
-    VALUE text;
-    struct mt_opened opened;
-    struct mt_dismissed dismissed;
-    size_t bad_line;
-    enum mt_status status;
-};
 
 static void *decide_round(void *arg)
 {
-    struct decision *d = arg;
-    struct core *core = d->core;
+    struct call *call = arg;
+    struct core *core = call->core;
     const struct mt_settings *s = &core->settings;
-    d->status = mt_opened_read(RSTRING_PTR(d->text), (size_t)RSTRING_LEN(d->text), &d->opened,
-                               &d->bad_line);
-    if (d->status != MT_OK)
+    call->status = mt_opened_read(RSTRING_PTR(call->text), (size_t)RSTRING_LEN(call->text),
+                                  &call->opened, &call->bad_line);
+    if (call->status != MT_OK)
         return NULL;
-    d->status = s->dataroot ? mt_dismissed_load(s->dataroot, &d->dismissed) : MT_IO;
+    call->status = s->dataroot ? mt_dismissed_load(s->dataroot, &call->dismissed) : MT_IO;
     /* A list that can't be read hides no card; deliver tells of what is wrong with the root. */
-    if (d->status == MT_IO || d->status == MT_UNSAFE || d->status == MT_TOO_LARGE)
-        d->status = mt_dismissed_new(&d->dismissed);
-    if (d->status == MT_OK)
-        d->status = mt_specs_decide(core->next, core->round, s, &d->opened, &d->dismissed);
+    if (call->status == MT_IO || call->status == MT_UNSAFE || call->status == MT_TOO_LARGE)
+        call->status = mt_dismissed_new(&call->dismissed);
+    if (call->status == MT_OK)
+        call->status = mt_specs_decide(core->next, core->round, s, &call->opened, &call->dismissed);
     return NULL;
 }
 
 static VALUE decide_body(VALUE arg)
 {
-    struct decision *d = (struct decision *)arg;
-    struct core *core = d->core;
+    struct call *call = (struct call *)arg;
+    struct core *core = call->core;
     if (!core->next)
         rb_raise(error_class, "There is nothing to decide: nothing was read.");
-    take_clusters(&core->settings, d->pairs);
-    rb_thread_call_without_gvl(decide_round, d, NULL, NULL);
-    check(d->status);
+    take_clusters(&core->settings, call->arg);
+    run(call, decide_round);
     mt_specs_free(&core->round);
     core->round = core->next;
     core->next = NULL;
-    return d->bad_line ? SIZET2NUM(d->bad_line) : Qnil;
-}
-
-static VALUE decide_done(VALUE arg)
-{
-    struct decision *d = (struct decision *)arg;
-    mt_opened_free(&d->opened);
-    mt_dismissed_free(&d->dismissed);
-    mt_specs_free(&d->core->next);
-    d->core->busy = false;
-    return Qnil;
+    return call->bad_line ? SIZET2NUM(call->bad_line) : Qnil;
 }
 
 /*
@@ -642,10 +651,8 @@ static VALUE decide_done(VALUE arg)
 static VALUE core_decide(VALUE self, VALUE pairs, VALUE opened)
 {
     StringValue(opened);
-    struct decision d = {.core = use(self), .pairs = pairs, .text = rb_str_new_frozen(opened)};
-    VALUE out = rb_ensure(decide_body, (VALUE)&d, decide_done, (VALUE)&d);
-    RB_GC_GUARD(d.text);
-    return out;
+    struct call call = {.arg = pairs, .text = rb_str_new_frozen(opened), .ends_round = true};
+    return use(self, &call, decide_body);
 }
 
 static VALUE share_of(const struct mt_share *share)
@@ -654,39 +661,33 @@ static VALUE share_of(const struct mt_share *share)
     const struct mt_jobname *name = &record->parts;
     bool named = record->is_share;
     const json_t *app = json_object_get(share->message.accounting, "mta");
-    VALUE out = rb_hash_new();
-    rb_hash_aset(out, symbol("key"), ctext(share->key));
-    rb_hash_aset(out, symbol("cluster"), ctext(record->cluster));
-    rb_hash_aset(out, symbol("ood_cluster"), share->ood_cluster ? ctext(share->ood_cluster) : Qnil);
-    rb_hash_aset(out, symbol("job_id"), ULONG2NUM(record->job_id));
-    rb_hash_aset(out, symbol("user"), ctext(record->user));
-    rb_hash_aset(out, symbol("group"), named ? text(name->group, name->group_len) : Qnil);
-    rb_hash_aset(out, symbol("envelope"),
-                 named ? key(mt_envelope_name(mt_envelope_of(name->payload, name->payload_len)))
-                       : Qnil);
-    rb_hash_aset(out, symbol("app"), app ? from_json(app) : Qnil);
-    rb_hash_aset(out, symbol("start"), LL2NUM(record->start));
-    rb_hash_aset(out, symbol("end"), LL2NUM(record->end));
-    rb_hash_aset(out, symbol("current"), share->current ? Qtrue : Qfalse);
-    rb_hash_aset(out, symbol("specs"), key(mt_reason_code(share->specs)));
-    rb_hash_aset(out, symbol("card"), key(mt_reason_code(share->card)));
-    rb_hash_aset(out, symbol("card_id"), share->wants_card ? ctext(share->card_id) : Qnil);
-    return rb_obj_freeze(out);
+    enum mt_envelope envelope = mt_envelope_of(named ? name->payload : "", name->payload_len);
+    const VALUE pairs[] = {
+        symbol("key"),         ctext(share->key),
+        symbol("cluster"),     ctext(record->cluster),
+        symbol("ood_cluster"), text_or_nil(share->ood_cluster),
+        symbol("job_id"),      UINT2NUM(record->job_id),
+        symbol("user"),        ctext(record->user),
+        symbol("group"),       named ? text(name->group, name->group_len) : Qnil,
+        symbol("envelope"),    named ? key(mt_envelope_name(envelope)) : Qnil,
+        symbol("app"),         app ? from_json(app) : Qnil,
+        symbol("start"),       LL2NUM(record->start),
+        symbol("end"),         LL2NUM(record->end),
+        symbol("current"),     boolean(share->current),
+        symbol("specs"),       key(mt_reason_code(share->specs)),
+        symbol("card"),        key(mt_reason_code(share->card)),
+        symbol("card_id"),     share->wants_card ? ctext(share->card_id) : Qnil,
+    };
+    return HASH_OF(pairs);
 }
 
 static VALUE shares_body(VALUE arg)
 {
-    const struct core *core = (const struct core *)arg;
+    const struct core *core = ((const struct call *)arg)->core;
     VALUE out = rb_ary_new();
     for (size_t i = 0; core->round && i < core->round->count; i++)
         rb_ary_push(out, share_of(&core->round->shares[i]));
     return rb_obj_freeze(out);
-}
-
-static VALUE not_busy(VALUE arg)
-{
-    ((struct core *)arg)->busy = false;
-    return Qnil;
 }
 
 /*
@@ -697,67 +698,66 @@ static VALUE not_busy(VALUE arg)
  */
 static VALUE core_shares(VALUE self)
 {
-    struct core *core = use(self);
-    return rb_ensure(shares_body, (VALUE)core, not_busy, (VALUE)core);
-}
-
-static VALUE path_of(VALUE arg)
-{
-    const char **parts = (const char **)arg;
-    return rb_enc_sprintf(rb_utf8_encoding(), "%s/%s/%s", parts[0], parts[1], parts[2]);
-}
-
-static VALUE free_text(VALUE arg)
-{
-    free((void *)arg);
-    return Qnil;
+    struct call call = {0};
+    return use(self, &call, shares_body);
 }
 
 static VALUE number_text(int64_t number)
 {
-    char digits[24];
-    snprintf(digits, sizeof digits, "%" PRId64, number);
-    return ctext(digits);
+    return rb_obj_freeze(rb_enc_sprintf(rb_utf8_encoding(), "%" PRId64, number));
+}
+
+static VALUE path_of(VALUE parts)
+{
+    const char *const *part = (const char *const *)parts;
+    return rb_obj_freeze(rb_enc_sprintf(rb_utf8_encoding(), "%s/%s/%s", part[0], part[1], part[2]));
+}
+
+static VALUE free_text(VALUE text)
+{
+    free((void *)text);
+    return Qnil;
 }
 
 static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
 {
-    VALUE info = rb_hash_new();
+    const struct mt_record *record = &share->record;
     const char *root = s->dataroot ? s->dataroot : "";
+    const char *db[] = {root, MT_BATCH_CONNECT "/db", share->card_id};
     char *outputs = mt_card_outputs(share, s);
     if (!outputs)
         rb_memerror();
-    const char *parts[] = {root, outputs, share->card_id};
-    VALUE output = rb_ensure(path_of, (VALUE)parts, free_text, (VALUE)outputs);
-    const char *db[] = {root, MT_BATCH_CONNECT "/db", share->card_id};
-    rb_hash_aset(info, key("user"), ctext(share->record.user));
-    rb_hash_aset(info, key("cluster"), ctext(share->record.cluster));
-    rb_hash_aset(info, key("db"), rb_obj_freeze(path_of((VALUE)db)));
-    rb_hash_aset(info, key("output"), rb_obj_freeze(output));
-    rb_hash_aset(info, key("message"), from_json(json_object_get(share->record.json, "name")));
-    rb_hash_aset(info, key("message_size"), SIZET2NUM(share->record.name_len));
-    rb_hash_aset(info, key("uid"), number_text((int64_t)share->record.uid));
-    rb_hash_aset(info, key("start"), number_text(share->record.start));
-    rb_hash_aset(info, key("end"), number_text(share->record.end));
-    return rb_obj_freeze(info);
+    const char *output[] = {root, outputs, share->card_id};
+    VALUE output_path = rb_ensure(path_of, (VALUE)output, free_text, (VALUE)outputs);
+    const VALUE pairs[] = {
+        key("user"),         ctext(record->user),
+        key("cluster"),      ctext(record->cluster),
+        key("db"),           path_of((VALUE)db),
+        key("output"),       output_path,
+        key("message"),      from_json(json_object_get(record->json, "name")),
+        key("message_size"), SIZET2NUM(record->name_len),
+        key("uid"),          number_text((int64_t)record->uid),
+        key("start"),        number_text(record->start),
+        key("end"),          number_text(record->end),
+    };
+    return HASH_OF(pairs);
 }
 
 static VALUE spec_of(const struct mt_share *share, const struct mt_settings *s)
 {
-    VALUE spec = rb_hash_new();
     json_t *connection = mt_card_connection(share);
     if (!connection)
         rb_memerror();
     VALUE shown = rb_ensure(hash_from_json, (VALUE)connection, release_json, (VALUE)connection);
-    rb_hash_aset(spec, key("info"), info_of(share, s));
-    rb_hash_aset(spec, key("accounting"), hash_from_json((VALUE)share->message.accounting));
-    rb_hash_aset(spec, key("connection"), shown);
-    return rb_obj_freeze(spec);
+    const VALUE pairs[] = {key("info"),       info_of(share, s),
+                           key("accounting"), hash_from_json((VALUE)share->message.accounting),
+                           key("connection"), shown};
+    return HASH_OF(pairs);
 }
 
 static VALUE specs_body(VALUE arg)
 {
-    const struct core *core = (const struct core *)arg;
+    const struct core *core = ((const struct call *)arg)->core;
     VALUE out = rb_hash_new();
     for (size_t i = 0; core->round && i < core->round->count; i++) {
         const struct mt_share *share = &core->round->shares[i];
@@ -770,36 +770,21 @@ static VALUE specs_body(VALUE arg)
 /* @return [Hash] MultiTenant.specs, frozen throughout */
 static VALUE core_specs(VALUE self)
 {
-    struct core *core = use(self);
-    return rb_ensure(specs_body, (VALUE)core, not_busy, (VALUE)core);
+    struct call call = {0};
+    return use(self, &call, specs_body);
 }
 
 /* ---- deliver ---- */
 
-struct told {
-    struct mt_event event;
-    char *id;
-};
-
-struct delivery_call {
-    struct core *core;
-    bool dry_run;
-    bool nothing;
-    struct told *told;
-    size_t n_told;
-    enum mt_status status;
-    enum mt_status told_status;
-};
-
 static void remember(const struct mt_event *event, void *arg)
 {
-    struct delivery_call *call = arg;
+    struct call *call = arg;
     struct told *told = realloc(call->told, (call->n_told + 1) * sizeof *told);
     if (told)
         call->told = told;
     char *id = told ? strdup(event->id) : NULL;
     if (!id) {
-        call->told_status = MT_NOMEM;
+        call->out_of_memory = true;
         return;
     }
     told[call->n_told++] = (struct told){*event, id};
@@ -807,12 +792,17 @@ static void remember(const struct mt_event *event, void *arg)
 
 static void *run_delivery(void *arg)
 {
-    struct delivery_call *call = arg;
+    struct call *call = arg;
     const struct mt_settings *s = &call->core->settings;
     if (call->nothing)
         call->status = mt_deliver_nothing(s, call->dry_run, remember, call);
     else if (call->core->round)
         call->status = mt_deliver(call->core->round, s, call->dry_run, remember, call);
+    if (call->out_of_memory)
+        call->status = MT_NOMEM;
+    /* These are told, too. */
+    if (call->status == MT_IO || call->status == MT_UNSAFE || call->status == MT_BUSY)
+        call->status = MT_OK;
     return NULL;
 }
 
@@ -822,40 +812,20 @@ static VALUE deliver_body(VALUE arg)
                                           [MT_KEPT] = "kept",
                                           [MT_REMOVED] = "removed",
                                           [MT_FAILED] = "failed"};
-    struct delivery_call *call = (struct delivery_call *)arg;
+    struct call *call = (struct call *)arg;
     VALUE out = rb_ary_new();
-    (void)need_dataroot(call->core);
-    rb_thread_call_without_gvl(run_delivery, call, NULL, NULL);
+    need_dataroot(call->core);
+    run(call, run_delivery);
     for (size_t i = 0; i < call->n_told; i++) {
-        const struct told *told = &call->told[i];
+        const struct mt_event *event = &call->told[i].event;
         VALUE why = Qnil;
-        if (told->event.action == MT_FAILED)
-            why = rb_sprintf("%s%s%s", mt_status_sentence(told->event.status),
-                             told->event.error ? " " : "",
-                             told->event.error ? strerror(told->event.error) : "");
-        rb_ary_push(out, rb_ary_new_from_args(3, symbol(actions[told->event.action]),
-                                              ctext(told->id), why));
+        if (event->action == MT_FAILED)
+            why = rb_sprintf("%s%s%s", mt_status_sentence(event->status), event->error ? " " : "",
+                             event->error ? strerror(event->error) : "");
+        rb_ary_push(out, rb_ary_new_from_args(3, symbol(actions[event->action]),
+                                              ctext(call->told[i].id), why));
     }
-    check(call->told_status);
-    if (call->status != MT_IO && call->status != MT_UNSAFE && call->status != MT_BUSY)
-        check(call->status);
     return out;
-}
-
-static VALUE deliver_done(VALUE arg)
-{
-    struct delivery_call *call = (struct delivery_call *)arg;
-    for (size_t i = 0; i < call->n_told; i++)
-        free(call->told[i].id);
-    free(call->told);
-    call->core->busy = false;
-    return Qnil;
-}
-
-static VALUE deliver(VALUE self, VALUE dry_run, bool nothing)
-{
-    struct delivery_call call = {.core = use(self), .dry_run = RTEST(dry_run), .nothing = nothing};
-    return rb_ensure(deliver_body, (VALUE)&call, deliver_done, (VALUE)&call);
 }
 
 /*
@@ -866,63 +836,50 @@ static VALUE deliver(VALUE self, VALUE dry_run, bool nothing)
  */
 static VALUE core_deliver(VALUE self, VALUE dry_run)
 {
-    return deliver(self, dry_run, false);
+    struct call call = {.dry_run = RTEST(dry_run)};
+    return use(self, &call, deliver_body);
 }
 
 /* Removes every card of ours. Parameters and result as #deliver. */
 static VALUE core_deliver_nothing(VALUE self, VALUE dry_run)
 {
-    return deliver(self, dry_run, true);
+    struct call call = {.dry_run = RTEST(dry_run), .nothing = true};
+    return use(self, &call, deliver_body);
 }
 
 /* ---- dismiss and restore ---- */
 
-struct dismissing {
-    struct core *core;
-    char id[MT_UUID_SIZE];
-    bool restore;
-    bool found;
-    bool failed;
-    enum mt_status status;
-};
-
-static void note_failure(const struct mt_event *event, void *arg)
-{
-    if (event->action == MT_FAILED)
-        ((struct dismissing *)arg)->failed = true;
-}
-
 static void *run_dismissing(void *arg)
 {
-    struct dismissing *d = arg;
-    const struct mt_settings *s = &d->core->settings;
-    if (d->restore)
-        d->status = mt_deliver_restore(s, d->id, &d->found, note_failure, d);
+    struct call *call = arg;
+    const struct mt_settings *s = &call->core->settings;
+    const char *id = RSTRING_PTR(call->text);
+    if (call->restore)
+        call->status = mt_deliver_restore(s, id, &call->found, remember, call);
     else
-        d->status = mt_deliver_dismiss(d->core->round, s, d->id, &d->found, note_failure, d);
-    if (d->status == MT_OK && d->failed)
-        d->status = MT_IO;
+        call->status = mt_deliver_dismiss(call->core->round, s, id, &call->found, remember, call);
+    for (size_t i = 0; i < call->n_told && call->status == MT_OK; i++) {
+        if (call->told[i].event.action == MT_FAILED)
+            call->status = MT_IO;
+    }
+    if (call->status == MT_OK && call->out_of_memory)
+        call->status = MT_NOMEM;
     return NULL;
 }
 
 static VALUE dismiss_body(VALUE arg)
 {
-    struct dismissing *d = (struct dismissing *)arg;
-    (void)need_dataroot(d->core);
-    rb_thread_call_without_gvl(run_dismissing, d, NULL, NULL);
-    check(d->status);
-    return d->found ? Qtrue : Qfalse;
+    struct call *call = (struct call *)arg;
+    need_dataroot(call->core);
+    run(call, run_dismissing);
+    return boolean(call->found);
 }
 
 static VALUE dismiss_or_restore(VALUE self, VALUE id, bool restore)
 {
-    const char *wanted = StringValueCStr(id);
-    struct dismissing d = {.restore = restore};
-    if (strlen(wanted) >= sizeof d.id)
-        return Qfalse;
-    memcpy(d.id, wanted, strlen(wanted) + 1);
-    d.core = use(self);
-    return rb_ensure(dismiss_body, (VALUE)&d, not_busy, (VALUE)d.core);
+    struct call call = {.text = rb_str_new_frozen(StringValue(id)), .restore = restore};
+    (void)StringValueCStr(call.text);
+    return use(self, &call, dismiss_body);
 }
 
 /*
@@ -1003,31 +960,13 @@ static VALUE native_open(VALUE self, VALUE job_id, VALUE user, VALUE name)
 struct running {
     VALUE argv;
     VALUE env;
-    char **c_argv;
-    char **c_envp;
+    const char *const *c_argv;
+    const char *const *c_envp;
     struct mt_child_terms terms;
     int wake_fd;
     struct mt_child child;
     enum mt_status status;
 };
-
-static char **copy_texts(VALUE array)
-{
-    size_t n = (size_t)RARRAY_LEN(array);
-    char **out = new_list(n, sizeof(char *));
-    for (size_t i = 0; i < n && out; i++) {
-        out[i] = strdup(RSTRING_PTR(rb_ary_entry(array, (long)i)));
-        if (!out[i]) {
-            while (i > 0)
-                free(out[--i]);
-            free(out);
-            out = NULL;
-        }
-    }
-    if (!out)
-        rb_memerror();
-    return out;
-}
 
 static void *wait_for_child(void *arg)
 {
@@ -1044,22 +983,16 @@ static void wake(void *arg)
     (void)ignored;
 }
 
-static VALUE bytes_of(const struct mt_buf *buf)
-{
-    return rb_str_new(buf->data, (long)buf->len);
-}
-
 static VALUE run_body(VALUE arg)
 {
     struct running *r = (struct running *)arg;
     const struct mt_child *child = &r->child;
-    VALUE out = rb_hash_new();
     r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (r->wake_fd < 0)
         rb_sys_fail("eventfd");
-    r->c_argv = copy_texts(r->argv);
-    r->c_envp = copy_texts(r->env);
-    r->status = mt_child_start(&r->child, r->c_argv, r->c_envp, &r->terms);
+    (void)take_texts(&r->c_argv, r->argv);
+    (void)take_texts(&r->c_envp, r->env);
+    r->status = mt_child_start(&r->child, (char **)r->c_argv, (char **)r->c_envp, &r->terms);
     if (r->status == MT_OK)
         r->status = MT_CANCELLED;
     while (r->status == MT_CANCELLED) {
@@ -1072,41 +1005,27 @@ static VALUE run_body(VALUE arg)
     bool ended = r->status == MT_OK;
     bool exited = ended && WIFEXITED(child->wait_status);
     bool signalled = ended && WIFSIGNALED(child->wait_status);
-    rb_hash_aset(out, symbol("status"), symbol(mt_status_name(r->status)));
-    rb_hash_aset(out, symbol("exit"), exited ? INT2NUM(WEXITSTATUS(child->wait_status)) : Qnil);
-    rb_hash_aset(out, symbol("signal"), signalled ? INT2NUM(WTERMSIG(child->wait_status)) : Qnil);
-    rb_hash_aset(out, symbol("error"), ended ? Qnil : rb_str_new_cstr(strerror(child->error)));
-    rb_hash_aset(out, symbol("seconds"), DBL2NUM((double)mt_child_age_ns(child) / 1e9));
-    rb_hash_aset(out, symbol("out"), bytes_of(&child->out));
-    rb_hash_aset(out, symbol("err"), bytes_of(&child->err));
-    return out;
+    const VALUE pairs[] = {
+        symbol("status"),  symbol(mt_status_name(r->status)),
+        symbol("exit"),    exited ? INT2NUM(WEXITSTATUS(child->wait_status)) : Qnil,
+        symbol("signal"),  signalled ? INT2NUM(WTERMSIG(child->wait_status)) : Qnil,
+        symbol("error"),   ended ? Qnil : rb_str_new_cstr(strerror(child->error)),
+        symbol("seconds"), DBL2NUM((double)mt_child_age_ns(child) / 1e9),
+        symbol("out"),     rb_str_new(child->out.data, (long)child->out.len),
+        symbol("err"),     rb_str_new(child->err.data, (long)child->err.len),
+    };
+    return HASH_OF(pairs);
 }
 
 static VALUE run_done(VALUE arg)
 {
     struct running *r = (struct running *)arg;
     mt_child_end(&r->child);
-    for (char **list = r->c_argv; list && *list; list++)
-        free(*list);
-    for (char **list = r->c_envp; list && *list; list++)
-        free(*list);
-    free(r->c_argv);
-    free(r->c_envp);
+    free_texts(r->c_argv);
+    free_texts(r->c_envp);
     if (r->wake_fd >= 0)
         (void)close(r->wake_fd);
     return Qnil;
-}
-
-static VALUE check_texts(VALUE array)
-{
-    Check_Type(array, T_ARRAY);
-    VALUE out = rb_ary_new();
-    for (long i = 0; i < RARRAY_LEN(array); i++) {
-        VALUE item = rb_str_new_frozen(rb_String(rb_ary_entry(array, i)));
-        (void)StringValueCStr(item);
-        rb_ary_push(out, item);
-    }
-    return out;
 }
 
 /*
@@ -1127,7 +1046,8 @@ static VALUE native_run(int argc, VALUE *args, VALUE self)
     (void)self;
     rb_scan_args(argc, args, "31", &argv, &env, &seconds, &input);
     double wait = NUM2DBL(seconds);
-    struct running r = {.argv = check_texts(argv), .env = check_texts(env), .wake_fd = -1};
+    struct running r = {.argv = argv, .env = env, .wake_fd = -1};
+    Check_Type(argv, T_ARRAY);
     r.terms.out_limit = MT_RECORDS_MAX;
     if (!NIL_P(input)) {
         input = rb_str_new_frozen(rb_String(input));
@@ -1138,8 +1058,6 @@ static VALUE native_run(int argc, VALUE *args, VALUE self)
         rb_raise(rb_eArgError, "a program and 0 to 86400 seconds are needed");
     r.terms.deadline_ms = (int64_t)(wait * 1000);
     VALUE out = rb_ensure(run_body, (VALUE)&r, run_done, (VALUE)&r);
-    RB_GC_GUARD(r.argv);
-    RB_GC_GUARD(r.env);
     RB_GC_GUARD(input);
     return out;
 }
@@ -1194,7 +1112,7 @@ static VALUE native_reasons(VALUE self)
         enum mt_reason reason = (enum mt_reason)i;
         rb_hash_aset(out, key(mt_reason_code(reason)),
                      rb_ary_new_from_args(2, ctext(mt_reason_sentence(reason)),
-                                          mt_reason_is_temporary(reason) ? Qtrue : Qfalse));
+                                          boolean(mt_reason_is_temporary(reason))));
     }
     return out;
 }
