@@ -124,15 +124,10 @@ enum mt_status mt_mark_parse(const char *text, size_t len, struct mt_mark *out)
     if (status != MT_OK)
         return status;
     /* Not json_unpack: it allocates, and does not tell when that fails. */
-    const json_t *job = json_object_get(out->json, "job");
-    const json_t *uid = json_object_get(out->json, "uid");
-    out->cluster = json_string_value(json_object_get(out->json, "cluster"));
-    out->wckeys = json_string_value(json_object_get(out->json, "wckey"));
-    out->job_id = (uint32_t)json_integer_value(job);
-    out->uid = (uint32_t)json_integer_value(uid);
-    bool ok = out->cluster && out->wckeys && json_integer_value(job) > 0 &&
-              json_integer_value(job) <= UINT32_MAX && json_is_integer(uid) &&
-              json_integer_value(uid) >= 0 && json_integer_value(uid) <= UINT32_MAX;
+    bool ok = mt_json_text(out->json, "cluster", &out->cluster) &&
+              mt_json_text(out->json, "wckey", &out->wckeys) &&
+              mt_json_u32(out->json, "job", &out->job_id) && out->job_id > 0 &&
+              mt_json_u32(out->json, "uid", &out->uid);
     return ok ? MT_OK : MT_MALFORMED;
 }
 
@@ -142,10 +137,10 @@ enum mt_status mt_db_parse(const char *text, size_t len, struct mt_db *out)
     enum mt_status status = mt_json_load(text, len, &out->json);
     if (status != MT_OK)
         return status;
-    out->token = json_string_value(json_object_get(out->json, "token"));
-    out->job_id = json_string_value(json_object_get(out->json, "job_id"));
     out->completed = json_is_true(json_object_get(out->json, "cache_completed"));
-    return out->token && out->job_id ? MT_OK : MT_MALFORMED;
+    bool ok = mt_json_text(out->json, "token", &out->token) &&
+              mt_json_text(out->json, "job_id", &out->job_id);
+    return ok ? MT_OK : MT_MALFORMED;
 }
 
 bool mt_db_same(const char *a, size_t a_len, const char *b, size_t b_len)

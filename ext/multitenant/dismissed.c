@@ -19,12 +19,9 @@ enum mt_status mt_dismissed_new(struct mt_dismissed *out)
 /* Reads one entry; false: it is none. Not by json_unpack: it allocates, and does not tell. */
 static bool read_entry(const json_t *entry, struct mt_dismissal *out)
 {
-    json_int_t job_id = json_integer_value(json_object_get(entry, "job"));
-    out->cluster = json_string_value(json_object_get(entry, "cluster"));
-    out->wckeys = json_string_value(json_object_get(entry, "wckey"));
-    out->card_id = json_string_value(json_object_get(entry, "id"));
-    out->job_id = (uint32_t)job_id;
-    return out->cluster && out->wckeys && out->card_id && job_id > 0 && job_id <= UINT32_MAX;
+    return mt_json_text(entry, "cluster", &out->cluster) &&
+           mt_json_text(entry, "wckey", &out->wckeys) && mt_json_text(entry, "id", &out->card_id) &&
+           mt_json_u32(entry, "job", &out->job_id) && out->job_id > 0;
 }
 
 /* What is not a list of entries is an empty list. */

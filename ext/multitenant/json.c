@@ -94,3 +94,30 @@ char *mt_json_dump(const json_t *value, size_t flags)
     free(out);
     return NULL;
 }
+
+bool mt_json_is_text(const json_t *value)
+{
+    return json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value);
+}
+
+bool mt_json_text(const json_t *object, const char *key, const char **out)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = json_string_value(value);
+    return mt_json_is_text(value);
+}
+
+bool mt_json_integer(const json_t *object, const char *key, int64_t min, int64_t max, int64_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = (int64_t)json_integer_value(value);
+    return json_is_integer(value) && *out >= min && *out <= max;
+}
+
+bool mt_json_u32(const json_t *object, const char *key, uint32_t *out)
+{
+    int64_t value;
+    bool ok = mt_json_integer(object, key, 0, UINT32_MAX, &value);
+    *out = ok ? (uint32_t)value : 0;
+    return ok;
+}

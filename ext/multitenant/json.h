@@ -7,7 +7,9 @@
 #include "status.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Parses `len` bytes as one JSON array or object: UTF-8, no duplicate keys, nothing after it but
@@ -23,5 +25,19 @@ MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_json_load(const char *text, size_t
  * The caller frees it. Thread-safe.
  */
 MT_NODISCARD char *mt_json_dump(const json_t *value, size_t flags);
+
+/*
+ * The value of a key: a text without NUL, or a whole number from `min` to `max`. *out borrows from
+ * the object. false: it is absent or something else.
+ */
+MT_NODISCARD MT_NONNULL(2, 3) bool mt_json_text(const json_t *object, const char *key,
+                                                const char **out);
+MT_NODISCARD MT_NONNULL(2, 5) bool mt_json_integer(const json_t *object, const char *key,
+                                                   int64_t min, int64_t max, int64_t *out);
+MT_NODISCARD MT_NONNULL(2, 3) bool mt_json_u32(const json_t *object, const char *key,
+                                               uint32_t *out);
+
+/* Whether it is a string without NUL. */
+MT_NODISCARD bool mt_json_is_text(const json_t *value);
 
 #endif

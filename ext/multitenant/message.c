@@ -69,18 +69,13 @@ static enum mt_status load_object(const char *text, size_t len, json_t **out)
     return status == MT_OK && !json_is_object(*out) ? MT_MALFORMED : status;
 }
 
-static bool is_c_string(const json_t *value)
-{
-    return json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value);
-}
-
 static enum mt_status keep_accounting(const json_t *loaded, struct mt_message *out)
 {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)loaded, key, value)
     {
-        if (!is_c_string(value))
+        if (!mt_json_is_text(value))
             return MT_MALFORMED;
     }
     const char *texts[5];

@@ -24,27 +24,13 @@ struct claim {
     uint32_t restarts;
 };
 
-static bool get_text(const json_t *object, const char *key, const char **out)
-{
-    const json_t *value = json_object_get(object, key);
-    *out = json_string_value(value);
-    return *out && strlen(*out) == json_string_length(value);
-}
-
-static bool get_u32(const json_t *object, const char *key, uint32_t *out)
-{
-    const json_t *value = json_object_get(object, key);
-    json_int_t number = json_integer_value(value);
-    *out = (uint32_t)number;
-    return json_is_integer(value) && number >= 0 && number <= UINT32_MAX;
-}
-
 static bool get_claim(const json_t *object, struct claim *out)
 {
     uint32_t version;
-    return get_u32(object, "v", &version) && version == VERSION &&
-           get_text(object, "cluster", &out->cluster) && get_u32(object, "job", &out->job_id) &&
-           get_text(object, "group", &out->group) && get_u32(object, "restarts", &out->restarts);
+    return mt_json_u32(object, "v", &version) && version == VERSION &&
+           mt_json_text(object, "cluster", &out->cluster) &&
+           mt_json_u32(object, "job", &out->job_id) && mt_json_text(object, "group", &out->group) &&
+           mt_json_u32(object, "restarts", &out->restarts);
 }
 
 /* mtu: who it is for, as decimal numbers. */
@@ -71,7 +57,7 @@ static enum mt_status get_recipients(const json_t *object, json_t **out)
 static enum mt_status keep_text(const json_t *object, const char *key, json_t *accounting,
                                 const char *as, const char **out)
 {
-    if (!get_text(object, key, out))
+    if (!mt_json_text(object, key, out))
         return MT_MALFORMED;
     return json_object_set(accounting, as, json_object_get(object, key)) == 0 ? MT_OK : MT_NOMEM;
 }

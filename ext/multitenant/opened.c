@@ -23,34 +23,24 @@ static bool get_reason(const json_t *line, enum mt_reason *out)
     return false;
 }
 
-/* A uid or gid; without the key -1, where that may be missing. */
-static bool get_id(const json_t *line, const char *key, bool absent, int64_t *out)
+/* A uid or gid; -1 where there is no such key. */
+static bool get_optional_id(const json_t *line, const char *key, int64_t *out)
 {
-    const json_t *value = json_object_get(line, key);
-    *out = value ? (int64_t)json_integer_value(value) : -1;
-    return value ? json_is_integer(value) && *out >= 0 && *out <= UINT32_MAX : absent;
+    *out = -1;
+    return !json_object_get(line, key) || mt_json_integer(line, key, 0, UINT32_MAX, out);
 }
 
 static bool get_contents(const json_t *line, struct mt_munged *out)
 {
     const json_t *text = json_object_get(line, "text");
-    int64_t uid;
     out->text = text ? json_string_value(text) : "";
     out->text_len = json_string_length(text);
-    if (!out->text || !get_id(line, "uid", false, &uid) ||
-        !get_id(line, "uid_only", true, &out->uid_only) ||
-        !get_id(line, "gid_only", true, &out->gid_only))
+    if (!out->text || !mt_json_u32(line, "uid", &out->uid) ||
+        !get_optional_id(line, "uid_only", &out->uid_only) ||
+        !get_optional_id(line, "gid_only", &out->gid_only))
         return false;
-    out->uid = (uint32_t)uid;
     out->reason = out->text_len > MT_MUNGE_TEXT_MAX ? MT_REASON_too_large : MT_REASON_ok;
     return true;
-}
-
-static bool get_payload(const json_t *line, struct mt_munged *out)
-{
-    const json_t *payload = json_object_get(line, "payload");
-    out->payload = json_string_value(payload);
-    return out->payload && strlen(out->payload) == json_string_length(payload);
 }
 
 /* Takes `json` in any case. MT_OK, MT_MALFORMED, MT_NOMEM. */
@@ -59,7 +49,7 @@ static enum mt_status add(struct mt_opened *opened, json_t *json)
     struct mt_munged munged = {.json = json};
     bool refused = json_object_get(json, "reason") != NULL;
     enum mt_status status = MT_MALFORMED;
-    if (opened->count == MT_CREDENTIALS_MAX || !get_payload(json, &munged) ||
+    if (opened->count == MT_CREDENTIALS_MAX || !mt_json_text(json, "payload", &munged.payload) ||
         mt_opened_find(opened, munged.payload, strlen(munged.payload)))
         goto out;
     if (refused ? json_object_size(json) != 2 || !get_reason(json, &munged.reason)

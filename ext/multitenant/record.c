@@ -9,36 +9,15 @@
 /* The kinds of line in a stream. */
 enum line { LINE_HEADER, LINE_JOB, LINE_END, LINE_BAD };
 
-/* A text of at most MT_NAME_MAX bytes without NUL; it may be empty. */
+/* A text of at most MT_NAME_MAX bytes; it may be empty. */
 static bool get_text(const json_t *object, const char *key, const char **out)
 {
-    const json_t *value = json_object_get(object, key);
-    *out = json_string_value(value);
-    if (!*out)
-        return false;
-    size_t len = json_string_length(value);
-    return len <= MT_NAME_MAX && strlen(*out) == len;
+    return mt_json_text(object, key, out) && strlen(*out) <= MT_NAME_MAX;
 }
 
 static bool get_name_text(const json_t *object, const char *key, const char **out)
 {
     return get_text(object, key, out) && **out;
-}
-
-static bool get_integer(const json_t *object, const char *key, int64_t min, int64_t max,
-                        int64_t *out)
-{
-    const json_t *value = json_object_get(object, key);
-    *out = (int64_t)json_integer_value(value);
-    return json_is_integer(value) && *out >= min && *out <= max;
-}
-
-static bool get_u32(const json_t *object, const char *key, uint32_t *out)
-{
-    int64_t value = 0;
-    bool ok = get_integer(object, key, 0, UINT32_MAX, &value);
-    *out = ok ? (uint32_t)value : 0;
-    return ok;
 }
 
 /* true, false or null; `absent` says whether a missing key is as good as null. */
@@ -60,7 +39,7 @@ static bool get_group(const json_t *object, struct mt_record *record)
     record->group_known = MT_UNKNOWN;
     if (json_is_null(value))
         return true;
-    if (!get_integer(object, "group_gid", -1, UINT32_MAX, &gid))
+    if (!mt_json_integer(object, "group_gid", -1, UINT32_MAX, &gid))
         return false;
     record->group_known = gid < 0 ? MT_NO : MT_YES;
     record->group_gid = gid < 0 ? 0 : (uint32_t)gid;
@@ -119,12 +98,12 @@ static enum mt_status parse_job(json_t *json, const struct mt_stream *stream, st
     if (json_object_get(json, "wckey") && !get_name_text(json, "wckey", &out->wckey))
         return MT_MALFORMED;
     bool ok = get_name_text(json, "cluster", &out->cluster) &&
-              strcmp(out->cluster, stream->cluster) == 0 && get_u32(json, "job_id", &out->job_id) &&
-              out->job_id > 0 && get_text(json, "user", &out->user) &&
-              get_u32(json, "uid", &out->uid) &&
-              get_integer(json, "start", 0, INT64_MAX, &out->start) &&
-              get_integer(json, "end", 0, INT64_MAX, &out->end) &&
-              get_u32(json, "restarts", &out->restarts) && get_group(json, out) &&
+              strcmp(out->cluster, stream->cluster) == 0 &&
+              mt_json_u32(json, "job_id", &out->job_id) && out->job_id > 0 &&
+              get_text(json, "user", &out->user) && mt_json_u32(json, "uid", &out->uid) &&
+              mt_json_integer(json, "start", 0, INT64_MAX, &out->start) &&
+              mt_json_integer(json, "end", 0, INT64_MAX, &out->end) &&
+              mt_json_u32(json, "restarts", &out->restarts) && get_group(json, out) &&
               get_answer(json, "publisher_in_group", false, &out->publisher_in_group) &&
               get_answer(json, "publisher_allowed", true, &out->publisher_allowed);
     return ok ? get_name(out) : MT_MALFORMED;
@@ -159,8 +138,8 @@ static bool parse_header(json_t *json, struct mt_stream *out)
         return false;
     out->sees_all = strcmp(sees, "all") == 0;
     return (out->sees_all || strcmp(sees, "own") == 0) &&
-           get_integer(json, "multitenant", 1, 1, &version) &&
-           get_integer(json, "generated", 0, INT64_MAX, &out->generated) &&
+           mt_json_integer(json, "multitenant", 1, 1, &version) &&
+           mt_json_integer(json, "generated", 0, INT64_MAX, &out->generated) &&
            get_name_text(json, "cluster", &out->cluster) && wckeys_ok(out->wckeys);
 }
 
@@ -255,7 +234,7 @@ static enum mt_status add_end(const json_t *json, struct mt_stream **open)
     struct mt_stream *stream = *open;
     int64_t count;
     bool duplicates;
-    if (!get_integer(json, "end", 0, INT64_MAX, &count) || (uint64_t)count != stream->count)
+    if (!mt_json_integer(json, "end", 0, INT64_MAX, &count) || (uint64_t)count != stream->count)
         return MT_MALFORMED;
     enum mt_status status = has_duplicates(stream, &duplicates);
     if (status != MT_OK)
