@@ -28,24 +28,36 @@ module MultiTenant
     # The first release whose plugins load.
     PLUGINS_SINCE = Gem::Version.new('4.0.2')
 
-    # @return [Hash{String => String}] the MULTITENANT_, OOD_ and SLURM_CONF variables of an `env` file
-    def self.env_file(path)
-      lines = File.readable?(path) ? File.read(path, encoding: 'UTF-8').scrub.lines : []
-      lines.filter_map do |line|
-        name, text = line.strip.delete_prefix('export ').split('=', 2)
-        next unless text && name.match?(/\A(?:MULTITENANT_\w+|OOD_\w+|SLURM_CONF)\z/)
+    # How dotenv 2.8, which Open OnDemand has, reads an `env` file: a name, = or :, and a value; and in values $NAME
+    # and ${NAME}. What stands in $() is run by a dashboard alone.
+    LINE = /^\s*(?:export\s+)?([\w.]+)(?:\s*=|:\s)(\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|[^#\n]*)\s*(?:#.*)?$/
+    VARIABLE = /\\?\$(?!\()\{?(\w+)?\}?/
+    OURS = /\A(?:MULTITENANT_\w+|OOD_\w+|SLURM_CONF)\z/
 
-        [name, unquote(text.strip)]
-      end.to_h
+    # @param env [Hash{String => String}] what values refer to
+    # @return [Hash{String => String}] the MULTITENANT_, OOD_ and SLURM_CONF variables of an `env` file
+    def self.env_file(path, env = {})
+      text = File.readable?(path) ? File.read(path, mode: 'rb:bom|utf-8').scrub.gsub(/\r\n?/, "\n") : ''
+      read = text.scan(LINE).each_with_object({}) do |(name, value), all|
+        all[name] = expand(value.strip, all.merge(env))
+      end
+      read.select { |name, _| name.match?(OURS) }
     rescue SystemCallError
       {}
     end
 
-    # As dotenv reads a value: a comment after a blank is none of it.
-    def self.unquote(text)
-      text[/\A(["'])(.*?)\1\s*(?:#.*)?\z/, 2] || text.sub(/(?:\A|\s)#.*\z/, '')
+    def self.expand(text, env)
+      quote = text[/\A(["']).*\1\z/m, 1]
+      text = text[1..-2] if quote
+      return text if quote == "'"
+
+      text = text.gsub('\n', "\n").gsub('\r', "\r") if quote
+      text.gsub(/\\([^$])/, '\1').gsub(VARIABLE) do |found|
+        name = Regexp.last_match(1)
+        name && found[0] == '$' ? env.fetch(name, '') : found.delete_prefix('\\')
+      end
     end
-    private_class_method :unquote
+    private_class_method :expand
 
     # @return [String]
     attr_reader :root
@@ -94,7 +106,7 @@ module MultiTenant
 
     # @return [Hash{String => String}] our variables in the dashboard's `env` file
     def env_file
-      @env_file ||= Host.env_file(at(ENV_FILE))
+      @env_file ||= Host.env_file(at(ENV_FILE), person.merge(env, person.slice('USER', 'LOGNAME')))
     end
 
     # @return [Hash{String => String}] all variables
@@ -127,7 +139,10 @@ module MultiTenant
     def dataroot
       home = environment['HOME'] || Dir.home
       portal = environment.fetch('OOD_PORTAL', 'ondemand')
-      File.expand_path(environment['OOD_DATAROOT'] || File.join(home, portal, 'data/sys/dashboard'))
+      path = environment['OOD_DATAROOT'] || File.join(home, portal, 'data/sys/dashboard')
+      return File.expand_path(path) unless path.include?('$(')
+
+      raise Failure.new(EX_CONFIG, "OOD_DATAROOT is #{path}, a command that only a dashboard runs.")
     end
 
     # @return [Boolean] OOD keeps a directory for each cluster in it
@@ -150,6 +165,16 @@ module MultiTenant
     def receiver(source, dataroot: self.dataroot, log: ->(*) {}, **options)
       core = settings.to_core(dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot?)
       Receiver.new(settings, source: source, clusters: clusters, core: core, log: log, **options)
+    end
+
+    private
+
+    # As dashboards have them, whoever this user was before.
+    def person
+      user = Etc.getpwuid
+      { 'HOME' => user.dir, 'USER' => user.name, 'LOGNAME' => user.name }
+    rescue ArgumentError
+      {}
     end
   end
 end

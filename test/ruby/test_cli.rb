@@ -203,6 +203,16 @@ class TestCli < MultiTenantTest
     assert_equal ['', '', 0], viewer.multitenant('cards', '--remove-all').to_a.first(3)
   end
 
+  def test_remove_all_says_that_there_is_no_such_data_root
+    viewer = Viewer.new(self)
+    viewer.look(stream(job(1)))
+    done = viewer.multitenant('cards', '--remove-all', env: { 'OOD_DATAROOT' => '/nonexistent/x' })
+    assert_complaint done, 78, 'no data root /nonexistent/x'
+    File.chown(0, 0, viewer.dataroot)
+    File.chmod(0o755, viewer.dataroot)
+    assert_complaint viewer.multitenant('cards', '--remove-all'), 73, "#{viewer.dataroot}.*not ours"
+  end
+
   def dismissed_viewer
     viewer = Viewer.new(self)
     viewer.env = { 'OOD_CLUSTERS' => clusters }

@@ -49,10 +49,10 @@ class TestHost < MultiTenantTest
 
   # ---- the env file ----
 
-  def env_file(text)
+  def env_file(text, env = {})
     path = File.join(temporary, 'env')
     File.binwrite(path, text)
-    MultiTenant::Host.env_file(path)
+    MultiTenant::Host.env_file(path, env)
   end
 
   def test_the_env_file
@@ -77,10 +77,30 @@ class TestHost < MultiTenantTest
 
   # As dotenv reads them.
   def test_comments_in_the_env_file
-    { 'a # b' => 'a', 'a#b' => 'a#b', '"a # b" # c' => 'a # b', "'a' #c" => 'a', '# only' => '', '"#"' => '#',
+    { 'a # b' => 'a', 'a#b' => 'a', '"a # b" # c' => 'a # b', "'a' #c" => 'a', '# only' => '', '"#"' => '#',
       "a\t# b" => 'a' }.each do |text, value|
       assert_equal({ 'MULTITENANT_TTL' => value }, env_file("MULTITENANT_TTL=#{text}\n"), text)
     end
+  end
+
+  # Compared with dotenv 2.8.1 itself.
+  def test_the_env_file_is_read_as_dotenv_reads_it
+    { '$USER/x' => 'me/x', '"${HOME}/$USER"' => '/h/me', "'$USER'" => '$USER', '\\$USER' => '$USER', '$NONE' => '',
+      '$OOD_PORTAL/y' => 'p/y', '"a\nb"' => "a\nb", 'a\nb' => 'anb', '"a \"b\""' => 'a "b"', '  a b ' => 'a b',
+      '"a' => '"a', 'a$' => 'a$', '$(id)' => '$(id)', "'a\nb'" => "a\nb", "x\r" => 'x' }.each do |text, value|
+      ['OOD_DATAROOT=', 'OOD_DATAROOT = ', 'OOD_DATAROOT: ', 'export OOD_DATAROOT='].each do |name|
+        read = env_file("\u{feff}OOD_PORTAL=p\n#{name}#{text}\n", 'USER' => 'me', 'HOME' => '/h')
+        assert_equal value, read['OOD_DATAROOT'], name + text
+      end
+    end
+    assert_empty env_file("OOD_DATAROOT:x\nOOD_PORTAL\n")
+  end
+
+  # Whatever su or sudo left.
+  def test_the_user_in_the_env_file_is_the_one_whose_dashboard_it_is
+    name = Etc.getpwuid.name
+    assert_equal "/s/#{name}/h", host('OOD_DATAROOT=/s/$USER$HOME', 'USER' => 'other', 'HOME' => '/h').dataroot
+    assert_raises(MultiTenant::Failure) { host('OOD_DATAROOT=/s/$(id -un)').dataroot }
   end
 
   def test_an_env_file_that_is_not_there_or_no_file_or_no_text

@@ -26,9 +26,15 @@ module MultiTenant
 
       def events
         dry_run = @options[:dry_run] ? true : false
-        return receiver.remove_all(dry_run: dry_run) if @options[:remove_all]
+        return remove_all(dry_run) if @options[:remove_all]
 
         receiver.refresh(deliver: dry_run ? :dry_run : true)['cards']
+      end
+
+      def remove_all(dry_run)
+        return receiver.remove_all(dry_run: dry_run) if File.exist?(dataroot)
+
+        raise Failure.new(EX_CONFIG, "There is no data root #{dataroot}.", fix: 'Name the right one with --dataroot.')
       end
 
       def print(events)
