@@ -124,14 +124,6 @@ static enum mt_status take_inventory(struct delivery *d, mt_trouble_fn *trouble)
     return mt_inventory_take(d->root, d->db, d->settings, &d->found, trouble, d);
 }
 
-/* Of what is elsewhere the next delivery tells, or the last one did. */
-static void told_before(const char *path, enum mt_status status, void *arg)
-{
-    (void)path;
-    (void)status;
-    (void)arg;
-}
-
 /* From here on what is there stays as it is, but for us. */
 static enum mt_status lock(struct delivery *d)
 {
@@ -156,7 +148,7 @@ static enum mt_status begin(struct delivery *d)
     if (status != MT_OK || due || d->dry_run || !is_any_ours(d))
         return status;
     if ((status = lock(d)) == MT_OK)
-        status = take_inventory(d, told_before);
+        status = take_inventory(d, NULL);
     return status;
 }
 
@@ -178,36 +170,32 @@ static enum mt_status carry_out(struct delivery *d)
     return status;
 }
 
+/* Writes the list of dismissed cards if it was changed; tells of a failure, also to read it. */
+static enum mt_status end_edit(struct delivery *d, struct mt_dismissed *list, bool changed,
+                               enum mt_status status)
+{
+    if (status == MT_OK && changed && !d->dry_run)
+        status = mt_dismissed_save(d->root, list);
+    if (status != MT_OK)
+        tell_failure(MT_DISMISSED_PATH, status, d);
+    mt_dismissed_free(list);
+    return status;
+}
+
 static bool has_ended(const struct mt_dismissal *dismissal, const void *arg)
 {
-    const struct delivery *d = arg;
-    return !mt_specs_find(d->specs, dismissal->cluster, dismissal->job_id) &&
-           mt_coverage_is_all(&d->specs->coverage, dismissal->cluster, dismissal->wckeys);
+    const struct mt_specs *specs = arg;
+    return !mt_specs_find(specs, dismissal->cluster, dismissal->job_id) &&
+           mt_coverage_is_all(&specs->coverage, dismissal->cluster, dismissal->wckeys);
 }
 
 /* A dismissal ends with its job. */
 static enum mt_status forget_dismissed(struct delivery *d)
 {
-    struct mt_dismissed dismissed = {0};
-    enum mt_status status = mt_dismissed_load(d->settings->dataroot, &dismissed);
-    if (status == MT_OK && mt_dismissed_drop(&dismissed, has_ended, d) && !d->dry_run)
-        status = mt_dismissed_save(d->settings->dataroot, &dismissed);
-    if (status != MT_OK)
-        tell_failure(MT_DISMISSED_PATH, status, d);
-    mt_dismissed_free(&dismissed);
-    return status;
-}
-
-static enum mt_status forget_all(struct delivery *d)
-{
-    struct mt_dismissed none = {0};
-    enum mt_status status = mt_dismissed_new(&none);
-    if (status == MT_OK)
-        status = mt_dismissed_save(d->settings->dataroot, &none);
-    if (status != MT_OK)
-        tell_failure(MT_DISMISSED_PATH, status, d);
-    mt_dismissed_free(&none);
-    return status;
+    struct mt_dismissed list;
+    enum mt_status status = mt_dismissed_load(d->root, &list);
+    bool dropped = status == MT_OK && mt_dismissed_drop(&list, has_ended, d->specs);
+    return end_edit(d, &list, dropped, status);
 }
 
 enum mt_status mt_deliver(struct mt_specs *specs, const struct mt_settings *settings, bool dry_run,
@@ -229,17 +217,12 @@ enum mt_status mt_deliver(struct mt_specs *specs, const struct mt_settings *sett
 static enum mt_status note_dismissal(struct delivery *d, const struct mt_found *found)
 {
     const struct mt_mark *mark = &found->mark;
-    struct mt_dismissed dismissed = {0};
-    struct mt_dismissal it = {mark->cluster, mark->wckeys, mark->job_id, found->id};
-    enum mt_status status = mt_dismissed_load(d->settings->dataroot, &dismissed);
+    const struct mt_dismissal it = {mark->cluster, mark->wckeys, mark->job_id, found->id};
+    struct mt_dismissed list;
+    enum mt_status status = mt_dismissed_load(d->root, &list);
     if (status == MT_OK)
-        status = mt_dismissed_add(&dismissed, &it);
-    if (status == MT_OK)
-        status = mt_dismissed_save(d->settings->dataroot, &dismissed);
-    if (status != MT_OK)
-        tell_failure(MT_DISMISSED_PATH, status, d);
-    mt_dismissed_free(&dismissed);
-    return status;
+        status = mt_dismissed_add(&list, &it);
+    return end_edit(d, &list, true, status);
 }
 
 static void dismiss_share(struct mt_specs *specs, const struct mt_mark *mark)
@@ -281,7 +264,7 @@ enum mt_status mt_deliver_dismiss(struct mt_specs *specs, const struct mt_settin
     *found = false;
     enum mt_status status = open_dirs(&d, false);
     if (status == MT_OK && d.root >= 0 && (status = lock(&d)) == MT_OK)
-        status = mt_inventory_take(d.root, d.db, &wide, &d.found, told_before, &d);
+        status = mt_inventory_take(d.root, d.db, &wide, &d.found, NULL, &d);
     for (size_t i = 0; i < d.found.count && status == MT_OK; i++) {
         if (strcmp(d.found.items[i].id, id) == 0)
             status = dismiss(&d, &d.found.items[i], found);
@@ -301,21 +284,16 @@ enum mt_status mt_deliver_restore(const struct mt_settings *settings, const char
                                   mt_event_fn *event, void *arg)
 {
     struct delivery d = {NULL, settings, false, event, arg, DELIVERY_INIT};
-    struct mt_dismissed dismissed = {0};
+    struct mt_dismissed list;
     *found = false;
     enum mt_status status = open_dirs(&d, false);
     if (status == MT_OK && d.root >= 0)
         status = lock(&d);
     if (status == MT_OK && d.base >= 0) {
-        status = mt_dismissed_load(settings->dataroot, &dismissed);
-        if (status == MT_OK && mt_dismissed_drop(&dismissed, is_of_card, id)) {
-            *found = true;
-            status = mt_dismissed_save(settings->dataroot, &dismissed);
-        }
-        if (status != MT_OK)
-            tell_failure(MT_DISMISSED_PATH, status, &d);
+        status = mt_dismissed_load(d.root, &list);
+        *found = status == MT_OK && mt_dismissed_drop(&list, is_of_card, id);
+        status = end_edit(&d, &list, *found, status);
     }
-    mt_dismissed_free(&dismissed);
     end(&d);
     return status;
 }
@@ -324,6 +302,7 @@ enum mt_status mt_deliver_nothing(const struct mt_settings *settings, bool dry_r
                                   mt_event_fn *event, void *arg)
 {
     struct delivery d = {NULL, settings, dry_run, event, arg, DELIVERY_INIT};
+    struct mt_dismissed none = {NULL};
     enum mt_status status = begin(&d);
     for (size_t i = 0; i < d.found.count; i++) {
         struct mt_found *found = &d.found.items[i];
@@ -333,8 +312,8 @@ enum mt_status mt_deliver_nothing(const struct mt_settings *settings, bool dry_r
     }
     if (status == MT_OK)
         status = carry_out(&d);
-    if (status == MT_OK && d.root >= 0 && !dry_run)
-        status = forget_all(&d);
+    if (status == MT_OK && d.root >= 0)
+        status = end_edit(&d, &none, true, MT_OK);
     end(&d);
     return status;
 }

@@ -10,12 +10,6 @@
 
 #define FILE_NAME "multitenant.dismissed"
 
-enum mt_status mt_dismissed_new(struct mt_dismissed *out)
-{
-    out->list = json_array();
-    return out->list ? MT_OK : MT_NOMEM;
-}
-
 /* Reads one entry; false: it is none. Not by json_unpack: it allocates, and does not tell. */
 static bool read_entry(const json_t *entry, struct mt_dismissal *out)
 {
@@ -24,60 +18,49 @@ static bool read_entry(const json_t *entry, struct mt_dismissal *out)
            mt_json_u32(entry, "job", &out->job_id) && out->job_id > 0;
 }
 
-/* What is not a list of entries is an empty list. */
-static enum mt_status parse(const char *text, size_t len, struct mt_dismissed *out)
+/* What is not a list of entries is MT_MALFORMED. */
+static enum mt_status parse(const struct mt_buf *text, struct mt_dismissed *out)
 {
     size_t i;
     json_t *entry;
     struct mt_dismissal ignored;
-    enum mt_status status = mt_json_load(text, len, &out->list);
-    bool ok = status == MT_OK && json_is_array(out->list);
+    enum mt_status status = mt_json_load(text->data, text->len, &out->list);
+    bool ok = json_is_array(out->list);
     json_array_foreach(out->list, i, entry) ok = ok && read_entry(entry, &ignored);
-    if (ok || status == MT_NOMEM)
-        return status;
-    json_decref(out->list);
-    return mt_dismissed_new(out);
+    if (!ok)
+        mt_dismissed_free(out);
+    return status == MT_OK && !ok ? MT_MALFORMED : status;
 }
 
-/* *out: the directory of the list, or -1. */
-static enum mt_status open_dir(const char *dataroot, bool create, int *out)
-{
-    int root = -1;
-    *out = -1;
-    enum mt_status status = mt_store_open_root(dataroot, create, &root);
-    if (status == MT_OK && root >= 0)
-        status = mt_store_open_dir(root, MT_BATCH_CONNECT, create, out);
-    mt_store_close(root);
-    return status;
-}
-
-enum mt_status mt_dismissed_load(const char *dataroot, struct mt_dismissed *out)
+enum mt_status mt_dismissed_load(int root, struct mt_dismissed *out)
 {
     int dir = -1;
     struct mt_file file = MT_FILE_INIT;
+    enum mt_status status = MT_OK;
     out->list = NULL;
-    enum mt_status status = open_dir(dataroot, false, &dir);
+    if (root >= 0)
+        status = mt_store_open_dir(root, MT_BATCH_CONNECT, false, &dir);
     if (status == MT_OK && dir >= 0)
         status = mt_store_read(dir, FILE_NAME, &file);
-    if (status == MT_TOO_LARGE)
-        status = mt_dismissed_new(out);
-    else if (status == MT_OK)
-        status = parse(file.bytes.data ? file.bytes.data : "", file.bytes.len, out);
+    if (status == MT_OK && file.bytes.data)
+        status = parse(&file.bytes, out);
     mt_buf_wipe(&file.bytes);
     mt_store_close(dir);
-    return status;
+    return status == MT_TOO_LARGE || status == MT_MALFORMED ? MT_OK : status;
 }
 
-enum mt_status mt_dismissed_save(const char *dataroot, const struct mt_dismissed *dismissed)
+enum mt_status mt_dismissed_save(int root, const struct mt_dismissed *dismissed)
 {
     int dir = -1;
     bool empty = json_array_size(dismissed->list) == 0;
-    char *text = mt_json_dump(dismissed->list, JSON_COMPACT);
-    enum mt_status status = text ? open_dir(dataroot, !empty, &dir) : MT_NOMEM;
-    if (status == MT_OK && empty && dir >= 0)
-        status = mt_store_remove(dir, FILE_NAME);
-    else if (status == MT_OK && !empty)
+    char *text = empty ? NULL : mt_json_dump(dismissed->list, JSON_COMPACT);
+    enum mt_status status = MT_NOMEM;
+    if (text || empty)
+        status = mt_store_open_dir(root, MT_BATCH_CONNECT, !empty, &dir);
+    if (status == MT_OK && text)
         status = mt_store_write(dir, FILE_NAME, dir, text, strlen(text));
+    else if (status == MT_OK && dir >= 0)
+        status = mt_store_remove(dir, FILE_NAME);
     free(text);
     mt_store_close(dir);
     return status;
@@ -101,6 +84,8 @@ enum mt_status mt_dismissed_add(struct mt_dismissed *dismissed,
 {
     if (mt_dismissed_has(dismissed, dismissal->cluster, dismissal->job_id))
         return MT_OK;
+    if (!dismissed->list)
+        dismissed->list = json_array();
     json_t *entry =
         json_pack("{s:s, s:s, s:I, s:s}", "cluster", dismissal->cluster, "wckey", dismissal->wckeys,
                   "job", (json_int_t)dismissal->job_id, "id", dismissal->card_id);

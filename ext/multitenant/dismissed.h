@@ -25,24 +25,23 @@ struct mt_dismissal {
     const char *card_id;
 };
 
-/* `list` is an array of {"cluster":…,"wckey":…,"job":…,"id":…}; owned. */
+/* `list` is an array of {"cluster":…,"wckey":…,"job":…,"id":…}, owned; NULL: it is empty. */
 struct mt_dismissed {
     json_t *list;
 };
 
-/* An empty list. MT_OK, MT_NOMEM. The caller frees *out. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_new(struct mt_dismissed *out);
-
 /*
- * Reads the list of a data root. A file that is not of the expected form is an empty list: it may
- * cost the viewer their dismissals but not their cards. MT_OK: the caller frees *out; MT_NOMEM;
- * MT_IO, MT_UNSAFE: the file can't be read.
+ * Reads the list of the data root that is open as `root`; -1: there is none. A file that is not of
+ * the expected form is an empty list: it may cost the viewer their dismissals but not their cards.
+ *
+ * MT_OK: the caller frees *out
+ * MT_NOMEM
+ * MT_IO, MT_UNSAFE: the file can't be read
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_load(const char *dataroot,
-                                                             struct mt_dismissed *out);
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_load(int root, struct mt_dismissed *out);
 
 /* Writes the list; an empty one is no file. MT_OK, MT_NOMEM, MT_IO, MT_UNSAFE. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_save(const char *dataroot,
+MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_save(int root,
                                                              const struct mt_dismissed *dismissed);
 
 /* Whether a job's card was sent away. */

@@ -6,6 +6,7 @@
 #include "store.h"
 #include "text.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,6 @@ struct walk {
     mt_trouble_fn *trouble;
     void *arg;
 };
-
-typedef enum mt_status visit_fn(const struct walk *walk, int dir, const char *path,
-                                const char *name, const char *token);
 
 static void found_free(struct mt_found *found)
 {
@@ -88,7 +86,7 @@ static enum mt_status classify(int dir, struct mt_found *found, bool *empty)
 }
 
 /* A db file that says nothing belongs to the mark beside it. */
-static enum mt_status look_at_db(const struct walk *walk, struct mt_found *found)
+static enum mt_status find_db(const struct walk *walk, struct mt_found *found)
 {
     struct mt_file file = MT_FILE_INIT;
     struct mt_db db = {0};
@@ -131,7 +129,7 @@ static enum mt_status visit_output(const struct walk *walk, int dir, const char 
     if (status == MT_OK && output >= 0)
         status = classify(output, &found, &empty);
     if (status == MT_OK)
-        status = look_at_db(walk, &found);
+        status = find_db(walk, &found);
     mt_store_close(output);
     if (status == MT_OK && output >= 0 && !empty) {
         struct mt_inventory *all = walk->out;
@@ -147,56 +145,78 @@ static enum mt_status visit_output(const struct walk *walk, int dir, const char 
     return status;
 }
 
-/* Calls `visit` for each name in the directory at `path`; tells of what can't be used. */
-static enum mt_status visit_all(const struct walk *walk, const char *path, const char *token,
-                                visit_fn *visit)
+/* Tells of the path, which can't be used, unless there is no memory. */
+static enum mt_status tell(const struct walk *walk, const char *path, enum mt_status status)
 {
-    int dir = -1;
-    struct mt_names names = {0};
-    enum mt_status status = mt_store_open_dir(walk->root, path, false, &dir);
-    if (status == MT_OK && dir >= 0)
-        status = mt_store_list(dir, &names);
-    if (status != MT_OK && status != MT_NOMEM) {
+    if (status == MT_OK || status == MT_NOMEM)
+        return status;
+    if (walk->trouble)
         walk->trouble(path, status, walk->arg);
-        status = MT_OK;
-    }
+    return MT_OK;
+}
+
+/* The directory at `path` and its names; none where it can't be used. The caller ends both. */
+static enum mt_status list(const struct walk *walk, const char *path, int *dir,
+                           struct mt_names *names)
+{
+    *names = (struct mt_names){0};
+    enum mt_status status = mt_store_open_dir(walk->root, path, false, dir);
+    if (status == MT_OK && *dir >= 0)
+        status = mt_store_list(*dir, names);
+    return tell(walk, path, status);
+}
+
+/* The output directories below an app's, at `path`. */
+static enum mt_status visit_outputs(const struct walk *walk, const char *path, const char *token)
+{
+    int dir;
+    struct mt_names names;
+    enum mt_status status = list(walk, path, &dir, &names);
     for (size_t i = 0; i < names.count && status == MT_OK; i++) {
-        status = visit(walk, dir, path, names.items[i], token);
-        if (status == MT_UNSAFE || status == MT_IO || status == MT_TOO_LARGE) {
-            char *where = NULL;
-            if (asprintf(&where, "%s/%s", path, names.items[i]) < 0)
-                where = NULL;
-            walk->trouble(where ? where : path, status, walk->arg);
-            free(where);
-            status = MT_OK;
-        }
+        char *where = NULL;
+        status = visit_output(walk, dir, path, names.items[i], token);
+        if (status == MT_OK)
+            continue;
+        if (asprintf(&where, "%s/%s", path, names.items[i]) < 0)
+            where = NULL;
+        status = tell(walk, where ? where : path, status);
+        free(where);
     }
     mt_names_free(&names);
     mt_store_close(dir);
     return status;
 }
 
-/* An app `name` in sys/, at `path`. */
-static enum mt_status visit_app(const struct walk *walk, int dir, const char *path,
-                                const char *name, const char *token)
+/* The apps in sys/, which is at `path`. */
+static enum mt_status visit_apps(const struct walk *walk, const char *path)
 {
-    char *outputs = NULL;
-    char *its_token = NULL;
-    enum mt_status status = MT_NOMEM;
-    (void)dir;
-    (void)token;
-    if (asprintf(&its_token, "sys/%s", name) < 0)
-        its_token = NULL;
-    if (asprintf(&outputs, "%s/%s/output", path, name) < 0)
-        outputs = NULL;
-    if (its_token && outputs) {
-        status = MT_OK;
-        if (mt_policy_allows_delivery(its_token, walk->settings))
-            status = visit_all(walk, outputs, its_token, visit_output);
+    int dir;
+    struct mt_names names;
+    enum mt_status status = list(walk, path, &dir, &names);
+    for (size_t i = 0; i < names.count && status == MT_OK; i++) {
+        char *outputs;
+        if (asprintf(&outputs, "%s/%s/output", path, names.items[i]) < 0) {
+            status = MT_NOMEM;
+            break;
+        }
+        char token[sizeof "sys/" + NAME_MAX];
+        (void)snprintf(token, sizeof token, "sys/%s", names.items[i]);
+        if (mt_policy_allows_delivery(token, walk->settings))
+            status = visit_outputs(walk, outputs, token);
+        free(outputs);
     }
-    free(its_token);
-    free(outputs);
+    mt_names_free(&names);
+    mt_store_close(dir);
     return status;
+}
+
+/* Whether an earlier cluster has the same OOD cluster. */
+static bool is_again(const struct mt_settings *settings, size_t i)
+{
+    size_t j = 0;
+    while (strcmp(settings->clusters[j].ood, settings->clusters[i].ood) != 0)
+        j++;
+    return j < i;
 }
 
 enum mt_status mt_inventory_take(int root, int db, const struct mt_settings *settings,
@@ -204,18 +224,15 @@ enum mt_status mt_inventory_take(int root, int db, const struct mt_settings *set
 {
     struct walk walk = {root, db, settings, out, trouble, arg};
     memset(out, 0, sizeof *out);
-    enum mt_status status = visit_all(&walk, MT_BATCH_CONNECT "/sys", "", visit_app);
+    enum mt_status status = visit_apps(&walk, MT_BATCH_CONNECT "/sys");
     /* Whether the site keeps a root per cluster now or did before: cards are in both. */
     for (size_t i = 0; i < settings->n_clusters && status == MT_OK; i++) {
-        char *path = NULL;
-        bool again = false;
-        for (size_t j = 0; j < i; j++)
-            again |= strcmp(settings->clusters[i].ood, settings->clusters[j].ood) == 0;
-        if (again)
+        char *path;
+        if (is_again(settings, i))
             continue;
         if (asprintf(&path, MT_BATCH_CONNECT "/%s/sys", settings->clusters[i].ood) < 0)
             return MT_NOMEM;
-        status = visit_all(&walk, path, "", visit_app);
+        status = visit_apps(&walk, path);
         free(path);
     }
     return status;

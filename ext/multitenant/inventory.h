@@ -45,10 +45,10 @@ typedef void mt_trouble_fn(const char *path, enum mt_status status, void *arg);
 
 /*
  * Finds all of them below the directory `root`; `db` is the directory of db files or -1. An empty
- * output directory counts as none. What can't be read is told and left out. MT_OK, MT_NOMEM. The
- * caller frees *out.
+ * output directory counts as none. What can't be read is told and left out; `trouble`
+ * NULL: it was told before. MT_OK, MT_NOMEM. The caller frees *out.
  */
-MT_NODISCARD MT_NONNULL(3, 4, 5) enum mt_status
+MT_NODISCARD MT_NONNULL(3, 4) enum mt_status
     mt_inventory_take(int root, int db, const struct mt_settings *settings,
                       struct mt_inventory *out, mt_trouble_fn *trouble, void *arg);
 

@@ -19,6 +19,7 @@
 #include "record.h"
 #include "settings.h"
 #include "specs.h"
+#include "store.h"
 #include "text.h"
 
 #include <errno.h>
@@ -616,10 +617,15 @@ static void *decide_round(void *arg)
                                   &call->opened, &call->bad_line);
     if (call->status != MT_OK)
         return NULL;
-    call->status = s->dataroot ? mt_dismissed_load(s->dataroot, &call->dismissed) : MT_IO;
+    int root = -1;
+    if (s->dataroot)
+        call->status = mt_store_open_root(s->dataroot, false, &root);
+    if (call->status == MT_OK)
+        call->status = mt_dismissed_load(root, &call->dismissed);
+    mt_store_close(root);
     /* A list that can't be read hides no card; deliver tells of what is wrong with the root. */
-    if (call->status == MT_IO || call->status == MT_UNSAFE || call->status == MT_TOO_LARGE)
-        call->status = mt_dismissed_new(&call->dismissed);
+    if (call->status == MT_IO || call->status == MT_UNSAFE)
+        call->status = MT_OK;
     if (call->status == MT_OK)
         call->status = mt_specs_decide(core->next, core->round, s, &call->opened, &call->dismissed);
     return NULL;

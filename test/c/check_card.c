@@ -2,8 +2,8 @@
 /* Links: card, and all that makes a share from a record. */
 #include "card.h"
 
-#include "look.h"
 #include "mt_limits.h"
+#include "round.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static void teardown(void)
 
 static const struct mt_share *render(const struct sample *sample)
 {
-    specs = look_at(NULL, sample, 1, &settings);
+    specs = round_of_samples(NULL, sample, 1, &settings);
     const struct mt_share *share = share_of(specs, "hpc", sample->job_id);
     assert_codes(share, ok, ok);
     ck_assert_int_eq(mt_card_render(share, &card), MT_OK);
@@ -161,7 +161,7 @@ START_TEST(test_largest_values)
     struct mt_share share;
     /* More than a v1 name can carry: the card is made from any message that the policy accepts. */
     struct sample sample = good_sample(4711);
-    specs = look_at(NULL, &sample, 1, &settings);
+    specs = round_of_samples(NULL, &sample, 1, &settings);
     share = *share_of(specs, "hpc", 4711);
     char *value = repeat(characters[_i], MT_CONN_VALUE_MAX / strlen(characters[_i]));
     share.message.connection = json_object();

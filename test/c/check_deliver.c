@@ -6,7 +6,7 @@
 #include "deliver.h"
 
 #include "card.h"
-#include "look.h"
+#include "round.h"
 #include "store.h"
 
 #include <errno.h>
@@ -118,17 +118,17 @@ static void deliver(void)
     ck_assert_int_eq(deliver_as(false), MT_OK);
 }
 
-/* The next look at these jobs of hpc. */
-static void look_at_jobs(const struct sample *samples, size_t count)
+/* The next round, with these jobs of hpc. */
+static void next_round(const struct sample *samples, size_t count)
 {
     struct mt_specs *last = specs;
-    specs = look_at(last, samples, count, &settings);
+    specs = round_of_samples(last, samples, count, &settings);
     mt_specs_free(&last);
 }
 
 static void deliver_jobs(const struct sample *samples, size_t count)
 {
-    look_at_jobs(samples, count);
+    next_round(samples, count);
     deliver();
 }
 
@@ -141,7 +141,7 @@ static void deliver_job(const struct sample *sample)
 static void deliver_script(void)
 {
     struct mt_specs *last = specs;
-    specs = look(last, &script, &settings, NULL);
+    specs = round_of(last, &script, &settings, NULL);
     mt_specs_free(&last);
     script_free(&script);
     deliver();
@@ -265,7 +265,7 @@ START_TEST(test_data_root_is_made_for_the_first_card)
     settings.dataroot = at("ondemand/data/sys/dashboard");
     char *root = strdup(settings.dataroot);
     settings.dataroot = root;
-    look_at_jobs(NULL, 0);
+    next_round(NULL, 0);
     deliver();
     ck_assert(!exists(root));
     deliver_job(&sample);
@@ -281,7 +281,7 @@ START_TEST(test_modes_whatever_the_umask)
 {
     struct sample sample = good_sample(4711);
     mode_t before = umask(_i ? 0777 : 0);
-    look_at_jobs(&sample, 1);
+    next_round(&sample, 1);
     enum mt_status status = deliver_as(false);
     (void)umask(before);
     ck_assert_int_eq(status, MT_OK);
@@ -1115,7 +1115,7 @@ START_TEST(test_no_link_is_followed)
     ck_assert_int_eq(rmdir(at(linked[_i])), 0);
     make_dirs(at("elsewhere"));
     ck_assert_int_eq(symlink(at("elsewhere"), at(linked[_i])), 0);
-    look_at_jobs(&sample, 1);
+    next_round(&sample, 1);
     (void)deliver_as(false);
     ck_assert_ptr_nonnull(strstr(told, "failed "));
     ck_assert_ptr_null(strstr(told, "written "));
@@ -1133,7 +1133,7 @@ START_TEST(test_no_linked_file_is_written)
     write_text(at("elsewhere"), "mine", 0600);
     ck_assert_int_eq(symlink(at("elsewhere"), path_of_file(_i)), 0);
     sample.connection = "{'host':'n2'}";
-    look_at_jobs(&sample, 1);
+    next_round(&sample, 1);
     (void)deliver_as(false);
     ck_assert_ptr_nonnull(strstr(told, "failed "));
     char *text = read_text(at("elsewhere"));
@@ -1148,7 +1148,7 @@ START_TEST(test_a_data_root_that_can_not_be_used)
     write_text(at("file"), "x", 0600);
     char *root = strdup(at("file"));
     settings.dataroot = root;
-    look_at_jobs(&sample, 1);
+    next_round(&sample, 1);
     ck_assert_int_eq(deliver_as(false), MT_UNSAFE);
     assert_told("failed %s %d 0\n", root, (int)MT_UNSAFE);
     free(root);
@@ -1160,7 +1160,7 @@ START_TEST(test_a_data_root_of_another_user)
     struct sample sample = good_sample(4711);
     if (!can_be_root())
         return;
-    look_at_jobs(&sample, 1);
+    next_round(&sample, 1);
     become_root();
     ck_assert_int_eq(chown(top, 0, 0), 0);
     ck_assert_int_eq(chmod(top, 0777), 0);
@@ -1179,7 +1179,7 @@ START_TEST(test_a_list_of_dismissals_that_can_not_be_read_is_told)
     struct sample sample = good_sample(4711);
     deliver_job(&sample);
     ck_assert_int_eq(symlink("nowhere", at("batch_connect/multitenant.dismissed")), 0);
-    look_at_jobs(&sample, 1);
+    next_round(&sample, 1);
     enum mt_status status = deliver_as(false);
     ck_assert(status == MT_OK || strstr(told, "failed "));
     assert_card(SESSION, 4711, "n1");
@@ -1220,14 +1220,14 @@ START_TEST(test_dry_run)
 {
     struct sample samples[] = {good_sample(1), good_sample(2)};
     samples[1].mti = OTHER_SESSION;
-    look_at_jobs(samples, 2);
+    next_round(samples, 2);
     assert_dry_run_tells_the_same();
     assert_told("written " SESSION "\nwritten " OTHER_SESSION "\n");
-    look_at_jobs(samples, 2);
+    next_round(samples, 2);
     assert_dry_run_tells_the_same();
     assert_told("kept " SESSION "\nkept " OTHER_SESSION "\n");
     samples[0].connection = "{'host':'n2'}";
-    look_at_jobs(samples, 1);
+    next_round(samples, 1);
     assert_dry_run_tells_the_same();
     assert_told("removed " OTHER_SESSION "\nwritten " SESSION "\n");
 }
@@ -1238,7 +1238,7 @@ START_TEST(test_dry_run_of_a_mode)
     struct sample sample = good_sample(4711);
     deliver_job(&sample);
     ck_assert_int_eq(chmod(db_of(SESSION), 0644), 0);
-    look_at_jobs(&sample, 1);
+    next_round(&sample, 1);
     assert_dry_run_tells_the_same();
     assert_told("written " SESSION "\n");
 }
@@ -1249,7 +1249,7 @@ START_TEST(test_dry_run_makes_no_data_root)
     struct sample sample = good_sample(4711);
     char *root = strdup(at("absent"));
     settings.dataroot = root;
-    look_at_jobs(&sample, 1);
+    next_round(&sample, 1);
     ck_assert_int_eq(deliver_as(true), MT_OK);
     assert_told("written " SESSION "\n");
     ck_assert(!exists(root));
@@ -1281,7 +1281,7 @@ START_TEST(test_nothing_is_written_beside_another_process)
     int lock = -1;
     struct sample sample = good_sample(4711);
     take_lock(&dir, &lock);
-    look_at_jobs(&sample, 1);
+    next_round(&sample, 1);
     ck_assert_int_eq(deliver_as(false), MT_BUSY);
     assert_told("failed batch_connect %d 0\n", (int)MT_BUSY);
     ck_assert_str_eq(steps, "");
@@ -1299,7 +1299,7 @@ START_TEST(test_nothing_is_removed_beside_another_process)
     struct sample sample = good_sample(4711);
     deliver_job(&sample);
     take_lock(&dir, &lock);
-    look_at_jobs(NULL, 0);
+    next_round(NULL, 0);
     ck_assert_int_eq(deliver_as(false), MT_BUSY);
     ck_assert_str_eq(steps, "");
     assert_card(SESSION, 4711, "n1");
@@ -1332,7 +1332,7 @@ START_TEST(test_no_lock_for_a_dry_run)
     int lock = -1;
     struct sample sample = good_sample(4711);
     take_lock(&dir, &lock);
-    look_at_jobs(&sample, 1);
+    next_round(&sample, 1);
     ck_assert_int_eq(deliver_as(true), MT_OK);
     assert_told("written " SESSION "\n");
     end_lock(dir, lock);
@@ -1345,16 +1345,16 @@ static void dismiss(uint32_t job_id)
 {
     struct mt_dismissed list;
     struct mt_dismissal gone = {"hpc", "multitenant", job_id, SESSION};
-    ck_assert_int_eq(mt_dismissed_load(top, &list), MT_OK);
+    ck_assert_int_eq(load_dismissed(top, &list), MT_OK);
     ck_assert_int_eq(mt_dismissed_add(&list, &gone), MT_OK);
-    ck_assert_int_eq(mt_dismissed_save(top, &list), MT_OK);
+    ck_assert_int_eq(save_dismissed(top, &list), MT_OK);
     mt_dismissed_free(&list);
 }
 
 static bool is_dismissed(uint32_t job_id)
 {
     struct mt_dismissed list;
-    ck_assert_int_eq(mt_dismissed_load(top, &list), MT_OK);
+    ck_assert_int_eq(load_dismissed(top, &list), MT_OK);
     bool has = mt_dismissed_has(&list, "hpc", job_id);
     mt_dismissed_free(&list);
     return has;
@@ -1369,9 +1369,9 @@ START_TEST(test_a_dismissed_card_goes)
     script_begin(&script, "hpc", "all");
     script_job(&script, &sample);
     script_end(&script);
-    ck_assert_int_eq(mt_dismissed_load(top, &list), MT_OK);
+    ck_assert_int_eq(load_dismissed(top, &list), MT_OK);
     struct mt_specs *last = specs;
-    specs = look(last, &script, &settings, &list);
+    specs = round_of(last, &script, &settings, &list);
     mt_specs_free(&last);
     mt_dismissed_free(&list);
     deliver();
@@ -1406,7 +1406,7 @@ START_TEST(test_a_dismissal_stays_without_proof_of_the_end)
     script_end(&script);
     deliver_script();
     ck_assert(is_dismissed(4711));
-    look_at_jobs(NULL, 0);
+    next_round(NULL, 0);
     ck_assert_int_eq(deliver_as(true), MT_OK);
     ck_assert(is_dismissed(4711));
 }
@@ -1451,7 +1451,7 @@ START_TEST(test_a_card_is_sent_away)
 END_TEST
 
 /* The mark says all that is needed: Slurm need not have answered yet. */
-START_TEST(test_a_card_is_sent_away_without_a_look)
+START_TEST(test_a_card_is_sent_away_without_a_round)
 {
     struct sample sample = good_sample(4711);
     deliver_job(&sample);
@@ -1746,7 +1746,7 @@ int main(void)
     tcase_add_test(tests, test_a_dismissal_stays_without_proof_of_the_end);
     tests = add_fixed_case(suite, "sending away");
     tcase_add_test(tests, test_a_card_is_sent_away);
-    tcase_add_test(tests, test_a_card_is_sent_away_without_a_look);
+    tcase_add_test(tests, test_a_card_is_sent_away_without_a_round);
     tcase_add_test(tests, test_only_that_card_is_sent_away);
     tcase_add_test(tests, test_a_card_of_the_old_initializer_is_sent_away);
     tcase_add_test(tests, test_what_is_the_users_own_is_not_sent_away);

@@ -2,7 +2,7 @@
 /* Links: inventory, and all that delivers. */
 #include "inventory.h"
 
-#include "look.h"
+#include "round.h"
 #include "store.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* Links: removal_plan, inventory, card, and all that makes a round. */
 #include "removal_plan.h"
 
-#include "look.h"
+#include "round.h"
 #include "store.h"
 
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static void decide(void)
 /* Looks at these jobs of hpc and decides. */
 static enum mt_plan plan_after(const struct sample *samples, size_t count)
 {
-    specs = look_at(NULL, samples, count, &settings);
+    specs = round_of_samples(NULL, samples, count, &settings);
     decide();
     return found.plan;
 }

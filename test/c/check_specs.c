@@ -6,7 +6,7 @@
 #include "specs.h"
 
 #include "envelope.h"
-#include "look.h"
+#include "round.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +58,7 @@ static void next_look(const struct sample *samples, size_t count)
 {
     mt_specs_free(&last);
     last = now;
-    now = look_at(last, samples, count, &settings);
+    now = round_of_samples(last, samples, count, &settings);
 }
 
 /* The same at the script, which is empty afterwards. */
@@ -66,7 +66,7 @@ static void next_script(void)
 {
     mt_specs_free(&last);
     last = now;
-    now = look(last, &script, &settings, NULL);
+    now = round_of(last, &script, &settings, NULL);
     script_free(&script);
 }
 
@@ -197,17 +197,16 @@ END_TEST
 
 START_TEST(test_dismissed)
 {
-    struct mt_dismissed dismissed;
+    struct mt_dismissed dismissed = {NULL};
     struct mt_dismissal gone = {"hpc", "multitenant", 4711, SESSION};
     struct sample samples[] = {good_sample(4711), good_sample(4712)};
     samples[1].mti = OTHER_SESSION;
-    ck_assert_int_eq(mt_dismissed_new(&dismissed), MT_OK);
     ck_assert_int_eq(mt_dismissed_add(&dismissed, &gone), MT_OK);
     script_begin(&script, "hpc", "all");
     script_job(&script, &samples[0]);
     script_job(&script, &samples[1]);
     script_end(&script);
-    now = look(NULL, &script, &settings, &dismissed);
+    now = round_of(NULL, &script, &settings, &dismissed);
     assert_codes(job(4711), ok, dismissed);
     ck_assert(job(4711)->listed && !job(4711)->wants_card);
     assert_codes(job(4712), ok, ok);
@@ -275,19 +274,17 @@ END_TEST
 START_TEST(test_a_failing_library_is_no_reason)
 {
     struct mt_streams streams = {0};
-    struct mt_dismissed none;
+    const struct mt_dismissed none = {NULL};
     struct sample sample = good_sample(4711);
     size_t bad_line;
     script_begin(&script, "hpc", "all");
     script_job(&script, &sample);
     script_end(&script);
     ck_assert_int_eq(mt_streams_read(&streams, script.text, script.len, &bad_line), MT_OK);
-    ck_assert_int_eq(mt_dismissed_new(&none), MT_OK);
     open_status = MT_CRYPTO;
     const struct mt_opened unopened = {NULL, 0};
     ck_assert_int_eq(mt_specs_begin(NULL, &streams, &settings, &now), MT_OK);
     ck_assert_int_eq(mt_specs_decide(now, NULL, &settings, &unopened, &none), MT_CRYPTO);
-    mt_dismissed_free(&none);
     mt_streams_free(&streams);
 }
 END_TEST
