@@ -15,15 +15,7 @@ module MultiTenant
   # Puts the gem, the initializer, the apps and the agent's unit where Open OnDemand finds them, and
   # takes them out again. It works without the compiled core, which may be of another Ruby.
   class Installer
-    # Adds the options of `multitenant install`.
-    # @param parser [OptionParser]
-    # @param options [Hash] gets what is said
-    # @return [void]
-    def self.options(parser, options)
-      InstallOptions.add_to(parser, options)
-    end
-
-    # @param options [Hash] as {options} gives them
+    # @param options [Hash] as {InstallOptions.add_to} fills it
     # @param out [IO] gets a line for each action
     # @param root [String] DESTDIR, unless the options name one
     def initialize(options, out:, root: '')
@@ -56,8 +48,7 @@ module MultiTenant
         end
 
         check_agent
-        plan = UninstallPlan.new(@tree, manifest)
-        take_out(plan)
+        take_out(UninstallPlan.new(@tree, manifest))
         say_how_the_rest_goes
       end
     end
@@ -268,13 +259,10 @@ module MultiTenant
       key = @options.wckey
       keys = @host.env_file['MULTITENANT_WCKEY'] ? @host.settings.wckeys : []
       missing = key && !@host.settings.wckeys.include?(key)
+      no_snapshot = @options.agent? && !@host.env_file['MULTITENANT_SNAPSHOT']
       [('MULTITENANT_ENABLE=true' unless @host.env_file['MULTITENANT_ENABLE'] == 'true'),
        ("MULTITENANT_WCKEY=#{[*keys, key].join(',')}" if missing),
-       ("MULTITENANT_SNAPSHOT=/run/#{release.unit_setting('RuntimeDirectory')}" if snapshot_missing?)].compact
-    end
-
-    def snapshot_missing?
-      @options.agent? && !@host.env_file['MULTITENANT_SNAPSHOT']
+       ("MULTITENANT_SNAPSHOT=/run/#{release.unit_setting('RuntimeDirectory')}" if no_snapshot)].compact
     end
 
     def say_agent(release)

@@ -94,7 +94,7 @@ class Site
   # @return [Integer] exit code of the command with these arguments
   def run(command, *argv)
     options = {}
-    OptionParser.new { |parser| MultiTenant::Installer.options(parser, options) }.parse(argv.map(&:to_s))
+    OptionParser.new { |parser| MultiTenant::InstallOptions.add_to(parser, options) }.parse(argv.map(&:to_s))
     io = StringIO.new
     _, @err = @test.capture_io { @code = MultiTenant::Installer.new(options, out: io, root: root).public_send(command) }
     @out = io.string

@@ -15,7 +15,7 @@ module MultiTenant
       private
 
       def options(parser)
-        Installer.options(parser, @options)
+        InstallOptions.add_to(parser, @options)
       end
     end
   end

@@ -52,9 +52,7 @@ module MultiTenant
       end
 
       def publishers
-        return unless core?
-
-        return unless answered?
+        return unless core? && answered?
 
         site.slurm.whole.reject { |asked| asked.target.over_ssh? }.each { |asked| users_of_keys(asked) }
       end
@@ -140,10 +138,7 @@ module MultiTenant
 
         site.slurm.asked.each do |asked|
           config = site.slurm.config(asked.target)
-        rescue Failure => e
-          skip("#{asked.name}: #{e.message}")
-        else
-          yield asked, config
+          config.is_a?(Failure) ? skip("#{asked.name}: #{config.message}") : yield(asked, config)
         end
       end
 
@@ -182,9 +177,8 @@ module MultiTenant
               "Run `sacctmgr add user NAME wckeys=#{missing[0]}` for everyone who may publish, and make sure that " \
               'it does not become their default key (doc/wckeys.md).')
       rescue Failure => e
-        return skip("#{asked.name}: only Slurm's operators can see who may use a key.") if e.message.match?(REFUSED)
-
-        skip("#{asked.name}: #{e.message}")
+        refused = "only Slurm's operators can see who may use a key." if e.message.match?(REFUSED)
+        skip("#{asked.name}: #{refused || e.message}")
       end
 
       def here?(asked, cluster)

@@ -15,12 +15,8 @@ module MultiTenant
       def deliveries
         site.settings.deliveries.each do |pattern|
           apps = Dir.glob(site.at(File.join(Host::APPS, pattern.delete_prefix('sys/'))))
-          if apps.empty?
-            next fail!("no app matches #{pattern} (MULTITENANT_DELIVERY), so its cards would be empty.",
-                       INSTALL)
-          end
-
-          apps.each { |app| delivery(app) }
+          missing = "no app matches #{pattern} (MULTITENANT_DELIVERY), so its cards would be empty."
+          apps.empty? ? fail!(missing, INSTALL) : apps.each { |app| delivery(app) }
         end
       end
 
@@ -69,7 +65,8 @@ module MultiTenant
       # OOD runs what is in it as the user.
       def delivery(app)
         return fail!("#{app} is no directory.", INSTALL) unless File.directory?(app)
-        return closed(app) unless open_to_all?(app)
+        return fail!("not every user can enter #{app}, so the card would be empty.", "Run `chmod 0755 #{app}`.") unless
+          File.stat(app).mode.allbits?(0o005)
 
         odd = [app, *Dir.glob(File.join(app, '**/*'), File::FNM_DOTMATCH)].find { |path| !SystemFile.secure?(path) }
         return not_roots!(odd, ', and it runs as every user') if odd
@@ -79,14 +76,6 @@ module MultiTenant
         return fail!("not every user can read #{view}.", "Run `chmod 0644 #{view}`.") if File.stat(view).mode.nobits?(4)
 
         ok("#{app} has a view, and only root can change it.")
-      end
-
-      def open_to_all?(app)
-        File.stat(app).mode.allbits?(0o005)
-      end
-
-      def closed(app)
-        fail!("not every user can enter #{app}, so the card would be empty.", "Run `chmod 0755 #{app}`.")
       end
     end
   end

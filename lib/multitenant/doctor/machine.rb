@@ -18,7 +18,11 @@ module MultiTenant
       def dataroot
         path = site.dataroot
         return skip('run this as a user: no dashboard reads root\'s.') if site.root?
-        return dangling(path) if broken_link(path)
+
+        broken = Pathname.new(path).descend.find { |part| part.symlink? && !part.exist? }
+        if broken
+          return fail!("#{broken}, on the way to #{path}, leads nowhere.", 'Make what it leads to, or remove the link.')
+        end
         return skip("there is no #{path} yet: Open OnDemand makes it at the first visit.") unless File.directory?(path)
         return fail!("this user can't write #{path}.", "Run `chown -R #{Process.euid} #{path}` as root.") unless
           File.writable?(path) && File.executable?(path)
@@ -82,19 +86,9 @@ module MultiTenant
 
       private
 
-      def dangling(path)
-        fail!("#{broken_link(path)}, on the way to #{path}, leads nowhere.",
-              'Make what it leads to, or remove the link.')
-      end
-
-      # @return [String, nil] the first part of a path that is a link to nothing
-      def broken_link(path)
-        Pathname.new(path).descend.map(&:to_s).find { |part| File.symlink?(part) && !File.exist?(part) }
-      end
-
       def below(path)
         base = File.join(path, 'batch_connect')
-        odd = [path, base, File.join(base, 'db')].find { |dir| (stat = file_stat(dir)) && !own_alone?(stat) }
+        odd = [path, base, File.join(base, 'db')].find { |dir| File.exist?(dir) && !own_alone?(dir) }
         if odd
           return fail!("#{odd} belongs to another user or others can write it, so they can change OOD's session files.",
                        "Run `chmod go-w #{odd}`; it has to belong to this user.")
@@ -103,8 +97,8 @@ module MultiTenant
         ok("only this user can write #{path}; it holds #{cards} #{cards == 1 ? 'card' : 'cards'} of ours.")
       end
 
-      def own_alone?(stat)
-        stat.owned? && stat.mode.nobits?(0o022)
+      def own_alone?(path)
+        File.owned?(path) && File.stat(path).mode.nobits?(0o022)
       end
 
       def chrony(text)

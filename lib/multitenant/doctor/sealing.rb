@@ -13,15 +13,15 @@ module MultiTenant
 
       # v1 hides nothing from anyone who looks.
       def envelopes
-        return unless core?
-        return unless answered?
+        return unless core? && answered?
 
         sealed = site.slurm.shares.filter_map { |share| share[:envelope] }
-        tally = sealed.tally.map { |name, count| "#{count} with #{name}" }.join(', ')
         return ok('nothing is shared now.') if sealed.empty?
-        return ok("services are sealed: #{tally}.") unless sealed.include?('v1')
 
-        warn!("services are sealed: #{tally}. Every user of the cluster can read what v1 carries.", SEAL)
+        told = "services are sealed: #{sealed.tally.map { |name, count| "#{count} with #{name}" }.join(', ')}."
+        return ok(told) unless sealed.include?('v1')
+
+        warn!("#{told} Every user of the cluster can read what v1 carries.", SEAL)
       end
     end
   end

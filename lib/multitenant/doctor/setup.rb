@@ -22,7 +22,10 @@ module MultiTenant
         return fail!("#{path} can't be read by this user.", "Run `chmod 0644 #{path}`.") unless File.readable?(path)
         return not_roots!(path) unless SystemFile.secure?(path)
 
-        said_enabled(path, add)
+        value = site.env_file['MULTITENANT_ENABLE']
+        return ok("MULTITENANT_ENABLE is true in #{path}.") if value == 'true'
+
+        fail!("MULTITENANT_ENABLE is #{value ? value.inspect : 'not set'} in #{path}.", add)
       end
 
       def settings
@@ -71,13 +74,6 @@ module MultiTenant
 
       private
 
-      def said_enabled(path, add)
-        value = site.env_file['MULTITENANT_ENABLE']
-        return ok("MULTITENANT_ENABLE is true in #{path}.") if value == 'true'
-
-        fail!("MULTITENANT_ENABLE is #{value ? value.inspect : 'not set'} in #{path}.", add)
-      end
-
       # @return [Array<String>] every variable that is a setting
       def names
         @names ||= [].tap do |names|
@@ -103,10 +99,6 @@ module MultiTenant
         return not_roots!(path) unless SystemFile.secure?(path)
         return fail!("#{path} can't be read by this user.", "Run `chmod 0644 #{path}`.") unless File.readable?(path)
 
-        look_at_text(path)
-      end
-
-      def look_at_text(path)
         text = File.binread(path)
         if text.match?(InstallPlan::FOREIGN) || !text.include?(InstallPlan::OURS)
           fail!("#{path} is not this gem's.", 'Run `multitenant install` as root: it keeps the old file.')

@@ -81,14 +81,14 @@ module MultiTenant
       end
 
       # @param target [Clusters::Target]
-      # @return [Hash{String => String}] `scontrol show config`
-      # @raise [Failure]
+      # @return [Hash{String => String}, Failure] `scontrol show config`; a failure is kept, too: each would take
+      #   its time
       def config(target)
-        @configs ||= {}
-        @configs[target] ||= ask_config(target)
-        raise @configs[target] if @configs[target].is_a?(Failure)
-
-        @configs[target]
+        (@configs ||= {})[target] ||= begin
+          ClusterConfig.new(SlurmCommand.new(target.job || {})).all(MultiTenant.clock + Site::PATIENCE)
+        rescue Failure => e
+          e
+        end
       end
 
       # @param target [Clusters::Target]
@@ -101,13 +101,6 @@ module MultiTenant
       end
 
       private
-
-      # A failure is kept, too: each would take its time.
-      def ask_config(target)
-        ClusterConfig.new(SlurmCommand.new(target.job || {})).all(MultiTenant.clock + Site::PATIENCE)
-      rescue Failure => e
-        e
-      end
 
       def opened(record)
         code, accounting, = Native.open(record.job_id, record.user, record.name)

@@ -82,12 +82,6 @@ module MultiTenant
               "Run `chown root #{path}; chmod go-w #{path}`, and the same for the directories above it.")
       end
 
-      def file_stat(path)
-        File.stat(path)
-      rescue SystemCallError
-        nil
-      end
-
       def list(names, most = 5)
         shown = names.first(most).join(', ')
         names.size > most ? "#{shown} and #{names.size - most} more" : shown

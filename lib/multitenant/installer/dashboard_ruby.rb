@@ -74,7 +74,9 @@ module MultiTenant
               'Install with its own command, or remove it: ' \
               "#{command('gem', 'uninstall', 'ood_multitenant', '--version', DashboardRuby.version(dir))}.")
       end
-      insecure.to_s.empty? ? refuse_missing(version) : refuse_insecure(insecure)
+      refuse_missing(version) if insecure.to_s.empty?
+      fail!("Users other than root can change #{insecure} or a directory above it, so the dashboard does not load it.",
+            "Run `chown root #{insecure}; chmod go-w #{insecure}`, and the same for those directories.")
     end
 
     # @return [String] the version of a gem's directory
@@ -108,9 +110,9 @@ module MultiTenant
     end
 
     # Installs the gem where this Ruby finds it. RubyGems keeps the modes that the files had where the
-    # gem was built.
+    # gem was built. The first line of Debian's `gem` may name another interpreter than the `enable` file.
     def install(file, version)
-      out, err, status = run(*ruby_command(install_command(file)))
+      out, err, status = run('ruby', '-S', *install_command(file))
       dir = File.join(@host.at(probe['dir']), 'gems', "ood_multitenant-#{version}")
       return FileUtils.chmod_R('go-w,a+rX', dir) if status.success?
 
@@ -152,22 +154,12 @@ module MultiTenant
       status.success? ? [File.dirname(out), nil] : [nil, err.lines.last&.strip]
     end
 
-    def refuse_insecure(path)
-      fail!("Users other than root can change #{path} or a directory above it, so the dashboard does not load it.",
-            "Run `chown root #{path}; chmod go-w #{path}`, and the same for those directories.")
-    end
-
     def refuse_missing(version)
       file = "ood_multitenant-#{version}.gem"
       ours = RbConfig::CONFIG['ruby_version']
       rubies = abi == ours ? abi : "#{abi}, while this one is #{ours}"
       fail!("ood_multitenant #{version} is not where the dashboard's Ruby (#{rubies}) looks (#{path.join(', ')}).",
             "Give its file (`multitenant install --gem #{file}`), or run #{command(*install_command(file))}.")
-    end
-
-    # The first line of Debian's `gem` may name another interpreter than the `enable` file.
-    def ruby_command(argv)
-      ['ruby', '-S', *argv]
     end
 
     def abi
@@ -193,16 +185,11 @@ module MultiTenant
       built.map { |found| File.basename(File.dirname(found)) }.uniq.sort
     end
 
-    # With a DESTDIR, the same directories below it.
-    def gem_homes
-      return [] if @host.root.empty?
-
-      ["GEM_HOME=#{@host.at(probe['dir'])}", "GEM_PATH=#{path.join(':')}"]
-    end
-
+    # With a DESTDIR, the gem's directories are the same below it.
     def run(*argv)
-      homes = gem_homes
-      homes.empty? ? enter(*argv) : enter('env', *homes, *argv)
+      return enter(*argv) if @host.root.empty?
+
+      enter('env', "GEM_HOME=#{@host.at(probe['dir'])}", "GEM_PATH=#{path.join(':')}", *argv)
     end
 
     # Nothing of this process's environment is passed on: it may be of another Ruby, and users don't have the
