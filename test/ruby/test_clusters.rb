@@ -68,6 +68,19 @@ class TestClusters < MultiTenantTest
     end
   end
 
+  # Compared with what libslurm itself makes of such files.
+  def test_a_slurm_conf_is_read_as_slurm_reads_it
+    conf('included', "ClusterName=\"hpc\"\nInclude %c.conf\n")
+    conf('hpc', "AuthInfo=socket=/s\n")
+    ['ClusterName="hpc"', 'ClusterName=hpc# c', 'ClusterName=other ClusterName=hpc', 'Include included.conf # c',
+     "ClusterName=\\\nhpc", "ClusterName = \\ # c\n  hp\\c", "ClusterName=hpc\r\n", "x=\\\\\nClusterName=hpc",
+     "ClusterName=no\n include #{temporary}/included.conf"].each do |text|
+      assert_equal 'a', id_of('hpc', 'a' => [nil, conf('slurm', "#{text}\n")], 'b' => [nil, nil]), text
+    end
+    conf('loop', "Include loop.conf\n")
+    assert_nil id_of('hpc', 'a' => [nil, conf('slurm', "Include loop.conf\n")], 'b' => [nil, nil])
+  end
+
   # Slurm says its names in small letters, whatever its slurm.conf says.
   def test_names_are_compared_without_their_case
     assert_equal 'a', id_of('hpc', 'a' => ['HPC', nil], 'b' => [nil, nil])

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'yaml'
+require_relative 'slurm_conf'
 
 module MultiTenant
   # The clusters that OOD knows, and which of them a Slurm cluster is. A wrong answer is worse than
@@ -143,7 +144,7 @@ module MultiTenant
       @conf_names.fetch(place) do
         return if path.nil? || host
 
-        @conf_names[place] = File.binread(path)[/^\s*ClusterName\s*=\s*(\S+)/i, 1]
+        @conf_names[place] = SlurmConf.read(path)['clustername']
       end
     rescue SystemCallError
       @conf_names[place] = nil

@@ -1,0 +1,31 @@
+# frozen_string_literal: true
+
+module MultiTenant
+  # A slurm.conf as Slurm reads it (src/common/parse_config.c): keys in any case, the last one counts, quotes, lines
+  # that go on, files that it includes. Every # begins a comment, but for \#.
+  module SlurmConf
+    PAIR = /(?<!\S)(\w+)\s*=\s*(?:"([^"]*)"|(\S+))(?!\S)/
+    # No \ before what follows takes its meaning.
+    PLAIN = /(?<!\\)(?:\\\\)*\K/
+    # Files within files.
+    MOST = 8
+
+    # @param path [String]
+    # @return [Hash{String => String}] by key in small letters
+    # @raise [SystemCallError] it, or what it includes, can't be read
+    def self.read(path, all = {}, depth = 0)
+      raise Errno::ELOOP, path if depth > MOST
+
+      text = File.binread(path).gsub(/#{PLAIN}#.*/o, '').gsub(/#{PLAIN}\\[^\S\n]*\n/o, '')
+      text.gsub(/\\(.)/, '\1').each_line do |line|
+        if (file = line[/\A\s*include\s+([^\s\0]+)/i, 1])
+          file = file.gsub('%c') { all['clustername'].to_s.downcase }
+          read(File.absolute_path(file, File.dirname(path)), all, depth + 1)
+        else
+          line.scan(PAIR) { |key, quoted, plain| all[key.downcase] = quoted || plain }
+        end
+      end
+      all
+    end
+  end
+end
