@@ -67,7 +67,8 @@ module MultiTenant
       loop do
         start = MultiTenant.clock
         round
-        round if more?
+        # Sources that failed before are asked after what the others said is written.
+        round if @source.respond_to?(:due?) && @source.due?
         interruptible { sleep [pause - (MultiTenant.clock - start), PAUSE_MIN].max }
       end
     end
@@ -99,11 +100,6 @@ module MultiTenant
     end
 
     private
-
-    # Sources that failed before are asked after what the others said is written.
-    def more?
-      @source.respond_to?(:due?) && @source.due?
-    end
 
     # A part of the snapshot: the header of a cluster, and the lines of its jobs by group.
     Part = Struct.new(:header, :files)
@@ -149,11 +145,14 @@ module MultiTenant
 
     # One line where it goes otherwise than before. A source that failed is not asked in every round.
     def tell(answer, fresh, blind, new)
-      error = answer.error || hidden(blind) || broken(answer, fresh)
+      error = answer.error || hidden(blind)
+      error ||= 'There are records that are not whole.' if answer.records.size > fresh.size
       if error
-        @missing = missing(fresh)
+        @missing = (@kept.keys - fresh).sort
+        @missing = [UNKNOWN] if @missing.empty?
         say([@missing, answer.error && answer.code],
-            "#{error} Readers of the snapshot ask Slurm themselves from #{stale_after} s after the last whole answer.")
+            "#{error} Readers of the snapshot ask Slurm themselves from #{(2 * @interval).round} s after the last " \
+            'whole answer.')
       else
         @missing -= new ? [UNKNOWN, *fresh] : fresh
         names = @kept.keys.sort.join(', ')
@@ -164,19 +163,6 @@ module MultiTenant
     # A cluster that never answered.
     UNKNOWN = :unknown
     private_constant :UNKNOWN
-
-    def missing(fresh)
-      names = (@kept.keys - fresh).sort
-      names.empty? ? [UNKNOWN] : names
-    end
-
-    def broken(answer, fresh)
-      'There are records that are not whole.' if answer.records.size > fresh.size
-    end
-
-    def stale_after
-      (2 * @interval).round
-    end
 
     def say(state, sentence)
       @log.call(sentence) unless state == @told

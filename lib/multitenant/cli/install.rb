@@ -5,11 +5,11 @@ require_relative 'command'
 
 module MultiTenant
   class CLI
-    # `multitenant install`
+    # `multitenant install`; `multitenant uninstall` has other options
     class Install < Command
       # @return [Integer] exit code
       def run
-        Installer.new(@options, out: $stdout).install
+        Installer.new(@options, out: $stdout).public_send(@name)
       end
 
       private

@@ -13,20 +13,14 @@ module MultiTenant
     # @param limit [Integer, nil] columns
     # @return [String] one line, as many columns wide as it has characters
     def of(text, limit = nil)
-      shown = utf8(text).each_char.map { |char| char.match?(PLAIN) ? char : format('\u%04x', char.ord) }.join
+      utf8 = text.to_s.dup.force_encoding(Encoding::UTF_8).scrub('?')
+      shown = utf8.each_char.map { |char| char.match?(PLAIN) ? char : format('\u%04x', char.ord) }.join
       limit ? cut(shown, limit) : shown
     end
 
     # @return [String]
     def cut(text, limit)
       text.size <= limit ? text : "#{text[0, [limit - 1, 0].max]}#{CUT}"[0, limit]
-    end
-
-    def utf8(text)
-      text = text.to_s
-      return text.scrub('?') if text.encoding == Encoding::UTF_8
-
-      text.dup.force_encoding(Encoding::UTF_8).scrub('?')
     end
   end
 end

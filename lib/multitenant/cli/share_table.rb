@@ -90,12 +90,9 @@ module MultiTenant
     def visible(share)
       specs, card = share.values_at(:specs, :card)
       return "no: #{why(specs)}" unless specs == 'ok'
+      return 'card and form' if card == 'ok'
 
-      case card
-      when 'ok' then 'card and form'
-      when 'form_only' then 'form only'
-      else "form only: #{why(card)}"
-      end
+      card == 'form_only' ? 'form only' : "form only: #{why(card)}"
     end
 
     def why(code)
@@ -108,16 +105,9 @@ module MultiTenant
       return 'What is shared is not known: Slurm gave no answer.' unless @report['at']
 
       seen = @shares.count { |share| share[:specs] == 'ok' }
-      "#{services}#{", #{seen} visible to you" if @shares.any?}; asked #{PlainText.of(clusters.keys.join(', '))} " \
-        "in #{format('%.2f', @report['seconds'])} s"
-    end
-
-    def services
-      case @shares.size
-      when 0 then 'Nothing is shared'
-      when 1 then '1 service'
-      else "#{@shares.size} services"
-      end
+      services = @shares.one? ? '1 service' : "#{@shares.size} services"
+      told = @shares.empty? ? 'Nothing is shared' : "#{services}, #{seen} visible to you"
+      "#{told}; asked #{PlainText.of(clusters.keys.join(', '))} in #{format('%.2f', @report['seconds'])} s"
     end
 
     def notes

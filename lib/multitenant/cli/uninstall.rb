@@ -1,17 +1,11 @@
 # frozen_string_literal: true
 
-require_relative '../installer'
-require_relative 'command'
+require_relative 'install'
 
 module MultiTenant
   class CLI
     # `multitenant uninstall`
-    class Uninstall < Command
-      # @return [Integer] exit code
-      def run
-        Installer.new(@options, out: $stdout).uninstall
-      end
-
+    class Uninstall < Install
       private
 
       def options(parser)

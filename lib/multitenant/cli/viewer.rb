@@ -31,8 +31,9 @@ module MultiTenant
 
       def receiver
         @receiver ||= begin
-          complain_of_settings
-          host.receiver(source, dataroot: dataroot, **credentials)
+          host.settings.warnings.each { |warning| CLI.complain(warning, EX_CONFIG) }
+          credentials = { credentials: OpenedFile.new(@options[:opened]) } if @options[:opened]
+          host.receiver(source, dataroot: dataroot, **credentials.to_h)
         end
       end
 
@@ -40,14 +41,6 @@ module MultiTenant
         return RecordsFile.new(@options[:records]) if @options[:records]
 
         host.sources(gids: host.settings.method(:gids))
-      end
-
-      def credentials
-        @options[:opened] ? { credentials: OpenedFile.new(@options[:opened]) } : {}
-      end
-
-      def complain_of_settings
-        host.settings.warnings.each { |warning| CLI.complain(warning, EX_CONFIG) }
       end
 
       def dataroot

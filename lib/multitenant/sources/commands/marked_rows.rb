@@ -24,22 +24,20 @@ module MultiTenant
     # @return [Array<Hash{Symbol => String}>] bytes
     # @raise [Malformed]
     def read(text)
-      *fields, rest = text.b.split(mark.b, -1)
-      return [] if fields.empty? && rest.nil?
+      return [] if text.empty? || text == "\n"
+
+      # With the last newline before the first row, every row begins with one.
+      *fields, rest = "\n#{text.b}".split(mark.b, -1)
       raise Malformed unless rest == "\n" && (fields.size % @columns.size).zero?
 
-      fields.each_slice(@columns.size).with_index.map { |row, index| check(unframe(row, index)) }
+      fields.each_slice(@columns.size).map do |first, *others|
+        raise Malformed unless first.start_with?("\n")
+
+        check([first.delete_prefix("\n"), *others])
+      end
     end
 
     private
-
-    # Every row but the first begins after a newline.
-    def unframe(row, index)
-      return row if index.zero?
-      raise Malformed unless row[0].start_with?("\n")
-
-      [row[0].delete_prefix("\n"), *row.drop(1)]
-    end
 
     def check(row)
       raise Malformed unless @columns.values.zip(row).all? { |form, field| field.match?(form) }
