@@ -1,28 +1,20 @@
 # frozen_string_literal: true
 
 require_relative 'receiver/credentials'
+require_relative 'receiver/report'
 
 module MultiTenant
   # The receiving side for one user: asks a source, lets the core decide, has the card files written
   # and keeps the specs. Nothing that goes wrong leaves it as an exception.
   class Receiver
-    # Refusals that are the normal state of a job; they are counted and not logged.
-    QUIET = %w[ok not_member not_recipient malformed_name].freeze
-
     # Seconds that munged has at least.
     SECONDS_MIN = 0.1
-
-    # Refusals that one refresh logs.
-    LOGGED = 20
 
     # Seconds after which card files are looked at although nothing has changed: somebody else may have.
     SWEEP = 300
 
     # @return [Hash] MultiTenant.specs; frozen
     attr_reader :specs
-    # @return [Hash] see {MultiTenant.report}; frozen
-    attr_reader :report
-
     # @return [Integer] changes with the specs
     attr_reader :generation
 
@@ -45,12 +37,16 @@ module MultiTenant
       @credentials = credentials
       @specs = {}.freeze
       @shares = [].freeze
-      @report = {}.freeze
+      @report = Report.new(log)
       @generation = 0
       @answered = {}.freeze
-      @logged = {}
       @asking = Mutex.new
       @using_core = Mutex.new
+    end
+
+    # @return [Hash] see {MultiTenant.report}; frozen
+    def report
+      @report.to_h
     end
 
     # Asks, decides and delivers. A second call while one runs gives the last report.
@@ -72,7 +68,7 @@ module MultiTenant
       begin
         renew(seconds)
       rescue StandardError, NoMemoryError => e
-        fail_with("#{e.class}: #{e.message}", nil, EX_SOFTWARE)
+        give_up(e)
       ensure
         @asking.unlock
       end
@@ -83,7 +79,7 @@ module MultiTenant
     def deliver(dry_run: false)
       @using_core.synchronize { write_cards(dry_run) }
     rescue StandardError, NoMemoryError => e
-      fail_with("#{e.class}: #{e.message}", nil, EX_SOFTWARE)
+      give_up(e)
     end
 
     # The same for a page: it does not wait where an answer is being decided, and looks at no file where
@@ -98,7 +94,7 @@ module MultiTenant
         @using_core.unlock
       end
     rescue StandardError, NoMemoryError => e
-      fail_with("#{e.class}: #{e.message}", nil, EX_SOFTWARE)
+      give_up(e)
     end
 
     # @return [Array<Hash>] {Core#shares} of the last round; frozen
@@ -158,13 +154,15 @@ module MultiTenant
 
       streams, bad_lines, payloads = read(answer.records, gids)
       error, code = answer.error ? [answer.error, answer.code] : incomplete(streams, bad_lines)
-      return fail_with(error, answer, code) if streams.none?(&:complete)
+      return @report.failed(error, answer, code) if streams.none?(&:complete)
 
       garbled = decide(streams, ask_munged(payloads, seconds - answer.seconds))
-      log_refusals
-      warn_of(error ? "#{error} What is of that cluster stays as it was." : garbled || @credentials.error)
-      code = EX_DATAERR if garbled && !error
-      @report = describe(answer, streams, error || garbled, code)
+      warning = error ? "#{error} What is of that cluster stays as it was." : garbled || @credentials.error
+      @report.decided(answer, streams, shares, error || garbled, garbled && !error ? EX_DATAERR : code, warning)
+    end
+
+    def give_up(exception)
+      @report.failed("#{exception.class}: #{exception.message}", nil, EX_SOFTWARE)
     end
 
     # The viewer's groups (nil: the process's), and the seconds that are left.
@@ -211,8 +209,7 @@ module MultiTenant
       @undelivered = false
       events = @core.deliver(dry_run)
       publish
-      log_failures(events)
-      @report = report.merge('cards' => events).freeze
+      @report.delivered(events)
       whole = !dry_run && events.none? { |action,| action == :failed }
       @delivered = whole ? [@specs, @shares, @shown] : nil
       @swept = MultiTenant.clock
@@ -236,50 +233,6 @@ module MultiTenant
       return [nil, EX_OK] unless broken
 
       ["The records of cluster #{broken.cluster} have no last line: they are incomplete.", EX_DATAERR]
-    end
-
-    def fail_with(error, answer, code = EX_DATAERR)
-      error = error.gsub(/\s+/, ' ').sub(/(?<![.?!])\z/, '.')
-      warn_of("#{error} Specs and cards stay as they were.")
-      @report = report.merge('error' => error, 'code' => code, 'failed_at' => Time.now.to_i,
-                             'from' => answer&.from || report['from'],
-                             'seconds' => answer&.seconds || report['seconds']).freeze
-    end
-
-    def describe(answer, streams, error, code)
-      refused = shares.map { |share| share[:specs] }.tally
-      accepted = refused.delete('ok') || 0
-      {
-        'at' => Time.now.to_i, 'from' => answer.from, 'seconds' => answer.seconds.round(4),
-        'accepted' => accepted, 'refused' => refused.freeze,
-        'clusters' => report.fetch('clusters', {}).merge(states(streams)).freeze,
-        'cards' => report.fetch('cards', []), 'error' => error, 'code' => code
-      }.freeze
-    end
-
-    def states(streams)
-      streams.to_h { |stream| [stream.cluster, stream.complete ? stream.sees : 'incomplete'] }
-    end
-
-    # Once for each time that it begins.
-    def warn_of(sentence)
-      said = sentence&.gsub(/\d+/, '')
-      @log.call(:warn, sentence) if sentence && said != @warned
-      @warned = said
-    end
-
-    # One line for each job whose refusal is new, but no more than an admin would read.
-    def log_refusals
-      now = shares.to_h { |share| [share[:key], share[:specs]] }.reject { |_, code| QUIET.include?(code) }
-      new = now.reject { |id, code| @logged[id] == code }.to_a
-      new.first(LOGGED).each { |id, code| @log.call(:info, "job #{id}: #{code}: #{Native.reasons.fetch(code).first}") }
-      more = new.size - LOGGED
-      @log.call(:info, "and #{more} more jobs; `multitenant specs --explain` tells them") if more.positive?
-      @logged = now
-    end
-
-    def log_failures(events)
-      events.each { |action, path, why| @log.call(:warn, "card #{path}: #{why}") if action == :failed }
     end
   end
 end

@@ -1,27 +1,27 @@
 # frozen_string_literal: true
 
-require_relative 'line_program'
+require 'json'
+require_relative 'program'
 
 module MultiTenant
-  # Users and groups, as the name service has them, by the program multitenant-names. doc/formats.md
+  # Users and groups, as the name service has them, by the program multitenant-names: questions on its standard
+  # input, a line of JSON for each on its standard output, and {"end":COUNT}. doc/formats.md
   class Names
     PROGRAM = File.expand_path('../multitenant-names', __dir__)
 
+    # @return [String, nil] one sentence where the last call gave nil for another reason than time
+    attr_reader :error
+
     # @param program [String] path
     def initialize(program: PROGRAM)
-      @program = LineProgram.new(program, 'The names program')
-    end
-
-    # @return [String, nil] one sentence where the last call gave nil for another reason than time
-    def error
-      @program.error
+      @program = Program.new(program, name: 'The names program', fix: Program::REBUILD)
     end
 
     # The groups of this process's user, as the name service has them now.
     # @param seconds [Float] the deadline
     # @return [Array<Integer>, nil] gids, [] where there is no such user; nil: could not be learned
     def viewer(seconds)
-      lines = @program.call(['--viewer'], '', seconds, 1)
+      lines = ask(['--viewer'], '', seconds, 1)
       lines && lines[0].dig('viewer', 'gids')
     end
 
@@ -32,7 +32,26 @@ module MultiTenant
     # @return [Array<Hash>, nil] the lines of the answer, in order; nil: there is none
     def call(questions, seconds, publishers: nil)
       input = questions.map { |uid, group| "#{Integer(uid)}\0#{group}\0".b }.join
-      @program.call(publishers ? ['--publishers', publishers] : [], input, seconds, questions.size)
+      ask(publishers ? ['--publishers', publishers] : [], input, seconds, questions.size)
+    end
+
+    private
+
+    def ask(options, input, seconds, count)
+      result = @program.call(*Program.timeout(seconds), *options, seconds: seconds, input: input)
+      lines = read(result, count)
+      @error = lines || result.code == EX_TEMPFAIL ? nil : result.error || 'The names program gave no whole answer.'
+      lines
+    end
+
+    # What it has is there even where it gave up.
+    def read(result, count)
+      return unless [EX_OK, EX_TEMPFAIL].include?(result.exit)
+
+      *lines, last = result.out.force_encoding(Encoding::UTF_8).lines.map { |line| JSON.parse(line) }
+      lines if last&.key?('end') && lines.size == count
+    rescue JSON::ParserError
+      nil
     end
   end
 end

@@ -74,15 +74,15 @@ module MultiTenant
       path = Program.find(@command, env['PATH'])
       ran = path ? Native.run([path, *args], env.map { |pair| pair.join('=') }, seconds, input) : NOT_FOUND
       said = telling_line(ran[:err])
-      error, code = judge(ran, said, seconds)
+      error, code = outcome_of(ran, said, seconds)
       Result.new(**ran.slice(:out, :exit, :seconds), said: said, error: error, code: code)
     end
 
     private
 
-    def judge(ran, said, seconds)
+    def outcome_of(ran, said, seconds)
       case ran[:status]
-      when :ok then judge_end(ran, said)
+      when :ok then outcome_of_exit(ran, said)
       when :not_found then [not_started("#{@command} is not in PATH"), EX_CONFIG]
       when :spawn then [not_started("#{@command}: #{ran[:error]}"), EX_CONFIG]
       when :timeout then ["#{@name} did not answer within #{seconds.round(1)} s and was killed.", EX_TEMPFAIL]
@@ -93,7 +93,7 @@ module MultiTenant
     end
 
     # 126 and 127 are a shell's and the dynamic linker's.
-    def judge_end(ran, said)
+    def outcome_of_exit(ran, said)
       case code = ran[:exit]
       when EX_OK then [nil, code]
       when 126, 127 then [not_started(said), EX_CONFIG]

@@ -9,7 +9,6 @@ module MultiTenant
   # waits for munged without a limit. doc/formats.md
   class Credentials
     PROGRAM = File.expand_path('../multitenant-munge', __dir__)
-    FIX = 'run `gem pristine ood_multitenant` with the dashboard\'s Ruby'
 
     # Seconds after which munged is asked again about one that it refused: opening one costs it more than refusing.
     PAUSE = 300
@@ -21,7 +20,7 @@ module MultiTenant
     # @param program [String] path
     def initialize(socket: nil, program: PROGRAM)
       @options = socket ? ['--socket', socket] : []
-      @program = Program.new(program, name: 'The munge program', fix: FIX)
+      @program = Program.new(program, name: 'The munge program', fix: Program::REBUILD)
       @refused = {}
     end
 
