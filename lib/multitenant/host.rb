@@ -23,6 +23,8 @@ module MultiTenant
     MANIFEST = File.join(STATE, 'manifest.json').freeze
     ENABLE = '/opt/ood/ondemand/enable'
     PROFILE = '/etc/ood/profile'
+    # Slurm's own, and that of a host which its slurmd gets from slurmctld.
+    SLURM_CONFS = %w[/etc/slurm/slurm.conf /run/slurm/conf/slurm.conf].freeze
     OOD_VERSION = '/opt/ood/VERSION'
 
     # The first release whose plugins load.
@@ -135,6 +137,19 @@ module MultiTenant
       @clusters ||= Clusters.from_files(clusters_path)
     end
 
+    # One munged for dashboard, doctor and, by the same rule, libexec/multitenant-share.
+    # @return [String, nil] its socket: what is set, else what slurm.conf's AuthInfo says, else libmunge's default
+    def munge_socket
+      return settings.munge_socket if settings.munge_socket
+
+      near = clusters.targets.reject(&:over_ssh?).filter_map(&:conf)
+      confs = [near.first, environment['SLURM_CONF'], *SLURM_CONFS.map { |path| at(path) }]
+      info = SlurmConf.read(confs.compact.find { |path| File.file?(path) }.to_s)['authinfo'].to_s
+      info[/socket=([^,]+)/, 1] || info[%r{\A/[^=]+\z}]
+    rescue SystemCallError
+      nil
+    end
+
     # @return [String] the user's own directory, as the dashboard has it
     def dataroot
       home = environment['HOME'] || Dir.home
@@ -164,7 +179,8 @@ module MultiTenant
     # @return [Receiver] of this process's user
     def receiver(source, dataroot: self.dataroot, log: ->(*) {}, **options)
       core = settings.to_core(dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot?)
-      Receiver.new(settings, source: source, clusters: clusters, core: core, log: log, **options)
+      Receiver.new(settings, source: source, clusters: clusters, core: core, log: log,
+                             credentials: Credentials.new(socket: munge_socket), **options)
     end
 
     private

@@ -26,7 +26,7 @@ module MultiTenant
     # @param membership [Membership, nil] nil: the groups of the process
     # @param credentials [Credentials]
     def initialize(settings, source:, clusters:, core:, log:, membership: nil,
-                   credentials: Credentials.new(socket: settings.munge_socket))
+                   credentials: Credentials.new)
       @settings = settings
       @source = source
       @clusters = clusters

@@ -30,7 +30,7 @@ module MultiTenant
     attr_reader :ttl
     # @return [String, nil] directory of a snapshot
     attr_reader :snapshot
-    # @return [String, nil] the socket of a munged that is not the host's own
+    # @return [String, nil] see {Host#munge_socket}
     attr_reader :munge_socket
     # @return [String, nil] directory of the groups' keys; nil: the core's default
     attr_reader :keys

@@ -47,6 +47,25 @@ class TestHost < MultiTenantTest
     ENV.replace(before)
   end
 
+  def conf(name, auth)
+    File.join(temporary, name).tap { |path| File.write(path, "AuthInfo=#{auth}\n") }
+  end
+
+  # The sender's: test_share_munge.rb.
+  def test_one_munged_for_dashboard_and_doctor
+    made = ->(text) { host("OOD_CLUSTERS=/clusters\n#{text}") }
+    FileUtils.mkdir_p([File.join(temporary, 'etc/slurm'), File.join(temporary, 'clusters')])
+    assert_nil made.call('').munge_socket
+    conf('etc/slurm/slurm.conf', '"cred_expire=10,socket=/run/default"')
+    assert_equal '/run/default', made.call('').munge_socket
+    assert_equal '/run/old', made.call("SLURM_CONF=#{conf('old', '/run/old')}").munge_socket
+    assert_nil made.call("SLURM_CONF=#{conf('none', 'cred_expire=10')}").munge_socket
+    File.write(File.join(temporary, 'clusters/hpc.yml'),
+               "v2: {job: {adapter: slurm, conf: #{conf('own', 'socket=/run/own')}}}\n")
+    assert_equal '/run/own', made.call('SLURM_CONF=/nonexistent').munge_socket
+    assert_equal '/run/set', made.call('MULTITENANT_MUNGE_SOCKET=/run/set').munge_socket
+  end
+
   # ---- the env file ----
 
   def env_file(text, env = {})

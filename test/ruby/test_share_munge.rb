@@ -44,6 +44,29 @@ class TestShareMunge < MultiTenantTest
     assert_equal({}, sealed['conn'])
   end
 
+  # As Host#munge_socket: test_host.rb.
+  def test_one_munged_for_the_sender
+    argv = [*COMMON, '--envelope', 'munge', '--group', 'root', '--print']
+    asked = ->(env = {}, *more) { share(*argv, *more, env: env).code }
+    config = ->(info) { fake('scontrol', "[[ $2 != config ]] || printf 'AuthAlt = x\nAuthInfo      = %s\n' #{info}") }
+    ["cred_expire=10,socket=#{@munged.socket},ttl=5", @munged.socket].each do |info|
+      config.call(info)
+      assert_equal [0, 69, 69], [asked.call, asked.call({ 'MULTITENANT_MUNGE_SOCKET' => '/nonexistent' }),
+                                 asked.call({}, '--munge-socket', '/nonexistent')]
+    end
+    config.call('socket=/nonexistent')
+    assert_equal [69, 0, 0], [asked.call, asked.call({ 'MULTITENANT_MUNGE_SOCKET' => @munged.socket }),
+                              asked.call({ 'MULTITENANT_MUNGE_SOCKET' => '/n' }, '--munge-socket', @munged.socket)]
+  end
+
+  def test_what_is_read_is_opened_by_slurm_s_munged
+    sealed('host=n1')
+    conf = in_job('slurm.conf').tap { |path| File.write(path, "AuthInfo=socket=#{@munged.socket}\n") }
+    read = stream(job(4711, name: @name, user: 'root', uid: 0, group_gid: 0), cluster: 'test')
+    specs = multitenant('specs', '--records', '-', stdin: read, env: { 'SLURM_CONF' => conf, 'OOD_CLUSTERS' => '/n' })
+    assert_equal 'n1', JSON.parse(specs.out).dig('4711', 'connection', 'host'), specs.err
+  end
+
   def test_four_hundred_recipients_of_ten_thousand_fit_with_an_llms_connection
     sizes = (1..20).map do |seed|
       uids = (10_000..19_999).to_a.sample(400, random: Random.new(seed)).sort

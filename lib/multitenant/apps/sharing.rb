@@ -2,6 +2,7 @@
 
 require 'shellwords'
 require_relative '../errors'
+require_relative '../settings'
 require_relative '../version'
 
 module MultiTenant
@@ -102,7 +103,8 @@ module MultiTenant
       def options(context, session, site)
         app, delivery = context.mt_delivery_select.to_s.split(' ', 2)
         common = ['--app', app.to_s, '--delivery', delivery.to_s, '--session', session, '--envelope', envelope(site)]
-        common.push('--munge-socket', site['munge_socket']) unless site['munge_socket'].to_s.empty?
+        socket = [site['munge_socket'].to_s, Settings.new.munge_socket.to_s].find { |path| !path.empty? }
+        common.push('--munge-socket', socket) if socket
         case context.enable_multitenant
         when 'user' then [*common, '--method', 'form', '--only-me']
         when 'mt' then [*common, '--method', context.mt_method.to_s, '--group', context.auto_groups.to_s]

@@ -87,18 +87,9 @@ module MultiTenant
 
       # @return [Array(Program::Result, Program::Result)] of munge and unmunge; the latter nil where the first failed
       def credential(*options)
-        socket = munge_socket
-        options += ["--socket=#{socket}"] if socket
-        made = site.run('munge', '--no-input', *options)
-        [made, (site.run('unmunge', *("--socket=#{socket}" if socket), input: made.out) if made.success?)]
-      end
-
-      # Slurm may have a munged of its own.
-      def munge_socket
-        return @munge_socket if defined?(@munge_socket)
-
-        target = site.clusters.targets.find { |one| !one.over_ssh? }
-        @munge_socket = site.settings.munge_socket || (target && site.slurm.munge_socket(target))
+        socket = ["--socket=#{site.munge_socket}"] if site.munge_socket
+        made = site.run('munge', '--no-input', *options, *socket)
+        [made, (site.run('unmunge', *socket, input: made.out) if made.success?)]
       end
 
       def compare_groups(own, told)

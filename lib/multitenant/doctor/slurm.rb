@@ -41,7 +41,6 @@ module MultiTenant
         end
       end
 
-      CONF = '/etc/slurm/slurm.conf'
       TOKEN = %r{\Asys/\w[\w.-]*\z}
 
       # @param site [Site]
@@ -89,15 +88,6 @@ module MultiTenant
         rescue Failure => e
           e
         end
-      end
-
-      # @param target [Clusters::Target]
-      # @return [String, nil] the socket of a munged that is Slurm's own, as this host's slurm.conf says
-      def munge_socket(target)
-        path = target.conf || @site.environment['SLURM_CONF'] || CONF
-        File.binread(path)[/^\s*AuthInfo\s*=\s*(?:\S+,)?socket=([^,\s]+)/i, 1]
-      rescue SystemCallError
-        nil
       end
 
       private
