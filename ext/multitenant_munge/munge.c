@@ -63,13 +63,6 @@ static bool is_open(munge_err_t status)
            status == EMUNGE_CRED_REWOUND || status == EMUNGE_CRED_REPLAYED;
 }
 
-/* Statuses that speak of munged or of us, not of the credential. */
-static bool is_ours(munge_err_t status)
-{
-    return status == EMUNGE_SNAFU || status == EMUNGE_NO_MEMORY || status == EMUNGE_SOCKET ||
-           status == EMUNGE_TIMEOUT;
-}
-
 /*
  * Blocks while munged does not answer. False where munged can't be asked, no memory included. The
  * caller frees *out.
@@ -97,7 +90,7 @@ static bool credential_open(struct credential *out, const char *text, const char
     munge_ctx_destroy(ctx);
     out->payload = payload;
     out->len = len > 0 ? (size_t)len : 0;
-    return !is_ours(out->status);
+    return out->status != EMUNGE_SOCKET && out->status != EMUNGE_TIMEOUT;
 }
 
 static void credential_free(struct credential *credential)
@@ -107,12 +100,22 @@ static void credential_free(struct credential *credential)
     free(credential->payload);
 }
 
-/* munged, or this user, may not know yet of a group that the user has joined. */
+/*
+ * munged, or this user, may not know yet of a group that the user has joined; and what munged fails
+ * at for a reason of its own says nothing of the next one: a cipher that its host does not have is
+ * such a failure, and whoever names a job can ask for it.
+ */
+static bool may_open_later(munge_err_t status)
+{
+    return status == EMUNGE_CRED_UNAUTHORIZED || status == EMUNGE_SNAFU ||
+           status == EMUNGE_NO_MEMORY;
+}
+
 static enum mt_reason reason_of(const struct credential *credential)
 {
     if (!is_open(credential->status))
-        return credential->status == EMUNGE_CRED_UNAUTHORIZED ? MT_REASON_envelope_unavailable
-                                                              : MT_REASON_bad_cipher;
+        return may_open_later(credential->status) ? MT_REASON_envelope_unavailable
+                                                  : MT_REASON_bad_cipher;
     return credential->len > MT_MUNGE_TEXT_MAX ? MT_REASON_too_large : MT_REASON_ok;
 }
 

@@ -10,8 +10,10 @@ class Munged
   # @param dir [String] an empty directory, which becomes one that everybody may enter
   # @param like [Munged, nil] whose key it has
   # @param ahead [String, nil] how far its clock is ahead, as faketime is told
-  def initialize(dir, like: nil, ahead: nil)
+  # @param fips [Boolean] as on a host in FIPS mode, where some ciphers are known and can't be had
+  def initialize(dir, like: nil, ahead: nil, fips: false)
     @dir = dir
+    @environment = fips ? { 'LIBGCRYPT_FORCE_FIPS_MODE' => '1' } : {}
     @ahead = ahead ? ['faketime', '-f', ahead] : []
     @socket = File.join(dir, 'socket')
     File.chmod(0o755, dir)
@@ -20,9 +22,9 @@ class Munged
   end
 
   def start
-    @pid = spawn(*@ahead, 'munged', '--foreground', '--force', "--socket=#{@socket}", "--key-file=#{path('key')}",
-                 "--seed-file=#{path('seed')}", "--pid-file=#{path('pid')}", "--log-file=#{path('log')}",
-                 '--num-threads=2', %i[out err] => path('out'))
+    @pid = spawn(@environment, *@ahead, 'munged', '--foreground', '--force', "--socket=#{@socket}",
+                 "--key-file=#{path('key')}", "--seed-file=#{path('seed')}", "--pid-file=#{path('pid')}",
+                 "--log-file=#{path('log')}", '--num-threads=2', %i[out err] => path('out'))
     200.times { encode('') ? break : sleep(0.05) }
   end
 

@@ -93,6 +93,16 @@ class TestCredentials < MultiTenantTest
     other&.stop
   end
 
+  # munged calls it an internal error, which anyone who may name a job can bring about: Blowfish in FIPS mode.
+  def test_one_that_munged_fails_at_costs_the_others_nothing
+    strict = Munged.new(File.join(temporary, 'strict').tap { |dir| Dir.mkdir(dir) }, like: @munged, fips: true)
+    @munged.stop
+    @munged = strict
+    blowfish = "MUNGE:#{[[3, 2, 3, 0, 0].pack('C*') + ('x' * 92)].pack('m0')}:"
+    good = strict.encode(TEXT)
+    assert_equal [shut(blowfish), TEXT], told(blowfish, good).then { |first, last| [first, last['text']] }
+  end
+
   def test_every_byte_counts
     good = @munged.encode(TEXT, '-g', GROUP.to_s)
     changed = (0...good.size).map { |i| good.dup.tap { |text| text[i] = text[i] == 'A' ? 'B' : 'A' } }
