@@ -4,8 +4,7 @@
  * what it has. At the hard one, the time of --timeout, the process ends, whatever it waits for,
  * with a sentence that names the step in which it was.
  */
-#ifndef MT_DEADLINE_H
-#define MT_DEADLINE_H
+#pragma once
 
 #include "attr.h"
 #include "mt_limits.h"
@@ -54,6 +53,4 @@ MT_NONNULL_ALL void mt_deadline_quotes(void (*find)(char cause[MT_CAUSE_MAX + 1]
 MT_NONNULL_ALL void mt_deadline_soft(struct timespec *at);
 
 /* Is it past that time? */
-MT_NODISCARD MT_NONNULL_ALL bool mt_deadline_is_past(const struct timespec *at);
-
-#endif
+MT_CHECKED bool mt_deadline_is_past(const struct timespec *at);

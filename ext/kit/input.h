@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a program reads. */
-#ifndef MT_INPUT_H
-#define MT_INPUT_H
+#pragma once
 
 #include "attr.h"
 #include "buf.h"
@@ -15,6 +14,4 @@
  * 71 (EX_OSERR): no memory
  * 74 (EX_IOERR): it can't be read
  */
-MT_NODISCARD MT_NONNULL_ALL int mt_input_read(struct mt_buf *text);
-
-#endif
+MT_CHECKED int mt_input_read(struct mt_buf *text);

@@ -4,8 +4,7 @@
  * lines are not all. Other than 0, a status was said: 71 (EX_OSERR): no memory; 74 (EX_IOERR):
  * standard output can't be written.
  */
-#ifndef MT_LINES_H
-#define MT_LINES_H
+#pragma once
 
 #include "answer.h"
 #include "attr.h"
@@ -35,5 +34,3 @@ MT_NODISCARD int mt_lines_end(size_t count);
 
 /* Writes what is still buffered. 0, 74. */
 MT_NODISCARD int mt_lines_flush(void);
-
-#endif

@@ -4,8 +4,7 @@
  * no arguments but options, and answers wrong usage with one sentence that names what is wrong and
  * refers to --help.
  */
-#ifndef MT_PROGRAM_H
-#define MT_PROGRAM_H
+#pragma once
 
 #include "attr.h"
 
@@ -34,7 +33,7 @@ struct mt_program {
 MT_NONNULL_ALL MT_PRINTF(1, 2) int mt_usage(const char *format, ...);
 
 /* Reads a decimal number of 32 bits, without a sign; false: it is none. */
-MT_NODISCARD MT_NONNULL_ALL bool mt_program_number(const char *text, uint32_t *out);
+MT_CHECKED bool mt_program_number(const char *text, uint32_t *out);
 
 /*
  * Reads the command line and starts the deadline; `options` is handed to `take`. Sees to it that
@@ -46,7 +45,5 @@ MT_NODISCARD MT_NONNULL_ALL bool mt_program_number(const char *text, uint32_t *o
  * 71 (EX_OSERR): no timer can be set, which was said
  * 74 (EX_IOERR): standard output can't be written, which was said
  */
-MT_NODISCARD MT_NONNULL_ALL bool mt_program_begin(const struct mt_program *program, int argc,
-                                                  char **argv, void *options, int *status);
-
-#endif
+MT_CHECKED bool mt_program_begin(const struct mt_program *program, int argc, char **argv,
+                                 void *options, int *status);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a program says on standard error: one sentence, "NAME: SENTENCE", printable ASCII only. */
-#ifndef MT_SAY_H
-#define MT_SAY_H
+#pragma once
 
 #include "attr.h"
 
@@ -23,5 +22,3 @@ MT_NONNULL_ALL void mt_say_joined(const char *const *texts, size_t count);
 
 /* From here on sentences go to this descriptor. */
 void mt_say_to(int descriptor);
-
-#endif

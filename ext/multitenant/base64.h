@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Strict base64 (RFC 4648 §4), and its form for names and URLs (§5), over libcrypto. */
-#ifndef MT_BASE64_H
-#define MT_BASE64_H
+#pragma once
 
 #include "attr.h"
 #include "buf.h"
@@ -12,15 +11,10 @@
  *
  * MT_OK; MT_MALFORMED: not canonical, or nothing; MT_TOO_LARGE or MT_NOMEM from `out`.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_base64_decode(const char *text, size_t len,
-                                                            struct mt_buf *out);
+MT_CHECKED enum mt_status mt_base64_decode(const char *text, size_t len, struct mt_buf *out);
 
 /* The same for base64url without padding. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_base64url_decode(const char *text, size_t len,
-                                                               struct mt_buf *out);
+MT_CHECKED enum mt_status mt_base64url_decode(const char *text, size_t len, struct mt_buf *out);
 
 /* Appends `len` bytes, at most MT_JOBNAME_MAX, as base64url without padding. As above. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_base64url_encode(const void *bytes, size_t len,
-                                                               struct mt_buf *out);
-
-#endif
+MT_CHECKED enum mt_status mt_base64url_encode(const void *bytes, size_t len, struct mt_buf *out);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A growing byte buffer that can't be made without a limit. */
-#ifndef MT_BUF_H
-#define MT_BUF_H
+#pragma once
 
 #include "attr.h"
 #include "status.h"
@@ -23,13 +22,10 @@ struct mt_buf {
  * Makes room for `more` bytes after the buffer's end.
  * MT_OK; MT_TOO_LARGE beyond the limit, MT_NOMEM: the buffer is as it was.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_buf_reserve(struct mt_buf *buf, size_t more);
+MT_CHECKED enum mt_status mt_buf_reserve(struct mt_buf *buf, size_t more);
 
 /* Appends `len` bytes. Statuses as mt_buf_reserve. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_buf_append(struct mt_buf *buf, const void *bytes,
-                                                         size_t len);
+MT_CHECKED enum mt_status mt_buf_append(struct mt_buf *buf, const void *bytes, size_t len);
 
 /* Overwrites what the buffer holds with zeros (the compiler can't drop it) and frees it. */
 MT_NONNULL_ALL void mt_buf_wipe(struct mt_buf *buf);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What stands in the files of a card. No I/O. */
-#ifndef MT_CARD_H
-#define MT_CARD_H
+#pragma once
 
 #include "attr.h"
 #include "specs.h"
@@ -24,21 +23,19 @@ struct mt_card {
  * Makes the texts for a share that has a card id and an OOD cluster.
  * MT_OK: the caller frees *out; MT_NOMEM: *out is zeroed.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_card_render(const struct mt_share *share,
-                                                          struct mt_card *out);
+MT_CHECKED enum mt_status mt_card_render(const struct mt_share *share, struct mt_card *out);
 
 /*
  * The connection that forms and cards show: the publisher's keys, `jobid` and `mt_appname`. A new
  * object of strings that the caller releases; NULL: no memory.
  */
-MT_NODISCARD MT_NONNULL_ALL json_t *mt_card_connection(const struct mt_share *share);
+MT_CHECKED json_t *mt_card_connection(const struct mt_share *share);
 
 /*
  * The directory, below the data root, in which the share's output directory is; a new text that the
  * caller frees. With a data root per cluster the share needs its OOD cluster. NULL: no memory.
  */
-MT_NODISCARD MT_NONNULL_ALL char *mt_card_outputs(const struct mt_share *share,
-                                                  const struct mt_settings *settings);
+MT_CHECKED char *mt_card_outputs(const struct mt_share *share, const struct mt_settings *settings);
 
 /* What a mark says. Texts borrow from `json`. */
 struct mt_mark {
@@ -51,8 +48,7 @@ struct mt_mark {
 
 /* Reads a mark. MT_OK; MT_MALFORMED: it is none; MT_NOMEM. The caller releases out->json in any
  * case. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_mark_parse(const char *text, size_t len,
-                                                         struct mt_mark *out);
+MT_CHECKED enum mt_status mt_mark_parse(const char *text, size_t len, struct mt_mark *out);
 
 /* What a db file says that tells whose it is. Texts borrow from `json`. */
 struct mt_db {
@@ -63,14 +59,10 @@ struct mt_db {
 };
 
 /* Reads a db file. Statuses and ownership as mt_mark_parse. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_db_parse(const char *text, size_t len,
-                                                       struct mt_db *out);
+MT_CHECKED enum mt_status mt_db_parse(const char *text, size_t len, struct mt_db *out);
 
 /* Whether two db files say the same, whatever their white space and order. */
-MT_NODISCARD MT_NONNULL_ALL bool mt_db_same(const char *a, size_t a_len, const char *b,
-                                            size_t b_len);
+MT_CHECKED bool mt_db_same(const char *a, size_t a_len, const char *b, size_t b_len);
 
 /* Frees what it owns and zeroes it. */
 MT_NONNULL_ALL void mt_card_free(struct mt_card *card);
-
-#endif

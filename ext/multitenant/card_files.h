@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The three files of one card (deliver.h): how they are written and removed. */
-#ifndef MT_CARD_FILES_H
-#define MT_CARD_FILES_H
+#pragma once
 
 #include "attr.h"
 #include "inventory.h"
@@ -27,5 +26,3 @@ MT_NODISCARD MT_NONNULL(3, 4, 6) enum mt_status
  */
 MT_NODISCARD MT_NONNULL(3) enum mt_status
     mt_card_files_remove(int root, int db, const struct mt_found *found);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The id of a card that can't have its session's id. */
-#ifndef MT_CARD_ID_H
-#define MT_CARD_ID_H
+#pragma once
 
 #include "attr.h"
 #include "status.h"
@@ -16,13 +15,11 @@
  * Writes the SHA-256 of cluster, job id and session id, each with its terminator, as a UUID
  * (RFC 9562, version 8). MT_OK, MT_CRYPTO. Thread-safe.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status
-mt_card_id_make(const char *cluster, uint32_t job_id, const char *session, char out[MT_UUID_SIZE]);
+MT_CHECKED enum mt_status mt_card_id_make(const char *cluster, uint32_t job_id, const char *session,
+                                          char out[MT_UUID_SIZE]);
 
 /*
  * Whether a UUID has the form of those. What mt_card_id_make takes is known to all members of a
  * group, so a publisher can name such an id; OOD's own session ids are of version 4.
  */
-MT_NODISCARD MT_NONNULL_ALL bool mt_card_id_is_made(const char *uuid);
-
-#endif
+MT_CHECKED bool mt_card_id_is_made(const char *uuid);

@@ -4,8 +4,7 @@
  * output bounded, killed with its process group when it is late, and always reaped. No signal
  * handler is used. A child belongs to one thread at a time.
  */
-#ifndef MT_CHILD_H
-#define MT_CHILD_H
+#pragma once
 
 #include "attr.h"
 #include "buf.h"
@@ -45,9 +44,8 @@ struct mt_child_terms {
  * `envp`: the environment. MT_OK, MT_SPAWN, MT_IO. In any case the child is ended with
  * mt_child_end.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_child_start(struct mt_child *child,
-                                                          char *const argv[], char *const envp[],
-                                                          const struct mt_child_terms *terms);
+MT_CHECKED enum mt_status mt_child_start(struct mt_child *child, char *const argv[],
+                                         char *const envp[], const struct mt_child_terms *terms);
 
 /*
  * Waits until the child has closed its output and ended. `wake_fd`: readable means: return
@@ -57,7 +55,7 @@ MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_child_start(struct mt_child *child
  * passed; MT_TOO_LARGE: it printed too much; MT_IO, MT_NOMEM. The buffers hold what came until
  * then.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_child_wait(struct mt_child *child, int wake_fd);
+MT_CHECKED enum mt_status mt_child_wait(struct mt_child *child, int wake_fd);
 
 /*
  * Kills and reaps the child if it still runs, and wipes the buffers. A zeroed one is fine.
@@ -65,6 +63,4 @@ MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_child_wait(struct mt_child *child,
 MT_NONNULL_ALL void mt_child_end(struct mt_child *child);
 
 /* Nanoseconds since the start. */
-MT_NODISCARD MT_NONNULL_ALL int64_t mt_child_age_ns(const struct mt_child *child);
-
-#endif
+MT_CHECKED int64_t mt_child_age_ns(const struct mt_child *child);

@@ -3,8 +3,7 @@
  * What a round has seen: of which clusters and WCKeys, and whether all their running jobs or, where
  * PrivateData hides the others', the viewer's own. It decides what may be removed.
  */
-#ifndef MT_COVERAGE_H
-#define MT_COVERAGE_H
+#pragma once
 
 #include "attr.h"
 #include "mt_limits.h"
@@ -28,21 +27,18 @@ struct mt_coverage {
 
 /* Adds a complete stream. MT_OK, MT_NOMEM; MT_INTERNAL: over MT_STREAMS_MAX. *wckeys is then its
  * keys, borrowed. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status
-mt_coverage_add(struct mt_coverage *coverage, const struct mt_stream *stream, const char **wckeys);
+MT_CHECKED enum mt_status mt_coverage_add(struct mt_coverage *coverage,
+                                          const struct mt_stream *stream, const char **wckeys);
 
 /* Whether the cluster answered at all. */
-MT_NODISCARD MT_NONNULL_ALL bool mt_coverage_has(const struct mt_coverage *coverage,
-                                                 const char *cluster);
+MT_CHECKED bool mt_coverage_has(const struct mt_coverage *coverage, const char *cluster);
 
 /*
  * Whether every running job of the cluster with one of these keys (comma-separated) was seen: one
  * that is not in the specs has ended.
  */
-MT_NODISCARD MT_NONNULL_ALL bool mt_coverage_is_all(const struct mt_coverage *coverage,
-                                                    const char *cluster, const char *wckeys);
+MT_CHECKED bool mt_coverage_is_all(const struct mt_coverage *coverage, const char *cluster,
+                                   const char *wckeys);
 
 /* Frees what it owns and zeroes it. */
 MT_NONNULL_ALL void mt_coverage_free(struct mt_coverage *coverage);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Compression to bare deflate (RFC 1951) over zlib. */
-#ifndef MT_DEFLATE_H
-#define MT_DEFLATE_H
+#pragma once
 
 #include "attr.h"
 #include "buf.h"
@@ -12,7 +11,4 @@
  * MT_OK; MT_TOO_LARGE: more than the buffer's limit, or `len` over MT_MESSAGE_MAX; MT_NOMEM;
  * MT_INTERNAL: zlib is not the one that was compiled for.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_deflate_raw(const void *in, size_t len,
-                                                          struct mt_buf *out);
-
-#endif
+MT_CHECKED enum mt_status mt_deflate_raw(const void *in, size_t len, struct mt_buf *out);

@@ -12,8 +12,7 @@
  * but connection.yml is taken over where the round names its job, and removed once OOD has marked
  * the session completed or deleted its db file (which it does only after that).
  */
-#ifndef MT_DELIVER_H
-#define MT_DELIVER_H
+#pragma once
 
 #include "attr.h"
 #include "settings.h"
@@ -74,5 +73,3 @@ MT_NODISCARD MT_NONNULL(1, 2, 3, 4) enum mt_status
 MT_NODISCARD MT_NONNULL(1, 3) enum mt_status
     mt_deliver_nothing(const struct mt_settings *settings, bool dry_run, mt_event_fn *tell,
                        void *arg);
-
-#endif

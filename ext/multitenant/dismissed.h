@@ -3,8 +3,7 @@
  * The cards that a viewer sent away: jobs that get no card until they end. The list is kept in
  * batch_connect/multitenant.dismissed (0600) below the data root.
  */
-#ifndef MT_DISMISSED_H
-#define MT_DISMISSED_H
+#pragma once
 
 #include "attr.h"
 #include "settings.h"
@@ -38,19 +37,18 @@ struct mt_dismissed {
  * MT_NOMEM
  * MT_IO, MT_UNSAFE: the file can't be read
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_load(int root, struct mt_dismissed *out);
+MT_CHECKED enum mt_status mt_dismissed_load(int root, struct mt_dismissed *out);
 
 /* Writes the list; an empty one is no file. MT_OK, MT_NOMEM, MT_IO, MT_UNSAFE. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_save(int root,
-                                                             const struct mt_dismissed *dismissed);
+MT_CHECKED enum mt_status mt_dismissed_save(int root, const struct mt_dismissed *dismissed);
 
 /* Whether a job's card was sent away. */
-MT_NODISCARD MT_NONNULL_ALL bool mt_dismissed_has(const struct mt_dismissed *dismissed,
-                                                  const char *cluster, uint32_t job_id);
+MT_CHECKED bool mt_dismissed_has(const struct mt_dismissed *dismissed, const char *cluster,
+                                 uint32_t job_id);
 
 /* Adds one, unless its job is there. MT_OK, MT_NOMEM. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_dismissed_add(struct mt_dismissed *dismissed,
-                                                            const struct mt_dismissal *dismissal);
+MT_CHECKED enum mt_status mt_dismissed_add(struct mt_dismissed *dismissed,
+                                           const struct mt_dismissal *dismissal);
 
 /* Takes out those for which `drop` says so; true if there was one. */
 typedef bool mt_dismissal_fn(const struct mt_dismissal *dismissal, const void *arg);
@@ -59,5 +57,3 @@ MT_NODISCARD MT_NONNULL(1, 2) bool mt_dismissed_drop(struct mt_dismissed *dismis
 
 /* Frees what it owns; a zeroed one is fine. */
 MT_NONNULL_ALL void mt_dismissed_free(struct mt_dismissed *dismissed);
-
-#endif

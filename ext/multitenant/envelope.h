@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Envelopes: how a payload is sealed. The table here is the only list of them. */
-#ifndef MT_ENVELOPE_H
-#define MT_ENVELOPE_H
+#pragma once
 
 #include "attr.h"
 #include "keyring.h"
@@ -24,7 +23,7 @@ enum mt_envelope { MT_ENVELOPE_MUNGE, MT_ENVELOPE_KEY, MT_ENVELOPE_V1, MT_ENVELO
 MT_NODISCARD const char *mt_envelope_name(enum mt_envelope envelope);
 
 /* Which envelope a payload is in; v1, which has no mark of its own, where it is no other. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_envelope mt_envelope_of(const char *payload, size_t len);
+MT_CHECKED enum mt_envelope mt_envelope_of(const char *payload, size_t len);
 
 /*
  * Opens the payload in the job name of `record`, if `settings` accept its envelope. `opened` is
@@ -42,28 +41,26 @@ typedef enum mt_status mt_envelope_open_fn(const struct mt_record *record,
                                            const struct mt_settings *settings,
                                            const struct mt_opened *opened, struct mt_message *out,
                                            enum mt_reason *reason);
-MT_NODISCARD MT_NONNULL_ALL mt_envelope_open_fn mt_envelope_open;
+MT_CHECKED mt_envelope_open_fn mt_envelope_open;
 
 /*
  * One envelope each: envelope_v1.c; envelope_key.c, which reads the group's keys; envelope_munge.c,
  * which goes by what munged said. The payload begins with the envelope's mark.
  */
-MT_NODISCARD MT_NONNULL_ALL mt_envelope_open_fn mt_envelope_v1_open;
-MT_NODISCARD MT_NONNULL_ALL mt_envelope_open_fn mt_envelope_key_open;
-MT_NODISCARD MT_NONNULL_ALL mt_envelope_open_fn mt_envelope_munge_open;
+MT_CHECKED mt_envelope_open_fn mt_envelope_v1_open;
+MT_CHECKED mt_envelope_open_fn mt_envelope_key_open;
+MT_CHECKED mt_envelope_open_fn mt_envelope_munge_open;
 
 /* Whether munged can be asked about the payload: it is a line of a credential's characters. */
-MT_NODISCARD MT_NONNULL_ALL bool mt_envelope_munge_is_line(const char *payload, size_t len);
+MT_CHECKED bool mt_envelope_munge_is_line(const char *payload, size_t len);
 
 /* The id of the key that a key envelope's payload names; false: it is none that could be opened. */
-MT_NODISCARD MT_NONNULL_ALL bool mt_envelope_key_id(const char *payload, size_t len,
-                                                    unsigned char id[MT_KEY_ID_BYTES]);
+MT_CHECKED bool mt_envelope_key_id(const char *payload, size_t len,
+                                   unsigned char id[MT_KEY_ID_BYTES]);
 
 /*
  * For an envelope's steps: the status of a step whose input is the payload. MT_MALFORMED becomes
  * `malformed`, MT_TOO_LARGE too_large, and both MT_REFUSED; others are returned as they are.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status
-mt_envelope_to_reason(enum mt_status status, enum mt_reason malformed, enum mt_reason *reason);
-
-#endif
+MT_CHECKED enum mt_status mt_envelope_to_reason(enum mt_status status, enum mt_reason malformed,
+                                                enum mt_reason *reason);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sealing in the key envelope; what multitenant-seal does. Opening is envelope.h's. */
-#ifndef MT_ENVELOPE_KEY_H
-#define MT_ENVELOPE_KEY_H
+#pragma once
 
 #include "attr.h"
 #include "buf.h"
@@ -21,9 +20,7 @@
  * MT_OK; MT_TOO_LARGE: more than the buffer's limit, or MT_MESSAGE_MAX; MT_NOMEM, MT_CRYPTO,
  * MT_INTERNAL. Thread-safe; leaves nothing in OpenSSL's error queue.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status
-mt_envelope_key_seal(const struct mt_record *record, const char *prefix, size_t prefix_len,
-                     const struct mt_key *key, const unsigned char nonce[MT_KEY_NONCE_BYTES],
-                     const char *text, size_t len, struct mt_buf *out);
-
-#endif
+MT_CHECKED enum mt_status mt_envelope_key_seal(const struct mt_record *record, const char *prefix,
+                                               size_t prefix_len, const struct mt_key *key,
+                                               const unsigned char nonce[MT_KEY_NONCE_BYTES],
+                                               const char *text, size_t len, struct mt_buf *out);

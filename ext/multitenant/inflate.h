@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Bounded decompression, of one gzip member (RFC 1952) or of bare deflate (RFC 1951), over zlib. */
-#ifndef MT_INFLATE_H
-#define MT_INFLATE_H
+#pragma once
 
 #include "attr.h"
 #include "buf.h"
@@ -13,11 +12,7 @@
  * than the limit, or `len` over MT_MESSAGE_MAX; MT_NOMEM;
  * MT_INTERNAL: zlib is not the one that was compiled for. `out` may hold a part on failure.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_inflate_gzip(const void *in, size_t len,
-                                                           struct mt_buf *out);
+MT_CHECKED enum mt_status mt_inflate_gzip(const void *in, size_t len, struct mt_buf *out);
 
 /* The same for bare deflate, without a header or checksum. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_inflate_raw(const void *in, size_t len,
-                                                          struct mt_buf *out);
-
-#endif
+MT_CHECKED enum mt_status mt_inflate_raw(const void *in, size_t len, struct mt_buf *out);

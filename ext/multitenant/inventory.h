@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The cards that are below a data root: a walk over the output directories of allowed tokens. */
-#ifndef MT_INVENTORY_H
-#define MT_INVENTORY_H
+#pragma once
 
 #include "attr.h"
 #include "card.h"
@@ -53,5 +52,3 @@ MT_NODISCARD MT_NONNULL(3, 4) enum mt_status
                       struct mt_inventory *out, mt_trouble_fn *trouble, void *arg);
 
 MT_NONNULL_ALL void mt_inventory_free(struct mt_inventory *inventory);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The job name of a share: LABEL|GROUP|PAYLOAD. */
-#ifndef MT_JOBNAME_H
-#define MT_JOBNAME_H
+#pragma once
 
 #include "attr.h"
 
@@ -25,7 +24,4 @@ struct mt_jobname {
  * Returns true and sets *out, or false (not a share's name; *out is zeroed). Does not look at the
  * name's length beyond that. Thread-safe.
  */
-MT_NODISCARD MT_NONNULL_ALL bool mt_jobname_split(const char *name, size_t len,
-                                                  struct mt_jobname *out);
-
-#endif
+MT_CHECKED bool mt_jobname_split(const char *name, size_t len, struct mt_jobname *out);

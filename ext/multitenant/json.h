@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Strict JSON from text, and text from JSON, over jansson. */
-#ifndef MT_JSON_H
-#define MT_JSON_H
+#pragma once
 
 #include "attr.h"
 #include "status.h"
@@ -18,7 +17,7 @@
  * MT_OK: the caller releases *out; MT_MALFORMED, MT_NOMEM, MT_INTERNAL: *out is NULL. Thread-safe.
  * From the first call on jansson allocates by way of us, which changes nothing for its other users.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_json_load(const char *text, size_t len, json_t **out);
+MT_CHECKED enum mt_status mt_json_load(const char *text, size_t len, json_t **out);
 
 /*
  * The value as text, with flags of jansson's json_dumps. NULL: no memory, or no array or object.
@@ -39,5 +38,3 @@ MT_NODISCARD MT_NONNULL(2, 3) bool mt_json_u32(const json_t *object, const char 
 
 /* Whether it is a string without NUL. */
 MT_NODISCARD bool mt_json_is_text(const json_t *value);
-
-#endif

@@ -9,8 +9,7 @@
  * epoch, one blank between them. The first seals, all of them open; so a key that is replaced stays
  * until no service uses it. No key id stands there twice.
  */
-#ifndef MT_KEYRING_H
-#define MT_KEYRING_H
+#pragma once
 
 #include "attr.h"
 #include "mt_limits.h"
@@ -48,14 +47,12 @@ struct mt_keyring {
  * MT_UNSAFE: it or a directory is another's; MT_MALFORMED: not keys; MT_NOMEM: *out is zeroed and
  * `why` is one sentence that names the file and the mend. Thread-safe.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status
-mt_keyring_load(const char *directory, uint32_t gid, struct mt_keyring *out, char why[MT_WHY_SIZE]);
+MT_CHECKED enum mt_status mt_keyring_load(const char *directory, uint32_t gid,
+                                          struct mt_keyring *out, char why[MT_WHY_SIZE]);
 
 /* The key with this id, borrowed, or NULL. */
-MT_NODISCARD MT_NONNULL_ALL const struct mt_key *
-mt_keyring_find(const struct mt_keyring *ring, const unsigned char id[MT_KEY_ID_BYTES]);
+MT_CHECKED const struct mt_key *mt_keyring_find(const struct mt_keyring *ring,
+                                                const unsigned char id[MT_KEY_ID_BYTES]);
 
 /* Overwrites the keys with zeros; a zeroed ring is fine. */
 MT_NONNULL_ALL void mt_keyring_wipe(struct mt_keyring *ring);
-
-#endif

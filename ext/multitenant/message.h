@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The message inside an envelope: who it is for, how it is shown, and the connection. */
-#ifndef MT_MESSAGE_H
-#define MT_MESSAGE_H
+#pragma once
 
 #include "attr.h"
 #include "status.h"
@@ -39,16 +38,13 @@ struct mt_message {
  * MT_OK: the caller owns *out and frees it; MT_MALFORMED; MT_TOO_LARGE: over MT_MESSAGE_MAX;
  * MT_NOMEM. *out is zeroed on failure. Thread-safe.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_message_parse_v1(const char *text, size_t len,
-                                                               struct mt_message *out);
+MT_CHECKED enum mt_status mt_message_parse_v1(const char *text, size_t len, struct mt_message *out);
 
 /* Another owner of the same message; both are freed. */
-MT_NODISCARD MT_NONNULL_ALL struct mt_message mt_message_copy(const struct mt_message *message);
+MT_CHECKED struct mt_message mt_message_copy(const struct mt_message *message);
 
 /* Whether the list of recipients holds this uid, or the whole group is meant. */
-MT_NODISCARD MT_NONNULL_ALL bool mt_message_is_for(const struct mt_message *message, uint32_t uid);
+MT_CHECKED bool mt_message_is_for(const struct mt_message *message, uint32_t uid);
 
 /* Frees what the message owns and zeroes it; a zeroed message is fine. */
 MT_NONNULL_ALL void mt_message_free(struct mt_message *message);
-
-#endif

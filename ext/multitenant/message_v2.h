@@ -9,8 +9,7 @@
  * In any order; `to` may be absent. No other keys: what an old reader would overlook could be a
  * condition, so a message that has more has another `v`.
  */
-#ifndef MT_MESSAGE_V2_H
-#define MT_MESSAGE_V2_H
+#pragma once
 
 #include "attr.h"
 #include "jobname.h"
@@ -33,8 +32,7 @@
  *
  * But for MT_OK *out is zeroed. Thread-safe.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status
-mt_message_v2_open(const struct mt_record *record, const struct mt_jobname *name, const char *text,
-                   size_t len, struct mt_message *out, enum mt_reason *reason);
-
-#endif
+MT_CHECKED enum mt_status mt_message_v2_open(const struct mt_record *record,
+                                             const struct mt_jobname *name, const char *text,
+                                             size_t len, struct mt_message *out,
+                                             enum mt_reason *reason);

@@ -4,8 +4,7 @@
  * file makes of them (as the size of a connection as text).
  * (Not limits.h: mkmf puts this directory before the system's.)
  */
-#ifndef MT_LIMITS_H
-#define MT_LIMITS_H
+#pragma once
 
 /* Bytes of a Slurm job name: slurmctld refuses longer ones on submit and update (22.05 to 26.05,
  * src/slurmctld/job_mgr.c, _test_strlen(name, "name", 1024)). */
@@ -131,5 +130,3 @@
     X(keys, MT_KEYS_MAX)             \
     X(records, MT_RECORDS_MAX)       \
     X(query_shares_per_publisher, MT_QUERY_SHARES_PER_PUBLISHER)
-
-#endif

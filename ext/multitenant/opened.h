@@ -9,8 +9,7 @@
  *
  * doc/formats.md has the whole format.
  */
-#ifndef MT_OPENED_H
-#define MT_OPENED_H
+#pragma once
 
 #include "attr.h"
 #include "reason.h"
@@ -44,14 +43,12 @@ struct mt_opened {
  *
  * MT_OK: the caller frees *out, which is empty where *bad_line is not 0; MT_NOMEM: *out is empty.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_opened_read(const char *text, size_t len,
-                                                          struct mt_opened *out, size_t *bad_line);
+MT_CHECKED enum mt_status mt_opened_read(const char *text, size_t len, struct mt_opened *out,
+                                         size_t *bad_line);
 
 /* What was said of a payload, borrowed, or NULL. */
-MT_NODISCARD MT_NONNULL_ALL const struct mt_munged *mt_opened_find(const struct mt_opened *opened,
-                                                                   const char *payload, size_t len);
+MT_CHECKED const struct mt_munged *mt_opened_find(const struct mt_opened *opened,
+                                                  const char *payload, size_t len);
 
 /* Frees what it owns and zeroes it; a zeroed one is fine. */
 MT_NONNULL_ALL void mt_opened_free(struct mt_opened *opened);
-
-#endif

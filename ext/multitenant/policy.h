@@ -3,8 +3,7 @@
  * What a viewer may see: record, message, viewer and settings in, a reason out. No I/O, no state.
  * The questions are in the order in which they have to be asked.
  */
-#ifndef MT_POLICY_H
-#define MT_POLICY_H
+#pragma once
 
 #include "attr.h"
 #include "message.h"
@@ -30,9 +29,9 @@ MT_NODISCARD MT_NONNULL(1, 3) enum mt_reason
  * not_recipient, bad_session_id, bad_app_name, bad_method, delivery_not_allowed,
  * bad_connection_key, bad_connection_value.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_reason mt_policy_message(const struct mt_record *record,
-                                                             const struct mt_message *message,
-                                                             const struct mt_settings *settings);
+MT_CHECKED enum mt_reason mt_policy_message(const struct mt_record *record,
+                                            const struct mt_message *message,
+                                            const struct mt_settings *settings);
 
 /*
  * Whether a share that is fine also gets a card: form_only, own_session, dismissed,
@@ -44,13 +43,10 @@ MT_NODISCARD MT_NONNULL(1, 2, 3) enum mt_reason
                    const struct mt_settings *settings, bool dismissed, const char *ood_cluster);
 
 /* Whether a token (`sys/NAME`) is in the allow-list. */
-MT_NODISCARD MT_NONNULL_ALL bool mt_policy_allows_delivery(const char *token,
-                                                           const struct mt_settings *settings);
+MT_CHECKED bool mt_policy_allows_delivery(const char *token, const struct mt_settings *settings);
 
 /* Whether a connection key is well-formed and not reserved. */
-MT_NODISCARD MT_NONNULL_ALL bool mt_policy_allows_key(const char *key);
+MT_CHECKED bool mt_policy_allows_key(const char *key);
 
 /* The reserved connection keys, static, and how many there are. */
-MT_NODISCARD MT_NONNULL_ALL const char *const *mt_policy_reserved_keys(size_t *count);
-
-#endif
+MT_CHECKED const char *const *mt_policy_reserved_keys(size_t *count);

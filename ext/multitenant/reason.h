@@ -5,8 +5,7 @@
  * A final reason takes the job's card away. A temporary one keeps the card, and the last specs of
  * an unchanged name: what it asks for could not be learned this time.
  */
-#ifndef MT_REASON_H
-#define MT_REASON_H
+#pragma once
 
 #include "attr.h"
 
@@ -68,5 +67,3 @@ MT_NODISCARD const char *mt_reason_sentence(enum mt_reason reason);
 
 /* Whether the reason is temporary; so is any other number. */
 MT_NODISCARD bool mt_reason_is_temporary(enum mt_reason reason);
-
-#endif

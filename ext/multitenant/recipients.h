@@ -9,8 +9,7 @@
  * as one digit, stands before them. k is the smallest of those that make the fewest bits. The empty
  * text is the empty list. doc/formats.md has an example.
  */
-#ifndef MT_RECIPIENTS_H
-#define MT_RECIPIENTS_H
+#pragma once
 
 #include "attr.h"
 #include "buf.h"
@@ -25,8 +24,7 @@
  * MT_OK; MT_MALFORMED: another text, or more than MT_RECIPIENTS_MAX uids; MT_TOO_LARGE or MT_NOMEM
  * from `out`.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_recipients_decode(const char *text, size_t len,
-                                                                struct mt_buf *out);
+MT_CHECKED enum mt_status mt_recipients_decode(const char *text, size_t len, struct mt_buf *out);
 
 /*
  * Appends `count` uids to `out` as text; `uids` may be NULL where there are none.
@@ -36,5 +34,3 @@ MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_recipients_decode(const char *text
  */
 MT_NODISCARD MT_NONNULL(3) enum mt_status
     mt_recipients_encode(const uint32_t *uids, size_t count, struct mt_buf *out);
-
-#endif

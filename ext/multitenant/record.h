@@ -11,8 +11,7 @@
  * One stream per cluster; an input may hold several, one after the other. Keys that are not named
  * here are ignored. doc/formats.md has the whole format.
  */
-#ifndef MT_RECORD_H
-#define MT_RECORD_H
+#pragma once
 
 #include "answer.h"
 #include "attr.h"
@@ -84,22 +83,20 @@ struct mt_streams {
  * MT_OK (look at *bad_line and each stream's `complete`); MT_TOO_LARGE: over MT_RECORDS_MAX;
  * MT_NOMEM. The caller frees *streams in any case. Thread-safe.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status
-mt_streams_read(struct mt_streams *streams, const char *text, size_t len, size_t *bad_line);
+MT_CHECKED enum mt_status mt_streams_read(struct mt_streams *streams, const char *text, size_t len,
+                                          size_t *bad_line);
 
 /*
  * Adds the streams of another text. *bad_line is that of the first of them that does not belong, as
  * mt_streams_read has it: it stays incomplete, and what follows it in its text is left out; else
  * 0. MT_OK, MT_NOMEM.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status
-mt_streams_add(struct mt_streams *streams, const struct mt_streams *others, size_t *bad_line);
+MT_CHECKED enum mt_status mt_streams_add(struct mt_streams *streams,
+                                         const struct mt_streams *others, size_t *bad_line);
 
 /* Another owner of the same record; both are freed. */
-MT_NODISCARD MT_NONNULL_ALL struct mt_record mt_record_copy(const struct mt_record *record);
+MT_CHECKED struct mt_record mt_record_copy(const struct mt_record *record);
 
 /* Frees what it owns and zeroes it; a zeroed one is fine. */
 MT_NONNULL_ALL void mt_record_free(struct mt_record *record);
 MT_NONNULL_ALL void mt_streams_free(struct mt_streams *streams);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is to become of each card that is there, and under which id each due card is to be. */
-#ifndef MT_REMOVAL_PLAN_H
-#define MT_REMOVAL_PLAN_H
+#pragma once
 
 #include "attr.h"
 #include "inventory.h"
@@ -20,5 +19,3 @@
 MT_NODISCARD MT_NONNULL(1, 3, 4, 5) enum mt_status
     mt_removal_plan(struct mt_inventory *found, int db, struct mt_specs *specs,
                     const struct mt_settings *settings, mt_trouble_fn *trouble, void *arg);
-
-#endif

@@ -3,8 +3,7 @@
  * What the caller decides: who looks, and what this site allows. All of it is borrowed for the
  * time of a call; the core reads no environment and keeps no pointer.
  */
-#ifndef MT_SETTINGS_H
-#define MT_SETTINGS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,5 +38,3 @@ struct mt_settings {
     const char *dataroot;      /* absolute path of OOD's data root; NULL: no cards */
     bool per_cluster_dataroot; /* OOD's setting of that name */
 };
-
-#endif

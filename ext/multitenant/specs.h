@@ -3,8 +3,7 @@
  * What one viewer was shown at one time: every job that was looked at, with what was decided.
  * A new round is made from the last one and new streams; what was opened once is not opened again.
  */
-#ifndef MT_SPECS_H
-#define MT_SPECS_H
+#pragma once
 
 #include "attr.h"
 #include "card_id.h"
@@ -90,13 +89,11 @@ MT_NODISCARD MT_NONNULL(1, 3, 4, 5) enum mt_status
                     const struct mt_dismissed *dismissed);
 
 /* Whether this round says that the share's card is to be there. */
-MT_NODISCARD MT_NONNULL_ALL MT_PURE bool mt_share_is_due(const struct mt_share *share);
+MT_CHECKED MT_PURE bool mt_share_is_due(const struct mt_share *share);
 
 /* The share of a job, borrowed, or NULL. */
-MT_NODISCARD MT_NONNULL_ALL struct mt_share *mt_specs_find(const struct mt_specs *specs,
-                                                           const char *cluster, uint32_t job_id);
+MT_CHECKED struct mt_share *mt_specs_find(const struct mt_specs *specs, const char *cluster,
+                                          uint32_t job_id);
 
 /* Frees *specs and NULLs it; NULL is fine. */
 MT_NONNULL_ALL void mt_specs_free(struct mt_specs **specs);
-
-#endif

@@ -3,8 +3,7 @@
  * What a function of the core returns: whether it could do its work. What is wrong with a job's
  * name is not a status but a reason (reason.h).
  */
-#ifndef MT_STATUS_H
-#define MT_STATUS_H
+#pragma once
 
 #include "attr.h"
 
@@ -35,5 +34,3 @@ enum mt_status {
 /* The status's name and sentence; static strings. Any other number is named as MT_INTERNAL. */
 MT_NODISCARD const char *mt_status_name(enum mt_status status);
 MT_NODISCARD const char *mt_status_sentence(enum mt_status status);
-
-#endif

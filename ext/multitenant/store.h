@@ -7,8 +7,7 @@
  * Statuses of all: MT_OK; MT_UNSAFE: a link, another owner or another kind of file; MT_IO: errno
  * tells; MT_NOMEM. What is absent is not an error. Names are single path components.
  */
-#ifndef MT_STORE_H
-#define MT_STORE_H
+#pragma once
 
 #include "attr.h"
 #include "buf.h"
@@ -21,15 +20,13 @@
  * Opens the data root, which may be reached through links; `create` makes what is missing of its
  * path (0700). The caller closes *out; -1: absent.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_store_open_root(const char *path, bool create,
-                                                              int *out);
+MT_CHECKED enum mt_status mt_store_open_root(const char *path, bool create, int *out);
 
 /*
  * Opens the directory at the relative `path` below `root`, component by component; `create` makes
  * what is missing (0700). The caller closes *out; -1: absent.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_store_open_dir(int root, const char *path,
-                                                             bool create, int *out);
+MT_CHECKED enum mt_status mt_store_open_dir(int root, const char *path, bool create, int *out);
 
 /* Closes a directory, or does nothing for -1. */
 void mt_store_close(int dir);
@@ -45,22 +42,21 @@ struct mt_file {
 #define MT_FILE_INIT ((struct mt_file){.bytes = MT_BUF_INIT(MT_FILE_READ_MAX)})
 
 /* Reads a regular file. Also MT_TOO_LARGE: over MT_FILE_READ_MAX. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_store_read(int dir, const char *name,
-                                                         struct mt_file *out);
+MT_CHECKED enum mt_status mt_store_read(int dir, const char *name, struct mt_file *out);
 
 /*
  * Writes a file (0600) in one step: under a name of its own in `scratch`, a directory of the same
  * file system, then renamed to `name` in `dir`. A crash leaves the old file or the new, and what
  * mt_store_is_scratch tells. Two processes of a user may write one file at the same time.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_store_write(int dir, const char *name, int scratch,
-                                                          const char *text, size_t len);
+MT_CHECKED enum mt_status mt_store_write(int dir, const char *name, int scratch, const char *text,
+                                         size_t len);
 
 /* Removes a file; absent is fine. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_store_remove(int dir, const char *name);
+MT_CHECKED enum mt_status mt_store_remove(int dir, const char *name);
 
 /* Removes an empty directory; absent or not empty is fine. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_store_remove_dir(int dir, const char *name);
+MT_CHECKED enum mt_status mt_store_remove_dir(int dir, const char *name);
 
 /* Names in a directory, without . and .. */
 struct mt_names {
@@ -69,22 +65,20 @@ struct mt_names {
 };
 
 /* Lists a directory. The caller frees *out. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_store_list(int dir, struct mt_names *out);
+MT_CHECKED enum mt_status mt_store_list(int dir, struct mt_names *out);
 
 MT_NONNULL_ALL void mt_names_free(struct mt_names *names);
 
 /* Whether the name is one that mt_store_write begins with, left behind by a crash. */
-MT_NODISCARD MT_NONNULL_ALL bool mt_store_is_scratch(const char *name);
+MT_CHECKED bool mt_store_is_scratch(const char *name);
 
 /*
  * Takes a lock that only one process of the user has, on this host or another, waiting for it a
  * tenth of a second at most. Where the file system has no locks there is none, and that is fine.
  * Also MT_BUSY. The caller ends it with mt_store_unlock, which leaves no file behind.
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_status mt_store_lock(int dir, int *out);
+MT_CHECKED enum mt_status mt_store_lock(int dir, int *out);
 void mt_store_unlock(int dir, int lock);
 
 /* Gives an open directory the mode 0700. */
 MT_NODISCARD enum mt_status mt_store_restrict(int dir);
-
-#endif

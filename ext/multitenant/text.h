@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which characters a text from a publisher may hold. All texts here are valid UTF-8. */
-#ifndef MT_TEXT_H
-#define MT_TEXT_H
+#pragma once
 
 #include "attr.h"
 
@@ -20,16 +19,16 @@ struct mt_text_range {
  * those no tab, line feed, carriage return, U+0085 or U+FEFF. Psych refuses a whole document for
  * one of the others. Any byte may follow `len`.
  */
-MT_NODISCARD MT_NONNULL_ALL bool mt_text_is_yaml(const char *text, size_t len);
+MT_CHECKED bool mt_text_is_yaml(const char *text, size_t len);
 
 /*
  * Whether the text can stand in a title: 1 to `max` characters that mt_text_is_yaml accepts, none
  * of < > & " ' ` \, none that is invisible or turns the direction of writing, no blank at the ends.
  */
-MT_NODISCARD MT_NONNULL_ALL bool mt_text_is_title(const char *text, size_t max);
+MT_CHECKED bool mt_text_is_title(const char *text, size_t max);
 
 /* The characters that are invisible or turn the direction of writing: a static table. */
-MT_NODISCARD MT_NONNULL_ALL const struct mt_text_range *mt_text_unseen(size_t *count);
+MT_CHECKED const struct mt_text_range *mt_text_unseen(size_t *count);
 
 /* Room for a job id as text, and its terminator. */
 #define MT_JOB_TEXT_SIZE 11
@@ -38,6 +37,4 @@ MT_NODISCARD MT_NONNULL_ALL const struct mt_text_range *mt_text_unseen(size_t *c
 MT_NONNULL_ALL size_t mt_text_of_job(uint32_t job_id, char out[MT_JOB_TEXT_SIZE]);
 
 /* Whether the text is a UUID in lower case (8-4-4-4-12 hexadecimal digits). */
-MT_NODISCARD MT_NONNULL_ALL bool mt_text_is_uuid(const char *text);
-
-#endif
+MT_CHECKED bool mt_text_is_uuid(const char *text);

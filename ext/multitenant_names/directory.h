@@ -5,8 +5,7 @@
  * An answer is one of three: it exists, it does not, or that could not be learned. glibc says "does
  * not" with 0 and no entry; every errno means that some service failed.
  */
-#ifndef MT_DIRECTORY_H
-#define MT_DIRECTORY_H
+#pragma once
 
 #include "answer.h"
 #include "attr.h"
@@ -38,21 +37,18 @@ struct mt_group {
  * MT_NO: no such user
  * MT_UNKNOWN: the name service failed, its answer is over MT_NSS_BUF_MAX, or there is no memory
  */
-MT_NODISCARD MT_NONNULL_ALL enum mt_answer mt_user_find(struct mt_user *user, uid_t uid);
+MT_CHECKED enum mt_answer mt_user_find(struct mt_user *user, uid_t uid);
 
 /* The same for a group by name, and by number. */
-MT_NODISCARD MT_NONNULL_ALL enum mt_answer mt_group_find(struct mt_group *group, const char *name);
-MT_NODISCARD MT_NONNULL_ALL enum mt_answer mt_group_find_gid(struct mt_group *group, gid_t gid);
+MT_CHECKED enum mt_answer mt_group_find(struct mt_group *group, const char *name);
+MT_CHECKED enum mt_answer mt_group_find_gid(struct mt_group *group, gid_t gid);
 
 /*
  * Is the user a member, by their own list of groups or by the group's list of members? Either list
  * may be short where a name service serves only the other (ignore_group_members, no initgroups).
  */
-MT_NODISCARD MT_NONNULL_ALL bool mt_user_in_group(const struct mt_user *user,
-                                                  const struct mt_group *group);
+MT_CHECKED bool mt_user_in_group(const struct mt_user *user, const struct mt_group *group);
 
 /* Free and zero; a zeroed one is fine. */
 MT_NONNULL_ALL void mt_user_free(struct mt_user *user);
 MT_NONNULL_ALL void mt_group_free(struct mt_group *group);
-
-#endif

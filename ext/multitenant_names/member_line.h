@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How a record says what the name service says. */
-#ifndef MT_MEMBER_LINE_H
-#define MT_MEMBER_LINE_H
+#pragma once
 
 #include "attr.h"
 #include "members.h"
@@ -15,5 +14,3 @@
  */
 MT_NONNULL_ALL void mt_member_line_add(json_t **line, const struct mt_member_answer *answer,
                                        bool with_allowed);
-
-#endif

@@ -11,8 +11,7 @@
  *
  * Use: _new, _ask for each job, _run, _answer for each, _free; all from one thread.
  */
-#ifndef MT_MEMBERS_H
-#define MT_MEMBERS_H
+#pragma once
 
 #include "attr.h"
 #include "directory.h"
@@ -54,8 +53,7 @@ MT_NODISCARD MT_NONNULL(1) bool mt_members_ask(struct mt_members *members, uid_t
  * sooner where only look-ups are left that last for more than 1 s (or a third of the time where
  * that is more), or all four threads are in such ones.
  */
-MT_NODISCARD MT_NONNULL_ALL bool mt_members_run(struct mt_members *members,
-                                                const struct timespec *until);
+MT_CHECKED bool mt_members_run(struct mt_members *members, const struct timespec *until);
 
 /* The answer to question `index`, as far as it is there. */
 MT_NONNULL_ALL void mt_members_answer(struct mt_members *members, size_t index,
@@ -63,5 +61,3 @@ MT_NONNULL_ALL void mt_members_answer(struct mt_members *members, size_t index,
 
 /* Frees all, NULL is fine. While a look-up still hangs it does nothing: the process has to end. */
 void mt_members_free(struct mt_members *members);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The user whose process this is: the groups that they have now. */
-#ifndef MT_VIEWER_H
-#define MT_VIEWER_H
+#pragma once
 
 #include "attr.h"
 #include "members.h"
@@ -19,7 +18,4 @@
  *
  * Returns NULL without memory; the caller owns the line.
  */
-MT_NODISCARD MT_NONNULL_ALL json_t *mt_viewer_line(uid_t uid,
-                                                   const struct mt_member_answer *answer);
-
-#endif
+MT_CHECKED json_t *mt_viewer_line(uid_t uid, const struct mt_member_answer *answer);

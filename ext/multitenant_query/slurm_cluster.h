@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One Slurm cluster, open for questions. */
-#ifndef MT_SLURM_CLUSTER_H
-#define MT_SLURM_CLUSTER_H
+#pragma once
 
 #include "attr.h"
 
@@ -29,10 +28,7 @@ const char *mt_slurm_version(char text[32]);
  * 78 (EX_CONFIG): this host's configuration, an unknown cluster, or another libslurm than the one
  *     that was compiled against
  */
-MT_NODISCARD MT_NONNULL_ALL int mt_slurm_cluster_open(struct mt_slurm_cluster *cluster,
-                                                      const char *wanted);
+MT_CHECKED int mt_slurm_cluster_open(struct mt_slurm_cluster *cluster, const char *wanted);
 
 /* Closes the connection, frees and zeroes; a zeroed one is fine. */
 MT_NONNULL_ALL void mt_slurm_cluster_close(struct mt_slurm_cluster *cluster);
-
-#endif

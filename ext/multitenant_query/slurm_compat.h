@@ -5,8 +5,7 @@
  * Everything here was read in slurm/slurm.h and slurm/slurmdb.h of the branches slurm-22.05 to
  * slurm-26.05; where a fact stands elsewhere in Slurm's source, the file is named.
  */
-#ifndef MT_SLURM_COMPAT_H
-#define MT_SLURM_COMPAT_H
+#pragma once
 
 #include <slurm/slurm.h>
 #include <slurm/slurm_errno.h>
@@ -130,5 +129,3 @@ static inline bool mt_slurmdbd_hides_jobs(void *db, bool assumed, bool *hides)
 #endif
     return true;
 }
-
-#endif

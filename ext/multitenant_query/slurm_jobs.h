@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The running jobs of some WCKeys. */
-#ifndef MT_SLURM_JOBS_H
-#define MT_SLURM_JOBS_H
+#pragma once
 
 #include "attr.h"
 #include "mt_limits.h"
@@ -37,12 +36,8 @@ struct mt_jobs {
  * 69 (EX_UNAVAILABLE): a daemon did not answer, *jobs is what is known
  * 71 (EX_OSERR): no memory
  */
-MT_NODISCARD MT_NONNULL_ALL int mt_jobs_ask(struct mt_jobs *jobs,
-                                            const struct mt_slurm_cluster *cluster,
-                                            const char (*keys)[MT_QUERY_NAME_MAX + 1],
-                                            size_t key_count);
+MT_CHECKED int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_slurm_cluster *cluster,
+                           const char (*keys)[MT_QUERY_NAME_MAX + 1], size_t key_count);
 
 /* Frees and zeroes; a zeroed one is fine. */
 MT_NONNULL_ALL void mt_jobs_free(struct mt_jobs *jobs);
-
-#endif

@@ -12,8 +12,7 @@
  * the step began: what was fatal, and the first error, which is the nearest to the cause ("Unable
  * to process configuration file: Parse error in file …").
  */
-#ifndef MT_STEPS_H
-#define MT_STEPS_H
+#pragma once
 
 #include "deadline.h"
 
@@ -41,5 +40,3 @@ MT_NODISCARD int steps_watch(void);
  * Returns 69 (EX_UNAVAILABLE).
  */
 MT_NONNULL_ALL int step_failed(const char *daemon, int error);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What multitenant-seal reads: the contents of a message, without the job that it is for. */
-#ifndef MT_REQUEST_H
-#define MT_REQUEST_H
+#pragma once
 
 #include "attr.h"
 #include "buf.h"
@@ -19,7 +18,5 @@
  * 71 (EX_OSERR): no memory
  * 74 (EX_IOERR): it can't be read
  */
-MT_NODISCARD MT_NONNULL_ALL int request_read(const struct mt_record *record,
-                                             const struct mt_jobname *name, struct mt_buf *out);
-
-#endif
+MT_CHECKED int request_read(const struct mt_record *record, const struct mt_jobname *name,
+                            struct mt_buf *out);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Allocations that fail at a test's wish. Link with --wrap of $(failing_wraps), see the Makefile.
  */
-#ifndef MT_TEST_FAILING_H
-#define MT_TEST_FAILING_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,5 +17,3 @@ bool stop_failing(void);
 
 /* For functions that a suite wraps itself: does this call fail? Then errno is ENOMEM. */
 bool allocation_fails(void);
-
-#endif

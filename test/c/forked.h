@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the kit does to a process: seen from outside, in a child of the test. */
-#ifndef MT_TEST_FORKED_H
-#define MT_TEST_FORKED_H
+#pragma once
 
 #include <stddef.h>
 
@@ -17,5 +16,3 @@ struct forked {
  */
 struct forked run_forked(int (*body)(void *argument), void *argument, const char *input,
                          size_t len);
-
-#endif

@@ -3,8 +3,7 @@
  * What the suites share: a suite's main, files in a directory of their own, and inputs made with
  * libcrypto, zlib and jansson alone, so that the core's code is never its own oracle.
  */
-#ifndef MT_TEST_HELPERS_H
-#define MT_TEST_HELPERS_H
+#pragma once
 
 #include "settings.h"
 
@@ -125,5 +124,3 @@ void script_free(struct script *script);
 
 /* The viewer: VIEWER, a member of GROUP_GID; clusters hpc and gpu; any v1 share of the group. */
 struct mt_settings viewer_settings(void);
-
-#endif

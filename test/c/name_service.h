@@ -3,8 +3,7 @@
  * A name service of the test's own: users and groups that are looked up in place of the host's, as
  * quickly, slowly or badly as a test wants. Link with --wrap of $(name_service_wraps).
  */
-#ifndef MT_TEST_NAME_SERVICE_H
-#define MT_TEST_NAME_SERVICE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,5 +46,3 @@ void ns_go_on(void);
 /* How many look-ups were made of users and groups by name, and at most at once. */
 size_t ns_look_ups(void);
 size_t ns_most_at_once(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rounds: from the records that a test describes to the specs of its viewer. */
-#ifndef MT_TEST_ROUND_H
-#define MT_TEST_ROUND_H
+#pragma once
 
 #include "helpers.h"
 #include "specs.h"
@@ -36,5 +35,3 @@ struct mt_share *share_of(const struct mt_specs *specs, const char *cluster, uin
 /* The dismissed cards of a data root. */
 enum mt_status load_dismissed(const char *dataroot, struct mt_dismissed *out);
 enum mt_status save_dismissed(const char *dataroot, const struct mt_dismissed *dismissed);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the fuzz targets share. */
-#ifndef MT_FUZZ_BLOCK_H
-#define MT_FUZZ_BLOCK_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,5 +18,3 @@ static inline char *block_of(const uint8_t *data, size_t size)
     memcpy(block, data, size);
     return block;
 }
-
-#endif
