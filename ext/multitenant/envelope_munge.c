@@ -35,6 +35,8 @@ static enum mt_reason check(const struct mt_munged *munged, const struct mt_reco
         return munged->reason;
     if (munged->uid != record->uid)
         return MT_REASON_wrong_publisher;
+    if (munged->uid_only < 0 && record->group_known == MT_UNKNOWN)
+        return MT_REASON_envelope_unavailable;
     return is_restricted(munged, record) ? MT_REASON_ok : MT_REASON_wrong_job;
 }
 

@@ -101,6 +101,12 @@ START_TEST(test_restricted_to_a_group_that_is_not_known)
     munged.gid_only = 0;
     record.group_known = MT_NO;
     ck_assert_str_eq(open_it(), "wrong_job");
+    /* A publisher passes the gate without it; and this must not be what was opened once. */
+    record.group_known = MT_UNKNOWN;
+    ck_assert_str_eq(open_it(), "envelope_unavailable");
+    munged.uid_only = PUBLISHER;
+    munged.gid_only = -1;
+    ck_assert_str_eq(open_it(), "ok");
 }
 END_TEST
 
