@@ -56,14 +56,6 @@ static int read_timeout(const char *text, double *seconds)
                     MT_TIMEOUT_MAX);
 }
 
-static int print(const char *text, const char *more, const char *end)
-{
-    (void)fputs(text, stdout);
-    (void)fputs(more, stdout);
-    (void)fputs(end, stdout);
-    return mt_lines_flush();
-}
-
 static int read_option(const struct mt_program *program, int option, const char *text,
                        void *options, double *timeout)
 {
@@ -90,9 +82,12 @@ bool mt_program_begin(const struct mt_program *program, int argc, char **argv, v
     *status = 0;
     for (int at = optind, option; *status == 0; at = optind) {
         option = getopt_long(argc, argv, "+:", program->options, NULL);
+        if (option == 'H')
+            (void)fputs(program->help, stdout);
+        if (option == 'V')
+            (void)printf(MT_PROGRAM " " MT_VERSION "%s\n", with);
         if (option == 'H' || option == 'V') {
-            *status = option == 'H' ? print(program->help, "", "")
-                                    : print(MT_PROGRAM " " MT_VERSION, with, "\n");
+            *status = mt_lines_flush();
             return false;
         }
         if (option == -1)

@@ -156,35 +156,24 @@ static int answer(const char *text, const char *socket)
     return status;
 }
 
-/* Cuts the next line off; false: there is none. */
-static bool next_line(char **at, const char *end, const char **line, size_t *len)
-{
-    if (*at == end)
-        return false;
-    char *newline = memchr(*at, '\n', (size_t)(end - *at));
-    *line = *at;
-    *len = (size_t)((newline ? newline : end) - *at);
-    *at += *len + (newline != NULL);
-    if (newline)
-        *newline = '\0';
-    return true;
-}
-
 /* What was not asked in time is not among the answers. `input` has a NUL behind it. */
 static int answer_all(const struct mt_buf *input, const char *socket)
 {
     struct timespec until;
-    const char *line;
-    size_t len;
-    size_t count = 0;
+    size_t end = input->len - 1;
+    char *rest = end > 0 ? input->data : NULL;
+    bool malformed = memchr(input->data, '\0', end) != NULL;
     bool late = false;
+    size_t count = 0;
     int status = 0;
 
     mt_deadline_step(&ask_step);
     mt_deadline_soft(&until);
-    for (char *at = input->data, *end = at + input->len - 1;
-         status == 0 && next_line(&at, end, &line, &len);) {
-        if (len == 0 || len > MT_JOBNAME_MAX || strlen(line) != len || count == MT_CREDENTIALS_MAX)
+    if (rest && rest[end - 1] == '\n')
+        rest[end - 1] = '\0';
+    for (const char *line; status == 0 && (line = strsep(&rest, "\n"));) {
+        size_t len = strlen(line);
+        if (malformed || len == 0 || len > MT_JOBNAME_MAX || count == MT_CREDENTIALS_MAX)
             return mt_say(EX_DATAERR, "standard input is not credentials, one a line");
         if ((late = mt_deadline_is_past(&until)))
             break;

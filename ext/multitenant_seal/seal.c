@@ -117,9 +117,9 @@ static int find_group(struct seal_options *options)
     return 0;
 }
 
-/* Appends the payload to `name`. */
+/* Appends the payload to `name`. `prefix` is what stands before it. */
 static int seal(const struct seal_options *options, const struct mt_buf *message,
-                const struct mt_buf *prefix, struct mt_buf *name)
+                const char *prefix, size_t len, struct mt_buf *name)
 {
     struct mt_keyring ring;
     char why[MT_WHY_SIZE];
@@ -128,8 +128,8 @@ static int seal(const struct seal_options *options, const struct mt_buf *message
     if (mt_keyring_load(options->keys, options->record.group_gid, &ring, why) != MT_OK)
         return mt_say(EX_CONFIG, "%s", why);
     if (RAND_bytes(nonce, sizeof nonce) == 1)
-        status = mt_envelope_key_seal(&options->record, prefix->data, prefix->len, &ring.keys[0],
-                                      nonce, message->data, message->len, name);
+        status = mt_envelope_key_seal(&options->record, prefix, len, &ring.keys[0], nonce,
+                                      message->data, message->len, name);
     mt_keyring_wipe(&ring);
     if (status == MT_TOO_LARGE)
         return mt_say(EX_DATAERR, "what is shared is too long for a job name");
@@ -162,13 +162,12 @@ static int print(const char *payload, size_t len)
     return mt_lines_flush();
 }
 
-/* `prefix` is the name up to the payload. */
 static int seal_and_print(const struct seal_options *options, const struct mt_buf *message,
-                          const struct mt_buf *prefix)
+                          const char *prefix, size_t len)
 {
     struct mt_buf name = MT_BUF_INIT(4 * MT_JOBNAME_MAX);
-    int code = mt_buf_append(&name, prefix->data, prefix->len) == MT_OK
-                   ? seal(options, message, prefix, &name)
+    int code = mt_buf_append(&name, prefix, len) == MT_OK
+                   ? seal(options, message, prefix, len, &name)
                    : mt_say_no_memory();
     if (code == 0 && name.len > MT_JOBNAME_MAX)
         code = mt_say(EX_DATAERR, "what is shared is %zu bytes too long for a job name of %d bytes",
@@ -176,7 +175,7 @@ static int seal_and_print(const struct seal_options *options, const struct mt_bu
     if (code == 0)
         code = try_it(options, &name);
     if (code == 0)
-        code = print(name.data + prefix->len, name.len - prefix->len);
+        code = print(name.data + len, name.len - len);
     mt_buf_wipe(&name);
     return code;
 }
@@ -195,7 +194,6 @@ int main(int argc, char **argv)
     static const struct mt_program program = {
         .help = help, .options = known, .timeout = 25, .take = take};
     struct seal_options options = {.keys = MT_KEYS_DIRECTORY, .record = {.uid = getuid()}};
-    struct mt_buf prefix = MT_BUF_INIT(MT_JOBNAME_MAX);
     struct mt_buf message = MT_BUF_INIT(MT_MESSAGE_MAX);
     struct mt_jobname name;
     char bare[MT_JOBNAME_MAX + 4];
@@ -209,10 +207,7 @@ int main(int argc, char **argv)
     if (code == 0)
         code = find_group(&options);
     if (code == 0)
-        code = mt_buf_append(&prefix, bare, strlen(bare) - 1) == MT_OK
-                   ? seal_and_print(&options, &message, &prefix)
-                   : mt_say_no_memory();
-    mt_buf_wipe(&prefix);
+        code = seal_and_print(&options, &message, bare, strlen(bare) - 1);
     mt_buf_wipe(&message);
     return code;
 }

@@ -70,7 +70,9 @@ module MultiTenant
       @items.each { |item| @tree.guard(item.entry.path) }
       directories, files = @items.partition { |item| item.entry.directory? }
       plan_directories(directories.select { |item| item.entry.path == Host::DISABLED_APPS })
-      plan_work(@moves.reject(&:done))
+      @moves.reject(&:done).each do |entry|
+        act(:moved, entry.path, "to #{entry.to}") { @tree.move(entry.path, entry.to) }
+      end
       plan_removals
       plan_directories(directories.reject { |item| item.entry.path == Host::DISABLED_APPS })
       files.each { |item| plan_file(item) }
@@ -140,12 +142,6 @@ module MultiTenant
       @tree.exist?(path) && !gone?(path)
     end
 
-    def plan_work(moves)
-      moves.each do |entry|
-        act(:moved, entry.path, "to #{entry.to}") { @tree.move(entry.path, entry.to) }
-      end
-    end
-
     def plan_directories(items)
       items.each do |item|
         entry = item.entry
@@ -158,7 +154,10 @@ module MultiTenant
     def plan_file(item)
       entry = item.entry
       there = there?(entry.path)
-      refuse(entry.path) if there && !@tree.file?(entry.path)
+      if there && !@tree.file?(entry.path)
+        raise Failure.new(EX_CANTCREAT, "#{entry.path} is no file.", fix: 'Move it away.')
+      end
+
       sha256 = @tree.sha256(entry.path) if there
       if sha256 == entry.sha256 && @tree.owned?(entry)
         @actions << Action.new(:kept, entry.path)
@@ -166,10 +165,6 @@ module MultiTenant
         save(entry.path, sha256) if sha256 && edited?(entry, sha256)
         act(:written, entry.path) { @tree.write(entry, item.bytes) }
       end
-    end
-
-    def refuse(path)
-      raise Failure.new(EX_CANTCREAT, "#{path} is no file.", fix: 'Move it away.')
     end
 
     def edited?(entry, sha256)
@@ -209,7 +204,8 @@ module MultiTenant
     def plan_removal(path, entry)
       @tree.guard(path)
       sha256 = @tree.sha256(path)
-      save(path, sha256) if entry.nil? ? !wanted_bytes?(sha256) : !entry.ours?(sha256) || entry.kind == 'site'
+      known = entry ? entry.ours?(sha256) && entry.kind != 'site' : @items.any? { |item| item.entry.sha256 == sha256 }
+      save(path, sha256) unless known
       @gone << path
       act(:removed, path) { @tree.remove(path) }
     end
@@ -221,10 +217,6 @@ module MultiTenant
       [Host::CLASSIC, Host::PLUGIN].select do |path|
         !wanted?(path) && @manifest[path].nil? && there?(path) && @tree.file?(path)
       end
-    end
-
-    def wanted_bytes?(sha256)
-      @items.any? { |item| item.entry.sha256 == sha256 }
     end
 
     def save(path, sha256)

@@ -43,20 +43,17 @@ module MultiTenant
 
       stat = File.lstat(path)
       refuse(path, 'may have been written by others') unless stat.file? && stat.uid.zero? && stat.mode.nobits?(0o022)
-      from(JSON.parse(File.read(path)))
-    rescue JSON::ParserError, NoMethodError, ArgumentError, TypeError
-      refuse(path, 'is none of ours, or damaged')
-    end
-
-    def self.from(object)
+      object = JSON.parse(File.read(path))
       new(object['entries'].map { |entry| Entry.new(**entry.transform_keys(&:to_sym)) },
           pending: object['pending'], gem: object['gem'])
+    rescue JSON::ParserError, NoMethodError, ArgumentError, TypeError
+      refuse(path, 'is none of ours, or damaged')
     end
 
     def self.refuse(path, why)
       raise Failure.new(EX_CONFIG, "#{path} #{why}.", fix: 'Look at it and move it away.')
     end
-    private_class_method :from, :refuse
+    private_class_method :refuse
 
     def initialize(entries = [], pending: false, gem: nil)
       @entries = entries
