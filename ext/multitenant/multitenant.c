@@ -661,6 +661,14 @@ static VALUE core_decide(VALUE self, VALUE pairs, VALUE opened)
     return use(self, &call, decide_body);
 }
 
+/* A name is bytes: what is not UTF-8 in it becomes U+FFFD, which is in no group's name. */
+static VALUE group_of(const struct mt_jobname *name)
+{
+    VALUE group = rb_utf8_str_new(name->group, (long)name->group_len);
+    VALUE scrubbed = rb_str_scrub(group, Qnil);
+    return rb_obj_freeze(NIL_P(scrubbed) ? group : scrubbed);
+}
+
 static VALUE share_of(const struct mt_share *share)
 {
     const struct mt_record *record = &share->record;
@@ -674,7 +682,7 @@ static VALUE share_of(const struct mt_share *share)
         symbol("ood_cluster"), text_or_nil(share->ood_cluster),
         symbol("job_id"),      UINT2NUM(record->job_id),
         symbol("user"),        ctext(record->user),
-        symbol("group"),       named ? text(name->group, name->group_len) : Qnil,
+        symbol("group"),       named ? group_of(name) : Qnil,
         symbol("envelope"),    named ? key(mt_envelope_name(envelope)) : Qnil,
         symbol("app"),         app ? from_json(app) : Qnil,
         symbol("start"),       LL2NUM(record->start),

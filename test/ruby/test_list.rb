@@ -134,6 +134,13 @@ class TestList < MultiTenantTest
     assert_nil JSON.parse(list(share, json: true))['services'][0]['seconds_left']
   end
 
+  # A job's name is bytes that any user wrote.
+  def test_a_group_that_is_no_text
+    odd = stream(job(1, name: "l|g\u00ff|AAAA", binary: true))
+    done = multitenant('list', '--json', '--records', '-', stdin: odd)
+    assert_equal [0, "g\u{fffd}"], [done.code, JSON.parse(done.out)['services'][0]['group']], done.err
+  end
+
   def test_the_command_over_real_records
     env = { 'OOD_CLUSTERS' => temporary }
     done = multitenant('list', '--records', '-', stdin: stream(job(1), job(2, name: 'sleep')), env: env)
