@@ -19,7 +19,7 @@
 
 /*
  * jansson forgets some failed allocations. Its lexer calls a string for which there was no memory
- * an invalid token, which may cost a publisher his card; a text that could not grow, read or
+ * an invalid token, which may cost a publisher the card; a text that could not grow, read or
  * written, goes on without the bytes that had no room, and may meet an assertion then (load.c,
  * dump.c). So what it allocates is watched, and while it reads it has memory set aside.
  */

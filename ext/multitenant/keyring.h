@@ -45,7 +45,7 @@ struct mt_keyring {
  *
  * MT_OK: the caller wipes *out. MT_IO: there is no such file or this process can't read it;
  * MT_UNSAFE: it or a directory is another's; MT_MALFORMED: not keys; MT_NOMEM: *out is zeroed and
- * `why` is one sentence that names the file and the mend. Thread-safe.
+ * `why` is one sentence that names the file and the fix. Thread-safe.
  */
 MT_CHECKED enum mt_status mt_keyring_load(const char *directory, uint32_t gid,
                                           struct mt_keyring *out, char why[MT_WHY_SIZE]);

@@ -46,7 +46,7 @@
 #define MT_RECORD_LINE_MAX (64 * 1024)
 
 /* Bytes that are read of all records together: a thousand of the longest lines. The query program
- * writes the names of some hundred jobs of one publisher, and of more of his none. */
+ * writes the names of some hundred jobs of one publisher, and of more of theirs none. */
 #define MT_RECORDS_MAX (64 * 1024 * 1024)
 
 /* Clusters whose streams one input may hold. */
@@ -69,7 +69,7 @@
 /* Bytes of a card file or of the dismissals that are read back; ours are smaller. */
 #define MT_FILE_READ_MAX (1024 * 1024)
 
-/* Jobs of one submitter that are asked for one by one; above, all of his jobs in one question
+/* Jobs of one submitter that are asked for one by one; above, all of theirs in one question
  * (one answer costs 0.5 ms against 6 ms, doc/performance.md). */
 #define MT_ASK_EACH_MAX 4
 

@@ -54,7 +54,7 @@ static enum mt_reason need(enum mt_answer answer, enum mt_reason refused,
     return answer == MT_YES ? MT_REASON_ok : refused;
 }
 
-/* The publisher passes for his own job: he knows what he shared. */
+/* The publisher passes for their own job: they know what they shared. */
 static enum mt_reason group_gate(const struct mt_record *record, const struct mt_settings *settings)
 {
     if (is_own(record, settings))

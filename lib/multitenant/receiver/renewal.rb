@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 module MultiTenant
-  # Keeps what a viewer sees fresh while his dashboard runs. Called on the request's thread wherever
+  # Keeps what a viewer sees fresh while their dashboard runs. Called on the request's thread wherever
   # it matters; asks where it is time to, waits a moment, and lets what lasts longer end in the
   # background, without touching a file there. No thread outlives its refresh.
   class Renewal

@@ -24,7 +24,7 @@ module MultiTenant
     LIMIT = Core::LIMITS[:records]
 
     # Uids that an agent may have: root's and the accounts of the system, which only an admin makes.
-    # Where an ordinary user's directory stands at the path, he made it, and would tell everybody
+    # Where an ordinary user's directory stands at the path, they made it, and would tell everybody
     # what runs. A number needs no look-up, which could block.
     SYSTEM = ->(uid) { uid < 1000 }
 
