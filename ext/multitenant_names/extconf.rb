@@ -5,8 +5,5 @@
 require_relative '../program'
 
 missing = jansson_missing
-if missing
-  abort "ood_multitenant: #{missing}: install libjansson-dev (Debian, Ubuntu) or jansson-devel (EL), or say " \
-        "--with-jansson-dir=DIR. See #{File.expand_path('mkmf.log')} for what was tried."
-end
+abort "ood_multitenant: #{missing}; see #{File.expand_path('mkmf.log')} for what was tried." if missing
 write_makefile(__dir__, 'multitenant-names', %w[buf.c input.c])
