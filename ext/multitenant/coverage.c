@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "coverage.h"
 
+#include "text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,18 +51,6 @@ bool mt_coverage_has(const struct mt_coverage *coverage, const char *cluster)
     return find(coverage, cluster) != NULL;
 }
 
-/* Whether the comma-separated list holds the item of `len` bytes. */
-static bool list_has(const char *list, const char *item, size_t len)
-{
-    while (*list) {
-        size_t n = strcspn(list, ",");
-        if (n == len && memcmp(list, item, len) == 0)
-            return true;
-        list += n + (list[n] == ',');
-    }
-    return false;
-}
-
 bool mt_coverage_is_all(const struct mt_coverage *coverage, const char *cluster, const char *wckeys)
 {
     const struct mt_seen *seen = find(coverage, cluster);
@@ -68,7 +58,7 @@ bool mt_coverage_is_all(const struct mt_coverage *coverage, const char *cluster,
         return false;
     while (*wckeys) {
         size_t n = strcspn(wckeys, ",");
-        if (!list_has(seen->wckeys, wckeys, n))
+        if (!mt_text_list_has(seen->wckeys, wckeys, n))
             return false;
         wckeys += n + (wckeys[n] == ',');
     }

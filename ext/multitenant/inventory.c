@@ -85,29 +85,35 @@ static enum mt_status classify(int dir, struct mt_found *found, bool *empty)
     return status;
 }
 
+enum mt_status mt_inventory_read_db(int db, const char *id, struct mt_db *out, bool *found)
+{
+    struct mt_file file = MT_FILE_INIT;
+    enum mt_status status = db < 0 ? MT_OK : mt_store_read(db, id, &file);
+    *out = (struct mt_db){0};
+    *found = file.found;
+    if (file.found)
+        status = mt_db_parse(file.bytes.data ? file.bytes.data : "", file.bytes.len, out);
+    mt_buf_wipe(&file.bytes);
+    return status;
+}
+
 /* A db file that says nothing belongs to the mark beside it. */
 static enum mt_status find_db(const struct walk *walk, struct mt_found *found)
 {
-    struct mt_file file = MT_FILE_INIT;
-    struct mt_db db = {0};
-    enum mt_status status = MT_OK;
-    if (walk->db >= 0)
-        status = mt_store_read(walk->db, found->id, &file);
-    found->db_gone = status == MT_OK && !file.found;
-    if (status == MT_OK && file.found) {
-        status = mt_db_parse(file.bytes.data ? file.bytes.data : "", file.bytes.len, &db);
-        if (status == MT_MALFORMED) {
-            status = MT_OK;
-            found->has_db = found->owner == MT_OURS;
-        } else if (status == MT_OK && strcmp(db.token, found->token) == 0) {
-            found->has_db = true;
-            found->db_completed = db.completed;
-            found->db_job_id = strdup(db.job_id);
-            status = found->db_job_id ? MT_OK : MT_NOMEM;
-        }
+    struct mt_db db;
+    bool there;
+    enum mt_status status = mt_inventory_read_db(walk->db, found->id, &db, &there);
+    found->db_gone = status == MT_OK && !there;
+    if (status == MT_MALFORMED) {
+        status = MT_OK;
+        found->has_db = found->owner == MT_OURS;
+    } else if (status == MT_OK && there && strcmp(db.token, found->token) == 0) {
+        found->has_db = true;
+        found->db_completed = db.completed;
+        found->db_job_id = strdup(db.job_id);
+        status = found->db_job_id ? MT_OK : MT_NOMEM;
     }
     json_decref(db.json);
-    mt_buf_wipe(&file.bytes);
     return status;
 }
 

@@ -51,4 +51,11 @@ MT_NODISCARD MT_NONNULL(3, 4) enum mt_status
     mt_inventory_take(int root, int db, const struct mt_settings *settings,
                       struct mt_inventory *out, mt_trouble_fn *trouble, void *arg);
 
+/*
+ * Reads the db file of that id in `db`, or -1. MT_OK, MT_MALFORMED, MT_NOMEM, or what mt_store_read
+ * says. The caller releases out->json.
+ */
+MT_CHECKED enum mt_status mt_inventory_read_db(int db, const char *id, struct mt_db *out,
+                                               bool *found);
+
 MT_NONNULL_ALL void mt_inventory_free(struct mt_inventory *inventory);

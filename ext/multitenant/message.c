@@ -4,6 +4,7 @@
 #include "buf.h"
 #include "json.h"
 #include "mt_limits.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -158,13 +159,7 @@ bool mt_message_is_for(const struct mt_message *message, uint32_t uid)
     if (strcmp(message->recipients, MT_WHOLE_GROUP) == 0)
         return true;
     size_t len = (size_t)snprintf(wanted, sizeof wanted, "%lu", (unsigned long)uid);
-    for (const char *at = message->recipients; *at;) {
-        size_t item = strcspn(at, ",");
-        if (item == len && memcmp(at, wanted, len) == 0)
-            return true;
-        at += item + (at[item] == ',');
-    }
-    return false;
+    return mt_text_list_has(message->recipients, wanted, len);
 }
 
 void mt_message_free(struct mt_message *message)

@@ -445,21 +445,16 @@ static VALUE records_initialize(VALUE self, VALUE text)
     return rb_obj_freeze(self);
 }
 
-static VALUE json_texts(const json_t *array)
-{
-    VALUE out = rb_ary_new();
-    for (size_t i = 0; i < json_array_size(array); i++)
-        rb_ary_push(out, from_json(json_array_get(array, i)));
-    return rb_obj_freeze(out);
-}
-
-static VALUE json_gids(const json_t *array)
+/* Of a list of texts or numbers. */
+static VALUE from_array(const json_t *array)
 {
     VALUE out = rb_ary_new();
     for (size_t i = 0; i < json_array_size(array); i++) {
-        const json_t *gid = json_array_get(array, i);
-        if (json_is_integer(gid))
-            rb_ary_push(out, LL2NUM(json_integer_value(gid)));
+        const json_t *value = json_array_get(array, i);
+        if (json_is_string(value))
+            rb_ary_push(out, from_json(value));
+        else if (json_is_integer(value))
+            rb_ary_push(out, LL2NUM(json_integer_value(value)));
     }
     return rb_obj_freeze(out);
 }
@@ -469,8 +464,8 @@ static VALUE stream_of(const struct mt_stream *stream)
     return rb_obj_freeze(rb_struct_new(
         stream_class, ctext(stream->cluster), boolean(stream->complete),
         key(stream->sees_all ? "all" : "own"), LL2NUM(stream->generated),
-        json_texts(stream->wckeys), text_or_nil(stream->publishers), text_or_nil(stream->round),
-        json_gids(stream->groups), SIZET2NUM(stream->count)));
+        from_array(stream->wckeys), text_or_nil(stream->publishers), text_or_nil(stream->round),
+        from_array(stream->groups), SIZET2NUM(stream->count)));
 }
 
 static VALUE streams_of(const struct mt_streams *streams)
@@ -602,8 +597,6 @@ static VALUE core_read(VALUE self, VALUE texts)
 {
     Check_Type(texts, T_ARRAY);
     texts = rb_ary_dup(texts);
-    for (long i = 0; i < RARRAY_LEN(texts); i++)
-        (void)get_records(rb_ary_entry(texts, i));
     struct call call = {.arg = texts};
     return use(self, &call, read_body);
 }

@@ -3,7 +3,6 @@
 
 #include "card.h"
 #include "mt_limits.h"
-#include "store.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -91,8 +90,8 @@ static void plan_all(const struct context *s)
 static enum mt_status db_is_foreign(const struct context *s, const struct mt_share *share,
                                     const char *id, bool *foreign)
 {
-    struct mt_file file = MT_FILE_INIT;
-    struct mt_db db = {0};
+    struct mt_db db;
+    bool there;
     char job_id[MT_JOB_TEXT_SIZE];
     *foreign = false;
     for (size_t i = 0; i < s->found->count; i++) {
@@ -101,18 +100,12 @@ static enum mt_status db_is_foreign(const struct context *s, const struct mt_sha
             (found->share == share || found->plan == MT_GOES))
             return MT_OK;
     }
-    enum mt_status status = s->db < 0 ? MT_OK : mt_store_read(s->db, id, &file);
-    if (status == MT_OK && file.found) {
-        status = mt_db_parse(file.bytes.data ? file.bytes.data : "", file.bytes.len, &db);
-        (void)mt_text_of_job(share->record.job_id, job_id);
-        *foreign = status != MT_OK || strcmp(db.token, share->message.delivery) != 0 ||
-                   strcmp(db.job_id, job_id) != 0;
-        if (status == MT_MALFORMED)
-            status = MT_OK;
-    }
+    enum mt_status status = mt_inventory_read_db(s->db, id, &db, &there);
+    (void)mt_text_of_job(share->record.job_id, job_id);
+    *foreign = there && (status != MT_OK || strcmp(db.token, share->message.delivery) != 0 ||
+                         strcmp(db.job_id, job_id) != 0);
     json_decref(db.json);
-    mt_buf_wipe(&file.bytes);
-    return status;
+    return status == MT_MALFORMED ? MT_OK : status;
 }
 
 /* Whether another card that stays, or a session of the user's own, has the id. */

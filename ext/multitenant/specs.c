@@ -70,15 +70,6 @@ struct mt_share *mt_specs_find(const struct mt_specs *specs, const char *cluster
     return NULL;
 }
 
-static const char *ood_cluster(const struct mt_settings *settings, const char *slurm)
-{
-    for (size_t i = 0; i < settings->n_clusters; i++) {
-        if (strcmp(settings->clusters[i].slurm, slurm) == 0)
-            return settings->clusters[i].ood;
-    }
-    return NULL;
-}
-
 /* Rank of a cluster in the site's order; clusters that it does not list come last. */
 static size_t rank(const struct mt_settings *settings, const char *slurm)
 {
@@ -86,6 +77,12 @@ static size_t rank(const struct mt_settings *settings, const char *slurm)
     while (i < settings->n_clusters && strcmp(settings->clusters[i].slurm, slurm) != 0)
         i++;
     return i;
+}
+
+static const char *ood_cluster(const struct mt_settings *settings, const char *slurm)
+{
+    size_t i = rank(settings, slurm);
+    return i < settings->n_clusters ? settings->clusters[i].ood : NULL;
 }
 
 /* A share's own texts. MT_OK, MT_NOMEM. */

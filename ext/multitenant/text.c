@@ -87,6 +87,17 @@ size_t mt_text_of_job(uint32_t job_id, char out[MT_JOB_TEXT_SIZE])
     return (size_t)snprintf(out, MT_JOB_TEXT_SIZE, "%lu", (unsigned long)job_id);
 }
 
+bool mt_text_list_has(const char *list, const char *item, size_t len)
+{
+    while (*list) {
+        size_t n = strcspn(list, ",");
+        if (n == len && memcmp(list, item, len) == 0)
+            return true;
+        list += n + (list[n] == ',');
+    }
+    return false;
+}
+
 bool mt_text_is_uuid(const char *text)
 {
     static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";

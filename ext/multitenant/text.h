@@ -36,5 +36,8 @@ MT_CHECKED const struct mt_text_range *mt_text_unseen(size_t *count);
 /* Writes a job id in decimal. Returns its length. */
 MT_NONNULL_ALL size_t mt_text_of_job(uint32_t job_id, char out[MT_JOB_TEXT_SIZE]);
 
+/* Whether the comma-separated list holds the item of `len` bytes. */
+MT_CHECKED bool mt_text_list_has(const char *list, const char *item, size_t len);
+
 /* Whether the text is a UUID in lower case (8-4-4-4-12 hexadecimal digits). */
 MT_CHECKED bool mt_text_is_uuid(const char *text);
