@@ -30,6 +30,7 @@ module MultiTenant
         private
 
         def answer(writer)
+          let_go(writer)
           Process.setrlimit(:CPU, Limits::CPU)
           Process.setrlimit(:AS, size + Limits::MEMORY)
           Process.setrlimit(:CORE, 0)
@@ -37,6 +38,19 @@ module MultiTenant
           writer.write(JSON.generate(yield(writer)))
         ensure
           exit!(0) # nothing of the dashboard's own end is done here
+        end
+
+        # A pipe of another command's, or a browser's connection, would stay open as long as this child lives. The
+        # numbers stay taken, as objects know them that may be collected.
+        def let_go(writer)
+          File.open(File::NULL, 'r+') do |null|
+            kept = [0, 1, 2, writer.fileno, null.fileno]
+            (Dir.children('/proc/self/fd').map(&:to_i) - kept).each do |fd|
+              IO.for_fd(fd, autoclose: false).reopen(null)
+            rescue SystemCallError, ArgumentError
+              next # it is Ruby's own, or closed by now
+            end
+          end
         end
 
         def size
