@@ -348,6 +348,31 @@ class TestReadfile < RailsTest
     assert_match(/too intricate/, shown(bomb)['text'][0, 400])
   end
 
+  # What waits longest comes next: a page with many files shows all of them, and then what becomes of them.
+  def test_many_files_of_a_page_each_have_their_turn
+    limit(WAIT: 0.2, POLL: 0.4)
+    page = (1..24).map { |i| ['readfile', { 'content_path' => lesson("#{i}.txt", "first #{i}.") }, true] }
+    %w[first second].each do |word|
+      (1..24).each { |i| lesson("#{i}.txt", "#{word} #{i}.") }
+      left = []
+      40.times do
+        sleep 0.2
+        left = cards(page).each_with_index.reject { |card, i| card['text'].include?("#{word} #{i + 1}.") }
+        break if left.empty?
+      end
+      assert_empty(left.map { |_, i| i + 1 })
+    end
+  end
+
+  # Whatever goes wrong is that card's alone.
+  def test_what_goes_wrong_reaches_no_page
+    @dashboard.ruby('MultiTenant::Card::Rendering.instance_variable_set(:@parser, ["a\0"]); nil')
+    assert_match(/can't be shown at this time/, shown(lesson('a.md', 'hello'))['text'])
+    assert_equal 1, @dashboard.log.grep(/a file that was shared is not shown: ArgumentError/).size
+    @dashboard.ruby('Thread.define_singleton_method(:new) { |*| raise ThreadError, "none left" }; nil')
+    assert_match(/can't be shown at this time/, shown(lesson('b.md', 'hello'))['text'])
+  end
+
   def test_a_file_of_the_largest_size
     text = "# Title\n\nSome *text* with `code`, #{'and more words, ' * 53}\n\n| a | b |\n|--|--|\n| 1 | 2 |\n\n" * 280
     card = shown(lesson('a.md', text))

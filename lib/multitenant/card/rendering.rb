@@ -11,10 +11,13 @@ module MultiTenant
     module Rendering
       GEMS = %w[rails-html-sanitizer loofah crass nokogiri racc].freeze
 
-      # `until`: on the clock; before it no child is started for that file.
-      Kept = Struct.new(:html, :stamp, :until)
+      # `until`: on the clock; before it no child is started for that file. `at`: when the last one was.
+      Kept = Struct.new(:html, :stamp, :until, :at)
+
+      FAILED = 'can\'t be shown at this time; it is tried again in some minutes.'
 
       @kept = {}
+      @waiting = {} # what another's child has kept from its turn => when
       @spent = Hash.new { |hash, owner| hash[owner] = [] } # uid => [[when, seconds]]
       @waits = []
 
@@ -23,18 +26,40 @@ module MultiTenant
         # @return [String] HTML of one line
         def of(content)
           key = [content.path, content.owner]
-          if due?(key) && !@running&.alive?
+          if due?(key) && turn?(key)
             @running = Thread.new { keep(key, renewed(content, @kept[key])) }
             wait
           end
           kept = @kept[key]
           kept ? kept.html : content.of_file(later(content.owner))
+        rescue ThreadError # none can be started
+          content.of_file(FAILED)
         end
 
         private
 
         def due?(key)
           @kept[key]&.until.to_f <= MultiTenant.clock && affordable?(key[1])
+        end
+
+        # Whoever was looked at the longest ago comes first, or the first files of a page would always be the only ones.
+        def turn?(key)
+          now = MultiTenant.clock
+          @waiting.reject! { |_, at| at < now - (2 * Limits::POLL) }
+          if @running&.alive?
+            @waiting[key] = now
+            return false
+          end
+          return false if @waiting.any? { |other, _| last(other) < last(key) }
+
+          @waiting.delete(key)
+          @kept[key]&.at = now
+          true
+        end
+
+        # @return [Float]
+        def last(key)
+          @kept[key]&.at.to_f
         end
 
         def affordable?(owner)
@@ -65,6 +90,7 @@ module MultiTenant
 
           @kept.delete(key)
           @kept[key] = kept
+          kept.at = MultiTenant.clock
           @kept.shift while @kept.size > 1 && @kept.sum { |_, one| one.html.bytesize } > Limits::KEPT
         end
 
@@ -82,6 +108,9 @@ module MultiTenant
             html = content.of_file('does not answer on this host, or holds it up; it is tried again in some minutes.')
           end
           Kept.new(html, answer && answer['stamp'], MultiTenant.clock + Limits::PAUSE)
+        rescue StandardError, ScriptError, NoMemoryError => e
+          Rails.logger.warn("multitenant: a file that was shared is not shown: #{e.class}: #{e.message}")
+          Kept.new(content.of_file(FAILED), nil, MultiTenant.clock + Limits::PAUSE)
         end
 
         # On a busy host what is right only takes longer; what was given up counts as long as it lasted.
