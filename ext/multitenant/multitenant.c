@@ -445,27 +445,27 @@ static VALUE records_initialize(VALUE self, VALUE text)
     return rb_obj_freeze(self);
 }
 
-/* Of a list of texts or numbers. */
-static VALUE from_array(const json_t *array)
+/* The texts, or the numbers, of a list. */
+static VALUE from_array(const json_t *array, json_type type)
 {
     VALUE out = rb_ary_new();
     for (size_t i = 0; i < json_array_size(array); i++) {
         const json_t *value = json_array_get(array, i);
-        if (json_is_string(value))
-            rb_ary_push(out, from_json(value));
-        else if (json_is_integer(value))
-            rb_ary_push(out, LL2NUM(json_integer_value(value)));
+        if (json_typeof(value) == type)
+            rb_ary_push(out,
+                        type == JSON_STRING ? from_json(value) : LL2NUM(json_integer_value(value)));
     }
     return rb_obj_freeze(out);
 }
 
 static VALUE stream_of(const struct mt_stream *stream)
 {
-    return rb_obj_freeze(rb_struct_new(
-        stream_class, ctext(stream->cluster), boolean(stream->complete),
-        key(stream->sees_all ? "all" : "own"), LL2NUM(stream->generated),
-        from_array(stream->wckeys), text_or_nil(stream->publishers), text_or_nil(stream->round),
-        from_array(stream->groups), SIZET2NUM(stream->count)));
+    return rb_obj_freeze(
+        rb_struct_new(stream_class, ctext(stream->cluster), boolean(stream->complete),
+                      key(stream->sees_all ? "all" : "own"), LL2NUM(stream->generated),
+                      from_array(stream->wckeys, JSON_STRING), text_or_nil(stream->publishers),
+                      text_or_nil(stream->round), from_array(stream->groups, JSON_INTEGER),
+                      SIZET2NUM(stream->count)));
 }
 
 static VALUE streams_of(const struct mt_streams *streams)
