@@ -217,13 +217,15 @@ static void *new_list(size_t n, size_t size)
     return list;
 }
 
-/* The old list counts until all of the new one is a number. */
+/* The old list counts until all of the new one is a number; what runs no Ruby code converts it. */
 static void take_gids(struct mt_settings *s, VALUE gids)
 {
     Check_Type(gids, T_ARRAY);
     size_t n = (size_t)RARRAY_LEN(gids);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        Check_Type(rb_ary_entry(gids, (long)i), T_FIXNUM);
         (void)NUM2UINT(rb_ary_entry(gids, (long)i));
+    }
     uint32_t *list = new_list(n, sizeof *list);
     for (size_t i = 0; i < n; i++)
         list[i] = NUM2UINT(rb_ary_entry(gids, (long)i));
@@ -420,6 +422,15 @@ static struct records *get_records(VALUE self)
     return records;
 }
 
+/* One that was made and not initialised, or that another thread reads, has nothing to tell. */
+static const struct records *get_read(VALUE self)
+{
+    const struct records *records = get_records(self);
+    if (!rb_obj_frozen_p(self))
+        rb_raise(error_class, "The records were not read.");
+    return records;
+}
+
 static void *read_text(void *arg)
 {
     struct records *r = arg;
@@ -479,13 +490,13 @@ static VALUE streams_of(const struct mt_streams *streams)
 /* @return [Array<Stream>] frozen */
 static VALUE records_streams(VALUE self)
 {
-    return streams_of(&get_records(self)->streams);
+    return streams_of(&get_read(self)->streams);
 }
 
 /* @return [Integer, nil] the number of the first line that does not belong */
 static VALUE records_bad_line(VALUE self)
 {
-    size_t line = get_records(self)->bad_line;
+    size_t line = get_read(self)->bad_line;
     return line ? SIZET2NUM(line) : Qnil;
 }
 
@@ -528,7 +539,7 @@ static VALUE job_of(const struct mt_record *record, VALUE text)
  *   complete */
 static VALUE records_of(VALUE self, VALUE cluster)
 {
-    const struct mt_streams *streams = &get_records(self)->streams;
+    const struct mt_streams *streams = &get_read(self)->streams;
     const char *wanted = StringValueCStr(cluster);
     VALUE text = rb_ivar_get(self, rb_intern("@text"));
     VALUE out = rb_ary_new();
@@ -540,6 +551,7 @@ static VALUE records_of(VALUE self, VALUE cluster)
         }
     }
     RB_GC_GUARD(self);
+    RB_GC_GUARD(cluster);
     return out;
 }
 
@@ -556,7 +568,6 @@ static void *begin_round(void *arg)
 {
     struct call *call = arg;
     struct core *core = call->core;
-    mt_specs_free(&core->next);
     call->status = mt_specs_begin(core->round, &call->streams, &core->settings, &core->next);
     return NULL;
 }
@@ -575,8 +586,9 @@ static VALUE read_body(VALUE arg)
 {
     struct call *call = (struct call *)arg;
     VALUE bad_lines = rb_ary_new();
+    mt_specs_free(&call->core->next);
     for (long i = 0; i < RARRAY_LEN(call->arg); i++) {
-        const struct records *records = get_records(rb_ary_entry(call->arg, i));
+        const struct records *records = get_read(rb_ary_entry(call->arg, i));
         call->others = &records->streams;
         run(call, add_streams);
         size_t line = call->bad_line ? call->bad_line : records->bad_line;
@@ -949,10 +961,10 @@ static VALUE native_open(VALUE self, VALUE job_id, VALUE user, VALUE name)
     struct opening o = {.settings = {.envelopes = MT_ENVELOPES_ALL},
                         .record = {.job_id = NUM2UINT(job_id)}};
     (void)self;
+    StringValue(name); /* may run Ruby code */
     o.record.user = StringValueCStr(user);
     if (strlen(o.record.user) > MT_NAME_MAX)
         rb_raise(error_class, "The user name is longer than %d bytes.", MT_NAME_MAX);
-    StringValue(name);
     o.record.name = RSTRING_PTR(name);
     o.record.name_len = (size_t)RSTRING_LEN(name);
     o.record.is_share = mt_jobname_split(o.record.name, o.record.name_len, &o.record.parts);
@@ -1081,8 +1093,8 @@ static VALUE native_keys(VALUE self, VALUE directory, VALUE gid)
     char why[MT_WHY_SIZE];
     char ids[MT_KEYS_MAX][KEY_ID_SIZE];
     int64_t created[MT_KEYS_MAX];
+    uint32_t number = NUM2UINT(gid); /* may run Ruby code */
     const char *path = StringValueCStr(directory);
-    uint32_t number = NUM2UINT(gid);
     (void)self;
     enum mt_status status = mt_keyring_load(path, number, &ring, why);
     size_t count = ring.count;

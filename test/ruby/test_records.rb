@@ -221,6 +221,39 @@ class TestRecords < MultiTenantTest
     assert_equal ['There is nothing to decide: nothing was read.', ['1']], [error.message, core.specs.keys]
   end
 
+  # An exception from outside comes while the second text is looked at.
+  def test_what_was_not_read_to_its_end_is_not_decided
+    core = core()
+    first, second = [stream(job(1)), stream].map { |text| records_of(text) }
+    core.read([first])
+    Thread.handle_interrupt(Interrupt => :on_blocking) do
+      assert_raises(Interrupt) do
+        Thread.current.raise(Interrupt)
+        core.read([second])
+      end
+    end
+    assert_raises(MultiTenant::Error) { core.decide([%w[hpc hpc]], '') }
+  end
+
+  # What is converted may run Ruby, which could use the core meanwhile.
+  def test_group_ids_are_integers
+    core = core()
+    assert_raises(TypeError) { core.gids = [Struct.new(:to_int).new(2001)] }
+    assert_raises(RangeError) { core.gids = [1 << 40] }
+  end
+
+  def test_an_argument_that_changes_another
+    user = 'x' * 200
+    sealed = job(1)[:name]
+    name = Object.new
+    name.define_singleton_method(:to_str) { user.replace('prof') && sealed }
+    assert_equal 'ok', MultiTenant::Native.open(1, user, name)[0]
+    directory = "/#{'x' * 200}"
+    gid = Object.new
+    gid.define_singleton_method(:to_int) { directory.replace('/nosuch') && 3000 }
+    assert_match(%r{/nosuch}, MultiTenant::Native.keys(directory, gid))
+  end
+
   def test_records_are_read_once
     records = records_of(stream(job(1)))
     assert_raises(MultiTenant::Error) { records.send(:initialize, stream) }
@@ -234,6 +267,8 @@ class TestRecords < MultiTenantTest
   end
 
   def test_a_core_without_settings_refuses_to_work
+    assert_raises(MultiTenant::Error) { MultiTenant::Records.allocate.streams }
+    assert_raises(MultiTenant::Error) { core.read([MultiTenant::Records.allocate]) }
     raw = MultiTenant::Core.allocate
     assert_raises(MultiTenant::Error) { raw.specs }
     assert_raises(MultiTenant::Error) { raw.read([]) }
