@@ -31,16 +31,14 @@ module MultiTenant
 
     def hook_in(log)
       hook(log, 'specs and cards renew only when the dashboard starts') do
-        expect(BatchConnect::Session.singleton_class, :all, 0)
-        BatchConnect::Session.singleton_class.prepend(SessionList)
+        put_before(BatchConnect::Session.singleton_class, SessionList, all: 0)
       end
       hook(log, 'a shared card can\'t be dismissed, and its status is asked of Slurm') do
-        %i[destroy cancel update_info old? update_cache_completed!].each { |name| expect(BatchConnect::Session, name, 0) }
-        BatchConnect::Session.prepend(SharedSession)
+        put_before(BatchConnect::Session, SharedSession,
+                   destroy: 0, cancel: 0, update_info: 0, old?: 0, update_cache_completed!: 0)
       end
       hook(log, 'forms may be out of date for as long as the dashboard keeps them') do
-        expect(BatchConnect::App.singleton_class, :from_token, 1)
-        BatchConnect::App.singleton_class.prepend(AppCache)
+        put_before(BatchConnect::App.singleton_class, AppCache, from_token: 1)
       end
       hook(log, 'forms have no auto_multitenant_services') do
         build = SmartAttributes::AttributeFactory.method(:build)
@@ -58,10 +56,14 @@ module MultiTenant
       log.call(:warn, "this Open OnDemand is one that we don't know (#{e.message.lines.first.to_s.strip}): #{loss}.")
     end
 
-    # @raise [StandardError] the method is not there, or needs other arguments; more may be given
-    def expect(place, name, arity)
-      found = place.instance_method(name).arity
-      raise ArgumentError, "#{name} takes other arguments" unless found == arity || found == -arity - 1
+    # @param arities [Hash{Symbol => Integer}] the methods of the place that a hook is set before
+    # @raise [StandardError] one is not there, or needs other arguments; more may be given
+    def put_before(place, hooks, arities)
+      arities.each do |name, arity|
+        found = place.instance_method(name).arity
+        raise ArgumentError, "#{name} takes other arguments" unless found == arity || found == -arity - 1
+      end
+      place.prepend(hooks)
     end
   end
 end

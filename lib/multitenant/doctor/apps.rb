@@ -30,11 +30,9 @@ module MultiTenant
           fail!("#{token}, which job #{list(jobs)} names, is not installed here, so the card would be empty.",
                 "Put that app at #{path_of(token)}, or remove it from MULTITENANT_DELIVERY.")
         end
-        return if missing.any?
-
         return ok('no service that this user sees names one now.') if tokens.empty?
 
-        ok("all that services name are installed: #{list(tokens.keys)}.")
+        ok("all that services name are installed: #{list(tokens.keys)}.") if missing.empty?
       end
 
       # Not everybody is meant to start services.

@@ -74,9 +74,9 @@ module MultiTenant
           warn!("a service is shared with #{name}, which is no group on this host.",
                 "Check that `getent group #{name.shellescape}` prints it, or tell the publisher.")
         end
-        return if unknown.any?
+        return ok('nothing is shared with a group now.') if names.empty?
 
-        ok(names.empty? ? 'nothing is shared with a group now.' : "the name service knows #{list(names.first(MOST))}.")
+        ok("the name service knows #{list(names.first(MOST))}.") if unknown.empty?
       end
 
       private
