@@ -9,7 +9,9 @@
  * Appends to `out` what `len` characters of base64 stand for. Only the one canonical text of some
  * bytes is accepted: no white space, full padding, unused bits zero.
  *
- * MT_OK; MT_MALFORMED: not canonical, or nothing; MT_TOO_LARGE or MT_NOMEM from `out`.
+ * MT_OK
+ * MT_MALFORMED: not canonical, or nothing
+ * MT_TOO_LARGE, MT_NOMEM: from `out`
  */
 MT_CHECKED enum mt_status mt_base64_decode(const char *text, size_t len, struct mt_buf *out);
 

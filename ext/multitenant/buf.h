@@ -20,7 +20,10 @@ struct mt_buf {
 
 /*
  * Makes room for `more` bytes after the buffer's end.
- * MT_OK; MT_TOO_LARGE beyond the limit, MT_NOMEM: the buffer is as it was.
+ *
+ * MT_OK
+ * MT_TOO_LARGE: beyond the limit; the buffer is as it was
+ * MT_NOMEM: the buffer is as it was
  */
 MT_CHECKED enum mt_status mt_buf_reserve(struct mt_buf *buf, size_t more);
 

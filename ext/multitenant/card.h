@@ -21,7 +21,9 @@ struct mt_card {
 
 /*
  * Makes the texts for a share that has a card id and an OOD cluster.
- * MT_OK: the caller frees *out; MT_NOMEM: *out is zeroed.
+ *
+ * MT_OK: the caller frees *out
+ * MT_NOMEM: *out is zeroed
  */
 MT_CHECKED enum mt_status mt_card_render(const struct mt_share *share, struct mt_card *out);
 
@@ -46,8 +48,13 @@ struct mt_mark {
     uint32_t uid;
 };
 
-/* Reads a mark. MT_OK; MT_MALFORMED: it is none; MT_NOMEM. The caller releases out->json in any
- * case. */
+/*
+ * Reads a mark. The caller releases out->json in any case.
+ *
+ * MT_OK
+ * MT_MALFORMED: it is none
+ * MT_NOMEM
+ */
 MT_CHECKED enum mt_status mt_mark_parse(const char *text, size_t len, struct mt_mark *out);
 
 /* What a db file says that tells whose it is. Texts borrow from `json`. */

@@ -14,7 +14,9 @@
  * the data root and its db/, -1 (of a dry run) while absent; `dir` is mt_card_outputs of the share.
  * *changed: something was written; of a dry run, would be.
  *
- * MT_OK; MT_NOMEM; MT_IO, MT_UNSAFE: the next delivery goes on from where this one stopped.
+ * MT_OK
+ * MT_NOMEM
+ * MT_IO, MT_UNSAFE: the next delivery goes on from where this one stopped
  */
 MT_NODISCARD MT_NONNULL(3, 4, 6) enum mt_status
     mt_card_files_put(int root, int db, const char *dir, const struct mt_share *share, bool dry_run,

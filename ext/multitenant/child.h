@@ -51,9 +51,13 @@ MT_CHECKED enum mt_status mt_child_start(struct mt_child *child, char *const arg
  * Waits until the child has closed its output and ended. `wake_fd`: readable means: return
  * MT_CANCELLED; the child goes on, and this may be called again; -1: never.
  *
- * MT_OK: it ended by itself, look at wait_status; MT_CANCELLED; MT_TIMEOUT: the deadline has
- * passed; MT_TOO_LARGE: it printed too much; MT_IO, MT_NOMEM. The buffers hold what came until
- * then.
+ * MT_OK: it ended by itself; wait_status tells how
+ * MT_CANCELLED
+ * MT_TIMEOUT: the deadline has passed
+ * MT_TOO_LARGE: it printed too much
+ * MT_IO, MT_NOMEM
+ *
+ * The buffers hold what came until then.
  */
 MT_CHECKED enum mt_status mt_child_wait(struct mt_child *child, int wake_fd);
 

@@ -25,8 +25,13 @@ struct mt_coverage {
     size_t count;
 };
 
-/* Adds a complete stream. MT_OK, MT_NOMEM; MT_INTERNAL: over MT_STREAMS_MAX. *wckeys is then its
- * keys, borrowed. */
+/*
+ * Adds a complete stream.
+ *
+ * MT_OK: *wckeys is its keys, borrowed
+ * MT_NOMEM
+ * MT_INTERNAL: over MT_STREAMS_MAX
+ */
 MT_CHECKED enum mt_status mt_coverage_add(struct mt_coverage *coverage,
                                           const struct mt_stream *stream, const char **wckeys);
 

@@ -43,8 +43,10 @@ typedef void mt_event_fn(const struct mt_event *event, void *arg);
  * `dry_run` tells the same and changes nothing. Failures of single cards are told and the others
  * go on. Where something is to be written or removed, one process of the user at a time does it.
  *
- * MT_OK; MT_NOMEM, MT_CRYPTO; MT_BUSY: another process had the lock for too long; MT_IO, MT_UNSAFE:
- * the data root, db/ or the list of dismissed cards can't be used. The last three are told, too.
+ * MT_OK
+ * MT_NOMEM, MT_CRYPTO
+ * MT_BUSY: another process had the lock for too long; it is told, too
+ * MT_IO, MT_UNSAFE: the data root, db/ or the list of dismissed cards can't be used; told, too
  */
 MT_NODISCARD MT_NONNULL(1, 2, 4) enum mt_status
     mt_deliver(struct mt_specs *specs, const struct mt_settings *settings, bool dry_run,

@@ -8,9 +8,13 @@
 /*
  * Appends to `out` what the gzip member in `len` bytes at `in` holds. The buffer's limit bounds it.
  *
- * MT_OK; MT_MALFORMED: not gzip, damaged, cut short, or followed by more bytes; MT_TOO_LARGE: more
- * than the limit, or `len` over MT_MESSAGE_MAX; MT_NOMEM;
- * MT_INTERNAL: zlib is not the one that was compiled for. `out` may hold a part on failure.
+ * MT_OK
+ * MT_MALFORMED: not gzip, damaged, cut short, or followed by more bytes
+ * MT_TOO_LARGE: more than the limit, or `len` over MT_MESSAGE_MAX
+ * MT_NOMEM
+ * MT_INTERNAL: zlib is not the one that was compiled for
+ *
+ * `out` may hold a part on failure.
  */
 MT_CHECKED enum mt_status mt_inflate_gzip(const void *in, size_t len, struct mt_buf *out);
 

@@ -14,8 +14,11 @@
  * Parses `len` bytes as one JSON array or object: UTF-8, no duplicate keys, nothing after it but
  * white space. Values may hold U+0000.
  *
- * MT_OK: the caller releases *out; MT_MALFORMED, MT_NOMEM, MT_INTERNAL: *out is NULL. Thread-safe.
- * From the first call on jansson allocates by way of us, which changes nothing for its other users.
+ * MT_OK: the caller releases *out
+ * MT_MALFORMED, MT_NOMEM, MT_INTERNAL: *out is NULL
+ *
+ * Thread-safe. From the first call on jansson allocates by way of us, which changes nothing for its
+ * other users.
  */
 MT_CHECKED enum mt_status mt_json_load(const char *text, size_t len, json_t **out);
 

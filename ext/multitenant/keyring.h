@@ -43,9 +43,14 @@ struct mt_keyring {
  * 0440, and `directory` and all above it are root's, nobody else can write to them (a sticky one of
  * root's will do), and none is a link.
  *
- * MT_OK: the caller wipes *out. MT_IO: there is no such file or this process can't read it;
- * MT_UNSAFE: it or a directory is another's; MT_MALFORMED: not keys; MT_NOMEM: *out is zeroed and
- * `why` is one sentence that names the file and the fix. Thread-safe.
+ * MT_OK: the caller wipes *out
+ * MT_IO: there is no such file or this process can't read it
+ * MT_UNSAFE: it or a directory is another's
+ * MT_MALFORMED: not keys
+ * MT_NOMEM
+ *
+ * But for MT_OK *out is zeroed and `why` is one sentence that names the file and the fix.
+ * Thread-safe.
  */
 MT_CHECKED enum mt_status mt_keyring_load(const char *directory, uint32_t gid,
                                           struct mt_keyring *out, char why[MT_WHY_SIZE]);

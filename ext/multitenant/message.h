@@ -35,8 +35,12 @@ struct mt_message {
  * the five keys are there (others are dropped); in CONNECTION an integer or boolean is taken as its
  * text. Refused: other types, duplicate keys, trailing bytes, text that is not UTF-8.
  *
- * MT_OK: the caller owns *out and frees it; MT_MALFORMED; MT_TOO_LARGE: over MT_MESSAGE_MAX;
- * MT_NOMEM. *out is zeroed on failure. Thread-safe.
+ * MT_OK: the caller owns *out and frees it
+ * MT_MALFORMED
+ * MT_TOO_LARGE: over MT_MESSAGE_MAX
+ * MT_NOMEM
+ *
+ * *out is zeroed on failure. Thread-safe.
  */
 MT_CHECKED enum mt_status mt_message_parse_v1(const char *text, size_t len, struct mt_message *out);
 

@@ -41,7 +41,8 @@ struct mt_opened {
  * which has the right count. No payload stands there twice. *bad_line is 0, or the number of the
  * first line that does not belong (the one after the last, where that is missing).
  *
- * MT_OK: the caller frees *out, which is empty where *bad_line is not 0; MT_NOMEM: *out is empty.
+ * MT_OK: the caller frees *out, which is empty where *bad_line is not 0
+ * MT_NOMEM: *out is empty
  */
 MT_CHECKED enum mt_status mt_opened_read(const char *text, size_t len, struct mt_opened *out,
                                          size_t *bad_line);

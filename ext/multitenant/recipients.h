@@ -21,16 +21,18 @@
  * Reads a list and appends it to `out` as decimal numbers with commas between them. Only the one
  * text that mt_recipients_encode makes of a list is accepted.
  *
- * MT_OK; MT_MALFORMED: another text, or more than MT_RECIPIENTS_MAX uids; MT_TOO_LARGE or MT_NOMEM
- * from `out`.
+ * MT_OK
+ * MT_MALFORMED: another text, or more than MT_RECIPIENTS_MAX uids
+ * MT_TOO_LARGE, MT_NOMEM: from `out`
  */
 MT_CHECKED enum mt_status mt_recipients_decode(const char *text, size_t len, struct mt_buf *out);
 
 /*
  * Appends `count` uids to `out` as text; `uids` may be NULL where there are none.
  *
- * MT_OK; MT_MALFORMED: they don't rise, or are more than MT_RECIPIENTS_MAX; MT_TOO_LARGE or
- * MT_NOMEM from `out`.
+ * MT_OK
+ * MT_MALFORMED: they don't rise, or are more than MT_RECIPIENTS_MAX
+ * MT_TOO_LARGE, MT_NOMEM: from `out`
  */
 MT_NODISCARD MT_NONNULL(3) enum mt_status
     mt_recipients_encode(const uint32_t *uids, size_t count, struct mt_buf *out);

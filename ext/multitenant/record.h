@@ -80,8 +80,11 @@ struct mt_streams {
  * that it stands in stays incomplete, the ones before it count. A second stream of one cluster
  * does not belong, nor does a second job of one id in a stream.
  *
- * MT_OK (look at *bad_line and each stream's `complete`); MT_TOO_LARGE: over MT_RECORDS_MAX;
- * MT_NOMEM. The caller frees *streams in any case. Thread-safe.
+ * MT_OK: *bad_line and each stream's `complete` tell what is whole
+ * MT_TOO_LARGE: over MT_RECORDS_MAX
+ * MT_NOMEM
+ *
+ * The caller frees *streams in any case. Thread-safe.
  */
 MT_CHECKED enum mt_status mt_streams_read(struct mt_streams *streams, const char *text, size_t len,
                                           size_t *bad_line);

@@ -53,7 +53,10 @@ struct mt_specs {
  * changes nothing. It is decided who passes the group gate, and of these that at most
  * MT_SHARES_PER_PUBLISHER of one publisher count, the oldest (too_many).
  *
- * MT_OK: the caller owns *out; MT_NOMEM, MT_INTERNAL: *out is NULL. `last` stays as it is.
+ * MT_OK: the caller owns *out
+ * MT_NOMEM, MT_INTERNAL: *out is NULL
+ *
+ * `last` stays as it is.
  */
 MT_NODISCARD MT_NONNULL(2, 3, 4) enum mt_status
     mt_specs_begin(const struct mt_specs *last, const struct mt_streams *streams,
@@ -81,7 +84,8 @@ MT_NODISCARD MT_NONNULL(1, 3, 4) size_t
  * card (duplicate_session for the others); if several publishers named it, each card gets an id of
  * its own, made from cluster, job and session id.
  *
- * MT_OK; MT_NOMEM, MT_CRYPTO, MT_INTERNAL: the round is of no use.
+ * MT_OK
+ * MT_NOMEM, MT_CRYPTO, MT_INTERNAL: the round is of no use
  */
 MT_NODISCARD MT_NONNULL(1, 3, 4, 5) enum mt_status
     mt_specs_decide(struct mt_specs *specs, const struct mt_specs *last,

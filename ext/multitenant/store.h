@@ -4,8 +4,14 @@
  * descriptor; below the root no link is followed, and what does not belong to this process's user
  * is not touched. No function changes the umask or the working directory.
  *
- * Statuses of all: MT_OK; MT_UNSAFE: a link, another owner or another kind of file; MT_IO: errno
- * tells; MT_NOMEM. What is absent is not an error. Names are single path components.
+ * Statuses of all:
+ *
+ * MT_OK: also where what is asked for is absent
+ * MT_UNSAFE: a link, another owner or another kind of file
+ * MT_IO: errno tells
+ * MT_NOMEM
+ *
+ * Names are single path components.
  */
 #pragma once
 
