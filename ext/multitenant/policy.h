@@ -13,8 +13,8 @@
 
 /*
  * Before the envelope is opened: is the name a share's, is the viewer in the group, may the
- * publisher publish there. `publishers` is the group that the record's publisher_allowed speaks of
- * (mt_stream).
+ * publisher publish there. `publishers` are the groups that the record's publisher_allowed speaks
+ * of (mt_stream).
  *
  * name_too_long, malformed_name, not_member, publisher_not_member, publisher_not_allowed,
  * lookup_failed, out_of_time.

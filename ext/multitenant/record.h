@@ -58,7 +58,7 @@ struct mt_stream {
     json_t *header;
     size_t line; /* the number of its first line */
     const char *cluster;
-    const char *publishers; /* the group that publisher_allowed speaks of; NULL: none */
+    const char *publishers; /* the groups that publisher_allowed speaks of; NULL: none */
     const char *round;      /* of a snapshot; NULL: none */
     const json_t *groups;   /* of a snapshot, as it came; NULL: none */
     const json_t *wckeys;   /* array of strings */

@@ -29,7 +29,7 @@ struct mt_settings {
     unsigned envelopes;      /* set of accepted envelopes (envelope.h) */
     bool publisher_in_group; /* the publisher must belong to the group it names */
     const char *keys;        /* directory of the groups' keys (keyring.h); NULL: there is none */
-    const char *publishers;  /* group whose members may publish; NULL: anyone may */
+    const char *publishers;  /* groups (a,b) whose members may; NULL: anyone may */
 
     /* In the site's order; none at all: this is not a dashboard's host. */
     const struct mt_cluster *clusters;

@@ -51,10 +51,13 @@ struct mt_members {
 
     struct look_up *look_ups; /* none twice */
     size_t look_up_count;
-    void *known;                /* tsearch's tree of them */
-    struct look_up *publishers; /* NULL: not asked for */
-    struct look_up **queue;     /* all of them, in turn */
+    void *known;            /* tsearch's tree of them */
+    struct look_up **queue; /* all of them, in turn */
     size_t queued;
+
+    char *publisher_names;                       /* NULL: not asked for */
+    struct look_up *publishers[MT_NAME_MAX + 1]; /* as many as commas can part */
+    size_t publisher_count;
 
     struct worker workers[MT_NSS_WORKERS_MAX];
     size_t worker_count; /* threads that were started */
@@ -165,7 +168,8 @@ static void queue_all(struct mt_members *m)
     for (size_t i = 0; i < m->count; i++)
         m->order[i] = &m->questions[i];
     qsort(m->order, m->count, sizeof(struct asked *), by_turn);
-    queue_add(m, m->publishers, nobody);
+    for (size_t i = 0; i < m->publisher_count; i++)
+        queue_add(m, m->publishers[i], nobody);
     for (size_t i = 0; i < m->count; i++) {
         const struct asked *question = m->order[i];
         queue_add(m, question->user, question->uid);
@@ -217,6 +221,19 @@ static struct look_up *look_up_of(struct mt_members *m, uid_t uid, const char *g
     return *known;
 }
 
+/* Returns false without memory. */
+static bool add_publishers(struct mt_members *m, const char *names)
+{
+    m->publisher_names = strndup(names, MT_NAME_MAX);
+    char *rest = m->publisher_names;
+    for (const char *name; (name = strsep(&rest, ","));) {
+        if (!(m->publishers[m->publisher_count] = look_up_of(m, 0, name)))
+            return false;
+        m->publisher_count++;
+    }
+    return m->publisher_names != NULL;
+}
+
 struct mt_members *mt_members_new(size_t most, const char *publishers)
 {
     struct mt_members *m = calloc(1, sizeof *m);
@@ -226,7 +243,7 @@ struct mt_members *mt_members_new(size_t most, const char *publishers)
         free(m);
         return NULL;
     }
-    const size_t look_ups = 2 * most + 2; /* a user and a group for each, publishers, a spare one */
+    const size_t look_ups = 2 * most + MT_NAME_MAX + 2; /* users, groups, publishers, a spare one */
     m->most = most;
     m->worker_most = MT_NSS_WORKERS_MAX;
     m->questions = calloc(most + 1, sizeof *m->questions);
@@ -234,7 +251,7 @@ struct mt_members *mt_members_new(size_t most, const char *publishers)
     m->look_ups = calloc(look_ups, sizeof *m->look_ups);
     m->queue = calloc(look_ups, sizeof(struct look_up *));
     if (m->questions && m->order && m->look_ups && m->queue &&
-        (!publishers || (m->publishers = look_up_of(m, 0, publishers))))
+        (!publishers || add_publishers(m, publishers)))
         return m;
     mt_members_free(m);
     return NULL;
@@ -247,7 +264,7 @@ bool mt_members_ask(struct mt_members *m, uid_t uid, const char *group, size_t l
     struct asked *question = &m->questions[m->count];
     *question = (struct asked){.uid = uid, .index = m->count};
     m->count++;
-    if (!group && !want_user && !m->publishers)
+    if (!group && !want_user && !m->publisher_names)
         return true;
     question->user = look_up_of(m, uid, NULL);
     if (!question->user)
@@ -349,6 +366,24 @@ static bool is_done(const struct look_up *look_up)
     return !look_up || look_up->done;
 }
 
+/* One of the publishers' groups is enough. `done`: what is unknown stays so. */
+static enum mt_answer is_publisher(const struct mt_members *m, const struct look_up *user,
+                                   bool *done)
+{
+    enum mt_answer answer = m->publisher_names ? MT_NO : MT_UNKNOWN;
+    *done = true;
+    for (size_t i = 0; i < m->publisher_count; i++) {
+        enum mt_answer one = is_member(user, m->publishers[i]);
+        if (one != MT_NO)
+            answer = one;
+        if (one == MT_YES)
+            break;
+        *done = *done && m->publishers[i]->done;
+    }
+    *done = *done || answer == MT_YES;
+    return answer;
+}
+
 /* A job that names no group is in none. */
 void mt_members_answer(struct mt_members *m, size_t index, struct mt_member_answer *answer)
 {
@@ -357,12 +392,14 @@ void mt_members_answer(struct mt_members *m, size_t index, struct mt_member_answ
     const struct look_up *group = question->group;
 
     pthread_mutex_lock(&m->lock);
+    bool publishers_done;
+    enum mt_answer allowed = is_publisher(m, user, &publishers_done);
     *answer = (struct mt_member_answer){
-        .done = is_done(user) && is_done(group) && is_done(m->publishers),
+        .done = is_done(user) && is_done(group) && publishers_done,
         .group_known = group ? group->found : MT_NO,
         .gid = group ? group->entry.entry.gr_gid : 0,
         .in_group = group ? is_member(user, group) : MT_NO,
-        .allowed = m->publishers ? is_member(user, m->publishers) : MT_UNKNOWN,
+        .allowed = allowed,
         .user = user ? user->user.name : NULL,
         .user_known = user ? user->found : MT_UNKNOWN,
         .gids = user ? user->user.groups : NULL,
@@ -400,6 +437,7 @@ void mt_members_free(struct mt_members *m)
     }
     pthread_cond_destroy(&m->ended);
     pthread_mutex_destroy(&m->lock);
+    free(m->publisher_names);
     free(m->questions);
     free(m->order);
     free(m->look_ups);

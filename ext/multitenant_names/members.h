@@ -27,7 +27,7 @@ struct mt_member_answer {
     enum mt_answer group_known; /* MT_YES: gid is set; MT_NO: none named, or no such group */
     gid_t gid;
     enum mt_answer in_group;   /* is the publisher a member of the group that the job names */
-    enum mt_answer allowed;    /* and of the group of publishers; unknown where none was given */
+    enum mt_answer allowed;    /* and of a group of publishers; unknown where none was given */
     const char *user;          /* the publisher's name, borrows from mt_members; NULL: not known */
     enum mt_answer user_known; /* MT_YES: their groups are set, which borrow as well */
     const gid_t *gids;         /* primary and supplementary */
@@ -35,8 +35,8 @@ struct mt_member_answer {
 };
 
 /*
- * For at most `most` questions. `publishers` is the group whose members may publish, or NULL; it
- * must live on. Returns NULL without memory; the caller frees.
+ * For at most `most` questions. `publishers` are the groups whose members may publish, with commas
+ * between, or NULL. Returns NULL without memory; the caller frees.
  */
 MT_NODISCARD struct mt_members *mt_members_new(size_t most, const char *publishers);
 

@@ -22,13 +22,13 @@
 #define NUMBER(name) TEXT(name)
 
 static const char help[] =
-    "usage: multitenant-names [--publishers GROUP] [--viewer] [--timeout SECONDS]\n"
+    "usage: multitenant-names [--publishers GROUPS] [--viewer] [--timeout SECONDS]\n"
     "\n"
     "Reads questions, UID NUL GROUP NUL each, up to the end of standard input, and prints what "
     "the\n"
     "name service says of each, one JSON object a line. A GROUP may be empty.\n"
     "\n"
-    "  --publishers GROUP    also say whether each user belongs to GROUP\n"
+    "  --publishers GROUPS   also say whether each user belongs to one of GROUPS (a,b)\n"
     "  --viewer              first say which groups the user of this process has now\n"
     "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 3), with what is known\n"
     "  --help, --version     this text; the program's version\n"

@@ -27,7 +27,7 @@
 
 static const char help[] =
     "usage: multitenant-query --wckey KEY[,KEY...] [--cluster NAME] [--timeout SECONDS]\n"
-    "                         [--publishers GROUP]\n"
+    "                         [--publishers GROUPS]\n"
     "\n"
     "Prints the running jobs of the WCKeys as records, one JSON object a line: what slurmdbd,\n"
     "slurmctld and the name service say of each. A key finds the jobs that have it as their\n"
@@ -36,7 +36,7 @@ static const char help[] =
     "  --wckey KEY[,KEY...]  the keys that are asked for\n"
     "  --cluster NAME        a cluster other than that of slurm.conf\n"
     "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 3)\n"
-    "  --publishers GROUP    also say of each job whether its owner belongs to GROUP\n"
+    "  --publishers GROUPS   also say of each job whether its owner is in one of GROUPS (a,b)\n"
     "  --help, --version     this text; the program's version and Slurm's\n"
     "\n"
     "Exit codes: 0 fine, 64 usage, 69 Slurm does not answer, 70 and 71 internal, 74 output,\n"
@@ -46,7 +46,7 @@ struct query_options {
     char keys[MT_WCKEYS_MAX][MT_QUERY_NAME_MAX + 1]; /* lower case, none twice */
     size_t key_count;
     char cluster[MT_QUERY_NAME_MAX + 1]; /* lower case; "": the own one */
-    const char *publishers;              /* group; NULL: none */
+    const char *publishers;              /* groups, a,b; NULL: none */
 };
 
 /* Copies a name of `len` bytes in lower case, as Slurm keeps it. */

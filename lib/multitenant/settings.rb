@@ -9,7 +9,10 @@ module MultiTenant
     ENVELOPES = %w[munge key v1].freeze
     WCKEY = /\A\*?[A-Za-z0-9_.:@+-]{1,64}\z/
     TOKEN_PATTERN = %r{\Asys/[A-Za-z0-9_.*?\[\]-]{1,128}\z}
-    GROUP = /\A[^,:|[:space:]\x00-\x08\x0e-\x1f\x7f\u{fffd}]{1,256}\z/
+    # Those of Active Directory have blanks, \ and @.
+    GROUP = /\A[^,:|[:cntrl:]\u{fffd}]{1,256}\z/
+    # Bytes of all groups of publishers, as programs and records carry them.
+    MOST = 256
 
     # No group has this name. A MULTITENANT_PUBLISHERS that makes no sense must not let everybody publish.
     NOBODY = '-'
@@ -22,7 +25,7 @@ module MultiTenant
     attr_reader :envelopes
     # @return [Boolean] the publisher must belong to the group it names
     attr_reader :publisher_in_group
-    # @return [String, nil] group whose members may publish
+    # @return [String, nil] groups whose members may publish, with commas between
     attr_reader :publishers
     # @return [Float] seconds that the start of a dashboard may spend on us
     attr_reader :timeout
@@ -45,7 +48,7 @@ module MultiTenant
       @deliveries = list('MULTITENANT_DELIVERY', 'sys/multitenant-delivery_*', TOKEN_PATTERN)
       @envelopes = list('MULTITENANT_ENVELOPES', ENVELOPES.join(','), /\A(?:#{ENVELOPES.join('|')})\z/)
       @publisher_in_group = value('MULTITENANT_PUBLISHER_IN_GROUP', 'true', /\A(?:true|false)\z/) == 'true'
-      @publishers = value('MULTITENANT_PUBLISHERS', nil, GROUP) { NOBODY }
+      @publishers = groups('MULTITENANT_PUBLISHERS')
       @timeout = seconds('MULTITENANT_TIMEOUT', 3, 0.2..60)
       @ttl = seconds('MULTITENANT_TTL', 30, 1..86_400)
       @snapshot = value('MULTITENANT_SNAPSHOT', nil, %r{\A/[^[:cntrl:]]+\z})
@@ -94,6 +97,11 @@ module MultiTenant
       return items if items.any? && items.all? { |item| item.match?(form) }
 
       refuse(name, text_of(name), default).split(',')
+    end
+
+    def groups(name)
+      names = list(name, NOBODY, GROUP).join(',') unless text_of(name).empty?
+      names.to_s.bytesize > MOST ? refuse(name, names, NOBODY) : names
     end
 
     def seconds(name, default, range)

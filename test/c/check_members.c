@@ -175,6 +175,13 @@ START_TEST(test_publishers)
     ck_assert(run(60));
     ck_assert_int_eq(answer(0).allowed, MT_NO);
     finish(1);
+    begin("none,listed,,");
+    ask(1001, NULL);
+    ask(2001, NULL);
+    ck_assert(run(60));
+    ck_assert_int_eq(answer(0).allowed, MT_YES);
+    ck_assert_int_eq(answer(1).allowed, MT_NO);
+    finish(2);
     begin(NULL);
     ask(1001, NULL);
     ck_assert(run(60));
@@ -236,6 +243,21 @@ START_TEST(test_a_group_that_hangs_costs_its_own_answer)
     assert_answer(2, 3000, MT_YES);
     mt_members_free(asked); /* does nothing: a thread is in there */
     finish(3);
+}
+END_TEST
+
+/* Whoever is in one of the publishers' groups needs no answer about the others. */
+START_TEST(test_a_group_of_publishers_that_hangs)
+{
+    begin("slow,listed");
+    ask(1001, NULL);
+    ask(2001, NULL);
+    ck_assert(!run(2));
+    ck_assert(answer(0).done);
+    ck_assert_int_eq(answer(0).allowed, MT_YES);
+    ck_assert(!answer(1).done);
+    ck_assert_int_eq(answer(1).allowed, MT_UNKNOWN);
+    finish(2);
 }
 END_TEST
 
@@ -382,6 +404,7 @@ int main(void)
     tcase_add_test(tests, test_over_the_number_of_questions);
     tcase_add_test(tests, test_a_look_up_that_fails);
     tcase_add_test(tests, test_a_group_that_hangs_costs_its_own_answer);
+    tcase_add_test(tests, test_a_group_of_publishers_that_hangs);
     tcase_add_test(tests, test_a_user_that_hangs);
     tcase_add_test(tests, test_threads_are_bounded);
     tcase_add_test(tests, test_a_publisher_of_slow_groups_makes_nobody_wait);

@@ -147,10 +147,10 @@ class TestDoctorSlurm < DoctorTest
     host.query(stream(job(7)))
     env_file 'MULTITENANT_PUBLISHERS=students'
     assert_includes doctor('Identity'), 'ok    Groups of services: students (MULTITENANT_PUBLISHERS) is a group.'
-    env_file 'MULTITENANT_PUBLISHERS=a,b'
+    env_file 'MULTITENANT_PUBLISHERS=a:b'
     assert_told 'Identity', 'FAIL', 'Groups of services', /MULTITENANT_PUBLISHERS makes no sense/, /Correct it/,
                 alone: false
-    env_file 'MULTITENANT_PUBLISHERS=teachers'
+    env_file 'MULTITENANT_PUBLISHERS=students,teachers'
     assert_told 'Identity', 'FAIL', 'Groups of services', /teachers .*nobody may publish/, /getent group teachers/,
                 alone: false
   end

@@ -74,6 +74,7 @@ class TestNames < MultiTenantTest
     input = "#{@me.uid}\0\0#{NOBODYS}\0\0"
     told = ->(group) { ask(input, '--publishers', group)[0].map { |line| line['publisher_allowed'] } }
     assert_equal [[true, false, nil], [false, false, nil]], [told[@group.name], told['no such group']]
+    assert_equal [true, false, nil], told["no such group,#{@group.name}"]
   end
 
   def test_a_group_of_bytes

@@ -125,15 +125,17 @@ class TestSettings < MultiTenantTest
   end
 
   def test_publishers
-    ['staff', 'EXAMPLE\\staff', 'größe', '3000'].each do |text|
+    ['staff', 'EXAMPLE\\staff', 'größe', '3000', 'domain users@example.org', 'EXAMPLE\\Domain Users,staff',
+     Array.new(128, 'a').join(',')].each do |text|
       assert_equal [text, []], [settings('PUBLISHERS' => text).publishers, settings('PUBLISHERS' => text).warnings]
     end
+    assert_equal 'a b,c', settings('PUBLISHERS' => ' a b , c ,,').publishers
   end
 
   # A mistake must not let everybody publish: no group has the name that is used then.
   def test_publishers_that_make_no_sense
-    ['a,b', 'a:b', 'a|b', 'a b', 'g' * 257].each do |text|
-      assert_nonsense('PUBLISHERS', text, :publishers, '-', shown: text[0, 80])
+    [',', 'a:b', 'a|b', "a\tb", 'g' * 257, 'ä' * 129, Array.new(129, 'a').join(',')].each do |text|
+      assert_nonsense('PUBLISHERS', text, :publishers, '-', shown: text[0, 80].gsub(/[^ -~]/, '?'))
     end
     others = stream(job(1, publisher_allowed: true), publishers: 'staff')
     assert_equal ['lookup_failed'], decide(core(publishers: '-'), others).values.map(&:first)

@@ -64,8 +64,7 @@ module MultiTenant
       def groups
         return unless core?
 
-        publishers = site.settings.publishers
-        look_at_publishers(publishers) if publishers
+        site.settings.publishers&.split(',')&.each { |name| look_at_publishers(name) }
         return unless answered?
 
         names = site.slurm.shares.filter_map { |share| share[:group] }.uniq.grep(Settings::GROUP)
@@ -113,7 +112,7 @@ module MultiTenant
         end
         return ok("#{name} (MULTITENANT_PUBLISHERS) is a group.") if known?(name)
 
-        fail!("#{name} (MULTITENANT_PUBLISHERS) is no group on this host, so nobody may publish.",
+        fail!("#{name} (MULTITENANT_PUBLISHERS) is no group on this host, so of it nobody may publish.",
               "#{correct} `getent group #{name.shellescape}` must print the group.")
       end
 

@@ -28,7 +28,7 @@ module MultiTenant
     # @param questions [Array<Array(Integer, String)>] uid of a publisher, and the group that they name,
     #   or nil
     # @param seconds [Float] the deadline
-    # @param publishers [String, nil] also ask whether each belongs to this group
+    # @param publishers [String, nil] also ask whether each belongs to one of these groups
     # @return [Array<Hash>, nil] the lines of the answer, in order; nil: there is none
     def call(questions, seconds, publishers: nil)
       input = questions.map { |uid, group| "#{Integer(uid)}\0#{group}\0".b }.join
