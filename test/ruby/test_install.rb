@@ -270,6 +270,17 @@ class TestInstall < InstallTest
     assert_includes site.read(SETTINGS), "hours: 2 # two\n"
   end
 
+  def test_keys_that_are_called_otherwise_now_keep_their_values
+    assert_installed
+    site.write(SETTINGS, "servers: 'vllm' # ours\nmodules_mysql: mine\nmysql_modules: old\nwckey: x\n")
+    site.release('apps-services/multitenant-llm/site.yml', "#{Site::SITE_YML}kinds: all\nmodules_mysql: none\n")
+    assert_installed
+    told = site.read(SETTINGS)
+    assert_equal %w[vllm mine], YAML.safe_load(told).values_at('kinds', 'modules_mysql')
+    assert_match(/^kinds: 'vllm' # ours$/, told)
+    assert_equal 1, told.scan(/^kinds:/).size
+  end
+
   def test_a_cluster_must_be_known
     assert_refused 64, 'no Slurm cluster other \(it has hpc\)', '--cluster', 'other', '--services-group', 'daemon'
     site.write('/etc/ood/config/clusters.d/two.yml', "v2:\n  job:\n    adapter: slurm\n")

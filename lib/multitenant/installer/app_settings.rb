@@ -27,6 +27,18 @@ module MultiTenant
       self
     end
 
+    # Gives keys the names that they have now; a value that has that name already stays beside the old one.
+    # @param names [Hash{String => String}] old => new
+    # @return [AppSettings] self
+    def rename(names)
+      known = keys
+      @lines.map! do |line|
+        old = LINE.match(line)&.[](:key)
+        names.key?(old) && !known.include?(names[old]) ? line.sub(old, names[old]) : line
+      end
+      self
+    end
+
     # Appends what another has and this has not, with the comments above it.
     # @param other [AppSettings]
     # @return [AppSettings] self
