@@ -10,7 +10,6 @@
 
 enum { CHUNK = 4096 };
 
-/* At the limit one byte more is asked for, to see whether there is one. */
 int mt_input_read(struct mt_buf *text)
 {
     char chunk[CHUNK];

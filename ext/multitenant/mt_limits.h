@@ -87,12 +87,12 @@
 /* Seconds that this host's clock may be behind slurmdbd's without a new job being missed. */
 #define MT_CLOCK_SLACK 60
 
-/* Questions that a program is asked in one go: of the name service a publisher and a group of each
- * share, of munged a credential. Bytes of all of them: a uid of ten digits, a name and their NULs;
- * a job's name and its newline. */
+/* Questions that the name service is asked in one go: a publisher and a group of each share. Bytes
+ * of them: a uid of ten digits, a name and their NULs; and of the credentials that munged is asked
+ * for: a job's name, its newline, and one to spare. */
 #define MT_QUESTIONS_MAX 65536
 #define MT_NAMES_INPUT_MAX ((size_t)MT_QUESTIONS_MAX * (10 + 1 + MT_NAME_MAX + 1))
-#define MT_MUNGE_INPUT_MAX ((size_t)MT_QUESTIONS_MAX * (MT_JOBNAME_MAX + 1))
+#define MT_MUNGE_INPUT_MAX ((size_t)MT_CREDENTIALS_MAX * (MT_JOBNAME_MAX + 2))
 
 /* Threads that ask the name service, which is often a daemon that serves the whole host. */
 #define MT_NSS_WORKERS_MAX 4

@@ -127,6 +127,10 @@ class TestCredentials < MultiTenantTest
       _, err, status = Open3.capture3(@program, '--socket', @munged.socket, stdin_data: input)
       assert_equal [65, "multitenant-munge: standard input is not credentials, one a line\n"], [status.exitstatus, err]
     end
+    most = "MUNGE:#{'x' * 1018}\n" * 512
+    assert_equal 512, told(*most.lines(chomp: true)).size
+    _, err, status = Open3.capture3(@program, '--socket', @munged.socket, stdin_data: most * 2)
+    assert_equal [65, "multitenant-munge: standard input is too long: over 513 KiB\n"], [status.exitstatus, err]
     assert_equal 64, Open3.capture3(@program, '--timeout', 'x')[2].exitstatus
     assert_equal "multitenant-munge #{MultiTenant::VERSION}\n", Open3.capture2(@program, '--version')[0]
   end
