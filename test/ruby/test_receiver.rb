@@ -214,6 +214,13 @@ class TestReceiver < MultiTenantTest
     end
   end
 
+  def test_an_exception_that_is_no_text
+    [+"\xff\xfe x", (+"\xff").b].each do |message|
+      report = receiver(source: failing(RuntimeError.new(message))).refresh
+      assert_match(/\ARuntimeError: \?/, report['error'])
+    end
+  end
+
   def test_clusters_that_raise_or_are_nonsense
     [->(_) { raise 'clusters' }, ->(_) {}, ->(_) { [[1, 2]] }, ->(_) { [%w[a]] }].each do |pairs|
       clusters = Object.new

@@ -23,7 +23,7 @@ module MultiTenant
     # @param answer [Answer, nil]
     # @return [void]
     def failed(error, answer, code)
-      error = error.gsub(/\s+/, ' ').sub(/(?<![.?!])\z/, '.')
+      error = error.dup.force_encoding(Encoding::UTF_8).scrub('?').gsub(/\s+/, ' ').sub(/(?<![.?!])\z/, '.')
       warn_of("#{error} Specs and cards stay as they were.")
       add('error' => error, 'code' => code, 'failed_at' => Time.now.to_i,
           'from' => answer&.from || to_h['from'], 'seconds' => answer&.seconds || to_h['seconds'])
