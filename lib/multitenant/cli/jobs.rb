@@ -8,7 +8,10 @@ module MultiTenant
     class Jobs < Viewer
       # @return [Integer] exit code
       def run
-        check_wckey
+        if @options[:wckey] && host.settings.warnings.grep(/\AMULTITENANT_WCKEY/).any?
+          raise Failure.new(EX_USAGE, '--wckey takes names of letters, digits and _.:@+-, separated by commas.')
+        end
+
         answer = source.call(seconds)
         $stdout.binmode.write(*answer.texts)
         raise Failure.new(answer.code, answer.error) if answer.error
@@ -26,12 +29,6 @@ module MultiTenant
 
       def changes
         { 'MULTITENANT_WCKEY' => @options[:wckey] }.compact
-      end
-
-      def check_wckey
-        return unless @options[:wckey] && host.settings.warnings.grep(/\AMULTITENANT_WCKEY/).any?
-
-        raise Failure.new(EX_USAGE, '--wckey takes names of letters, digits and _.:@+-, separated by commas.')
       end
 
       def source

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'fileutils'
 require 'pathname'
 require 'securerandom'
 
@@ -26,11 +27,7 @@ module MultiTenant
       end
       File.rename(scratch, path)
     rescue StandardError
-      begin
-        File.unlink(scratch)
-      rescue SystemCallError
-        nil # it was not made, or took its place already
-      end
+      FileUtils.rm_f(scratch) # unless it was not made, or took its place already
       raise
     end
 
