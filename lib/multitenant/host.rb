@@ -157,7 +157,8 @@ module MultiTenant
       path = environment['OOD_DATAROOT'] || File.join(home, portal, 'data/sys/dashboard')
       return File.expand_path(path) unless path.include?('$(')
 
-      raise Failure.new(EX_CONFIG, "OOD_DATAROOT is #{path}, a command that only a dashboard runs.")
+      raise Failure.new(EX_CONFIG, "OOD_DATAROOT is #{path}, a command that only a dashboard runs.",
+                        fix: 'Name the directory with --dataroot.')
     end
 
     # @return [Boolean] OOD keeps a directory for each cluster in it

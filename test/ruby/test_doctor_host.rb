@@ -61,6 +61,12 @@ class TestDoctorHost < DoctorTest
                 **options
   end
 
+  def test_a_data_root_that_a_command_names
+    options = { env: { 'HOME' => temporary, 'OOD_DATAROOT' => '/scratch/$(id -un)' } }
+    assert_told 'Machine', 'skip', 'Data root', /only a dashboard runs/, **options
+    assert_told 'Machine', 'skip', 'Data root', /run this as a user/, as: nil, **options
+  end
+
   def test_selinux
     host.write('/sys/fs/selinux/enforce', '1')
     host.program('getsebool', 'echo "ondemand_use_slurm --> off"')

@@ -16,9 +16,9 @@ module MultiTenant
 
       # OOD makes it at the first visit, and we make what is below.
       def dataroot
-        path = site.dataroot
         return skip('run this as a user: no dashboard reads root\'s.') if site.root?
 
+        path = site.dataroot
         broken = Pathname.new(path).descend.find { |part| part.symlink? && !part.exist? }
         if broken
           return fail!("#{broken}, on the way to #{path}, leads nowhere.", 'Make what it leads to, or remove the link.')
@@ -28,6 +28,8 @@ module MultiTenant
           File.writable?(path) && File.executable?(path)
 
         below(path)
+      rescue Failure => e
+        skip(e.sentence)
       end
 
       def selinux
