@@ -54,17 +54,14 @@ static void tell_failure(const char *path, enum mt_status status, void *arg)
 /* Opens data root and db/; MT_OK with -1 for what is absent and not to be made. */
 static enum mt_status open_dirs(struct delivery *d, bool create)
 {
-    enum mt_status status = MT_OK;
-    if (d->root < 0) {
-        status = mt_store_open_root(d->settings->dataroot, create, &d->root);
-        if (status != MT_OK)
-            tell_failure(d->settings->dataroot, status, d);
+    const char *path = d->settings->dataroot;
+    enum mt_status status = mt_store_open_root(path, create, &d->root);
+    if (status == MT_OK && d->root >= 0) {
+        path = DB_DIR;
+        status = mt_store_open_dir(d->root, path, create, &d->db);
     }
-    if (status == MT_OK && d->root >= 0 && d->db < 0) {
-        status = mt_store_open_dir(d->root, DB_DIR, create, &d->db);
-        if (status != MT_OK)
-            tell_failure(DB_DIR, status, d);
-    }
+    if (status != MT_OK)
+        tell_failure(path, status, d);
     return status;
 }
 
