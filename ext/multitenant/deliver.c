@@ -186,13 +186,17 @@ static bool has_ended(const struct mt_dismissal *dismissal, const void *arg)
            mt_coverage_is_all(&specs->coverage, dismissal->cluster, dismissal->wckeys);
 }
 
-/* A dismissal ends with its job. */
+/* A dismissal ends with its job. What was read without the lock is read again with it. */
 static enum mt_status forget_dismissed(struct delivery *d)
 {
     struct mt_dismissed list;
     enum mt_status status = mt_dismissed_load(d->root, &list);
     bool dropped = status == MT_OK && mt_dismissed_drop(&list, has_ended, d->specs);
-    return end_edit(d, &list, dropped, status);
+    if (!dropped || d->dry_run || d->lock >= 0)
+        return end_edit(d, &list, dropped, status);
+    mt_dismissed_free(&list);
+    status = lock(d);
+    return status == MT_OK && d->lock >= 0 ? forget_dismissed(d) : status;
 }
 
 enum mt_status mt_deliver(struct mt_specs *specs, const struct mt_settings *settings, bool dry_run,

@@ -494,6 +494,17 @@ class Viewer
     Dir.exist?(path('db')) ? Dir.children(path('db')).sort : []
   end
 
+  LOCK = '.multitenant.lock'
+  F_OFD_SETLK = 37
+
+  # As another process that is at the cards.
+  def while_locked
+    File.open(write(path(LOCK)), 'r+') do |file|
+      file.fcntl(F_OFD_SETLK, [1, 0, 0, 0, 0].pack('ssx4qqlx4')) # all of it, for writing
+      yield
+    end
+  end
+
   # Writes a file of this user's.
   def write(path, text = '', mode: 0o600)
     self.do do

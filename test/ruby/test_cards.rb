@@ -246,29 +246,25 @@ class TestCards < MultiTenantTest
     assert_empty(files.select { |_, what| what[0] == 'file' }.keys) # no secret is left that nobody knows of
   end
 
-  LOCK = '.multitenant.lock'
-  F_OFD_SETLK = 37
-
   def test_while_another_process_is_at_the_cards_nothing_is_done
     @viewer.look(stream(job(7)))
     before = files
-    File.open(@viewer.write(@viewer.path(LOCK)), 'r+') do |file|
-      file.fcntl(F_OFD_SETLK, [1, 0, 0, 0, 0].pack('ssx4qqlx4')) # all of it, for writing
+    @viewer.while_locked do
       [stream, stream(job(7), job(8))].each do |text|
         look = @viewer.look(text)
         assert_equal([[:failed, 'batch_connect']], look.cards.map { |event| event.first(2) })
         assert_match(/\AAnother process .* the next refresh sees to them\.\z/, look.cards[0][2])
       end
     end
-    assert_equal before, files.except("/batch_connect/#{LOCK}")
+    assert_equal before, files.except("/batch_connect/#{Viewer::LOCK}")
     assert_equal [:removed], @viewer.look(stream).cards.map(&:first)
   end
 
   # Its owner may have been killed; a lock ends with its process.
   def test_a_lock_that_was_left_behind_locks_nobody_out
-    @viewer.write(@viewer.path(LOCK))
+    @viewer.write(@viewer.path(Viewer::LOCK))
     assert_equal written, @viewer.look(stream(job(7))).cards
-    refute_path_exists @viewer.path(LOCK)
+    refute_path_exists @viewer.path(Viewer::LOCK)
   end
 
   # What is told while others work may be a failure; what OOD reads is whole at every moment.

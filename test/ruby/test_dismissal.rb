@@ -151,6 +151,17 @@ class TestDismissal < MultiTenantTest
     end
   end
 
+  # Which may be about to send another card away.
+  def test_it_is_not_forgotten_while_another_process_is_at_the_cards
+    dismiss(stream(job(7)))
+    @viewer.while_locked do
+      assert_equal([[:failed, 'batch_connect']], @viewer.look(stream).cards.map { |event| event.first(2) })
+      assert_path_exists list
+    end
+    @viewer.look(stream)
+    refute_path_exists list
+  end
+
   def test_a_dry_run_does_not_forget
     dismiss(stream(job(7)))
     @viewer.look(stream, deliver: :dry_run)
