@@ -38,7 +38,7 @@
  * much, and the text is a part of a record line. */
 #define MT_MUNGE_TEXT_MAX (8 * 1024)
 
-/* Credentials that munged is asked for at once: of those that may count, the oldest. */
+/* Credentials that munged is asked for at once: the first of those that may count. */
 #define MT_CREDENTIALS_MAX 512
 
 /* Bytes of one record line. A name or text of control characters alone is written as six bytes for
@@ -55,7 +55,8 @@
 /* WCKeys of one stream. */
 #define MT_WCKEYS_MAX 32
 
-/* Shares of one publisher, and of all publishers, that count for one viewer; the oldest win. */
+/* Shares of one publisher, and of all publishers, that count for one viewer; the oldest win, and
+ * publishers take turns. */
 #define MT_SHARES_PER_PUBLISHER 32
 #define MT_SHARES_PER_VIEWER 256
 

@@ -22,7 +22,7 @@
     X(publisher_not_member, MT_FINAL, "The publisher is not a member of the group it names.")      \
     X(publisher_not_allowed, MT_FINAL,                                                             \
       "The publisher is not a member of the group in MULTITENANT_PUBLISHERS.")                     \
-    X(too_many, MT_FINAL, "Older shares fill the limit for one publisher or one viewer.")          \
+    X(too_many, MT_FINAL, "Other shares fill the limit for one publisher or one viewer.")          \
     X(malformed_name, MT_FINAL, "The job name is not LABEL|GROUP|PAYLOAD: nothing is shared yet.") \
     X(name_too_long, MT_FINAL, "The job name is longer than 1024 bytes.")                          \
     X(envelope_not_accepted, MT_FINAL, "MULTITENANT_ENVELOPES does not accept this envelope.")     \

@@ -8,17 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How many shares of a publisher were let through. */
-struct tally {
-    uint32_t uid;
-    size_t count;
-};
-
-struct tallies {
-    struct tally *items;
-    size_t n;
-};
-
 static void share_free(struct mt_share *share)
 {
     mt_record_free(&share->record);
@@ -38,6 +27,7 @@ void mt_specs_free(struct mt_specs **specs)
     mt_coverage_free(&gone->coverage);
     free(gone->shares);
     free(gone->by_job);
+    free(gone->by_turn);
     free(gone);
 }
 
@@ -190,22 +180,6 @@ static enum mt_status collect(struct mt_specs *specs, const struct mt_specs *las
     return MT_OK;
 }
 
-/* Counts a share of this publisher. MT_OK; MT_TOO_LARGE: over the limit; MT_NOMEM. */
-static enum mt_status count_share(struct tallies *tallies, uint32_t uid)
-{
-    size_t i = 0;
-    while (i < tallies->n && tallies->items[i].uid != uid)
-        i++;
-    if (i == tallies->n) {
-        struct tally *items = realloc(tallies->items, (i + 1) * sizeof *items);
-        if (!items)
-            return MT_NOMEM;
-        tallies->items = items;
-        items[tallies->n++] = (struct tally){.uid = uid};
-    }
-    return tallies->items[i].count++ < MT_SHARES_PER_PUBLISHER ? MT_OK : MT_TOO_LARGE;
-}
-
 /*
  * Whether the same run of the job still has the same name: a requeued job keeps the name, with a
  * host in it that it has left. A user that could not be learned is no other.
@@ -232,23 +206,50 @@ static bool was_opened(const struct mt_share *old)
     return old && !mt_reason_is_temporary(old->opened);
 }
 
-/* Of each publisher the oldest shares that passed the gate count. */
+/* The shares are in an array by age. */
+static int by_publisher(const void *a, const void *b)
+{
+    const struct mt_share *x = *(struct mt_share *const *)a;
+    const struct mt_share *y = *(struct mt_share *const *)b;
+    if (x->record.uid != y->record.uid)
+        return x->record.uid < y->record.uid ? -1 : 1;
+    return (x > y) - (x < y);
+}
+
+static int by_turn(const void *a, const void *b)
+{
+    const struct mt_share *x = *(struct mt_share *const *)a;
+    const struct mt_share *y = *(struct mt_share *const *)b;
+    if (x->turn != y->turn)
+        return x->turn < y->turn ? -1 : 1;
+    return (x > y) - (x < y);
+}
+
+/*
+ * Of each publisher the oldest shares that passed the gate count, and publishers take turns: else a
+ * few with old ones would fill the viewer's limits, and another's only one would not count.
+ */
 static enum mt_status count_shares(struct mt_specs *specs)
 {
-    struct tallies tallies = {0};
-    enum mt_status status = MT_OK;
-    for (size_t i = 0; i < specs->count && status == MT_OK; i++) {
-        struct mt_share *share = &specs->shares[i];
+    size_t turn = 0;
+    specs->by_turn = calloc(specs->count + 1, sizeof(struct mt_share *));
+    if (!specs->by_turn)
+        return MT_NOMEM;
+    for (size_t i = 0; i < specs->count; i++)
+        specs->by_turn[i] = &specs->shares[i];
+    qsort(specs->by_turn, specs->count, sizeof(struct mt_share *), by_publisher);
+    for (size_t i = 0; i < specs->count; i++) {
+        struct mt_share *share = specs->by_turn[i];
+        if (i == 0 || share->record.uid != specs->by_turn[i - 1]->record.uid)
+            turn = 0;
         if (!share->current || share->specs != MT_REASON_ok)
             continue;
-        status = count_share(&tallies, share->record.uid);
-        if (status == MT_TOO_LARGE) {
+        share->turn = turn++;
+        if (share->turn >= MT_SHARES_PER_PUBLISHER)
             share->specs = MT_REASON_too_many;
-            status = MT_OK;
-        }
     }
-    free(tallies.items);
-    return status;
+    qsort(specs->by_turn, specs->count, sizeof(struct mt_share *), by_turn);
+    return MT_OK;
 }
 
 enum mt_status mt_specs_begin(const struct mt_specs *last, const struct mt_streams *streams,
@@ -286,7 +287,7 @@ size_t mt_specs_payloads(const struct mt_specs *specs, const struct mt_specs *la
     if (!(settings->envelopes & 1u << MT_ENVELOPE_MUNGE))
         return 0;
     for (size_t i = 0; i < specs->count && count < MT_CREDENTIALS_MAX; i++) {
-        const struct mt_share *share = &specs->shares[i];
+        const struct mt_share *share = specs->by_turn[i];
         const struct mt_jobname *name = &share->record.parts;
         if (share->current && share->specs == MT_REASON_ok &&
             mt_envelope_of(name->payload, name->payload_len) == MT_ENVELOPE_MUNGE &&
@@ -346,7 +347,7 @@ static enum mt_status decide_all(struct mt_specs *specs, const struct mt_specs *
     size_t seen = 0;
     enum mt_status status = MT_OK;
     for (size_t i = 0; i < specs->count && status == MT_OK; i++) {
-        struct mt_share *share = &specs->shares[i];
+        struct mt_share *share = specs->by_turn[i];
         if (share->current)
             status = decide(share, same_share(last, share), settings, opened, &seen);
     }

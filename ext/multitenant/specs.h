@@ -29,6 +29,7 @@ struct mt_share {
     char *wckeys;              /* the key the job has, or, where unknown, may have: "a,b" */
     char *ood_cluster;         /* NULL: no OOD cluster stands for the job's */
     struct mt_message message; /* zeroed unless the envelope was opened */
+    size_t turn;               /* of those that count, how many older ones its publisher has */
     enum mt_reason opened;     /* what opening gave */
     enum mt_reason specs;
     enum mt_reason card; /* the same as `specs` where that is not ok */
@@ -42,7 +43,8 @@ struct mt_share {
 struct mt_specs {
     struct mt_share *shares; /* oldest start first, then by job id, then by cluster */
     size_t count;
-    struct mt_share **by_job;    /* the same by job id, then cluster */
+    struct mt_share **by_job;  /* the same by job id, then cluster */
+    struct mt_share **by_turn; /* the same as they count: each publisher's oldest, then the next */
     struct mt_coverage coverage; /* what the complete streams of this round have seen */
 };
 

@@ -350,6 +350,27 @@ START_TEST(test_shares_of_one_viewer)
 }
 END_TEST
 
+/* Whoever shares much since long ago costs another who shares little their younger ones. */
+START_TEST(test_publishers_take_turns)
+{
+    enum { OTHERS = MT_SHARES_PER_VIEWER };
+    static struct sample samples[OTHERS + 2];
+    for (uint32_t i = 0; i < COUNT_OF(samples); i++) {
+        samples[i] = i < OTHERS
+                         ? sample_of(i + 1, "other", 1100 + i % (OTHERS / MT_SHARES_PER_PUBLISHER))
+                         : sample_of(i + 1, "prof", PUBLISHER);
+        samples[i].mtm = "form";
+    }
+    next_look(samples, COUNT_OF(samples));
+    for (uint32_t id = 1; id <= COUNT_OF(samples); id++) {
+        if (id == OTHERS - 1 || id == OTHERS)
+            assert_codes(job(id), too_many, too_many);
+        else
+            assert_codes(job(id), ok, form_only);
+    }
+}
+END_TEST
+
 START_TEST(test_what_was_refused_takes_no_place_of_the_viewer)
 {
     static struct sample samples[MT_SHARES_PER_VIEWER + 1];
@@ -902,6 +923,7 @@ int main(void)
     tcase_add_test(tests, test_shares_of_one_publisher);
     tcase_add_test(tests, test_what_is_not_for_the_viewer_does_not_count);
     tcase_add_test(tests, test_shares_of_one_viewer);
+    tcase_add_test(tests, test_publishers_take_turns);
     tcase_add_test(tests, test_what_was_refused_takes_no_place_of_the_viewer);
     tests = add_fixed_case(suite, "one session id");
     tcase_add_test(tests, test_two_jobs_of_one_user);

@@ -192,12 +192,20 @@ class TestCredentials < MultiTenantTest
 
   def test_the_oldest_thirty_two_of_a_publisher_are_opened
     records = (1..40).map { |n| sealed("MUNGE:#{n}:", job_id: 41 - n) } << sealed('MUNGE:y:', uid: 7, job_id: 50)
-    assert_equal [*40.downto(9), 'y'].map { |n| "MUNGE:#{n}:" }, payloads(*records)
+    assert_equal [40, 'y', *39.downto(9)].map { |n| "MUNGE:#{n}:" }, payloads(*records)
   end
 
   def test_as_many_as_munged_is_asked_about_at_once
     records = (1..600).map { |n| sealed("MUNGE:#{n}:", job_id: n, uid: 1001 + (n % 20)) }
     assert_equal((1..512).map { |n| "MUNGE:#{n}:" }, payloads(*records))
+  end
+
+  # Sixteen with thirty-two credentials each, which nobody can open, come again and again.
+  def test_publishers_take_turns_at_munged
+    records = (1..512).map { |n| sealed("MUNGE:#{n}:", job_id: n, uid: 1001 + (n % 16)) }
+    asked = payloads(*records, sealed('MUNGE:y:', job_id: 600, uid: 7))
+    assert_equal [*1..16, 'y'].map { |n| "MUNGE:#{n}:" }, asked.first(17)
+    assert_equal 512, asked.size
   end
 
   def test_one_that_was_opened_is_not_opened_again
