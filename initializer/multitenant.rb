@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 # Open OnDemand dashboard initializer: services of Slurm jobs that are shared with this user.
-# To be put at /etc/ood/config/apps/dashboard/initializers/multitenant.rb, owned by root.
+# `multitenant install` puts it into the place where this release of OOD looks for it, as root's.
 #
 # It does nothing unless MULTITENANT_ENABLE=true, and whatever happens, the dashboard starts.
 # The dashboard's Bundler hides gems that are not its own, so the gem is looked for here: the newest

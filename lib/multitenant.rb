@@ -33,8 +33,8 @@ module MultiTenant
       report
     end
 
-    # Lets specs, and with `cards` the card files, follow Slurm where they are older than their time
-    # to live. On the request's thread; returns within a quarter of a second; never raises.
+    # Asks Slurm where specs are older than their time to live, and with `cards` lets the card files
+    # follow. On the request's thread; returns within a quarter of a second; never raises.
     # @param cards [Boolean] the page is about to list the card files
     # @return [void]
     def renew(cards: false)

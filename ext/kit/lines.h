@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a program writes: one JSON object a line, and {"end":COUNT} as the last, without which the
- * lines are not all. Other than 0, a status was said: 71 (EX_OSERR): no memory; 74 (EX_IOERR):
- * standard output can't be written.
+ * What a program writes: one JSON object a line, and {"end":COUNT} as the last, without which some
+ * lines are missing. Where a function returns something else than 0, it has said why: 71
+ * (EX_OSERR): no memory; 74 (EX_IOERR): standard output can't be written.
  */
 #pragma once
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* What a crash left behind of writing. */
+/* Removes files that a crash left half written. */
 static enum mt_status remove_leftovers(int dir)
 {
     struct mt_names names;

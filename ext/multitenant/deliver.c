@@ -121,7 +121,7 @@ static enum mt_status take_inventory(struct delivery *d, mt_trouble_fn *trouble)
     return mt_inventory_take(d->root, d->db, d->settings, &d->found, trouble, d);
 }
 
-/* From here on what is there stays as it is, but for us. */
+/* From here on no other process delivers for this user. */
 static enum mt_status lock(struct delivery *d)
 {
     enum mt_status status = mt_store_open_dir(d->root, MT_BATCH_CONNECT, false, &d->base);

@@ -56,7 +56,8 @@ static enum mt_status is_file(int dir, const char *name, bool *out)
     return status == MT_NOMEM ? status : MT_OK;
 }
 
-/* Sets owner and mark from what the output directory holds; *empty: nothing of anyone's. */
+/* Sets owner and mark from what the output directory holds; *empty: it holds nothing but leftovers
+ * of ours. */
 static enum mt_status classify(int dir, struct mt_found *found, bool *empty)
 {
     struct mt_names names;

@@ -61,7 +61,7 @@
 #define MT_SHARES_PER_VIEWER 256
 
 /* Shares of one publisher whose names the query program writes and whose groups it looks up: bounds
- * the stream and the round-ups. The reader counts MT_SHARES_PER_PUBLISHER of those it may see. */
+ * the stream and the look-ups. The reader counts MT_SHARES_PER_PUBLISHER of those it may see. */
 #define MT_QUERY_SHARES_PER_PUBLISHER 256
 
 /* Bytes of a child's stderr that are kept: enough for its sentence. */
@@ -98,7 +98,7 @@
 /* Threads that ask the name service, which is often a daemon that serves the whole host. */
 #define MT_NSS_WORKERS_MAX 4
 
-/* Milliseconds after which a round-up is late and another thread goes on with the rest, and after
+/* Milliseconds after which a look-up is late and another thread goes on with the rest, and after
  * which it is given up. A dashboard waits for the slow ones; what is given up has its next chance
  * soon, and from the name service's cache. */
 #define MT_NSS_ANOTHER_MS 300

@@ -81,7 +81,7 @@ enum mt_reason mt_policy_gate(const struct mt_record *record, const char *publis
     enum mt_reason reason = group_gate(record, settings);
     if (reason != MT_REASON_ok || !settings->publishers)
         return reason;
-    /* An answer about other groups is none. */
+    /* An answer about other groups does not count. */
     bool asked = publishers && strcmp(publishers, settings->publishers) == 0;
     return need(asked ? record->publisher_allowed : MT_UNKNOWN, MT_REASON_publisher_not_allowed,
                 record);

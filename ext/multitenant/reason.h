@@ -19,7 +19,7 @@
     X(ok, MT_FINAL, "Shared with this user.")                                                      \
     X(not_member, MT_FINAL, "This user is not a member of the group that the job name names.")     \
     X(not_recipient, MT_FINAL, "The publisher's list of recipients does not hold this user.")      \
-    X(publisher_not_member, MT_FINAL, "The publisher is not a member of the group it names.")      \
+    X(publisher_not_member, MT_FINAL, "The publisher is not a member of the group they name.")     \
     X(publisher_not_allowed, MT_FINAL,                                                             \
       "The publisher is not a member of the group in MULTITENANT_PUBLISHERS.")                     \
     X(too_many, MT_FINAL, "Other shares fill the limit for one publisher or one viewer.")          \
@@ -50,7 +50,8 @@
     X(lookup_failed, MT_TEMPORARY,                                                                 \
       "The name service did not answer for the group or its members.")                             \
     X(envelope_unavailable, MT_TEMPORARY, "This envelope can't be opened on this host now.")       \
-    X(out_of_time, MT_TEMPORARY, "The round-up for this job did not end before the deadline.")
+    X(out_of_time, MT_TEMPORARY,                                                                   \
+      "The name service or munged did not answer for this job before the deadline.")
 
 enum mt_reason {
 #define X(code, temporary, sentence) MT_REASON_##code,

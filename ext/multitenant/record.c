@@ -89,7 +89,7 @@ static enum mt_status get_name(struct mt_record *record)
     return status;
 }
 
-/* Takes its own reference of `json`; whatever comes of it, the record has to be freed. */
+/* Takes a reference of its own to `json`. The caller frees the record in any case. */
 static enum mt_status parse_job(json_t *json, const struct mt_stream *stream, struct mt_record *out)
 {
     memset(out, 0, sizeof *out);
@@ -122,7 +122,7 @@ static bool wckeys_ok(const json_t *wckeys)
     return true;
 }
 
-/* Takes its own reference of `json`. */
+/* Takes a reference of its own to `json`. */
 static bool parse_header(json_t *json, struct mt_stream *out)
 {
     const char *sees;

@@ -27,7 +27,7 @@ struct mt_settings {
     const char *const *deliveries; /* patterns of tokens that a message may name (fnmatch) */
     size_t n_deliveries;
     unsigned envelopes;      /* set of accepted envelopes (envelope.h) */
-    bool publisher_in_group; /* the publisher must belong to the group it names */
+    bool publisher_in_group; /* the publisher must belong to the group they name */
     const char *keys;        /* directory of the groups' keys (keyring.h); NULL: there is none */
     const char *publishers;  /* groups (a,b) whose members may; NULL: anyone may */
 

@@ -111,8 +111,8 @@ static bool is_among(const struct mt_share *shares, size_t count, const struct m
 }
 
 /*
- * What was listed of clusters that did not answer this time stays; and, of those whose answer is
- * not all that runs, what others run.
+ * Keeps what was listed of clusters that did not answer this time and, where an answer shows only
+ * the viewer's own jobs, what was listed of others.
  */
 static enum mt_status keep_others(struct mt_specs *specs, const struct mt_specs *last,
                                   const struct mt_settings *settings)
@@ -182,7 +182,7 @@ static enum mt_status collect(struct mt_specs *specs, const struct mt_specs *las
 
 /*
  * Whether the same run of the job still has the same name: a requeued job keeps the name, with a
- * host in it that it has left. A user that could not be learned is no other.
+ * host in it that it has left. A user who could not be learned does not count as another one.
  */
 static bool same_name(const struct mt_record *now, const struct mt_record *before)
 {

@@ -91,7 +91,7 @@ static bool is_kept_by(const struct mt_members *m, uid_t uid)
     return false;
 }
 
-/* The first that waits; one of a publisher who keeps a worker busy only where no other waits. */
+/* The first that waits. Those of a publisher who keeps a worker busy already come last. */
 static struct look_up *first_waiting(struct mt_members *m)
 {
     while (m->next < m->queued && m->queue[m->next]->taken)
@@ -103,7 +103,7 @@ static struct look_up *first_waiting(struct mt_members *m)
     return m->next < m->queued ? m->queue[m->next] : NULL;
 }
 
-/* Goes into a look-up, out of the one before; NULL: none waits. */
+/* Ends the worker's look-up and begins the next one that waits; NULL: none does. */
 static struct look_up *take(struct worker *worker)
 {
     worker->in = NULL;

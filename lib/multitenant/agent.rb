@@ -60,7 +60,7 @@ module MultiTenant
       Process.euid.to_s
     end
 
-    # Goes on until {#stop}, which ends the process.
+    # Runs until {#stop} ends the process.
     # @return [void]
     def run
       %w[TERM INT].each { |signal| trap(signal) { stop } }
@@ -93,7 +93,7 @@ module MultiTenant
       count(false)
     end
 
-    # For the handler of a signal: ends the process, but for a moment in which it writes.
+    # For the handlers of signals: ends the process at once, or as soon as it has written.
     def stop
       @stopping = true
       exit if @interruptible
@@ -110,7 +110,7 @@ module MultiTenant
       Part.new(stream.header(sees: found_all ? 'all' : 'own'), files)
     end
 
-    # A reader takes groups' files for one round with `state` by the same number in all of them.
+    # Readers tell by the round that a group's file belongs to this `state`.
     def write
       round = SecureRandom.hex(8)
       gids = @kept.values.flat_map { |part| part.files.keys }.uniq
@@ -143,7 +143,7 @@ module MultiTenant
         "make it an operator with `sacctmgr modify user #{self.class.account} set adminlevel=operator`."
     end
 
-    # One line where it goes otherwise than before. A source that failed is not asked in every round.
+    # One line when something has changed since the last one. A source that failed is not asked in every round.
     def tell(answer, fresh, blind, new)
       error = answer.error || hidden(blind)
       error ||= 'There are records that are not whole.' if answer.records.size > fresh.size
@@ -187,7 +187,7 @@ module MultiTenant
       (@interval * (2**@failures.pred.clamp(0, 16))).clamp(@interval, [PAUSE_MAX, @interval].max)
     end
 
-    # A signal may end this: nothing is being written.
+    # A signal may end the process in this block, in which nothing is written.
     def interruptible
       @interruptible = true
       exit if @stopping

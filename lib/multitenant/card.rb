@@ -172,8 +172,8 @@ module MultiTenant
       html
     end
 
-    # Jobs of two clusters may have one id, and the card of one that ended may be left: it is the job whose
-    # words these are.
+    # Jobs of two clusters may have one id, and the card of one that ended may still be there: take the job that
+    # shared these values.
     def spec_in(specs)
       jobs = specs.select { |key, _| key.split('@').first == self['jobid'] }
       jobs.values.find { |spec| spec['connection'] == @values }

@@ -23,7 +23,7 @@ module MultiTenant
     attr_reader :deliveries
     # @return [Array<String>] accepted envelopes
     attr_reader :envelopes
-    # @return [Boolean] the publisher must belong to the group it names
+    # @return [Boolean] the publisher must belong to the group they name
     attr_reader :publisher_in_group
     # @return [String, nil] groups whose members may publish, with commas between
     attr_reader :publishers

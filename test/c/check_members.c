@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Links: members directory, with a name service of the test's own. Time: a round-up that hangs does
+ * Links: members directory, with a name service of the test's own. Time: a look-up that hangs does
  * so until a test lets it go on, so that no test depends on a machine that is quick.
  */
 #include "members.h"
@@ -96,7 +96,7 @@ static struct mt_member_answer answer(size_t index)
     return is;
 }
 
-/* All `count` questions were answered in the end: no thread is in a round-up any more. */
+/* All `count` questions were answered in the end: no thread is in a look-up any more. */
 static void finish(size_t count)
 {
     ns_go_on();
@@ -190,7 +190,7 @@ START_TEST(test_publishers)
 }
 END_TEST
 
-/* A user whose name is known already and who names no group costs no round-up. */
+/* A user whose name is known already and who names no group costs no look-up. */
 START_TEST(test_nothing_to_look_up)
 {
     begin(NULL);
@@ -292,7 +292,7 @@ START_TEST(test_threads_are_bounded)
 }
 END_TEST
 
-/* Whoever keeps a thread in a round-up comes after the others, also when it is their turn. */
+/* Whoever keeps a thread in a look-up comes after the others, also when it is their turn. */
 START_TEST(test_a_publisher_of_slow_groups_makes_nobody_wait)
 {
     static const char *const slow[] = {"slow", "slow2", "slow3", "slow4", "slow5"};

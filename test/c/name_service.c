@@ -52,7 +52,7 @@ size_t ns_most_at_once(void)
     return read_locked(&most_inside);
 }
 
-/* The way through a round-up, as far as it is the same for all. 0, or an errno. */
+/* The way through a look-up, as far as it is the same for all. 0, or an errno. */
 static int pass(bool is_slow, size_t size)
 {
     pthread_mutex_lock(&lock);

@@ -173,7 +173,7 @@ class TestReceiver < MultiTenantTest
     3.times { refresh(made, stream(job(1), bad)) }
     assert_equal [[:info, 'job 2: bad_base64: The payload is not base64 on one line.']], @log
     refresh(made, stream(job(1), job(2, publisher_in_group: false)))
-    assert_equal 'job 2: publisher_not_member: The publisher is not a member of the group it names.', @log[1][1]
+    assert_equal 'job 2: publisher_not_member: The publisher is not a member of the group they name.', @log[1][1]
     refresh(made, stream(job(1), job(2)))
     refresh(made, stream(job(1), bad))
     assert_equal [@log[0]], @log[2..]

@@ -10,8 +10,8 @@ module MultiTenant
 
     # @param cluster [String]
     # @param records [Array<Record>] all of its jobs
-    # @return [Array(Hash{Integer => Array<String>}, Boolean)] their lines by gid, and whether none is missing of
-    #   which a reader may have a card
+    # @return [Array(Hash{Integer => Array<String>}, Boolean)] their lines by gid, and whether every share has its
+    #   place: a reader may have a card of one that has none
     def place(cluster, records)
       before = @last.fetch(cluster, {})
       now = @last[cluster] = {}
@@ -20,7 +20,7 @@ module MultiTenant
       records.each do |record|
         key = [record.job_id, record.uid, record.group]
         gid = record.group_gid || before[key]
-        # Who names no group shares with nobody, whatever could not be learned.
+        # A job that names no group is shared with nobody.
         lost ||= gid.nil? && !record.group.nil?
         now[key] = gid if gid
         files[gid] << record.line if (0...NO_GID).cover?(gid)
@@ -28,7 +28,7 @@ module MultiTenant
       [files, !lost]
     end
 
-    # chown takes it for "as it is".
+    # To chown it means: leave the group as it is.
     NO_GID = 0xffffffff
     private_constant :NO_GID
   end

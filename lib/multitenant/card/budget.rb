@@ -13,7 +13,7 @@ module MultiTenant
           @shown = Hash.new(0)
         end
 
-        # Where nothing says that a page begins, it is after a pause.
+        # A page that OOD's list did not announce begins after a pause.
         # @return [Hash] uid of a publisher => bytes that the page shows of them
         def shown
           now = MultiTenant.clock

@@ -6,9 +6,9 @@ require_relative 'limits'
 
 module MultiTenant
   class Card
-    # A forked child that is asked for one answer, and can't take more than is set aside for it.
+    # A forked child that gives one answer, within limits of time and memory.
     module Child
-      # What a child writes once nothing but the processor can keep it.
+      # What a child writes when the file is read: from then on only the processor can slow it down.
       READ = '.'
 
       class << self
@@ -40,8 +40,8 @@ module MultiTenant
           exit!(0) # nothing of the dashboard's own end is done here
         end
 
-        # A pipe of another command's, or a browser's connection, would stay open as long as this child lives. The
-        # numbers stay taken, as objects know them that may be collected.
+        # Or else another command's pipe, or a browser's connection, would stay open as long as this child lives.
+        # Descriptors are redirected and not closed, because objects of Ruby's close theirs when they are collected.
         def let_go(writer)
           File.open(File::NULL, 'r+') do |null|
             kept = [0, 1, 2, writer.fileno, null.fileno]

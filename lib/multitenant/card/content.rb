@@ -7,7 +7,7 @@ require_relative 'turn'
 
 module MultiTenant
   class Card
-    # A file of the publisher's, as HTML, read as the viewer.
+    # A publisher's file as HTML, read with the viewer's rights.
     class Content
       include Elements
 
@@ -28,7 +28,7 @@ module MultiTenant
         @owner = owner
       end
 
-      # The path is not touched here: where it leads, nothing may answer.
+      # The path is not opened here: the file system that it leads to may hang.
       # @return [String] of one line
       def html
         unless @owner
@@ -40,8 +40,8 @@ module MultiTenant
         Rendering.of(self)
       end
 
-      # For a child of the dashboard's process.
-      # @param stamp [String, nil] of what is kept
+      # Called in a child of the dashboard's process.
+      # @param stamp [String, nil] of the file when it was rendered last
       # @yield [String] once it is read: its text
       # @return [Array(String, String)] its stamp (nil: none), and what the block gives or a sentence; nil where
       #   nothing has changed

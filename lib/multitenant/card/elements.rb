@@ -4,10 +4,10 @@ module MultiTenant
   class Card
     # The HTML of cards. Every label and value is text from anywhere.
     module Elements
-      # What HTML reads as something else where it is named by its number.
+      # Characters whose number in a reference means another one to HTML, or none.
       NO_NUMBER = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/
 
-      # Of ASCII's, made once.
+      # References by character; those of ASCII are made once.
       ENTITIES = Hash.new { |_, character| format('&#x%X;', character.ord) }
                      .merge!((0..127).to_h { |code| [code.chr, format('&#x%X;', code)] }).freeze
 

@@ -10,7 +10,7 @@ module MultiTenant
       PAGE = 2 << 20
       PUBLISHER = 768 << 10
       CARD = 32 << 10
-      # Those that each publisher has whatever others share: an ordinary card or two.
+      # Bytes that each publisher has whatever others share: an ordinary card or two.
       FIRST = 16 << 10
 
       # ---- a publisher's file ----
@@ -33,10 +33,10 @@ module MultiTenant
       READ = 3
       STEP = 10
       CPU = 3
-      # Seconds of the processor that all files of one publisher may take in a span; each has some for nothing.
+      # Seconds of the processor that all files of one publisher may take within PAUSE; LOOK of each are free.
       PUBLISHER_SECONDS = 20
       LOOK = 0.3
-      # That span; and until a file that took too much, or did not answer, is tried again.
+      # Also how long a file that took too much, or did not answer, waits for its next try.
       PAUSE = 600
       # Users for whom something is rendered at a time, on the whole host; and how often a child asks whether it is
       # its turn.
@@ -46,7 +46,7 @@ module MultiTenant
       REAP = 1
       # Bytes of HTML that are kept, as pages ask every ten seconds; what was rendered the longest ago goes first.
       KEPT = 8 << 20
-      # Seconds that pages wait for children, all in all, in a span of seconds: that of OOD's polling.
+      # Seconds that all pages together wait for children within POLL, the interval of OOD's polling.
       WAIT = 0.5
       POLL = 10
     end

@@ -17,7 +17,7 @@ module MultiTenant
       FAILED = 'can\'t be shown at this time; it is tried again in some minutes.'
 
       @kept = {}
-      @waiting = {} # what another's child has kept from its turn => when
+      @waiting = {} # files that have to wait for another one's child => since when
       @spent = Hash.new { |hash, owner| hash[owner] = [] } # uid => [[when, seconds]]
       @waits = []
 
@@ -74,7 +74,7 @@ module MultiTenant
           'is not shown at this time, because the files of who shared it take too long. It is there for you to open.'
         end
 
-        # However many cards there are.
+        # All cards of a page together wait no longer than WAIT.
         def wait
           now = MultiTenant.clock
           @waits.reject! { |at, _| at < now - Limits::POLL }
@@ -113,7 +113,8 @@ module MultiTenant
           Kept.new(content.of_file(FAILED), nil, MultiTenant.clock + Limits::PAUSE)
         end
 
-        # On a busy host what is right only takes longer; what was given up counts as long as it lasted.
+        # The processor's time counts, since on a busy host a harmless file takes longer, too; of a file that was given
+        # up, all the time.
         def spend(owner, clock, processor, never:)
           now = MultiTenant.clock
           seconds = never ? now - clock : self.processor - processor - Limits::LOOK

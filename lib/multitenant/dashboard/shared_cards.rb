@@ -18,14 +18,14 @@ module MultiTenant
       end
 
       # @param session [BatchConnect::Session]
-      # @return [Boolean] it is a card of ours (doc/formats.md), or one of the initializer's before us
+      # @return [Boolean] it is a card of ours (doc/formats.md), or one of the old initializer's
       def own?(session)
         return true if share_of(session) || mark_of(session).exist?
 
         @receiver.delivery?(session.token) && bare?(session)
       end
 
-      # @return [Boolean] it goes by itself, when a job of our keys has ended; nobody else is to tidy up
+      # @return [Boolean] delivery removes it when its job has ended, so OOD need not
       def swept?(session)
         return true if share_of(session)
 

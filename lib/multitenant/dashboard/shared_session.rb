@@ -42,7 +42,7 @@ module MultiTenant
         nil
       end
 
-      # Never the job's end, whatever fails: it is not the viewer's.
+      # Whatever fails, the job goes on: it is not the viewer's.
       def multitenant_dismiss # rubocop:disable Naming/PredicateMethod -- OOD's own return value
         return true if SharedSession.cards.dismiss(self)
 

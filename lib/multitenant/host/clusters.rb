@@ -132,7 +132,7 @@ module MultiTenant
       name&.casecmp?(slurm)
     end
 
-    # What a configuration leads to: on another host a slurm.conf of the same path may be another.
+    # A slurm.conf, and the host that it is on: another host may have another one at the same path.
     def place_of(cluster)
       [cluster.conf, cluster.job.to_h['submit_host']]
     end

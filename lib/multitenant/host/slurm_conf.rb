@@ -5,9 +5,9 @@ module MultiTenant
   # that go on, files that it includes. Every # begins a comment, but for \#.
   module SlurmConf
     PAIR = /(?<!\S)(\w+)\s*=\s*(?:"([^"]*)"|(\S+))(?!\S)/
-    # No \ before what follows takes its meaning.
+    # Where no \ escapes what follows.
     PLAIN = /(?<!\\)(?:\\\\)*\K/
-    # Files within files.
+    # How deep files may include each other.
     MOST = 8
 
     # @param path [String]

@@ -62,7 +62,7 @@ module MultiTenant
       streams.to_h { |stream| [stream.cluster, stream.complete ? stream.sees : 'incomplete'] }
     end
 
-    # Once for each time that it begins.
+    # Once, until something else is wrong or nothing; another number in the sentence is not something else.
     def warn_of(sentence)
       said = sentence&.gsub(/\d+/, '')
       @log.call(:warn, sentence) if sentence && said != @warned

@@ -72,7 +72,7 @@ module MultiTenant
       spent = MultiTenant.clock - start
       return @fallback.call([seconds - spent, SECONDS_MIN].max) unless text || @torn
 
-      # Files of two rounds are of this moment: the next call reads them whole, and nobody else is asked.
+      # The agent is writing just now: the next call reads files of one round, and nobody else is asked.
       Answer.new(texts: [text].compact, from: 'snapshot', seconds: spent, error: why, code: @failure&.code || EX_OK)
     end
 

@@ -33,7 +33,7 @@ module MultiTenant
       raise Failure.new(EX_UNAVAILABLE, 'scontrol show config names no cluster.')
     end
 
-    # What was told is asked anew.
+    # Forgets what it was told, so that it asks again.
     # @return [void]
     def forget
       @slurm = @sees = nil
