@@ -32,7 +32,7 @@ struct mt_program {
 /* Says what is wrong with the command line, and where to look. Returns 64 (EX_USAGE). */
 MT_NONNULL_ALL MT_PRINTF(1, 2) int mt_usage(const char *format, ...);
 
-/* Reads a decimal number of 32 bits, without a sign; false: it is none. */
+/* Reads a decimal number of 32 bits, without a sign; false: the text is not one. */
 MT_CHECKED bool mt_program_number(const char *text, uint32_t *out);
 
 /*

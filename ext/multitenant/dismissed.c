@@ -10,7 +10,7 @@
 
 #define FILE_NAME "multitenant.dismissed"
 
-/* Reads one entry; false: it is none. Not by json_unpack: it allocates, and does not tell. */
+/* Reads one entry; false: it is not one. (json_unpack can't tell that from a lack of memory.) */
 static bool read_entry(const json_t *entry, struct mt_dismissal *out)
 {
     return mt_json_text(entry, "cluster", &out->cluster) &&

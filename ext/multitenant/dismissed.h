@@ -39,7 +39,7 @@ struct mt_dismissed {
  */
 MT_CHECKED enum mt_status mt_dismissed_load(int root, struct mt_dismissed *out);
 
-/* Writes the list; an empty one is no file. MT_OK, MT_NOMEM, MT_IO, MT_UNSAFE. */
+/* Writes the list; an empty one removes the file. MT_OK, MT_NOMEM, MT_IO, MT_UNSAFE. */
 MT_CHECKED enum mt_status mt_dismissed_save(int root, const struct mt_dismissed *dismissed);
 
 /* Whether a job's card was sent away. */

@@ -22,7 +22,7 @@ enum mt_envelope { MT_ENVELOPE_MUNGE, MT_ENVELOPE_KEY, MT_ENVELOPE_V1, MT_ENVELO
 /* The envelope's name as in MULTITENANT_ENVELOPES; a static string. */
 MT_NODISCARD const char *mt_envelope_name(enum mt_envelope envelope);
 
-/* Which envelope a payload is in; v1, which has no mark of its own, where it is no other. */
+/* Which envelope a payload is in: v1, which has no mark, unless it begins with another's. */
 MT_CHECKED enum mt_envelope mt_envelope_of(const char *payload, size_t len);
 
 /*

@@ -46,7 +46,7 @@ static size_t others(const struct mt_names *names, const char *known)
     return n;
 }
 
-/* MT_OK and *out, or MT_NOMEM; what can't be read for another reason is no file of ours. */
+/* MT_OK and *out, or MT_NOMEM; one that can't be read for another reason is not ours. */
 static enum mt_status is_file(int dir, const char *name, bool *out)
 {
     struct mt_file file = MT_FILE_INIT;

@@ -142,7 +142,7 @@ static bool next_bits(struct reader *reader, unsigned n, uint64_t *out)
     return true;
 }
 
-/* The next count; false: there is none, or no whole one. */
+/* The next count; false: no more are left, or it is cut off. */
 static bool next_count(struct reader *reader, unsigned k, uint64_t *out)
 {
     uint64_t q = 0;
@@ -201,7 +201,7 @@ enum mt_status mt_recipients_decode(const char *text, size_t len, struct mt_buf 
     size_t n = read_uids(&reader, uids);
     if (n > MT_RECIPIENTS_MAX)
         goto out;
-    /* Another k, an escape that is none, bits after the last uid: its inverse finds them all. */
+    /* Encoding again finds another k, a needless escape, and bits after the last uid. */
     status = mt_recipients_encode(uids, n, &again);
     if (status == MT_TOO_LARGE)
         status = MT_MALFORMED;

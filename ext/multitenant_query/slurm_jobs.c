@@ -215,7 +215,7 @@ static int take(struct mt_jobs *jobs, const job_info_msg_t *answer, struct wante
     return 0;
 }
 
-/* Takes what an RPC brought and frees it. That there is no such job is no failure. */
+/* Takes the answer of an RPC and frees it. That a job has gone meanwhile is not a failure. */
 static int settle(struct mt_jobs *jobs, int rc, job_info_msg_t *answer, struct wanted *wanted,
                   size_t count)
 {
@@ -288,7 +288,7 @@ static bool is_share(const struct mt_job *job)
     return mt_jobname_split(job->name, strlen(job->name), &ignored);
 }
 
-/* `jobs` are by publisher. A job without a name is no share to anybody. */
+/* `jobs` are by publisher. To readers a job without a name shares nothing. */
 static void drop_surplus_names(struct mt_jobs *jobs)
 {
     size_t shares = 0;
