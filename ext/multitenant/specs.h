@@ -81,10 +81,10 @@ MT_NODISCARD MT_NONNULL(1, 3, 4) size_t
 
 /*
  * Decides a round that began: envelopes are opened, unless that was done for the last round, and
- * `opened` is what munged said meanwhile. At most MT_SHARES_PER_VIEWER shares count in all, the
- * oldest (too_many). Of shares that name one session id, the oldest of each publisher may have a
- * card (duplicate_session for the others); if several publishers named it, each card gets an id of
- * its own, made from cluster, job and session id.
+ * `opened` is what munged said meanwhile. At most MT_SHARES_PER_VIEWER shares count in all, and
+ * publishers take turns (too_many). Of shares that name one session id, the oldest of each
+ * publisher may have a card (duplicate_session for the others); if several publishers named it,
+ * each card gets an id of its own, made from cluster, job and session id.
  *
  * MT_OK
  * MT_NOMEM, MT_CRYPTO, MT_INTERNAL: the round is of no use
