@@ -142,8 +142,12 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Identity', 'ok', 'Groups of services', /with a group now/
     host.query(stream(job(7, name: "x|stud'ents|#{'A' * 8}")))
     assert_told 'Identity', 'warn', 'Groups of services', /shared with stud'ents, which is no group/,
-                /getent group stud\\'ents/
+                /getent group NAME/
     refute_includes done.out, 'ok    Groups of services'
+    names = %w[../../etc a;reboot c d e f]
+    host.query(stream(*names.map.with_index(1) { |name, id| job(id, name: "x|#{name}|AAAA") }))
+    assert_told 'Identity', 'warn', 'Groups of services', %r{with \.\./\.\./etc, a;reboot, .* and 1 more, which are no},
+                /getent group NAME((?!etc|reboot).)*\z/
     host.query(stream(job(7)))
     env_file 'MULTITENANT_PUBLISHERS=students'
     assert_includes doctor('Identity'), 'ok    Groups of services: students (MULTITENANT_PUBLISHERS) is a group.'

@@ -60,7 +60,8 @@ module MultiTenant
         compare_groups(site.settings.gids, told)
       end
 
-      # Those that services are shared with, and the publishers'.
+      # Those that services are shared with, and the publishers'. What a publisher wrote stands in no fix, which people
+      # paste.
       def groups
         return unless core?
 
@@ -68,14 +69,14 @@ module MultiTenant
         return unless answered?
 
         names = site.slurm.shares.filter_map { |share| share[:group] }.uniq.grep(Settings::GROUP)
-        unknown = names.first(MOST).reject { |name| known?(name) }
-        unknown.each do |name|
-          warn!("a service is shared with #{name}, which is no group on this host.",
-                "Check that `getent group #{name.shellescape}` prints it, or tell the publisher.")
-        end
         return ok('nothing is shared with a group now.') if names.empty?
 
-        ok("the name service knows #{list(names.first(MOST))}.") if unknown.empty?
+        unknown = names.first(MOST).reject { |name| known?(name) }
+        return ok("the name service knows #{list(names.first(MOST))}.") if unknown.empty?
+
+        warn!("services are shared with #{list(unknown)}, which #{unknown.one? ? 'is no group' : 'are no groups'} on " \
+              'this host.', 'See with `getent group NAME` whether it knows a group that should be there, or tell the ' \
+                            'publisher.')
       end
 
       private
