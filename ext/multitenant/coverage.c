@@ -33,6 +33,7 @@ enum mt_status mt_coverage_add(struct mt_coverage *coverage, const struct mt_str
     seen->all = stream->sees_all;
     seen->cluster = strdup(stream->cluster);
     seen->wckeys = join(stream->wckeys);
+    seen->undetermined = json_incref((json_t *)stream->undetermined);
     *wckeys = seen->wckeys;
     return seen->cluster && seen->wckeys ? MT_OK : MT_NOMEM;
 }
@@ -51,10 +52,23 @@ bool mt_coverage_has(const struct mt_coverage *coverage, const char *cluster)
     return find(coverage, cluster) != NULL;
 }
 
-bool mt_coverage_is_all(const struct mt_coverage *coverage, const char *cluster, const char *wckeys)
+static bool is_undetermined(const struct mt_seen *seen, uint32_t job_id)
+{
+    size_t i;
+    json_t *id;
+    json_array_foreach(seen->undetermined, i, id)
+    {
+        if (json_integer_value(id) == job_id)
+            return true;
+    }
+    return false;
+}
+
+bool mt_coverage_tells(const struct mt_coverage *coverage, const char *cluster, const char *wckeys,
+                       uint32_t job_id)
 {
     const struct mt_seen *seen = find(coverage, cluster);
-    if (!seen || !seen->all)
+    if (!seen || !seen->all || is_undetermined(seen, job_id))
         return false;
     while (*wckeys) {
         size_t n = strcspn(wckeys, ",");
@@ -70,6 +84,7 @@ void mt_coverage_free(struct mt_coverage *coverage)
     for (size_t i = 0; i < coverage->count; i++) {
         free(coverage->items[i].cluster);
         free(coverage->items[i].wckeys);
+        json_decref(coverage->items[i].undetermined);
     }
     memset(coverage, 0, sizeof *coverage);
 }

@@ -12,12 +12,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Both texts are owned; `wckeys` is comma-separated. */
 struct mt_seen {
     char *cluster;
     char *wckeys;
     bool all;
+    json_t *undetermined; /* ids of jobs of which nothing else was told; NULL: none */
 };
 
 struct mt_coverage {
@@ -39,11 +41,11 @@ MT_CHECKED enum mt_status mt_coverage_add(struct mt_coverage *coverage,
 MT_CHECKED bool mt_coverage_has(const struct mt_coverage *coverage, const char *cluster);
 
 /*
- * Whether every running job of the cluster with one of these keys (comma-separated) was seen: one
- * that is not in the specs has ended.
+ * Whether every running job of the cluster with one of these keys (comma-separated) was seen, and
+ * this one is not undetermined: if it is not in the specs, it has ended.
  */
-MT_CHECKED bool mt_coverage_is_all(const struct mt_coverage *coverage, const char *cluster,
-                                   const char *wckeys);
+MT_CHECKED bool mt_coverage_tells(const struct mt_coverage *coverage, const char *cluster,
+                                  const char *wckeys, uint32_t job_id);
 
 /* Frees what it owns and zeroes it. */
 MT_NONNULL_ALL void mt_coverage_free(struct mt_coverage *coverage);

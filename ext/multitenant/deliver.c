@@ -183,7 +183,8 @@ static bool has_ended(const struct mt_dismissal *dismissal, const void *arg)
 {
     const struct mt_specs *specs = arg;
     return !mt_specs_find(specs, dismissal->cluster, dismissal->job_id) &&
-           mt_coverage_is_all(&specs->coverage, dismissal->cluster, dismissal->wckeys);
+           mt_coverage_tells(&specs->coverage, dismissal->cluster, dismissal->wckeys,
+                             dismissal->job_id);
 }
 
 /* A dismissal ends with its job. What was read without the lock is read again with it. */

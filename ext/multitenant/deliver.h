@@ -36,7 +36,7 @@ typedef void mt_event_fn(const struct mt_event *event, void *arg);
 
 /*
  * Writes, keeps and removes cards. A card is removed only when its job was refused for a final
- * reason, or has ended: mt_coverage_is_all of the mark's cluster and keys, and the specs do not
+ * reason, or has ended: mt_coverage_tells of the mark's cluster and keys, and the specs do not
  * hold the job. Where a card's id is taken by a session of the user's own, the share's card_id is
  * changed to one made from it.
  *

@@ -476,6 +476,7 @@ static VALUE stream_of(const struct mt_stream *stream)
                       key(stream->sees_all ? "all" : "own"), LL2NUM(stream->generated),
                       from_array(stream->wckeys, JSON_STRING), text_or_nil(stream->publishers),
                       text_or_nil(stream->round), from_array(stream->groups, JSON_INTEGER),
+                      stream->undetermined ? from_array(stream->undetermined, JSON_INTEGER) : Qnil,
                       SIZET2NUM(stream->count)));
 }
 
@@ -1182,9 +1183,9 @@ void Init_multitenant(void)
     VALUE native = rb_define_module_under(module, "Native");
     error_class = rb_define_class_under(module, "Error", rb_eStandardError);
     rb_gc_register_mark_object(error_class);
-    stream_class =
-        rb_struct_define_under(module, "Stream", "cluster", "complete", "sees", "generated",
-                               "wckeys", "publishers", "round", "groups", "count", NULL);
+    stream_class = rb_struct_define_under(module, "Stream", "cluster", "complete", "sees",
+                                          "generated", "wckeys", "publishers", "round", "groups",
+                                          "undetermined", "count", NULL);
     record_class =
         rb_struct_define_under(module, "Record", "line", "job_id", "user", "uid", "name", "start",
                                "group", "group_gid", "publisher_in_group", "wckey", "key_id", NULL);

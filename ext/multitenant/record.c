@@ -132,6 +132,9 @@ static bool parse_header(json_t *json, struct mt_stream *out)
     out->wckeys = json_object_get(json, "wckeys");
     out->round = json_string_value(json_object_get(json, "round"));
     out->groups = json_object_get(json, "groups");
+    out->undetermined = json_object_get(json, "undetermined");
+    if (out->undetermined && !json_is_array(out->undetermined))
+        return false;
     if (json_object_get(json, "publishers") && !get_name_text(json, "publishers", &out->publishers))
         return false;
     if (!get_name_text(json, "sees", &sees))

@@ -58,10 +58,11 @@ struct mt_stream {
     json_t *header;
     size_t line; /* the number of its first line */
     const char *cluster;
-    const char *publishers; /* the groups that publisher_allowed speaks of; NULL: none */
-    const char *round;      /* of a snapshot; NULL: none */
-    const json_t *groups;   /* of a snapshot, as it came; NULL: none */
-    const json_t *wckeys;   /* array of strings */
+    const char *publishers;     /* the groups that publisher_allowed speaks of; NULL: none */
+    const char *round;          /* of a snapshot; NULL: none */
+    const json_t *groups;       /* of a snapshot, as it came; NULL: none */
+    const json_t *undetermined; /* of a snapshot: ids of jobs that it does not place; NULL: none */
+    const json_t *wckeys;       /* array of strings */
     int64_t generated;
     bool sees_all; /* false: PrivateData hides jobs of others */
     bool complete; /* its last line was there, with the right count */

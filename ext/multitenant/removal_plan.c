@@ -53,7 +53,8 @@ static void plan_ours(const struct context *s, struct mt_found *found)
         /* The job id went round: the marked job has ended. */
         found->plan = MT_GOES;
     } else if (!share) {
-        bool ended = mt_coverage_is_all(&s->specs->coverage, mark->cluster, mark->wckeys);
+        bool ended =
+            mt_coverage_tells(&s->specs->coverage, mark->cluster, mark->wckeys, mark->job_id);
         found->plan = ended ? MT_GOES : MT_STAYS;
     } else if (mt_share_is_due(share)) {
         found->plan = MT_WANTED;

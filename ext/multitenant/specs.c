@@ -122,7 +122,8 @@ static enum mt_status keep_others(struct mt_specs *specs, const struct mt_specs 
         const struct mt_share *old = &last->shares[i];
         bool seen = mt_coverage_has(&specs->coverage, old->record.cluster) &&
                     (old->record.uid == settings->uid ||
-                     mt_coverage_is_all(&specs->coverage, old->record.cluster, old->wckeys) ||
+                     mt_coverage_tells(&specs->coverage, old->record.cluster, old->wckeys,
+                                       old->record.job_id) ||
                      is_among(specs->shares, answered, &old->record));
         if (!old->listed || seen)
             continue;

@@ -17,6 +17,9 @@ module MultiTenant
     PAUSE_MIN = 1
     PATIENCE = 60
 
+    # Jobs that a header names as undetermined: it is one line, and holds the gids, too (ext/multitenant/mt_limits.h).
+    UNDETERMINED_MAX = 2000
+
     SCRATCH = /\A\.(?:state|\d+\.records)\.\h{12}\z/
     RECORDS = /\A(\d+)\.records\z/
 
@@ -106,8 +109,9 @@ module MultiTenant
     private_constant :Part
 
     def keep(stream, records)
-      files, found_all = @placement.place(stream.cluster, records.of(stream.cluster))
-      Part.new(stream.header(sees: found_all ? 'all' : 'own'), files)
+      files, ids = @placement.place(stream.cluster, records.of(stream.cluster))
+      told = ids.size <= UNDETERMINED_MAX
+      Part.new(stream.header(sees: told ? 'all' : 'own', undetermined: (ids if ids.any? && told)), files)
     end
 
     # Readers tell by the round that a group's file belongs to this `state`.

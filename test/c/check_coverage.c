@@ -41,8 +41,8 @@ END_TEST
 START_TEST(test_nothing_covers_nothing)
 {
     ck_assert(!mt_coverage_has(&coverage, "hpc"));
-    ck_assert(!mt_coverage_is_all(&coverage, "hpc", "multitenant"));
-    ck_assert(!mt_coverage_is_all(&coverage, "hpc", ""));
+    ck_assert(!mt_coverage_tells(&coverage, "hpc", "multitenant", 7));
+    ck_assert(!mt_coverage_tells(&coverage, "hpc", "", 7));
 }
 END_TEST
 
@@ -69,16 +69,33 @@ static const struct {
 START_TEST(test_is_all_of_its_keys_only)
 {
     (void)add("hpc", "[\"a\",\"bc\",\"d\"]", true);
-    ck_assert_msg(mt_coverage_is_all(&coverage, "hpc", asked[_i].wckeys) == asked[_i].covered, "%s",
-                  asked[_i].wckeys);
-    ck_assert(!mt_coverage_is_all(&coverage, "gpu", asked[_i].wckeys));
+    ck_assert_msg(mt_coverage_tells(&coverage, "hpc", asked[_i].wckeys, 7) == asked[_i].covered,
+                  "%s", asked[_i].wckeys);
+    ck_assert(!mt_coverage_tells(&coverage, "gpu", asked[_i].wckeys, 7));
 }
 END_TEST
 
 START_TEST(test_own_jobs_are_not_all)
 {
     (void)add("hpc", "[\"multitenant\"]", false);
-    ck_assert(!mt_coverage_is_all(&coverage, "hpc", "multitenant"));
+    ck_assert(!mt_coverage_tells(&coverage, "hpc", "multitenant", 7));
+}
+END_TEST
+
+START_TEST(test_an_undetermined_job_alone_is_not_told)
+{
+    json_t *keys = json_pack("[s]", "k");
+    json_t *ids = json_pack("[i,s,I]", 5, "7", (json_int_t)UINT32_MAX);
+    struct mt_stream stream = {
+        .cluster = "hpc", .wckeys = keys, .undetermined = ids, .sees_all = true, .complete = true};
+    const char *out;
+    ck_assert_int_eq(mt_coverage_add(&coverage, &stream, &out), MT_OK);
+    json_decref(keys);
+    json_decref(ids);
+    ck_assert(!mt_coverage_tells(&coverage, "hpc", "k", 5));
+    ck_assert(!mt_coverage_tells(&coverage, "hpc", "k", UINT32_MAX));
+    ck_assert(mt_coverage_tells(&coverage, "hpc", "k", 7));
+    ck_assert(mt_coverage_tells(&coverage, "hpc", "k", 6));
 }
 END_TEST
 
@@ -86,8 +103,8 @@ START_TEST(test_as_many_clusters_as_streams)
 {
     for (int i = 0; i < MT_STREAMS_MAX; i++)
         (void)add(format("c%d", i), "[\"k\"]", true);
-    ck_assert(mt_coverage_is_all(&coverage, "c0", "k"));
-    ck_assert(mt_coverage_is_all(&coverage, format("c%d", MT_STREAMS_MAX - 1), "k"));
+    ck_assert(mt_coverage_tells(&coverage, "c0", "k", 7));
+    ck_assert(mt_coverage_tells(&coverage, format("c%d", MT_STREAMS_MAX - 1), "k", 7));
 }
 END_TEST
 
@@ -110,6 +127,7 @@ int main(void)
     tcase_add_test(tests, test_has_the_clusters_that_answered);
     tcase_add_loop_test(tests, test_is_all_of_its_keys_only, 0, (int)COUNT_OF(asked));
     tcase_add_test(tests, test_own_jobs_are_not_all);
+    tcase_add_test(tests, test_an_undetermined_job_alone_is_not_told);
     tcase_add_test(tests, test_as_many_clusters_as_streams);
     tcase_add_test(tests, test_freed_is_empty);
     return run_suite(suite);

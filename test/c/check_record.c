@@ -470,6 +470,7 @@ static const struct values good_header[] = {
     {"wckeys", {"[\"a\"]", "[\"a\",\"b\"]", "[\"" BYTES_256 "\"]"}, false},
     {"sees", {"\"all\"", "\"own\""}, false},
     {"publishers", {"\"g\"", "\"" BYTES_256 "\""}, true},
+    {"undetermined", {"[]", "[7,8]"}, true},
     {"more", {"null", "1", "{\"a\":[]}"}, true},
 };
 
@@ -501,6 +502,7 @@ static const struct values bad_header[] = {
                 "[" LONG_TEXT "]"}, false},
     {"sees", {"null", "\"none\"", "\"\"", "1", "[\"all\"]", "\"all\\u0000\""}, false},
     {"publishers", {NOT_A_NAME}, false},
+    {"undetermined", {"7", "null", "\"7\"", "{}"}, false},
 };
 
 static const struct values bad_job[] = {

@@ -104,7 +104,7 @@ START_TEST(test_good_share)
     ck_assert_str_eq(share->ood_cluster, "deac");
     ck_assert_str_eq(share->wckeys, "multitenant");
     assert_message(share, "n1");
-    ck_assert(mt_coverage_is_all(&now->coverage, "hpc", "multitenant"));
+    ck_assert(mt_coverage_tells(&now->coverage, "hpc", "multitenant", 7));
 }
 END_TEST
 

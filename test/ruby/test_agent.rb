@@ -95,15 +95,50 @@ class TestAgent < MultiTenantTest
     end
   end
 
-  def test_a_job_that_was_not_known_takes_nothing_away
+  def undetermined
+    told('state').transform_values { |header, _| header.undetermined }
+  end
+
+  def test_a_job_that_was_not_known_takes_nothing_away_and_is_told_by_its_id
     round(stream(job(1)))
     other = job(1, group_gid: nil, name: job(1)[:name].sub('students', 'staff'))
     [job(2, group_gid: nil), job(1, uid: 1002, group_gid: nil), other].each do |unknown|
       round(stream(unknown), stream(cluster: 'gpu'))
-      assert_equal({ 'hpc' => 'own', 'gpu' => 'all' }, sees)
+      assert_equal({ 'hpc' => 'all', 'gpu' => 'all' }, sees)
+      assert_equal({ 'hpc' => [unknown[:job_id]], 'gpu' => nil }, undetermined)
       round(stream(job(1)))
-      assert_equal 'all', sees['hpc']
+      assert_nil undetermined['hpc']
     end
+  end
+
+  # The names of a header are one line.
+  def test_more_undetermined_jobs_than_a_header_holds
+    nameless = ->(count) { (1..count).map { |id| job(4_000_000_000 + id, group_gid: nil, name: 'a|students|b') } }
+    round(stream(job(1), *nameless.call(2000)))
+    assert_equal ['all', 2000, [1]], [sees['hpc'], undetermined['hpc'].size, ids(3000)['hpc']]
+    round(stream(job(1), *nameless.call(2001).each { |job| job[:uid] = 1002 }))
+    assert_equal ['own', nil, [1]], [sees['hpc'], undetermined['hpc'], ids(3000)['hpc']]
+  end
+
+  # Of two cards the one goes whose job has ended, and the other stays, in forms, too.
+  def test_one_undetermined_job_keeps_its_own_card_alone
+    viewer = Viewer.new(self)
+    ask = lambda do |*jobs|
+      round(stream(*jobs, generated: Time.now.to_i))
+      viewer.do { MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, fallback: nil).call(1).texts }
+    end
+    both = ask.call(job(1), job(2), job(3))
+    @agent = nil # a new one knows nothing
+    one = ask.call(job(1, group_gid: nil), job(3))
+    look = viewer.session(*both) do |receiver, feed|
+      receiver.refresh
+      feed.texts = one
+      receiver.refresh
+    end
+    assert_equal [[uuid(2)], [uuid(1), uuid(3)]], [look.ids(:removed), look.ids(:kept)]
+    assert_equal [%w[1 3], 'all'], [look.specs.keys.sort, look.report['clusters']['hpc']]
+    assert_equal [uuid(1), uuid(3)], viewer.look(*one).ids(:kept)
+    assert_equal [uuid(1)], viewer.look(*ask.call(job(3))).ids(:removed)
   end
 
   def test_a_name_without_a_group_is_missed_by_nobody

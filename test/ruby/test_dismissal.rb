@@ -145,7 +145,7 @@ class TestDismissal < MultiTenantTest
     dismiss(stream(job(7)))
     before = File.read(list)
     [stream(whole: false), stream(sees: 'own'), stream(cluster: 'other'), stream(wckeys: ['other']), '',
-     stream(job(7, group_gid: nil))].each do |text|
+     stream(undetermined: [7]), stream(job(7, group_gid: nil))].each do |text|
       @viewer.look(text)
       assert_equal before, File.read(list), text
     end

@@ -10,22 +10,22 @@ module MultiTenant
 
     # @param cluster [String]
     # @param records [Array<Record>] all of its jobs
-    # @return [Array(Hash{Integer => Array<String>}, Boolean)] their lines by gid, and whether every share has its
-    #   place: a reader may have a card of one that has none
+    # @return [Array(Hash{Integer => Array<String>}, Array<Integer>)] their lines by gid, and the ids of the jobs that
+    #   are nowhere although a reader may have a card of them
     def place(cluster, records)
       before = @last.fetch(cluster, {})
       now = @last[cluster] = {}
-      lost = false
+      undetermined = []
       files = Hash.new { |hash, gid| hash[gid] = [] }
       records.each do |record|
         key = [record.job_id, record.uid, record.group]
         gid = record.group_gid || before[key]
         # A job that names no group is shared with nobody.
-        lost ||= gid.nil? && !record.group.nil?
+        undetermined << record.job_id if gid.nil? && record.group
         now[key] = gid if gid
         files[gid] << record.line if (0...NO_GID).cover?(gid)
       end
-      [files, !lost]
+      [files, undetermined]
     end
 
     # To chown it means: leave the group as it is.
