@@ -174,7 +174,7 @@ module MultiTenant
     end
 
     def sentence(exception)
-      text = exception.message.split(' @ ').first.gsub(/\s+/, ' ')
+      text = exception.message.dup.force_encoding(Encoding::UTF_8).scrub('?').split(' @ ').first.to_s.gsub(/\s+/, ' ')
       text = "#{exception.class}: #{text}" unless exception.is_a?(Error) || exception.is_a?(SystemCallError)
       text.sub(/(?<![.?!])\z/, '.')
     end

@@ -35,7 +35,7 @@ module MultiTenant
     rescue LoadError => e
       complain("#{e.message.lines.first.to_s.strip}: run `multitenant doctor`.", EX_CONFIG)
     rescue StandardError => e
-      complain("#{e.class}: #{e.message.lines.first.to_s.strip}", EX_CONFIG)
+      complain("#{e.class}: #{e.message.scrub('?').lines.first.to_s.strip}", EX_CONFIG)
     end
 
     def self.complain(sentence, code)

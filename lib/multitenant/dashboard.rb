@@ -53,7 +53,8 @@ module MultiTenant
     def hook(log, loss)
       yield
     rescue StandardError, ScriptError => e
-      log.call(:warn, "this Open OnDemand is one that we don't know (#{e.message.lines.first.to_s.strip}): #{loss}.")
+      why = e.message.scrub('?').lines.first.to_s.strip
+      log.call(:warn, "this Open OnDemand is one that we don't know (#{why}): #{loss}.")
     end
 
     # @param arities [Hash{Symbol => Integer}] the methods of the place that a hook is set before

@@ -249,6 +249,14 @@ class TestAgent < MultiTenantTest
     assert_match(/No snapshot could be written to .*: No such file/, @log[1])
   end
 
+  def test_an_exception_that_is_no_text_ends_no_agent
+    [+"\xff no", (+"\xff no").b].each do |text|
+      @agent = nil
+      refute agent(source: ->(_) { raise text }).round
+      assert_match(/RuntimeError: \? no\.\z/, @log.last)
+    end
+  end
+
   def test_pauses_grow_while_nothing_answers
     texts = [[], [], [], [], [], [stream], [], []]
     pauses = texts.map do |given|

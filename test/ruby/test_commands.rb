@@ -52,6 +52,17 @@ class TestCommands < MultiTenantTest
     assert_equal [[1, 'multitenant'], [2, 'multitenant']], told('job_id', 'wckey')
   end
 
+  # Of any bytes, each is a record, and the core reads all of them.
+  def test_names_and_users_that_are_no_ascii
+    names = ['dédé job', "d\xe9d\xe9 job".b, 'dédé|hpcGrp|payload', "d\xe9|gr\xfcn|payload".b, "\u{1F600}"]
+    users = ['prof', "d\xe9d\xe9".b, 'dédé', 'prof', 'prof']
+    jobs(*names.zip(users, 1..5).map { |name, user, id| row(id, name: name, user: user) })
+    records = answered[1]
+    assert_equal(names.map(&:b), records.map { |record| bytes(record) })
+    assert_equal(%w[prof dédé dédé prof prof], records.map { |record| record['user'] })
+    assert_equal %w[1 2 3 4 5], decide(core, *ask.texts).keys.sort
+  end
+
   def test_only_jobs_that_sacct_named_by_id_and_owner_and_that_run
     jobs(row(1), row(2, uid: 1002), row(3), row(4, state: 'COMPLETING'), row(5, state: 'SIGNALING'), row(1),
          sacct: [row(1), row(2), row(4), row(5), row(6)])

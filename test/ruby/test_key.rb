@@ -47,6 +47,12 @@ class TestKey < MultiTenantTest
     assert_match(/holds 16 keys: prune it first/, key('rotate', @group.name).err)
   end
 
+  # Where it is exported, getopt and its kin take no option behind a word.
+  def test_options_behind_words_where_posixly_correct_is_set
+    assert_equal 0, key('new', @group.name, env: { 'POSIXLY_CORRECT' => '1' }).code
+    assert_equal 1, ids.size
+  end
+
   def test_what_is_refused
     assert_match(/takes new, rotate or prune, and a group/, key('frob', 'x').err)
     assert_equal 64, key('new').code

@@ -21,6 +21,22 @@ class TestShare < Minitest::Test
     assert_opens({ 'host' => 'n1', 'password' => 'pä s' })
   end
 
+  # bash has process substitution in that mode since 5.1 alone, and getent and sed are others in it.
+  def test_where_posixly_correct_is_exported
+    fake('scontrol', "[[ -z ${POSIXLY_CORRECT+x} ]] || exit 1\n#{FakeJob::SCONTROL}")
+    share!(*COMMON, 'host=n1', env: { 'POSIXLY_CORRECT' => '1' })
+    assert_opens({ 'host' => 'n1' })
+  end
+
+  def test_a_name_that_is_no_ascii_stays_the_label
+    a_job(name: 'dédé job')
+    share!(*COMMON, 'host=n1')
+    assert_equal ['dédé job', 'hpcGrp'], job_name.split('|').first(2)
+    assert_opens({ 'host' => 'n1' })
+    share!('--unshare')
+    assert_equal 'dédé job', job_name
+  end
+
   random = Random.new(4)
   printable = (0x20..0x7e).map(&:chr)
   { every_printable: printable.join, quotes: %('"`''""), empty: '', blanks: '  a  b ', bars: '||\\|\\\\',

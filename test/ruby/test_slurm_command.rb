@@ -77,7 +77,7 @@ class TestSlurmCommand < MultiTenantTest
       while [ "$1" != login1 ]; do shift; done
       shift
       exec env -i PATH="$PATH" SQUEUE_PARTITION=theirs SACCT_FORMAT=theirs SCONTROL_ALL=theirs SLURM_CLUSTERS=theirs \
-        SLURM_TIME_FORMAT=theirs #{shell} -c "$*"
+        SLURM_TIME_FORMAT=theirs POSIXLY_CORRECT=theirs #{shell} -c "$*"
     SH
     with_env('PATH' => "#{dir}:#{ENV.fetch('PATH')}", &block)
   end
@@ -100,6 +100,22 @@ class TestSlurmCommand < MultiTenantTest
                  argv('ssh').first(10)
     with_env('OOD_SSH_PORT' => '2222') { ssh { ask(submit_host: 'login1', strict_host_checking: false) } }
     assert_equal %w[-p 2222 StrictHostKeyChecking=no], argv('ssh').values_at(0, 1, 7)
+  end
+
+  # Start-up files of the user there print it: a line is one host's affair, and the answer counts.
+  ['echo Welcome', 'printf Welcome', %q(printf '\377\n7\n'), 'echo ClusterName = other'].each_with_index do |banner, i|
+    define_method(:"test_a_banner_on_standard_output_over_ssh_#{i}") do
+      ssh(before: banner) do
+        assert_equal [['hpc', 'sys|hpcGrp|payload']], told('cluster', 'name', submit_host: 'login1')
+      end
+    end
+  end
+
+  # A forced command, say: an answer that is nobody's is not "no jobs".
+  def test_ssh_that_runs_another_command
+    ssh(before: 'echo hello; exit 0') do
+      refused 65, /\Ascontrol on login1 was not started as it should/, submit_host: 'login1'
+    end
   end
 
   # It warns of each new host on standard error.

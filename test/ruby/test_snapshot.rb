@@ -75,6 +75,23 @@ class TestSnapshot < MultiTenantTest
     assert_raises(RuntimeError) { as_user(uid: 2003, gids: [2003]) { File.read(path('3000.records')) } }
   end
 
+  READ = <<~RUBY
+    snapshot = MultiTenant::Snapshot.new(MultiTenant::Settings.new(ENV), directory: ARGV[0], fallback: nil)
+    answer = snapshot.call(1)
+    $stdout.binmode.write(*answer.texts)
+    abort answer.error if answer.error
+  RUBY
+
+  # A per-user NGINX may have none at all.
+  def test_in_a_locale_of_ascii
+    keep(fresh(job(1, name: "d\u00e9|students|\u00e9", binary: true, user: 'dédé'), job(2, name: 'dédé|students|x'),
+               publishers: 'Lehrkräfte Fächer'))
+    env = { 'LANG' => 'C', 'LC_ALL' => 'C', 'MULTITENANT_PUBLISHERS' => 'Lehrkräfte Fächer' }
+    done = run_as(2001, RbConfig.ruby, '-I', Tree.lib, '-rmultitenant', '-e', READ, @dir, env: env)
+    assert_equal [0, ''], [done.code, done.err]
+    assert_equal [1, 2], MultiTenant::Records.new(done.out).of('hpc').map(&:job_id)
+  end
+
   def test_one_stream_a_cluster_with_the_records_as_they_came
     text = fresh(job(1, name: "a|students|\u00ff"), job(2, group_gid: 3001))
     keep(text, fresh(job(1), cluster: 'gpu', comment: "\u00ff"))

@@ -47,7 +47,7 @@ module MultiTenant
       options.on('--directory DIR', "where; default: MULTITENANT_SNAPSHOT, else #{Snapshot::DIRECTORY}") { |v| @directory = v }
       options.on('--version', 'print the version') { return puts("multitenant-agent #{VERSION}") || :printed }
       options.on('-h', '--help', 'print this') { return puts(options.help) || :printed }
-      options.parse!(argv)
+      options.permute!(argv)
     end
 
     def host

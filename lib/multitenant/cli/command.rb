@@ -20,7 +20,7 @@ module MultiTenant
         parser.banner = "Usage: multitenant #{@name} [options]: #{@does}"
         options(parser)
         parser.on('-h', '--help', 'print this') { return puts(parser.help) || EX_OK }
-        parser.parse!(argv)
+        parser.permute!(argv) # also where POSIXLY_CORRECT is set
         take(argv)
         run
       rescue OptionParser::ParseError => e

@@ -30,7 +30,7 @@ module MultiTenant
         @what = what
         send(name)
       rescue StandardError, ScriptError, SystemStackError, NoMemoryError => e
-        message = e.message.to_s.lines.first.to_s.strip.split(' @ ').first
+        message = e.message.to_s.scrub('?').lines.first.to_s.strip.split(' @ ').first
         fail!("the check `#{name}` crashed: #{e.class}: #{message}",
               'Fix what the message names; if that is nothing of yours, report it with `multitenant doctor --json`.')
       end

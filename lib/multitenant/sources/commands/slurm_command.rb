@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'securerandom'
 require 'shellwords'
 require_relative '../../host/clock'
 require_relative '../../programs/program'
@@ -17,10 +18,11 @@ module MultiTenant
     TIMES = { 'SLURM_TIME_FORMAT' => '%s' }.freeze
 
     # What start-up files on the other host export would change what a command asks and how it answers. That user's
-    # shell may be any, so bash is told to forget it.
+    # shell may be any, so bash is told to forget it. What they print ends with the mark, its first argument.
     PLAIN = ['env', '-u', 'BASH_ENV', 'bash', '-c',
-             'unset "${!SQUEUE_@}" "${!SBATCH_@}" "${!SACCT_@}" "${!SCONTROL_@}" "${!SINFO_@}" SLURM_CLUSTERS; ' \
-             "export #{TIMES.map { |pair| pair.join('=') }.join(' ')}; exec \"$@\"", 'bash'].freeze
+             'unset "${!SQUEUE_@}" "${!SBATCH_@}" "${!SACCT_@}" "${!SCONTROL_@}" "${!SINFO_@}" SLURM_CLUSTERS ' \
+             "POSIXLY_CORRECT; export #{TIMES.map { |pair| pair.join('=') }.join(' ')}; " \
+             'echo "$1"; shift; exec "$@"', 'bash'].freeze
 
     # What a command says where it can never work as it is configured.
     MISCONFIGURED = /fatal: |accounting storage is disabled|Parse error|Parsing error/i
@@ -36,6 +38,7 @@ module MultiTenant
       @job = job
       @host = job['submit_host'].to_s
       @conf = job['conf']&.to_s
+      @mark = SecureRandom.hex(16)
     end
 
     # @return [Boolean] the commands run on another host
@@ -56,12 +59,22 @@ module MultiTenant
       check_conf
       result = run(name, words(name, args), seconds)
       return '' if but && result.exit&.positive? && result.said.match?(but)
-      return result.out if result.success? && !result.said.match?(TIMED_OUT)
+      return printed(name, result.out) if result.success? && !result.said.match?(TIMED_OUT)
 
       raise Failure.new(code(result), sentence(name, result))
     end
 
     private
+
+    # Without what start-up files on the other host print.
+    def printed(name, out)
+      return out unless over_ssh?
+
+      _, mark, rest = out.partition("#{@mark}\n".b)
+      return rest unless mark.empty?
+
+      raise Failure.new(EX_DATAERR, "#{where(name)} was not started as it should: does ssh run another command?")
+    end
 
     # As ood_core builds it; sacctmgr knows no -M.
     def words(name, args)
@@ -72,7 +85,7 @@ module MultiTenant
       strict = @job.fetch('strict_host_checking', true) ? 'yes' : 'no'
       ['ssh', '-p', (ENV['OOD_SSH_PORT'] || 22).to_i.to_s, '-o', 'BatchMode=yes',
        '-o', 'UserKnownHostsFile=/dev/null', '-o', "StrictHostKeyChecking=#{strict}", @host,
-       *[*PLAIN, *words].map { |word| Shellwords.escape(word) }]
+       *[*PLAIN, @mark, *words].map { |word| Shellwords.escape(word) }]
     end
 
     def path(name)
