@@ -3,7 +3,11 @@
 
 #include "card.h"
 #include "store.h"
+#include "text.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Removes files that a crash left half written. */
@@ -17,6 +21,44 @@ static enum mt_status remove_leftovers(int dir)
     }
     mt_names_free(&names);
     return status;
+}
+
+/*
+ * Messages name apps, and nobody else would remove what was made for one: TOKEN/output, which is at
+ * `outputs`. What is not empty stays.
+ */
+static void remove_app(int root, const char *outputs)
+{
+    char path[PATH_MAX];
+    int saved = errno;
+    int n = snprintf(path, sizeof path, "%s", outputs);
+    enum mt_status status = n > 0 && (size_t)n < sizeof path ? MT_OK : MT_IO;
+    for (int levels = 2; levels > 0 && status == MT_OK; levels--) {
+        int dir;
+        char *name = strrchr(path, '/');
+        *name++ = '\0';
+        status = mt_store_open_dir(root, path, false, &dir);
+        if (status == MT_OK && dir >= 0)
+            status = mt_store_remove_dir(dir, name);
+        mt_store_close(dir);
+    }
+    errno = saved;
+}
+
+void mt_card_files_tidy(int root, const char *outputs)
+{
+    int dir;
+    struct mt_names names = {0};
+    enum mt_status status = mt_store_open_dir(root, outputs, false, &dir);
+    if (status == MT_OK && dir >= 0)
+        status = mt_store_list(dir, &names);
+    for (size_t i = 0; i < names.count && status == MT_OK; i++) {
+        if (mt_text_is_uuid(names.items[i]))
+            status = mt_store_remove_dir(dir, names.items[i]);
+    }
+    mt_names_free(&names);
+    mt_store_close(dir);
+    remove_app(root, outputs);
 }
 
 enum mt_status mt_card_files_remove(int root, int db, const struct mt_found *found)
@@ -38,6 +80,8 @@ enum mt_status mt_card_files_remove(int root, int db, const struct mt_found *fou
         status = mt_store_remove_dir(outputs, found->id);
     mt_store_close(output);
     mt_store_close(outputs);
+    if (status == MT_OK)
+        remove_app(root, found->dir);
     return status;
 }
 

@@ -24,7 +24,11 @@ MT_NODISCARD MT_NONNULL(3, 4, 6) enum mt_status
 
 /*
  * Removes them in the reverse order, the db file only if it is the card's, then the output
- * directory if nothing of another's is in it. Statuses as above.
+ * directory if nothing of another's is in it, and the app's where it was the last. Statuses as
+ * above.
  */
 MT_NODISCARD MT_NONNULL(3) enum mt_status
     mt_card_files_remove(int root, int db, const struct mt_found *found);
+
+/* Removes what is empty of the directories of outputs at `outputs`, and the app's above it. */
+void mt_card_files_tidy(int root, const char *outputs);

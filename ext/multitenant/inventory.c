@@ -3,7 +3,6 @@
 
 #include "mt_limits.h"
 #include "policy.h"
-#include "store.h"
 #include "text.h"
 
 #include <limits.h>
@@ -34,6 +33,7 @@ void mt_inventory_free(struct mt_inventory *inventory)
     for (size_t i = 0; i < inventory->count; i++)
         found_free(&inventory->items[i]);
     free(inventory->items);
+    mt_names_free(&inventory->outputs);
     memset(inventory, 0, sizeof *inventory);
 }
 
@@ -208,8 +208,11 @@ static enum mt_status visit_apps(const struct walk *walk, const char *path)
         }
         char token[sizeof "sys/" + NAME_MAX];
         (void)snprintf(token, sizeof token, "sys/%s", names.items[i]);
-        if (mt_policy_allows_delivery(token, walk->settings))
-            status = visit_outputs(walk, outputs, token);
+        if (mt_policy_allows_delivery(token, walk->settings)) {
+            status = mt_names_add(&walk->out->outputs, outputs);
+            if (status == MT_OK)
+                status = visit_outputs(walk, outputs, token);
+        }
         free(outputs);
     }
     mt_names_free(&names);

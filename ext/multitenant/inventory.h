@@ -6,6 +6,7 @@
 #include "card.h"
 #include "settings.h"
 #include "status.h"
+#include "store.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,6 +38,7 @@ struct mt_found {
 struct mt_inventory {
     struct mt_found *items;
     size_t count;
+    struct mt_names outputs; /* the directories that were looked into, below the data root */
 };
 
 /* Told of a path below the data root that can't be used. */

@@ -161,6 +161,7 @@ static void core_free(void *data)
     struct mt_settings *s = &core->settings;
     free_clusters(s);
     free_texts(s->deliveries);
+    free_texts(s->installed);
     free((void *)s->gids);
     free((char *)s->keys);
     free((char *)s->publishers);
@@ -315,6 +316,29 @@ static VALUE core_set_gids(VALUE self, VALUE gids)
 {
     take_gids(&get_idle(self)->settings, gids);
     return gids;
+}
+
+/*
+ * The apps that the next rounds may name.
+ * @param tokens [Array<String>, nil] nil: that can't be known here, and each allowed one may be
+ */
+static VALUE core_set_installed(VALUE self, VALUE tokens)
+{
+    struct mt_settings *s = &get_idle(self)->settings;
+    const char *const *list = NULL;
+    if (!NIL_P(tokens)) {
+        Check_Type(tokens, T_ARRAY);
+        /* No Ruby code runs, and nothing is raised, while the list is made. */
+        for (long i = 0; i < RARRAY_LEN(tokens); i++) {
+            VALUE token = rb_ary_entry(tokens, i);
+            Check_Type(token, T_STRING);
+            (void)StringValueCStr(token);
+        }
+        (void)take_texts(&list, tokens);
+    }
+    free_texts(s->installed);
+    s->installed = list;
+    return tokens;
 }
 
 /* ---- a call ---- */
@@ -1200,6 +1224,7 @@ void Init_multitenant(void)
     rb_define_alloc_func(core, core_alloc);
     rb_define_method(core, "initialize", core_initialize, 1);
     rb_define_method(core, "gids=", core_set_gids, 1);
+    rb_define_method(core, "installed=", core_set_installed, 1);
     rb_define_method(core, "read", core_read, 1);
     rb_define_method(core, "decide", core_decide, 2);
     rb_define_method(core, "shares", core_shares, 0);

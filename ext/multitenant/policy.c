@@ -104,6 +104,14 @@ bool mt_policy_allows_delivery(const char *token, const struct mt_settings *sett
     return false;
 }
 
+static bool is_installed(const char *token, const struct mt_settings *settings)
+{
+    const char *const *app = settings->installed;
+    while (app && *app && strcmp(*app, token) != 0)
+        app++;
+    return !app || *app;
+}
+
 bool mt_policy_allows_key(const char *key)
 {
     static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
@@ -152,7 +160,8 @@ enum mt_reason mt_policy_message(const struct mt_record *record, const struct mt
         return MT_REASON_bad_app_name;
     if (strcmp(message->method, "form") != 0 && strcmp(message->method, "card") != 0)
         return MT_REASON_bad_method;
-    if (!mt_policy_allows_delivery(message->delivery, settings))
+    if (!mt_policy_allows_delivery(message->delivery, settings) ||
+        !is_installed(message->delivery, settings))
         return MT_REASON_delivery_not_allowed;
     return check_connection(message->connection);
 }

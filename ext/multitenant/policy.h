@@ -42,7 +42,7 @@ MT_NODISCARD MT_NONNULL(1, 2, 3) enum mt_reason
     mt_policy_card(const struct mt_record *record, const struct mt_message *message,
                    const struct mt_settings *settings, bool dismissed, const char *ood_cluster);
 
-/* Whether a token (`sys/NAME`) is in the allow-list. */
+/* Whether a token (`sys/NAME`) is in the allow-list: cards may be below it, installed or not. */
 MT_CHECKED bool mt_policy_allows_delivery(const char *token, const struct mt_settings *settings);
 
 /* Whether a connection key is well-formed and not reserved. */

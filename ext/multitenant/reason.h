@@ -34,7 +34,8 @@
     X(bad_session_id, MT_FINAL, "The session id is not a lower-case UUID.")                        \
     X(bad_app_name, MT_FINAL, "The app name is not 1 to 64 printable characters without markup.")  \
     X(bad_method, MT_FINAL, "The method is neither form nor card.")                                \
-    X(delivery_not_allowed, MT_FINAL, "MULTITENANT_DELIVERY does not allow this delivery app.")    \
+    X(delivery_not_allowed, MT_FINAL,                                                              \
+      "MULTITENANT_DELIVERY does not allow this delivery app, or it is not installed.")            \
     X(bad_connection_key, MT_FINAL,                                                                \
       "A connection key is not [A-Za-z_][A-Za-z0-9_]{0,63}, is reserved, or there are over 64.")   \
     X(bad_connection_value, MT_FINAL,                                                              \

@@ -26,6 +26,8 @@ struct mt_settings {
 
     const char *const *deliveries; /* patterns of tokens that a message may name (fnmatch) */
     size_t n_deliveries;
+    /* Tokens of the apps that are installed, then NULL; itself NULL: that can't be known here. */
+    const char *const *installed;
     unsigned envelopes;      /* set of accepted envelopes (envelope.h) */
     bool publisher_in_group; /* the publisher must belong to the group they name */
     const char *keys;        /* directory of the groups' keys (keyring.h); NULL: there is none */

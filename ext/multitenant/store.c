@@ -297,7 +297,7 @@ enum mt_status mt_store_remove_dir(int dir, const char *name)
     return errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST ? MT_OK : MT_IO;
 }
 
-static enum mt_status add_name(struct mt_names *names, const char *name)
+enum mt_status mt_names_add(struct mt_names *names, const char *name)
 {
     char **items = realloc(names->items, (names->count + 1) * sizeof *items);
     if (!items)
@@ -325,7 +325,7 @@ enum mt_status mt_store_list(int dir, struct mt_names *out)
             break;
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        if ((status = add_name(out, entry->d_name)) != MT_OK)
+        if ((status = mt_names_add(out, entry->d_name)) != MT_OK)
             break;
     }
     if (status == MT_OK && errno != 0)

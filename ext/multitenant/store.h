@@ -73,6 +73,9 @@ struct mt_names {
 /* Lists a directory. The caller frees *out. */
 MT_CHECKED enum mt_status mt_store_list(int dir, struct mt_names *out);
 
+/* Adds a copy of a name. MT_OK, MT_NOMEM. */
+MT_CHECKED enum mt_status mt_names_add(struct mt_names *names, const char *name);
+
 MT_NONNULL_ALL void mt_names_free(struct mt_names *names);
 
 /* Whether the name is one that mt_store_write begins with, left behind by a crash. */

@@ -166,6 +166,13 @@ module MultiTenant
       environment['OOD_PER_CLUSTER_DATAROOT'] == 'true'
     end
 
+    # @return [Array<String>, nil] tokens of the apps that are installed; nil: OOD's directory of them is not here
+    def tokens
+      Dir.children(at(APPS)).select { |name| File.directory?(File.join(at(APPS), name)) }.map { |name| "sys/#{name}" }
+    rescue SystemCallError
+      nil
+    end
+
     # ---- what asks, with the core ----
 
     # @param options [Hash] see {Sources.of}
@@ -180,7 +187,7 @@ module MultiTenant
     # @return [Receiver] of this process's user
     def receiver(source, dataroot: self.dataroot, log: ->(*) {}, **options)
       core = settings.to_core(dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot?)
-      Receiver.new(settings, source: source, clusters: clusters, core: core, log: log,
+      Receiver.new(settings, source: source, clusters: clusters, core: core, log: log, installed: method(:tokens),
                              credentials: Credentials.new(socket: munge_socket), **options)
     end
 

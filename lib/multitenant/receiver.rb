@@ -24,8 +24,9 @@ module MultiTenant
     # @param core [Hash] what {Settings#to_core} gives
     # @param log [#call] takes a level (:info, :warn) and a sentence
     # @param membership [Membership, nil] nil: the groups of the process
+    # @param installed [#call] gives {Host#tokens}
     # @param credentials [Credentials]
-    def initialize(settings, source:, clusters:, core:, log:, membership: nil,
+    def initialize(settings, source:, clusters:, core:, log:, membership: nil, installed: -> {},
                    credentials: Credentials.new)
       @settings = settings
       @source = source
@@ -34,6 +35,7 @@ module MultiTenant
       @cards = !core[:dataroot].nil?
       @log = log
       @membership = membership
+      @installed = installed
       @credentials = credentials
       @specs = {}.freeze
       @shares = [].freeze
@@ -176,6 +178,7 @@ module MultiTenant
     def read(records, gids)
       @using_core.synchronize do
         @core.gids = gids if gids
+        @core.installed = @installed.call
         @core.read(records)
       end
     end

@@ -27,7 +27,48 @@ START_TEST(test_order_of_removal)
                             "remove db/" SESSION "\n"
                             "remove " SESSION "/" LEFTOVER "\n"
                             "remove " SESSION "/" MT_CARD_MARK "\n"
-                            "remove_dir output/" SESSION "\n");
+                            "remove_dir output/" SESSION "\n"
+                            "remove_dir multitenant-delivery_default/output\n"
+                            "remove_dir sys/multitenant-delivery_default\n");
+}
+END_TEST
+
+/* A publisher chooses the app: what was made for it goes with its last card. */
+START_TEST(test_the_last_card_takes_the_directories_of_its_app_along)
+{
+    struct sample samples[] = {good_sample(1), good_sample(2)};
+    samples[1].mti = OTHER_SESSION;
+    deliver_jobs(samples, 2);
+    deliver_jobs(samples, 1);
+    ck_assert(exists(at(OUTPUTS)));
+    deliver_jobs(NULL, 0);
+    ck_assert(!exists(at("batch_connect/" TOKEN)));
+    ck_assert(exists(at("batch_connect/sys")));
+    deliver_job(&samples[0]);
+    assert_card(SESSION, 1, "n1");
+}
+END_TEST
+
+START_TEST(test_directories_that_are_not_empty_stay)
+{
+    struct sample sample = good_sample(4711);
+    deliver_job(&sample);
+    write_text(at("batch_connect/" TOKEN "/context.json"), "{}", 0600);
+    deliver_jobs(NULL, 0);
+    ck_assert(!exists(at(OUTPUTS)));
+    ck_assert(exists(at("batch_connect/" TOKEN "/context.json")));
+}
+END_TEST
+
+START_TEST(test_a_card_of_an_app_that_was_taken_away_goes)
+{
+    static const char *const none[] = {NULL};
+    struct sample sample = good_sample(4711);
+    deliver_job(&sample);
+    settings.installed = none;
+    deliver_job(&sample);
+    assert_told("removed " SESSION "\n");
+    ck_assert(!exists(at("batch_connect/" TOKEN)));
 }
 END_TEST
 
@@ -305,6 +346,28 @@ START_TEST(test_nothing_takes_legacy_cards_too)
 }
 END_TEST
 
+/* Earlier releases left these, of apps that there never were. */
+START_TEST(test_nothing_takes_empty_directories_along)
+{
+    make_dirs(at("batch_connect/sys/multitenant-delivery_a/output/" SESSION));
+    make_dirs(at("batch_connect/sys/multitenant-delivery_b/output"));
+    make_dirs(at("batch_connect/sys/multitenant-delivery_c"));
+    make_dirs(at("batch_connect/sys/multitenant-delivery_d/output/notes"));
+    make_dirs(at("batch_connect/deac/sys/multitenant-delivery_e/output"));
+    make_dirs(at("batch_connect/sys/jupyter/output/" SESSION));
+    deliver_nothing(true);
+    ck_assert(exists(at("batch_connect/sys/multitenant-delivery_a/output/" SESSION)));
+    deliver_nothing(false);
+    ck_assert(!exists(at("batch_connect/sys/multitenant-delivery_a")));
+    ck_assert(!exists(at("batch_connect/sys/multitenant-delivery_b")));
+    ck_assert(!exists(at("batch_connect/sys/multitenant-delivery_c")));
+    ck_assert(exists(at("batch_connect/sys/multitenant-delivery_d/output/notes")));
+    ck_assert(!exists(at("batch_connect/deac/sys/multitenant-delivery_e")));
+    ck_assert(exists(at("batch_connect/sys/jupyter/output/" SESSION)));
+    assert_told("%s", "");
+}
+END_TEST
+
 START_TEST(test_nothing_leaves_what_is_the_users_own)
 {
     put_own_session();
@@ -353,6 +416,9 @@ int main(void)
     TCase *tests = add_fixed_case(suite, "remove");
     tcase_add_test(tests, test_removed_when_the_job_has_ended);
     tcase_add_test(tests, test_order_of_removal);
+    tcase_add_test(tests, test_the_last_card_takes_the_directories_of_its_app_along);
+    tcase_add_test(tests, test_directories_that_are_not_empty_stay);
+    tcase_add_test(tests, test_a_card_of_an_app_that_was_taken_away_goes);
     tcase_add_loop_test(tests, test_removal_that_fails_half_way, 1, 5);
     tcase_add_test(tests, test_removal_leaves_files_of_others);
     tcase_add_loop_test(tests, test_kept_without_proof_of_the_end, 0, (int)COUNT_OF(no_proof));
@@ -370,6 +436,7 @@ int main(void)
     tests = add_fixed_case(suite, "nothing");
     tcase_add_test(tests, test_nothing_of_ours_is_left);
     tcase_add_test(tests, test_nothing_takes_legacy_cards_too);
+    tcase_add_test(tests, test_nothing_takes_empty_directories_along);
     tcase_add_test(tests, test_nothing_leaves_what_is_the_users_own);
     tcase_add_test(tests, test_nothing_as_a_dry_run);
     tcase_add_test(tests, test_nothing_where_there_is_no_data_root);

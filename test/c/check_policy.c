@@ -438,6 +438,27 @@ START_TEST(test_any_of_several_patterns)
 }
 END_TEST
 
+/* Each token has directories in the viewer's home: those that no app has are without end. */
+START_TEST(test_a_token_that_no_app_has)
+{
+    static const char *const none[] = {NULL};
+    static const char *const others[] = {"sys/jupyter", "sys/multitenant-delivery_defaul", NULL};
+    static const char *const installed[] = {"sys/jupyter", TOKEN, NULL};
+    settings.installed = none;
+    assert_reason(delivery_not_allowed, check());
+    settings.installed = others;
+    assert_reason(delivery_not_allowed, check());
+    message.delivery = "sys/jupyter";
+    assert_reason(delivery_not_allowed, check());
+    message.delivery = TOKEN;
+    settings.installed = installed;
+    assert_reason(ok, check());
+    /* What was delivered before it was taken away is found all the same. */
+    settings.installed = none;
+    ck_assert(mt_policy_allows_delivery(TOKEN, &settings));
+}
+END_TEST
+
 START_TEST(test_length_of_delivery)
 {
     char *part = repeat("x", MT_TOKEN_PART_MAX);
@@ -625,6 +646,7 @@ int main(void)
     tests = add_fixed_case(suite, "delivery");
     tcase_add_loop_test(tests, test_delivery, 0, (int)COUNT_OF(deliveries));
     tcase_add_test(tests, test_any_of_several_patterns);
+    tcase_add_test(tests, test_a_token_that_no_app_has);
     tcase_add_test(tests, test_length_of_delivery);
     tests = add_fixed_case(suite, "connection");
     tcase_add_loop_test(tests, test_good_key, 0, (int)COUNT_OF(good_keys));

@@ -201,6 +201,10 @@ class TestCli < MultiTenantTest
     done = viewer.multitenant('cards', '--remove-all')
     assert_equal ["removed #{uuid(1)}\n", '', 0], done.to_a.first(3)
     assert_equal ['', '', 0], viewer.multitenant('cards', '--remove-all').to_a.first(3)
+    FileUtils.mkdir_p(viewer.path('sys/multitenant-delivery_never/output'))
+    FileUtils.chown_R(viewer.uid, nil, viewer.path('sys'))
+    assert_equal ['', '', 0], viewer.multitenant('cards', '--remove-all').to_a.first(3)
+    assert_empty Dir.children(viewer.path('sys'))
   end
 
   def test_remove_all_says_that_there_is_no_such_data_root

@@ -38,6 +38,26 @@ class TestHost < MultiTenantTest
     end)
   end
 
+  # Each token that counts has directories in the viewer's home.
+  def test_a_message_names_only_an_app_that_is_installed
+    made = host('')
+    mine = { group_gid: Process.egid, message: { mtu: Process.euid.to_s } }
+    other = mine.merge(message: { mtu: Process.euid.to_s, mtd: 'sys/multitenant-delivery_other' })
+    receiver = made.receiver(Feed.new(stream(job(1, **mine), job(2, **other))), dataroot: nil)
+    shown = -> { receiver.refresh && receiver.specs.keys.sort }
+    assert_equal %w[1 2], shown.call, 'a host without OOD\'s apps'
+    apps = File.join(temporary, MultiTenant::Host::APPS)
+    FileUtils.mkdir_p(apps)
+    assert_empty shown.call
+    FileUtils.touch(File.join(apps, 'multitenant-delivery_other'))
+    Dir.mkdir(File.join(apps, 'multitenant-delivery_default'))
+    assert_equal %w[1], shown.call
+    assert_equal 'delivery_not_allowed', receiver.shares.last[:specs]
+    File.rename(File.join(apps, 'multitenant-delivery_other'), File.join(apps, 'x'))
+    Dir.mkdir(File.join(apps, 'multitenant-delivery_other'))
+    assert_equal %w[1 2], shown.call
+  end
+
   # OOD's port of ssh, say, which the commands over ssh take.
   def test_programs_get_the_variables_of_the_env_file
     before = ENV.to_h

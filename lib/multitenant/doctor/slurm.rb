@@ -97,12 +97,12 @@ module MultiTenant
         Asked.new(target: target, answer: answer, said: said)
       end
 
-      # Its source gives what was there already.
+      # Its source gives what was there already. It lets a message name what is not installed, which {Apps} tells.
       def receiver
         @receiver ||= begin
           records = whole.flat_map { |one| one.answer.records }
           known = Answer.new(records: records, from: 'slurm', seconds: 0.0, error: nil, code: EX_OK)
-          @site.receiver(->(_seconds) { known }, dataroot: nil).tap(&:ask)
+          @site.receiver(->(_seconds) { known }, dataroot: nil, installed: -> {}).tap(&:ask)
         end
       end
     end
