@@ -13,6 +13,7 @@ require_relative 'multitenant/receiver/renewal'
 require_relative 'multitenant/dashboard'
 require_relative 'multitenant/apps/service_environment'
 require_relative 'multitenant/apps/sharing'
+require_relative 'multitenant/apps/site_settings'
 require_relative 'multitenant/card'
 
 # Services that run as Slurm jobs, shared with the right people through Open OnDemand.
@@ -98,10 +99,10 @@ module MultiTenant
       Sharing.form(presets, **options)
     end
 
-    # What a list of an app's site.yml holds.
-    # @see Sharing.list
-    def list(value)
-      Sharing.list(value)
+    # What the site has set for an app.
+    # @see SiteSettings.read
+    def site(dir)
+      SiteSettings.read(dir)
     end
 
     # How a service app's job seals what it shares.

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative 'apps/sharing'
+require_relative 'apps/site_settings'
 require_relative 'installer/app_settings'
 require_relative 'installer/dashboard_ruby'
 require_relative 'installer/install_options'
@@ -182,7 +182,7 @@ module MultiTenant
       kept = [(path if manifest[path]), saved].compact.find { |one| @tree.file?(one) }
       settings = AppSettings.new(item.bytes).set(@options.defaults)
       @options.need_cluster if !kept && item.entry.part == 'services' && settings.keys.include?('cluster')
-      settings = AppSettings.new(@tree.read(kept)).rename(Sharing::RENAMED).append_new(settings) if kept
+      settings = AppSettings.new(@tree.read(kept)).rename(SiteSettings::RENAMED).append_new(settings) if kept
       item.replace(settings.set(@options.settings).to_s)
     end
 

@@ -111,7 +111,7 @@ class TestRendering < AppTest
     { 'llm' => %w[servers kinds], 'database' => %w[mariadb_modules modules_mariadb] }.each do |app, (old, new)|
       configured("multitenant-#{app}", {}, "#{old}: \"\"\n") do
         error = assert_raises(RuntimeError) { AppJobs.ood('form', "multitenant-#{app}") }
-        assert_match(/The key #{old} in this app's site.yml is now called #{new}/, error.message)
+        assert_match(/site\.yml, line \d+: the key #{old} is now called #{new}/, error.message)
       end
     end
   end

@@ -32,6 +32,17 @@ class TestDoctorHost < DoctorTest
     assert_told 'Apps', 'ok', 'Tokens', /names one now/, as: nil
   end
 
+  def test_the_settings_of_apps
+    file = host.at('/var/www/ood/apps/sys/multitenant-llm/site.yml')
+    assert_includes doctor('Apps'), 'skip  App settings: no app'
+    host.write('/var/www/ood/apps/sys/multitenant-llm/site.yml', "cluster: hpc\n")
+    assert_includes doctor('Apps'), "ok    App settings: #{file}: each"
+    File.write(file, "cluster: hpc\nkinds: vllm,olama\n")
+    assert_told 'Apps', 'FAIL', 'App settings', /#{file}, line 2: kinds takes .* not "olama"/, /Correct that/
+    File.chmod(0o600, file)
+    assert_includes doctor('Apps'), 'skip  App settings: no app'
+  end
+
   def test_service_apps
     FileUtils.mkdir_p(File.join(File.dirname(host.lib), 'apps-services/multitenant-llm'))
     app = host.at('/var/www/ood/apps/sys/multitenant-llm')

@@ -20,18 +20,13 @@ module MultiTenant
       EX_UNAVAILABLE => "#{NOT_SHARED}: Slurm, or a program on the node, did not answer. #{WHICH}",
       EX_TEMPFAIL => "#{NOT_SHARED}: what listens on the port is not this job's. The file output.log says more."
     }.transform_keys(&:to_s).freeze
-    # What keys of a site.yml were called in 0.1.0.
-    RENAMED = { 'servers' => 'kinds', 'engines' => 'kinds', 'mariadb_modules' => 'modules_mariadb',
-                'mysql_modules' => 'modules_mysql', 'postgresql_modules' => 'modules_postgresql' }.freeze
     PUBLIC = '**Every user of the cluster can read what is shared, passwords too** (envelope v1).'
 
     class << self
       # @param presets [Array<Array(String, String, String)>] label, name of the app, token of its delivery app
       # @param site [Hash] the app's site.yml
       # @return [Hash{String => Hash}] attributes of a form, in their order
-      # @raise [Failure] where the site.yml has a key that is called otherwise now
       def form(presets, site: {})
-        site.each_key { |key| refuse_renamed(key) if RENAMED.key?(key) }
         { 'enable_multitenant' => {
             widget: 'select', label: 'Multitenant App Options',
             help: ['Who may use this service?', (PUBLIC if envelope(site) == 'v1')].compact.join(' '),
@@ -47,12 +42,6 @@ module MultiTenant
             widget: 'select', label: 'Card Preset', help: 'The card that they see.',
             options: presets.map { |label, app, token| [label, "#{app} #{token}"] }
           } }
-      end
-
-      # @param value [String, Array, nil] of a site.yml
-      # @return [Array<String>] what stands there between commas
-      def list(value)
-        (value.is_a?(Array) ? value : value.to_s.split(',')).map { |item| item.to_s.strip }.reject(&:empty?)
       end
 
       # @param context [#enable_multitenant, #auto_groups, #mt_method, #mt_delivery_select] the answers to {form}
@@ -94,10 +83,6 @@ module MultiTenant
       end
 
       private
-
-      def refuse_renamed(key)
-        raise Failure.new(EX_CONFIG, "The key #{key} in this app's site.yml is now called #{RENAMED[key]}: rename it.")
-      end
 
       # @return [Array<String>, nil]
       def options(context, session, site)

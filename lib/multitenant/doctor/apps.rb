@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative '../apps/site_settings'
 require_relative '../installer/release'
 require_relative 'theme'
 
@@ -7,10 +8,12 @@ module MultiTenant
   class Doctor
     # The apps that show a card: installed, for all users, and root's.
     class Apps < Theme
-      CHECKS = { deliveries: 'Delivery apps', tokens: 'Tokens', services: 'Service apps' }.freeze
+      CHECKS = { deliveries: 'Delivery apps', tokens: 'Tokens', services: 'Service apps',
+                 settings: 'App settings' }.freeze
 
       INSTALL = 'Run `multitenant install` as root.'
       NAMED = 'Install what this site means to have, and let MULTITENANT_DELIVERY allow no more; or tell a publisher.'
+      CORRECT = 'Correct that. A dashboard of Open OnDemand 4.2 keeps its form: restart the web server (Help menu).'
       VIEW = 'view.html.erb'
 
       def deliveries
@@ -51,7 +54,25 @@ module MultiTenant
         ok("only their groups can start #{list(paths.map { |path| File.basename(path) })}.") if odd.empty?
       end
 
+      # A form shows the same sentence in its place.
+      def settings
+        paths = Dir.glob(site.at(File.join(Host::APPS, 'multitenant-*', SiteSettings::FILE)))
+        paths = paths.select { |path| File.readable?(path) }
+        return skip('no app that this user can read has any.') if paths.empty?
+
+        wrong = paths.count { |path| wrong?(File.dirname(path)) }
+        ok("#{list(paths)}: each value makes sense.") if wrong.zero?
+      end
+
       private
+
+      def wrong?(app)
+        SiteSettings.read(app)
+        false
+      rescue Failure => e
+        fail!(e.sentence, CORRECT)
+        true
+      end
 
       def service?(stat)
         stat.uid.zero? && !stat.gid.zero? && stat.mode & 0o7777 == 0o750

@@ -1,0 +1,141 @@
+# frozen_string_literal: true
+
+require 'psych'
+require_relative '../errors'
+require_relative '../host/clusters'
+require_relative '../settings'
+
+module MultiTenant
+  # What a site has set for an app, in its site.yml. A value counts as it is written: 007 is no number, and a bare no is
+  # the word.
+  class SiteSettings
+    FILE = 'site.yml'
+    # What keys were called in 0.1.0.
+    RENAMED = { 'servers' => 'kinds', 'engines' => 'kinds', 'mariadb_modules' => 'modules_mariadb',
+                'mysql_modules' => 'modules_mysql', 'postgresql_modules' => 'modules_postgresql' }.freeze
+    SWITCH = { 'yes' => true, 'true' => true, 'on' => true, 'no' => false, 'false' => false, 'off' => false }.freeze
+    NULL = /\A(?:~|null|Null|NULL)\z/
+
+    # @param names [Array<String>] what an app may offer
+    # @return [Hash] the keys of such an app
+    def self.kinds(*names)
+      { 'kinds' => names, **names.to_h { |name| ["modules_#{name}", []] } }
+    end
+    private_class_method :kinds
+
+    SERVICE = { 'cluster' => '', 'wckey' => 'multitenant', 'envelope' => 'auto', 'old_readers' => true,
+                'munge_socket' => '' }.freeze
+    CLIENT = { 'cluster' => '', 'services' => [], 'modules' => [] }.freeze
+    # App => key => what an empty value means, which is of its kind, too: a text, a list, or yes and no.
+    APPS = {
+      'multitenant-llm' => SERVICE.merge(kinds('ollama', 'llamacpp', 'vllm', 'openai'),
+                                         { 'models' => [], 'models_directory' => '', 'scratch' => '/tmp' }),
+      'multitenant-database' => SERVICE.merge(kinds('mariadb', 'mysql', 'postgresql'),
+                                              { 'kinds' => %w[mariadb postgresql], 'share_superuser' => false }),
+      'multitenant-dashboard' => { **SERVICE, **kinds('shiny', 'streamlit', 'python', 'command') },
+      'multitenant-instruction' => SERVICE,
+      'multitenant-jupyter' => { **CLIENT, 'programs' => %w[jupyter-lab jupyter-notebook], 'origin' => '' },
+      'multitenant-gradio' => { **CLIENT, 'python' => 'python3' }
+    }.freeze
+    PATH = [%r{\A(?:/.*)?\z}, 'a path that begins with /'].freeze
+    # Key => what its value may be, and in words.
+    FORMS = {
+      'cluster' => [Clusters::ID, 'the id of one of Open OnDemand\'s clusters'],
+      'wckey' => [Settings::WCKEY, 'one WCKey'],
+      'envelope' => [/\A(?:auto|munge|key|v1)\z/, 'auto, munge, key or v1'],
+      'munge_socket' => PATH, 'models_directory' => PATH,
+      'scratch' => [%r{\A[/$]}, 'a path'],
+      'origin' => [%r{\A(?:https?://[^/\s]+)?\z}, 'an address such as https://ondemand.university.edu, without a path']
+    }.freeze
+
+    # @param dir [#to_s] the app's directory
+    # @return [Hash{String => String, Array<String>, Boolean}] all keys of this app; frozen
+    # @raise [Failure] a sentence with file, line and key
+    def self.read(dir)
+      new(dir.to_s).to_h
+    end
+
+    # An app of the site's own may have the keys of any.
+    # @param dir [String]
+    def initialize(dir)
+      @path = File.join(dir, FILE)
+      @known = APPS.fetch(File.basename(dir)) { APPS.values.reduce(:merge) }
+    end
+
+    # @return [Hash] see {read}
+    def to_h
+      told = {}
+      pairs.each do |key, node|
+        @line = key.start_line + 1
+        refuse('there must be lines KEY: VALUE alone.') unless key.scalar?
+        @key = key.value
+        refuse_key(told)
+        told[@key] = value(@known[@key], node)
+      end
+      @line = nil
+      refuse('it has no cluster.') if told['cluster'].to_s.empty?
+      @known.merge(told).freeze
+    end
+
+    private
+
+    def pairs
+      document = Psych.parse(File.read(@path, encoding: 'BOM|UTF-8'))
+      return [] unless document
+
+      @line = document.root.start_line + 1
+      refuse('there must be lines KEY: VALUE alone.') unless document.root.mapping?
+      document.root.children.each_slice(2)
+    rescue Psych::SyntaxError => e
+      @line = e.line
+      refuse("that is no YAML (#{[e.problem, e.context].compact.join(' ')}).")
+    rescue SystemCallError => e
+      refuse("it can't be read (#{e.class.name.delete_prefix('Errno::')}).")
+    end
+
+    def refuse_key(told)
+      refuse("the key #{@key} is now called #{RENAMED[@key]}: rename it.") if RENAMED.key?(@key)
+      refuse("this app has no key #{@key.inspect}; it has #{@known.keys.join(', ')}.") unless @known.key?(@key)
+      refuse("#{@key} is there for the second time.") if told.key?(@key)
+    end
+
+    # What the node says, of the kind that the default has.
+    def value(default, node)
+      told = texts(node)
+      told = told.flat_map { |text| text.split(',').map(&:strip) }.reject(&:empty?) if default.is_a?(Array)
+      return default if told.empty?
+      return told.each { |text| check(text) } if default.is_a?(Array)
+
+      refuse("#{@key} takes one value, not several.") if told.size > 1
+      return check(told.first) if default.is_a?(String)
+
+      SWITCH.fetch(told.first.downcase) { refuse("#{@key} takes yes or no, not #{told.first.inspect}.") }
+    end
+
+    # @return [Array<String>] what is not empty
+    def texts(node)
+      (node.sequence? ? node.children : [node]).filter_map do |one|
+        refuse("#{@key} takes texts alone: put quotes around what stands there.") unless one.scalar?
+        text = one.value.strip
+        text unless text.empty? || (!one.quoted && text.match?(NULL))
+      end
+    end
+
+    def check(text)
+      refuse("#{@key} holds a character that can't be seen.") if text.match?(/[[:cntrl:]]/)
+      form, words = @key == 'kinds' ? [/\A#{Regexp.union(kinds)}\z/, "of #{kinds.join(', ')}"] : FORMS[@key]
+      return text if form.nil? || text.match?(form)
+
+      refuse("#{@key} takes #{words}, not #{text.inspect}.")
+    end
+
+    # Those that this app has modules for.
+    def kinds
+      @known.keys.filter_map { |key| key[/\Amodules_(.+)/, 1] }
+    end
+
+    def refuse(sentence)
+      raise Failure.new(EX_CONFIG, "#{@path}#{", line #{@line}" if @line}: #{sentence}")
+    end
+  end
+end

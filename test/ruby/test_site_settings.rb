@@ -1,0 +1,129 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require 'erb'
+
+# What an app makes of the site.yml that an admin has written.
+class TestSiteSettings < MultiTenantTest
+  ROOT = File.expand_path('../..', __dir__)
+  APPS = Dir.glob(File.join(ROOT, 'apps-{services,clients}/*/')).to_h { |path| [File.basename(path), path] }
+  ODD = ['', '~', 'null', 'yes', 'no', '12', '1.5', '0777', '2024-01-01', '12:30:45', '[]', '[a, b]', '[[a]]', '{a: b}',
+         '*x', '&x', '!ruby/object:Object {}', ':a', '"', "'a", '|', "\n  - a\n  - no\n", "\n  a: b", '%', "\xff",
+         "\u0085", '?', '<<'].freeze
+
+  # An installed app, with this site.yml.
+  def app(name, text)
+    @root ||= temporary
+    dir = File.join(@root, name)
+    FileUtils.cp_r(APPS.fetch(name), @root) unless File.directory?(dir)
+    File.binwrite(File.join(dir, 'site.yml'), text)
+    dir
+  end
+
+  def read(name, text)
+    MultiTenant.site(app(name, text))
+  end
+
+  def shipped(name)
+    File.read(File.join(APPS.fetch(name), 'site.yml')).sub('cluster: ""', 'cluster: hpc')
+  end
+
+  # As Open OnDemand renders it.
+  def form(dir)
+    file = File.join(dir, 'form.yml.erb')
+    erb = ERB.new(File.read(file), trim_mode: '-')
+    erb.filename = file
+    YAML.safe_load(erb.result)
+  end
+
+  def assert_refused(line, sentence, text, name: 'multitenant-llm')
+    error = assert_raises(MultiTenant::Failure, text) { form(app(name, text)) }
+    place = "#{@root}/#{name}/site.yml#{", line #{line}" if line}: "
+    assert error.message.start_with?(place), error.message
+    assert_match sentence, error.message.delete_prefix(place)
+  end
+
+  def test_each_app_knows_the_keys_that_it_ships
+    assert_equal APPS.keys.sort, MultiTenant::SiteSettings::APPS.keys.sort
+    APPS.each_key do |name|
+      assert_equal YAML.safe_load(shipped(name)).keys.sort, read(name, shipped(name)).keys.sort, name
+      assert_equal 'hpc', form(app(name, shipped(name)))['cluster']
+    end
+  end
+
+  def test_a_value_is_what_an_admin_means
+    site = read('multitenant-database', <<~YAML)
+      cluster: 007
+      wckey: 1e3   # the lab's
+      old_readers: no
+      share_superuser: Yes
+      kinds:
+        - mysql
+        - "postgresql , mariadb"
+      modules_mysql: [mysql/8.0, 12]
+      modules_mariadb:
+    YAML
+    told = { 'cluster' => '007', 'wckey' => '1e3', 'old_readers' => false, 'share_superuser' => true,
+             'kinds' => %w[mysql postgresql mariadb], 'modules_mysql' => %w[mysql/8.0 12], 'modules_mariadb' => [],
+             'modules_postgresql' => [], 'envelope' => 'auto', 'munge_socket' => '' }
+    assert_equal told, site
+    assert_equal 'auto', MultiTenant.share_envelope(site)
+    assert_equal 'v1', MultiTenant.share_envelope(read('multitenant-database', 'cluster: hpc'))
+    ['no', 'off', 'False', '"no"'].each do |no|
+      refute read('multitenant-llm', "cluster: a\nold_readers: #{no}\n")['old_readers'], no
+    end
+  end
+
+  def test_an_empty_value_is_the_default
+    ['', '""', '~', '[]', '[""]', '" , "'].each do |empty|
+      site = read('multitenant-llm', "cluster: hpc\nkinds: #{empty}\n")
+      assert_equal %w[ollama llamacpp vllm openai], site['kinds'], empty
+    end
+    site = read('multitenant-gradio', "cluster: hpc\npython:\nservices:\n")
+    assert_equal ['python3', []], site.values_at('python', 'services')
+  end
+
+  def test_what_makes_no_sense_is_told_with_file_line_and_key
+    { "cluster: hpc\n\nmodel: x\n" => [3, /\Athis app has no key "model"; it has cluster, wckey,/],
+      "cluster: hpc\nservers: x\n" => [2, /\Athe key servers is now called kinds/],
+      "cluster: hpc\nkinds: vllm,olama\n" => [2, /\Akinds takes of ollama, .* not "olama"/],
+      "cluster: hpc\nold_readers: maybe\n" => [2, /\Aold_readers takes yes or no, not "maybe"/],
+      "cluster: hpc\nenvelope: none\n" => [2, /\Aenvelope takes auto, munge, key or v1/],
+      "cluster: hpc\nwckey: [a, b]\n" => [2, /\Awckey takes one value/],
+      "cluster: hpc\nwckey: *multitenant\n" => [2, /\Awckey takes texts alone: put quotes/],
+      "cluster: hpc\nmodels: [{a: b}]\n" => [2, /\Amodels takes texts alone/],
+      "cluster: hpc\nmodels_directory: models\n" => [2, /\Amodels_directory takes a path/],
+      "cluster: hpc\ncluster: b\n" => [2, /\Acluster is there for the second time/],
+      "cluster: ../etc\n" => [1, /\Acluster takes the id/],
+      "cluster: hpc\nscratch: \"\\e[2J\"\n" => [2, /\Ascratch holds/],
+      "cluster: hpc\nkinds: \"vllm\n" => [2, /\Athat is no YAML \(/], "- cluster\n" => [1, /lines KEY: VALUE/],
+      "? [a]\n: b\n" => [1, /lines KEY: VALUE/], '' => [nil, /\Ait has no cluster/],
+      "wckey: a\n" => [nil, /\Ait has no cluster/],
+      "cluster: \"\"\n" => [nil, /no cluster/] }.each { |text, (line, sentence)| assert_refused(line, sentence, text) }
+    assert_refused(2, /\Aorigin takes an address/, "cluster: a\norigin: https://a/\n", name: 'multitenant-jupyter')
+    File.unlink(File.join(app('multitenant-llm', ''), 'site.yml'))
+    error = assert_raises(MultiTenant::Failure) { form(File.join(@root, 'multitenant-llm')) }
+    assert_match(/site\.yml: it can't be read \(ENOENT\)/, error.message)
+  end
+
+  # Never an error of Ruby's, in whichever line.
+  def test_a_form_is_there_or_a_sentence
+    APPS.each_key do |name|
+      keys = YAML.safe_load(shipped(name)).keys
+      keys.product(ODD).each do |key, value|
+        text = "#{shipped(name).gsub(/^#{key}:.*\n/, '')}#{key}: #{value}\n"
+        form(app(name, text))
+      rescue MultiTenant::Failure => e
+        assert_includes e.message, "#{name}/site.yml", "#{key}: #{value}"
+      end
+    end
+  end
+
+  # A copy of the site's own, by another name.
+  def test_an_app_of_the_sites_own_has_the_keys_of_any
+    dir = File.join(temporary, 'multitenant-vllm')
+    Dir.mkdir(dir)
+    File.write(File.join(dir, 'site.yml'), "cluster: hpc\nkinds: vllm\npython: python3.11\n")
+    assert_equal [%w[vllm], 'python3.11'], MultiTenant.site(dir).values_at('kinds', 'python')
+  end
+end
