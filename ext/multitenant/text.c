@@ -4,13 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Characters that show nothing, or change the direction of writing (Unicode 15: Cf, Zl, Zp, and
- * Default_Ignorable or blank ones of other categories). */
+/* Characters that show nothing, look like others or change the direction of writing (Unicode 15: Zs
+ * but for the blank, Zl, Zp, Cf, and Default_Ignorable or blank ones of other categories). */
 static const struct mt_text_range unseen[] = {
-    {0x00ad, 0x00ad}, {0x034f, 0x034f},   {0x061c, 0x061c},   {0x115f, 0x1160},
-    {0x17b4, 0x17b5}, {0x180b, 0x180e},   {0x200b, 0x200f},   {0x2028, 0x202e},
-    {0x2060, 0x206f}, {0x2800, 0x2800},   {0x3164, 0x3164},   {0xffa0, 0xffa0},
-    {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+    {0x00a0, 0x00a0},   {0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x0600, 0x0605},
+    {0x061c, 0x061c},   {0x06dd, 0x06dd},   {0x070f, 0x070f},   {0x0890, 0x0891},
+    {0x08e2, 0x08e2},   {0x115f, 0x1160},   {0x1680, 0x1680},   {0x17b4, 0x17b5},
+    {0x180b, 0x180f},   {0x2000, 0x200f},   {0x2028, 0x202f},   {0x205f, 0x206f},
+    {0x2800, 0x2800},   {0x3000, 0x3000},   {0x3164, 0x3164},   {0xfe00, 0xfe0f},
+    {0xffa0, 0xffa0},   {0xfff0, 0xfffb},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd},
+    {0x13430, 0x1343f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
 };
 
 /* The character at `text`, which is valid UTF-8, and its length in bytes. */
@@ -62,24 +65,17 @@ const struct mt_text_range *mt_text_unseen(size_t *count)
     return unseen;
 }
 
-static bool is_blank(uint32_t c)
-{
-    return c == 0x20 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x202f ||
-           c == 0x205f || c == 0x3000;
-}
-
 bool mt_text_is_title(const char *text, size_t max)
 {
     size_t count = 0;
     size_t bytes;
-    bool blank = true;
+    if (*text == ' ')
+        return false;
     for (; *text; text += bytes, count++) {
-        uint32_t c = decode(text, &bytes);
-        if (count == max || !title_carries(c) || (count == 0 && is_blank(c)))
+        if (count == max || !title_carries(decode(text, &bytes)))
             return false;
-        blank = is_blank(c);
     }
-    return !blank;
+    return count > 0 && text[-1] != ' ';
 }
 
 size_t mt_text_of_job(uint32_t job_id, char out[MT_JOB_TEXT_SIZE])

@@ -39,7 +39,7 @@ START_TEST(test_db_is_what_ood_writes)
     (void)render(&sample);
     ck_assert_str_eq(card.db, "{\"id\":\"" SESSION "\",\"cluster_id\":\"deac\",\"job_id\":\"4711\","
                               "\"created_at\":5711,\"token\":\"" TOKEN "\","
-                              "\"title\":\"Ollama_API from prof\",\"script_type\":\"basic\","
+                              "\"title\":\"prof: Ollama_API\",\"script_type\":\"basic\","
                               "\"cache_completed\":null,\"completed_at\":null}");
 }
 END_TEST
@@ -82,7 +82,20 @@ START_TEST(test_db_of_extremes)
     ck_assert_str_eq(json_string_value(json_object_get(db, "job_id")), "4294967295");
     ck_assert_int_eq(json_integer_value(json_object_get(db, "created_at")), INT64_MAX);
     ck_assert_str_eq(json_string_value(json_object_get(db, "title")),
-                     "K\xc3\xb6nig \xf0\x9f\x98\x80 from prof");
+                     "prof: K\xc3\xb6nig \xf0\x9f\x98\x80");
+    json_decref(db);
+}
+END_TEST
+
+START_TEST(test_a_name_does_not_say_whose_it_is)
+{
+    struct sample sample = good_sample(4711);
+    sample.user = "mallory";
+    sample.mta = "Notes from profsmith";
+    (void)render(&sample);
+    json_t *db = json_loads(card.db, 0, NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(db, "title")),
+                     "mallory: Notes from profsmith");
     json_decref(db);
 }
 END_TEST
@@ -307,6 +320,7 @@ int main(void)
     tcase_add_test(tests, test_db_is_what_ood_writes);
     tcase_add_test(tests, test_types_in_db);
     tcase_add_test(tests, test_db_of_extremes);
+    tcase_add_test(tests, test_a_name_does_not_say_whose_it_is);
     tcase_add_test(tests, test_mark_is_read_back);
     tcase_add_test(tests, test_connection);
     tcase_add_test(tests, test_every_value_of_the_connection_is_a_string);

@@ -239,7 +239,7 @@ static const struct {
     {"cluster_id", "\"other\""},
     {"job_id", "\"4712\""},
     {"created_at", "5712"},
-    {"title", "\"Ollama_API from profs\""},
+    {"title", "\"profs: Ollama_API\""},
     {"script_type", "\"vnc\""},
     {"cache_completed", "true"},
     {"cache_completed", "false"},

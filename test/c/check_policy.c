@@ -314,8 +314,8 @@ START_TEST(test_bad_session_id)
 }
 END_TEST
 
-static const char *const bad_apps[] = {"",     " ",    "a ",   "<b>x</b>",      "a&b",
-                                       "a\"b", "a\\b", "a\nb", "a\xe2\x80\xaez"};
+static const char *const bad_apps[] = {"",     " ",    "a ",   "<b>x</b>",       "a&b",
+                                       "a\"b", "a\\b", "a\nb", "a\xe2\x80\xaez", "a\xc2\xa0z"};
 
 START_TEST(test_bad_app_name)
 {

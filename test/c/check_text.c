@@ -125,10 +125,25 @@ struct range {
     uint32_t last;
 };
 
-/* Characters that are drawn as nothing (Unicode 15: General_Category Cf without those that have a
- * glyph, Zl, Zp, and the letters that Default_Ignorable_Code_Point names as fillers), and those
- * that turn the direction of writing. */
+/* Characters that are drawn as nothing or as another one (Unicode 15: General_Category Zs but for
+ * the blank, Cf, Zl, Zp, and what Default_Ignorable_Code_Point names besides), and those that turn
+ * the direction of writing. */
 static const struct range unseen[] = {
+    {0x00a0, 0x00a0},   /* no-break space */
+    {0x1680, 0x1680},   /* Ogham space mark */
+    {0x2000, 0x200a},   /* en quad to hair space */
+    {0x202f, 0x202f},   /* narrow no-break space */
+    {0x205f, 0x205f},   /* medium mathematical space */
+    {0x3000, 0x3000},   /* ideographic space */
+    {0xfe00, 0xfe0f},   /* variation selectors */
+    {0x0600, 0x0605},   /* Arabic number signs */
+    {0x06dd, 0x06dd},   /* Arabic end of ayah */
+    {0x070f, 0x070f},   /* Syriac abbreviation mark */
+    {0x0890, 0x0891},   /* Arabic pound and piastre marks above */
+    {0x08e2, 0x08e2},   /* Arabic disputed end of ayah */
+    {0x110bd, 0x110bd}, /* Kaithi number sign */
+    {0x110cd, 0x110cd}, /* Kaithi number sign above */
+    {0x13430, 0x1343f}, /* Egyptian hieroglyph format controls */
     {0x00ad, 0x00ad},   /* soft hyphen */
     {0x061c, 0x061c},   /* Arabic letter mark */
     {0x180e, 0x180e},   /* Mongolian vowel separator */

@@ -21,7 +21,7 @@ class TestForms < RailsTest
     slurm_says(fresh(job(1), job(2, message: { mta: 'Ollama' }), job(3, message: { mtm: 'form' })))
     ttl_passes
     assert_equal [['', '1', '2', '3'], %w[2]], [choices('chat').sort, choices('code')]
-    assert_includes @dashboard.form('sys/code').body, 'Ollama from prof (2)'
+    assert_includes @dashboard.form('sys/code').body, 'prof: Ollama (2)'
     slurm_says(fresh)
     ttl_passes
     assert_equal [[''], ['']], [choices('chat'), choices('code')]

@@ -49,7 +49,7 @@ class TestCards < MultiTenantTest
     @viewer.look(stream(job(7, message: { mta: 'My App' }, start: 1_795_219_440)))
     text = <<~JSON.delete("\n")
       {"id":"#{ID}","cluster_id":"hpc","job_id":"7","created_at":1795219440,"token":"#{TOKEN}",
-      "title":"My App from prof","script_type":"basic","cache_completed":null,"completed_at":null}
+      "title":"prof: My App","script_type":"basic","cache_completed":null,"completed_at":null}
     JSON
     assert_equal text, File.read(@viewer.db(ID))
   end
@@ -155,7 +155,7 @@ class TestCards < MultiTenantTest
     name = "#{'ä' * 31}:#{'😀' * 32}"
     @viewer.look(stream(job(7, message: { mta: name })))
     assert_equal name, @viewer.connection(ID)['mt_appname']
-    assert_equal "#{name} from prof", JSON.parse(File.read(@viewer.db(ID)))['title']
+    assert_equal "prof: #{name}", JSON.parse(File.read(@viewer.db(ID)))['title']
   end
 
   [*0..0x1f, *0x7f..0x9f, 0xfeff, 0xfffe, 0xffff].each do |c|

@@ -32,12 +32,12 @@ module SmartAttributes
       end
 
       # @param apps [Array<String>, String, nil]
-      # @return [Array<Array(String, String)>] text and key, by app and publisher; one without a key where there is
+      # @return [Array<Array(String, String)>] text and key, by publisher and app; one without a key where there is
       #   none or a choice
       def self.choices(apps)
         wanted = Array(apps).map(&:to_s)
         specs = MultiTenant.specs.select { |_, spec| wanted.empty? || wanted.include?(spec['accounting']['mta']) }
-        list = specs.map { |key, spec| ["#{spec['accounting']['mta']} from #{spec['info']['user']} (#{key})", key] }
+        list = specs.map { |key, spec| ["#{spec['info']['user']}: #{spec['accounting']['mta']} (#{key})", key] }
         return list if list.one?
 
         [[list.empty? ? NONE : CHOOSE, ''], *list.sort]
