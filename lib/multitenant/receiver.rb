@@ -32,7 +32,7 @@ module MultiTenant
       @source = source
       @clusters = clusters
       @core = Core.new(core)
-      @cards = !core[:dataroot].nil?
+      @dataroot = core[:dataroot]
       @log = log
       @membership = membership
       @installed = installed
@@ -42,6 +42,7 @@ module MultiTenant
       @report = Report.new(log)
       @generation = 0
       @answered = {}.freeze
+      @left = []
       @asking = Mutex.new
       @using_core = Mutex.new
     end
@@ -97,6 +98,17 @@ module MultiTenant
       end
     rescue StandardError, NoMemoryError => e
       give_up(e)
+    end
+
+    # Whether another process of the user was at the cards since we looked at them: true once for each change, and the
+    # next delivery looks at all of them.
+    # @return [Boolean]
+    def touched?
+      now = @left.map { |path, *| state_of(path) }
+      return false if now == @left
+
+      @left = now
+      @touched = true
     end
 
     # @return [Array<Hash>] {Core#shares} of the last round; frozen
@@ -192,9 +204,11 @@ module MultiTenant
     def decide(streams, opened)
       @using_core.synchronize do
         whole = streams.select(&:complete)
+        dismissed = state_of(in_dataroot('multitenant.dismissed'))
         bad_line = @core.decide(@clusters.pairs(whole.map(&:cluster)), opened)
         all = whole.select { |stream| stream.sees == 'all' }
         @answered = @answered.merge(all.to_h { |stream| [stream.cluster, stream.generated] }).freeze
+        @dismissed = dismissed
         @shown = whole.map { |stream| [stream.cluster, stream.sees] }
         @undelivered = true
         publish
@@ -203,11 +217,29 @@ module MultiTenant
     end
 
     def unchanged?
-      @delivered == [@specs, @shares, @shown] && MultiTenant.clock - @swept < SWEEP
+      !@touched && @delivered == [@specs, @shares, @shown] && MultiTenant.clock - @swept < SWEEP
+    end
+
+    def in_dataroot(name)
+      File.join(@dataroot.to_s, 'batch_connect', name)
+    end
+
+    # Where our cards are.
+    def places
+      infos = @shares.filter_map { |share| @specs.dig(share[:key], 'info') if share[:card_id] }
+      [in_dataroot('db'), *infos.flat_map { |info| info.values_at('db', 'output') }]
+    end
+
+    # @return [Array] path, and what changes with what is there
+    def state_of(path)
+      stat = File.lstat(path)
+      [path, stat.ino, stat.size, stat.mtime]
+    rescue SystemCallError
+      [path]
     end
 
     def write_cards(dry_run)
-      return unless @undelivered && @cards
+      return unless @undelivered && @dataroot
 
       @undelivered = false
       events = @core.deliver(dry_run)
@@ -215,6 +247,8 @@ module MultiTenant
       @report.delivered(events)
       whole = !dry_run && events.none? { |action,| action == :failed }
       @delivered = whole ? [@specs, @shares, @shown] : nil
+      @touched = false
+      @left = [@dismissed, *places.map { |path| state_of(path) }] # what is dismissed was read when it was decided
       @swept = MultiTenant.clock
     end
 

@@ -117,6 +117,76 @@ class TestRenewal < MultiTenantTest
     end
   end
 
+  # ---- what another process of the viewer's did ----
+
+  def other_process
+    MultiTenant::Core.new(MultiTenant::Settings.new({}).to_core(dataroot: @viewer.dataroot))
+  end
+
+  def test_a_restored_card_is_on_the_next_page
+    dashboard(stream(job(7), job(8))) do |renewal, receiver,|
+      assert receiver.dismiss(uuid(7))
+      page(renewal)
+      assert_equal [uuid(8)], @viewer.listed
+      assert other_process.restore(uuid(7))
+      page(renewal)
+      assert_equal [[uuid(7), uuid(8)], %w[ok ok]], [@viewer.listed, receiver.shares.map { |share| share[:card] }]
+    end
+  end
+
+  def test_a_card_that_was_dismissed_elsewhere_stays_away
+    dashboard(stream(job(7), job(8))) do |renewal, receiver,|
+      assert other_process.dismiss(uuid(7))
+      page(renewal)
+      assert_equal [[uuid(8)], %w[dismissed ok]], [@viewer.listed, receiver.shares.map { |share| share[:card] }]
+      receiver.ask # decided before the other one is dismissed, and delivered after it
+      assert other_process.dismiss(uuid(8))
+      2.times { page(renewal) }
+      assert_empty @viewer.listed
+    end
+  end
+
+  # What is there again is what Slurm says now: a card that another host removed may have ended.
+  def test_what_was_removed_elsewhere_is_asked_about
+    dashboard(stream(job(7))) do |renewal, _, source,|
+      cards = -> { snapshot(@viewer.path).transform_values(&:last) }
+      title = JSON.parse(File.read(@viewer.db(uuid(7)))).merge('title' => 'of mine')
+      before = cards.call
+      [-> { other_process.deliver_nothing(false) }, -> { File.unlink(@viewer.output(uuid(7), 'connection.yml')) },
+       -> { File.unlink(@viewer.db(uuid(7))) }, -> { File.write(@viewer.db(uuid(7)), JSON.generate(title)) },
+       -> { FileUtils.rm_r(@viewer.output(uuid(7))) }].each do |change|
+        change.call
+        page(renewal)
+        assert_equal before, cards.call
+      end
+      source.text = stream
+      other_process.deliver_nothing(false)
+      page(renewal)
+      assert_empty @viewer.listed
+    end
+  end
+
+  def test_slurm_is_asked_once_for_each_change_and_not_for_ours
+    dashboard(stream(job(7))) do |renewal, receiver, source, wait|
+      5.times { page(renewal) }
+      source.text = stream(job(7), job(8))
+      wait.call(31)
+      5.times { page(renewal) }
+      assert_equal 2, source.asked
+      source.error = 'Slurm does not answer.'
+      assert other_process.dismiss(uuid(7))
+      5.times { page(renewal) }
+      settle
+      assert_equal [3, %w[ok ok]], [source.asked, receiver.shares.map { |share| share[:card] }]
+      source.error = nil
+      wait.call(61)
+      page(renewal)
+      settle
+      page(renewal)
+      assert_equal [4, [uuid(8)]], [source.asked, @viewer.listed]
+    end
+  end
+
   def test_the_generation_changes_with_the_specs
     dashboard(stream(job(7))) do |renewal, receiver, source, wait|
       before = receiver.generation

@@ -22,6 +22,7 @@ module MultiTenant
     # @param cards [Boolean] the page is about to list the card files: they follow what is known
     # @return [void]
     def call(cards: false)
+      @sources.expire if cards && @receiver.touched?
       started&.join(WAIT)
       @receiver.deliver_changes if cards
     rescue StandardError => e # no thread could be started, say
