@@ -3,7 +3,8 @@
 # Open OnDemand dashboard initializer: services of Slurm jobs that are shared with this user.
 # `multitenant install` puts it into the place where this release of OOD looks for it, as root's.
 #
-# It does nothing unless MULTITENANT_ENABLE=true, and whatever happens, the dashboard starts.
+# It does nothing unless MULTITENANT_ENABLE is true, or remove: then the cards that it made go, and
+# that is all. Whatever happens, the dashboard starts.
 # The dashboard's Bundler hides gems that are not its own, so the gem is looked for here: the newest
 # ood_multitenant whose every file belongs to root.
 module MultiTenant
@@ -45,17 +46,21 @@ module MultiTenant
         raise(LoadError, "no gem ood_multitenant whose every file belongs to root in #{Gem.path.join(', ')}")
     end
 
-    def load
+    # @param what [Symbol] :start or :remove
+    def load(what)
       require File.join(find, 'multitenant')
-      MultiTenant.start(method(:log))
+      MultiTenant.public_send(what, method(:log))
     rescue SignalException
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException -- a LoadError is no StandardError
-      log(:error, "off until this is fixed: #{e.class}: #{e.message.to_s.lines.first.to_s.strip}")
+      log(:error, "off until this is fixed: #{e.class}: #{e.message.to_s.scrub('?').lines.first.to_s.strip}")
     end
   end
 
-  Loader.load if ENV['MULTITENANT_ENABLE'] == 'true'
+  case ENV.fetch('MULTITENANT_ENABLE', nil)
+  when 'true' then Loader.load(:start)
+  when 'remove' then Loader.load(:remove)
+  end
 
   # The gem's own, where it was loaded.
   unless respond_to?(:specs)

@@ -123,6 +123,19 @@ module MultiTenant
       Sharing.note(code)
     end
 
+    # Removes the cards of this user that we made, where a site is switched off; specs stays {}. Called by the
+    # initializer, with every start of a dashboard. Neither Slurm nor anybody else is asked.
+    # @param log [#call] takes a level (:info, :warn) and a sentence
+    # @return [void]
+    def remove(log)
+      events = DashboardHost.new.receiver(nil, log: log).remove_all
+      gone, failed = %i[removed failed].map { |action| events.select { |event| event[0] == action } }
+      log.call(:info, "MULTITENANT_ENABLE is remove: removed #{gone.size} cards.") if gone.any?
+      failed.each do |_, path, why|
+        log.call(:warn, "#{path} could not be removed, which the next start tries again: #{why}")
+      end
+    end
+
     # Starts the receiving side in a dashboard: reads settings and clusters from OOD, asks Slurm
     # once, and sees to it that the dashboard's pages renew what it said. Called by the initializer;
     # a second call starts anew.

@@ -276,8 +276,8 @@ module MultiTenant
 
     def say_how_the_rest_goes
       cards = @ruby.command(command_of_the_gem, 'cards', '--remove-all')
-      @out.puts "Cards in homes hold secrets. They go with #{cards}, run by each user, and that must be done before " \
-                'the gem goes.',
+      @out.puts 'Cards in homes hold secrets. They go with MULTITENANT_ENABLE=remove when the dashboard of each user ' \
+                "starts, which needs the initializer, or with #{cards}, run by each user, before the gem goes.",
                 "Then the gem goes with #{@ruby.command('gem', 'uninstall', 'ood_multitenant')}.",
                 "Take the MULTITENANT_ lines out of #{Host::ENV_FILE}."
     end

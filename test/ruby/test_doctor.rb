@@ -56,7 +56,10 @@ class TestDoctor < DoctorTest
     File.unlink(host.at(SoundHost::ENV_FILE))
     assert_told 'Setup', 'FAIL', 'Enabled', /there is no /, /MULTITENANT_ENABLE=true into/
     host.write(SoundHost::ENV_FILE, "MULTITENANT_ENABLE=yes\n")
-    assert_told 'Setup', 'FAIL', 'Enabled', /is "yes" in/, /MULTITENANT_ENABLE=true into/
+    assert_told 'Setup', 'FAIL', 'Enabled', /is "yes" in .*: cards that are there stay/,
+                /MULTITENANT_ENABLE=true into.*=remove: /
+    host.write(SoundHost::ENV_FILE, "MULTITENANT_ENABLE=remove\n")
+    assert_told 'Setup', 'warn', 'Enabled', /is remove in/, /MULTITENANT_ENABLE=true into/
     env_file
     File.chmod(0o600, host.at(SoundHost::ENV_FILE))
     assert_told 'Setup', 'FAIL', 'Enabled', /can't be read by this user/, /chmod 0644/

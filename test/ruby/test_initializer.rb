@@ -111,6 +111,39 @@ class TestInitializer < MultiTenantTest
     end
   end
 
+  # ---- the site is switched off, and the cards are to go ----
+
+  def test_remove_removes_our_cards_and_nothing_else
+    @viewer.look(stream(job(7), job(8)))
+    @viewer.own_session(uuid(9))
+    gem_with("touch #{File.join(@viewer.home, 'ran')}")
+    start = start({ 'MULTITENANT_ENABLE' => 'remove', 'REFRESH' => '1' })
+    assert_equal [[uuid(9)], {}, true, true, ''], [@viewer.listed, start.specs, start.frozen, start.same, start.err]
+    refute_path_exists @viewer.output(uuid(7))
+    refute_path_exists File.join(@viewer.home, 'ran')
+    assert_equal [['info', 'multitenant: MULTITENANT_ENABLE is remove: removed 2 cards.']], start.log
+    assert_empty start({ 'MULTITENANT_ENABLE' => 'remove' }).log
+    assert_equal [uuid(9)], @viewer.listed
+  end
+
+  def test_remove_without_a_data_root_makes_none
+    gem_with(nil)
+    assert_empty start({ 'MULTITENANT_ENABLE' => 'remove' }).log
+    assert_empty Dir.children(@viewer.home)
+  end
+
+  def test_remove_while_another_process_is_at_the_cards
+    @viewer.look(stream(job(7)))
+    gem_with(nil)
+    @viewer.while_locked do
+      start = start({ 'MULTITENANT_ENABLE' => 'remove' })
+      assert_equal [[uuid(7)], ['warn']], [@viewer.listed, start.log.map(&:first)]
+      assert_match(/could not be removed, which the next start tries again/, start.log[0][1])
+    end
+    start({ 'MULTITENANT_ENABLE' => 'remove' })
+    assert_empty @viewer.listed
+  end
+
   # ---- enabled, and all is well ----
 
   def test_specs_and_cards
@@ -228,6 +261,7 @@ class TestInitializer < MultiTenantTest
     'a library that is empty' => ['multitenant/multitenant.so', '', 'LoadError'],
     'a syntax error' => ['multitenant/receiver.rb', 'def', 'SyntaxError'],
     'an error at load' => ['multitenant/settings.rb', "raise 'at load'", 'RuntimeError: at load'],
+    'an error that is no text' => ['multitenant/settings.rb', 'raise "\xFF no \xFE"', 'RuntimeError: . no '],
     'an error of no standard' => ['multitenant/settings.rb', "raise Exception, 'strange'", 'Exception: strange'],
     'an exit' => ['multitenant/settings.rb', 'exit 3', 'SystemExit'],
     'an abort' => ['multitenant.rb', "$stderr = File.open('/dev/null', 'w'); abort 'no'", 'SystemExit: no'],

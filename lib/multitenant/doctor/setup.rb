@@ -24,8 +24,12 @@ module MultiTenant
 
         value = site.env_file['MULTITENANT_ENABLE']
         return ok("MULTITENANT_ENABLE is true in #{path}.") if value == 'true'
+        if value == 'remove'
+          return warn!("MULTITENANT_ENABLE is remove in #{path}: dashboards remove our cards, and that is all.", add)
+        end
 
-        fail!("MULTITENANT_ENABLE is #{value ? value.inspect : 'not set'} in #{path}.", add)
+        seen = "MULTITENANT_ENABLE is #{value ? value.inspect : 'not set'} in #{path}: cards that are there stay."
+        fail!(seen, "#{add} Or MULTITENANT_ENABLE=remove: dashboards remove them when they start.")
       end
 
       def settings
