@@ -1,8 +1,10 @@
 # frozen_string_literal: true
 
+require_relative 'apps/sharing'
 require_relative 'apps/site_settings'
 require_relative 'installer/app_settings'
 require_relative 'installer/dashboard_ruby'
+require_relative 'installer/envelope_choice'
 require_relative 'installer/install_options'
 require_relative 'installer/install_plan'
 require_relative 'installer/manifest'
@@ -16,6 +18,9 @@ module MultiTenant
   # Puts the gem, the initializer, the apps and the agent's unit where Open OnDemand finds them, and
   # takes them out again. It works without the compiled core, which may be of another Ruby.
   class Installer
+    OLD_READERS = 'As dashboards that load one stop at any other envelope, service apps share in v1, which all users ' \
+                  'of the cluster can read. When none loads it any more, write `old_readers: "no"` in their site.yml.'
+
     # @param options [Hash] as {InstallOptions.add_to} fills it
     # @param out [IO] gets a line for each action
     # @param root [String] DESTDIR, unless the options name one
@@ -181,9 +186,34 @@ module MultiTenant
       saved = File.join(Host::STATE, "#{File.basename(File.dirname(path))}.site.yml")
       kept = [(path if manifest[path]), saved].compact.find { |one| @tree.file?(one) }
       settings = AppSettings.new(item.bytes).set(@options.defaults)
+      settings.set(sealing) if !kept && settings.keys.include?('envelope')
       @options.need_cluster if !kept && item.entry.part == 'services' && settings.keys.include?('cluster')
       settings = AppSettings.new(@tree.read(kept)).rename(SiteSettings::RENAMED).append_new(settings) if kept
       item.replace(settings.set(@options.settings).to_s)
+    end
+
+    # What a new service app begins with: what those before it have, or on a new site what protects.
+    # @return [Hash{String => String}]
+    def sealing
+      @sealing ||= begin
+        old = InstallPlan.initializers_before(@tree, manifest)
+        before = @tree.glob(File.join(Host::APPS, 'multitenant-*', Release::SITE)).select { |path| manifest[path] }
+        before.select! { |path| manifest[path].part == 'services' }
+        if before.empty? ? old.any? : before.any? { |path| v1?(path) }
+          @notes << "#{old.first} is another MultiTenant's. #{OLD_READERS}" if old.any?
+          {}
+        else
+          choice = EnvelopeChoice.new(@host, services_group)
+          @notes << choice.told
+          { 'old_readers' => 'no', 'envelope' => choice.envelope }
+        end
+      end
+    end
+
+    def v1?(path)
+      Sharing.envelope(SiteSettings.read(File.dirname(@host.at(path)))) == 'v1'
+    rescue Failure
+      true
     end
 
     # In production OOD silently ignores a plugin in which one file is not root's.

@@ -36,7 +36,7 @@ class TestDoctorHost < DoctorTest
     file = host.at('/var/www/ood/apps/sys/multitenant-llm/site.yml')
     assert_includes doctor('Apps'), 'skip  App settings: no app'
     host.write('/var/www/ood/apps/sys/multitenant-llm/site.yml', "cluster: hpc\n")
-    assert_includes doctor('Apps'), "ok    App settings: #{file}: each"
+    assert_includes doctor('Apps'), "ok    App settings: each value makes sense in #{File.dirname(file)}."
     File.write(file, "cluster: hpc\nkinds: vllm,olama\n")
     assert_told 'Apps', 'FAIL', 'App settings', /#{file}, line 2: kinds takes .* not "olama"/, /Correct that/
     File.chmod(0o600, file)

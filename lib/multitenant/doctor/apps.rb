@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require_relative '../apps/site_settings'
 require_relative '../installer/release'
 require_relative 'theme'
 
@@ -56,12 +55,10 @@ module MultiTenant
 
       # A form shows the same sentence in its place.
       def settings
-        paths = Dir.glob(site.at(File.join(Host::APPS, 'multitenant-*', SiteSettings::FILE)))
-        paths = paths.select { |path| File.readable?(path) }
-        return skip('no app that this user can read has any.') if paths.empty?
+        return skip('no app that this user can read has any.') if site.apps.empty?
 
-        wrong = paths.count { |path| wrong?(File.dirname(path)) }
-        ok("#{list(paths)}: each value makes sense.") if wrong.zero?
+        wrong = site.apps.count { |app| wrong?(app) }
+        ok("each value makes sense in #{list(site.apps)}.") if wrong.zero?
       end
 
       private

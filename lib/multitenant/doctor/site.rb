@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative '../apps/site_settings'
 require_relative '../host'
 require_relative '../host/system_file'
 require_relative '../installer/dashboard_ruby'
@@ -30,6 +31,12 @@ module MultiTenant
         rescue Failure
           nil
         end
+      end
+
+      # @return [Array<String>] directories of installed apps whose site.yml this user can read
+      def apps
+        paths = Dir.glob(at(File.join(APPS, 'multitenant-*', SiteSettings::FILE)))
+        paths.select { |path| File.readable?(path) }.map { |path| File.dirname(path) }
       end
 
       def root?

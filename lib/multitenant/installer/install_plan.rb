@@ -21,6 +21,25 @@ module MultiTenant
     OURS = 'ood_multitenant'
     EDITED = File.join(Host::STATE, 'edited').freeze
 
+    class << self
+      # @return [Array<String>] where initializers are, and where ours may be
+      def initializers(tree)
+        [*tree.glob("#{File.dirname(Host::CLASSIC)}/**/*.rb"), Host::PLUGIN].uniq
+      end
+
+      # @return [Boolean] the file is the initializer of another MultiTenant
+      def another?(tree, path)
+        text = tree.read(path)
+        text.match?(FOREIGN) || (File.basename(path) == 'multitenant.rb' && !text.include?(OURS))
+      end
+
+      # @return [Array<String>] those of another MultiTenant that are here, or were
+      def initializers_before(tree, manifest)
+        moved = manifest.entries.select { |entry| entry.moved? && entry.part == 'initializer' }.map(&:path)
+        moved | initializers(tree).select { |path| tree.file?(path) && manifest[path].nil? && another?(tree, path) }
+      end
+    end
+
     # @return [Array<Action>] in the order of the work
     attr_reader :actions
 
@@ -106,13 +125,10 @@ module MultiTenant
     def foreign_initializers
       return [] unless @parts.include?('initializer')
 
-      classic = @tree.glob("#{File.dirname(Host::CLASSIC)}/**/*.rb")
-      [*classic, Host::PLUGIN].uniq.select do |path|
+      InstallPlan.initializers(@tree).select do |path|
         next false unless foreign?(path)
-        next @tree.guard(path) unless @tree.file?(path)
 
-        text = @tree.read(path)
-        text.match?(FOREIGN) || (File.basename(path) == 'multitenant.rb' && !text.include?(OURS))
+        @tree.file?(path) ? InstallPlan.another?(@tree, path) : @tree.guard(path)
       end
     end
 

@@ -1,0 +1,71 @@
+# frozen_string_literal: true
+
+require 'etc'
+require 'open3'
+
+module MultiTenant
+  # How service apps seal what they share on a site without old readers: by munge, where a member of a group opens here
+  # what is sealed for the group, since munged may not know a directory's groups; else by the groups' keys.
+  class EnvelopeChoice
+    SECONDS = '5'
+    KEYS = 'Service apps seal by key, and share nothing with a group before it has one: run `multitenant key new ' \
+           'GROUP`, and see "Envelopes that protect" in doc/admins.md.'
+    ELSEWHERE = 'Service apps seal by munge, or where a node has none by key. Whether members of groups can open ' \
+                'that was not tried, as this is not the host itself: see `multitenant doctor` there.'
+
+    # @return [String] for the apps' site.yml
+    attr_reader :envelope
+    # @return [String] sentences for the admin
+    attr_reader :told
+
+    # @param host [Host]
+    # @param gid [Integer, nil] the group to try first
+    def initialize(host, gid)
+      @options = [("--socket=#{host.munge_socket}" if host.munge_socket)].compact
+      @envelope, @told = host.root.empty? ? choose(gid) : ['auto', ELSEWHERE]
+    end
+
+    private
+
+    def choose(gid)
+      why = obstacle(gid)
+      return ['key', "#{why} #{KEYS}"] if why
+
+      ['munge', "Service apps seal by munge: #{@tried} opened what was sealed for the group."]
+    end
+
+    # @return [String, nil] why munge does not do, in a sentence
+    def obstacle(gid)
+      group, user = pairs(gid).first
+      return 'No group of this host has a member with whom munge could be tried.' unless group
+
+      @tried = "#{user.name}, a member of #{group.name},"
+      sealed, made = run('munge', '--no-input', "--restrict-gid=#{group.gid}", *@options)
+      return 'munge makes no credential here.' unless made
+
+      return if run('setpriv', "--reuid=#{user.uid}", "--regid=#{user.gid}", '--clear-groups', 'unmunge', *@options,
+                    stdin_data: sealed).last
+
+      "#{@tried} can't open what munge sealed for the group."
+    end
+
+    # Groups of people, each with a member whose primary group is another.
+    def pairs(first)
+      others = Etc.enum_for(:group).lazy.select { |group| group.gid >= 1000 }
+      groups = [(Etc.getgrgid(first) if first)].compact.each + others
+      groups.lazy.flat_map { |group| group.mem.lazy.map { |name| [group, user(name)] } }
+            .select { |group, user| user && user.gid != group.gid && user.uid.positive? }
+    end
+
+    def user(name)
+      Etc.getpwnam(name)
+    rescue ArgumentError
+      nil
+    end
+
+    def run(*argv, **options)
+      out, status = Open3.capture2('timeout', SECONDS, *argv, err: File::NULL, **options)
+      [out, status.success?]
+    end
+  end
+end

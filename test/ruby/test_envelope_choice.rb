@@ -1,0 +1,104 @@
+# frozen_string_literal: true
+
+require_relative 'munged'
+require_relative 'sound_host'
+require_relative 'site'
+require 'minitest/mock'
+require 'multitenant/installer/envelope_choice'
+
+# How a new site seals what it shares, and one that has old readers.
+class TestEnvelopeChoice < InstallTest
+  SETTINGS = "#{Site::SYS}/multitenant-llm/site.yml".freeze
+  SHIPPED = File.read(File.expand_path('../../apps-services/multitenant-llm/site.yml', __dir__))
+
+  # @return [Array(String, String)] envelope and line of `install`
+  def choice(members, env = {}, gid: 3000, path: ENV.fetch('PATH'))
+    group = Etc::Group.new('students', 'x', gid, members)
+    was = ENV.fetch('PATH')
+    ENV['PATH'] = path
+    Etc.stub(:getgrgid, group) do
+      made = MultiTenant::EnvelopeChoice.new(MultiTenant::Host.new(env: env), gid)
+      [made.envelope, made.told]
+    end
+  ensure
+    ENV['PATH'] = was
+  end
+
+  # munged itself says that it does not know the member.
+  def test_a_munged_that_does_not_know_the_groups_is_not_trusted_with_them
+    munged = Munged.new(temporary)
+    envelope, told = choice(%w[nobody], { 'MULTITENANT_MUNGE_SOCKET' => munged.socket })
+    assert_equal 'key', envelope
+    assert_match(/\Anobody, a member of students, can't open .*`multitenant key new GROUP`/, told)
+  ensure
+    munged&.stop
+  end
+
+  def test_munge_where_a_member_opens_it
+    dir = temporary
+    File.chmod(0o755, dir)
+    File.write("#{dir}/munge", "#!/bin/sh\n[ \"$2\" = --restrict-gid=3000 ] && id -u && echo MUNGE:x:\n", perm: 0o755)
+    File.write("#{dir}/unmunge", "#!/bin/sh\n[ \"$(id -u) $(id -G)\" = '65534 65534' ] && grep -q MUNGE\n", perm: 0o755)
+    path = "#{dir}:#{ENV.fetch('PATH')}"
+    told = 'Service apps seal by munge: nobody, a member of students, opened what was sealed for the group.'
+    assert_equal ['munge', told], choice(%w[nobody], path: path)
+    File.write("#{dir}/munge", "#!/bin/sh\nexit 1\n")
+    assert_match(/\Amunge makes no credential here/, choice(%w[nobody], path: path)[1])
+  end
+
+  def settings
+    YAML.safe_load(site.read(SETTINGS)).values_at('old_readers', 'envelope')
+  end
+
+  def release(app, text = SHIPPED)
+    site.release("apps-services/#{app}/site.yml", text)
+  end
+
+  def test_a_new_site_does_not_begin_with_v1
+    release('multitenant-llm')
+    assert_installed
+    assert_equal %w[no auto], settings
+    assert_match(/^Service apps seal by munge, or where/, site.out)
+    before = state
+    assert_installed
+    assert_tree before
+    refute_includes site.out, 'Service apps seal'
+    site.write(SETTINGS, site.read(SETTINGS).sub('"no"', '"yes"'))
+    assert_installed
+    assert_equal %w[yes auto], settings # the site may say otherwise
+  end
+
+  def test_services_that_come_later_to_a_new_site_are_no_other
+    release('multitenant-llm')
+    assert_equal 0, site.run(:install)
+    assert_installed
+    assert_equal %w[no auto], settings
+    release('multitenant-instruction', SHIPPED[/.*^munge_socket[^\n]*\n/m])
+    assert_installed
+    assert_match(/^old_readers: "no"$/, site.read("#{Site::SYS}/multitenant-instruction/site.yml"))
+  end
+
+  def test_where_an_old_reader_is_found_v1_stays_and_is_told
+    release('multitenant-llm')
+    site.write(Site::CLASSIC, OLD)
+    assert_installed
+    assert_equal %w[yes auto], settings
+    assert_match(/^#{Site::CLASSIC} is another MultiTenant's\. .* v1, .*`old_readers: "no"`/, site.out)
+    release('multitenant-instruction', SHIPPED[/.*^munge_socket[^\n]*\n/m])
+    assert_installed
+    assert_match(/^old_readers: "yes"$/, site.read("#{Site::SYS}/multitenant-instruction/site.yml"))
+  end
+end
+
+# What doctor says of it.
+class TestDoctorOfSealing < DoctorTest
+  def test_doctor_warns_while_service_apps_send_v1
+    path = '/var/www/ood/apps/sys/multitenant-llm/site.yml'
+    assert_includes doctor('Sealing'), "skip  Service apps' envelope: "
+    host.write(path, "cluster: hpc\n")
+    assert_told 'Sealing', 'warn', "Service apps' envelope", /it is v1 in multitenant-llm: every user/,
+                /old_readers: "no"/, alone: false
+    host.write(path, "cluster: hpc\nold_readers: no\nenvelope: munge\n")
+    assert_includes doctor('Sealing'), "ok    Service apps' envelope: it is munge."
+  end
+end
