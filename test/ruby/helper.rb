@@ -265,6 +265,17 @@ module Processes
     end
   end
 
+  # What is promised about time. A busy machine may let a process wait for as long: one try in five must keep it, each
+  # from the beginning.
+  # @yieldreturn [Float] seconds that it took
+  def assert_promised(most)
+    tries = []
+    until tries.last&.<=(most)
+      assert_operator tries.size, :<, 5, "#{most} s are promised, it took #{tries}"
+      tries << yield
+    end
+  end
+
   def need_root
     skip_unless(Process.euid.zero?, 'needs root: it runs processes of other users')
   end
