@@ -46,6 +46,19 @@ class TestEnvelopeChoice < InstallTest
     assert_match(/\Amunge makes no credential here/, choice(%w[nobody], path: path)[1])
   end
 
+  # A member may trace what runs as them, and would type into root's terminal.
+  def test_what_runs_as_a_member_has_nothing_of_roots
+    dir = temporary
+    File.chmod(0o755, dir)
+    session = File.read('/proc/self/stat').split(') ').last.split[3]
+    File.write("#{dir}/munge", "#!/bin/sh\necho MUNGE:x:\n", perm: 0o755)
+    File.write("#{dir}/unmunge", <<~SH, perm: 0o755)
+      #!/bin/sh
+      [ "$(cut -d ' ' -f 6 /proc/$$/stat)" != #{session} ] && [ "$PWD" = / ] && ! env | grep HOME=
+    SH
+    assert_equal 'munge', choice(%w[nobody], path: "#{dir}:#{ENV.fetch('PATH')}")[0]
+  end
+
   def settings
     YAML.safe_load(site.read(SETTINGS)).values_at('old_readers', 'envelope')
   end

@@ -63,8 +63,10 @@ module MultiTenant
       nil
     end
 
+    # A member can trace what runs as them. So it gets nothing of root's: no terminal, environment or directory.
     def run(*argv, **options)
-      out, status = Open3.capture2('timeout', SECONDS, *argv, err: File::NULL, **options)
+      out, status = Open3.capture2({ 'PATH' => ENV.fetch('PATH', nil) }, 'timeout', '--signal=KILL', SECONDS, 'setsid',
+                                   *argv, err: File::NULL, unsetenv_others: true, chdir: '/', **options)
       [out, status.success?]
     end
   end
