@@ -99,6 +99,8 @@ class TestSiteSettings < MultiTenantTest
       "cluster: hpc\nkinds: \"vllm\n" => [2, /\Athat is no YAML \(/], "- cluster\n" => [1, /lines KEY: VALUE/],
       "? [a]\n: b\n" => [1, /lines KEY: VALUE/], '' => [nil, /\Ait has no cluster/],
       "wckey: a\n" => [nil, /\Ait has no cluster/],
+      "\uFEFFkinds: vllm\n" => [nil, /\Ait has no cluster/],
+      "\uFEFFcluster: hpc\n".encode('UTF-16LE').b => [1, /\Athat is no YAML \(/],
       "cluster: \"\"\n" => [nil, /no cluster/] }.each { |text, (line, sentence)| assert_refused(line, sentence, text) }
     assert_refused(2, /\Aorigin takes an address/, "cluster: a\norigin: https://a/\n", name: 'multitenant-jupyter')
     File.unlink(File.join(app('multitenant-llm', ''), 'site.yml'))

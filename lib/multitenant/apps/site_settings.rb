@@ -80,7 +80,7 @@ module MultiTenant
     private
 
     def pairs
-      document = Psych.parse(File.read(@path, encoding: 'BOM|UTF-8'))
+      document = Psych.parse(File.read(@path, mode: 'rb:UTF-8'))
       return [] unless document
 
       @line = document.root.start_line + 1
