@@ -13,6 +13,10 @@ module MultiTenant
     # Seconds after which card files are looked at although nothing has changed: somebody else may have.
     SWEEP = 300
 
+    # Changes by other processes that are looked at in that time: two hosts that disagree about a card would undo each
+    # other's work, and ask Slurm, with every page.
+    TOUCHES = 10
+
     # @return [Hash] MultiTenant.specs; frozen
     attr_reader :specs
     # @return [Integer] changes with the specs
@@ -43,6 +47,7 @@ module MultiTenant
       @generation = 0
       @answered = {}.freeze
       @left = []
+      @touches = []
       @asking = Mutex.new
       @using_core = Mutex.new
     end
@@ -100,13 +105,14 @@ module MultiTenant
       give_up(e)
     end
 
-    # Whether another process of the user was at the cards since we looked at them: true once for each change, and the
-    # next delivery looks at all of them.
+    # Whether another process of the user was at the cards since we looked at them: true once for each change, unless
+    # there are too many, and the next delivery looks at all of them.
     # @return [Boolean]
     def touched?
       now = @left.map { |path, *| state_of(path) }
-      return false if now == @left
+      return false if now == @left || (@touches.size == TOUCHES && MultiTenant.clock - @touches.first < SWEEP)
 
+      @touches = [*@touches, MultiTenant.clock].last(TOUCHES)
       @left = now
       @touched = true
     end

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require 'minitest/mock'
 
 # What a page of a running dashboard does and waits for.
 class TestRenewal < MultiTenantTest
@@ -184,6 +185,16 @@ class TestRenewal < MultiTenantTest
       settle
       page(renewal)
       assert_equal [4, [uuid(8)]], [source.asked, @viewer.listed]
+    end
+  end
+
+  def test_who_undoes_every_page_does_not_have_slurm_asked_by_every_page
+    dashboard(stream(job(7))) do |renewal, _, source,|
+      undone = -> { other_process.deliver_nothing(false) && page(renewal) }
+      20.times { undone.call }
+      assert_equal [11, []], [source.asked, @viewer.listed]
+      MultiTenant.stub(:clock, MultiTenant.clock + 301) { undone.call }
+      assert_equal [12, [uuid(7)]], [source.asked, @viewer.listed]
     end
   end
 
