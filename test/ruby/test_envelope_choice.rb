@@ -46,6 +46,11 @@ class TestEnvelopeChoice < InstallTest
     assert_match(/\Amunge makes no credential here/, choice(%w[nobody], path: path)[1])
   end
 
+  # It owns apps that are installed, and may be gone since.
+  def test_a_group_that_is_gone_is_not_tried
+    assert_includes %w[munge key], MultiTenant::EnvelopeChoice.new(MultiTenant::Host.new, 4_000_000_000).envelope
+  end
+
   # A member may trace what runs as them, and would type into root's terminal.
   def test_what_runs_as_a_member_has_nothing_of_roots
     dir = temporary

@@ -52,13 +52,14 @@ module MultiTenant
     # Groups of people, each with a member whose primary group is another.
     def pairs(first)
       others = Etc.enum_for(:group).lazy.select { |group| group.gid >= 1000 }
-      groups = [(Etc.getgrgid(first) if first)].compact.each + others
-      groups.lazy.flat_map { |group| group.mem.lazy.map { |name| [group, user(name)] } }
+      groups = [(entry(:getgrgid, first) if first)].compact.each + others
+      groups.lazy.flat_map { |group| group.mem.lazy.map { |name| [group, entry(:getpwnam, name)] } }
             .select { |group, user| user && user.gid != group.gid && user.uid.positive? }
     end
 
-    def user(name)
-      Etc.getpwnam(name)
+    # @return [Etc::Group, Etc::Passwd, nil] nil: the name service does not know it
+    def entry(look_up, key)
+      Etc.public_send(look_up, key)
     rescue ArgumentError
       nil
     end
