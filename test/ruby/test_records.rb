@@ -28,7 +28,7 @@ class TestRecords < MultiTenantTest
     records = records_of(stream(job(1), job(2), cluster: 'a', sees: 'own', generated: 5))
     streams, bad_lines, payloads = core.read([records])
     told = { cluster: 'a', complete: true, sees: 'own', generated: 5, wckeys: ['multitenant'], publishers: nil,
-             round: nil, groups: [], count: 2 }
+             round: nil, groups: [], undetermined: nil, count: 2 }
     assert_equal [told], streams.map(&:to_h)
     assert_equal [streams, [nil], []], [records.streams, bad_lines, payloads]
   end
