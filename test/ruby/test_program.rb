@@ -77,7 +77,8 @@ class TestProgram < MultiTenantTest
   def test_nothing_else_starts_a_program
     files = Dir.glob(File.join(Tree::ROOT, '{lib,exe}/**/*')).select { |file| File.file?(file) && !binary?(file) }
     starting = files.select { |file| File.read(file).match?(/Native\.run|Open3|popen|spawn|\bfork\b|\bsystem\(|%x/) }
-    assert_equal %w[child.rb dashboard_ruby.rb envelope_choice.rb program.rb], starting.map { |file| File.basename(file) }.sort
+    assert_equal %w[child.rb dashboard_ruby.rb envelope_choice.rb program.rb],
+                 starting.map { |file| File.basename(file) }.sort
   end
 
   def test_exit_codes_stand_in_one_place
