@@ -35,6 +35,7 @@ class TestPorts < ClientTest
 
   # The job of the block, which waits between choosing its port and taking it, and that port.
   def held(app, key, &submit)
+    FileUtils.rm_f(File.join(HOLD, 'go'))
     file = File.join(AppJobs.root("multitenant-#{app}"), 'site.yml')
     before = File.read(file)
     AppJobs.configure(file, key => 'slow')

@@ -204,12 +204,18 @@ class TestReadfile < RailsTest
              'd.md' => "|a|b|\n|-|-|\n|a|b|\n\n", 'e.html' => '<a href="http://a/" x=1>',
              'f.html' => '<p a=1 b=2 c=3>' }.freeze
 
-  # @return [Hash] pid => KiB that each child of the dashboard's has for itself
+  # @return [Hash] pid => KiB that each child of the dashboard's has for itself. One that is being started has its
+  #   parent's for a while, on a busy machine for a long one, and is left out.
   def memory_of_children
+    parents = private_memory(@dashboard.pid)
     children = Dir.glob("/proc/#{@dashboard.pid}/task/*/children").flat_map { |path| File.read(path).split }
-    children.to_h { |pid| [pid, File.read("/proc/#{pid}/smaps_rollup")[/Private_Dirty:\s+(\d+)/, 1].to_i] }
+    children.to_h { |pid| [pid, private_memory(pid)] }.reject { |_, kib| (kib - parents).abs < parents / 50 }
   rescue SystemCallError
     {}
+  end
+
+  def private_memory(pid)
+    File.read("/proc/#{pid}/smaps_rollup")[/Private_Dirty:\s+(\d+)/, 1].to_i
   end
 
   # @return [Integer] KiB that a child had, at most, while the block ran; one that is being started has its parent's

@@ -41,7 +41,7 @@ class TestSharing < BedTest
       result.out.include?("removed #{id}")
     end
     removed = File.read(trace).lines.grep(/= 0$/).map { |line| line[/"([^"]+)"/, 1] } - ['.multitenant.lock']
-    assert_equal ['connection.yml', id, '.multitenant', id], removed
+    assert_equal ['connection.yml', id, '.multitenant', id, 'output', 'multitenant-delivery_default'], removed
     assert_empty files('hpcstudent')
     assert_empty Bed.specs('hpcstudent')
   end
