@@ -87,6 +87,10 @@ class AppJob
     file('output.log')
   end
 
+  def wait(what, seconds = 40, &until_true)
+    Bed.wait(-> { "job #{job_id}: #{what}; #{state}; its log:\n#{log}" }, seconds, &until_true)
+  end
+
   # @return [String] what a file of the session's directory holds; empty where there is none
   def file(name)
     path = File.join(dir, name)
@@ -95,7 +99,7 @@ class AppJob
 
   # @return [Hash] what OOD reads for the owner's card, once it can be shown
   def connection
-    Bed.wait("the card of #{job_id}; its log:\n#{log}", 120) { !file('connection.yml').empty? || ended? }
+    wait('the card', 120) { !file('connection.yml').empty? || ended? }
     YAML.safe_load(file('connection.yml')).to_h
   end
 
@@ -111,10 +115,10 @@ class AppJob
     Bed.squeue('%j', '-j', job_id).chomp
   end
 
-  # Until it can be found by others.
+  # Until it can be found by others, or has given up: the owner's card comes after that.
   def shared
-    Bed.wait("job #{job_id} is shared; its log:\n#{log}", 120) { name.count('|') == 2 || ended? }
-    raise "job #{job_id} ended unshared:\n#{log}" if ended?
+    wait('is shared', 120) { name.count('|') == 2 || ended? || !file('connection.yml').empty? }
+    raise "job #{job_id} is not shared; #{state}; its log:\n#{log}" unless name.count('|') == 2
 
     Bed.running(job_id)
     self
@@ -130,13 +134,13 @@ class AppJob
     card = File.join(dir, 'connection.yml')
     before = File.mtime(card)
     system('scontrol', 'requeue', job_id.to_s, exception: true)
-    Bed.wait("job #{job_id} is shared anew; its log:\n#{log}", 240) { File.exist?(card) && File.mtime(card) > before }
+    wait('is shared anew', 240) { File.exist?(card) && File.mtime(card) > before }
     Bed.running(job_id)
   end
 
   def cancel
     Bed.as(AppJobs::LOGIN, 'scancel', job_id)
-    Bed.wait("job #{job_id} ends", 60) { ended? }
+    wait('ends', 60) { ended? }
   end
 end
 

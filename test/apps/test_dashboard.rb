@@ -174,7 +174,7 @@ class TestDashboard < AppTest
                                                                    "see modules_streamlit in the app's site.yml.",
       { 'version' => 'command', 'command' => 'echo it broke; exit 3' } => 'it broke' }.each do |values, sentence|
       job = submit(APP, SHARED.merge(values))
-      Bed.wait("it ends; its log:\n#{job.log}", 60) { job.ended? }
+      job.wait('ends', 60) { job.ended? }
       assert_includes job.log.lines(chomp: true), sentence
       assert_match(/The service ended before it was ready/, job.log)
       assert_match(/^The application has ended, with code 3\.$/, job.log) if sentence == 'it broke'
@@ -186,7 +186,7 @@ class TestDashboard < AppTest
     port = place('port', '')
     FileUtils.chown('hpcfaculty', nil, port)
     job = start('command', 'command' => "echo $port >#{port.shellescape}; exec sleep 600")
-    Bed.wait("the port; its log:\n#{job.log}", 60) { !File.empty?(port) }
+    job.wait('the port', 60) { !File.empty?(port) }
     pid = spawn('runuser', '-u', 'outsider', '--', 'python3', '-m', 'http.server', File.read(port).strip,
                 chdir: '/', out: File::NULL, err: File::NULL)
     assert_equal 75, job.connection['mt_shared']

@@ -162,7 +162,7 @@ class TestDatabase < AppTest
   end
 
   def outcome(job)
-    Bed.wait("job #{job.job_id} ends; its log:\n#{job.log}", 60) { job.ended? }
+    job.wait('ends', 60) { job.ended? }
     job.log
   end
 
@@ -222,7 +222,7 @@ class TestDatabase < AppTest
       refute_match CRASHED, job.log
 
       Bed.as('hpcfaculty', 'scontrol', 'update', "JobId=#{job.job_id}", 'TimeLimit=3')
-      Bed.wait("its time ends; its log:\n#{job.log}", 200) { job.state == 'COMPLETED' }
+      job.wait('its time ends', 200) { job.state == 'COMPLETED' }
       assert_clean_end engine, job
     end
 

@@ -37,7 +37,7 @@ class TestLlm < AppTest
     go = File.join(@dir, 'go')
     before = "echo \"$port\" > #{@dir}/port\nexport LLM_SERVER_WAIT_FOR=#{go}\n"
     job = serve('openai', model, 'command' => before + command)
-    Bed.wait("the server starts; the log:\n#{job.log}") { File.size?(File.join(@dir, 'port')) }
+    job.wait('the server starts') { File.size?(File.join(@dir, 'port')) }
     yield Integer(File.read(File.join(@dir, 'port'))), job
     FileUtils.touch(go)
     job
@@ -98,7 +98,7 @@ class TestLlm < AppTest
   end
 
   def assert_never_shared(job, *sentences)
-    Bed.wait("it ends; the log:\n#{job.log}", 90) { job.ended? }
+    job.wait('ends', 90) { job.ended? }
     sentences.each { |sentence| assert_match(sentence, job.log) }
     assert_empty job.file('connection.yml')
     refute_includes Bed.squeue('%j', '-t', 'all', '-j', job.job_id), '|'
@@ -141,7 +141,7 @@ class TestLlm < AppTest
     refute(arguments.any? { |line| line.include?(specs['api_key']) })
     refute_includes job.log, specs['api_key']
     Bed.as('hpcfaculty', 'scontrol', 'update', "JobId=#{job.job_id}", 'TimeLimit=1')
-    Bed.wait("it ends; the log:\n#{job.log}", 120) { job.ended? }
+    job.wait('ends', 120) { job.ended? }
     assert_equal ['COMPLETED', "Stopping the service...\nThe server has shut down.\nCleaning up...\n"],
                  [job.state, job.log.lines.last(3).join]
   end

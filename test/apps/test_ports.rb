@@ -41,7 +41,7 @@ class TestPorts < ClientTest
     AppJobs.configure(file, key => 'slow')
     job = AppJobs.starting_up(MODULE, &submit)
     hold = File.join(HOLD, job.job_id.to_s)
-    Bed.wait("#{app} has chosen a port; its log:\n#{job.log}") { File.size?(hold) }
+    job.wait("#{app} has chosen a port") { File.size?(hold) }
     [job, Integer(File.read(hold))]
   ensure
     File.write(file, before)
@@ -93,7 +93,7 @@ class TestPorts < ClientTest
   def test_a_service_is_started_at_most_three_times
     command = %(setsid ruby -rsocket -e 's = TCPServer.new(ENV["port"]); loop { s.accept.close }' & sleep 2; exit 1)
     job = submit('multitenant-dashboard', SHARED.merge('version' => 'command', 'command' => command))
-    Bed.wait("it ends; its log:\n#{job.log}", 90) { job.ended? }
+    job.wait('ends', 90) { job.ended? }
     assert_equal 2, job.log.scan('has taken port').size, job.log
     assert_match(/The service ended before it was ready/, job.log)
   end

@@ -96,15 +96,17 @@ module Bed
     out
   end
 
+  # @param what [String, #call] what is waited for; one that is called tells what is so when the time is over
   def wait(what, seconds = 40)
     deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds
     loop do
       result = yield
       return result if result
-      raise "#{what}: not within #{seconds} s" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+      break if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
 
       sleep 0.1
     end
+    raise "#{what.respond_to?(:call) ? what.call : what}: not within #{seconds} s"
   end
 
   # Until slurmctld runs the job and slurmdbd knows it.
