@@ -261,7 +261,7 @@ module MultiTenant
     def perform(actions)
       actions.each do |action|
         action.work&.call unless @options.dry_run?
-        @out.puts action.to_s
+        @out.puts action.told(@options.dry_run?)
       end
     end
 

@@ -111,7 +111,7 @@ class Site
 
   # @return [Array<String>] paths that a deed was done to
   def deeds(word)
-    out.lines.filter_map { |line| line.split[1] if line.start_with?("#{word} ") }
+    out.lines.filter_map { |line| line.delete_prefix("#{word} ").split.first if line.start_with?("#{word} ") }
   end
 
   # @return [Array<String>] initializers that a dashboard loads

@@ -191,8 +191,11 @@ class TestCli < MultiTenantTest
     viewer = Viewer.new(self)
     viewer.env = { 'OOD_CLUSTERS' => clusters }
     done = viewer.multitenant('cards', '--records', '-', '--dry-run', stdin: stream(job(1)))
-    assert_equal ["written #{uuid(1)}\n", 0], [done.out, done.code]
+    assert_equal ["would write #{uuid(1)}\n", 0], [done.out, done.code]
     assert_empty Dir.children(viewer.home)
+    viewer.look(stream(job(1)))
+    assert_equal "would remove #{uuid(1)}\n", viewer.multitenant('cards', '--remove-all', '--dry-run').out
+    assert_path_exists viewer.db(uuid(1))
   end
 
   def test_remove_all_asks_nobody

@@ -191,7 +191,7 @@ class TestInstallObstacles < InstallTest
     before = before.merge(relative_state.slice(*relative_state.keys.grep(%r{/gems/.*/initializer/})))
     assert killed_after?(1, :install)
     assert_installed '--dry-run'
-    assert_equal [Site::CLASSIC], site.deeds('written')
+    assert_equal [Site::CLASSIC], site.deeds('would write')
     assert_equal 0, site.uninstall
     assert_tree before, relative_state
   end

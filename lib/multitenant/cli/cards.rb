@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'viewer'
+require_relative '../would'
 
 module MultiTenant
   class CLI
@@ -39,7 +40,7 @@ module MultiTenant
 
       def print(events)
         failed, done = events.partition { |action, _, _| action == :failed }
-        done.each { |action, id, _| puts "#{action} #{id}" }
+        done.each { |action, id, _| puts "#{(WOULD[action] if @options[:dry_run]) || action} #{id}" }
         failed.each { |_, path, why| CLI.complain("#{path}: #{why}", EX_CANTCREAT) }
         failed.empty? ? EX_OK : EX_CANTCREAT
       end

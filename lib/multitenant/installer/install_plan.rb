@@ -4,6 +4,7 @@ require 'digest'
 require_relative 'manifest'
 require_relative 'release'
 require_relative '../host'
+require_relative '../would'
 
 module MultiTenant
   # What has to be done so that a host gets what a release brings, worked out by reading only. What an
@@ -11,8 +12,9 @@ module MultiTenant
   class InstallPlan
     # A line for the admin, and the work behind it, if there is any.
     Action = Struct.new(:name, :path, :note, :work) do
-      def to_s
-        [name, path, note].compact.join(' ')
+      # @param dry_run [Boolean]
+      def told(dry_run)
+        [(WOULD[name] if dry_run) || name, path, note].compact.join(' ')
       end
     end
 
