@@ -113,6 +113,27 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'GemFiles', 'skip', 'multitenant-munge', /does not accept munge/
   end
 
+  # SSSD with ignore_group_members, or those whose primary group it is without enumerate.
+  def test_v1_where_the_name_service_lists_no_members
+    host.query(stream)
+    assert_includes doctor('Sealing'), "skip  Lists of members: no service app sends v1.\n"
+    host.write("#{File.dirname(SoundHost::APP)}/multitenant-llm/site.yml", "cluster: hpc\nenvelope: v1\n")
+    list = lambda do |group, account = ''|
+      host.program('getent', %([ "$1" = group ] && echo '#{group}' || echo '#{account}'))
+    end
+    list['students:x:3000:ann']
+    host.query(stream(job(7)))
+    assert_told 'Sealing', 'warn', 'Lists of members', /of students are missing .*ignore_group_members.*enumerate/,
+                /old_readers: "no".*--to/, alone: false
+    assert_told 'Sealing', 'warn', 'Lists of members', /of students are missing/, /--to/, alone: false, as: 0
+    list['students:x:3000:ann,prof']
+    assert_told 'Sealing', 'ok', 'Lists of members', /lists the members/, alone: false, as: 0
+    list['students:x:3000:', 'prof:x:1001:3000:::']
+    assert_told 'Sealing', 'ok', 'Lists of members', /lists the members/, alone: false, as: 0
+    list['']
+    assert_told 'Sealing', 'ok', 'Lists of members', /lists the members/, alone: false, as: 0
+  end
+
   def test_munged_does_not_know_a_group
     host.program('munge', 'case "$*" in *--restrict-gid=3000*) echo MUNGE:g: ;; *) echo MUNGE:x: ;; esac')
     host.program('unmunge',

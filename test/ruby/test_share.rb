@@ -117,9 +117,31 @@ class TestShare < Minitest::Test
     share!(*PLAIN, 'host=n1')
     assert_opens({ 'host' => 'n1' }, to: '1999,2001')
     share!('--unshare')
-    refute_shared 65, /there is no group nosuch/, *PLAIN, '--group', 'nosuch', 'host=n1'
+    refute_shared 67, /there is no group nosuch/, *PLAIN, '--group', 'nosuch', 'host=n1'
     fake('getent', '[[ $1 == passwd ]] || echo "$3:x:3000:root"')
-    refute_shared 65, /no other member of the group hpcGrp/, *PLAIN, 'host=n1'
+    refute_shared 67, /no other member of the group hpcGrp/, *PLAIN, 'host=n1'
+  end
+
+  MISSING = /SSSD .*ignore_group_members.*enumerate; an envelope munge or key needs no list .*site\.yml.*--to UIDS/
+
+  # This machine's own: its staff has a gid and no member.
+  def test_where_no_member_is_listed_it_says_why_and_what_helps
+    assert_match(/\Astaff:[^:]*:\d+:$/, `getent group staff`)
+    refute_shared 67, MISSING, *PLAIN, '--group', 'staff', 'host=n1'
+    assert_match(/Not shared: the node .*does not list its members.*another envelope/, MultiTenant.share_note('67'))
+    share!(*PLAIN, '--group', 'staff', '--to', '2001', 'host=n1')
+  end
+
+  # SSSD that lists no accounts: those whose primary group it is are in no list.
+  def test_where_not_even_the_publisher_is_listed_it_says_that_members_are_missing
+    need_root
+    fake('getent', '[[ $1 == passwd ]] && echo "ann:x:2001:1::" || echo "$3:x:3000:ann"')
+    command = %W[setpriv --groups 3000 #{SHARE}]
+    done = share(*PLAIN, 'host=n1', command: command)
+    assert_match(/members of the group hpcGrp are missing in its list, as you are yourself: #{MISSING}/o, done.err)
+    assert_opens({ 'host' => 'n1' }, to: '2001')
+    fake('getent', '[[ $1 == passwd ]] && printf "%s\n" ann:x:2001:1:: root:x:0:3000 || echo "$3:x:3000:ann"')
+    share!(*PLAIN, 'host=n1', command: command)
   end
 
   # A password may be called like a variable of the script or of bash.

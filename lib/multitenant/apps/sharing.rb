@@ -17,6 +17,8 @@ module MultiTenant
       EX_OK => 'Shared with others.',
       EX_USAGE => "#{NOT_SHARED}: an answer in the form can't be used. #{WHICH}",
       EX_DATAERR => "#{NOT_SHARED}: a value can't be shared, or all of them are too long. #{WHICH}",
+      EX_NOUSER => "#{NOT_SHARED}: the node knows no such group, or does not list its members, as envelope v1 needs " \
+                   'them. Ask your admin for another envelope in site.yml. The file output.log says more.',
       EX_UNAVAILABLE => "#{NOT_SHARED}: Slurm, or a program on the node, did not answer. #{WHICH}",
       EX_TEMPFAIL => "#{NOT_SHARED}: what listens on the port is not this job's. The file output.log says more."
     }.transform_keys(&:to_s).freeze

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'etc'
 require_relative '../apps/sharing'
 require_relative 'theme'
 
@@ -7,7 +8,11 @@ module MultiTenant
   class Doctor
     # How services are sealed, and whether this host opens that.
     class Sealing < Theme
-      CHECKS = { envelopes: 'Envelopes', sending: 'Service apps\' envelope' }.freeze
+      CHECKS = { envelopes: 'Envelopes', sending: 'Service apps\' envelope',
+                 members: 'Lists of members' }.freeze
+
+      # Members of groups that are looked for at most.
+      MOST = 20
 
       SEAL = 'When no dashboard runs the old initializer any more, write `old_readers: "no"` and `envelope: "auto"` ' \
              'into the site.yml of each service app; then MULTITENANT_ENVELOPES=munge,key closes the site to v1.'
@@ -27,7 +32,6 @@ module MultiTenant
 
       # What is shared next. A form warns of it, too.
       def sending
-        sealed = apps.group_by { |_, settings| Sharing.envelope(settings) }
         return skip('there is no service app that this user can read.') if sealed.empty?
 
         v1 = sealed.fetch('v1', []).map { |path, _| File.basename(path) }
@@ -36,7 +40,52 @@ module MultiTenant
         warn!("it is v1 in #{list(v1)}: every user of the cluster can read what these share.", SEAL)
       end
 
+      # v1 names each member, and takes them from the name service.
+      def members
+        return unless core?
+        return skip('no service app sends v1.') unless sealed.key?('v1')
+
+        groups = (own_groups + publishers).uniq.first(MOST).filter_map { |user, group| unlisted(user, group) }.uniq
+        return ok('the name service lists the members that are known here.') if groups.empty?
+
+        warn!("members of #{list(groups)} are missing in the name service's list, so v1 does not reach them: SSSD " \
+              'lists none with ignore_group_members, and those whose primary group it is only with enumerate.',
+              "#{SEAL} Or let the name service list them, or publishers name them (`multitenant-share --to`).")
+      end
+
       private
+
+      def sealed
+        @sealed ||= apps.group_by { |_, settings| Sharing.envelope(settings) }
+      end
+
+      # @return [Array<Array(String, String)>] a user and a group that they are in, by name or number
+      def own_groups
+        return [] if site.root?
+
+        user = Etc.getpwuid.name
+        site.settings.gids.map { |gid| [user, gid.to_s] }
+      rescue ArgumentError
+        []
+      end
+
+      def publishers
+        members = site.slurm.records.select(&:publisher_in_group)
+        members.filter_map { |record| [record.user, record.group] if record.group&.match?(Settings::GROUP) }
+      end
+
+      # @return [String, nil] the group's name, where neither its list nor the accounts' have the user
+      def unlisted(user, group)
+        name, _, gid, members = site.run('getent', 'group', '--', group)&.out.to_s.chomp.split(':', -1)
+        return if members.nil? || members.split(',').include?(user) || accounts.include?([user, gid])
+
+        name
+      end
+
+      # @return [Array<Array(String, String)>] user and primary group of those that are listed
+      def accounts
+        @accounts ||= site.run('getent', 'passwd')&.out.to_s.each_line.map { |line| line.split(':').values_at(0, 3) }
+      end
 
       # @return [Array<Array(String, Hash)>] directory and settings
       def apps
