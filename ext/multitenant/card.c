@@ -98,8 +98,8 @@ static char *render_mark(const struct mt_share *share)
 static char *render_db(const struct mt_share *share)
 {
     const struct mt_message *message = &share->message;
-    /* Slurm's word first: an app may be called "Notes from profsmith". */
-    json_t *title = json_sprintf("%s: %s", share->record.user, message->app);
+    /* Slurm's word first: a service may be called "Notes from profsmith". */
+    json_t *title = json_sprintf("%s: %s", share->record.user, mt_message_title(message));
     json_t *job_id = job_text(&share->record);
     return dump(json_pack("{s:s, s:s, s:o, s:I, s:s, s:o, s:s, s:n, s:n}", "id", share->card_id,
                           "cluster_id", share->ood_cluster, "job_id", job_id, "created_at",

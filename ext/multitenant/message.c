@@ -119,6 +119,15 @@ static enum mt_status to_strings(json_t *connection)
     return MT_OK;
 }
 
+static enum mt_status take_title(struct mt_message *out)
+{
+    out->title = json_incref(json_object_get(out->connection, MT_TITLE_KEY));
+    if (out->title && !mt_json_is_text(out->title))
+        return MT_MALFORMED;
+    (void)json_object_del(out->connection, MT_TITLE_KEY);
+    return MT_OK;
+}
+
 enum mt_status mt_message_parse_v1(const char *text, size_t len, struct mt_message *out)
 {
     enum mt_status status = MT_INTERNAL;
@@ -137,7 +146,9 @@ enum mt_status mt_message_parse_v1(const char *text, size_t len, struct mt_messa
         goto out;
     if ((status = load_object(json.data + split, json.len - split, &out->connection)) != MT_OK)
         goto out;
-    status = to_strings(out->connection);
+    if ((status = to_strings(out->connection)) != MT_OK)
+        goto out;
+    status = take_title(out);
 out:
     json_decref(accounting);
     mt_buf_wipe(&json);
@@ -146,10 +157,16 @@ out:
     return status;
 }
 
+const char *mt_message_title(const struct mt_message *message)
+{
+    return message->title ? json_string_value(message->title) : message->app;
+}
+
 struct mt_message mt_message_copy(const struct mt_message *message)
 {
     json_incref(message->accounting);
     json_incref(message->connection);
+    json_incref(message->title);
     return *message;
 }
 
@@ -166,5 +183,6 @@ void mt_message_free(struct mt_message *message)
 {
     json_decref(message->accounting);
     json_decref(message->connection);
+    json_decref(message->title);
     memset(message, 0, sizeof *message);
 }

@@ -13,15 +13,20 @@
 /* `recipients` of a message for all members of its group. */
 #define MT_WHOLE_GROUP "*"
 
+/* The key of a v1 connection that is no part of it. */
+#define MT_TITLE_KEY "mt_title"
+
 /*
  * A parsed message. Its form is right; whether its contents are acceptable, the policy says.
  * Both objects are flat and hold strings only, in the publisher's order; a connection value may
- * hold any character, NUL too. The texts borrow from `accounting`, are NUL-terminated and UTF-8.
+ * hold any character, NUL too. The texts borrow from `accounting`, are NUL-terminated and UTF-8, as
+ * the title is.
  * jansson counts references atomically, so copies may end on other threads.
  */
 struct mt_message {
     json_t *accounting; /* exactly mtu, mti, mta, mtm, mtd */
     json_t *connection;
+    json_t *title;          /* a text that its publisher calls it by; NULL: none */
     const char *recipients; /* mtu: decimal uids and commas, or MT_WHOLE_GROUP */
     const char *session;    /* mti */
     const char *app;        /* mta */
@@ -33,7 +38,8 @@ struct mt_message {
  * Parses the v1 text `ACCOUNTING|CONNECTION`: two JSON objects whose strings may be in single or
  * double quotes, split at the only `|` outside strings. In ACCOUNTING every value is a string and
  * the five keys are there (others are dropped); in CONNECTION an integer or boolean is taken as its
- * text. Refused: other types, duplicate keys, trailing bytes, text that is not UTF-8.
+ * text, and the title is MT_TITLE_KEY, which does not stay in it. Refused: other types, duplicate
+ * keys, trailing bytes, text that is not UTF-8.
  *
  * MT_OK: the caller owns *out and frees it
  * MT_MALFORMED
@@ -43,6 +49,9 @@ struct mt_message {
  * *out is zeroed on failure. Thread-safe.
  */
 MT_CHECKED enum mt_status mt_message_parse_v1(const char *text, size_t len, struct mt_message *out);
+
+/* What the service is called: its title, or the app's name. */
+MT_CHECKED const char *mt_message_title(const struct mt_message *message);
 
 /* Another owner of the same message; both are freed. */
 MT_CHECKED struct mt_message mt_message_copy(const struct mt_message *message);

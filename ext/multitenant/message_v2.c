@@ -11,7 +11,7 @@
 #define VERSION 2
 
 /* v, cluster, job, group, restarts, id, app, method, delivery, conn */
-#define KEYS 10
+#define KEYS 10U
 
 /* Digits of a uid, and a comma. */
 #define UID_TEXT_MAX 11
@@ -97,9 +97,13 @@ static enum mt_status keep_connection(const json_t *object, struct mt_message *o
 
 static enum mt_status parse(const json_t *object, struct claim *claim, struct mt_message *out)
 {
-    size_t keys = KEYS + (json_object_get(object, "to") != NULL);
+    json_t *title = json_object_get(object, "title");
+    size_t keys = KEYS + (json_object_get(object, "to") != NULL) + (title != NULL);
     if (!json_is_object(object) || json_object_size(object) != keys || !get_claim(object, claim))
         return MT_MALFORMED;
+    if (title && !mt_json_is_text(title))
+        return MT_MALFORMED;
+    out->title = json_incref(title);
     enum mt_status status = keep_accounting(object, out);
     return status == MT_OK ? keep_connection(object, out) : status;
 }

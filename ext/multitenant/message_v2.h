@@ -3,11 +3,11 @@
  * The message inside the envelopes that protect: one JSON object that names the job it is for.
  *
  *   {"v":2,"cluster":"hpc","job":4711,"group":"hpcGrp","restarts":0,"id":"<uuid>","app":"DB_Conn",
- *    "method":"card","delivery":"sys/multitenant-delivery_default","to":"<recipients.h>",
- *    "conn":{"host":"n1","port":"5432"}}
+ *    "title":"Spanish 301","method":"card","delivery":"sys/multitenant-delivery_default",
+ *    "to":"<recipients.h>","conn":{"host":"n1","port":"5432"}}
  *
- * In any order; `to` may be absent. No other keys: what an old reader would overlook could be a
- * condition, so a message that has more has another `v`.
+ * In any order; `title` and `to` may be absent. No other keys: what an old reader would overlook
+ * could be a condition, so a message that has more has another `v`.
  */
 #pragma once
 

@@ -26,7 +26,8 @@
 #define MT_KEYS_MAX 16
 #define MT_KEY_FILE_MAX 2048
 
-/* Characters of an app name; bytes of a delivery token's path component (NAME_MAX is 255). */
+/* Characters of an app name and of a title; bytes of a delivery token's path component (NAME_MAX is
+ * 255). */
 #define MT_APP_CHARS_MAX 64
 #define MT_TOKEN_PART_MAX 128
 

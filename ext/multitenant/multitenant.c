@@ -704,7 +704,7 @@ static VALUE share_of(const struct mt_share *share)
     const struct mt_record *record = &share->record;
     const struct mt_jobname *name = &record->parts;
     bool named = record->is_share;
-    const json_t *app = json_object_get(share->message.accounting, "mta");
+    const struct mt_message *message = &share->message;
     enum mt_envelope envelope = mt_envelope_of(named ? name->payload : "", name->payload_len);
     const VALUE pairs[] = {
         symbol("key"),         ctext(share->key),
@@ -714,7 +714,8 @@ static VALUE share_of(const struct mt_share *share)
         symbol("user"),        ctext(record->user),
         symbol("group"),       named ? group_of(name) : Qnil,
         symbol("envelope"),    named ? key(mt_envelope_name(envelope)) : Qnil,
-        symbol("app"),         app ? from_json(app) : Qnil,
+        symbol("app"),         text_or_nil(message->app),
+        symbol("title"),       message->app ? ctext(mt_message_title(message)) : Qnil,
         symbol("start"),       LL2NUM(record->start),
         symbol("end"),         LL2NUM(record->end),
         symbol("current"),     boolean(share->current),
@@ -737,8 +738,9 @@ static VALUE shares_body(VALUE arg)
 /*
  * Every job that was looked at, with what was decided.
  * @return [Array<Hash>] :key, :cluster and :ood_cluster (nil: none), :job_id, :user, :group,
- *   :envelope, :app (each nil where it could not be read), :start, :end (0: no limit), :current
- *   (false: its cluster did not answer), :specs and :card (reason codes), :card_id (nil: no card)
+ *   :envelope, :app, :title (each nil where it could not be read), :start, :end (0: no limit),
+ * :current (false: its cluster did not answer), :specs and :card (reason codes), :card_id (nil: no
+ * card)
  */
 static VALUE core_shares(VALUE self)
 {
@@ -783,6 +785,7 @@ static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
         key("uid"),          number_text((int64_t)record->uid),
         key("start"),        number_text(record->start),
         key("end"),          number_text(record->end),
+        key("title"),        ctext(mt_message_title(&share->message)),
     };
     return HASH_OF(pairs);
 }
@@ -967,8 +970,10 @@ static VALUE open_body(VALUE arg)
     if (status == MT_REFUSED)
         return rb_ary_new_from_args(1, key(mt_reason_code(o->reason)));
     check(status);
-    return rb_ary_new_from_args(3, key("ok"), hash_from_json((VALUE)o->message.accounting),
-                                hash_from_json((VALUE)o->message.connection));
+    return rb_ary_new_from_args(o->message.title ? 4 : 3, key("ok"),
+                                hash_from_json((VALUE)o->message.accounting),
+                                hash_from_json((VALUE)o->message.connection),
+                                o->message.title ? from_json(o->message.title) : Qnil);
 }
 
 static VALUE open_done(VALUE arg)
@@ -979,7 +984,8 @@ static VALUE open_done(VALUE arg)
 
 /*
  * Opens a job name without asking for any right to it.
- * @return [Array] "ok", accounting, connection; or a reason's code alone
+ * @return [Array] "ok", accounting, connection, and the title where it has one; or a reason's code
+ * alone
  */
 static VALUE native_open(VALUE self, VALUE job_id, VALUE user, VALUE name)
 {

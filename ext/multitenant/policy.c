@@ -14,7 +14,7 @@
 /* clang-format off */
 static const char *const reserved_keys[] = {
     /* ours */
-    "jobid", "mt_appname",
+    "jobid", "mt_appname", MT_TITLE_KEY,
     /* locals of OOD's template: they would hide the key */
     "view", "connect", "session", "local_assigns", "output_buffer",
     /* what making and evaluating the view calls on the object */
@@ -158,6 +158,8 @@ enum mt_reason mt_policy_message(const struct mt_record *record, const struct mt
         return MT_REASON_bad_session_id;
     if (!mt_text_is_title(message->app, MT_APP_CHARS_MAX))
         return MT_REASON_bad_app_name;
+    if (message->title && !mt_text_is_title(mt_message_title(message), MT_APP_CHARS_MAX))
+        return MT_REASON_bad_title;
     if (strcmp(message->method, "form") != 0 && strcmp(message->method, "card") != 0)
         return MT_REASON_bad_method;
     if (!mt_policy_allows_delivery(message->delivery, settings) ||

@@ -33,6 +33,7 @@
     X(bad_message, MT_FINAL, "The message inside is not of the form that its envelope asks for.")  \
     X(bad_session_id, MT_FINAL, "The session id is not a lower-case UUID.")                        \
     X(bad_app_name, MT_FINAL, "The app name is not 1 to 64 printable characters without markup.")  \
+    X(bad_title, MT_FINAL, "The title is not 1 to 64 printable characters without markup.")        \
     X(bad_method, MT_FINAL, "The method is neither form nor card.")                                \
     X(delivery_not_allowed, MT_FINAL,                                                              \
       "MULTITENANT_DELIVERY does not allow this delivery app, or it is not installed.")            \

@@ -18,7 +18,7 @@
 static const char form[] =
     "standard input is not "
     "{\"id\":...,\"app\":...,\"method\":...,\"delivery\":...,\"conn\":{KEY:TEXT,...}} "
-    "with \"to\":[UID,...] where it is not for the whole group";
+    "with \"to\":[UID,...] where it is not for the whole group, and \"title\" where it has one";
 static const char too_many[] = "\"to\" holds more uids than can be shared: share with the group";
 
 static int by_number(const void *a, const void *b)
@@ -79,8 +79,8 @@ static int code_recipients(const json_t *list, json_t **out)
 static bool has_form(json_t *request)
 {
     return json_unpack_ex(request, NULL, JSON_STRICT | JSON_VALIDATE_ONLY,
-                          "{s:s, s:s, s:s, s:s, s:{*}, s?o}", "id", "app", "method", "delivery",
-                          "conn", "to") == 0;
+                          "{s:s, s:s, s:s, s:s, s:{*}, s?s, s?o}", "id", "app", "method",
+                          "delivery", "conn", "title", "to") == 0;
 }
 
 /* In the order of doc/formats.md. NULL without memory. */
@@ -88,11 +88,12 @@ static json_t *compose(const json_t *request, json_t *to, const struct mt_record
                        const struct mt_jobname *name)
 {
     return json_pack(
-        "{s:i, s:s, s:I, s:s%, s:I, s:O, s:O, s:O, s:O, s:O*, s:O}", "v", 2, "cluster",
+        "{s:i, s:s, s:I, s:s%, s:I, s:O, s:O, s:O*, s:O, s:O, s:O*, s:O}", "v", 2, "cluster",
         record->cluster, "job", (json_int_t)record->job_id, "group", name->group, name->group_len,
         "restarts", (json_int_t)record->restarts, "id", json_object_get(request, "id"), "app",
-        json_object_get(request, "app"), "method", json_object_get(request, "method"), "delivery",
-        json_object_get(request, "delivery"), "to", to, "conn", json_object_get(request, "conn"));
+        json_object_get(request, "app"), "title", json_object_get(request, "title"), "method",
+        json_object_get(request, "method"), "delivery", json_object_get(request, "delivery"), "to",
+        to, "conn", json_object_get(request, "conn"));
 }
 
 /* Opens it as a reader would. */

@@ -35,7 +35,9 @@ class TestRendering < AppTest
     APPS.each do |app|
       [{}, SHARED, SHARED.merge('enable_multitenant' => 'user'), SHARED.merge(hostile(app)),
        hostile(app).merge('auto_groups' => HOSTILE, 'enable_multitenant' => 'mt', 'mt_method' => HOSTILE,
-                          'mt_delivery_select' => HOSTILE)].each { |values| assert_sound(stage(app, values)['dir']) }
+                          'mt_title' => HOSTILE, 'mt_delivery_select' => HOSTILE)].each do |values|
+         assert_sound(stage(app, values)['dir'])
+       end
     end
   end
 

@@ -100,6 +100,18 @@ START_TEST(test_a_name_does_not_say_whose_it_is)
 }
 END_TEST
 
+START_TEST(test_title_is_what_its_publisher_calls_it)
+{
+    struct sample sample = good_sample(4711);
+    sample.connection = "{'mt_title':'Spanish\\u0020301','host':'n1'}";
+    (void)render(&sample);
+    json_t *db = json_loads(card.db, 0, NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(db, "title")), "prof: Spanish 301");
+    ck_assert_ptr_null(strstr(card.connection, "mt_title"));
+    json_decref(db);
+}
+END_TEST
+
 START_TEST(test_mark_is_read_back)
 {
     struct sample sample = good_sample(4711);
@@ -321,6 +333,7 @@ int main(void)
     tcase_add_test(tests, test_types_in_db);
     tcase_add_test(tests, test_db_of_extremes);
     tcase_add_test(tests, test_a_name_does_not_say_whose_it_is);
+    tcase_add_test(tests, test_title_is_what_its_publisher_calls_it);
     tcase_add_test(tests, test_mark_is_read_back);
     tcase_add_test(tests, test_connection);
     tcase_add_test(tests, test_every_value_of_the_connection_is_a_string);

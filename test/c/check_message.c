@@ -138,6 +138,30 @@ START_TEST(test_all_in_double_quotes)
 }
 END_TEST
 
+/* The title stands in the connection, as old readers drop what they don't know in ACCOUNTING. */
+START_TEST(test_title_is_lifted_out_of_the_connection)
+{
+    ck_assert_int_eq(parse(ACC "|{'host':'n1','mt_title':'Spanish\\u0020301','port':1}"), MT_OK);
+    ck_assert_str_eq(mt_message_title(&message), "Spanish 301");
+    ck_assert_uint_eq(json_object_size(message.connection), 2);
+    ck_assert_uint_eq(json_object_size(message.accounting), 5);
+    ck_assert_int_eq(parse(ACC "|{'mt_title':301}"), MT_OK);
+    ck_assert_str_eq(mt_message_title(&message), "301");
+    ck_assert_int_eq(parse(ACC "|{'mt_title':''}"), MT_OK);
+    ck_assert_str_eq(mt_message_title(&message), "");
+    ck_assert_int_eq(parse(ACC "|{'mt_title':'a\\u0000b'}"), MT_MALFORMED);
+    ck_assert_int_eq(parse(ACC "|{'mt_title':null}"), MT_MALFORMED);
+}
+END_TEST
+
+START_TEST(test_without_a_title_it_is_called_by_its_app)
+{
+    ck_assert_int_eq(parse(ACC "|" CONN), MT_OK);
+    ck_assert_ptr_null(message.title);
+    ck_assert_str_eq(mt_message_title(&message), "App");
+}
+END_TEST
+
 static const char *const bad_connections[] = {
     /* types */
     "{'a':1.5}",
@@ -416,6 +440,8 @@ int main(void)
     tcase_add_loop_test(tests, test_good_connection, 0, (int)COUNT_OF(good));
     tcase_add_test(tests, test_means_what_old_readers_understood);
     tcase_add_test(tests, test_all_in_double_quotes);
+    tcase_add_test(tests, test_title_is_lifted_out_of_the_connection);
+    tcase_add_test(tests, test_without_a_title_it_is_called_by_its_app);
     tcase_add_test(tests, test_nul_in_a_value);
     tcase_add_test(tests, test_more_accounting_is_dropped);
     tcase_add_test(tests, test_a_copy_outlives_its_message);

@@ -324,6 +324,18 @@ START_TEST(test_bad_app_name)
 }
 END_TEST
 
+/* It stands where an app's name does. */
+START_TEST(test_bad_title)
+{
+    message.title = json_string(bad_apps[_i]);
+    assert_reason(bad_title, check());
+    json_decref(message.title);
+    message.title = json_string("Spanish 301");
+    assert_reason(ok, check());
+    json_decref(message.title);
+}
+END_TEST
+
 START_TEST(test_length_of_app_name)
 {
     char *longest = repeat("\xc3\xbc", MT_APP_CHARS_MAX);
@@ -363,6 +375,10 @@ START_TEST(test_order)
     message.session = SESSION;
     assert_reason(bad_app_name, check());
     message.app = "App";
+    message.title = json_string("");
+    assert_reason(bad_title, check());
+    json_decref(message.title);
+    message.title = NULL;
     assert_reason(bad_method, check());
     message.method = "card";
     assert_reason(delivery_not_allowed, check());
@@ -488,7 +504,7 @@ static const char *const bad_keys[] = {"", "1a", "-", "a-b", "a b", "a.b", "a?",
                                        "view", "connect", "session", "binding", "instance_eval",
                                        "respond_to?", "method_missing", "singleton_method_added",
                                        /* ours */
-                                       "jobid", "mt_appname"};
+                                       "jobid", "mt_appname", "mt_title"};
 
 START_TEST(test_bad_key)
 {
@@ -640,6 +656,7 @@ int main(void)
     tcase_add_test(tests, test_own_job_is_checked_all_the_same);
     tcase_add_loop_test(tests, test_bad_session_id, 0, (int)COUNT_OF(bad_sessions));
     tcase_add_loop_test(tests, test_bad_app_name, 0, (int)COUNT_OF(bad_apps));
+    tcase_add_loop_test(tests, test_bad_title, 0, (int)COUNT_OF(bad_apps));
     tcase_add_test(tests, test_length_of_app_name);
     tcase_add_loop_test(tests, test_bad_method, 0, (int)COUNT_OF(bad_methods));
     tcase_add_test(tests, test_order);

@@ -18,10 +18,11 @@ class TestForms < RailsTest
     start
     assert_equal [''], choices('chat')
     assert_includes @dashboard.form('sys/chat').body, 'No service is shared with you at this time'
-    slurm_says(fresh(job(1), job(2, message: { mta: 'Ollama' }), job(3, message: { mtm: 'form' })))
+    slurm_says(fresh(job(1), job(2, message: { mta: 'Ollama' }, connection: { mt_title: 'Spanish 301' }),
+                     job(3, message: { mtm: 'form' })))
     ttl_passes
     assert_equal [['', '1', '2', '3'], %w[2]], [choices('chat').sort, choices('code')]
-    assert_includes @dashboard.form('sys/code').body, 'prof: Ollama (2)'
+    assert_includes @dashboard.form('sys/code').body, 'prof: Spanish 301 (2)'
     slurm_says(fresh)
     ttl_passes
     assert_equal [[''], ['']], [choices('chat'), choices('code')]

@@ -16,7 +16,8 @@ class TestList < MultiTenantTest
 
   def share(**changes)
     { key: '7', cluster: 'hpc', ood_cluster: 'hpc', job_id: 7, user: 'prof', group: 'students', envelope: 'v1',
-      app: 'Ollama', start: NOW.to_i - 60, end: 0, current: true, specs: 'ok', card: 'ok' }.merge(changes)
+      app: 'Ollama', title: 'Ollama', start: NOW.to_i - 60, end: 0, current: true, specs: 'ok',
+      card: 'ok' }.merge(changes)
   end
 
   def list(*shares, out: StringIO.new, json: false, **report)
@@ -44,7 +45,7 @@ class TestList < MultiTenantTest
   end
 
   def test_the_table
-    sealed = share(key: '8@b', app: nil, specs: 'bad_cipher', card: 'bad_cipher', current: false)
+    sealed = share(key: '8@b', title: nil, specs: 'bad_cipher', card: 'bad_cipher', current: false)
     assert_equal <<~TABLE, list(share, sealed)
       JOB  SERVICE  FROM  GROUP     STATE      TIME LEFT  ENVELOPE  VISIBLE
       7    Ollama   prof  students  running    no limit   v1        card and form
@@ -72,7 +73,7 @@ class TestList < MultiTenantTest
   # ---- hostile texts ----
 
   def test_nothing_but_printable_latin_reaches_a_terminal
-    told = list(share(app: HOSTILE, user: HOSTILE, group: "\xff\xfe".dup.force_encoding('UTF-8'), key: HOSTILE,
+    told = list(share(title: HOSTILE, user: HOSTILE, group: "\xff\xfe".dup.force_encoding('UTF-8'), key: HOSTILE,
                       envelope: HOSTILE), clusters: { HOSTILE => 'own' })
     assert_match(/\A[ -~…\n]*\z/, told)
     assert_equal 2 + 1 + 1, told.lines.size
@@ -82,18 +83,18 @@ class TestList < MultiTenantTest
   end
 
   def test_letters_of_one_column_stay
-    assert_equal 'Modèle ČŠ', column('SERVICE', app: 'Modèle ČŠ')
+    assert_equal 'Modèle ČŠ', column('SERVICE', title: 'Modèle ČŠ')
   end
 
   def test_a_long_text_is_cut
-    told = list(share(app: 'x' * 500))
+    told = list(share(title: 'x' * 500))
     assert_includes told, "#{'x' * 47}…  prof"
   end
 
   # ---- width ----
 
   def test_a_terminal_is_not_overrun
-    refusal = share(app: 'A' * 40, specs: 'not_member', card: 'not_member')
+    refusal = share(title: 'A' * 40, specs: 'not_member', card: 'not_member')
     [200, 80, 40, 5].each do |width|
       lines = on_terminal(width, share, refusal)[0..2]
       assert_equal 3, lines.size
@@ -124,7 +125,7 @@ class TestList < MultiTenantTest
   # ---- JSON and the command ----
 
   def test_json_tells_the_same_in_ascii
-    told = list(share(app: HOSTILE, end: NOW.to_i + 90), json: true, error: 'b is silent.')
+    told = list(share(app: HOSTILE, title: HOSTILE, end: NOW.to_i + 90), json: true, error: 'b is silent.')
     assert_match(/\A[ -~\n]*\z/, told)
     read = JSON.parse(told)
     service = read['services'][0]

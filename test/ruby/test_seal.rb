@@ -62,6 +62,13 @@ class TestSeal < MultiTenantTest
     refute_equal done.out, seal.out
   end
 
+  def test_a_title_is_sealed_and_checked
+    titled = SHARED.merge(title: 'Spanish 301 ñ')
+    assert_equal SealingV2.message(JOB, **titled), open_sealed(seal(titled).out)
+    assert_refused 65, /The title is not/, seal(SHARED.merge(title: 'a<b'))
+    assert_refused 65, /"title" where it has one/, seal(SHARED.merge(title: 301))
+  end
+
   def test_the_newest_key_seals
     write_keys("00000001 #{['x' * 32].pack('m0')} 1800000000\n#{LINES}")
     assert_equal ['00000001'].pack('H*'), seal.out.delete_prefix('MTK1:').tr('-_', '+/').unpack1('m')[0, 4]

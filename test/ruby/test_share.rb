@@ -65,7 +65,8 @@ class TestShare < Minitest::Test
       %w[--delivery dev/x] => /--delivery/, %w[--delivery sys/.x] => /--delivery/,
       %w[--session 0189ABCD] => /--session/, ['--app', 'a<b'] => /--app must not/, ['--app', ' a'] => /blank/,
       ['--app', 'a '] => /blank/, ['--app', "a\u00a0"] => /U\+00A0/, ['--app', "a\u3000b"] => /U\+3000/,
-      ['--app', ''] => /--app/, ['--app', "a\u200bb"] => /U\+200B/,
+      ['--app', ''] => /--app/, ['--title', 'a<b'] => /--title must not/, ['--title', ' a'] => /blank/,
+      ['--title', 'é' * 65] => /--title .*64/, %w[mt_title=1] => /uses it/, ['--app', "a\u200bb"] => /U\+200B/,
       ['--app', 'é' * 65] => /64 characters/, ['--group', 'a|b'] => /--group/, ['--to', '2001,'] => /who it is for/,
       ['--to', '02'] => /who it is for/,
       ['--to', '1,4294967295'] => /4294967295 is no uid/, ['--only-me'] => /who it is for/,
@@ -98,6 +99,24 @@ class TestShare < Minitest::Test
   def test_an_app_may_have_any_name_that_a_card_can_show
     share!(*COMMON, '--app', 'Größe 4 | (r-1) 數 😀')
     assert_equal 'Größe 4 | (r-1) 數 😀', MultiTenant::Native.open(4711, 'root', job_name)[1]['mta']
+  end
+
+  def test_a_title
+    share!(*COMMON, '--title', 'Spanish 301 | (ñ)', 'host=n1')
+    opened = MultiTenant::Native.open(4711, 'root', job_name)
+    assert_equal [{ 'host' => 'n1' }, 'Spanish 301 | (ñ)'], opened.last(2)
+    share!(*COMMON, '--title', '', 'host=n1')
+    assert_opens({ 'host' => 'n1' })
+  end
+
+  Answers = Struct.new(:enable_multitenant, :mt_delivery_select, :mt_method, :auto_groups, :mt_title)
+
+  def test_the_title_in_a_form_is_the_senders
+    script = lambda do |*title|
+      MultiTenant.share_script(Answers.new('mt', 'App sys/x', 'card', 'hpcGrp', *title), session: ID)
+    end
+    assert_includes script[' Spanish 301 '], ' --title Spanish\\ 301 '
+    [script[' '], script[]].each { |text| refute_match(/bash -s -- .* --title/, text) }
   end
 
   def test_only_me

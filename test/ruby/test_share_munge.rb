@@ -42,6 +42,7 @@ class TestShareMunge < MultiTenantTest
     refute_nil told['to']
     refute sealed('host=n1').key?('to')
     assert_equal({}, sealed['conn'])
+    assert_equal 'Spanish 301 ñ', sealed('--title', 'Spanish 301 ñ')['title']
   end
 
   # As Host#munge_socket: test_host.rb.

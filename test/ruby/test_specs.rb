@@ -25,7 +25,8 @@ class TestSpecs < MultiTenantTest
                      'user' => 'prof', 'cluster' => 'hpc', 'db' => "#{root}/batch_connect/db/#{id}",
                      'output' => "#{root}/batch_connect/sys/multitenant-delivery_default/output/#{id}",
                      'message' => record[:name], 'message_size' => record[:name].bytesize,
-                     'uid' => record[:uid].to_s, 'start' => record[:start].to_s, 'end' => record[:end].to_s
+                     'uid' => record[:uid].to_s, 'start' => record[:start].to_s, 'end' => record[:end].to_s,
+                     'title' => 'App'
                    },
                    'accounting' => { 'mtu' => '2001', 'mti' => id, 'mta' => 'App', 'mtm' => 'card',
                                      'mtd' => 'sys/multitenant-delivery_default' },
@@ -41,6 +42,11 @@ class TestSpecs < MultiTenantTest
   def test_the_five_accounting_keys_alone_are_shown
     record = job(1, text: v1_text(accounting(1).merge(mtx: 'more'), { host: 'n1' }))
     assert_equal %w[mtu mti mta mtm mtd], specs_of(record)['1']['accounting'].keys
+  end
+
+  def test_a_title_is_told_and_is_no_part_of_the_connection
+    spec = specs_of(job(1, connection: { host: 'n1', mt_title: 'Spanish 301' }))['1']
+    assert_equal ['Spanish 301', %w[host jobid mt_appname]], [spec['info']['title'], spec['connection'].keys]
   end
 
   def test_every_string_is_utf8_and_everything_is_frozen

@@ -74,6 +74,7 @@ GOOD = {
   'nobody' => [text(to: ''), '', PARTS[:conn]],
   'no connection' => [text(conn: {}), '*', {}],
   'any text' => [text(conn: { a: "it's \"|\\ \u00fc \u{1f600}" }), '*', { a: "it's \"|\\ \u00fc \u{1f600}" }],
+  'a title' => [text(title: "Spanish 301 \u00f1"), '*', PARTS[:conn], "Spanish 301 \u00f1"],
   'another order' => [JSON.generate(JSON.parse(text).to_a.reverse.to_h), '*', PARTS[:conn]]
 }.freeze
 
@@ -89,6 +90,8 @@ BAD = {
     **%i[v cluster job group restarts id app method delivery conn].to_h { |key| ["without #{key}", text(drop: [key])] },
     'job as text' => text(add: { job: '4711' }), 'job below 0' => text(add: { job: -1 }),
     'job over 32 bits' => text(add: { job: 4_294_972_007 }), 'restarts null' => text(add: { restarts: nil }),
+    'title no text' => text(add: { title: 301 }), 'title null' => text(add: { title: nil }),
+    'NUL in title' => text(add: { title: "a\0" }),
     'id no text' => text(add: { id: 1 }), 'NUL in app' => text(add: { app: "a\0" }),
     'group a list' => text(add: { group: ['students'] }),
     'to a list' => text(add: { to: [1001] }), 'to decimal' => text(to: '1001,1002'),
@@ -109,7 +112,9 @@ BAD = {
 
 write('message_v2', 'v2 messages for job 4711 of cluster hpc and group students, not restarted: what they open ' \
                     'to, or the reason that they do not (doc/formats.md).',
-      GOOD.map { |label, (text, mtu, conn)| { label: label, text: text, reason: 'ok', mtu: mtu, connection: conn } } +
+      GOOD.map do |label, (text, mtu, conn, title)|
+        { label: label, text: text, reason: 'ok', mtu: mtu, connection: conn, title: title }.compact
+      end +
       BAD.flat_map { |reason, texts| texts.map { |label, text| { label: label, text: text, reason: reason } } })
 
 # ---- key ----

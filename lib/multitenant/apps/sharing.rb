@@ -35,6 +35,10 @@ module MultiTenant
             options: [['No Multitenancy', 'none', hide_all], ['My User Only', 'user', hide_all], ['Other Users', 'mt']]
           },
           'auto_groups' => { label: 'Tenant Group', help: 'Its members may use this service.' },
+          'mt_title' => {
+            widget: 'text_field', label: 'Title', maxlength: Core::LIMITS[:app_chars],
+            help: 'What they see it called, such as Spanish 301. Left blank, it is called by its kind.'
+          },
           'mt_method' => {
             widget: 'select', label: 'Delivery Method', help: 'Where do they find it?',
             options: [['Form View Only', 'form', { 'data-hide-mt-delivery-select': true }],
@@ -46,7 +50,8 @@ module MultiTenant
           } }
       end
 
-      # @param context [#enable_multitenant, #auto_groups, #mt_method, #mt_delivery_select] the answers to {form}
+      # @param context [#enable_multitenant, #auto_groups, #mt_method, #mt_delivery_select] the answers to {form};
+      #   #mt_title may be missing
       # @param session [String] OOD's session id
       # @param site [Hash] the app's site.yml
       # @return [String] bash: the functions of libexec/multitenant-job and `multitenant_share`, which takes the
@@ -92,6 +97,8 @@ module MultiTenant
         common = ['--app', app.to_s, '--delivery', delivery.to_s, '--session', session, '--envelope', envelope(site)]
         socket = [site['munge_socket'].to_s, Settings.new.munge_socket.to_s].find { |path| !path.empty? }
         common.push('--munge-socket', socket) if socket
+        title = context.respond_to?(:mt_title) ? context.mt_title.to_s.strip : ''
+        common.push('--title', title) unless title.empty?
         case context.enable_multitenant
         when 'user' then [*common, '--method', 'form', '--only-me']
         when 'mt' then [*common, '--method', context.mt_method.to_s, '--group', context.auto_groups.to_s]
@@ -100,8 +107,8 @@ module MultiTenant
 
       # The questions that mean nothing where nobody else gets the service.
       def hide_all
-        { 'data-hide-auto-groups': true, 'data-hide-mt-method': true, 'data-hide-mt-delivery-select': true,
-          'data-set-mt-method': 'form' }
+        { 'data-hide-auto-groups': true, 'data-hide-mt-title': true, 'data-hide-mt-method': true,
+          'data-hide-mt-delivery-select': true, 'data-set-mt-method': 'form' }
       end
     end
   end

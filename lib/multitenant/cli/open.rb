@@ -14,10 +14,10 @@ module MultiTenant
       def run
         check
         name = $stdin.binmode.read(2 * Core::LIMITS[:jobname]).to_s.delete_suffix("\n")
-        code, accounting, connection = Native.open(@options[:job_id], @options[:user], name)
+        code, accounting, connection, title = Native.open(@options[:job_id], @options[:user], name)
         raise Failure.new(EX_DATAERR, "#{code}: #{Native.reasons.fetch(code).first}") unless code == 'ok'
 
-        puts JSON.generate('accounting' => accounting, 'connection' => connection)
+        puts JSON.generate({ 'accounting' => accounting, 'connection' => connection, 'title' => title }.compact)
         EX_OK
       end
 

@@ -48,7 +48,7 @@ module MultiTenant
     end
 
     def row(share)
-      texts = share.values_at(:app, :user, :group).map { |text| PlainText.of(text || '-', WIDEST) }
+      texts = share.values_at(:title, :user, :group).map { |text| PlainText.of(text || '-', WIDEST) }
       [PlainText.of(share[:key], WIDEST), *texts, state(share), time_left(share),
        PlainText.of(share[:envelope] || '-', WIDEST), visible(share)]
     end
@@ -137,7 +137,7 @@ module MultiTenant
 
     def service(share)
       left = share[:end].zero? ? nil : share[:end] - @now
-      share.slice(:key, :cluster, :ood_cluster, :job_id, :app, :user, :group, :envelope, :start, :end).merge(
+      share.slice(:key, :cluster, :ood_cluster, :job_id, :app, :title, :user, :group, :envelope, :start, :end).merge(
         state: state(share), seconds_left: left, specs: share[:specs], card: share[:card], visible: visible(share)
       )
     end

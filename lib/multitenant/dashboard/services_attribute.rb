@@ -37,7 +37,7 @@ module SmartAttributes
       def self.choices(apps)
         wanted = Array(apps).map(&:to_s)
         specs = MultiTenant.specs.select { |_, spec| wanted.empty? || wanted.include?(spec['accounting']['mta']) }
-        list = specs.map { |key, spec| ["#{spec['info']['user']}: #{spec['accounting']['mta']} (#{key})", key] }
+        list = specs.map { |key, spec| ["#{spec['info']['user']}: #{spec['info']['title']} (#{key})", key] }
         return list if list.one?
 
         [[list.empty? ? NONE : CHOOSE, ''], *list.sort]
