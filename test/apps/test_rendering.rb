@@ -33,11 +33,10 @@ class TestRendering < AppTest
 
   def test_scripts_are_sound_whatever_the_form_was_told
     APPS.each do |app|
+      hostile = hostile(app).merge('auto_groups' => HOSTILE, 'enable_multitenant' => 'mt', 'mt_method' => HOSTILE,
+                                   'mt_title' => HOSTILE, 'mt_delivery_select' => HOSTILE)
       [{}, SHARED, SHARED.merge('enable_multitenant' => 'user'), SHARED.merge(hostile(app)),
-       hostile(app).merge('auto_groups' => HOSTILE, 'enable_multitenant' => 'mt', 'mt_method' => HOSTILE,
-                          'mt_title' => HOSTILE, 'mt_delivery_select' => HOSTILE)].each do |values|
-         assert_sound(stage(app, values)['dir'])
-       end
+       hostile].each { |values| assert_sound(stage(app, values)['dir']) }
     end
   end
 
