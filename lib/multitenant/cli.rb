@@ -49,7 +49,7 @@ module MultiTenant
       return help($stdout, EX_OK) if ['--help', '-h', 'help'].include?(name)
       return puts("multitenant #{VERSION}") || EX_OK if name == '--version'
       return help($stderr, EX_USAGE) unless name
-      raise Failure.new(EX_USAGE, "there is no command `#{name}`; see `multitenant --help`.") unless COMMANDS.key?(name)
+      raise Failure.usage('multitenant', "there is no command `#{name}`") unless COMMANDS.key?(name)
 
       require_relative "cli/#{name}"
       CLI.const_get(name.capitalize).new(name, COMMANDS[name]).call(argv)

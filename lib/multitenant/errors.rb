@@ -26,6 +26,12 @@ module MultiTenant
     # @return [Integer] EX_*
     attr_reader :code
 
+    # @param command [String] that was called with an option or argument that it does not take
+    # @return [Failure]
+    def self.usage(command, sentence)
+      new(EX_USAGE, "#{sentence.delete_suffix('.')}; see `#{command} --help`.")
+    end
+
     def initialize(code, sentence, fix: nil)
       super([sentence, fix].compact.join(' '))
       @code = code

@@ -35,7 +35,7 @@ module MultiTenant
 
     # @return [Integer] exit code
     def install
-      run do
+      run('install') do
         @options.check
         target = @host.initializer
         release = provide_gem
@@ -48,7 +48,7 @@ module MultiTenant
 
     # @return [Integer] exit code
     def uninstall
-      run do
+      run('uninstall') do
         if manifest.entries.empty? && !manifest.pending
           next @out.puts("Nothing is installed: there is no #{@host.at(Host::MANIFEST)}.")
         end
@@ -61,7 +61,7 @@ module MultiTenant
 
     private
 
-    def run
+    def run(command)
       fail!(EX_NOPERM, 'This takes root.', fix: 'Run it with sudo.') unless Process.euid.zero?
 
       fail!(EX_USAGE, "--root: #{@host.root} is no directory.") unless File.directory?(@host.at('/'))
@@ -71,6 +71,7 @@ module MultiTenant
       end
       EX_OK
     rescue Failure => e
+      e = Failure.usage("multitenant #{command}", e.message) if e.code == EX_USAGE
       complain(e.message, e.code)
     rescue SystemCallError => e
       what, where = e.message.split(/ @ \S+ - /)

@@ -109,8 +109,8 @@ class Site
     run(:uninstall, *argv)
   end
 
-  # @return [Array<String>] paths that a deed was done to
-  def deeds(word)
+  # @return [Array<String>] paths of which it was told that they are written, kept or removed
+  def told(word)
     out.lines.filter_map { |line| line.delete_prefix("#{word} ").split.first if line.start_with?("#{word} ") }
   end
 
@@ -160,6 +160,7 @@ class InstallTest < MultiTenantTest
     before = state
     assert_equal code, site.run(command, *argv), site.out + site.err
     assert_match(/\Amultitenant: .*#{sentence}.*\n\z/, site.err)
+    assert_match(/; see `multitenant #{command} --help`\.$/, site.err) if code == 64
     assert_tree before
   end
 end

@@ -69,6 +69,17 @@ class TestCli < MultiTenantTest
     end
   end
 
+  def test_wrong_usage_is_named_and_refers_to_the_help_of_its_command
+    MultiTenant::CLI::COMMANDS.each_key do |name|
+      ['--odd', 'surplus'].each do |word|
+        assert_complaint multitenant(name, word), 64, "#{word}`?; see `multitenant #{name} --help`\\."
+      end
+    end
+    [%w[jobs --timeout 0], ['open'], %w[key new], %w[cards --restore x --dry-run]].each do |argv|
+      assert_complaint multitenant(*argv), 64, "; see `multitenant #{argv[0]} --help`\\."
+    end
+  end
+
   # ---- open ----
 
   def open_name(name, job_id: 1, user: 'prof', **options)
@@ -168,9 +179,9 @@ class TestCli < MultiTenantTest
     viewer = Viewer.new(self)
     viewer.env = { 'OOD_CLUSTERS' => clusters }
     { stream(job(1)) => 'written', stream(job(1)) + stream(cluster: 'b') => 'kept',
-      stream => 'removed' }.each do |text, deed|
+      stream => 'removed' }.each do |text, action|
       done = viewer.multitenant('cards', '--records', '-', stdin: text)
-      assert_equal ["#{deed} #{uuid(1)}\n", '', 0], done.to_a.first(3)
+      assert_equal ["#{action} #{uuid(1)}\n", '', 0], done.to_a.first(3)
     end
   end
 

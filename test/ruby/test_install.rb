@@ -59,13 +59,13 @@ class TestInstall < InstallTest
 
   def test_a_second_run_changes_nothing_and_says_so
     assert_installed
-    files = site.deeds('written').select { |path| File.file?(site.at(path)) }
+    files = site.told('written').select { |path| File.file?(site.at(path)) }
     inodes = -> { state.to_h { |path, what| [path, [*what, File.lstat(path).ino, File.lstat(path).mtime]] } }
     before = inodes.call
     assert_installed
     assert_tree before, inodes.call
-    assert_equal files, site.deeds('kept')[1..]
-    assert_empty site.deeds('written')
+    assert_equal files, site.told('kept')[1..]
+    assert_empty site.told('written')
     assert_includes site.out, 'Nothing was changed.'
   end
 
@@ -90,7 +90,7 @@ class TestInstall < InstallTest
     File.chown(2001, 2001, site.at("#{Site::SYS}/multitenant-gradio/form.yml"))
     File.chmod(0o700, site.at("#{Site::SYS}/multitenant-delivery_default"))
     assert_installed
-    assert_equal 3, site.deeds('written').size
+    assert_equal 3, site.told('written').size
     assert_tree before
   end
 
@@ -109,12 +109,12 @@ class TestInstall < InstallTest
     assert_tree before
   end
 
-  def test_what_an_admin_disabled_himself_stays
+  def test_what_an_admin_disabled_themselves_stays
     site.write(Site::CLASSIC, OLD)
-    site.write("#{Site::CLASSIC}.disabled", 'his own')
+    site.write("#{Site::CLASSIC}.disabled", 'their own')
     before = state
     assert_installed '--apps', 'clients'
-    assert_equal ['his own', OLD], [site.read("#{Site::CLASSIC}.disabled"), site.read("#{Site::CLASSIC}.disabled.2")]
+    assert_equal ['their own', OLD], [site.read("#{Site::CLASSIC}.disabled"), site.read("#{Site::CLASSIC}.disabled.2")]
     assert_equal 0, site.uninstall
     assert_tree before
   end
@@ -156,7 +156,7 @@ class TestInstall < InstallTest
     assert_installed
     site.write(Site::PLUGIN, "# mine\n")
     assert_equal 0, site.uninstall
-    assert_equal [Site::PLUGIN, "#{Site::CLASSIC}.disabled"], site.deeds('kept')
+    assert_equal [Site::PLUGIN, "#{Site::CLASSIC}.disabled"], site.told('kept')
     assert_equal [Site::PLUGIN], site.active, 'the other one would clash with it'
     File.unlink(site.at(Site::PLUGIN))
     assert_equal 0, site.uninstall
@@ -167,12 +167,12 @@ class TestInstall < InstallTest
 
   def test_what_a_user_put_beside_ours_stays
     assert_installed
-    site.write("#{Site::SYS}/multitenant-gradio/notes.txt", 'his')
+    site.write("#{Site::SYS}/multitenant-gradio/notes.txt", 'theirs')
     assert_equal 0, site.uninstall
     assert_equal ['multitenant-gradio'], Dir.children(site.at(Site::SYS))
-    assert_equal 'his', site.read("#{Site::SYS}/multitenant-gradio/notes.txt")
+    assert_equal 'theirs', site.read("#{Site::SYS}/multitenant-gradio/notes.txt")
     assert_installed
-    assert_equal 'his', site.read("#{Site::SYS}/multitenant-gradio/notes.txt")
+    assert_equal 'theirs', site.read("#{Site::SYS}/multitenant-gradio/notes.txt")
   end
 
   # ---- apps ----
@@ -193,10 +193,10 @@ class TestInstall < InstallTest
     assert_installed
     FileUtils.rm_r(File.join(site.gem, 'apps-clients'))
     assert_installed '--apps', 'delivery'
-    assert_empty site.deeds('removed')
+    assert_empty site.told('removed')
     assert site.exist?("#{Site::SYS}/multitenant-gradio/form.yml")
     assert_installed
-    assert_equal ["#{Site::SYS}/multitenant-gradio/form.yml", "#{Site::SYS}/multitenant-gradio"], site.deeds('removed')
+    assert_equal ["#{Site::SYS}/multitenant-gradio/form.yml", "#{Site::SYS}/multitenant-gradio"], site.told('removed')
   end
 
   def test_services_need_a_group

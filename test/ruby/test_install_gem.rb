@@ -91,7 +91,7 @@ class TestInstallGem < InstallTest
     assert_tree before
     assert_equal 0, site.run(:install, '--gem', GemHomes.built), site.err
     assert_equal ["#{Site::HOMES[Site::RPM]}/gems/ood_multitenant-#{MultiTenant::VERSION}", Site::PLUGIN],
-                 site.deeds('written').grep(/ood_multitenant|\.rb/)
+                 site.told('written').grep(/ood_multitenant|\.rb/)
     assert_match(/LoadError|off until/, dashboard('GEM_HOME' => temporary, 'GEM_PATH' => temporary))
     assert_match(/\Aloaded #{gem_home}.*multitenant\.so$/, dashboard('GEM_HOME' => gem_home, 'GEM_PATH' => gem_home))
     assert_equal 0, site.run(:install, '--gem', GemHomes.built), site.err

@@ -114,7 +114,7 @@ class TestInstallObstacles < InstallTest
     end
   end
 
-  # Kills the command after it told of so many deeds.
+  # Kills the command after it told of so many paths.
   # @return [Boolean] false when it ended before
   def killed_after?(lines, command)
     told, tell = IO.pipe
@@ -191,7 +191,7 @@ class TestInstallObstacles < InstallTest
     before = before.merge(relative_state.slice(*relative_state.keys.grep(%r{/gems/.*/initializer/})))
     assert killed_after?(1, :install)
     assert_installed '--dry-run'
-    assert_equal [Site::CLASSIC], site.deeds('would write')
+    assert_equal [Site::CLASSIC], site.told('would write')
     assert_equal 0, site.uninstall
     assert_tree before, relative_state
   end

@@ -16,7 +16,11 @@ module MultiTenant
     def self.run(argv)
       new.run(argv.dup)
     rescue OptionParser::ParseError => e
-      complain("#{e.message}; see `multitenant-agent --help`.", EX_USAGE)
+      complain_of_usage(e.message)
+    end
+
+    def self.complain_of_usage(sentence)
+      complain(Failure.usage('multitenant-agent', sentence).message, EX_USAGE)
     end
 
     def self.complain(sentence, code = EX_CONFIG)
@@ -27,7 +31,7 @@ module MultiTenant
     # @return [Integer] exit code
     def run(argv)
       return EX_OK if parse(argv) == :printed
-      return AgentCommand.complain("it takes no argument `#{argv.first}`.", EX_USAGE) if argv.any?
+      return AgentCommand.complain_of_usage("it takes no argument `#{argv.first}`") if argv.any?
 
       settings.warnings.each { |warning| AgentCommand.complain(warning) }
       objection = Agent.objection(directory)

@@ -47,7 +47,7 @@ module MultiTenant
 
       def restore
         id = @options[:restore]
-        raise Failure.new(EX_USAGE, '--restore takes no --dry-run.') if @options[:dry_run]
+        refuse('--restore takes no --dry-run') if @options[:dry_run]
 
         return EX_OK.tap { puts "restored #{id}" } if receiver.restore(id)
 

@@ -24,7 +24,7 @@ module MultiTenant
         take(argv)
         run
       rescue OptionParser::ParseError => e
-        raise Failure.new(EX_USAGE, "#{e.message}; see `multitenant #{@name} --help`.")
+        refuse(e.message)
       end
 
       private
@@ -33,7 +33,11 @@ module MultiTenant
       # @param words [Array<String>]
       # @raise [Failure] where that makes no sense
       def take(words)
-        raise Failure.new(EX_USAGE, "multitenant #{@name} takes no argument `#{words.first}`.") if words.any?
+        refuse("multitenant #{@name} takes no argument `#{words.first}`") if words.any?
+      end
+
+      def refuse(sentence)
+        raise Failure.usage("multitenant #{@name}", sentence)
       end
     end
   end

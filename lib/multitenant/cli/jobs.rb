@@ -9,7 +9,7 @@ module MultiTenant
       # @return [Integer] exit code
       def run
         if @options[:wckey] && host.settings.warnings.grep(/\AMULTITENANT_WCKEY/).any?
-          raise Failure.new(EX_USAGE, '--wckey takes names of letters, digits and _.:@+-, separated by commas.')
+          refuse('--wckey takes names of letters, digits and _.:@+-, separated by commas')
         end
 
         answer = source.call(seconds)
@@ -42,7 +42,7 @@ module MultiTenant
         most = Core::LIMITS[:timeout].max
         return seconds if (0.2..most).cover?(seconds)
 
-        raise Failure.new(EX_USAGE, "--timeout takes 0.2 to #{most.to_i} seconds.")
+        refuse("--timeout takes 0.2 to #{most.to_i} seconds")
       end
     end
   end

@@ -54,7 +54,8 @@ module MultiTenant
         @action, @group = words
         return if ACTIONS.include?(@action) && words.size == 2
 
-        raise Failure.new(EX_USAGE, 'multitenant key takes new, rotate or prune, and a group.')
+        told = ", not `#{words.join(' ')}`" if words.any?
+        refuse("multitenant key takes new, rotate or prune, and a group#{told}")
       end
 
       def options(parser)
@@ -65,7 +66,7 @@ module MultiTenant
       def gid
         Etc.getgrnam(@group).gid
       rescue ArgumentError
-        raise Failure.new(EX_USAGE, "There is no group #{@group}.")
+        refuse("There is no group #{@group}")
       end
 
       # Whoever is not told of all services can't say that none uses a key.

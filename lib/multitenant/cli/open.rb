@@ -30,9 +30,9 @@ module MultiTenant
 
       def check
         job_id, user = @options.values_at(:job_id, :user)
-        raise Failure.new(EX_USAGE, 'multitenant open needs --job-id and --user.') unless job_id && user
-        raise Failure.new(EX_USAGE, '--job-id takes 1 to 4294967295.') unless (1..0xffffffff).cover?(job_id)
-        raise Failure.new(EX_USAGE, "--user takes at most #{USER_MAX} bytes.") if user.bytesize > USER_MAX
+        refuse('multitenant open needs --job-id and --user') unless job_id && user
+        refuse('--job-id takes 1 to 4294967295') unless (1..0xffffffff).cover?(job_id)
+        refuse("--user takes at most #{USER_MAX} bytes") if user.bytesize > USER_MAX
       end
     end
   end
