@@ -387,7 +387,7 @@ static void fail_each(enum stage stage, int context)
                   faults);
 }
 
-/* The group's key, which the tests' user may read by his group. */
+/* The group's key, which the tests' user may read by their group. */
 static void setup(void)
 {
     keys = temp_dir_new();

@@ -391,7 +391,7 @@ START_TEST(test_the_whole_process_group_is_killed)
 }
 END_TEST
 
-/* Who has left the process group can't be killed with it; he may keep the pipe, but not us. */
+/* A child that left the process group can't be killed with it; it may keep the pipe, but not us. */
 START_TEST(test_a_grandchild_in_a_session_of_its_own)
 {
     assert_late("setsid sh -c 'echo $$; exec sleep 60' & exit 0");
@@ -425,7 +425,7 @@ static void close_wake(int wake, int writer)
     ck_assert_int_eq(close(writer), 0);
 }
 
-/* Who is woken may wait again, as often as he is: the child has gone on. */
+/* A caller who was woken may wait again, each time: the child has gone on. */
 START_TEST(test_woken_before_and_waiting_again)
 {
     int wake;
@@ -579,7 +579,7 @@ START_TEST(test_sigchld_of_the_caller_stays)
 }
 END_TEST
 
-/* Who ignores SIGCHLD has his children reaped by the kernel: that is no reason to wait for them. */
+/* Where SIGCHLD is ignored the kernel reaps the children: that is no reason to wait for them. */
 START_TEST(test_a_child_that_somebody_else_reaped)
 {
     struct sigaction action = {.sa_handler = SIG_IGN};

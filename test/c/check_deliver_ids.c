@@ -126,7 +126,7 @@ START_TEST(test_the_card_gets_its_id_when_the_own_session_has_gone)
 }
 END_TEST
 
-/* An output directory that some app of the allow-list made for the user himself. */
+/* An output directory that some app of the allow-list made for the user themselves. */
 START_TEST(test_unmarked_directory_of_the_same_id)
 {
     struct sample sample = good_sample(4711);
@@ -176,7 +176,7 @@ static void assert_both(const struct sample *prof, const struct sample *mallory)
     free(ids[1]);
 }
 
-/* Another publisher names the professor's session id, before or after him, as the older job or the
+/* Another publisher names the professor's session id, before or after them, as the older job or the
  * younger: both have their cards, and neither shows the other's connection. */
 START_TEST(test_another_publisher_names_the_id)
 {
@@ -231,7 +231,7 @@ START_TEST(test_the_same_publisher_names_the_id_twice)
 }
 END_TEST
 
-/* The professor's cluster does not answer while another names his id. */
+/* The professor's cluster does not answer while another names their id. */
 START_TEST(test_another_publisher_while_the_cluster_is_silent)
 {
     struct sample prof = sample_of(1, "prof", 1001, "{'host':'prof'}");

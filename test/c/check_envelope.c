@@ -314,7 +314,7 @@ START_TEST(test_cut_anywhere)
 }
 END_TEST
 
-/* The caller's own errors are his: ruby/openssl may have some in the queue. */
+/* The caller's own errors stay: ruby/openssl may have some in the queue. */
 START_TEST(test_errors_from_before_stay)
 {
     struct mt_record record = {.job_id = 4720, .user = "hpcfaculty"};

@@ -250,7 +250,7 @@ START_TEST(test_what_is_inside)
 }
 END_TEST
 
-/* Compressed by a publisher of his own making. */
+/* Compressed by the publisher's own means. */
 START_TEST(test_not_compressed_as_it_should_be)
 {
     size_t n;

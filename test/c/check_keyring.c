@@ -64,10 +64,10 @@ static enum mt_status load_from(const char *directory)
     return status;
 }
 
-static void assert_refused(enum mt_status expected, const char *names, const char *mend)
+static void assert_refused(enum mt_status expected, const char *names, const char *fix)
 {
     enum mt_status status = load_from(keys);
-    ck_assert_msg(status == expected && strstr(why, names) && strstr(why, mend), "%d: %s",
+    ck_assert_msg(status == expected && strstr(why, names) && strstr(why, fix), "%d: %s",
                   (int)status, why);
 }
 

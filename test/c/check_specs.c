@@ -89,7 +89,7 @@ static void assert_message(const struct mt_share *share, const char *host)
     ck_assert_str_eq(json_string_value(json_object_get(share->message.connection, "host")), host);
 }
 
-/* One look. */
+/* One round. */
 
 START_TEST(test_good_share)
 {
@@ -614,7 +614,7 @@ START_TEST(test_a_temporary_card_keeps_its_id_from_others)
 }
 END_TEST
 
-/* Several looks. */
+/* Several rounds. */
 
 START_TEST(test_not_opened_again)
 {
@@ -907,7 +907,7 @@ int main(void)
     json_t *file = json_load_file(VECTORS "/hostile.json", 0, NULL);
     hostile = json_object_get(file, "vectors");
     Suite *suite = suite_create("specs");
-    TCase *tests = add_fixed_case(suite, "one look");
+    TCase *tests = add_fixed_case(suite, "one round");
     tcase_add_test(tests, test_good_share);
     tcase_add_test(tests, test_nothing);
     tcase_add_test(tests, test_no_stream);
@@ -940,7 +940,7 @@ int main(void)
     tcase_add_loop_test(tests, test_temporary_drops_another_users_job, 0, WAYS);
     tcase_add_test(tests, test_an_envelope_that_is_not_built_in);
     tcase_add_loop_test(tests, test_a_temporary_card_keeps_its_id_from_others, 0, WAYS);
-    tests = add_fixed_case(suite, "several looks");
+    tests = add_fixed_case(suite, "several rounds");
     tcase_add_test(tests, test_not_opened_again);
     tcase_add_test(tests, test_a_changed_name_is_opened);
     tcase_add_test(tests, test_a_restarted_job_is_opened);

@@ -62,7 +62,7 @@ class TestSharedCards < RailsTest
     assert_equal [[], 2], [@slurm.calls, @dashboard.sessions.cards.size]
   end
 
-  # OOD's own clean-up of old directories takes the mark away, and so may the viewer. A full look puts it back.
+  # OOD's own clean-up of old directories takes the mark away, and so may the viewer. A full sweep puts it back.
   def test_the_job_of_a_card_whose_directory_is_gone_is_not_ended
     start
     FileUtils.remove_entry(@viewer.output(uuid(7)))

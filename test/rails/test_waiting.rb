@@ -28,7 +28,7 @@ class TestWaiting < RailsTest
     @dashboard.ruby('$waited')
   end
 
-  # A page of a source that was sound until now, and hangs. A busy machine may let a process wait for as long as is
+  # A page of a source that was healthy until now, and hangs. A busy machine may let a process wait for as long as is
   # promised: one try in five must keep it, each from the beginning.
   def assert_promised(&page)
     tries = []
@@ -140,7 +140,7 @@ class TestWaiting < RailsTest
       assert_equal [uuid(7)], @dashboard.sessions.cards.keys
       assert_equal 1, count
       everything_is_due
-      # Half of what a page waits for a source that is sound.
+      # Half of what a page waits for a source that is healthy.
       assert_operator waited { @dashboard.sessions }, :<, 0.075
       wait_until { count == 2 }
     end

@@ -415,20 +415,20 @@ class Feed
   end
 end
 
-# One look in a process of its own.
-Look = Struct.new(:report, :specs, :codes, :log, keyword_init: true) do
-  # @return [Array] deed and card id, or path and sentence of a failure
+# One round in a process of its own.
+Round = Struct.new(:report, :specs, :codes, :log, keyword_init: true) do
+  # @return [Array] action and card id, or path and sentence of a failure
   def cards
     report['cards']
   end
 
   # @return [Array<String>] the ids that were written, kept, removed, or the paths that failed
-  def ids(deed)
-    cards.filter_map { |done, id, _| id if done == deed }.sort
+  def ids(action)
+    cards.filter_map { |done, id, _| id if done == action }.sort
   end
 end
 
-# A user with a home and OOD's data root in it. Every look is made by a new process of this user,
+# A user with a home and OOD's data root in it. Every round is a new process of this user,
 # as each start of a dashboard is.
 class Viewer
   attr_reader :uid, :gids, :home, :dataroot
@@ -454,7 +454,7 @@ class Viewer
   end
 
   # @param texts [Array<String>] record streams
-  # @return [Look]
+  # @return [Round]
   def look(*texts, deliver: true, error: nil)
     session(*texts) do |receiver, feed|
       feed.error = error
@@ -462,15 +462,15 @@ class Viewer
     end
   end
 
-  # Several looks of one process: the block gets its receiver and its feed. @return [Look] the last
+  # Several rounds of one process: the block gets its receiver and its feed. @return [Round] the last
   def session(*texts)
     self.do do
       log = []
       feed = Feed.new(*texts)
       receiver = receiver_of(feed, log)
       yield receiver, feed
-      Look.new(report: receiver.report, specs: receiver.specs, log: log,
-               codes: receiver.shares.to_h { |share| [share[:key], share.values_at(:specs, :card)] })
+      Round.new(report: receiver.report, specs: receiver.specs, log: log,
+                codes: receiver.shares.to_h { |share| [share[:key], share.values_at(:specs, :card)] })
     end
   end
 

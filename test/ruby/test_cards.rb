@@ -381,7 +381,7 @@ class TestCards < MultiTenantTest
     @viewer.look(stream(job(7)))
     before = snapshot(@viewer.home)
     { stream(job(7)) => [:kept], stream => [:removed], stream(job(7, connection: { a: 'b' })) => [:written] }
-      .each { |text, deeds| assert_equal deeds, @viewer.look(text, deliver: :dry_run).cards.map(&:first) }
+      .each { |text, actions| assert_equal actions, @viewer.look(text, deliver: :dry_run).cards.map(&:first) }
     assert_equal [[:removed, ID, nil]], @viewer.remove_all(dry_run: true)
     assert_equal before, snapshot(@viewer.home)
   end

@@ -180,7 +180,7 @@ class TestClusters < MultiTenantTest
     assert_equal ['/etc/slurm.conf'], clusters.targets.map(&:conf)
   end
 
-  # Of several that are the same Slurm cluster, the viewer's card is of one that he may use and sees.
+  # Of several that are the same Slurm cluster, the viewer's card is of one that they may use and see.
   def test_of_several_the_one_that_the_viewer_may_use
     hpc = { adapter: 'slurm', cluster: 'hpc' }
     denied = OodCluster.new(:denied, hpc, false, false)

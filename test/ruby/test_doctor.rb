@@ -1,13 +1,13 @@
 # frozen_string_literal: true
 
-require_relative 'sound_host'
+require_relative 'healthy_host'
 require 'stringio'
 
 # The whole, and with one thing broken: what is said of the set-up and of the gem, and the fix.
 class TestDoctor < DoctorTest
   # ---- the whole ----
 
-  def test_a_sound_host
+  def test_a_healthy_host
     [VIEWER, nil].each do |user|
       told = doctor(as: user)
       assert_equal 0, done.code, told
@@ -53,17 +53,17 @@ class TestDoctor < DoctorTest
   # ---- setup ----
 
   def test_enabled
-    File.unlink(host.at(SoundHost::ENV_FILE))
+    File.unlink(host.at(HealthyHost::ENV_FILE))
     assert_told 'Setup', 'FAIL', 'Enabled', /there is no /, /MULTITENANT_ENABLE=true into/
-    host.write(SoundHost::ENV_FILE, "MULTITENANT_ENABLE=yes\n")
+    host.write(HealthyHost::ENV_FILE, "MULTITENANT_ENABLE=yes\n")
     assert_told 'Setup', 'FAIL', 'Enabled', /is "yes" in .*: cards that are there stay/,
                 /MULTITENANT_ENABLE=true into.*=remove: /
-    host.write(SoundHost::ENV_FILE, "MULTITENANT_ENABLE=remove\n")
+    host.write(HealthyHost::ENV_FILE, "MULTITENANT_ENABLE=remove\n")
     assert_told 'Setup', 'warn', 'Enabled', /is remove in/, /MULTITENANT_ENABLE=true into/
     env_file
-    File.chmod(0o600, host.at(SoundHost::ENV_FILE))
+    File.chmod(0o600, host.at(HealthyHost::ENV_FILE))
     assert_told 'Setup', 'FAIL', 'Enabled', /can't be read by this user/, /chmod 0644/
-    File.chmod(0o666, host.at(SoundHost::ENV_FILE))
+    File.chmod(0o666, host.at(HealthyHost::ENV_FILE))
     assert_told 'Setup', 'FAIL', 'Enabled', /users other than root/, /chmod go-w/
   end
 
@@ -82,20 +82,20 @@ class TestDoctor < DoctorTest
   end
 
   def test_the_initializer
-    File.write(host.at(SoundHost::PLUGIN), "# ood_multitenant of old\n")
+    File.write(host.at(HealthyHost::PLUGIN), "# ood_multitenant of old\n")
     assert_told 'Setup', 'warn', 'Initializer', /another release/, /multitenant install/
-    File.write(host.at(SoundHost::PLUGIN), "# something\n")
+    File.write(host.at(HealthyHost::PLUGIN), "# something\n")
     assert_told 'Setup', 'FAIL', 'Initializer', /is not this gem's/, /multitenant install/
-    File.chmod(0o600, host.at(SoundHost::PLUGIN))
+    File.chmod(0o600, host.at(HealthyHost::PLUGIN))
     assert_told 'Setup', 'FAIL', 'Initializer', /can't be read by this user/, /chmod 0644/
-    File.chown(VIEWER, VIEWER, host.at(SoundHost::PLUGIN))
+    File.chown(VIEWER, VIEWER, host.at(HealthyHost::PLUGIN))
     assert_told 'Setup', 'FAIL', 'Initializer', /users other than root/, /chown root/
-    File.unlink(host.at(SoundHost::PLUGIN))
+    File.unlink(host.at(HealthyHost::PLUGIN))
     assert_told 'Setup', 'FAIL', 'Initializer', /nothing is loaded/, /multitenant install/
   end
 
   def test_an_initializer_that_open_ondemand_passes_over
-    other = File.join(File.dirname(SoundHost::PLUGIN), 'other.txt')
+    other = File.join(File.dirname(HealthyHost::PLUGIN), 'other.txt')
     host.write(other, '')
     File.chown(VIEWER, VIEWER, host.at(other))
     assert_told 'Setup', 'FAIL', 'Initializer', /other\.txt is not root's/, /chown root .*other\.txt/
@@ -105,14 +105,15 @@ class TestDoctor < DoctorTest
   end
 
   def test_two_initializers
-    host.write(SoundHost::CLASSIC, File.read(host.at(SoundHost::PLUGIN)))
-    assert_told 'Setup', 'FAIL', 'Initializer', /there are two/, /rm #{host.at(SoundHost::CLASSIC)}`/
+    host.write(HealthyHost::CLASSIC, File.read(host.at(HealthyHost::PLUGIN)))
+    assert_told 'Setup', 'FAIL', 'Initializer', /there are two/, /rm #{host.at(HealthyHost::CLASSIC)}`/
     host.write('/opt/ood/VERSION', "3.1.16\n")
-    assert_told 'Setup', 'FAIL', 'Initializer', /there are two/, /rm #{host.at(SoundHost::PLUGIN)}`/
+    assert_told 'Setup', 'FAIL', 'Initializer', /there are two/, /rm #{host.at(HealthyHost::PLUGIN)}`/
   end
 
   def test_the_initializer_before_us
-    host.write(File.join(File.dirname(SoundHost::CLASSIC), 'old/wfu.rb'), "require 'openssl'\nclass MultiTenant\nend\n")
+    host.write(File.join(File.dirname(HealthyHost::CLASSIC), 'old/wfu.rb'),
+               "require 'openssl'\nclass MultiTenant\nend\n")
     assert_told 'Setup', 'FAIL', 'Other initializers', /wfu\.rb defines a MultiTenant/, /mv .*wfu\.rb\.disabled/
   end
 

@@ -1,22 +1,22 @@
 # frozen_string_literal: true
 
-require_relative 'sound_host'
+require_relative 'healthy_host'
 
 # With one thing broken: what is said of apps and of the host, and the fix.
 class TestDoctorHost < DoctorTest
   # ---- apps ----
 
   def test_delivery_apps
-    view = "#{SoundHost::APP}/view.html.erb"
+    view = "#{HealthyHost::APP}/view.html.erb"
     File.chmod(0o600, host.at(view))
     assert_told 'Apps', 'FAIL', 'Delivery apps', /not every user can read .*view/, /chmod 0644/
     File.chown(VIEWER, VIEWER, host.at(view))
     assert_told 'Apps', 'FAIL', 'Delivery apps', /users other than root.*view\.html\.erb/, /chown root/
     File.unlink(host.at(view))
     assert_told 'Apps', 'FAIL', 'Delivery apps', /there is no .*view\.html\.erb/, /multitenant install/
-    File.chmod(0o750, host.at(SoundHost::APP))
+    File.chmod(0o750, host.at(HealthyHost::APP))
     assert_told 'Apps', 'FAIL', 'Delivery apps', /not every user can enter/, /chmod 0755/
-    FileUtils.rm_r(host.at(SoundHost::APP))
+    FileUtils.rm_r(host.at(HealthyHost::APP))
     assert_told 'Apps', 'FAIL', 'Delivery apps', /no app matches sys/, /multitenant install/, alone: false
   end
 

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative 'sound_host'
+require_relative 'healthy_host'
 
 # With one thing broken: what is said of Slurm, MUNGE and groups, and the fix.
 class TestDoctorSlurm < DoctorTest
@@ -12,7 +12,7 @@ class TestDoctorSlurm < DoctorTest
     assert_equal 69, done.code
     ['Cluster mapping', 'WCKey users'].each { |what| assert_includes done.out, "skip  #{what}: " }
     assert_includes doctor('Identity'), 'skip  Groups of services: Slurm did not answer'
-    host.write(SoundHost::ENV_FILE, '')
+    host.write(HealthyHost::ENV_FILE, '')
     doctor('Setup,Accounting')
     assert_equal 78, done.code
   end
@@ -25,7 +25,7 @@ class TestDoctorSlurm < DoctorTest
   end
 
   def test_slurm_behind_ssh
-    host.write(SoundHost::CLUSTER, "v2: {job: {adapter: slurm, cluster: hpc, submit_host: login1}}\n")
+    host.write(HealthyHost::CLUSTER, "v2: {job: {adapter: slurm, cluster: hpc, submit_host: login1}}\n")
     host.program('ssh', 'echo "Permission denied" >&2; exit 255')
     assert_told 'Accounting', 'FAIL', 'Slurm', /ssh to login1 failed/, /`ssh login1` works/, code: 69
   end
@@ -61,12 +61,12 @@ class TestDoctorSlurm < DoctorTest
   end
 
   def test_clusters
-    host.write(SoundHost::CLUSTER, File.read(host.at(SoundHost::CLUSTER)).sub('cluster: hpc', 'cluster: other'))
+    host.write(HealthyHost::CLUSTER, File.read(host.at(HealthyHost::CLUSTER)).sub('cluster: hpc', 'cluster: other'))
     assert_told 'Accounting', 'FAIL', 'Cluster mapping', /no cluster in Open OnDemand is Slurm's hpc/,
                 /`cluster: hpc`/
-    host.write(SoundHost::CLUSTER, "v2: {job: {adapter: torque}}\n")
+    host.write(HealthyHost::CLUSTER, "v2: {job: {adapter: torque}}\n")
     assert_told 'Accounting', 'FAIL', 'Clusters', /no cluster in .* has `adapter: slurm`/, /cluster: NAME/, alone: false
-    host.write(SoundHost::CLUSTER, "v2: {job\n")
+    host.write(HealthyHost::CLUSTER, "v2: {job\n")
     doctor('Accounting')
     assert_match(/^FAIL  Clusters: .*hpc\.yml is not valid YAML: .*\n      Correct it\.$/, done.out)
   end

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'munged'
-require_relative 'sound_host'
+require_relative 'healthy_host'
 require_relative 'site'
 require 'minitest/mock'
 require 'multitenant/installer/envelope_choice'

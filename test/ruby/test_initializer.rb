@@ -3,7 +3,7 @@
 require_relative 'helper'
 
 # The initializer in a dashboard's process, which is a user's: whatever is missing or broken, the
-# dashboard starts, in time, with its cards, and the log says in one line what to mend.
+# dashboard starts, in time, with its cards, and the log says in one line what to fix.
 class TestInitializer < MultiTenantTest
   # What stands for the dashboard: as much of Rails, OodAppkit and Configuration as there is when
   # initializers are loaded. It prints what the initializer did.

@@ -5,7 +5,7 @@ require 'erb'
 require 'ostruct'
 
 # Connection keys: OOD makes each a method of an OpenStruct, in whose binding the app's view is
-# evaluated. A key that breaks that costs the publisher his card, and no viewer the page.
+# evaluated. A key that breaks that costs the publisher their card, and no viewer the page.
 class TestKeys < MultiTenantTest
   def accepted?(key)
     code = codes_of(job(1, connection: { key => 'v' }))[0]

@@ -5,7 +5,7 @@ require 'multitenant/receiver/membership'
 
 # A group that the name service takes away from a running dashboard.
 class TestMembership < MultiTenantTest
-  # What the name service says, one look after the other.
+  # What the name service says, one look-up after the other.
   class Said
     attr_accessor :gids
     attr_reader :asked
@@ -23,7 +23,7 @@ class TestMembership < MultiTenantTest
     @membership = MultiTenant::Membership.new([2001, 3000, 4000], names: @names, clock: -> { @now })
   end
 
-  # @return [Array<Integer>] after a look in which the name service says this
+  # @return [Array<Integer>] after a look-up in which the name service says this
   def says(gids)
     @names.gids = gids
     @now += 300

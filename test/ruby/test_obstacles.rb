@@ -24,14 +24,14 @@ class TestObstacles < MultiTenantTest
   end
 
   # Nothing was written; specs are there; what is wrong is told in a sentence.
-  def assert_refused(look)
-    assert_empty look.ids(:written)
-    assert_empty look.ids(:removed)
-    refute_empty look.ids(:failed)
-    look.cards.each { |deed, _, why| assert_match(/\A[A-Z].{15,}\z/, why) if deed == :failed }
-    assert_equal ['7'], look.specs.keys
-    assert_nil look.report['error']
-    assert_match(/\Acard .+: [A-Z]/, look.log[0][1])
+  def assert_refused(round)
+    assert_empty round.ids(:written)
+    assert_empty round.ids(:removed)
+    refute_empty round.ids(:failed)
+    round.cards.each { |action, _, why| assert_match(/\A[A-Z].{15,}\z/, why) if action == :failed }
+    assert_equal ['7'], round.specs.keys
+    assert_nil round.report['error']
+    assert_match(/\Acard .+: [A-Z]/, round.log[0][1])
   end
 
   def assert_same_after(path)
@@ -95,9 +95,9 @@ class TestObstacles < MultiTenantTest
     define_method(:"test_a_link_for_the_#{what}_before_there_is_a_card") do
       target = elsewhere(what)
       link(what, target)
-      look = nil
-      assert_same_after(target) { look = @viewer.look(stream(job(7))) }
-      assert_equal ['7'], look.specs.keys
+      round = nil
+      assert_same_after(target) { round = @viewer.look(stream(job(7))) }
+      assert_equal ['7'], round.specs.keys
       assert_equal target, File.readlink(place(what))
     end
   end
@@ -106,8 +106,8 @@ class TestObstacles < MultiTenantTest
   def test_the_other_cards_go_on
     @viewer.look(stream(job(7)))
     link('connection', elsewhere('connection'))
-    look = @viewer.look(stream(job(7), job(8)))
-    assert_equal [[uuid(8)], 1], [look.ids(:written), look.ids(:failed).size]
+    round = @viewer.look(stream(job(7), job(8)))
+    assert_equal [[uuid(8)], 1], [round.ids(:written), round.ids(:failed).size]
     assert_equal '8', @viewer.connection(uuid(8))['jobid']
   end
 
@@ -117,7 +117,7 @@ class TestObstacles < MultiTenantTest
     FileUtils.mv(@viewer.output(ID), elsewhere)
     link('output_of_the_card', elsewhere)
     assert_same_after(elsewhere) { assert_empty @viewer.look(stream).ids(:removed) }
-    assert_same_after(elsewhere) { assert_empty(@viewer.remove_all.select { |deed,| deed == :removed }) }
+    assert_same_after(elsewhere) { assert_empty(@viewer.remove_all.select { |action,| action == :removed }) }
   end
 
   def test_the_command_line_says_so
@@ -213,8 +213,8 @@ class TestObstacles < MultiTenantTest
   def test_names_that_are_no_cards_are_passed_over
     mine = ["#{TOKEN}/output/notes", "#{TOKEN}/output/#{ID.upcase}/connection.yml", 'sys/x', 'db/notes',
             "#{TOKEN}/output/#{ID}x/connection.yml"].map { |path| @viewer.write(@viewer.path(path), 'mine') }
-    look = @viewer.look(stream(job(7)))
-    assert_equal [[:written, ID, nil]], look.cards
+    round = @viewer.look(stream(job(7)))
+    assert_equal [[:written, ID, nil]], round.cards
     @viewer.remove_all
     assert_equal(['mine'], mine.map { |path| File.read(path) }.uniq)
   end

@@ -56,7 +56,7 @@ class TestReceiver < MultiTenantTest
     assert_equal ['1'], before.keys
   end
 
-  # A page that is being made has its hash; the next look makes another.
+  # A page that is being made has its hash; the next refresh makes another.
   def test_a_new_look_gives_a_new_hash
     made = receiver
     made.refresh
@@ -189,7 +189,7 @@ class TestReceiver < MultiTenantTest
     assert_equal 21, @log.size
   end
 
-  # A stranger's secret stays out of the log, and so does what he would like to see there.
+  # A stranger's secret stays out of the log, and so does what they would like to see there.
   def test_no_line_holds_what_a_publisher_wrote
     marked = job(2, message: { mta: '<PWNED>' }, connection: { password: 'PWNED' })
     refresh(receiver, stream(marked, job(3, name: "PWNED\n|students|PWNED!")))

@@ -16,13 +16,13 @@ class TestRemoval < MultiTenantTest
 
   def assert_kept(*texts, **options)
     before = snapshot(@viewer.home)
-    look = @viewer.look(*texts, **options)
+    round = @viewer.look(*texts, **options)
     assert_equal before, snapshot(@viewer.home)
-    assert_includes [[[:kept, ID, nil]], nil], look.cards
+    assert_includes [[[:kept, ID, nil]], nil], round.cards
   end
 
-  def assert_removed(look)
-    assert_equal [[:removed, ID, nil]], look.cards
+  def assert_removed(round)
+    assert_equal [[:removed, ID, nil]], round.cards
     assert_empty @viewer.listed
     refute_path_exists @viewer.output(ID)
   end
@@ -35,13 +35,13 @@ class TestRemoval < MultiTenantTest
   end
 
   def test_in_the_process_that_wrote_it
-    look = @viewer.session(stream(job(7))) do |receiver, feed|
+    round = @viewer.session(stream(job(7))) do |receiver, feed|
       receiver.refresh
       feed.texts = [stream]
       receiver.refresh
     end
-    assert_removed look
-    assert_empty look.specs
+    assert_removed round
+    assert_empty round.specs
   end
 
   def test_only_the_job_that_has_ended
@@ -51,8 +51,8 @@ class TestRemoval < MultiTenantTest
   end
 
   def test_the_job_id_went_round_to_another_user
-    look = @viewer.look(stream(job(7, uid: 1002, user: 'other', message: { mti: uuid(9) })))
-    assert_equal [[ID], [uuid(9)]], [look.ids(:removed), look.ids(:written)]
+    round = @viewer.look(stream(job(7, uid: 1002, user: 'other', message: { mti: uuid(9) })))
+    assert_equal [[ID], [uuid(9)]], [round.ids(:removed), round.ids(:written)]
   end
 
   # Whatever may be learned of the new job later, the old one has ended.
@@ -61,8 +61,8 @@ class TestRemoval < MultiTenantTest
   end
 
   def test_the_publisher_named_another_session
-    look = @viewer.look(stream(job(7, message: { mti: uuid(9) })))
-    assert_equal [[ID], [uuid(9)]], [look.ids(:removed), look.ids(:written)]
+    round = @viewer.look(stream(job(7, message: { mti: uuid(9) })))
+    assert_equal [[ID], [uuid(9)]], [round.ids(:removed), round.ids(:written)]
     refute_path_exists @viewer.output(ID)
   end
 
@@ -126,8 +126,8 @@ class TestRemoval < MultiTenantTest
 
   # A process that has just started knows of no job that a silent cluster had.
   def test_a_first_look_without_the_cards_cluster
-    look = @viewer.look(stream(job(8), cluster: 'other') + stream(whole: false))
-    assert_equal [[:kept, ID, nil]], look.cards
+    round = @viewer.look(stream(job(8), cluster: 'other') + stream(whole: false))
+    assert_equal [[:kept, ID, nil]], round.cards
   end
 
   # ---- refused: every final reason takes the card away, every temporary one keeps it ----
@@ -181,12 +181,12 @@ class TestRemoval < MultiTenantTest
       @viewer.env = { 'MULTITENANT_PUBLISHERS' => 'staff' } if code == 'publisher_not_allowed'
       changes = turns.fetch(code)
       @viewer.opened = changes[:munged]
-      look = @viewer.look(stream(job(7, **changes.except(:munged)), publishers: 'staff'))
-      assert_equal code, look.codes['7'][1]
+      round = @viewer.look(stream(job(7, **changes.except(:munged)), publishers: 'staff'))
+      assert_equal code, round.codes['7'][1]
       if MultiTenant::Native.reasons.fetch(code)[1]
-        assert_equal [[[:kept, ID, nil]], [ID]], [look.cards, @viewer.listed]
+        assert_equal [[[:kept, ID, nil]], [ID]], [round.cards, @viewer.listed]
       else
-        assert_removed look
+        assert_removed round
       end
     end
   end
@@ -198,9 +198,9 @@ class TestRemoval < MultiTenantTest
 
   def test_too_many
     older = (101..132).map { |id| job(id, start: id, message: { mtm: 'form' }) }
-    look = @viewer.look(stream(job(7), *older))
-    assert_equal 'too_many', look.codes['7'][1]
-    assert_removed look
+    round = @viewer.look(stream(job(7), *older))
+    assert_equal 'too_many', round.codes['7'][1]
+    assert_removed round
   end
 
   def test_an_envelope_that_is_not_accepted_any_more
@@ -209,8 +209,8 @@ class TestRemoval < MultiTenantTest
   end
 
   def test_duplicate_session
-    look = @viewer.look(stream(job(7), job(6, start: 1, message: { mti: ID }, connection: { host: 'n6' })))
-    assert_equal({ '6' => %w[ok ok], '7' => %w[ok duplicate_session] }, look.codes)
+    round = @viewer.look(stream(job(7), job(6, start: 1, message: { mti: ID }, connection: { host: 'n6' })))
+    assert_equal({ '6' => %w[ok ok], '7' => %w[ok duplicate_session] }, round.codes)
     assert_equal [[ID], 'n6'], [@viewer.listed, @viewer.connection(ID)['host']]
   end
 
@@ -219,9 +219,9 @@ class TestRemoval < MultiTenantTest
   # The secret goes first, and a card that could not be removed whole is removed the next time.
   def test_the_connection_is_gone_even_where_the_rest_cannot_go
     File.chmod(0o500, @viewer.path('db'))
-    look = @viewer.look(stream)
-    assert_equal [:failed], look.cards.map(&:first)
-    assert_match(/Permission denied/, look.cards[0][2])
+    round = @viewer.look(stream)
+    assert_equal [:failed], round.cards.map(&:first)
+    assert_match(/Permission denied/, round.cards[0][2])
     assert_equal [['.multitenant'], [ID]], [Dir.children(@viewer.output(ID)), @viewer.listed]
     File.chmod(0o700, @viewer.path('db'))
     assert_removed @viewer.look(stream)

@@ -49,9 +49,9 @@ class TestSessions < MultiTenantTest
       texts = [stream(honest(start: 20), attack(start: start)), stream(attack(start: start), honest(start: 20))]
       both = { derived(7, ID) => 7, derived(8, ID) => 8 }
       4.times do |i|
-        look = @viewer.look(texts[i % 2])
+        round = @viewer.look(texts[i % 2])
         assert_equal both.sort.to_h, cards
-        assert_equal i.zero? ? [:written] : [:kept], look.cards.map(&:first).uniq
+        assert_equal i.zero? ? [:written] : [:kept], round.cards.map(&:first).uniq
       end
       assert_equal 'honest', @viewer.connection(derived(7, ID))['host']
     end
@@ -190,8 +190,8 @@ class TestSessions < MultiTenantTest
 
   def test_an_old_card_is_taken_over
     legacy
-    look = @viewer.look(stream(honest))
-    assert_equal [[:written, ID, nil]], look.cards
+    round = @viewer.look(stream(honest))
+    assert_equal [[:written, ID, nil]], round.cards
     assert_equal({ ID => 7 }, cards)
     assert_equal 'hpc', JSON.parse(File.read(@viewer.db(ID)))['cluster_id']
     assert_equal 'honest', @viewer.connection(ID)['host']

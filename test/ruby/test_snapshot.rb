@@ -306,10 +306,10 @@ class TestSnapshot < MultiTenantTest
     end
     wait_until { File.exist?(path('state')) }
     pairs = as_user(gids: [3000, 3001]) do
-      look = -> { ask({})[0].then { |answer| answer.error ? [] : [streams(answer)[0].last] } }
-      whole = Array.new(200) { look.call }.flatten(1)
+      ask_once = -> { ask({})[0].then { |answer| answer.error ? [] : [streams(answer)[0].last] } }
+      whole = Array.new(200) { ask_once.call }.flatten(1)
       # On a busy machine most fall into the middle of a round.
-      wait_until { (whole += look.call).size > 20 }
+      wait_until { (whole += ask_once.call).size > 20 }
       whole
     end
     assert_operator pairs.size, :>, 20

@@ -48,14 +48,14 @@ class TestSources < MultiTenantTest
     @clock = Clock.new
   end
 
-  def turn(source, ttl = 30)
+  def schedule(source, ttl = 30)
     MultiTenant::Schedule.new(source, ttl, clock: @clock)
   end
 
-  # ---- turns ----
+  # ---- the schedule ----
 
   def test_an_answer_lives_for_its_time
-    one = turn(Said.new)
+    one = schedule(Said.new)
     assert_predicate one, :due?
     one.call(1)
     refute_predicate one, :due?
@@ -66,9 +66,9 @@ class TestSources < MultiTenantTest
   end
 
   def test_the_dashboards_of_a_host_do_not_ask_all_at_once
-    turns = Array.new(50) { turn(Said.new).tap { |one| one.call(1) } }
+    schedules = Array.new(50) { schedule(Said.new).tap { |one| one.call(1) } }
     @clock.now += 27
-    assert_equal [false, true], turns.map(&:due?).uniq.sort_by(&:to_s)
+    assert_equal [false, true], schedules.map(&:due?).uniq.sort_by(&:to_s)
   end
 
   # @return [Float] seconds after which it is due, to a tenth
@@ -79,14 +79,14 @@ class TestSources < MultiTenantTest
   end
 
   def test_pauses_double_up_to_five_minutes
-    one = turn(Said.new.tap { |source| source.fail_with('no') })
+    one = schedule(Said.new.tap { |source| source.fail_with('no') })
     pauses = Array.new(7) { one.call(1) && pause_of(one) }
     pauses.zip([30, 60, 120, 240, 300, 300, 300]) { |seen, most| assert_includes (most * 0.79)..(most + 0.2), seen }
   end
 
   def test_one_answer_ends_the_pauses
     source = Said.new.tap { |one| one.fail_with('no') }
-    one = turn(source)
+    one = schedule(source)
     4.times { one.call(1) }
     refute_predicate one, :healthy?
     source.answer = Said.new.answer
@@ -96,26 +96,26 @@ class TestSources < MultiTenantTest
   end
 
   def test_an_answer_that_lives_for_longer_than_five_minutes_pauses_as_long
-    one = turn(Said.new.tap { |source| source.fail_with('no') }, 900)
+    one = schedule(Said.new.tap { |source| source.fail_with('no') }, 900)
     3.times { one.call(1) }
     assert_includes 710..900.2, pause_of(one)
   end
 
   def test_a_stream_without_its_end_is_no_answer
-    one = turn(Said.new(stream(whole: false)))
+    one = schedule(Said.new(stream(whole: false)))
     one.call(1)
     refute_predicate one, :healthy?
   end
 
   def test_expire
-    one = turn(Said.new)
+    one = schedule(Said.new)
     one.call(1)
     one.expire
     assert_predicate one, :due?
   end
 
   def test_an_exception_is_an_answer_with_an_error
-    one = turn(Said.new.tap { |source| source.answer = nil })
+    one = schedule(Said.new.tap { |source| source.answer = nil })
     assert_equal ['RuntimeError: no such thing.', 70], one.call(1).to_h.values_at(:error, :code)
     refute_predicate one, :healthy?
   end
@@ -125,7 +125,7 @@ class TestSources < MultiTenantTest
   def test_only_those_whose_turn_it_is_are_asked
     quick = Said.new(stream(cluster: 'a'))
     slow = Said.new(stream(cluster: 'b'))
-    all = MultiTenant::Sources.new([turn(quick, 30), turn(slow, 300)])
+    all = MultiTenant::Sources.new([schedule(quick, 30), schedule(slow, 300)])
     assert_equal [stream(cluster: 'a'), stream(cluster: 'b')], all.call(1).texts
     refute_predicate all, :due?
     assert_equal [[], nil], all.call(1).to_h.values_at(:records, :error)
@@ -136,7 +136,7 @@ class TestSources < MultiTenantTest
 
   def test_one_that_fails_costs_the_others_nothing
     bad = Said.new.tap { |source| source.fail_with('slurmctld of b does not answer.') }
-    all = MultiTenant::Sources.new([turn(bad), turn(Said.new(stream(cluster: 'a')))])
+    all = MultiTenant::Sources.new([schedule(bad), schedule(Said.new(stream(cluster: 'a')))])
     answer = all.call(1)
     assert_equal [[stream(cluster: 'a')], 'slurmctld of b does not answer.', 69],
                  [answer.texts, answer.error, answer.code]
@@ -151,7 +151,7 @@ class TestSources < MultiTenantTest
 
   # Promised: the slowest of them, not their sum.
   def test_they_are_asked_at_the_same_time
-    all = MultiTenant::Sources.new(%w[a b c d].map { |name| turn(Said.new(stream(cluster: name), wait: 0.5)) })
+    all = MultiTenant::Sources.new(%w[a b c d].map { |name| schedule(Said.new(stream(cluster: name), wait: 0.5)) })
     threads = Thread.list
     start = MultiTenant.clock
     assert_equal 4, all.call(1).texts.size
@@ -162,13 +162,13 @@ class TestSources < MultiTenantTest
   def test_one_whole_stream_beside_one_that_is_missing_is_an_answer
     half = Said.new(stream)
     half.answer.error = 'The other is old.'
-    one = turn(half)
+    one = schedule(half)
     one.call(1)
     assert_predicate one, :healthy?
   end
 
   def test_two_configurations_of_one_cluster_are_one_stream
-    all = MultiTenant::Sources.new([turn(Said.new(stream(job(1)))), turn(Said.new(stream(job(1), job(2))))])
+    all = MultiTenant::Sources.new([schedule(Said.new(stream(job(1)))), schedule(Said.new(stream(job(1), job(2))))])
     assert_equal [stream(job(1))], all.call(1).texts
   end
 

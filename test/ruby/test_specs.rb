@@ -216,7 +216,7 @@ class TestSpecs < MultiTenantTest
     assert_equal %w[1 3], decide(core, stream(job(3), cluster: 'b')).keys.sort
   end
 
-  # ---- from look to look ----
+  # ---- from round to round ----
 
   def test_a_complete_stream_replaces_what_was_there
     core = core()
@@ -272,7 +272,7 @@ class TestSpecs < MultiTenantTest
     assert_empty core.specs
   end
 
-  # The agent died, say: what was seen goes on being shown, but for the viewer's own, which he sees.
+  # The agent died, say: what was seen goes on being shown, but for the viewer's own, which they see.
   def test_what_is_hidden_all_of_a_sudden_stays
     both = core
     decide(both, stream(job(1), job(2, uid: 2001), job(3)))

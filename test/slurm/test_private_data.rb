@@ -23,7 +23,7 @@ class TestPrivateData < BedTest
     receiver = MultiTenant::Receiver.new(settings, source: source, clusters: clusters, core: core, log: ->(*) {})
     report = receiver.refresh
     puts JSON.generate(from: report['from'], sees: report['clusters'], why: source.why, specs: receiver.specs.keys,
-                       cards: report['cards'].to_a.map { |deed, id, _| "\#{deed} \#{id}" }.sort)
+                       cards: report['cards'].to_a.map { |action, id, _| "\#{action} \#{id}" }.sort)
   RUBY
 
   Minitest.after_run do
@@ -81,24 +81,24 @@ class TestPrivateData < BedTest
     Bed.wait("the agent says #{pattern}") { File.exist?(ERRORS) && File.read(ERRORS).match?(pattern) }
   end
 
-  # A look of a new dashboard.
-  def look(user = 'hpcstudent')
+  # What a new dashboard sees.
+  def round(user = 'hpcstudent')
     env = { 'MULTITENANT_SNAPSHOT' => SNAPSHOT, 'MULTITENANT_TTL' => TTL.to_s }
     result = Bed.as(user, RbConfig.ruby, '-e', READER, env: env)
     assert_empty result.err
     JSON.parse(result.out)
   end
 
-  # The first look that is from a snapshot in which this job is, or is not.
-  def look_until(job, here)
+  # The first round that is from a snapshot in which this job is, or is not.
+  def round_until(job, here)
     Bed.wait("job #{job} is #{'not ' unless here}in the snapshot") do
-      seen = look
+      seen = round
       seen if seen['from'] == 'snapshot' && seen['specs'].include?(job.to_s) == here
     end
   end
 
   def wait_until_stale
-    Bed.wait('the snapshot is stale') { look.then { |seen| seen if seen['from'] == 'slurm' } }
+    Bed.wait('the snapshot is stale') { round.then { |seen| seen if seen['from'] == 'slurm' } }
   end
 
   def test_members_see_what_an_operator_sees
@@ -106,12 +106,12 @@ class TestPrivateData < BedTest
       operator
       start_agent
       wait_for_agent(/is kept for cluster hpc/)
-      seen = look_until(@job, true)
+      seen = round_until(@job, true)
       assert_equal [{ 'hpc' => 'all' }, nil, ["written #{@id}"]], seen.values_at('sees', 'why', 'cards')
       assert_card 'hpcstudent', @id
       assert_outsider_sees_nothing
       Bed.as('hpcfaculty', 'scancel', @job)
-      assert_equal ["removed #{@id}"], look_until(@job, false)['cards']
+      assert_equal ["removed #{@id}"], round_until(@job, false)['cards']
       refute_card 'hpcstudent', @id
       assert_equal %w[.lock state], Dir.children(SNAPSHOT).sort
     end
@@ -122,7 +122,7 @@ class TestPrivateData < BedTest
     assert_path_exists records
     assert_match(/Permission denied/, Bed.as('outsider', 'cat', records).err)
     refute_includes Bed.as('outsider', 'cat', File.join(SNAPSHOT, 'state')).out, 'job_id'
-    assert_equal ['snapshot', []], look('outsider').values_at('from', 'specs')
+    assert_equal ['snapshot', []], round('outsider').values_at('from', 'specs')
     assert_empty files('outsider')
   end
 
@@ -149,7 +149,7 @@ class TestPrivateData < BedTest
   def test_an_agent_that_is_no_operator_takes_nothing_away
     operator
     start_agent
-    look_until(@job, true)
+    round_until(@job, true)
     Bed.configured(HIDDEN) do
       operator('none')
       wait_for_agent(/PrivateData.*sacctmgr modify user #{ACCOUNT} set adminlevel=operator/)
@@ -157,17 +157,17 @@ class TestPrivateData < BedTest
       assert_equal [{ 'hpc' => 'own' }, []], seen.values_at('sees', 'specs')
       assert_card 'hpcstudent', @id
       operator
-      assert_equal ["kept #{@id}"], look_until(@job, true)['cards']
+      assert_equal ["kept #{@id}"], round_until(@job, true)['cards']
     end
   end
 
   def test_without_an_agent_nothing_is_removed
     start_agent
-    look_until(@job, true)
+    round_until(@job, true)
     end_agent(:TERM)
     FileUtils.rm_rf(SNAPSHOT)
     Bed.configured(HIDDEN) do
-      seen = look
+      seen = round
       assert_equal ['slurm', { 'hpc' => 'own' }, []], seen.values_at('from', 'sees', 'specs')
       assert_match(/There is no snapshot in/, seen['why'])
       assert_card 'hpcstudent', @id

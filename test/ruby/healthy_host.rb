@@ -5,7 +5,7 @@ require 'multitenant/doctor'
 
 # A host below a directory on which all is well: the gem where the dashboard looks for it, Slurm and
 # MUNGE of the test's. Tests break one thing of it.
-class SoundHost
+class HealthyHost
   ENV_FILE = '/etc/ood/config/apps/dashboard/env'
   PLUGIN = '/etc/ood/config/plugins/multitenant/initializers/multitenant.rb'
   CLASSIC = '/etc/ood/config/apps/dashboard/initializers/multitenant.rb'
@@ -93,7 +93,7 @@ class DoctorTest < MultiTenantTest
   end
 
   def host
-    @host ||= SoundHost.new(stream(job(7)))
+    @host ||= HealthyHost.new(stream(job(7)))
   end
 
   # As the viewer, unless the test says otherwise.
@@ -118,6 +118,6 @@ class DoctorTest < MultiTenantTest
   end
 
   def env_file(*lines)
-    host.write(SoundHost::ENV_FILE, ['MULTITENANT_ENABLE=true', *lines, ''].join("\n"))
+    host.write(HealthyHost::ENV_FILE, ['MULTITENANT_ENABLE=true', *lines, ''].join("\n"))
   end
 end
