@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "envelope.h"
 
+#include "mt_limits.h"
+
 #include <string.h>
 
 static const struct {
     const char *name;
     const char *mark;
+    mt_envelope_decode_fn *decode;
     mt_envelope_open_fn *open;
 } table[MT_ENVELOPE_COUNT] = {
-    [MT_ENVELOPE_MUNGE] = {"munge", "MUNGE:", mt_envelope_munge_open},
-    [MT_ENVELOPE_KEY] = {"key", "MTK1:", mt_envelope_key_open},
-    [MT_ENVELOPE_V1] = {"v1", "", mt_envelope_v1_open},
+    [MT_ENVELOPE_MUNGE] = {"munge", "MUNGE:", mt_envelope_munge_decode, mt_envelope_munge_open},
+    [MT_ENVELOPE_KEY] = {"key", "MTK1:", mt_envelope_key_decode, mt_envelope_key_open},
+    [MT_ENVELOPE_V1] = {"v1", "", mt_envelope_v1_decode, mt_envelope_v1_open},
 };
 
 const char *mt_envelope_name(enum mt_envelope envelope)
@@ -28,6 +31,22 @@ enum mt_envelope mt_envelope_of(const char *payload, size_t len)
         envelope++;
     }
     return envelope;
+}
+
+enum mt_status mt_envelope_check(const struct mt_jobname *name, const struct mt_settings *settings,
+                                 enum mt_reason *reason)
+{
+    struct mt_buf sealed = MT_BUF_INIT(MT_JOBNAME_MAX);
+    enum mt_envelope envelope = mt_envelope_of(name->payload, name->payload_len);
+    *reason = MT_REASON_envelope_not_accepted;
+    if (!(settings->envelopes & 1u << envelope))
+        return MT_REFUSED;
+    enum mt_status status =
+        table[envelope].decode(name->payload, name->payload_len, &sealed, reason);
+    mt_buf_wipe(&sealed);
+    if (status == MT_OK)
+        *reason = MT_REASON_ok;
+    return status;
 }
 
 enum mt_status mt_envelope_open(const struct mt_record *record, const struct mt_settings *settings,

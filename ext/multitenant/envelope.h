@@ -3,6 +3,7 @@
 #pragma once
 
 #include "attr.h"
+#include "buf.h"
 #include "keyring.h"
 #include "message.h"
 #include "opened.h"
@@ -24,6 +25,19 @@ MT_NODISCARD const char *mt_envelope_name(enum mt_envelope envelope);
 
 /* Which envelope a payload is in: v1, which has no mark, unless it begins with another's. */
 MT_CHECKED enum mt_envelope mt_envelope_of(const char *payload, size_t len);
+
+/*
+ * Whether the payload of a share's name may be opened, by its form alone and without what it is
+ * sealed with.
+ *
+ * MT_OK: *reason is ok
+ * MT_REFUSED: *reason is envelope_not_accepted, bad_base64, bad_cipher or too_large, as
+ *   mt_envelope_open has it
+ * MT_NOMEM
+ */
+MT_CHECKED enum mt_status mt_envelope_check(const struct mt_jobname *name,
+                                            const struct mt_settings *settings,
+                                            enum mt_reason *reason);
 
 /*
  * Opens the payload in the job name of `record`, if `settings` accept its envelope. `opened` is
@@ -51,8 +65,15 @@ MT_CHECKED mt_envelope_open_fn mt_envelope_v1_open;
 MT_CHECKED mt_envelope_open_fn mt_envelope_key_open;
 MT_CHECKED mt_envelope_open_fn mt_envelope_munge_open;
 
-/* Whether munged can be asked about the payload: it is a line of a credential's characters. */
-MT_CHECKED bool mt_envelope_munge_is_line(const char *payload, size_t len);
+/*
+ * What each envelope's text stands for, appended to `sealed`; the first step of opening it.
+ * MT_OK; MT_REFUSED: *reason is bad_base64, bad_cipher or too_large; MT_NOMEM.
+ */
+typedef enum mt_status mt_envelope_decode_fn(const char *payload, size_t len, struct mt_buf *sealed,
+                                             enum mt_reason *reason);
+MT_CHECKED mt_envelope_decode_fn mt_envelope_v1_decode;
+MT_CHECKED mt_envelope_decode_fn mt_envelope_key_decode;
+MT_CHECKED mt_envelope_decode_fn mt_envelope_munge_decode;
 
 /* The id of the key that a key envelope's payload names; false: it is none that could be opened. */
 MT_CHECKED bool mt_envelope_key_id(const char *payload, size_t len,

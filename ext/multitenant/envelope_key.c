@@ -130,8 +130,8 @@ out:
 /* ---- opening ---- */
 
 /* The payload, which begins with MTK1:, as bytes: key id, nonce, ciphertext and tag. */
-static enum mt_status decode(const char *payload, size_t len, struct mt_buf *sealed,
-                             enum mt_reason *reason)
+enum mt_status mt_envelope_key_decode(const char *payload, size_t len, struct mt_buf *sealed,
+                                      enum mt_reason *reason)
 {
     enum mt_status status =
         mt_envelope_to_reason(mt_base64url_decode(payload + MARK_LEN, len - MARK_LEN, sealed),
@@ -147,7 +147,7 @@ bool mt_envelope_key_id(const char *payload, size_t len, unsigned char id[MT_KEY
     struct mt_buf sealed = MT_BUF_INIT(MT_JOBNAME_MAX);
     enum mt_reason reason;
     bool ok = mt_envelope_of(payload, len) == MT_ENVELOPE_KEY &&
-              decode(payload, len, &sealed, &reason) == MT_OK;
+              mt_envelope_key_decode(payload, len, &sealed, &reason) == MT_OK;
     if (ok)
         memcpy(id, sealed.data, MT_KEY_ID_BYTES);
     mt_buf_wipe(&sealed);
@@ -220,7 +220,8 @@ enum mt_status mt_envelope_key_open(const struct mt_record *record,
 
     (void)opened;
     memset(out, 0, sizeof *out);
-    enum mt_status status = decode(name->payload, name->payload_len, &sealed, reason);
+    enum mt_status status =
+        mt_envelope_key_decode(name->payload, name->payload_len, &sealed, reason);
     if (status == MT_OK)
         status = find_key(record, settings, &sealed, &key, reason);
     if (status == MT_OK)

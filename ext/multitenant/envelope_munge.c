@@ -3,20 +3,24 @@
  * The MUNGE envelope. munged opens it, asked by a program of its own, since it may hang; here it is
  * decided whether what it said of the credential fits the job.
  */
+#include "base64.h"
 #include "envelope.h"
 #include "message_v2.h"
+#include "mt_limits.h"
 
 #include <string.h>
 
-bool mt_envelope_munge_is_line(const char *payload, size_t len)
+#define MARK_LEN (sizeof "MUNGE:" - 1)
+
+/* What munged and its program take: MUNGE:, base64, and a colon, in one line. */
+enum mt_status mt_envelope_munge_decode(const char *payload, size_t len, struct mt_buf *sealed,
+                                        enum mt_reason *reason)
 {
-    static const char characters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=:";
-    for (size_t i = 0; i < len; i++) {
-        if (!payload[i] || !strchr(characters, payload[i]))
-            return false;
-    }
-    return len > 0;
+    *reason = MT_REASON_bad_base64;
+    if (len == MARK_LEN || payload[len - 1] != ':')
+        return MT_REFUSED;
+    return mt_envelope_to_reason(mt_base64_decode(payload + MARK_LEN, len - MARK_LEN - 1, sealed),
+                                 MT_REASON_bad_base64, reason);
 }
 
 /* Restricted to the group, or, for the publisher alone, to them: else others could read it. */
@@ -46,11 +50,14 @@ enum mt_status mt_envelope_munge_open(const struct mt_record *record,
                                       enum mt_reason *reason)
 {
     const struct mt_jobname *name = &record->parts;
+    struct mt_buf sealed = MT_BUF_INIT(MT_JOBNAME_MAX);
     (void)settings;
     memset(out, 0, sizeof *out);
-    *reason = MT_REASON_bad_base64;
-    if (!mt_envelope_munge_is_line(name->payload, name->payload_len))
-        return MT_REFUSED;
+    enum mt_status status =
+        mt_envelope_munge_decode(name->payload, name->payload_len, &sealed, reason);
+    mt_buf_wipe(&sealed);
+    if (status != MT_OK)
+        return status;
     const struct mt_munged *munged = mt_opened_find(opened, name->payload, name->payload_len);
     *reason = check(munged, record);
     if (*reason != MT_REASON_ok)

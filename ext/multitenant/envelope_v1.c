@@ -15,6 +15,7 @@
 
 #define KEY_BYTES 32
 #define IV_BYTES 16
+#define BLOCK_BYTES 16
 
 /*
  * The text itself is the key or iv: zero bytes fill it up, and what is longer is cut, as
@@ -64,6 +65,17 @@ out:
     return status;
 }
 
+enum mt_status mt_envelope_v1_decode(const char *payload, size_t len, struct mt_buf *sealed,
+                                     enum mt_reason *reason)
+{
+    enum mt_status status =
+        mt_envelope_to_reason(mt_base64_decode(payload, len, sealed), MT_REASON_bad_base64, reason);
+    if (status != MT_OK || sealed->len % BLOCK_BYTES == 0)
+        return status;
+    *reason = MT_REASON_bad_cipher;
+    return MT_REFUSED;
+}
+
 enum mt_status mt_envelope_v1_open(const struct mt_record *record,
                                    const struct mt_settings *settings,
                                    const struct mt_opened *opened, struct mt_message *out,
@@ -77,8 +89,8 @@ enum mt_status mt_envelope_v1_open(const struct mt_record *record,
     (void)settings;
     (void)opened;
     memset(out, 0, sizeof *out);
-    enum mt_status status = mt_envelope_to_reason(
-        mt_base64_decode(name->payload, name->payload_len, &sealed), MT_REASON_bad_base64, reason);
+    enum mt_status status =
+        mt_envelope_v1_decode(name->payload, name->payload_len, &sealed, reason);
     if (status == MT_OK)
         status = decrypt(record, &sealed, &packed, reason);
     if (status == MT_OK)

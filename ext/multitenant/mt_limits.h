@@ -57,7 +57,7 @@
 #define MT_WCKEYS_MAX 32
 
 /* Shares of one publisher, and of all publishers, that count for one viewer; the oldest win, and
- * publishers take turns. */
+ * publishers take turns. What can't be opened for its form takes no place. */
 #define MT_SHARES_PER_PUBLISHER 32
 #define MT_SHARES_PER_VIEWER 256
 

@@ -601,7 +601,7 @@ static VALUE payloads_of(const struct core *core)
 {
     struct mt_payload payloads[MT_CREDENTIALS_MAX];
     VALUE out = rb_ary_new();
-    size_t count = mt_specs_payloads(core->next, core->round, &core->settings, payloads);
+    size_t count = mt_specs_payloads(core->next, core->round, payloads);
     for (size_t i = 0; i < count; i++)
         rb_ary_push(out, text(payloads[i].text, payloads[i].len));
     return rb_obj_freeze(out);

@@ -207,6 +207,29 @@ static bool was_opened(const struct mt_share *old)
     return old && !mt_reason_is_temporary(old->opened);
 }
 
+/*
+ * What can't be opened takes no other share's place: for its form, or as was seen in the last
+ * round. MT_OK, MT_NOMEM.
+ */
+static enum mt_status refuse_malformed(struct mt_specs *specs, const struct mt_specs *last,
+                                       const struct mt_settings *settings)
+{
+    for (size_t i = 0; i < specs->count; i++) {
+        struct mt_share *share = &specs->shares[i];
+        if (!share->current || share->specs != MT_REASON_ok)
+            continue;
+        const struct mt_share *old = same_share(last, share);
+        enum mt_reason reason = MT_REASON_ok;
+        if (was_opened(old))
+            reason = old->opened;
+        else if (mt_envelope_check(&share->record.parts, settings, &reason) == MT_NOMEM)
+            return MT_NOMEM;
+        if (reason != MT_REASON_ok)
+            share->specs = share->opened = reason;
+    }
+    return MT_OK;
+}
+
 /* The shares are in an array by age. */
 static int by_publisher(const void *a, const void *b)
 {
@@ -227,7 +250,7 @@ static int by_turn(const void *a, const void *b)
 }
 
 /*
- * Of each publisher the oldest shares that passed the gate count, and publishers take turns: else a
+ * Of each publisher the oldest shares that passed so far count, and publishers take turns: else a
  * few with old ones would fill the viewer's limits, and another's only one would not count.
  */
 static enum mt_status count_shares(struct mt_specs *specs)
@@ -262,6 +285,8 @@ enum mt_status mt_specs_begin(const struct mt_specs *last, const struct mt_strea
         return MT_NOMEM;
     enum mt_status status = collect(specs, last, streams, settings);
     if (status == MT_OK)
+        status = refuse_malformed(specs, last, settings);
+    if (status == MT_OK)
         status = count_shares(specs);
     if (status == MT_OK)
         *out = specs;
@@ -281,18 +306,14 @@ static bool has_payload(const struct mt_payload *list, size_t count, const struc
 }
 
 size_t mt_specs_payloads(const struct mt_specs *specs, const struct mt_specs *last,
-                         const struct mt_settings *settings,
                          struct mt_payload out[MT_CREDENTIALS_MAX])
 {
     size_t count = 0;
-    if (!(settings->envelopes & 1u << MT_ENVELOPE_MUNGE))
-        return 0;
     for (size_t i = 0; i < specs->count && count < MT_CREDENTIALS_MAX; i++) {
         const struct mt_share *share = specs->by_turn[i];
         const struct mt_jobname *name = &share->record.parts;
         if (share->current && share->specs == MT_REASON_ok &&
             mt_envelope_of(name->payload, name->payload_len) == MT_ENVELOPE_MUNGE &&
-            mt_envelope_munge_is_line(name->payload, name->payload_len) &&
             !was_opened(same_share(last, share)) && !has_payload(out, count, name))
             out[count++] = (struct mt_payload){name->payload, name->payload_len};
     }

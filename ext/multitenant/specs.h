@@ -52,8 +52,9 @@ struct mt_specs {
  * Begins the next round: from the last one, which may be NULL, and new streams. Complete streams
  * replace what the last round had of their clusters; of other clusters, what was listed stays as it
  * was, and so do the shares of others where PrivateData hides them this time. An incomplete stream
- * changes nothing. It is decided who passes the group gate, and of these that at most
- * MT_SHARES_PER_PUBLISHER of one publisher count, the oldest (too_many).
+ * changes nothing. It is decided who passes the group gate, which payloads can't be opened for
+ * their form, and of the rest that at most MT_SHARES_PER_PUBLISHER of one publisher count, the
+ * oldest (too_many).
  *
  * MT_OK: the caller owns *out
  * MT_NOMEM, MT_INTERNAL: *out is NULL
@@ -74,9 +75,8 @@ struct mt_payload {
  * The payloads of a round that began, each once, in the order in which their shares count: of those
  * which passed so far and were not opened for the last round. Returns how many there are.
  */
-MT_NODISCARD MT_NONNULL(1, 3, 4) size_t
+MT_NODISCARD MT_NONNULL(1, 3) size_t
     mt_specs_payloads(const struct mt_specs *specs, const struct mt_specs *last,
-                      const struct mt_settings *settings,
                       struct mt_payload out[MT_CREDENTIALS_MAX]);
 
 /*

@@ -137,7 +137,11 @@ START_TEST(test_what_is_no_credential)
     ck_assert_str_eq(open_name("l|g|MUNGE:A\nA:"), "bad_base64");
     ck_assert_str_eq(open_name("l|g|MUNGE:A A:"), "bad_base64");
     ck_assert_str_eq(open_name("l|g|MUNGE:\xc3\xa9:"), "bad_base64");
-    ck_assert_str_eq(open_name("l|g|MUNGE:"), "envelope_unavailable");
+    ck_assert_str_eq(open_name("l|g|MUNGE:"), "bad_base64");
+    ck_assert_str_eq(open_name("l|g|MUNGE::"), "bad_base64");
+    ck_assert_str_eq(open_name("l|g|MUNGE:AAAA"), "bad_base64");
+    ck_assert_str_eq(open_name("l|g|MUNGE:AAA:"), "bad_base64");
+    ck_assert_str_eq(open_name("l|g|MUNGE:AAA=:"), "envelope_unavailable");
 }
 END_TEST
 

@@ -331,6 +331,50 @@ START_TEST(test_what_is_not_for_the_viewer_does_not_count)
 }
 END_TEST
 
+/* Nor does what can't be opened for its form, or could not in the last round. */
+START_TEST(test_what_is_malformed_does_not_count)
+{
+    static const char *const names[] = {"l|hpcGrp|%%",         "l|hpcGrp|AAAA",
+                                        "l|hpcGrp|MTK1:AAAA",  "l|hpcGrp|MTK1:%",
+                                        "l|hpcGrp|MUNGE:AAAA", "l|hpcGrp|A==="};
+    enum { MANY = MT_SHARES_PER_PUBLISHER };
+    struct sample samples[MANY * 2];
+    for (uint32_t i = 0; i < COUNT_OF(samples); i++) {
+        samples[i] = good_sample(i + 1);
+        samples[i].mtm = "form";
+        if (i < MANY)
+            samples[i].name = names[i % COUNT_OF(names)];
+    }
+    next_look(samples, COUNT_OF(samples));
+    ck_assert_uint_eq(opened, MANY);
+    assert_codes(job(1), bad_base64, bad_base64);
+    assert_codes(job(2), bad_cipher, bad_cipher);
+    assert_codes(job(MANY + 1), ok, form_only);
+    assert_codes(job(COUNT_OF(samples)), ok, form_only);
+}
+END_TEST
+
+START_TEST(test_what_could_not_be_opened_does_not_count_again)
+{
+    enum { MANY = MT_SHARES_PER_PUBLISHER };
+    struct sample samples[MANY + 2];
+    for (uint32_t i = 0; i < COUNT_OF(samples); i++) {
+        samples[i] = good_sample(i + 1);
+        samples[i].mtm = "form";
+    }
+    samples[0].name = samples[1].name = "l|hpcGrp|AAECAwQFBgcICQoLDA0ODw==";
+    next_look(samples, COUNT_OF(samples));
+    assert_codes(job(1), bad_cipher, bad_cipher);
+    assert_codes(job(MANY + 1), too_many, too_many);
+    for (int look = 0; look < 2; look++) {
+        next_look(samples, COUNT_OF(samples));
+        assert_codes(job(1), bad_cipher, bad_cipher);
+        assert_codes(job(MANY + 2), ok, form_only);
+        ck_assert_uint_eq(opened, MANY + 2);
+    }
+}
+END_TEST
+
 START_TEST(test_shares_of_one_viewer)
 {
     enum { PUBLISHERS = MT_SHARES_PER_VIEWER / MT_SHARES_PER_PUBLISHER + 1 };
@@ -619,14 +663,14 @@ END_TEST
 START_TEST(test_not_opened_again)
 {
     struct sample samples[] = {good_sample(1), good_sample(2), good_sample(3)};
-    samples[1].name = "l|hpcGrp|%%%%";
+    samples[1].name = "l|hpcGrp|AAECAwQFBgcICQoLDA0ODw==";
     samples[2].mtu = "1";
     next_look(samples, 3);
     ck_assert_uint_eq(opened, 3);
     for (int times = 0; times < 3; times++) {
         next_look(samples, 3);
         assert_codes(job(1), ok, ok);
-        assert_codes(job(2), bad_base64, bad_base64);
+        assert_codes(job(2), bad_cipher, bad_cipher);
         assert_codes(job(3), not_recipient, not_recipient);
         assert_message(job(1), "n1");
     }
@@ -922,6 +966,8 @@ int main(void)
     tests = add_fixed_case(suite, "limits");
     tcase_add_test(tests, test_shares_of_one_publisher);
     tcase_add_test(tests, test_what_is_not_for_the_viewer_does_not_count);
+    tcase_add_test(tests, test_what_is_malformed_does_not_count);
+    tcase_add_test(tests, test_what_could_not_be_opened_does_not_count_again);
     tcase_add_test(tests, test_shares_of_one_viewer);
     tcase_add_test(tests, test_publishers_take_turns);
     tcase_add_test(tests, test_what_was_refused_takes_no_place_of_the_viewer);

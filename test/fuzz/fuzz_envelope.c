@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     record.parts = (struct mt_jobname){.label = payload, .payload = payload, .payload_len = size};
     struct mt_message message;
     enum mt_reason reason;
+    (void)mt_envelope_check(&record.parts, &settings, &reason);
     /* Without a key, only what stands around the message is looked at. */
     if (mt_envelope_of(payload, size) == MT_ENVELOPE_KEY) {
         (void)mt_envelope_key_open(&record, &settings, &none, &message, &reason);

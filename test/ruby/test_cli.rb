@@ -98,7 +98,8 @@ class TestCli < MultiTenantTest
   def test_open_says_why_not
     { '' => 'malformed_name', 'bash' => 'malformed_name', "#{'x' * 1022}|g|p" => 'name_too_long',
       "x|g|#{'A' * 9000}" => 'name_too_long', 'l|g|!' => 'bad_base64', job(2)[:name] => 'bad_cipher',
-      "#{job(1)[:name]}\n\n" => 'bad_base64', 'l|g|MUNGE:x' => 'envelope_unavailable' }.each do |name, code|
+      "#{job(1)[:name]}\n\n" => 'bad_base64', 'l|g|MUNGE:x' => 'bad_base64',
+      'l|g|MUNGE:AAAA:' => 'envelope_unavailable' }.each do |name, code|
       assert_complaint open_name(name), 65, "#{code}: [A-Z]"
     end
   end

@@ -175,50 +175,79 @@ class TestCredentials < MultiTenantTest
     job(job_id, name: "#{label}|g|#{payload}", start: job_id, **changes)
   end
 
+  # @return [String] what may be a credential
+  def munge(text)
+    "MUNGE:#{text.to_s.rjust(4, 'y')}:"
+  end
+
   # @return [Array<String>] what munged is to be asked about
   def payloads(*records, core: core(uid: Process.euid, gids: [GROUP]))
     core.read([MultiTenant::Records.new(stream(*records))])[2]
   end
 
   def test_those_of_the_viewers_groups_and_their_own_are_opened
-    assert_equal %w[MUNGE:a:], payloads(sealed('MUNGE:a:'), sealed('MUNGE:a:', job_id: 2))
-    assert_equal %w[MUNGE:a:], payloads(sealed('MUNGE:a:', uid: Process.euid, group_gid: -1))
-    shut = [sealed('MUNGE:a:', group_gid: 4000), sealed('MUNGE:a:', group_gid: nil), sealed('MUNGE:a:|x'),
-            sealed("MUNGE:\u0000:"), sealed("MUNGE:a\nb:"), sealed("MUNGE:#{'x' * 1025}:"), sealed('v1'),
-            sealed('MUNGE:a:', publisher_in_group: false), sealed('MUNGE:a:', publisher_in_group: nil)]
+    assert_equal %w[MUNGE:aaaa:], payloads(sealed('MUNGE:aaaa:'), sealed('MUNGE:aaaa:', job_id: 2))
+    assert_equal %w[MUNGE:aaaa:], payloads(sealed('MUNGE:aaaa:', uid: Process.euid, group_gid: -1))
+    shut = [sealed('MUNGE:aaaa:', group_gid: 4000), sealed('MUNGE:aaaa:', group_gid: nil), sealed('MUNGE:aaaa:|x'),
+            sealed("MUNGE:\u0000:"), sealed("MUNGE:a\nbcd:"), sealed("MUNGE:#{'x' * 1025}:"), sealed('v1'),
+            sealed('MUNGE:aaaa:', publisher_in_group: false), sealed('MUNGE:aaaa:', publisher_in_group: nil)]
     shut.each { |record| assert_equal [], payloads(record), record.inspect }
-    assert_equal [], payloads(sealed('MUNGE:a:'), core: core(envelopes: %w[key v1]))
+    assert_equal [], payloads(sealed('MUNGE:aaaa:'), core: core(envelopes: %w[key v1]))
   end
 
   def test_the_oldest_thirty_two_of_a_publisher_are_opened
-    records = (1..40).map { |n| sealed("MUNGE:#{n}:", job_id: 41 - n) } << sealed('MUNGE:y:', uid: 7, job_id: 50)
-    assert_equal [40, 'y', *39.downto(9)].map { |n| "MUNGE:#{n}:" }, payloads(*records)
+    records = (1..40).map { |n| sealed(munge(n), job_id: 41 - n) } << sealed(munge(''), uid: 7, job_id: 50)
+    assert_equal [40, '', *39.downto(9)].map { |n| munge(n) }, payloads(*records)
+  end
+
+  # munged would refuse it for its form. One broken sender, and the others' good ones count as before.
+  def test_what_is_no_credential_takes_no_place_of_one
+    forms = ['MUNGE:', 'MUNGE::', 'MUNGE:x', 'MUNGE:xx:', 'MUNGE:xxxx', 'MUNGE:xx=x:', 'MUNGE:xxx=:x', 'MUNGE:x===:']
+    broken = (1..64).map { |n| sealed(forms[n % forms.size], job_id: n) }
+    good = (1..40).map { |n| sealed(munge(n), job_id: 100 + n) }
+    core = core(uid: Process.euid, gids: [GROUP])
+    assert_equal((1..32).map { |n| munge(n) }, payloads(*broken, *good, core: core))
+    core.decide([%w[hpc hpc]], '')
+    codes = core.shares.to_h { |share| share.values_at(:job_id, :specs) }
+    assert_equal %w[bad_base64], (1..64).map { |n| codes[n] }.uniq
+    assert_equal %w[too_many], (133..140).map { |n| codes[n] }.uniq
+  end
+
+  # It has a credential's form, and munged has refused it for good.
+  def test_what_munged_has_refused_takes_no_place_after_that
+    records = (1..40).map { |n| sealed(munge(n), job_id: n) }
+    core = core(uid: Process.euid, gids: [GROUP])
+    payloads(*records, core: core)
+    core.decide([%w[hpc hpc]], opened(*(1..10).map { |n| { payload: munge(n), reason: 'bad_cipher' } }))
+    assert_equal((11..40).map { |n| munge(n) }, payloads(*records, core: core))
+    core.decide([%w[hpc hpc]], '')
+    assert_equal({ 'bad_cipher' => 10, 'envelope_unavailable' => 30 }, core.shares.map { |share| share[:specs] }.tally)
   end
 
   def test_as_many_as_munged_is_asked_about_at_once
-    records = (1..600).map { |n| sealed("MUNGE:#{n}:", job_id: n, uid: 1001 + (n % 20)) }
-    assert_equal((1..512).map { |n| "MUNGE:#{n}:" }, payloads(*records))
+    records = (1..600).map { |n| sealed(munge(n), job_id: n, uid: 1001 + (n % 20)) }
+    assert_equal((1..512).map { |n| munge(n) }, payloads(*records))
   end
 
   # Sixteen with thirty-two credentials each, which nobody can open, come again and again.
   def test_publishers_take_turns_at_munged
-    records = (1..512).map { |n| sealed("MUNGE:#{n}:", job_id: n, uid: 1001 + (n % 16)) }
-    asked = payloads(*records, sealed('MUNGE:y:', job_id: 600, uid: 7))
-    assert_equal [*1..16, 'y'].map { |n| "MUNGE:#{n}:" }, asked.first(17)
+    records = (1..512).map { |n| sealed(munge(n), job_id: n, uid: 1001 + (n % 16)) }
+    asked = payloads(*records, sealed(munge(''), job_id: 600, uid: 7))
+    assert_equal [*1..16, ''].map { |n| munge(n) }, asked.first(17)
     assert_equal 512, asked.size
   end
 
   def test_one_that_was_opened_is_not_opened_again
     core = core()
-    records = [sealed('MUNGE:a:'), sealed('MUNGE:b:', job_id: 2), sealed('MUNGE:c:', job_id: 3)]
-    assert_equal %w[MUNGE:a: MUNGE:b: MUNGE:c:], payloads(*records, core: core)
+    records = [sealed('MUNGE:aaaa:'), sealed('MUNGE:bbbb:', job_id: 2), sealed('MUNGE:cccc:', job_id: 3)]
+    assert_equal %w[MUNGE:aaaa: MUNGE:bbbb: MUNGE:cccc:], payloads(*records, core: core)
     core.decide([%w[hpc hpc]],
-                opened({ payload: 'MUNGE:a:', uid: 1, text: '' }, { payload: 'MUNGE:b:', reason: 'bad_cipher' }))
+                opened({ payload: 'MUNGE:aaaa:', uid: 1, text: '' }, { payload: 'MUNGE:bbbb:', reason: 'bad_cipher' }))
     assert_equal({ '1' => 'wrong_publisher', '2' => 'bad_cipher', '3' => 'envelope_unavailable' },
                  core.shares.to_h { |share| share.values_at(:key, :specs) })
-    assert_equal %w[MUNGE:c:], payloads(*records, core: core)
+    assert_equal %w[MUNGE:cccc:], payloads(*records, core: core)
     requeued = records.map { |record| { **record, restarts: 1 } }
-    assert_equal %w[MUNGE:a: MUNGE:b: MUNGE:c:], payloads(*requeued, core: core)
+    assert_equal %w[MUNGE:aaaa: MUNGE:bbbb: MUNGE:cccc:], payloads(*requeued, core: core)
   end
 
   # ---- the whole way ----
@@ -248,7 +277,7 @@ class TestCredentials < MultiTenantTest
   end
 
   def test_what_does_not_belong_is_told_and_hides_no_other_share
-    receiver = viewers_receiver([stream(sealed('MUNGE:a:'), job(2, uid: Process.euid))],
+    receiver = viewers_receiver([stream(sealed('MUNGE:aaaa:'), job(2, uid: Process.euid))],
                                 credentials: Said.new("rubbish\n"))
     report = receiver.refresh
     assert_equal ['Line 1 of the opened credentials does not belong there.', 65], report.values_at('error', 'code')
@@ -274,8 +303,8 @@ class TestCredentials < MultiTenantTest
       read first; echo '{"payload":"'$first'","uid":1001,"text":"x"}'; echo '{"end":1}'; exit 75
     SH
     credentials(program: slow)
-    assert_equal [['MUNGE:a:', 'x']], said('MUNGE:a:', 'MUNGE:b:')
-    assert_equal [['MUNGE:b:', 'x']], said('MUNGE:b:')
+    assert_equal [['MUNGE:aaaa:', 'x']], said('MUNGE:aaaa:', 'MUNGE:bbbb:')
+    assert_equal [['MUNGE:bbbb:', 'x']], said('MUNGE:bbbb:')
   end
 
   def test_without_the_program

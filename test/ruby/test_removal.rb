@@ -141,7 +141,7 @@ class TestRemoval < MultiTenantTest
       'publisher_not_allowed' => { publisher_allowed: false }, 'lookup_failed' => { group_gid: nil },
       'out_of_time' => { publisher_in_group: nil, out_of_time: true },
       'malformed_name' => { name: 'bash' }, 'name_too_long' => { name: "l|students|#{'A' * 1024}" },
-      'envelope_unavailable' => { name: 'l|students|MUNGE:AAAA' }, 'bad_base64' => { name: 'l|students|!' },
+      'envelope_unavailable' => { name: 'l|students|MUNGE:AAAA:' }, 'bad_base64' => { name: 'l|students|!' },
       'bad_cipher' => { name: sealed[v1, job_id: 8] }, 'bad_gzip' => { name: sealed[v1, packed: v1] },
       'too_large' => { name: sealed['x' * 65_537] }, 'bad_message' => { text: '{}|{}' }, 'own_session' => { uid: 2001 }
     )
@@ -158,10 +158,10 @@ class TestRemoval < MultiTenantTest
   def refused_by_credential
     text = SealingV2.message({ cluster: 'hpc', job_id: 7, group: 'students', restarts: 0 }, conn: { host: 'n1' },
                                                                                             **message_parts)
-    said = { payload: 'MUNGE:AAAA', uid: 1001, gid_only: 3000, text: text }
+    said = { payload: 'MUNGE:AAAA:', uid: 1001, gid_only: 3000, text: text }
     { 'wrong_job' => [{ text: text.sub(':7,', ':8,') }, {}], 'wrong_publisher' => [{ uid: 1002 }, {}],
       'stale' => [{}, { restarts: 1 }] }.transform_values do |munged, changes|
-      { name: 'l|students|MUNGE:AAAA', munged: opened({ **said, **munged }), **changes }
+      { name: 'l|students|MUNGE:AAAA:', munged: opened({ **said, **munged }), **changes }
     end
   end
 
