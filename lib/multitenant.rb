@@ -18,6 +18,10 @@ require_relative 'multitenant/card'
 
 # Services that run as Slurm jobs, shared with the right people through Open OnDemand.
 module MultiTenant
+  NOT_CHOSEN = 'No service was chosen: choose one in the form. If it offers none, ask whoever runs the service ' \
+               'whether it runs, and whether it is shared with a group of yours.'
+  private_constant :NOT_CHOSEN
+
   class << self
     # @return [Hash] the services shared with this user, by job id: string keys throughout, frozen,
     #   never nil; {} until the first complete answer, then the last one. doc/formats.md
@@ -62,6 +66,8 @@ module MultiTenant
     # @return [Hash{String => String}] its connection
     # @raise [Failure] where the viewer does not have it (any more)
     def service(key, *apps)
+      raise Failure.new(EX_USAGE, NOT_CHOSEN) if key.to_s.empty?
+
       # A submission asks Slurm, once.
       refresh if @sources && (@submitted.nil? || clock - @submitted > 10)
       @submitted = clock

@@ -2,6 +2,7 @@
 
 require 'json'
 require 'rbconfig'
+require 'uri'
 
 # A user's dashboard that runs, in a process of its own, and is asked for pages over a pipe: a test may
 # change what Slurm says in between.
@@ -71,6 +72,12 @@ class Dashboard
 
   def form(token)
     get("/batch_connect/#{token}/session_contexts/new")
+  end
+
+  # @param answers [Hash{String => String}] to the form
+  def submit(token, answers)
+    query = URI.encode_www_form(answers.transform_keys { |id| "batch_connect_session_context[#{id}]" })
+    page('POST', "/batch_connect/#{token}/session_contexts?#{query}", 'text/html')
   end
 
   def delete(id, accept: 'text/html')

@@ -27,20 +27,27 @@ module SmartAttributes
       def initialize(id, opts = {})
         opts = opts.to_h.symbolize_keys
         # A kept choice may have ended, and a browser would take another for it.
-        super(id, { cacheable: false, required: true }.merge(opts.except(:apps),
-                                                             options: self.class.choices(opts[:apps])))
+        super(id, { cacheable: false }.merge(opts.except(:apps), options: self.class.choices(opts[:apps])))
       end
 
       # @param apps [Array<String>, String, nil]
-      # @return [Array<Array(String, String)>] text and key, by publisher and app; one without a key where there is
-      #   none or a choice
+      # @return [Array<Array(String, String)>] text and key, by publisher and app
       def self.choices(apps)
         wanted = Array(apps).map(&:to_s)
         specs = MultiTenant.specs.select { |_, spec| wanted.empty? || wanted.include?(spec['accounting']['mta']) }
-        list = specs.map { |key, spec| ["#{spec['info']['user']}: #{spec['info']['title']} (#{key})", key] }
-        return list if list.one?
+        specs.map { |key, spec| ["#{spec['info']['user']}: #{spec['info']['title']} (#{key})", key] }.sort
+      end
 
-        [[list.empty? ? NONE : CHOOSE, ''], *list.sort]
+      # The only service is chosen already, unless another one was before.
+      def required # rubocop:disable Naming/PredicateMethod -- OOD's name
+        !opts[:options].one? || !(value.empty? || chosen?)
+      end
+
+      # To a required select Rails adds an empty option, unless it has a prompt.
+      def field_options(fmt: nil)
+        return super unless required
+
+        super.merge(prompt: opts[:options].empty? ? NONE : CHOOSE, selected: chosen? ? value : '')
       end
 
       def widget
@@ -49,6 +56,12 @@ module SmartAttributes
 
       def label(*)
         (opts[:label] || 'Shared service').to_s
+      end
+
+      private
+
+      def chosen?
+        opts[:options].any? { |_, key| key == value }
       end
     end
   end

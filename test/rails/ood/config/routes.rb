@@ -5,6 +5,6 @@ Rails.application.routes.draw do
   namespace :batch_connect do
     resources :sessions, only: %i[index destroy]
     post 'sessions/:id/cancel', to: 'sessions#cancel', as: 'cancel_session'
-    scope('*token', constraints: { token: %r{sys/[^/]+} }) { resources :session_contexts, only: :new }
+    scope('*token', constraints: { token: %r{sys/[^/]+} }) { resources :session_contexts, only: %i[new create] }
   end
 end

@@ -3,7 +3,22 @@
 module BatchConnect
   # The form of an app.
   class SessionContextsController < ApplicationController
-    def new
+    before_action :set_session_context
+
+    def new; end
+
+    # What would be submitted, in place of a session.
+    def create
+      @session_context.attributes = params.fetch(:batch_connect_session_context, {}).permit!.to_h
+      render json: @app.submit_opts(@session_context)
+    rescue StandardError => e
+      @alert = e.message
+      render :new
+    end
+
+    private
+
+    def set_session_context
       @app = App.from_token(params[:token])
       @session_context = @app.build_session_context
     end

@@ -14,6 +14,28 @@ module SmartAttributes
       opts[:value].to_s
     end
 
+    def value=(other)
+      @opts[:value] = other
+    end
+
+    def required # rubocop:disable Naming/PredicateMethod -- OOD's name
+      opts[:required] ? true : false
+    end
+
+    def help(fmt: nil) # rubocop:disable Lint/UnusedMethodArgument -- OOD's interface
+      opts[:help].to_s
+    end
+
+    # What Rails' form helpers get.
+    def field_options(fmt: nil)
+      opts.except(:widget, :fixed, :hide_when_empty, :options, :html_options, :cacheable)
+          .merge(label: label(fmt: fmt), help: help(fmt: fmt), required: required)
+    end
+
+    def ==(other)
+      id == other.to_s
+    end
+
     def widget
       (opts[:widget] || 'text_field').to_s
     end

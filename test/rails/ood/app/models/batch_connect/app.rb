@@ -41,6 +41,13 @@ module BatchConnect
       SessionContext.new(attributes)
     end
 
+    # What submit.yml.erb makes of the answers.
+    def submit_opts(session_context)
+      staged = Session.dataroot(token).join('output', SecureRandom.uuid)
+      names = OpenStruct.new(session_context.to_h.merge(staged_root: staged)) # rubocop:disable Style/OpenStructUse -- as OOD does
+      YAML.safe_load(render(root.join('submit.yml.erb'), names.instance_eval { binding }))
+    end
+
     def session_view
       file = root.join('view.html.erb')
       file.read if file.file?
@@ -60,9 +67,11 @@ module BatchConnect
       file = %w[form.yml.erb form.yml].map { |name| root.join(name) }.find(&:file?)
       raise "no form below #{root}" unless file
 
-      text = file.read
-      text = ERB.new(text, trim_mode: '-').result(nil) if file.extname == '.erb'
-      YAML.safe_load(text)
+      YAML.safe_load(file.extname == '.erb' ? render(file, nil) : file.read)
+    end
+
+    def render(file, names)
+      ERB.new(file.read, trim_mode: '-').tap { |erb| erb.filename = file.to_s }.result(names)
     end
   end
 end
