@@ -26,6 +26,7 @@ module MultiTenant
     # Slurm's own, and that of a host which its slurmd gets from slurmctld.
     SLURM_CONFS = %w[/etc/slurm/slurm.conf /run/slurm/conf/slurm.conf].freeze
     OOD_VERSION = '/opt/ood/VERSION'
+    PORTAL = '/etc/ood/config/ood_portal.yml'
 
     # The first release whose plugins load.
     PLUGINS_SINCE = Gem::Version.new('4.0.2')
@@ -105,6 +106,18 @@ module MultiTenant
     end
 
     # ---- what is set ----
+
+    # @return [String, nil] where browsers find Open OnDemand, if its ood_portal.yml names one address and no other
+    def origin
+      portal = Psych.safe_load(File.read(at(PORTAL)))
+      return unless portal.is_a?(Hash)
+
+      name, proxy, aliases, tls, port = portal.values_at('servername', 'proxy_server', 'server_aliases', 'ssl', 'port')
+      origin = "http#{'s' if tls}://#{name}#{":#{port}" unless ['', '80', '443'].include?(port.to_s)}"
+      origin if [name, *proxy, *aliases].uniq.one? && origin.match?(%r{\Ahttps?://[\w.-]+(?::\d+)?\z})
+    rescue SystemCallError, Psych::Exception
+      nil
+    end
 
     # @return [Hash{String => String}] our variables in the dashboard's `env` file
     def env_file

@@ -191,6 +191,13 @@ module MultiTenant
       @options.need_cluster if !kept && item.entry.part == 'services' && settings.keys.include?('cluster')
       settings = AppSettings.new(@tree.read(kept)).rename(SiteSettings::RENAMED).append_new(settings) if kept
       item.replace(settings.set(@options.settings).to_s)
+      note_origin(path) if item.bytes.match?(/^origin:[ \t]*(?:""|'')?[ \t]*(?:#.*)?$/)
+    end
+
+    def note_origin(path)
+      found = " (#{@host.origin})" if @host.origin
+      @notes << "Write where browsers find Open OnDemand#{found} as origin into #{path}: without it a page of " \
+                'another host of the same domain can run commands in a user\'s Jupyter.'
     end
 
     # What a new service app begins with: what those before it have, or on a new site what protects.

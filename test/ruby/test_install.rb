@@ -262,6 +262,35 @@ class TestInstall < InstallTest
                  site.read('/etc/ood/config/apps/dashboard/env')
   end
 
+  JUPYTER = "#{Site::SYS}/multitenant-jupyter/site.yml".freeze
+
+  # Without it other hosts' pages can use a user's Jupyter.
+  def test_the_jupyter_client_takes_open_ondemands_own_address
+    site.release('apps-clients/multitenant-jupyter/site.yml', "cluster: \"\"\norigin: \"\"\n")
+    site.write('/etc/ood/config/ood_portal.yml', "servername: ood.example.edu\nssl:\n  - SSLEngine on\nport: 8443\n")
+    assert_installed
+    assert_equal 'https://ood.example.edu:8443', YAML.safe_load(site.read(JUPYTER))['origin']
+    refute_includes site.out, 'origin'
+    mine = "cluster: hpc\norigin: # later\n"
+    site.write(JUPYTER, mine)
+    assert_installed
+    assert_equal mine, site.read(JUPYTER)
+    assert_includes site.out, "find Open OnDemand (https://ood.example.edu:8443) as origin into #{JUPYTER}:"
+  end
+
+  def test_an_address_that_is_not_sure_is_asked_for
+    site.release('apps-clients/multitenant-jupyter/site.yml', "cluster: \"\"\norigin: \"\"\n")
+    two = ["servername: a.b\nproxy_server: c.d\n", "servername: a.b\nserver_aliases: [c.d]\n"]
+    ['', "a: [\n", "- a\n", "ssl: [x]\n", *two, "servername: [a]\n", "servername: a b\n"].each do |text|
+      site.write('/etc/ood/config/ood_portal.yml', text)
+      assert_installed
+      assert_equal '', YAML.safe_load(site.read(JUPYTER))['origin'], text
+      assert_match(/^.*Write where browsers find Open OnDemand as origin into/, site.out, text)
+      site.uninstall
+      FileUtils.rm_f(site.at('/var/lib/multitenant/multitenant-jupyter.site.yml'))
+    end
+  end
+
   def test_settings_of_the_admin_are_kept
     assert_installed
     mine = "# mine\nhours: 2 # two\ncluster: 'hpc'\nwckey: x#y # key\n"

@@ -75,7 +75,8 @@ module MultiTenant
     # @return [Hash{String => String}] what is set in a new one
     def defaults
       only = @host.clusters.ids
-      { 'wckey' => @host.settings.wckeys.first, 'cluster' => (only.first if only.one?) }.compact.merge(settings)
+      { 'wckey' => @host.settings.wckeys.first, 'cluster' => (only.first if only.one?), 'origin' => @host.origin }
+        .compact.merge(settings)
     end
 
     # @raise [Failure] where something makes no sense
