@@ -224,7 +224,8 @@ static enum mt_status visit_apps(const struct walk *walk, const char *path)
 static bool is_again(const struct mt_settings *settings, size_t i)
 {
     size_t j = 0;
-    while (strcmp(settings->clusters[j].ood, settings->clusters[i].ood) != 0)
+    while (!settings->clusters[j].ood ||
+           strcmp(settings->clusters[j].ood, settings->clusters[i].ood) != 0)
         j++;
     return j < i;
 }
@@ -238,7 +239,7 @@ enum mt_status mt_inventory_take(int root, int db, const struct mt_settings *set
     /* Whether the site keeps a root per cluster now or did before: cards are in both. */
     for (size_t i = 0; i < settings->n_clusters && status == MT_OK; i++) {
         char *path;
-        if (is_again(settings, i))
+        if (!settings->clusters[i].ood || is_again(settings, i))
             continue;
         if (asprintf(&path, MT_BATCH_CONNECT "/%s/sys", settings->clusters[i].ood) < 0)
             return MT_NOMEM;

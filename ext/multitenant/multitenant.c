@@ -260,9 +260,10 @@ static void take_clusters(struct mt_settings *s, VALUE clusters)
         VALUE slurm = rb_ary_entry(pair, 0);
         VALUE ood = rb_ary_entry(pair, 1);
         (void)StringValueCStr(slurm);
-        (void)StringValueCStr(ood);
+        if (!NIL_P(ood))
+            (void)StringValueCStr(ood);
         list[i].slurm = copy_text(slurm);
-        list[i].ood = copy_text(ood);
+        list[i].ood = NIL_P(ood) ? NULL : copy_text(ood);
         s->n_clusters = i + 1;
     }
 }
@@ -677,8 +678,8 @@ static VALUE decide_body(VALUE arg)
 
 /*
  * Ends the round that {#read} began.
- * @param pairs [Array<Array(String, String)>] Slurm's name and OOD's id of the clusters that OOD
- *   knows
+ * @param pairs [Array<Array(String, String)>] Slurm's name and OOD's id (nil: not learned) of the
+ * clusters that OOD knows
  * @param opened [String] what munged said, as multitenant-munge writes it; '' where it was not
  * asked
  * @return [Integer, nil] the number of the first line of `opened` that does not belong: nothing of

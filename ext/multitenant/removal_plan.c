@@ -36,13 +36,26 @@ static struct mt_share *legacy_share(const struct context *s, const struct mt_fo
     return NULL;
 }
 
+/*
+ * Whether it is certain that no OOD cluster stands for this one of Slurm's. It is not where that
+ * can't be learned now, nor on a host that knows no OOD cluster at all.
+ */
+static bool is_unknown(const struct mt_settings *settings, const char *slurm)
+{
+    size_t i = 0;
+    while (i < settings->n_clusters &&
+           (settings->clusters[i].ood || strcmp(settings->clusters[i].slurm, slurm) != 0))
+        i++;
+    return settings->n_clusters > 0 && i == settings->n_clusters;
+}
+
 /* Whether the share's card has to go. */
 static bool is_refused(const struct context *s, const struct mt_share *share)
 {
     if (!share->current || mt_reason_is_temporary(share->card))
         return false;
-    /* On a host that knows no OOD cluster at all, every cluster is unknown. */
-    return share->card != MT_REASON_unknown_cluster || s->settings->n_clusters > 0;
+    return share->card != MT_REASON_unknown_cluster ||
+           is_unknown(s->settings, share->record.cluster);
 }
 
 static void plan_ours(const struct context *s, struct mt_found *found)

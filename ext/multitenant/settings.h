@@ -12,7 +12,7 @@
 /* Where OOD keeps sessions and outputs, below its data root. */
 #define MT_BATCH_CONNECT "batch_connect"
 
-/* A Slurm cluster and the OOD cluster id that stands for it. */
+/* A Slurm cluster and the OOD cluster id that stands for it; NULL: that can't be learned now. */
 struct mt_cluster {
     const char *slurm;
     const char *ood;

@@ -250,6 +250,15 @@ START_TEST(test_two_slurm_clusters_of_one_ood_cluster)
 }
 END_TEST
 
+START_TEST(test_a_slurm_cluster_whose_ood_cluster_is_undetermined)
+{
+    static const struct mt_cluster pairs[] = {{"gpu", NULL}, {"", "deac"}};
+    settings.clusters = pairs;
+    put(at("batch_connect/deac/" TOKEN "/output/" SESSION), MT_CARD_MARK, MARK);
+    ck_assert_str_eq(the_one()->dir, "batch_connect/deac/" TOKEN "/output");
+}
+END_TEST
+
 START_TEST(test_a_db_file_of_another_app)
 {
     put(output(SESSION), MT_CARD_MARK, MARK);
@@ -434,6 +443,7 @@ int main(void)
     tcase_add_test(tests, test_an_app_that_is_not_allowed);
     tcase_add_test(tests, test_every_allowed_app_and_cluster);
     tcase_add_test(tests, test_two_slurm_clusters_of_one_ood_cluster);
+    tcase_add_test(tests, test_a_slurm_cluster_whose_ood_cluster_is_undetermined);
     tests = add_fixed_case(suite, "db");
     tcase_add_test(tests, test_a_db_file_of_another_app);
     tcase_add_test(tests, test_a_db_file_that_is_none);

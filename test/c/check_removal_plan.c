@@ -207,6 +207,20 @@ START_TEST(test_a_card_of_an_unknown_cluster_goes)
 }
 END_TEST
 
+/* Its slurm.conf can't be read now, and Slurm was not asked. */
+START_TEST(test_a_card_stays_while_its_cluster_is_undetermined)
+{
+    static const struct mt_cluster pairs[] = {{"gpu", "gpu"}, {"", "gpu"}, {"hpc", NULL}};
+    struct sample sample = good_sample(4711);
+    settings.clusters = pairs;
+    settings.n_clusters = COUNT_OF(pairs);
+    ck_assert_int_eq(plan_after(&sample, 1), MT_STAYS);
+    assert_codes(job(4711), ok, unknown_cluster);
+    mt_specs_free(&specs);
+    ck_assert_int_eq(plan_after(NULL, 0), MT_GOES);
+}
+END_TEST
+
 START_TEST(test_what_is_the_users_own_stays_and_keeps_its_id)
 {
     struct sample sample = good_sample(4711);
@@ -276,6 +290,7 @@ int main(void)
     tcase_add_test(tests, test_the_card_of_a_job_whose_id_went_round_goes);
     tcase_add_test(tests, test_a_card_stays_where_no_cluster_is_known);
     tcase_add_test(tests, test_a_card_of_an_unknown_cluster_goes);
+    tcase_add_test(tests, test_a_card_stays_while_its_cluster_is_undetermined);
     tcase_add_test(tests, test_a_card_at_another_place_goes);
     tcase_add_test(tests, test_a_card_under_another_id_goes);
     tests = add_case(suite, "others'");

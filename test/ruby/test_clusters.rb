@@ -60,6 +60,20 @@ class TestClusters < MultiTenantTest
     assert_equal 'hpc', id_of('hpc', 'a' => [nil, '/nonexistent/slurm.conf'], 'hpc' => [nil, nil])
   end
 
+  # Then another cluster's name is not known to be nobody's, and the file may be there the next time.
+  def test_what_can_not_be_learned_now_is_told_and_read_again
+    path = File.join(temporary, 'slurm.conf')
+    clusters = MultiTenant::Clusters.new([Cluster.new('a', nil, path), Cluster.new('b', nil, conf('sb'))])
+    assert_equal [%w[sb b], ['', 'a'], ['', 'b'], ['hpc', nil]], MultiTenant::Clusters.new(
+      [Cluster.new('a', nil, path), Cluster.new('a2', nil, path), Cluster.new('b', nil, conf('sb'))]
+    ).pairs(%w[hpc sb]).values_at(0, 1, 3, 4)
+    assert_equal 'b', clusters.pairs(%w[sb]).to_h['sb']
+    File.write(path, "# being written\n")
+    assert_equal 'b', clusters.pairs(%w[sb]).to_h['sb']
+    File.write(path, "ClusterName=hpc\n")
+    assert_equal [%w[hpc a], %w[sb b], ['', 'a'], ['', 'b']], clusters.pairs(%w[hpc other])
+  end
+
   def test_forms_of_cluster_name
     ["clustername = hpc # x\n", "#ClusterName=no\n  CLUSTERNAME=hpc\n", "SlurmctldHost=h\nClusterName=hpc"]
       .each_with_index do |text, i|
@@ -238,6 +252,17 @@ class TestClusters < MultiTenantTest
     Dir.mkdir(File.join(dir, 'dir.yml'))
     File.symlink('/nonexistent', File.join(dir, 'link.yml'))
     assert_equal [%w[hpc good], ['', 'good']], MultiTenant::Clusters.from_files(dir).pairs(['hpc'])
+  end
+
+  # It may be one that is being written.
+  def test_a_cluster_of_which_nothing_can_be_read_may_be_any
+    dir = write('good.yml', v2({ 'adapter' => 'slurm', 'cluster' => 'hpc' }))
+    assert_equal [['', 'good']], MultiTenant::Clusters.from_files(dir).pairs(['sb'])
+    write('bad.yml', "v2:\n  job: [")
+    assert_equal [['', 'good'], ['sb', nil]], MultiTenant::Clusters.from_files(dir).pairs(['sb'])
+    good = OodCluster.new(:good, { adapter: 'slurm', cluster: 'hpc' })
+    bad = OodCluster.new(:bad, {}).tap { |cluster| cluster.define_singleton_method(:valid?) { false } }
+    assert_equal [['', 'good'], ['sb', nil]], from_ood(good, bad).pairs(['sb'])
   end
 
   def test_a_file_of_several_that_is_broken

@@ -117,6 +117,24 @@ class TestRemoval < MultiTenantTest
     assert_removed @viewer.look(stream(job(7)))
   end
 
+  # Without `cluster:` its slurm.conf says which it is. From a snapshot nobody asks Slurm, and a process that has just
+  # started has not read it before.
+  def test_a_cluster_whose_slurm_conf_can_not_be_read_now
+    conf, other = %w[hpc other].map { |name| File.join(temporary, "#{name}.conf") }
+    File.write(other, "ClusterName=other\n")
+    File.chmod(0o755, temporary)
+    @viewer.clusters = { 'a' => conf, 'b' => other }.map { |id, path| MultiTenant::Clusters::Cluster.new(id, nil, path) }
+    File.write(conf, "ClusterName=hpc\n")
+    @viewer.look(stream(job(7)))
+    assert_includes File.read(@viewer.db(ID)), '"cluster_id":"a"'
+    [nil, "Include gone.conf\nClusterName=hpc\n", "# being written\n"].each do |text|
+      text ? File.write(conf, text) : File.unlink(conf)
+      assert_kept stream(job(7))
+    end
+    File.write(conf, "ClusterName=elsewhere\n")
+    assert_removed @viewer.look(stream(job(7)))
+  end
+
   # A login node that shares the home is not a dashboard's host.
   def test_where_no_cluster_of_oods_is_known_at_all
     @viewer.clusters = []

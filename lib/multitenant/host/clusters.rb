@@ -29,10 +29,11 @@ module MultiTenant
     # @param clusters [Enumerable] OodAppkit.clusters
     # @return [Clusters]
     def self.from_ood(clusters)
-      new(clusters.filter_map do |cluster|
+      all = clusters.filter_map do |cluster|
         job = cluster.job_config.to_h.transform_keys(&:to_s)
         read(cluster.id.to_s, job, closed: cluster.metadata.hidden || !cluster.job_allow?)
-      end)
+      end
+      new(all, whole: clusters.none? { |cluster| cluster.respond_to?(:valid?) && !cluster.valid? })
     end
 
     # Reads the files themselves, as ood_core does, for the command line.
@@ -44,11 +45,12 @@ module MultiTenant
                 else
                   Dir.glob(File.join(path, '*.{yml,yaml}')).map { |file| [File.basename(file, '.*'), load_yaml(file)] }
                 end
-      new(configs.filter_map do |id, config|
+      all = configs.filter_map do |id, config|
         next unless config.is_a?(Hash)
 
         read(id, config['job'], closed: config['metadata'].is_a?(Hash) && config['metadata']['hidden'])
-      end)
+      end
+      new(all, whole: configs.none? { |_, config| config == {} })
     end
 
     # The part of a file that ood_core reads; {} where there is none.
@@ -68,8 +70,10 @@ module MultiTenant
     private_class_method :load_yaml, :read
 
     # @param clusters [Array<Cluster>]
-    def initialize(clusters)
+    # @param whole [Boolean] there is none that could not be read
+    def initialize(clusters, whole: true)
       @clusters = clusters
+      @whole = whole
       @conf_names = {}
       @names = []
       @mutex = Mutex.new
@@ -98,20 +102,22 @@ module MultiTenant
     # @param names [Array<String>] Slurm's names of clusters
     # @return [Array<Array(String, String)>] Slurm's name and OOD's id of those that OOD knows, with
     #   those of earlier calls, always in one order; then every id under {NOBODY}, so that the cards of
-    #   all clusters are found
+    #   all clusters are found; then nil for those of which that can't be learned now
     def pairs(names)
       @mutex.synchronize do
         @names |= names
-        known = @names.filter_map do |name|
-          cluster = find(name)
-          [name, cluster.id] if cluster
-        end
-        known.sort_by { |_, id| @clusters.index { |cluster| cluster.id == id } } +
-          @clusters.map { |cluster| [NOBODY, cluster.id] }
+        found, others = @names.map { |name| [name, find(name)&.id] }.partition(&:last)
+        found.sort_by { |_, id| @clusters.index { |cluster| cluster.id == id } } +
+          @clusters.map { |cluster| [NOBODY, cluster.id] } + (sure? ? [] : others)
       end
     end
 
     private
+
+    # Whether a name that is not found is no OOD cluster's: each of these says its own.
+    def sure?
+      @clusters.empty? || (@whole && @clusters.all? { |cluster| cluster.cluster || conf_name(cluster) })
+    end
 
     # The first of these that answers: it says the name; its slurm.conf does; its id is the name, and
     # it says no other; it is the only one that could be meant. Of several, one that the viewer is
@@ -141,13 +147,9 @@ module MultiTenant
     #   path, as it was learned
     def conf_name(cluster)
       path, host = place = place_of(cluster)
-      @conf_names.fetch(place) do
-        return if path.nil? || host
-
-        @conf_names[place] = SlurmConf.read(path)['clustername']
-      end
+      @conf_names[place] ||= (SlurmConf.read(path)['clustername'] if path && !host)
     rescue SystemCallError
-      @conf_names[place] = nil
+      nil # it may be there the next time
     end
   end
 end
