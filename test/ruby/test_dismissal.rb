@@ -11,7 +11,7 @@ class TestDismissal < MultiTenantTest
     @viewer = Viewer.new(self)
   end
 
-  # One process: a look, the card is sent away, another look.
+  # One process: a round, the card is sent away, another round.
   def dismiss(*texts, id: ID)
     file = File.join(@viewer.home, 'done')
     last = @viewer.session(*texts) do |receiver|
@@ -29,15 +29,15 @@ class TestDismissal < MultiTenantTest
   end
 
   def test_the_card_goes_and_the_form_stays
-    done, look = dismiss(stream(job(7)))
-    assert_equal [true, %w[ok dismissed], []], [done, look.codes['7'], look.cards]
-    assert_equal [['7'], []], [look.specs.keys, @viewer.listed]
+    done, round = dismiss(stream(job(7)))
+    assert_equal [true, %w[ok dismissed], []], [done, round.codes['7'], round.cards]
+    assert_equal [['7'], []], [round.specs.keys, @viewer.listed]
   end
 
   def test_a_new_process_remembers
     dismiss(stream(job(7)))
-    look = @viewer.look(stream(job(7), job(8)))
-    assert_equal [%w[ok dismissed], [[:written, uuid(8), nil]]], [look.codes['7'], look.cards]
+    round = @viewer.look(stream(job(7), job(8)))
+    assert_equal [%w[ok dismissed], [[:written, uuid(8), nil]]], [round.codes['7'], round.cards]
   end
 
   def test_the_list_is_private_and_holds_what_is_needed_to_forget
@@ -63,8 +63,8 @@ class TestDismissal < MultiTenantTest
     dismiss(stream(job(7), job(8)), id: uuid(8))
     assert_equal 2, JSON.parse(File.read(list)).size
     @viewer.do { MultiTenant::Core.new(to_core).restore(ID) }
-    look = @viewer.look(stream(job(7), job(8)))
-    assert_equal [%w[ok ok], %w[ok dismissed]], look.codes.values_at('7', '8')
+    round = @viewer.look(stream(job(7), job(8)))
+    assert_equal [%w[ok ok], %w[ok dismissed]], round.codes.values_at('7', '8')
   end
 
   def test_ids_that_are_no_card
@@ -171,15 +171,15 @@ class TestDismissal < MultiTenantTest
   def test_the_jobs_of_other_clusters_have_cards
     dismiss(stream(job(7)))
     @viewer.clusters += [MultiTenant::Clusters::Cluster.new('other', 'other', nil)]
-    look = @viewer.look(stream(job(7)) + stream(job(7, uid: 1002, message: { mti: uuid(9) }), cluster: 'other'))
-    assert_equal [[:written, uuid(9), nil]], look.cards
+    round = @viewer.look(stream(job(7)) + stream(job(7, uid: 1002, message: { mti: uuid(9) }), cluster: 'other'))
+    assert_equal [[:written, uuid(9), nil]], round.cards
   end
 
   def test_a_card_with_a_made_id
     @viewer.own_session(ID)
     made = @viewer.look(stream(job(7))).ids(:written)[0]
-    done, look = dismiss(stream(job(7)), id: made)
-    assert_equal [true, []], [done, look.cards]
+    done, round = dismiss(stream(job(7)), id: made)
+    assert_equal [true, []], [done, round.cards]
     assert_equal [ID], @viewer.listed
   end
 
@@ -203,9 +203,9 @@ class TestDismissal < MultiTenantTest
 
   def test_a_list_that_is_too_large_hides_no_card
     @viewer.write(list, ' ' * ((1 << 20) + 1))
-    look = @viewer.look(stream(job(7)))
-    assert_nil look.report['error']
-    assert_equal [[ID], ['7']], [look.ids(:written), look.specs.keys]
+    round = @viewer.look(stream(job(7)))
+    assert_nil round.report['error']
+    assert_equal [[ID], ['7']], [round.ids(:written), round.specs.keys]
   end
 
   def test_a_linked_list_is_neither_read_nor_written
