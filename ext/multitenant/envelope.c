@@ -38,14 +38,11 @@ enum mt_status mt_envelope_check(const struct mt_jobname *name, const struct mt_
 {
     struct mt_buf sealed = MT_BUF_INIT(MT_JOBNAME_MAX);
     enum mt_envelope envelope = mt_envelope_of(name->payload, name->payload_len);
-    *reason = MT_REASON_envelope_not_accepted;
     if (!(settings->envelopes & 1u << envelope))
-        return MT_REFUSED;
+        return mt_refuse(MT_REASON_envelope_not_accepted, reason);
     enum mt_status status =
         table[envelope].decode(name->payload, name->payload_len, &sealed, reason);
     mt_buf_wipe(&sealed);
-    if (status == MT_OK)
-        *reason = MT_REASON_ok;
     return status;
 }
 
@@ -56,17 +53,15 @@ enum mt_status mt_envelope_open(const struct mt_record *record, const struct mt_
     const struct mt_jobname *name = &record->parts;
     enum mt_envelope envelope = mt_envelope_of(name->payload, name->payload_len);
     memset(out, 0, sizeof *out);
-    *reason = MT_REASON_envelope_not_accepted;
     if (!(settings->envelopes & 1u << envelope))
-        return MT_REFUSED;
+        return mt_refuse(MT_REASON_envelope_not_accepted, reason);
     return table[envelope].open(record, settings, opened, out, reason);
 }
 
 enum mt_status mt_envelope_to_reason(enum mt_status status, enum mt_reason malformed,
                                      enum mt_reason *reason)
 {
-    if (status != MT_MALFORMED && status != MT_TOO_LARGE)
-        return status;
-    *reason = status == MT_MALFORMED ? malformed : MT_REASON_too_large;
-    return MT_REFUSED;
+    if (status == MT_MALFORMED)
+        return mt_refuse(malformed, reason);
+    return status == MT_TOO_LARGE ? mt_refuse(MT_REASON_too_large, reason) : status;
 }

@@ -30,7 +30,7 @@ MT_CHECKED enum mt_envelope mt_envelope_of(const char *payload, size_t len);
  * Whether the payload of a share's name may be opened, by its form alone and without what it is
  * sealed with.
  *
- * MT_OK: *reason is ok
+ * MT_OK
  * MT_REFUSED: *reason is envelope_not_accepted, bad_base64, bad_cipher or too_large, as
  *   mt_envelope_open has it
  * MT_NOMEM
@@ -43,11 +43,15 @@ MT_CHECKED enum mt_status mt_envelope_check(const struct mt_jobname *name,
  * Opens the payload in the job name of `record`, if `settings` accept its envelope. `opened` is
  * what munged said for this viewer. The record is a share's.
  *
- * MT_OK: the caller owns *out.
- * MT_REFUSED: *reason is what is wrong with the payload: envelope_not_accepted,
- *   envelope_unavailable, bad_base64, bad_cipher, bad_gzip, too_large, bad_message, wrong_job,
- *   wrong_publisher or stale.
- * MT_NOMEM, MT_CRYPTO, MT_INTERNAL: our own fault.
+ * MT_OK: the caller owns *out
+ * MT_REFUSED: *reason says what is wrong with the payload:
+ *   envelope_not_accepted: by `settings`
+ *   envelope_unavailable: it can't be opened here, or not now
+ *   out_of_time: munged did not answer
+ *   bad_base64, bad_cipher, bad_gzip, too_large, bad_message: a step of opening it
+ *   wrong_job, wrong_publisher, stale: it was sealed for another job, by another user, or before a
+ *     requeue
+ * MT_NOMEM, MT_CRYPTO, MT_INTERNAL: our own fault
  *
  * But for MT_OK *out is zeroed. Thread-safe; leaves nothing in OpenSSL's error queue.
  */
@@ -67,7 +71,10 @@ MT_CHECKED mt_envelope_open_fn mt_envelope_munge_open;
 
 /*
  * What each envelope's text stands for, appended to `sealed`; the first step of opening it.
- * MT_OK; MT_REFUSED: *reason is bad_base64, bad_cipher or too_large; MT_NOMEM.
+ *
+ * MT_OK
+ * MT_REFUSED: *reason is bad_base64, bad_cipher or too_large
+ * MT_NOMEM
  */
 typedef enum mt_status mt_envelope_decode_fn(const char *payload, size_t len, struct mt_buf *sealed,
                                              enum mt_reason *reason);
@@ -80,8 +87,10 @@ MT_CHECKED bool mt_envelope_key_id(const char *payload, size_t len,
                                    unsigned char id[MT_KEY_ID_BYTES]);
 
 /*
- * For an envelope's steps: the status of a step whose input is the payload. MT_MALFORMED becomes
- * `malformed`, MT_TOO_LARGE too_large, and both MT_REFUSED; others are returned as they are.
+ * For an envelope's steps: the status of a step whose input is the payload.
+ *
+ * MT_REFUSED: for MT_MALFORMED, *reason is `malformed`; for MT_TOO_LARGE, too_large
+ * others as they are
  */
 MT_CHECKED enum mt_status mt_envelope_to_reason(enum mt_status status, enum mt_reason malformed,
                                                 enum mt_reason *reason);

@@ -136,10 +136,9 @@ enum mt_status mt_envelope_key_decode(const char *payload, size_t len, struct mt
     enum mt_status status =
         mt_envelope_to_reason(mt_base64url_decode(payload + MARK_LEN, len - MARK_LEN, sealed),
                               MT_REASON_bad_base64, reason);
-    if (status != MT_OK || sealed->len > HEAD_BYTES + TAG_BYTES)
-        return status;
-    *reason = MT_REASON_bad_cipher;
-    return MT_REFUSED;
+    if (status == MT_OK && sealed->len <= HEAD_BYTES + TAG_BYTES)
+        status = mt_refuse(MT_REASON_bad_cipher, reason);
+    return status;
 }
 
 bool mt_envelope_key_id(const char *payload, size_t len, unsigned char id[MT_KEY_ID_BYTES])
@@ -161,17 +160,17 @@ static enum mt_status find_key(const struct mt_record *record, const struct mt_s
 {
     struct mt_keyring ring;
     char why[MT_WHY_SIZE];
-    *reason = MT_REASON_envelope_unavailable;
+    const enum mt_reason unavailable = MT_REASON_envelope_unavailable;
     if (!settings->keys || record->group_known != MT_YES)
-        return MT_REFUSED;
+        return mt_refuse(unavailable, reason);
     enum mt_status status = mt_keyring_load(settings->keys, record->group_gid, &ring, why);
     if (status != MT_OK)
-        return status == MT_NOMEM ? status : MT_REFUSED;
+        return status == MT_NOMEM ? status : mt_refuse(unavailable, reason);
     const struct mt_key *key = mt_keyring_find(&ring, (const unsigned char *)sealed->data);
     if (key)
         *out = *key;
     mt_keyring_wipe(&ring);
-    return key ? MT_OK : MT_REFUSED;
+    return key ? MT_OK : mt_refuse(unavailable, reason);
 }
 
 static enum mt_status decrypt(const struct mt_record *record, const struct mt_key *key,
@@ -199,8 +198,7 @@ static enum mt_status decrypt(const struct mt_record *record, const struct mt_ke
     bool ok = EVP_DecryptUpdate(ctx, to, &some, from, (int)len) == 1 &&
               EVP_DecryptFinal_ex(ctx, to + some, &rest) == 1;
     packed->len = (size_t)some;
-    *reason = MT_REASON_bad_cipher;
-    status = ok ? MT_OK : MT_REFUSED;
+    status = ok ? MT_OK : mt_refuse(MT_REASON_bad_cipher, reason);
 out:
     EVP_CIPHER_CTX_free(ctx);
     (void)ERR_pop_to_mark();

@@ -16,9 +16,8 @@
 enum mt_status mt_envelope_munge_decode(const char *payload, size_t len, struct mt_buf *sealed,
                                         enum mt_reason *reason)
 {
-    *reason = MT_REASON_bad_base64;
     if (len == MARK_LEN || payload[len - 1] != ':')
-        return MT_REFUSED;
+        return mt_refuse(MT_REASON_bad_base64, reason);
     return mt_envelope_to_reason(mt_base64_decode(payload + MARK_LEN, len - MARK_LEN - 1, sealed),
                                  MT_REASON_bad_base64, reason);
 }
@@ -56,11 +55,10 @@ enum mt_status mt_envelope_munge_open(const struct mt_record *record,
     enum mt_status status =
         mt_envelope_munge_decode(name->payload, name->payload_len, &sealed, reason);
     mt_buf_wipe(&sealed);
-    if (status != MT_OK)
-        return status;
     const struct mt_munged *munged = mt_opened_find(opened, name->payload, name->payload_len);
-    *reason = check(munged, record);
-    if (*reason != MT_REASON_ok)
-        return MT_REFUSED;
-    return mt_message_v2_open(record, name, munged->text, munged->text_len, out, reason);
+    if (status == MT_OK)
+        status = mt_refuse(check(munged, record), reason);
+    if (status == MT_OK)
+        status = mt_message_v2_open(record, name, munged->text, munged->text_len, out, reason);
+    return status;
 }

@@ -7,6 +7,7 @@
 #include "envelope.h"
 #include "inflate.h"
 #include "mt_limits.h"
+#include "text.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -28,21 +29,21 @@ static void fill(unsigned char *out, size_t size, const char *text)
     memcpy(out, text, len < size ? len : size);
 }
 
-/* MT_REFUSED: *reason says why. */
 static enum mt_status decrypt(const struct mt_record *record, const struct mt_buf *sealed,
                               struct mt_buf *plain, enum mt_reason *reason)
 {
     enum mt_status status = MT_CRYPTO;
     unsigned char key[KEY_BYTES];
     unsigned char iv[IV_BYTES];
-    char text[MT_NAME_MAX + 32];
+    char job_id[MT_JOB_TEXT_SIZE];
+    char text[MT_NAME_MAX + MT_JOB_TEXT_SIZE];
     int some = 0;
     int rest = 0;
 
-    (void)snprintf(text, sizeof text, "%lu%s", (unsigned long)record->job_id, record->user);
+    (void)mt_text_of_job(record->job_id, job_id);
+    (void)snprintf(text, sizeof text, "%s%s", job_id, record->user);
     fill(key, sizeof key, text);
-    (void)snprintf(text, sizeof text, "%lu%lu", (unsigned long)record->job_id,
-                   (unsigned long)record->job_id);
+    (void)snprintf(text, sizeof text, "%s%s", job_id, job_id);
     fill(iv, sizeof iv, text);
 
     (void)ERR_set_mark();
@@ -56,8 +57,7 @@ static enum mt_status decrypt(const struct mt_record *record, const struct mt_bu
                                 (int)sealed->len) == 1 &&
               EVP_DecryptFinal_ex(ctx, to + some, &rest) == 1;
     plain->len = (size_t)(some + rest);
-    *reason = MT_REASON_bad_cipher;
-    status = ok ? MT_OK : MT_REFUSED;
+    status = ok ? MT_OK : mt_refuse(MT_REASON_bad_cipher, reason);
 out:
     EVP_CIPHER_CTX_free(ctx);
     (void)ERR_pop_to_mark();
@@ -70,10 +70,9 @@ enum mt_status mt_envelope_v1_decode(const char *payload, size_t len, struct mt_
 {
     enum mt_status status =
         mt_envelope_to_reason(mt_base64_decode(payload, len, sealed), MT_REASON_bad_base64, reason);
-    if (status != MT_OK || sealed->len % BLOCK_BYTES == 0)
-        return status;
-    *reason = MT_REASON_bad_cipher;
-    return MT_REFUSED;
+    if (status == MT_OK && sealed->len % BLOCK_BYTES != 0)
+        status = mt_refuse(MT_REASON_bad_cipher, reason);
+    return status;
 }
 
 enum mt_status mt_envelope_v1_open(const struct mt_record *record,

@@ -127,19 +127,17 @@ enum mt_status mt_message_v2_open(const struct mt_record *record, const struct m
     enum mt_status status = MT_MALFORMED;
 
     memset(out, 0, sizeof *out);
-    *reason = MT_REASON_too_large;
     if (len > MT_MESSAGE_MAX)
-        return MT_REFUSED;
-    *reason = MT_REASON_bad_message;
+        return mt_refuse(MT_REASON_too_large, reason);
     /* White space around it would be forgiven. */
     if (len > 0 && text[0] == '{' && text[len - 1] == '}')
         status = mt_json_load(text, len, &object);
     if (status == MT_OK)
         status = parse(object, &claim, out);
-    if (status == MT_OK && (*reason = check(&claim, record, name)) != MT_REASON_ok)
-        status = MT_REFUSED;
+    if (status == MT_OK)
+        status = mt_refuse(check(&claim, record, name), reason);
     json_decref(object);
     if (status != MT_OK)
         mt_message_free(out);
-    return status == MT_MALFORMED ? MT_REFUSED : status;
+    return status == MT_MALFORMED ? mt_refuse(MT_REASON_bad_message, reason) : status;
 }

@@ -25,10 +25,13 @@
  * become mti, mta, mtm and mtd; `to` becomes mtu, or MT_WHOLE_GROUP where it is absent. In conn
  * every value is a string.
  *
- * MT_OK: the caller owns *out.
- * MT_REFUSED: *reason is too_large (over MT_MESSAGE_MAX), bad_message, wrong_job (another cluster,
- *   job or group) or stale (another count of restarts).
- * MT_NOMEM.
+ * MT_OK: the caller owns *out
+ * MT_REFUSED: *reason says why:
+ *   too_large: over MT_MESSAGE_MAX
+ *   bad_message
+ *   wrong_job: another cluster, job or group
+ *   stale: another count of restarts
+ * MT_NOMEM
  *
  * But for MT_OK *out is zeroed. Thread-safe.
  */

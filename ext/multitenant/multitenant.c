@@ -961,11 +961,11 @@ static VALUE open_body(VALUE arg)
 {
     struct opening *o = (struct opening *)arg;
     const struct mt_opened opened = {0};
-    enum mt_status status = MT_REFUSED;
+    enum mt_status status;
     if (o->record.name_len > MT_JOBNAME_MAX)
-        o->reason = MT_REASON_name_too_long;
+        status = mt_refuse(MT_REASON_name_too_long, &o->reason);
     else if (!o->record.is_share)
-        o->reason = MT_REASON_malformed_name;
+        status = mt_refuse(MT_REASON_malformed_name, &o->reason);
     else
         status = mt_envelope_open(&o->record, &o->settings, &opened, &o->message, &o->reason);
     if (status == MT_REFUSED)

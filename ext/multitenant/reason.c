@@ -31,3 +31,11 @@ bool mt_reason_is_temporary(enum mt_reason reason)
 {
     return table[known(reason)].temporary;
 }
+
+enum mt_status mt_refuse(enum mt_reason why, enum mt_reason *reason)
+{
+    if (why == MT_REASON_ok)
+        return MT_OK;
+    *reason = why;
+    return MT_REFUSED;
+}

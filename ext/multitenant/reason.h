@@ -8,6 +8,7 @@
 #pragma once
 
 #include "attr.h"
+#include "status.h"
 
 #include <stdbool.h>
 
@@ -70,3 +71,11 @@ MT_NODISCARD const char *mt_reason_sentence(enum mt_reason reason);
 
 /* Whether the reason is temporary; so is any other number. */
 MT_NODISCARD bool mt_reason_is_temporary(enum mt_reason reason);
+
+/*
+ * How a refusal is returned. Nobody reads *reason but after MT_REFUSED.
+ *
+ * MT_OK: `why` is MT_REASON_ok, and *reason stays as it was
+ * MT_REFUSED: *reason is `why`
+ */
+MT_CHECKED enum mt_status mt_refuse(enum mt_reason why, enum mt_reason *reason);

@@ -219,13 +219,13 @@ static enum mt_status refuse_malformed(struct mt_specs *specs, const struct mt_s
         if (!share->current || share->specs != MT_REASON_ok)
             continue;
         const struct mt_share *old = same_share(last, share);
-        enum mt_reason reason = MT_REASON_ok;
-        if (was_opened(old))
-            reason = old->opened;
-        else if (mt_envelope_check(&share->record.parts, settings, &reason) == MT_NOMEM)
-            return MT_NOMEM;
-        if (reason != MT_REASON_ok)
-            share->specs = share->opened = reason;
+        enum mt_status status =
+            was_opened(old) ? mt_refuse(old->opened, &share->opened)
+                            : mt_envelope_check(&share->record.parts, settings, &share->opened);
+        if (status == MT_REFUSED)
+            share->specs = share->opened;
+        else if (status != MT_OK)
+            return status;
     }
     return MT_OK;
 }

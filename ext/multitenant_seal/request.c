@@ -110,14 +110,13 @@ static int check(const struct mt_record *record, const struct mt_jobname *name,
     enum mt_reason reason;
     enum mt_status status =
         mt_message_v2_open(record, name, text->data, text->len, &message, &reason);
-    if (status != MT_OK && status != MT_REFUSED)
-        return mt_say_no_memory();
     if (status == MT_OK)
-        reason = mt_policy_message(record, &message, &settings);
+        status = mt_refuse(mt_policy_message(record, &message, &settings), &reason);
     mt_message_free(&message);
-    if (reason == MT_REASON_bad_message)
-        return mt_say(EX_DATAERR, "%s", form);
-    return reason == MT_REASON_ok ? 0 : mt_say(EX_DATAERR, "%s", mt_reason_sentence(reason));
+    if (status != MT_REFUSED)
+        return status == MT_OK ? 0 : mt_say_no_memory();
+    return mt_say(EX_DATAERR, "%s",
+                  reason == MT_REASON_bad_message ? form : mt_reason_sentence(reason));
 }
 
 static int write_message(json_t *request, const struct mt_record *record,

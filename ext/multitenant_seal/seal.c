@@ -144,11 +144,11 @@ static int try_it(const struct seal_options *options, const struct mt_buf *name)
     const struct mt_opened opened = {.items = NULL};
     struct mt_record record = options->record;
     struct mt_message message = {.accounting = NULL};
-    enum mt_reason reason = MT_REASON_malformed_name;
-    enum mt_status status = MT_REFUSED;
+    enum mt_reason reason;
     record.is_share = mt_jobname_split(name->data, name->len, &record.parts);
-    if (record.is_share)
-        status = mt_envelope_open(&record, &settings, &opened, &message, &reason);
+    enum mt_status status = record.is_share
+                                ? mt_envelope_open(&record, &settings, &opened, &message, &reason)
+                                : mt_refuse(MT_REASON_malformed_name, &reason);
     mt_message_free(&message);
     if (status == MT_REFUSED)
         return mt_say(EX_SOFTWARE, "what was sealed does not open: %s", mt_reason_sentence(reason));
