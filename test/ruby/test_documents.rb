@@ -99,7 +99,8 @@ class TestDocuments < MultiTenantTest
 
   # Of a class or module of ours; others' are no concern of this test.
   def method?(constant, name)
-    homes = code.values.grep(/(?:class|module) #{constant}\b|rb_define_(?:class|module)_under\([^;]*"#{constant}"/)
+    in_c = /rb_define_(?:class|module)_under\([^;]*"#{constant}"|init_\w+\(VALUE #{constant.downcase}\)/
+    homes = code.values.grep(/(?:class|module) #{constant}\b|#{in_c}/)
     name = 'initialize' if name == 'new'
     method = /def (?:self\.)?#{Regexp.escape(name)}(?![\w?!])|:#{name}\b|"#{name}"/
     homes.empty? || homes.any? { |text| text.match?(method) }

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* MultiTenant::Native: what needs no core. */
+#include "binding.h"
+#include "envelope.h"
+#include "jobname.h"
+#include "mt_limits.h"
+#include "reason.h"
+
+struct opening {
+    struct mt_settings settings;
+    struct mt_record record;
+    struct mt_message message;
+    enum mt_reason reason;
+};
+
+static VALUE open_body(VALUE arg)
+{
+    struct opening *o = (struct opening *)arg;
+    const struct mt_opened opened = {0};
+    enum mt_status status;
+    if (o->record.name_len > MT_JOBNAME_MAX)
+        status = mt_refuse(MT_REASON_name_too_long, &o->reason);
+    else if (!o->record.is_share)
+        status = mt_refuse(MT_REASON_malformed_name, &o->reason);
+    else
+        status = mt_envelope_open(&o->record, &o->settings, &opened, &o->message, &o->reason);
+    if (status == MT_REFUSED)
+        return rb_ary_new_from_args(1, key(mt_reason_code(o->reason)));
+    check(status);
+    return rb_ary_new_from_args(o->message.title ? 4 : 3, key("ok"),
+                                hash_from_json((VALUE)o->message.accounting),
+                                hash_from_json((VALUE)o->message.connection),
+                                o->message.title ? from_json(o->message.title) : Qnil);
+}
+
+static VALUE open_done(VALUE arg)
+{
+    mt_message_free(&((struct opening *)arg)->message);
+    return Qnil;
+}
+
+/*
+ * Opens a job name without asking for any right to it.
+ * @return [Array] "ok", accounting, connection, and the title where it has one; or a reason's code
+ * alone
+ */
+static VALUE native_open(VALUE self, VALUE job_id, VALUE user, VALUE name)
+{
+    struct opening o = {.settings = {.envelopes = MT_ENVELOPES_ALL},
+                        .record = {.job_id = NUM2UINT(job_id)}};
+    (void)self;
+    StringValue(name); /* may run Ruby code */
+    o.record.user = StringValueCStr(user);
+    if (strlen(o.record.user) > MT_NAME_MAX)
+        rb_raise(error_class, "The user name is longer than %d bytes.", MT_NAME_MAX);
+    o.record.name = RSTRING_PTR(name);
+    o.record.name_len = (size_t)RSTRING_LEN(name);
+    o.record.is_share = mt_jobname_split(o.record.name, o.record.name_len, &o.record.parts);
+    VALUE out = rb_ensure(open_body, (VALUE)&o, open_done, (VALUE)&o);
+    RB_GC_GUARD(user);
+    RB_GC_GUARD(name);
+    return out;
+}
+
+/*
+ * What is known of a group's keys; their secrets stay in C.
+ * @param directory [String] @param gid [Integer]
+ * @return [Array<Array(String, Integer)>, String] key id and when it was made, the newest first; or
+ *   a sentence that says why this process can't use them
+ */
+static VALUE native_keys(VALUE self, VALUE directory, VALUE gid)
+{
+    struct mt_keyring ring;
+    char why[MT_WHY_SIZE];
+    char ids[MT_KEYS_MAX][KEY_ID_SIZE];
+    int64_t created[MT_KEYS_MAX];
+    uint32_t number = NUM2UINT(gid); /* may run Ruby code */
+    const char *path = StringValueCStr(directory);
+    (void)self;
+    enum mt_status status = mt_keyring_load(path, number, &ring, why);
+    size_t count = ring.count;
+    for (size_t i = 0; i < count; i++) {
+        write_key_id(ring.keys[i].id, ids[i]);
+        created[i] = ring.keys[i].created;
+    }
+    mt_keyring_wipe(&ring);
+    RB_GC_GUARD(directory);
+    if (status != MT_OK)
+        return ctext(why);
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; i < count; i++)
+        rb_ary_push(out, rb_ary_new_from_args(2, ctext(ids[i]), LL2NUM(created[i])));
+    return out;
+}
+
+/* @return [String, nil] the group that a job name of a share names, in bytes */
+static VALUE native_group_of(VALUE self, VALUE name)
+{
+    struct mt_jobname parts;
+    (void)self;
+    StringValue(name);
+    bool share = mt_jobname_split(RSTRING_PTR(name), (size_t)RSTRING_LEN(name), &parts);
+    return share ? rb_str_new(parts.group, (long)parts.group_len) : Qnil;
+}
+
+/* @return [Hash{String => Array(String, Boolean)}] code => sentence, temporary? */
+static VALUE native_reasons(VALUE self)
+{
+    VALUE out = rb_hash_new();
+    (void)self;
+    for (unsigned i = 0; i < MT_REASON_COUNT; i++) {
+        enum mt_reason reason = (enum mt_reason)i;
+        rb_hash_aset(out, key(mt_reason_code(reason)),
+                     rb_ary_new_from_args(2, ctext(mt_reason_sentence(reason)),
+                                          boolean(mt_reason_is_temporary(reason))));
+    }
+    return out;
+}
+
+void init_native(VALUE native)
+{
+    rb_define_module_function(native, "open", native_open, 3);
+    rb_define_module_function(native, "keys", native_keys, 2);
+    rb_define_module_function(native, "group_of", native_group_of, 1);
+    rb_define_module_function(native, "reasons", native_reasons, 0);
+}

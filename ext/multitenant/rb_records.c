@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* MultiTenant::Records: one text of record streams, and what was read in it. */
+#include "rb_records.h"
+
+#include "envelope.h"
+
+#include <stdlib.h>
+
+static VALUE stream_class;
+static VALUE record_class;
+
+struct records {
+    struct mt_streams streams;
+    size_t bad_line;
+    const char *text; /* while it is read */
+    size_t size;      /* of the text; 0: not read yet */
+    enum mt_status status;
+};
+
+/* What the records of a text take, as a multiple of it: an estimate for the collector. */
+#define TAKEN 4
+
+static void records_free(void *data)
+{
+    struct records *records = data;
+    mt_streams_free(&records->streams);
+    rb_gc_adjust_memory_usage(-(ssize_t)(records->size * TAKEN));
+    free(records);
+}
+
+static const rb_data_type_t records_type = {
+    .wrap_struct_name = "MultiTenant::Records",
+    .function = {.dfree = records_free},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY,
+};
+
+static VALUE records_alloc(VALUE klass)
+{
+    struct records *records = calloc(1, sizeof *records);
+    if (!records)
+        rb_memerror();
+    return TypedData_Wrap_Struct(klass, &records_type, records);
+}
+
+static struct records *get_records(VALUE self)
+{
+    struct records *records;
+    TypedData_Get_Struct(self, struct records, &records_type, records);
+    return records;
+}
+
+/* One that was made and not initialised, or that another thread reads, has nothing to tell. */
+static const struct records *get_read(VALUE self)
+{
+    const struct records *records = get_records(self);
+    if (!rb_obj_frozen_p(self))
+        rb_raise(error_class, "The records were not read.");
+    return records;
+}
+
+static void *read_text(void *arg)
+{
+    struct records *r = arg;
+    r->status = mt_streams_read(&r->streams, r->text, r->size, &r->bad_line);
+    return NULL;
+}
+
+/* @param text [String] */
+static VALUE records_initialize(VALUE self, VALUE text)
+{
+    struct records *records = get_records(self);
+    Check_Type(text, T_STRING);
+    if (rb_ivar_defined(self, rb_intern("@text")))
+        rb_raise(error_class, "The records were read already.");
+    text = rb_str_new_frozen(text);
+    rb_ivar_set(self, rb_intern("@text"), text);
+    records->text = RSTRING_PTR(text);
+    records->size = (size_t)RSTRING_LEN(text);
+    rb_gc_adjust_memory_usage((ssize_t)(records->size * TAKEN));
+    rb_thread_call_without_gvl(read_text, records, NULL, NULL);
+    RB_GC_GUARD(text);
+    check(records->status);
+    return rb_obj_freeze(self);
+}
+
+/* The texts, or the numbers, of a list. */
+static VALUE from_array(const json_t *array, json_type type)
+{
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const json_t *value = json_array_get(array, i);
+        if (json_typeof(value) == type)
+            rb_ary_push(out,
+                        type == JSON_STRING ? from_json(value) : LL2NUM(json_integer_value(value)));
+    }
+    return rb_obj_freeze(out);
+}
+
+static VALUE stream_of(const struct mt_stream *stream)
+{
+    return rb_obj_freeze(
+        rb_struct_new(stream_class, ctext(stream->cluster), boolean(stream->complete),
+                      key(stream->sees_all ? "all" : "own"), LL2NUM(stream->generated),
+                      from_array(stream->wckeys, JSON_STRING), text_or_nil(stream->publishers),
+                      text_or_nil(stream->round), from_array(stream->groups, JSON_INTEGER),
+                      stream->undetermined ? from_array(stream->undetermined, JSON_INTEGER) : Qnil,
+                      SIZET2NUM(stream->count)));
+}
+
+VALUE streams_of(const struct mt_streams *streams)
+{
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; i < streams->count; i++)
+        rb_ary_push(out, stream_of(&streams->items[i]));
+    return rb_obj_freeze(out);
+}
+
+/* @return [Array<Stream>] frozen */
+static VALUE records_streams(VALUE self)
+{
+    return streams_of(&get_read(self)->streams);
+}
+
+/* @return [Integer, nil] the number of the first line that does not belong */
+static VALUE records_bad_line(VALUE self)
+{
+    size_t line = get_read(self)->bad_line;
+    return line ? SIZET2NUM(line) : Qnil;
+}
+
+static VALUE answer(enum mt_answer value)
+{
+    return value == MT_UNKNOWN ? Qnil : boolean(value == MT_YES);
+}
+
+static VALUE gid_of(const struct mt_record *record)
+{
+    if (record->group_known == MT_UNKNOWN)
+        return Qnil;
+    return record->group_known == MT_YES ? UINT2NUM(record->group_gid) : INT2FIX(-1);
+}
+
+static VALUE key_id(const struct mt_record *record)
+{
+    unsigned char id[MT_KEY_ID_BYTES];
+    char hex[KEY_ID_SIZE];
+    const struct mt_jobname *name = &record->parts;
+    if (!record->is_share || !mt_envelope_key_id(name->payload, name->payload_len, id))
+        return Qnil;
+    write_key_id(id, hex);
+    return ctext(hex);
+}
+
+static VALUE job_of(const struct mt_record *record, VALUE text)
+{
+    const struct mt_jobname *name = &record->parts;
+    VALUE line = rb_str_subseq(text, (long)record->line_at, (long)record->line_len);
+    rb_enc_associate(line, rb_utf8_encoding());
+    return rb_obj_freeze(rb_struct_new(
+        record_class, rb_obj_freeze(line), UINT2NUM(record->job_id), ctext(record->user),
+        UINT2NUM(record->uid), bytes(record->name, record->name_len), LL2NUM(record->start),
+        record->is_share ? bytes(name->group, name->group_len) : Qnil, gid_of(record),
+        answer(record->publisher_in_group), text_or_nil(record->wckey), key_id(record)));
+}
+
+/* @param cluster [String] Slurm's name @return [Array<Record>] those of its stream, where it is
+ *   complete */
+static VALUE records_of(VALUE self, VALUE cluster)
+{
+    const struct mt_streams *streams = &get_read(self)->streams;
+    const char *wanted = StringValueCStr(cluster);
+    VALUE text = rb_ivar_get(self, rb_intern("@text"));
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; i < streams->count; i++) {
+        const struct mt_stream *stream = &streams->items[i];
+        for (size_t j = 0; stream->complete && j < stream->count; j++) {
+            if (strcmp(stream->cluster, wanted) == 0)
+                rb_ary_push(out, job_of(&stream->records[j], text));
+        }
+    }
+    RB_GC_GUARD(self);
+    RB_GC_GUARD(cluster);
+    return out;
+}
+
+const struct mt_streams *streams_in(VALUE records, size_t *bad_line)
+{
+    const struct records *read = get_read(records);
+    *bad_line = read->bad_line;
+    return &read->streams;
+}
+
+void init_records(VALUE module)
+{
+    VALUE records = rb_define_class_under(module, "Records", rb_cObject);
+    stream_class = rb_struct_define_under(module, "Stream", "cluster", "complete", "sees",
+                                          "generated", "wckeys", "publishers", "round", "groups",
+                                          "undetermined", "count", NULL);
+    record_class =
+        rb_struct_define_under(module, "Record", "line", "job_id", "user", "uid", "name", "start",
+                               "group", "group_gid", "publisher_in_group", "wckey", "key_id", NULL);
+    rb_gc_register_mark_object(stream_class);
+    rb_gc_register_mark_object(record_class);
+    rb_define_alloc_func(records, records_alloc);
+    rb_define_method(records, "initialize", records_initialize, 1);
+    rb_define_method(records, "streams", records_streams, 0);
+    rb_define_method(records, "bad_line", records_bad_line, 0);
+    rb_define_method(records, "of", records_of, 1);
+    rb_define_attr(records, "text", 1, 0);
+}

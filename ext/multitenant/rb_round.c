@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* Rounds of MultiTenant::Core: read, decide, and what was decided. */
+#include "card.h"
+#include "envelope.h"
+#include "rb_core.h"
+#include "rb_records.h"
+#include "store.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static VALUE release_json(VALUE json)
+{
+    json_decref((json_t *)json);
+    return Qnil;
+}
+
+static void *add_streams(void *arg)
+{
+    struct call *call = arg;
+    call->status = mt_streams_add(&call->streams, call->others, &call->bad_line);
+    return NULL;
+}
+
+static void *begin_round(void *arg)
+{
+    struct call *call = arg;
+    struct core *core = call->core;
+    call->status = mt_specs_begin(core->round, &call->streams, &core->settings, &core->next);
+    return NULL;
+}
+
+static VALUE payloads_of(const struct core *core)
+{
+    struct mt_payload payloads[MT_CREDENTIALS_MAX];
+    VALUE out = rb_ary_new();
+    size_t count = mt_specs_payloads(core->next, core->round, payloads);
+    for (size_t i = 0; i < count; i++)
+        rb_ary_push(out, text(payloads[i].text, payloads[i].len));
+    return rb_obj_freeze(out);
+}
+
+static VALUE read_body(VALUE arg)
+{
+    struct call *call = (struct call *)arg;
+    VALUE bad_lines = rb_ary_new();
+    mt_specs_free(&call->core->next);
+    for (long i = 0; i < RARRAY_LEN(call->arg); i++) {
+        size_t bad_line;
+        call->others = streams_in(rb_ary_entry(call->arg, i), &bad_line);
+        run(call, add_streams);
+        size_t line = call->bad_line ? call->bad_line : bad_line;
+        rb_ary_push(bad_lines, line ? SIZET2NUM(line) : Qnil);
+    }
+    run(call, begin_round);
+    return rb_ary_new_from_args(3, streams_of(&call->streams), rb_obj_freeze(bad_lines),
+                                payloads_of(call->core));
+}
+
+/*
+ * Begins the next round, which {#decide} ends.
+ * @param texts [Array<Records>]
+ * @return [Array(Array<Stream>, Array<Integer, nil>, Array<String>)] the streams; for each text its
+ *   first line that does not belong; the MUNGE payloads that munged is to be asked about
+ */
+static VALUE core_read(VALUE self, VALUE texts)
+{
+    Check_Type(texts, T_ARRAY);
+    texts = rb_ary_dup(texts);
+    struct call call = {.arg = texts};
+    return use(self, &call, read_body);
+}
+
+static void *decide_round(void *arg)
+{
+    struct call *call = arg;
+    struct core *core = call->core;
+    const struct mt_settings *s = &core->settings;
+    call->status = mt_opened_read(RSTRING_PTR(call->text), (size_t)RSTRING_LEN(call->text),
+                                  &call->opened, &call->bad_line);
+    if (call->status != MT_OK)
+        return NULL;
+    int root = -1;
+    if (s->dataroot)
+        call->status = mt_store_open_root(s->dataroot, false, &root);
+    if (call->status == MT_OK)
+        call->status = mt_dismissed_load(root, &call->dismissed);
+    mt_store_close(root);
+    /* A list that can't be read hides no card; deliver tells of what is wrong with the root. */
+    if (call->status == MT_IO || call->status == MT_UNSAFE)
+        call->status = MT_OK;
+    if (call->status == MT_OK)
+        call->status = mt_specs_decide(core->next, core->round, s, &call->opened, &call->dismissed);
+    return NULL;
+}
+
+static VALUE decide_body(VALUE arg)
+{
+    struct call *call = (struct call *)arg;
+    struct core *core = call->core;
+    if (!core->next)
+        rb_raise(error_class, "There is nothing to decide: nothing was read.");
+    take_clusters(&core->settings, call->arg);
+    run(call, decide_round);
+    mt_specs_free(&core->round);
+    core->round = core->next;
+    core->next = NULL;
+    return call->bad_line ? SIZET2NUM(call->bad_line) : Qnil;
+}
+
+/*
+ * Ends the round that {#read} began.
+ * @param pairs [Array<Array(String, String)>] Slurm's name and OOD's id (nil: not learned) of the
+ * clusters that OOD knows
+ * @param opened [String] what munged said, as multitenant-munge writes it; '' where it was not
+ * asked
+ * @return [Integer, nil] the number of the first line of `opened` that does not belong: nothing of
+ *   it counts then
+ */
+static VALUE core_decide(VALUE self, VALUE pairs, VALUE opened)
+{
+    StringValue(opened);
+    struct call call = {.arg = pairs, .text = rb_str_new_frozen(opened), .ends_round = true};
+    return use(self, &call, decide_body);
+}
+
+/* A name is bytes: what is not UTF-8 in it becomes U+FFFD, which is in no group's name. */
+static VALUE group_of(const struct mt_jobname *name)
+{
+    VALUE group = rb_utf8_str_new(name->group, (long)name->group_len);
+    VALUE scrubbed = rb_str_scrub(group, Qnil);
+    return rb_obj_freeze(NIL_P(scrubbed) ? group : scrubbed);
+}
+
+static VALUE share_of(const struct mt_share *share)
+{
+    const struct mt_record *record = &share->record;
+    const struct mt_jobname *name = &record->parts;
+    bool named = record->is_share;
+    const struct mt_message *message = &share->message;
+    enum mt_envelope envelope = mt_envelope_of(named ? name->payload : "", name->payload_len);
+    const VALUE pairs[] = {
+        symbol("key"),         ctext(share->key),
+        symbol("cluster"),     ctext(record->cluster),
+        symbol("ood_cluster"), text_or_nil(share->ood_cluster),
+        symbol("job_id"),      UINT2NUM(record->job_id),
+        symbol("user"),        ctext(record->user),
+        symbol("group"),       named ? group_of(name) : Qnil,
+        symbol("envelope"),    named ? key(mt_envelope_name(envelope)) : Qnil,
+        symbol("app"),         text_or_nil(message->app),
+        symbol("title"),       message->app ? ctext(mt_message_title(message)) : Qnil,
+        symbol("start"),       LL2NUM(record->start),
+        symbol("end"),         LL2NUM(record->end),
+        symbol("current"),     boolean(share->current),
+        symbol("specs"),       key(mt_reason_code(share->specs)),
+        symbol("card"),        key(mt_reason_code(share->card)),
+        symbol("card_id"),     share->wants_card ? ctext(share->card_id) : Qnil,
+    };
+    return HASH_OF(pairs);
+}
+
+static VALUE shares_body(VALUE arg)
+{
+    const struct core *core = ((const struct call *)arg)->core;
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; core->round && i < core->round->count; i++)
+        rb_ary_push(out, share_of(&core->round->shares[i]));
+    return rb_obj_freeze(out);
+}
+
+/*
+ * Every job that was looked at, with what was decided.
+ * @return [Array<Hash>] :key, :cluster and :ood_cluster (nil: none), :job_id, :user, :group,
+ *   :envelope, :app, :title (each nil where it could not be read), :start, :end (0: no limit),
+ * :current (false: its cluster did not answer), :specs and :card (reason codes), :card_id (nil: no
+ * card)
+ */
+static VALUE core_shares(VALUE self)
+{
+    struct call call = {0};
+    return use(self, &call, shares_body);
+}
+
+static VALUE number_text(int64_t number)
+{
+    return rb_obj_freeze(rb_enc_sprintf(rb_utf8_encoding(), "%" PRId64, number));
+}
+
+static VALUE path_of(VALUE parts)
+{
+    const char *const *part = (const char *const *)parts;
+    return rb_obj_freeze(rb_enc_sprintf(rb_utf8_encoding(), "%s/%s/%s", part[0], part[1], part[2]));
+}
+
+static VALUE free_text(VALUE text)
+{
+    free((void *)text);
+    return Qnil;
+}
+
+static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
+{
+    const struct mt_record *record = &share->record;
+    const char *root = s->dataroot ? s->dataroot : "";
+    const char *db[] = {root, MT_BATCH_CONNECT "/db", share->card_id};
+    char *outputs = mt_card_outputs(share, s);
+    if (!outputs)
+        rb_memerror();
+    const char *output[] = {root, outputs, share->card_id};
+    VALUE output_path = rb_ensure(path_of, (VALUE)output, free_text, (VALUE)outputs);
+    const VALUE pairs[] = {
+        key("user"),         ctext(record->user),
+        key("cluster"),      ctext(record->cluster),
+        key("db"),           path_of((VALUE)db),
+        key("output"),       output_path,
+        key("message"),      from_json(json_object_get(record->json, "name")),
+        key("message_size"), SIZET2NUM(record->name_len),
+        key("uid"),          number_text((int64_t)record->uid),
+        key("start"),        number_text(record->start),
+        key("end"),          number_text(record->end),
+        key("title"),        ctext(mt_message_title(&share->message)),
+    };
+    return HASH_OF(pairs);
+}
+
+static VALUE spec_of(const struct mt_share *share, const struct mt_settings *s)
+{
+    json_t *connection = mt_card_connection(share);
+    if (!connection)
+        rb_memerror();
+    VALUE shown = rb_ensure(hash_from_json, (VALUE)connection, release_json, (VALUE)connection);
+    const VALUE pairs[] = {key("info"),       info_of(share, s),
+                           key("accounting"), hash_from_json((VALUE)share->message.accounting),
+                           key("connection"), shown};
+    return HASH_OF(pairs);
+}
+
+static VALUE specs_body(VALUE arg)
+{
+    const struct core *core = ((const struct call *)arg)->core;
+    VALUE out = rb_hash_new();
+    for (size_t i = 0; core->round && i < core->round->count; i++) {
+        const struct mt_share *share = &core->round->shares[i];
+        if (share->listed)
+            rb_hash_aset(out, ctext(share->key), spec_of(share, &core->settings));
+    }
+    return rb_obj_freeze(out);
+}
+
+/* @return [Hash] MultiTenant.specs, frozen throughout */
+static VALUE core_specs(VALUE self)
+{
+    struct call call = {0};
+    return use(self, &call, specs_body);
+}
+
+void init_round(VALUE core)
+{
+    rb_define_method(core, "read", core_read, 1);
+    rb_define_method(core, "decide", core_decide, 2);
+    rb_define_method(core, "shares", core_shares, 0);
+    rb_define_method(core, "specs", core_specs, 0);
+}
