@@ -57,6 +57,11 @@ class TestPorts < ClientTest
     Socket.tcp('127.0.0.1', @servers.last.addr[1], '127.0.0.1', port)
   end
 
+  # What is left of a connection that has ended.
+  def leave(port)
+    connect(port).tap(&:close)
+  end
+
   def teardown
     @servers&.each(&:close)
     Bed.cancel_all
@@ -73,13 +78,23 @@ class TestPorts < ClientTest
       submit('multitenant-llm', SHARED.merge('version' => 'vllm', 'ollama_model' => MODEL))
     end
     assert_equal "http://127.0.0.1:#{job.connection['port']}/v1", job.shared.specs['base_url']
+    job = assert_chosen_anew('database', 'modules_postgresql', &method(:submit_postgresql))
+    assert_includes job.shared.specs['jdbc_url'], ":#{job.connection['port']}/d"
+  end
+
+  def submit_postgresql
     data = File.join(Bed.home('hpcfaculty'), 'taken')
     FileUtils.rm_rf(data)
-    job = assert_chosen_anew('database', 'modules_postgresql') do
-      submit('multitenant-database', SHARED.merge('version' => 'postgresql', 'db_data' => data, 'db_name' => 'd',
-                                                  'db_user' => 'u'))
+    submit('multitenant-database', SHARED.merge('version' => 'postgresql', 'db_data' => data, 'db_name' => 'd',
+                                                'db_user' => 'u'))
+  end
+
+  # It starts all the same, by IPv6 alone.
+  def test_a_port_that_postgresql_did_not_get_by_ipv4_is_chosen_anew
+    %i[connect leave].each do |take|
+      job = assert_chosen_anew('database', 'modules_postgresql', take: method(take), &method(:submit_postgresql))
+      assert_includes job.shared.specs['jdbc_url'], ":#{job.connection['port']}/d"
     end
-    assert_includes job.shared.specs['jdbc_url'], ":#{job.connection['port']}/d"
   end
 
   def test_a_port_that_is_taken_before_a_client_takes_it_is_chosen_anew

@@ -25,4 +25,25 @@ class TestJob < MultiTenantTest
   ensure
     server&.close
   end
+
+  # For a minute no server gets it.
+  def test_a_port_that_a_connection_had_until_now_is_not_chosen
+    server = TCPServer.new('127.0.0.1', 0)
+    left = Socket.tcp('127.0.0.1', server.addr[1])
+    port = left.local_address.ip_port
+    left.close
+    server.accept.close
+    ports = [port, server.addr[1], 1]
+    find = "find_port() { sed -i 1d ports; head -n 1 ports; }; host=; printf '%s\n' 0 #{ports.join(' ')} >ports"
+    Dir.mktmpdir do |dir|
+      assert_equal ["1\n", true], bash("cd #{dir}; source #{JOB}; #{find}; choose_port; echo $port")
+    end
+  ensure
+    server&.close
+  end
+
+  def bash(script)
+    out, status = Open3.capture2('bash', '-c', "set -euo pipefail; #{script}")
+    [out, status.success?]
+  end
 end

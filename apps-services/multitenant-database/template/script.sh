@@ -143,8 +143,11 @@ make_private
 find_programs
 prepare_data
 start "$datadir"
-# They would be told the password.
-! strangers_listen || die "Another user's process listens on port $port."
+# Others would be told the password. PostgreSQL also starts where it got the port by IPv6 alone.
+if strangers_listen || ! (: <"/dev/tcp/$host/$port") 2>/dev/null; then
+  echo "Another process has port $port." >&2
+  exit "$PORT_TAKEN"
+fi
 try_user
 wait "$SERVER" || true
 die 'The server has ended by itself; what it said stands above.'
