@@ -38,7 +38,7 @@ class TestGc < MultiTenantTest
 
     def errors(core)
       [-> { core.read([nil]) }, -> { core.decide([], '') },
-       -> { core.read([RECORDS]) && core.decide([['a', nil]], '') }, -> { MultiTenant::Core.new({}) },
+       -> { core.read([RECORDS]) && core.decide([['a', 5]], '') }, -> { MultiTenant::Core.new({}) },
        -> { MultiTenant::Core.new(CORE.merge(gids: ['x'])) }, -> { MultiTenant::Native.open(1, 'u' * 300, '') },
        -> { MultiTenant::Native.run([], [], 1) }, -> { MultiTenant::Core.new(CORE.merge(dataroot: nil)).deliver(false) },
        -> { MultiTenant::Core.new(CORE.merge(envelopes: [5])) }].map do |wrong|
