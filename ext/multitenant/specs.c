@@ -3,18 +3,10 @@
 
 #include "envelope.h"
 #include "policy.h"
+#include "specs_view.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void share_free(struct mt_share *share)
-{
-    mt_record_free(&share->record);
-    mt_message_free(&share->message);
-    free(share->wckeys);
-    free(share->ood_cluster);
-}
 
 void mt_specs_free(struct mt_specs **specs)
 {
@@ -23,24 +15,12 @@ void mt_specs_free(struct mt_specs **specs)
     if (!gone)
         return;
     for (size_t i = 0; i < gone->count; i++)
-        share_free(&gone->shares[i]);
+        mt_share_free(&gone->shares[i]);
     mt_coverage_free(&gone->coverage);
     free(gone->shares);
     free(gone->by_job);
     free(gone->by_turn);
     free(gone);
-}
-
-bool mt_share_is_due(const struct mt_share *share)
-{
-    return share->current && share->card == MT_REASON_ok && share->wants_card;
-}
-
-static int compare_job(uint32_t job_id, const char *cluster, const struct mt_share *share)
-{
-    if (job_id != share->record.job_id)
-        return job_id < share->record.job_id ? -1 : 1;
-    return strcmp(cluster, share->record.cluster);
 }
 
 struct mt_share *mt_specs_find(const struct mt_specs *specs, const char *cluster, uint32_t job_id)
@@ -49,7 +29,7 @@ struct mt_share *mt_specs_find(const struct mt_specs *specs, const char *cluster
     size_t high = specs->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare_job(job_id, cluster, specs->by_job[middle]);
+        int order = mt_share_order(job_id, cluster, specs->by_job[middle]);
         if (order == 0)
             return specs->by_job[middle];
         if (order < 0)
@@ -58,29 +38,6 @@ struct mt_share *mt_specs_find(const struct mt_specs *specs, const char *cluster
             low = middle + 1;
     }
     return NULL;
-}
-
-/* Rank of a cluster in the site's order; clusters that it does not list come last. */
-static size_t rank(const struct mt_settings *settings, const char *slurm)
-{
-    size_t i = 0;
-    while (i < settings->n_clusters && strcmp(settings->clusters[i].slurm, slurm) != 0)
-        i++;
-    return i;
-}
-
-static const char *ood_cluster(const struct mt_settings *settings, const char *slurm)
-{
-    size_t i = rank(settings, slurm);
-    return i < settings->n_clusters ? settings->clusters[i].ood : NULL;
-}
-
-/* A share's own texts. MT_OK, MT_NOMEM. */
-static enum mt_status set_texts(struct mt_share *share, const char *wckeys, const char *ood)
-{
-    share->wckeys = strdup(wckeys);
-    share->ood_cluster = ood ? strdup(ood) : NULL;
-    return share->wckeys && (share->ood_cluster || !ood) ? MT_OK : MT_NOMEM;
 }
 
 static enum mt_status add_stream(struct mt_specs *specs, const struct mt_stream *stream,
@@ -95,7 +52,7 @@ static enum mt_status add_stream(struct mt_specs *specs, const struct mt_stream 
         share->opened = MT_REASON_UNTRIED;
         share->current = true;
         share->specs = mt_policy_gate(record, stream->publishers, settings);
-        status = set_texts(share, record->wckey ? record->wckey : wckeys, NULL);
+        status = mt_share_set_texts(share, record->wckey ? record->wckey : wckeys, NULL);
     }
     return status;
 }
@@ -133,7 +90,7 @@ static enum mt_status keep_others(struct mt_specs *specs, const struct mt_specs 
         share->wckeys = share->ood_cluster = NULL;
         share->record = mt_record_copy(&old->record);
         share->message = mt_message_copy(&old->message);
-        if (set_texts(share, old->wckeys, old->ood_cluster) != MT_OK)
+        if (mt_share_set_texts(share, old->wckeys, old->ood_cluster) != MT_OK)
             return MT_NOMEM;
     }
     return MT_OK;
@@ -145,13 +102,13 @@ static int by_age(const void *a, const void *b)
     const struct mt_share *y = b;
     if (x->record.start != y->record.start)
         return x->record.start < y->record.start ? -1 : 1;
-    return compare_job(x->record.job_id, x->record.cluster, y);
+    return mt_share_order(x->record.job_id, x->record.cluster, y);
 }
 
 static int by_job(const void *a, const void *b)
 {
     const struct mt_share *x = *(struct mt_share *const *)a;
-    return compare_job(x->record.job_id, x->record.cluster, *(struct mt_share *const *)b);
+    return mt_share_order(x->record.job_id, x->record.cluster, *(struct mt_share *const *)b);
 }
 
 /* All jobs of this round, sorted, with the gate's reasons. */
@@ -181,23 +138,12 @@ static enum mt_status collect(struct mt_specs *specs, const struct mt_specs *las
     return MT_OK;
 }
 
-/*
- * Whether the same run of the job still has the same name: a requeued job keeps the name, with a
- * host in it that it has left. A user who could not be learned does not count as another one.
- */
-static bool same_name(const struct mt_record *now, const struct mt_record *before)
-{
-    return now->uid == before->uid && now->restarts == before->restarts &&
-           (!*now->user || strcmp(now->user, before->user) == 0) &&
-           now->name_len == before->name_len && memcmp(now->name, before->name, now->name_len) == 0;
-}
-
 /* The share of the last round that is of the same run of the job and the same name, or NULL. */
 static const struct mt_share *same_share(const struct mt_specs *last, const struct mt_share *share)
 {
     const struct mt_record *record = &share->record;
     const struct mt_share *old = last ? mt_specs_find(last, record->cluster, record->job_id) : NULL;
-    return old && same_name(record, &old->record) ? old : NULL;
+    return old && mt_share_is_same(record, &old->record) ? old : NULL;
 }
 
 /* Whether what was opened for the last round counts: `old` is its share of the same name, or NULL.
@@ -376,104 +322,10 @@ static enum mt_status decide_all(struct mt_specs *specs, const struct mt_specs *
     return status;
 }
 
-/* Which OOD cluster stands for the cluster of each share of this round's streams. */
-static enum mt_status set_ood_clusters(struct mt_specs *specs, const struct mt_settings *settings)
-{
-    for (size_t i = 0; i < specs->count; i++) {
-        struct mt_share *share = &specs->shares[i];
-        const char *ood = share->current ? ood_cluster(settings, share->record.cluster) : NULL;
-        if (ood && !(share->ood_cluster = strdup(ood)))
-            return MT_NOMEM;
-    }
-    return MT_OK;
-}
-
-/*
- * Who has the card of a session id: its publisher's oldest share, or, where several publishers
- * named it, none of them. A session id in the form of a made one could be someone's made one.
- */
-static enum mt_status settle_id(struct mt_specs *specs, struct mt_share *share)
-{
-    bool shared = mt_card_id_is_made(share->message.session);
-    for (size_t i = 0; i < specs->count; i++) {
-        const struct mt_share *other = &specs->shares[i];
-        if (other == share || !other->wants_card ||
-            strcmp(other->message.session, share->message.session) != 0)
-            continue;
-        if (other->record.uid != share->record.uid)
-            shared = true;
-        else if (other < share && share->wants_card && share->card == MT_REASON_ok)
-            share->card = MT_REASON_duplicate_session;
-    }
-    if (share->card == MT_REASON_duplicate_session)
-        share->wants_card = false;
-    if (shared && share->wants_card)
-        return mt_card_id_make(share->record.cluster, share->record.job_id, share->message.session,
-                               share->card_id);
-    (void)snprintf(share->card_id, sizeof share->card_id, "%s", share->message.session);
-    return MT_OK;
-}
-
-static enum mt_status decide_cards(struct mt_specs *specs, const struct mt_settings *settings,
-                                   const struct mt_dismissed *dismissed)
-{
-    for (size_t i = 0; i < specs->count; i++) {
-        struct mt_share *share = &specs->shares[i];
-        if (!share->current)
-            continue;
-        share->card = share->specs;
-        if (!share->listed)
-            continue;
-        bool gone = mt_dismissed_has(dismissed, share->record.cluster, share->record.job_id);
-        enum mt_reason card =
-            mt_policy_card(&share->record, &share->message, settings, gone, share->ood_cluster);
-        share->wants_card = card == MT_REASON_ok;
-        if (share->specs == MT_REASON_ok)
-            share->card = card;
-    }
-    for (size_t i = 0; i < specs->count; i++) {
-        enum mt_status status = MT_OK;
-        if (specs->shares[i].listed && specs->shares[i].current)
-            status = settle_id(specs, &specs->shares[i]);
-        if (status != MT_OK)
-            return status;
-    }
-    return MT_OK;
-}
-
-/* JOBID goes to the listed share of the first cluster, or to the first cluster's. */
-static void set_keys(struct mt_specs *specs, const struct mt_settings *settings)
-{
-    for (size_t first = 0, next; first < specs->count; first = next) {
-        uint32_t job_id = specs->by_job[first]->record.job_id;
-        const struct mt_share *winner = specs->by_job[first];
-        for (next = first; next < specs->count && specs->by_job[next]->record.job_id == job_id;
-             next++) {
-            const struct mt_share *share = specs->by_job[next];
-            size_t mine = rank(settings, share->record.cluster);
-            size_t best = rank(settings, winner->record.cluster);
-            if (share->listed != winner->listed ? share->listed : mine < best)
-                winner = share;
-        }
-        for (size_t i = first; i < next; i++) {
-            struct mt_share *share = specs->by_job[i];
-            (void)snprintf(share->key, sizeof share->key, "%lu%s%s", (unsigned long)job_id,
-                           share == winner ? "" : "@",
-                           share == winner ? "" : share->record.cluster);
-        }
-    }
-}
-
 enum mt_status mt_specs_decide(struct mt_specs *specs, const struct mt_specs *last,
                                const struct mt_settings *settings, const struct mt_opened *opened,
                                const struct mt_dismissed *dismissed)
 {
-    enum mt_status status = set_ood_clusters(specs, settings);
-    if (status == MT_OK)
-        status = decide_all(specs, last, settings, opened);
-    if (status == MT_OK)
-        status = decide_cards(specs, settings, dismissed);
-    if (status == MT_OK)
-        set_keys(specs, settings);
-    return status;
+    enum mt_status status = decide_all(specs, last, settings, opened);
+    return status == MT_OK ? mt_specs_view(specs, settings, dismissed) : status;
 }

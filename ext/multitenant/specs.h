@@ -6,39 +6,16 @@
 #pragma once
 
 #include "attr.h"
-#include "card_id.h"
 #include "coverage.h"
 #include "dismissed.h"
-#include "message.h"
 #include "mt_limits.h"
 #include "opened.h"
-#include "reason.h"
 #include "record.h"
 #include "settings.h"
+#include "share.h"
 #include "status.h"
 
-#include <stdbool.h>
 #include <stddef.h>
-
-/* Room for a job id, `@`, a cluster name and a terminator. */
-#define MT_SPEC_KEY_SIZE (12 + MT_NAME_MAX)
-
-/* One job. All pointers are owned by it. */
-struct mt_share {
-    struct mt_record record;
-    char *wckeys;              /* the key the job has, or, where unknown, may have: "a,b" */
-    char *ood_cluster;         /* NULL: no OOD cluster stands for the job's */
-    struct mt_message message; /* zeroed unless the envelope was opened */
-    size_t turn;               /* of those that count, how many older ones its publisher has */
-    enum mt_reason opened;     /* what opening gave */
-    enum mt_reason specs;
-    enum mt_reason card; /* the same as `specs` where that is not ok */
-    bool listed;         /* in MultiTenant.specs: ok, or temporary and listed before */
-    bool wants_card;     /* listed, and its card is there or is to be there */
-    bool current;        /* decided from this round's streams, not kept from the last round */
-    char card_id[MT_UUID_SIZE]; /* where listed: the session id, or one made from it */
-    char key[MT_SPEC_KEY_SIZE]; /* JOBID, or JOBID@CLUSTER where another share has that id */
-};
 
 struct mt_specs {
     struct mt_share *shares; /* oldest start first, then by job id, then by cluster */
@@ -93,9 +70,6 @@ MT_NODISCARD MT_NONNULL(1, 3, 4, 5) enum mt_status
     mt_specs_decide(struct mt_specs *specs, const struct mt_specs *last,
                     const struct mt_settings *settings, const struct mt_opened *opened,
                     const struct mt_dismissed *dismissed);
-
-/* Whether this round says that the share's card is to be there. */
-MT_CHECKED MT_PURE bool mt_share_is_due(const struct mt_share *share);
 
 /* The share of a job, borrowed, or NULL. */
 MT_CHECKED struct mt_share *mt_specs_find(const struct mt_specs *specs, const char *cluster,

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* A job of a round, with what was decided about it. */
+#pragma once
+
+#include "attr.h"
+#include "card_id.h"
+#include "message.h"
+#include "mt_limits.h"
+#include "reason.h"
+#include "record.h"
+#include "status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Room for a job id, `@`, a cluster name and a terminator. */
+#define MT_SPEC_KEY_SIZE (12 + MT_NAME_MAX)
+
+/* One job. All pointers are owned by it. */
+struct mt_share {
+    struct mt_record record;
+    char *wckeys;              /* the key the job has, or, where unknown, may have: "a,b" */
+    char *ood_cluster;         /* NULL: no OOD cluster stands for the job's */
+    struct mt_message message; /* zeroed unless the envelope was opened */
+    size_t turn;               /* of those that count, how many older ones its publisher has */
+    enum mt_reason opened;     /* what opening gave */
+    enum mt_reason specs;
+    enum mt_reason card; /* the same as `specs` where that is not ok */
+    bool listed;         /* in MultiTenant.specs: ok, or temporary and listed before */
+    bool wants_card;     /* listed, and its card is there or is to be there */
+    bool current;        /* decided from this round's streams, not kept from the last round */
+    char card_id[MT_UUID_SIZE]; /* where listed: the session id, or one made from it */
+    char key[MT_SPEC_KEY_SIZE]; /* JOBID, or JOBID@CLUSTER where another share has that id */
+};
+
+/*
+ * Gives a share its own copies of texts; `ood` may be NULL.
+ *
+ * MT_OK
+ * MT_NOMEM
+ */
+MT_NODISCARD MT_NONNULL(1, 2) enum mt_status
+    mt_share_set_texts(struct mt_share *share, const char *wckeys, const char *ood);
+
+/* Whether this round says that the share's card is to be there. */
+MT_CHECKED MT_PURE bool mt_share_is_due(const struct mt_share *share);
+
+/* Where a job stands to a share, by job id and cluster: below, at or above 0. */
+MT_CHECKED MT_PURE int mt_share_order(uint32_t job_id, const char *cluster,
+                                      const struct mt_share *share);
+
+/*
+ * Whether the same run of the job still has the same name: a requeued job keeps the name, with a
+ * host in it that it has left. A user who could not be learned does not count as another one.
+ */
+MT_CHECKED MT_PURE bool mt_share_is_same(const struct mt_record *now,
+                                         const struct mt_record *before);
+
+/* Frees what it owns. */
+MT_NONNULL_ALL void mt_share_free(struct mt_share *share);
