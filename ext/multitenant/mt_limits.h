@@ -83,6 +83,11 @@
 #define MT_SENTENCE_MAX 1024
 #define MT_CAUSE_MAX 200
 
+/* Nodes of a job that a record tells of, the first ones: bounds the line and the look-ups. Nodes
+ * that are asked for one by one; above, all of the cluster in one question. */
+#define MT_NODES_MAX 32
+#define MT_ASK_NODES_MAX 8
+
 /* Bytes of a WCKey or cluster that Slurm is asked for. */
 #define MT_QUERY_NAME_MAX 64
 
@@ -131,4 +136,5 @@
     X(name, MT_NAME_MAX)             \
     X(keys, MT_KEYS_MAX)             \
     X(records, MT_RECORDS_MAX)       \
+    X(nodes, MT_NODES_MAX)           \
     X(query_shares_per_publisher, MT_QUERY_SHARES_PER_PUBLISHER)

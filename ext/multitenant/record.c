@@ -46,6 +46,29 @@ static bool get_group(const json_t *object, struct mt_record *record)
     return true;
 }
 
+/* A list of nodes, of which slurmctld may tell the names alone; null and absent are the same. */
+static bool get_nodes(struct mt_record *record)
+{
+    static const char *const keys[] = {"name", "host", "addr"};
+    json_t *nodes = json_object_get(record->json, "nodes");
+    if (!nodes || json_is_null(nodes))
+        return true;
+    if (!json_is_array(nodes) || json_array_size(nodes) > MT_NODES_MAX)
+        return false;
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        const json_t *node = json_array_get(nodes, i);
+        for (size_t k = 0; k < 3; k++) {
+            const json_t *value = json_object_get(node, keys[k]);
+            const char *ignored;
+            bool missing = k > 0 && (!value || json_is_null(value));
+            if (!missing && !get_name_text(node, keys[k], &ignored))
+                return false;
+        }
+    }
+    record->nodes = nodes;
+    return true;
+}
+
 /* The bytes of a name that was written as U+0000 to U+00FF. MT_MALFORMED: a character beyond. */
 static enum mt_status decode_binary(const char *text, size_t len, json_t **out)
 {
@@ -105,7 +128,8 @@ static enum mt_status parse_job(json_t *json, const struct mt_stream *stream, st
               mt_json_integer(json, "end", 0, INT64_MAX, &out->end) &&
               mt_json_u32(json, "restarts", &out->restarts) && get_group(json, out) &&
               get_answer(json, "publisher_in_group", false, &out->publisher_in_group) &&
-              get_answer(json, "publisher_allowed", true, &out->publisher_allowed);
+              get_answer(json, "publisher_allowed", true, &out->publisher_allowed) &&
+              get_nodes(out);
     return ok ? get_name(out) : MT_MALFORMED;
 }
 

@@ -5,7 +5,8 @@
  *
  *   {"multitenant":1,"generated":EPOCH,"cluster":"NAME","wckeys":["multitenant"],"sees":"all"}
  *   {"cluster":"NAME","job_id":4711,"user":"prof","uid":1001,"name":"…","start":EPOCH,"end":0,
- *    "restarts":0,"group_gid":3000,"publisher_in_group":true,"wckey":"multitenant"}
+ *    "restarts":0,"group_gid":3000,"publisher_in_group":true,"wckey":"multitenant",
+ *    "nodes":[{"name":"n1","host":"n1","addr":"10.0.0.1"}]}
  *   {"end":1}
  *
  * One stream per cluster; an input may hold several, one after the other. Keys that are not named
@@ -50,6 +51,7 @@ struct mt_record {
     uint32_t group_gid;
     enum mt_answer publisher_in_group;
     enum mt_answer publisher_allowed; /* MT_UNKNOWN also where the record does not say */
+    const json_t *nodes;              /* objects with texts name, host, addr; NULL: not known */
     bool out_of_time;                 /* what is unknown was cut off by the deadline */
 };
 

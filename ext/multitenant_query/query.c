@@ -4,17 +4,20 @@
  *
  * A program of its own, because libslurm may block for a minute or end the process. One question
  * after the other: slurmctld (which cluster, what is hidden), slurmdbd (which jobs), slurmctld
- * (their names), the name service (groups and members). Then all is written at once.
+ * (their names and nodes), the name service (groups and members). Then all is written at once.
  */
+#include "input.h"
 #include "jobname.h"
 #include "lines.h"
 #include "member_line.h"
 #include "members.h"
 #include "mt_limits.h"
 #include "program.h"
+#include "record.h"
 #include "say.h"
 #include "slurm_cluster.h"
 #include "slurm_jobs.h"
+#include "slurm_nodes.h"
 #include "steps.h"
 
 #include <stdio.h>
@@ -27,7 +30,7 @@
 
 static const char help[] =
     "usage: multitenant-query --wckey KEY[,KEY...] [--cluster NAME] [--timeout SECONDS]\n"
-    "                         [--publishers GROUPS]\n"
+    "                         [--publishers GROUPS] [--known]\n"
     "\n"
     "Prints the running jobs of the WCKeys as records, one JSON object a line: what slurmdbd,\n"
     "slurmctld and the name service say of each. A key finds the jobs that have it as their\n"
@@ -37,6 +40,7 @@ static const char help[] =
     "  --cluster NAME        a cluster other than that of slurm.conf\n"
     "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 3)\n"
     "  --publishers GROUPS   also say of each job whether its owner is in one of GROUPS (a,b)\n"
+    "  --known               records are on standard input: the nodes in them are not asked for\n"
     "  --help, --version     this text; the program's version and Slurm's\n"
     "\n"
     "Exit codes: 0 fine, 64 usage, 69 Slurm does not answer, 70 and 71 internal, 74 output,\n"
@@ -47,6 +51,7 @@ struct query_options {
     size_t key_count;
     char cluster[MT_QUERY_NAME_MAX + 1]; /* lower case; "": the own one */
     const char *publishers;              /* groups, a,b; NULL: none */
+    bool known;                          /* records come on standard input */
 };
 
 /* Copies a name of `len` bytes in lower case, as Slurm keeps it. */
@@ -95,18 +100,52 @@ static int read_keys(struct query_options *options, const char *text)
 static int take(void *into, int option, const char *value)
 {
     struct query_options *options = into;
-    size_t len = strlen(value);
+    size_t len = value ? strlen(value) : 0;
     if (option == 'k')
         return read_keys(options, value);
     if (option == 'c')
         return name_copy(options->cluster, value, len)
                    ? 0
                    : mt_usage("--cluster is not the name of a cluster");
+    if (option == 'n') {
+        options->known = true;
+        return 0;
+    }
     options->publishers = value;
     return len > 0 && len <= MT_NAME_MAX ? 0 : mt_usage("--publishers is not the name of a group");
 }
 
 /* ---- the questions ---- */
+
+static int take_nodes(json_t *known, const json_t *nodes)
+{
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        json_t *node = json_array_get(nodes, i);
+        const char *name = json_string_value(json_object_get(node, "name"));
+        if (json_object_set_nocheck(known, name, node) != 0)
+            return mt_say_no_memory();
+    }
+    return 0;
+}
+
+/* The nodes in the records of standard input, by name. */
+static int read_known(json_t *known, const char *cluster)
+{
+    struct mt_buf text = MT_BUF_INIT(MT_RECORDS_MAX);
+    struct mt_streams streams = {.count = 0};
+    size_t ignored;
+    int code = mt_input_read(&text);
+    if (code == 0 && mt_streams_read(&streams, text.data ? text.data : "", text.len, &ignored))
+        code = mt_say_no_memory();
+    for (size_t i = 0; i < streams.count; i++) {
+        const struct mt_stream *stream = &streams.items[i];
+        for (size_t j = 0; j < stream->count && strcmp(stream->cluster, cluster) == 0; j++)
+            code = code ? code : take_nodes(known, stream->records[j].nodes);
+    }
+    mt_streams_free(&streams);
+    mt_buf_wipe(&text);
+    return code;
+}
 
 /* Asks the name service about all jobs; *members is the caller's to free. */
 static int ask_members(struct mt_members **members, const struct mt_jobs *jobs,
@@ -155,7 +194,8 @@ static int write_head(const struct mt_slurm_cluster *cluster, const struct query
     return mt_line_write(line);
 }
 
-static int write_job(const char *cluster, const struct mt_job *job,
+/* `nodes` are those of all shares, or NULL. */
+static int write_job(const char *cluster, const struct mt_job *job, json_t *nodes,
                      const struct mt_member_answer *answer, bool with_allowed)
 {
     const char *user = job->user ? job->user : answer->user;
@@ -173,19 +213,23 @@ static int write_job(const char *cluster, const struct mt_job *job,
     mt_line_add(&line, "restarts", json_integer(job->restarts));
     mt_member_line_add(&line, answer, with_allowed);
     mt_line_add(&line, "wckey", mt_line_text(job->wckey, NULL));
+    if (nodes && mt_job_is_share(job))
+        mt_line_add(&line, "nodes", mt_nodes_of(nodes, job));
     return mt_line_write(line);
 }
 
 static int write_records(const struct mt_slurm_cluster *cluster,
                          const struct query_options *options, int64_t generated,
-                         const struct mt_jobs *jobs, struct mt_members *members, bool complete)
+                         const struct mt_jobs *jobs, json_t *nodes, struct mt_members *members,
+                         bool complete)
 {
     step_begin(&mt_step_output);
     int status = write_head(cluster, options, generated);
     for (size_t i = 0; i < jobs->count && status == 0; i++) {
         struct mt_member_answer answer;
         mt_members_answer(members, i, &answer);
-        status = write_job(cluster->name, &jobs->items[i], &answer, options->publishers != NULL);
+        status =
+            write_job(cluster->name, &jobs->items[i], nodes, &answer, options->publishers != NULL);
     }
     if (status)
         return status;
@@ -198,18 +242,24 @@ static int run(const struct query_options *options)
     struct mt_slurm_cluster cluster = {0};
     struct mt_jobs jobs = {0};
     struct mt_members *members = NULL;
+    json_t *known = json_object();
+    json_t *nodes = NULL;
     bool finished = false;
     int64_t generated = (int64_t)time(NULL);
 
-    int status = mt_slurm_cluster_open(&cluster, options->cluster);
+    int status = known ? mt_slurm_cluster_open(&cluster, options->cluster) : mt_say_no_memory();
+    if (status == 0 && options->known)
+        status = read_known(known, cluster.name);
     if (status)
         goto out;
     status = mt_jobs_ask(&jobs, &cluster, options->keys, options->key_count);
+    if (status == 0)
+        status = mt_nodes_ask(&nodes, known, &jobs);
     if (status && status != EX_UNAVAILABLE)
         goto out;
     int failed = ask_members(&members, &jobs, options->publishers, &finished);
     if (!failed)
-        failed = write_records(&cluster, options, generated, &jobs, members, status == 0);
+        failed = write_records(&cluster, options, generated, &jobs, nodes, members, status == 0);
     if (failed)
         status = failed;
 out:
@@ -217,6 +267,8 @@ out:
     if (members && !finished)
         _exit(status); /* the worker hangs in the name service, and so would exit() */
     mt_members_free(members);
+    json_decref(known);
+    json_decref(nodes);
     mt_jobs_free(&jobs);
     mt_slurm_cluster_close(&cluster);
     return status;
@@ -228,6 +280,7 @@ int main(int argc, char **argv)
         {"wckey", required_argument, NULL, 'k'},
         {"cluster", required_argument, NULL, 'c'},
         {"publishers", required_argument, NULL, 'p'},
+        {"known", no_argument, NULL, 'n'},
         MT_OPTIONS_OF_ALL,
     };
     char slurm[32];

@@ -66,6 +66,9 @@ typedef list_itr_t *mt_slurm_iter;
 typedef ListIterator mt_slurm_iter;
 #endif
 
+/* A pointer that has changed its names. */
+typedef __typeof__(slurm_hostlist_create(NULL)) mt_slurm_hostlist;
+
 /* slurm_load_ctl_conf's answer is freed by another function since 26.05. */
 static inline void mt_slurm_conf_free(slurm_conf_t *conf)
 {

@@ -168,6 +168,7 @@ static void job_free(struct mt_job *job)
 {
     free(job->name);
     free(job->wckey);
+    free(job->nodes);
     free(job->user);
     *job = (struct mt_job){0};
 }
@@ -183,9 +184,10 @@ static int job_add(struct mt_jobs *jobs, const slurm_job_info_t *info, struct wa
         .end = info->time_limit == INFINITE ? 0 : (int64_t)info->end_time,
         .name = strdup(info->name ? info->name : ""),
         .wckey = strdup(wanted->wckey),
+        .nodes = strdup(info->nodes ? info->nodes : ""),
         .user = wanted->user && *wanted->user ? strdup(wanted->user) : NULL,
     };
-    if (!job.name || !job.wckey || (wanted->user && *wanted->user && !job.user)) {
+    if (!job.name || !job.wckey || !job.nodes || (wanted->user && *wanted->user && !job.user)) {
         job_free(&job);
         return mt_say_no_memory();
     }
@@ -282,7 +284,7 @@ static int by_publisher(const void *left, const void *right)
     return by_start(left, right);
 }
 
-static bool is_share(const struct mt_job *job)
+bool mt_job_is_share(const struct mt_job *job)
 {
     struct mt_jobname ignored;
     return mt_jobname_split(job->name, strlen(job->name), &ignored);
@@ -296,7 +298,7 @@ static void drop_surplus_names(struct mt_jobs *jobs)
         struct mt_job *job = &jobs->items[i];
         if (i > 0 && job[-1].uid != job->uid)
             shares = 0;
-        if (is_share(job) && ++shares > MT_QUERY_SHARES_PER_PUBLISHER)
+        if (mt_job_is_share(job) && ++shares > MT_QUERY_SHARES_PER_PUBLISHER)
             *job->name = '\0';
     }
 }

@@ -18,6 +18,7 @@ struct mt_job {
     int64_t end;   /* the same; 0: no time limit */
     char *name;    /* "" for a share over MT_QUERY_SHARES_PER_PUBLISHER */
     char *wckey;   /* the one of those asked for that it has */
+    char *nodes;   /* expression of hostlists */
     char *user;    /* slurmdbd's word; NULL where the job has no association */
 };
 
@@ -38,6 +39,9 @@ struct mt_jobs {
  */
 MT_CHECKED int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_slurm_cluster *cluster,
                            const char (*keys)[MT_QUERY_NAME_MAX + 1], size_t key_count);
+
+/* Whether a job's name is a share's. */
+MT_CHECKED bool mt_job_is_share(const struct mt_job *job);
 
 /* Frees and zeroes; a zeroed one is fine. */
 MT_NONNULL_ALL void mt_jobs_free(struct mt_jobs *jobs);

@@ -474,6 +474,11 @@ static const struct values good_header[] = {
     {"more", {"null", "1", "{\"a\":[]}"}, true},
 };
 
+#define NODE "{\"name\":\"n1\",\"host\":\"h1\",\"addr\":\"10.0.0.1\"}"
+#define NODE_WITH(addr) "[{\"name\":\"n1\",\"host\":\"h1\",\"addr\":" addr "}]"
+#define NODES_5 NODE "," NODE "," NODE "," NODE "," NODE
+#define NODES_31 NODES_5 "," NODES_5 "," NODES_5 "," NODES_5 "," NODES_5 "," NODES_5 "," NODE
+
 static const struct values good_job[] = {
     {"cluster", {"\"hpc\""}, false},
     {"job_id", {"1", "4294967295"}, false},
@@ -487,6 +492,8 @@ static const struct values good_job[] = {
     {"publisher_in_group", {"true", "false", "null"}, false},
     {"publisher_allowed", {"true", "false", "null"}, true},
     {"wckey", {"\"multitenant\"", "\"" BYTES_256 "\""}, true},
+    {"nodes", {"null", "[]", "[{\"name\":\"n1\"}]", "[" NODES_31 "," NODE "]",
+               "[{\"name\":\"" BYTES_256 "\",\"host\":null,\"addr\":null}]"}, true},
     {"more", {"null", "1", "{\"a\":[]}"}, true},
 };
 
@@ -518,6 +525,10 @@ static const struct values bad_job[] = {
     {"publisher_in_group", {"0", "1", "\"true\"", "[true]"}, false},
     {"publisher_allowed", {"0", "1", "\"true\"", "[true]"}, false},
     {"wckey", {NOT_A_NAME}, false},
+    {"nodes", {"1", "\"n1\"", "{}", "[1]", "[{}]", "[null]", "[{\"host\":\"n1\"}]",
+               "[" NODES_31 "," NODE "," NODE "]"}, false},
+    {"nodes", {"[{\"name\":null}]", "[{\"name\":" LONG_TEXT "}]", "[{\"name\":\"\"}]"}, false},
+    {"nodes", {NODE_WITH("1"), NODE_WITH("[]"), NODE_WITH("\"\""), NODE_WITH(LONG_TEXT)}, false},
 };
 /* clang-format on */
 
@@ -644,6 +655,20 @@ START_TEST(test_no_answer_about_publishers)
 {
     read_with(false, "publisher_allowed", NULL);
     ck_assert_int_eq(streams.items[0].records[0].publisher_allowed, MT_UNKNOWN);
+}
+END_TEST
+
+START_TEST(test_nodes)
+{
+    read_with(false, "nodes", NULL);
+    ck_assert_ptr_null(streams.items[0].records[0].nodes);
+    teardown();
+    read_with(false, "nodes", "null");
+    ck_assert_ptr_null(streams.items[0].records[0].nodes);
+    teardown();
+    read_with(false, "nodes", "[" NODE "]");
+    const json_t *node = json_array_get(streams.items[0].records[0].nodes, 0);
+    ck_assert_str_eq(json_string_value(json_object_get(node, "addr")), "10.0.0.1");
 }
 END_TEST
 
@@ -884,6 +909,7 @@ int main(void)
     tcase_add_test(tests, test_largest_gid);
     tcase_add_loop_test(tests, test_answers, 0, (int)COUNT_OF(answers));
     tcase_add_test(tests, test_no_answer_about_publishers);
+    tcase_add_test(tests, test_nodes);
     tcase_add_test(tests, test_out_of_time);
     tests = add_case(suite, "name");
     tcase_add_checked_fixture(tests, setup, teardown);

@@ -45,7 +45,14 @@ module FakeSlurm
     @names = Group.new
     says 'scontrol', CONFIG
     says 'sacctmgr', DBD
+    nodes('n1' => %w[10.0.0.1 n1.cluster])
     jobs(row(7))
+  end
+
+  # What scontrol says of nodes: name => address and host name.
+  def nodes(all)
+    lines = all.map { |name, (addr, host)| "NodeName=#{name} CPUTot=1 NodeAddr=#{addr} NodeHostName=#{host} Port=1\n" }
+    File.write(File.join(@bin, 'nodes'), lines.join)
   end
 
   # Makes the command print this: the mark that it is asked for instead of {mark}.
@@ -56,6 +63,10 @@ module FakeSlurm
       #!/bin/sh
       printf '%s\\0' "$0" "$@" >#{@said}/#{name}
       env >#{@said}/#{name}.env
+      case "$*" in
+        "show hostnames "*) printf '%s\\n' "$3" | tr , '\\n'; exit 0 ;;
+        "--oneliner show node "*) cat #{@bin}/nodes; exit ;;
+      esac
       mark=$(printf '%s\\n' "$@" | grep -aoE -m1 '(jobid:0|delimiter=)mt[0-9a-f]{32}' | grep -aoE 'mt[0-9a-f]{32}')
       cat #{@bin}/#{name}.err >&2
       LC_ALL=C sed "s/{mark}/$mark/g" #{@bin}/#{name}.out
@@ -64,8 +75,8 @@ module FakeSlurm
   end
 
   def row(id, name: 'sys|hpcGrp|payload', uid: 1001, state: 'RUNNING', start: 1_700_000_000, ends: 1_700_003_600,
-          limit: '1:00:00', restarts: 0, user: 'prof', wckey: 'multitenant')
-    { sacct: [id, uid, user, wckey], squeue: [id, uid, state, start, ends, limit, restarts, name] }
+          limit: '1:00:00', restarts: 0, nodes: 'n1', user: 'prof', wckey: 'multitenant')
+    { sacct: [id, uid, user, wckey], squeue: [id, uid, state, start, ends, limit, nodes, restarts, name] }
   end
 
   # What sacct and squeue say of these jobs.

@@ -16,11 +16,50 @@ class TestCommands < MultiTenantTest
     assert_in_delta Time.now.to_i, header['generated'], 5
     assert_equal [{ 'cluster' => 'hpc', 'job_id' => 7, 'user' => 'prof', 'uid' => 1001, 'name' => 'sys|hpcGrp|payload',
                     'start' => 1_700_000_000, 'end' => 1_700_003_600, 'restarts' => 0, 'group_gid' => 3000,
-                    'publisher_in_group' => true, 'wckey' => 'multitenant' }], records
+                    'publisher_in_group' => true, 'wckey' => 'multitenant',
+                    'nodes' => [{ 'name' => 'n1', 'host' => 'n1.cluster', 'addr' => '10.0.0.1' }] }], records
   end
 
   def test_the_core_reads_it
     assert_equal({ '7' => %w[bad_base64 bad_base64] }, decide(core, ask.texts[0]))
+  end
+
+  def test_nodes_of_several_jobs
+    nodes('n1' => %w[10.0.0.1 n1], 'n2' => %w[10.0.0.2 h2])
+    jobs(row(1, nodes: 'n1,n2'), row(2, nodes: 'n2'), row(3, nodes: 'n1', name: 'plain'), row(4, nodes: 'n9'),
+         row(5, nodes: (1..40).map { |n| "m#{n}" }.join(',')), row(6, nodes: ''))
+    told = told('nodes')
+    names = told.map { |its| its&.map { |node| node['name'] } }
+    assert_equal [%w[n1 n2], %w[n2], nil, %w[n9]], names.first(4)
+    assert_equal [{ 'name' => 'n2', 'host' => 'h2', 'addr' => '10.0.0.2' }], told[1]
+    assert_equal [{ 'name' => 'n9' }], told[3]
+    assert_equal 32, told[4].size
+    assert_nil told[5]
+  end
+
+  def test_nodes_are_kept
+    one = source
+    asked = lambda do
+      FileUtils.rm_f(File.join(@said, 'scontrol'))
+      one.call(10)
+      ran?('scontrol')
+    end
+    assert_equal [true, false], [asked.call, asked.call]
+    jobs(row(7), row(8, nodes: 'n2'))
+    assert_equal [true, false], [asked.call, asked.call]
+  end
+
+  # What can't be learned of nodes costs no job.
+  def test_a_slurm_that_tells_no_nodes
+    body = File.read(File.join(@bin, 'scontrol'))
+    File.write(File.join(@bin, 'scontrol'), body.sub(%r{cat \S*/nodes; exit}, 'echo denied >&2; exit 1'))
+    assert_equal [[{ 'name' => 'n1' }]], told('nodes')
+    jobs(row(7), row(8, nodes: 'n2'))
+    { 'exit 0' => 'exit 1', /tr , [^;]*;/ => 'head -c 2;' }.each do |part, other|
+      File.write(File.join(@bin, 'scontrol'), body.sub(part, other))
+      assert_equal [nil, nil], told('nodes'), other
+    end
+    assert_equal %w[7 8], decide(core, ask.texts[0]).keys
   end
 
   def test_no_jobs
@@ -131,7 +170,7 @@ class TestCommands < MultiTenantTest
     marks.each { |mark| assert_match(/\Amt\h{32}\z/, mark) }
   end
 
-  GOOD = '7{mark}1001{mark}RUNNING{mark}1700000000{mark}1700003600{mark}1:00:00{mark}0{mark}a|b|c{mark}'
+  GOOD = '7{mark}1001{mark}RUNNING{mark}1700000000{mark}1700003600{mark}1:00:00{mark}n1{mark}0{mark}a|b|c{mark}'
   {
     'nothing_but_text' => 'hello', 'a_banner_before_it' => "Welcome\n#{GOOD}\n", 'another_after_it' => "#{GOOD}\nbye\n",
     'no_newline_at_the_end' => GOOD, 'a_row_that_is_cut' => "#{GOOD}\n7{mark}1001{mark}RUN",

@@ -383,6 +383,21 @@ class TestQuery < MultiTenantTest
     assert_nil environment({ 'SLURM_CONF' => nil })['SLURM_CONF']
   end
 
+  # ---- what it is told of nodes ----
+
+  def test_what_it_printed_last_tells_it_of_nodes_for_minutes
+    query = MultiTenant::Query.new(MultiTenant::Settings.new({}), program: program(<<~SH))
+      case "$*" in *--known) printf 'known: '; cat ;; *) echo anew ;; esac
+      [ ! -e #{temporary}/fails ] || exit 69
+    SH
+    said = -> { query.call(5).texts[0] }
+    assert_equal ["anew\n", "known: anew\n"], [said.call, said.call]
+    FileUtils.touch(File.join(temporary, 'fails'))
+    assert_equal ["known: known: anew\n"] * 2, [said.call, said.call] # what failed tells nothing
+    query.instance_variable_set(:@asked, MultiTenant.clock - MultiTenant::Query::NODES_KEPT - 1)
+    assert_equal "anew\n", said.call
+  end
+
   # ---- the real one ----
 
   def test_the_real_program_without_slurm_conf

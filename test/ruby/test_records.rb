@@ -73,7 +73,7 @@ class TestRecords < MultiTenantTest
   end
 
   def test_keys_that_we_do_not_know_are_ignored
-    assert_equal [[true], [nil]], read(stream(job(1, nodes: ['n1'], state: { a: 1 }), version: 'x'))
+    assert_equal [[true], [nil]], read(stream(job(1, racks: ['r1'], state: { a: 1 }), version: 'x'))
   end
 
   # ---- incomplete ----

@@ -28,7 +28,7 @@ class TestSlurmCommand < MultiTenantTest
     ask(cluster: 'hpc')
     refute_match(/name/i, argv('sacct').join)
     mark = mark_of('squeue')
-    columns = %w[jobid userid state starttime endtime timelimit restartcnt name]
+    columns = %w[jobid userid state starttime endtime timelimit nodelist restartcnt name]
     assert_equal %W[#{@bin}/squeue --noheader --local --states=RUNNING,RESIZING,SIGNALING --jobs=7
                     --Format=#{columns.map { |column| "#{column}:0#{mark}" }.join(',')} -M hpc], argv('squeue')
   end

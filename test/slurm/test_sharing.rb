@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'bed'
+require 'multitenant/sources/commands'
 
 # Who sees what of a real job, and for how long.
 class TestSharing < BedTest
@@ -18,6 +19,17 @@ class TestSharing < BedTest
     assert_equal %w[not_member not_member], Bed.codes('outsider', job_id)
     assert_empty Bed.cards('outsider')
     assert_empty files('outsider') + files('hpcfaculty')
+  end
+
+  def test_the_records_of_program_and_commands_have_the_jobs_nodes
+    job_id, = Bed.share
+    name = Bed.squeue('%N', '-j', job_id).chomp
+    addr, host = `scontrol -o show node #{name}`.match(/NodeAddr=(\S+) NodeHostName=(\S+)/).captures
+    job = MultiTenant::Commands.new(MultiTenant::Settings.new, job: {}).call(20)
+    [Bed.multitenant('hpcfaculty', 'jobs').out, job.texts[0]].each do |text|
+      record = text.lines.map { |line| JSON.parse(line) }.find { |line| line['job_id'] == job_id }
+      assert_equal [{ 'name' => name, 'host' => host, 'addr' => addr }], record['nodes']
+    end
   end
 
   def test_the_card_says_what_slurm_says

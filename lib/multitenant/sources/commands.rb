@@ -4,6 +4,7 @@ require 'json'
 require_relative 'commands/cluster_config'
 require_relative '../programs/names'
 require_relative 'commands/slurm_jobs'
+require_relative 'commands/slurm_nodes'
 
 module MultiTenant
   # The source that asks one Slurm cluster by its commands, as OOD itself does: for a cluster behind
@@ -26,6 +27,7 @@ module MultiTenant
       command = SlurmCommand.new(job)
       @config = ClusterConfig.new(command)
       @jobs = SlurmJobs.new(command, settings.wckeys)
+      @nodes = SlurmNodes.new(command)
       @names = names
     end
 
@@ -40,8 +42,9 @@ module MultiTenant
       note_missing(jobs)
       header.update(cluster: @config.name(until_at), wckeys: @settings.wckeys, sees: @config.sees(until_at),
                     publishers: @settings.publishers)
+      nodes = @nodes.call(jobs.select { |job| share?(job) }.map(&:nodes), until_at)
       answers, error = look_up(jobs, start + seconds - MultiTenant.clock)
-      text = stream(header, jobs, answers)
+      text = stream(header, jobs, answers, nodes)
       raise Failure.new(EX_DATAERR, "The records are more than #{LIMIT >> 20} MiB.") if text.bytesize > LIMIT
 
       answer(start, [text], error, error ? EX_CONFIG : EX_OK)
@@ -66,8 +69,12 @@ module MultiTenant
     def without_surplus_names(jobs)
       shares = Hash.new(0)
       jobs.each do |job|
-        job.name = '' if Native.group_of(job.name) && (shares[job.uid] += 1) > NAMES_PER_PUBLISHER
+        job.name = '' if share?(job) && (shares[job.uid] += 1) > NAMES_PER_PUBLISHER
       end
+    end
+
+    def share?(job)
+      !Native.group_of(job.name).nil?
     end
 
     # @return [Array(Hash, String)] uid and group => what the name service says; why it says nothing,
@@ -87,8 +94,11 @@ module MultiTenant
       [job.uid, Native.group_of(job.name)]
     end
 
-    def stream(header, jobs, answers)
-      lines = jobs.map { |job| JSON.generate(record(header[:cluster], job, answers.fetch(question(job)))) }
+    def stream(header, jobs, answers, nodes)
+      lines = jobs.map do |job|
+        its = { 'nodes' => nodes[job.nodes] }.compact if share?(job)
+        JSON.generate(record(header[:cluster], job, answers.fetch(question(job))).merge(its.to_h))
+      end
       Stream.text(header.compact, lines)
     end
 

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'answer'
+require_relative '../host/clock'
 require_relative '../programs/program'
 
 module MultiTenant
@@ -10,6 +11,9 @@ module MultiTenant
 
     FIX = 'was libslurm there when the gem was installed? Install libslurm-dev or slurm-devel, then ' \
           "#{Program::REBUILD}".freeze
+
+    # Seconds for which nodes are what slurmctld said of them.
+    NODES_KEPT = 300
 
     # @param settings [Settings]
     # @param slurm_conf [String, nil] instead of the environment's
@@ -27,9 +31,19 @@ module MultiTenant
     # @param seconds [Float] the deadline
     # @return [Answer]
     def call(seconds)
-      result = @program.call('--wckey', @wckeys, *Program.timeout(seconds), *@options,
-                             seconds: seconds, set: { 'SLURM_CONF' => @slurm_conf })
+      @known = nil if @known && MultiTenant.clock - @asked > NODES_KEPT
+      result = @program.call('--wckey', @wckeys, *Program.timeout(seconds), *@options, *('--known' if @known),
+                             seconds: seconds, input: @known, set: { 'SLURM_CONF' => @slurm_conf })
+      keep(result.out) if result.success?
       Answer.new(texts: [result.out], from: 'slurm', **result.to_h.slice(:seconds, :error, :code))
+    end
+
+    private
+
+    # What it printed last tells it of nodes, until all of them are asked for anew.
+    def keep(text)
+      @asked = MultiTenant.clock unless @known
+      @known = text
     end
   end
 end

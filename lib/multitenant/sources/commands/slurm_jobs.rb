@@ -7,8 +7,9 @@ module MultiTenant
   # The running jobs of some WCKeys, by Slurm's commands: sacct says which, squeue what they are now
   # and their names.
   class SlurmJobs
-    # `user` is "" where sacct does not know them; `end` is 0 without a limit; `name` is bytes.
-    Job = Struct.new(:job_id, :uid, :user, :wckey, :name, :start, :end, :restarts, keyword_init: true)
+    # `user` is "" where sacct does not know them; `end` is 0 without a limit; `name` and `nodes`, a list
+    # in Slurm's short form, are bytes.
+    Job = Struct.new(:job_id, :uid, :user, :wckey, :name, :start, :end, :restarts, :nodes, keyword_init: true)
 
     # Seconds that the host's clock may be behind slurmdbd's without a new job being missed.
     CLOCK_SLACK = 60
@@ -24,8 +25,8 @@ module MultiTenant
     # The columns of both, and what a field has to be.
     SACCT = { jobidraw: ID, uid: NUMBER, user: ANYTHING, wckey: ANYTHING }.freeze
     SQUEUE = { jobid: ID, userid: NUMBER, state: /\A[A-Z_]+\z/, starttime: TIME,
-               endtime: %r{\A(?:\d{1,19}|[A-Za-z/]+)\z}, timelimit: /\A[0-9A-Z_:-]+\z/, restartcnt: NUMBER,
-               name: ANYTHING }.freeze
+               endtime: %r{\A(?:\d{1,19}|[A-Za-z/]+)\z}, timelimit: /\A[0-9A-Z_:-]+\z/, nodelist: ANYTHING,
+               restartcnt: NUMBER, name: ANYTHING }.freeze
 
     # RUNNING, and the flags that a running job may have besides: to squeue a state is a job's state
     # with all its flags, and RUNNING alone misses the job that gets a signal this very moment.
@@ -92,7 +93,7 @@ module MultiTenant
       asked = wanted.delete(row.values_at(:jobid, :userid))
       asked && Job.new(job_id: row[:jobid].to_i, uid: row[:userid].to_i, user: asked[:user], wckey: asked[:wckey],
                        name: row[:name], start: row[:starttime].to_i, end: end_of(row),
-                       restarts: row[:restartcnt].to_i)
+                       restarts: row[:restartcnt].to_i, nodes: row[:nodelist])
     end
 
     def end_of(row)

@@ -1,0 +1,68 @@
+# frozen_string_literal: true
+
+require 'securerandom'
+require_relative '../../host/clock'
+require_relative 'slurm_command'
+
+module MultiTenant
+  # The nodes of jobs, by scontrol; kept for minutes. What it does not tell is missing, and costs no job.
+  class SlurmNodes
+    # Seconds, as {Query::NODES_KEPT}.
+    KEPT = 300
+
+    # Nodes of a job, the first ones, and names in one question.
+    MOST = Core::LIMITS[:nodes]
+    NAMES = 1000
+
+    NAME = /\A\S{1,256}\z/
+    NODE = /^NodeName=(\S+) .*? NodeAddr=(\S{1,256}) NodeHostName=(\S{1,256})/
+
+    # @param command [SlurmCommand]
+    def initialize(command)
+      @command = command
+      @known = {}
+    end
+
+    # @param lists [Array<String>] what squeue says of each job, as node[1-3]
+    # @param until_at [Float] the deadline, by {MultiTenant.clock}
+    # @return [Hash{String => Array<Hash>}] list => its nodes, as records have them
+    def call(lists, until_at)
+      @known = {} if @asked.nil? || MultiTenant.clock - @asked > KEPT
+      @asked = MultiTenant.clock if @known.empty?
+      ask(lists.uniq - @known.keys - [''], until_at)
+      @known
+    rescue Failure
+      @known
+    end
+
+    private
+
+    def ask(lists, until_at)
+      return if lists.empty?
+
+      names = expand(lists, until_at)
+      told = names.flatten.uniq.each_slice(NAMES).flat_map { |some| look_up(some, until_at) }
+      nodes = told.to_h { |name, addr, host| [name, { 'name' => name, 'host' => host, 'addr' => addr }] }
+      lists.zip(names) { |list, its| @known[list] = its.map { |name| nodes.fetch(name, { 'name' => name }) } }
+    end
+
+    # Of all lists at once, with a name between that no node has.
+    def expand(lists, until_at)
+      mark = "mt#{SecureRandom.hex(16)}x"
+      hosts = text(@command.call('scontrol', ['show', 'hostnames', lists.join(",#{mark},")], until_at))
+      names = hosts.split("#{mark}\n", -1).map { |some| some.split("\n").grep(NAME).first(MOST) }
+      names.size == lists.size ? names : raise(Failure.new(EX_DATAERR, 'scontrol printed something else.'))
+    end
+
+    # PrivateData may hide them.
+    def look_up(names, until_at)
+      text(@command.call('scontrol', ['--oneliner', 'show', 'node', names.join(',')], until_at)).scan(NODE)
+    rescue Failure
+      []
+    end
+
+    def text(bytes)
+      bytes.dup.force_encoding(Encoding::UTF_8).scrub('?')
+    end
+  end
+end
