@@ -49,6 +49,13 @@ MT_CHECKED enum mt_answer mt_group_find_gid(struct mt_group *group, gid_t gid);
  */
 MT_CHECKED bool mt_user_in_group(const struct mt_user *user, const struct mt_group *group);
 
+/*
+ * How many others than the user does the group's own list of members name? -1: it does not tell,
+ * since the user, who is a member, is missing in it. A group that is called like the user is theirs
+ * alone, unless the list names somebody.
+ */
+MT_CHECKED long mt_group_others(const struct mt_group *group, const char *user);
+
 /* Free and zero; a zeroed one is fine. */
 MT_NONNULL_ALL void mt_user_free(struct mt_user *user);
 MT_NONNULL_ALL void mt_group_free(struct mt_group *group);

@@ -398,6 +398,7 @@ void mt_members_answer(struct mt_members *m, size_t index, struct mt_member_answ
         .done = is_done(user) && is_done(group) && publishers_done,
         .group_known = group ? group->found : MT_NO,
         .gid = group ? group->entry.entry.gr_gid : 0,
+        .group = group && group->found == MT_YES ? &group->entry : NULL,
         .in_group = group ? is_member(user, group) : MT_NO,
         .allowed = allowed,
         .user = user ? user->user.name : NULL,

@@ -26,8 +26,9 @@ struct mt_member_answer {
     bool done;                  /* false: not all was looked up in time */
     enum mt_answer group_known; /* MT_YES: gid is set; MT_NO: none named, or no such group */
     gid_t gid;
-    enum mt_answer in_group;   /* is the publisher a member of the group that the job names */
-    enum mt_answer allowed;    /* and of a group of publishers; unknown where none was given */
+    const struct mt_group *group; /* where group_known is MT_YES; borrows from mt_members */
+    enum mt_answer in_group;      /* is the publisher a member of the group that the job names */
+    enum mt_answer allowed;       /* and of a group of publishers; unknown where none was given */
     const char *user;          /* the publisher's name, borrows from mt_members; NULL: not known */
     enum mt_answer user_known; /* MT_YES: their groups are set, which borrow as well */
     const gid_t *gids;         /* primary and supplementary */

@@ -22,13 +22,14 @@
 #define NUMBER(name) TEXT(name)
 
 static const char help[] =
-    "usage: multitenant-names [--publishers GROUPS] [--viewer] [--timeout SECONDS]\n"
+    "usage: multitenant-names [--publishers GROUPS] [--others] [--viewer] [--timeout SECONDS]\n"
     "\n"
     "Reads questions, UID NUL GROUP NUL each, up to the end of standard input, and prints what "
     "the\n"
     "name service says of each, one JSON object a line. A GROUP may be empty.\n"
     "\n"
     "  --publishers GROUPS   also say whether each user belongs to one of GROUPS (a,b)\n"
+    "  --others              also say how many others than the user each GROUP has\n"
     "  --viewer              first say which groups the user of this process has now\n"
     "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 3), with what is known\n"
     "  --help, --version     this text; the program's version\n"
@@ -39,6 +40,7 @@ static const char help[] =
 
 struct names_options {
     const char *publishers; /* NULL: not asked for */
+    bool others;
     bool viewer;
 };
 
@@ -47,6 +49,8 @@ static int take(void *into, int option, const char *value)
     struct names_options *options = into;
     if (option == 'v')
         options->viewer = true;
+    else if (option == 'o')
+        options->others = true;
     else if (*value == '\0' || strlen(value) > MT_NAME_MAX)
         return mt_usage("--publishers is not the name of a group");
     else
@@ -106,12 +110,21 @@ static int read_questions(struct questions *questions)
     return wrong ? EX_DATAERR : 0;
 }
 
-static json_t *answer_line(uid_t uid, const struct mt_member_answer *answer, bool with_allowed)
+static json_t *others_of(const struct mt_member_answer *answer)
+{
+    long others = answer->user && answer->group ? mt_group_others(answer->group, answer->user) : -1;
+    return others < 0 ? json_null() : json_integer(others);
+}
+
+static json_t *answer_line(uid_t uid, const struct mt_member_answer *answer,
+                           const struct names_options *options)
 {
     json_t *line = json_object();
     mt_line_add(&line, "uid", json_integer(uid));
     mt_line_add(&line, "user", mt_line_text(answer->user ? answer->user : "", NULL));
-    mt_member_line_add(&line, answer, with_allowed);
+    mt_member_line_add(&line, answer, options->publishers != NULL);
+    if (options->others)
+        mt_line_add(&line, "others", others_of(answer));
     return line;
 }
 
@@ -133,8 +146,7 @@ static int write_all(struct mt_members *members, const struct questions *questio
         uid_t uid = i < first ? getuid() : questions->items[i - first].uid;
         mt_members_answer(members, i, &answer);
         *done &= answer.done;
-        status = mt_line_write(i < first ? viewer
-                                         : answer_line(uid, &answer, options->publishers != NULL));
+        status = mt_line_write(i < first ? viewer : answer_line(uid, &answer, options));
     }
     return status ? status : mt_lines_end(questions->count);
 }
@@ -165,6 +177,7 @@ int main(int argc, char **argv)
 {
     static const struct option known[] = {
         {"publishers", required_argument, NULL, 'p'},
+        {"others", no_argument, NULL, 'o'},
         {"viewer", no_argument, NULL, 'v'},
         MT_OPTIONS_OF_ALL,
     };

@@ -13,7 +13,7 @@ module MultiTenant
   # Each hook is checked before it is set: a dashboard whose inside is another keeps what it had when
   # it started, and its log says so once. What happens inside a hook never reaches a page.
   module Dashboard
-    SERVICES_ATTRIBUTE = File.expand_path('dashboard/services_attribute.rb', __dir__)
+    ATTRIBUTES = %w[services groups].map { |what| File.expand_path("dashboard/#{what}_attribute.rb", __dir__) }.freeze
 
     module_function
 
@@ -40,11 +40,11 @@ module MultiTenant
       hook(log, 'forms may be out of date for as long as the dashboard keeps them') do
         put_before(BatchConnect::App.singleton_class, AppCache, from_token: 1)
       end
-      hook(log, 'forms have no auto_multitenant_services') do
+      hook(log, 'forms have no auto_multitenant_services and no auto_multitenant_groups') do
         build = SmartAttributes::AttributeFactory.method(:build)
         raise ArgumentError, 'build takes other arguments' unless build.arity == -2
 
-        load SERVICES_ATTRIBUTE
+        ATTRIBUTES.each { |file| load file }
       end
       hook(log, 'a page without sessions does not look for new cards') { Poll.set }
     end

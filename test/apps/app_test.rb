@@ -146,7 +146,7 @@ end
 
 # The base of the tests of apps.
 class AppTest < BedTest
-  SHARED = { 'enable_multitenant' => 'mt', 'auto_groups' => 'hpcGrp', 'mt_method' => 'card' }.freeze
+  SHARED = { 'enable_multitenant' => 'mt', 'auto_multitenant_groups' => 'hpcGrp', 'mt_method' => 'card' }.freeze
 
   def submit(app, values)
     AppJob.new(AppJobs.ood('submit', app, values))

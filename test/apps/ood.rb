@@ -103,7 +103,7 @@ class App
   # What the attributes that OOD itself knows make of their values.
   def smart(id, value)
     case id
-    when 'auto_accounts', 'auto_groups' then { accounting_id: value }
+    when 'auto_accounts' then { accounting_id: value }
     when 'auto_queues' then { queue_name: value }
     when 'bc_num_hours' then { wall_time: (value.blank? ? 1 : value.to_i) * 3600 }
     when 'bc_email_on_started' then { email_on_started: !value.to_i.zero? }

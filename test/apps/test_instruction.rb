@@ -14,7 +14,7 @@ class TestInstruction < AppTest
   end
 
   def deliver(path)
-    submit(APP, 'mt_instructional' => path, 'auto_groups' => 'hpcGrp')
+    submit(APP, 'mt_instructional' => path, 'auto_multitenant_groups' => 'hpcGrp')
   end
 
   def test_a_class_gets_a_card_as_long_as_the_job_runs

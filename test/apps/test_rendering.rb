@@ -33,8 +33,8 @@ class TestRendering < AppTest
 
   def test_scripts_are_sound_whatever_the_form_was_told
     APPS.each do |app|
-      hostile = hostile(app).merge('auto_groups' => HOSTILE, 'enable_multitenant' => 'mt', 'mt_method' => HOSTILE,
-                                   'mt_title' => HOSTILE, 'mt_delivery_select' => HOSTILE)
+      hostile = hostile(app).merge('enable_multitenant' => 'mt', 'auto_multitenant_groups' => HOSTILE,
+                                   'mt_title' => HOSTILE, 'mt_method' => HOSTILE, 'mt_delivery_select' => HOSTILE)
       [{}, SHARED, SHARED.merge('enable_multitenant' => 'user'), SHARED.merge(hostile(app)),
        hostile].each { |values| assert_sound(stage(app, values)['dir']) }
     end
@@ -53,7 +53,6 @@ class TestRendering < AppTest
     APPS.each { |app| assert_kind_of Hash, AppJobs.ood('form', app)['attributes']['bc_num_hours'] }
   end
 
-  # auto_groups would charge the tenants' group.
   def test_the_account_is_the_one_that_was_chosen
     APPS.each do |app|
       assert_nil stage(app, SHARED)['options']['accounting_id']

@@ -138,6 +138,28 @@ START_TEST(test_membership)
 }
 END_TEST
 
+/* The list names the user, and others; it is that of a group of their own; or it is short. */
+static const struct {
+    const char *group;
+    const char *members[4];
+    long others;
+} lists[] = {
+    {"class", {"ann", "prof", "bob"}, 2},
+    {"class", {"prof"}, 0},
+    {"class", {"ann"}, -1},
+    {"class", {NULL}, -1},
+    {"prof", {NULL}, 0},
+    {"prof", {"ann"}, 1},
+};
+
+START_TEST(test_how_many_others)
+{
+    struct mt_group one = {
+        .entry = {.gr_name = (char *)lists[_i].group, .gr_mem = (char **)lists[_i].members}};
+    ck_assert_int_eq(mt_group_others(&one, "prof"), lists[_i].others);
+}
+END_TEST
+
 START_TEST(test_out_of_memory)
 {
     for (bool reached = true; reached;) {
@@ -176,6 +198,7 @@ int main(void)
     tcase_add_test(tests, test_the_buffer_grows_up_to_its_limit);
     tcase_add_test(tests, test_a_user_of_many_groups);
     tcase_add_loop_test(tests, test_membership, 0, COUNT_OF(memberships));
+    tcase_add_loop_test(tests, test_how_many_others, 0, COUNT_OF(lists));
     tcase_add_test(tests, test_out_of_memory);
     tcase_add_test(tests, test_free_twice);
     return run_suite(suite);

@@ -31,6 +31,24 @@ class RailsTest < MultiTenantTest
     @site.cluster(id, { bin: @slurm.bin })
   end
 
+  # Ours of that kind, as they are.
+  # @return [Array<String>] their names
+  def install_apps(kind)
+    Dir.glob(File.expand_path("../../apps-#{kind}/*", __dir__)).map do |root|
+      files = Dir.children(root).select { |file| File.file?(File.join(root, file)) }
+      @site.app(name = File.basename(root), files.to_h { |file| [file, File.read(File.join(root, file))] })
+      @site.app(name, 'site.yml' => "cluster: hpc\n")
+      name
+    end
+  end
+
+  # @return [Array<Array(String, String, Boolean)>] of a form's select: text, value, whether a browser shows it first
+  def options(answer, select)
+    all = answer.body[%r{<select[^>]*#{select}\b.*?</select>}m].scan(%r{<option([^>]*)>([^<]*)</option>})
+    chosen = all.index { |attributes, _| attributes.include?('selected') } || 0
+    all.each_with_index.map { |(attributes, text), i| [text, attributes[/value="([^"]*)"/, 1], i == chosen] }
+  end
+
   # @param hurried [Boolean] a page waits no longer than the product promises, and Slurm has two seconds. Else a page
   #   shows what Slurm says however busy this machine is
   # @return [Dashboard] of the viewer's, started anew

@@ -28,27 +28,11 @@ class TestForms < RailsTest
     assert_equal [[''], ['']], [choices('chat'), choices('code')]
   end
 
-  CLIENTS = %w[multitenant-gradio multitenant-jupyter].freeze
-
-  # The client apps, as they are.
-  def clients
-    CLIENTS.each do |name|
-      files = Dir.children(root = File.expand_path("../../apps-clients/#{name}", __dir__)) - ['template']
-      @site.app(name, files.to_h { |file| [file, File.read(File.join(root, file))] })
-      @site.app(name, 'site.yml' => "cluster: hpc\n")
-    end
-  end
-
-  # @return [Array<Array(String, String, Boolean)>] text, value and whether it is the one that a browser shows
-  def options(answer)
-    all = answer.body[%r{<select[^>]*auto_multitenant_services.*?</select>}m].scan(%r{<option([^>]*)>([^<]*)</option>})
-    chosen = all.index { |attributes, _| attributes.include?('selected') } || 0
-    all.each_with_index.map { |(attributes, text), i| [text, attributes[/value="([^"]*)"/, 1], i == chosen] }
-  end
+  SELECT = 'auto_multitenant_services'
 
   # To a required select Rails adds an option without a text, which no other than these is.
   def test_a_client_chooses_the_only_service_and_asks_for_one_of_several
-    clients
+    clients = install_apps('clients')
     start
     none = [['No service is shared with you at this time', '', true]]
     one = [['prof: App (1)', '1', true]]
@@ -58,26 +42,26 @@ class TestForms < RailsTest
     { [] => none, [job(1)] => one, [job(1), job(2, **ollama), job(3, **ollama)] => several }.each do |jobs, wanted|
       slurm_says(fresh(*jobs))
       ttl_passes
-      CLIENTS.each { |client| assert_equal wanted, options(@dashboard.form("sys/#{client}")) }
+      clients.each { |client| assert_equal wanted, options(@dashboard.form("sys/#{client}"), SELECT) }
     end
   end
 
   def test_a_client_is_refused_without_a_service_of_now
-    clients
+    clients = install_apps('clients')
     slurm_says(fresh(job(1), job(2)))
     start
-    CLIENTS.each do |client|
+    clients.each do |client|
       { '' => /No service was chosen: choose one in the form/, '3' => /that was chosen has ended/ }.each do |key, why|
-        refused = @dashboard.submit("sys/#{client}", 'auto_multitenant_services' => key)
+        refused = @dashboard.submit("sys/#{client}", SELECT => key)
         assert_match why, refused.body
-        assert_equal ['Choose a service', '', true], options(refused).first
+        assert_equal ['Choose a service', '', true], options(refused, SELECT).first
       end
-      assert_includes @dashboard.submit("sys/#{client}", 'auto_multitenant_services' => '2').body, '--nodes=1'
+      assert_includes @dashboard.submit("sys/#{client}", SELECT => '2').body, '--nodes=1'
     end
     slurm_says(fresh(job(1)))
     ttl_passes
-    refused = @dashboard.submit("sys/#{CLIENTS[0]}", 'auto_multitenant_services' => '2')
-    assert_equal ['Choose a service', '', true], options(refused).first
+    refused = @dashboard.submit("sys/#{clients[0]}", SELECT => '2')
+    assert_equal ['Choose a service', '', true], options(refused, SELECT).first
   end
 
   def test_the_service_that_was_chosen

@@ -77,6 +77,15 @@ class TestNames < MultiTenantTest
     assert_equal [true, false, nil], told["no such group,#{@group.name}"]
   end
 
+  # Nobody but the user is in a group that is called like them; a list without the user is short.
+  def test_how_many_others
+    lines, code = ask("#{@me.uid}\0#{@group.name}\0#{@me.uid}\0no such group\0#{NOBODYS}\0#{@group.name}\0", '--others')
+    listed = @group.name == @me.name || @group.mem.include?(@me.name)
+    told = lines.first(3).map { |line| line['others'] }
+    assert_equal [listed ? (@group.mem - [@me.name]).size : nil, nil, nil], told
+    assert_equal [{ 'end' => 3 }, 0], [lines[3], code]
+  end
+
   def test_a_group_of_bytes
     lines, code = ask("0\0\xff\n\0")
     assert_equal [-1, 0], [lines[0]['group_gid'], code]
@@ -186,6 +195,13 @@ class TestNames < MultiTenantTest
     assert_equal([[@me.gid, true, true], [-1, false, true]],
                  lines.map { |l| l.values_at('group_gid', 'publisher_in_group', 'publisher_allowed') })
     assert_equal [[], nil], [names.call([], 5), names.error]
+  end
+
+  def test_others_of_groups
+    told = names.others(@me.uid, [@group.name, 'no such group'], 5)
+    assert_equal [[@group.name, 'no such group'], nil], [told.keys, told['no such group']]
+    hanging = MultiTenant::Names.new(program: hanging(:user))
+    assert_equal({ @group.name => nil }, hanging.others(@me.uid, [@group.name], 1))
   end
 
   def test_a_call_that_is_answered_in_part

@@ -109,7 +109,7 @@ class TestShare < Minitest::Test
     assert_opens({ 'host' => 'n1' })
   end
 
-  Answers = Struct.new(:enable_multitenant, :mt_delivery_select, :mt_method, :auto_groups, :mt_title)
+  Answers = Struct.new(:enable_multitenant, :mt_delivery_select, :mt_method, :auto_multitenant_groups, :mt_title)
 
   def test_the_title_in_a_form_is_the_senders
     script = lambda do |*title|

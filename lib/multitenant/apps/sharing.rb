@@ -34,7 +34,7 @@ module MultiTenant
             help: ['Who may use this service?', (PUBLIC if envelope(site) == 'v1')].compact.join(' '),
             options: [['No Multitenancy', 'none', hide_all], ['My User Only', 'user', hide_all], ['Other Users', 'mt']]
           },
-          'auto_groups' => { label: 'Tenant Group', help: 'Its members may use this service.' },
+          'auto_multitenant_groups' => { label: 'Tenant Group', help: 'Its members may use this service.' },
           'mt_title' => {
             widget: 'text_field', label: 'Title', maxlength: Core::LIMITS[:app_chars],
             help: 'What they see it called, such as Spanish 301. Left blank, it is called by its kind.'
@@ -50,8 +50,8 @@ module MultiTenant
           } }
       end
 
-      # @param context [#enable_multitenant, #auto_groups, #mt_method, #mt_delivery_select] the answers to {form};
-      #   #mt_title may be missing
+      # @param context [#enable_multitenant, #auto_multitenant_groups, #mt_method, #mt_delivery_select] the answers to
+      #   {form}; #mt_title may be missing
       # @param session [String] OOD's session id
       # @param site [Hash] the app's site.yml
       # @return [String] bash: the functions of libexec/multitenant-job and `multitenant_share`, which takes the
@@ -101,13 +101,14 @@ module MultiTenant
         common.push('--title', title) unless title.empty?
         case context.enable_multitenant
         when 'user' then [*common, '--method', 'form', '--only-me']
-        when 'mt' then [*common, '--method', context.mt_method.to_s, '--group', context.auto_groups.to_s]
+        when 'mt'
+          [*common, '--method', context.mt_method.to_s, '--group', context.auto_multitenant_groups.to_s]
         end
       end
 
       # The questions that mean nothing where nobody else gets the service.
       def hide_all
-        { 'data-hide-auto-groups': true, 'data-hide-mt-title': true, 'data-hide-mt-method': true,
+        { 'data-hide-auto-multitenant-groups': true, 'data-hide-mt-title': true, 'data-hide-mt-method': true,
           'data-hide-mt-delivery-select': true, 'data-set-mt-method': 'form' }
       end
     end

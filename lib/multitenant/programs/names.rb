@@ -35,6 +35,16 @@ module MultiTenant
       ask(publishers ? ['--publishers', publishers] : [], input, seconds, questions.size)
     end
 
+    # How many people there are in groups of a user's, beside that user.
+    # @param uid [Integer]
+    # @param groups [Array<String>]
+    # @param seconds [Float] the deadline
+    # @return [Hash{String => Integer, nil}, nil] nil: could not be learned
+    def others(uid, groups, seconds)
+      lines = ask(['--others'], groups.map { |group| "#{uid}\0#{group}\0".b }.join, seconds, groups.size)
+      lines && groups.zip(lines.map { |line| line['others'] }).to_h
+    end
+
     private
 
     def ask(options, input, seconds, count)

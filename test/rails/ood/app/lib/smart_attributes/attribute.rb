@@ -10,6 +10,10 @@ module SmartAttributes
       @opts = opts.to_h.symbolize_keys
     end
 
+    def fixed?
+      opts[:fixed] ? true : false
+    end
+
     def value
       opts[:value].to_s
     end

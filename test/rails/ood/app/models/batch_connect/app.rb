@@ -32,7 +32,9 @@ module BatchConnect
     def attributes
       options = form_config.fetch(:attributes, {})
       form_config.fetch(:form, []).map do |id|
-        SmartAttributes::AttributeFactory.build(id, options.fetch(id.to_sym, {}))
+        option = options.fetch(id.to_sym, {})
+        option = { value: option, fixed: true } unless option.is_a?(Hash)
+        SmartAttributes::AttributeFactory.build(id, option)
       end
     end
 

@@ -1,0 +1,77 @@
+# frozen_string_literal: true
+
+require_relative '../programs/names'
+require_relative '../receiver/renewal'
+
+module MultiTenant
+  # The groups that a publisher may share with: first those that reach somebody, the smaller ones before the larger.
+  # How many people are in them the names program asks, in the background: a page waits for it as for a refresh.
+  class TenantGroups
+    # Seconds for which an answer counts, and after which a question without one is asked again.
+    INTERVAL = 300
+    AGAIN = 10
+
+    # Seconds that the program may take.
+    PATIENCE = 3.0
+
+    # @param uid [Integer] the publisher
+    # @param names [Names]
+    # @param clock [#call] monotonic seconds
+    def initialize(uid: Process.uid, names: Names.new, clock: MultiTenant.method(:clock))
+      @uid = uid
+      @names = names
+      @clock = clock
+      @others = {}
+      @next = clock.call
+    end
+
+    # @param groups [Array<String>]
+    # @param primary [String] which of them is the publisher's primary one, and so likely nobody else's
+    # @return [Array<Array(String, String)>] text and name, in the order of a form
+    def choices(groups, primary)
+      others = others(groups)
+      order = groups.sort_by.with_index { |group, i| [*rank(others[group], group == primary), i] }
+      order.map { |group| [text(group, others[group]), group] }
+    end
+
+    private
+
+    # Somebody, not known, nobody.
+    def rank(others, primary)
+      return [0, others] if others&.positive?
+
+      [others ? 2 : 1, primary ? 1 : 0]
+    end
+
+    def text(group, others)
+      case others
+      when nil then group
+      when 0 then "#{group} (nobody else is in it)"
+      when 1 then "#{group} (1 other person)"
+      else "#{group} (#{others} other people)"
+      end
+    end
+
+    # @return [Hash{String => Integer}] of those that are known
+    def others(groups)
+      ask(groups) if (@asked != groups || @clock.call >= @next) && !@thread&.alive?
+      @thread&.join(Renewal::WAIT)
+      @others
+    rescue StandardError # it could not be asked
+      @others
+    end
+
+    def ask(groups)
+      @asked = groups
+      @next = @clock.call + AGAIN
+      @thread = Thread.new do
+        told = @names.others(@uid, groups, PATIENCE)
+        next unless told
+
+        @others = told.compact
+        @next = @clock.call + INTERVAL
+      end
+      @thread.report_on_exception = false
+    end
+  end
+end

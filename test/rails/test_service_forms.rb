@@ -1,0 +1,70 @@
+# frozen_string_literal: true
+
+require_relative 'rails_test'
+
+# What the forms of service apps offer a publisher.
+class TestServiceForms < RailsTest
+  GROUPS = 'prof,everybody,empty,lab,alumni,pair'
+  SELECT = 'auto_multitenant_groups'
+
+  # What the names program says: a line for each group, or that there is nobody to be asked about.
+  OTHERS = <<~'SH'
+    tr '\0' '\n' | {
+      count=0
+      while read -r uid && read -r group; do
+        case $group in
+          prof | empty) others=0 ;;
+          pair) others=1 ;;
+          lab) others=12 ;;
+          everybody) others=5000 ;;
+          *) others=null ;;
+        esac
+        echo "{\"others\":$others}"
+        count=$((count + 1))
+      done
+      echo "{\"end\":$count}"
+    }
+  SH
+
+  def setup
+    super
+    program_says('names', OTHERS)
+    @apps = install_apps('services')
+  end
+
+  def groups(app = @apps[0])
+    options(@dashboard.form("sys/#{app}"), SELECT)
+  end
+
+  def test_the_group_that_is_proposed_reaches_somebody
+    start({ 'USERS_GROUPS' => GROUPS })
+    wanted = [['pair (1 other person)', 'pair', true], ['lab (12 other people)', 'lab', false],
+              ['everybody (5000 other people)', 'everybody', false], ['alumni', 'alumni', false],
+              ['empty (nobody else is in it)', 'empty', false], ['prof (nobody else is in it)', 'prof', false]]
+    @apps.each { |app| assert_equal wanted, groups(app) }
+  end
+
+  # It goes on in the background; until then the primary group, which is likely the publisher's own, is last.
+  def test_a_page_does_not_wait_for_a_name_service_that_hangs
+    go_on = File.join(@viewer.home, 'go_on')
+    program_says('names', "until [ -e #{go_on} ]; do sleep 0.1; done\n#{OTHERS}")
+    start({ 'USERS_GROUPS' => 'prof,lab,pair' }, hurried: true)
+    assert_equal [['lab', 'lab', true], ['pair', 'pair', false], ['prof', 'prof', false]], groups
+    File.write(go_on, '')
+    wait_until do
+      @dashboard.ruby('SmartAttributes::Attributes::AutoMultitenantGroups::GROUPS.instance_variable_set(:@next, 0)')
+      groups.first == ['pair (1 other person)', 'pair', true]
+    end
+  end
+
+  def test_a_name_service_that_is_down
+    program_says('names', 'exit 71')
+    start({ 'USERS_GROUPS' => 'prof,lab' })
+    assert_equal(%w[lab prof], groups.map { |_, group| group })
+  end
+
+  def test_the_account_is_not_the_group_that_was_chosen
+    start({ 'USERS_GROUPS' => GROUPS })
+    refute_includes @dashboard.submit('sys/multitenant-instruction', SELECT => 'lab').body, 'lab'
+  end
+end
