@@ -21,6 +21,7 @@ require 'zlib'
 require 'multitenant'
 require 'multitenant/cli'
 require 'multitenant/sources/records_file'
+require_relative '../promise'
 
 # The v1 envelope, written down a second time from its description (doc/formats.md).
 module Sealing
@@ -154,6 +155,8 @@ end
 
 # Processes of other users, the command line, and programs that tests write.
 module Processes
+  include Promise
+
   Done = Struct.new(:out, :err, :code, :seconds)
 
   # Runs the block in a child process of that user.
@@ -262,17 +265,6 @@ module Processes
     until yield
       flunk 'waited for a minute in vain' if now > limit
       sleep 0.01
-    end
-  end
-
-  # What is promised about time. A busy machine may let a process wait for as long: one try in five must keep it, each
-  # from the beginning.
-  # @yieldreturn [Float] seconds that it took
-  def assert_promised(most)
-    tries = []
-    until tries.last&.<=(most)
-      assert_operator tries.size, :<, 5, "#{most} s are promised, it took #{tries}"
-      tries << yield
     end
   end
 
