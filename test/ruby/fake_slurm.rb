@@ -85,6 +85,16 @@ module FakeSlurm
     says 'squeue', framed(rows.map { |row| row[:squeue] })
   end
 
+  # What squeue says where it is asked for the WCKeys, and then of these jobs.
+  def says_keys(*rows)
+    keys = framed(rows.map { |row| [*row[:squeue].first(2), row[:sacct].last] })
+    jobs(*rows)
+    File.binwrite(File.join(@bin, 'squeue.keys.out'), keys)
+    command = File.join(@bin, 'squeue')
+    choice = "case \"$*\" in *--jobs=*) keys= ;; *) keys=.keys ;; esac\n"
+    File.write(command, File.read(command).sub(/^cat/, "#{choice}cat").sub('squeue.out', 'squeue$keys.out'))
+  end
+
   def framed(rows)
     rows.map { |fields| fields.map { |field| "#{field}{mark}".b }.join << "\n" }.join.b
   end

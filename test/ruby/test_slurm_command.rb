@@ -29,7 +29,7 @@ class TestSlurmCommand < MultiTenantTest
     refute_match(/name/i, argv('sacct').join)
     mark = mark_of('squeue')
     columns = %w[jobid userid state starttime endtime timelimit nodelist restartcnt name]
-    assert_equal %W[#{@bin}/squeue --noheader --local --states=RUNNING,RESIZING,SIGNALING --jobs=7
+    assert_equal %W[#{@bin}/squeue --noheader --local --all --states=RUNNING,RESIZING,SIGNALING --jobs=7
                     --Format=#{columns.map { |column| "#{column}:0#{mark}" }.join(',')} -M hpc], argv('squeue')
   end
 
@@ -62,6 +62,54 @@ class TestSlurmCommand < MultiTenantTest
   def test_a_slurm_conf_that_can_not_be_read
     refused 78, %r{/nonexistent/slurm\.conf}, conf: '/nonexistent/slurm.conf'
     refute ran?('scontrol')
+  end
+
+  # ---- a site's wrappers ----
+
+  # As in Open OnDemand's manual: no sacct and no sacctmgr, and a slurm.conf that is on the head node alone. Wrappers
+  # are given it, as by Open OnDemand.
+  def wrappers(*names, conf: '/nonexistent/slurm.conf')
+    dir = File.join(temporary, 'wrappers')
+    FileUtils.mkdir_p(dir)
+    names.each { |name| FileUtils.mv(File.join(@bin, name), dir) if File.exist?(File.join(@bin, name)) }
+    { conf: conf, bin: '/nonexistent', bin_overrides: names.to_h { |name| [name, File.join(dir, name)] } }
+  end
+
+  def test_wrappers_without_sacct_and_with_a_slurm_conf_of_the_head_node
+    says_keys row(7), row(8, wckey: '*multitenant'), row(9, wckey: 'other'), row(10, uid: 1002)
+    options = wrappers('squeue', 'scontrol')
+    header, records = answered(**options)
+    assert_equal %w[hpc all], header.values_at('cluster', 'sees')
+    assert_equal([7, 8, 10].product(['prof'], ['sys|hpcGrp|payload']),
+                 records.map { |record| record.values_at('job_id', 'user', 'name') })
+    assert_equal '--jobs=7,8,10', argv('squeue').grep(/--jobs/)[0]
+    assert_includes File.read(File.join(@said, 'squeue.env')), "SLURM_CONF=/nonexistent/slurm.conf\n"
+    refute ran?('sacct')
+    assert_equal 'squeue', ask(**options).from
+  end
+
+  def test_slurmctld_may_hide_jobs_from_wrappers
+    says_keys row(7)
+    says 'scontrol', CONFIG.sub('= none', '= jobs')
+    options = wrappers('squeue', 'scontrol')
+    assert_equal 'own', sees(**options)
+  end
+
+  def test_over_ssh_without_sacct
+    says_keys row(7)
+    File.unlink(File.join(@bin, 'sacct'))
+    ssh { assert_equal [7], told('job_id', submit_host: 'login1') }
+  end
+
+  # A sacct that is there and fails is no reason to load all jobs of the cluster.
+  def test_a_sacct_that_fails_is_not_replaced
+    says 'sacct', '', code: 1, err: "sacct: error: slurm_persist_conn_open: Connection refused\n"
+    refused 69, /Connection refused/, **wrappers('squeue', 'scontrol', 'sacct')
+    refute ran?('squeue')
+  end
+
+  def test_a_wrapper_that_is_missing_is_named
+    refused 78, %r{/nonexistent/slurm\.conf.*wrappers of scontrol and squeue}, **wrappers('squeue')
   end
 
   # ---- over ssh ----

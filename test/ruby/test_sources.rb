@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative 'helper'
+require_relative 'fake_slurm'
 
 # When which source is asked, and what several say together.
 class TestSources < MultiTenantTest
@@ -179,6 +179,45 @@ class TestSources < MultiTenantTest
     File.write(path, "#!/bin/sh\n#{text}\n")
     File.chmod(0o755, path)
     path
+  end
+
+  # @return [MultiTenant::ClusterSource] of OOD's one cluster, with this job section
+  def cluster_source(job, path, log: ->(*) {})
+    clusters = MultiTenant::Clusters.new([MultiTenant::Clusters::Cluster.new('owens', nil, nil, false, job)])
+    MultiTenant::ClusterSource.new(MultiTenant::Settings.new({}), clusters.targets[0], clusters: clusters, log: log,
+                                                                                       program: path)
+  end
+
+  def test_where_the_commands_fail_too_both_are_told
+    path = program("echo 'multitenant-query: libslurm is another' >&2; exit 78")
+    answer = cluster_source({ 'bin' => '/nonexistent' }, path).call(5)
+    assert_equal 78, answer.code
+    assert_match(/\Alibslurm is another.* Slurm's commands were asked instead: scontrol could not be started /,
+                 answer.error)
+  end
+
+  # No munge on this host, say, and a wrapper that goes to the head node. The query program has not all of the time.
+  def test_a_sites_wrappers_are_asked_where_libslurm_fails
+    said = []
+    squeue, scontrol = %w[squeue scontrol].map { |name| File.join(temporary, name) }
+    File.write(squeue, "#!/bin/sh\n", perm: 0o755)
+    File.write(scontrol, "#!/bin/sh\ncat <<'X'\n#{FakeSlurm::CONFIG}X\n", perm: 0o755)
+    job = { 'bin' => '/nonexistent', 'bin_overrides' => { 'squeue' => squeue, 'scontrol' => scontrol } }
+    asked = File.join(temporary, 'asked')
+    path = program("echo x >>#{asked}; echo 'multitenant-query: munge is not there' >&2; exit 69")
+    source = cluster_source(job, path, log: ->(*line) { said << line })
+    2.times do
+      answer = source.call(10)
+      assert_equal ['hpc', 'squeue', nil], [answer.records[0].streams[0].cluster, answer.from, answer.error]
+    end
+    assert_equal [[:warn, "munge is not there Slurm's commands are asked instead."]], said
+    assert_equal "x\n", File.read(asked) # from then on the wrappers are, at once
+    File.write(squeue, "#!/bin/sh\nexit 1\n")
+    assert_match(/munge is not there .*asked instead: squeue failed/, source.call(10).error)
+    source.call(10)
+    assert_equal "x\nx\n", File.read(asked)
+    other = cluster_source(job.except('bin_overrides'), path).call(10)
+    assert_equal ['munge is not there', 69], [other.error, other.code]
   end
 
   def test_the_name_of_a_cluster_is_learned

@@ -18,6 +18,11 @@ module MultiTenant
       def over_ssh?
         !job.nil? && !job['submit_host'].to_s.empty?
       end
+
+      # @return [Boolean] OOD's question for jobs goes through a wrapper of the site's
+      def wrapped?
+        job.to_h['bin_overrides'].is_a?(Hash) && job['bin_overrides'].key?('squeue')
+      end
     end
 
     # No Slurm cluster has this name.

@@ -31,20 +31,31 @@ module MultiTenant
 
     private
 
-    # The query program may not run: the gem was installed without libslurm, or Slurm was upgraded.
+    # The query program may not run: the gem was installed without libslurm, or Slurm was upgraded. And wrappers of the
+    # site's may reach a Slurm that this host can't, for want of munge say: after whatever failure they are asked, and
+    # from then on at once while they answer.
     def ask(seconds)
       return @commands.call(seconds) if @target.over_ssh?
 
       start = MultiTenant.clock
-      first = @query.call(seconds)
+      first = @failed || @query.call(@target.wrapped? ? seconds / 2 : seconds)
       left = seconds - (MultiTenant.clock - start)
-      return recovered(first) unless first.code == EX_CONFIG && @commands && left > 0.1
+      return recovered(first) unless instead?(first) && left > 0.1
 
       second = @commands.call(left)
-      return first if second.records.empty?
+      @failed = (first if @target.wrapped? && second.records.any?)
+      return both(first, second) if second.records.empty?
 
-      say("#{first.error} sacct and squeue are asked instead.")
+      say("#{first.error} Slurm's commands are asked instead.")
       second
+    end
+
+    def instead?(answer)
+      @commands && (answer.code == EX_CONFIG || (answer.error && @target.wrapped?))
+    end
+
+    def both(first, second)
+      first.dup.tap { |answer| answer.error = "#{first.error} Slurm's commands were asked instead: #{second.error}" }
     end
 
     def recovered(answer)

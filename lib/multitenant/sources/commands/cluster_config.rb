@@ -36,21 +36,22 @@ module MultiTenant
     # Forgets what it was told, so that it asks again.
     # @return [void]
     def forget
-      @slurm = @sees = nil
+      @slurm = @dbd_sees = nil
     end
 
     # Whether the commands show all jobs, so that one that is missing has ended. What can't be learned
     # counts as no, which takes nothing away. An operator who is shown what others are not counts as
     # one of them: only the query program asks who is one.
+    # @param accounting [Boolean] slurmdbd was asked, too
     # @return [String] "all" or "own"
     # @raise [Failure]
-    def sees(until_at)
-      @sees ||= if privileged?(until_at) then 'all'
-                elsif hides?(slurm(until_at)['PrivateData']) then 'own'
-                else
-                  dbd_sees(until_at)
-                end
-      @sees || 'own'
+    def sees(until_at, accounting: true)
+      return 'all' if privileged?(until_at)
+      return 'own' if hides?(slurm(until_at)['PrivateData'])
+      return 'all' unless accounting
+
+      @dbd_sees ||= dbd_sees(until_at)
+      @dbd_sees || 'own'
     end
 
     private
@@ -79,7 +80,7 @@ module MultiTenant
 
     # On another host we may be somebody else.
     def privileged?(until_at)
-      return false if @command.over_ssh?
+      return false if @command.elsewhere?
 
       Process.euid.zero? || slurm(until_at)['SlurmUser'].to_s[/\((\d+)\)\z/, 1] == Process.euid.to_s
     end

@@ -11,6 +11,9 @@ module MultiTenant
   # `strict_host_checking` of its job section. Unlike OOD we have a deadline, and what ssh passes to
   # the other host's shell is escaped.
   class SlurmCommand
+    # The command can't be run at all, here or on the other host.
+    class NotThere < Failure; end
+
     # The variables that ssh gets from our environment besides.
     FOR_SSH = %w[HOME USER LOGNAME SSH_AUTH_SOCK KRB5CCNAME].freeze
 
@@ -30,6 +33,9 @@ module MultiTenant
     # A command may end with 0 all the same.
     TIMED_OUT = /Socket timed out/
 
+    # Exit statuses of a command that was not run: none, or a shell's.
+    NOT_RUN = [nil, 126, 127].freeze
+
     # ssh's own exit status.
     NO_CONNECTION = 255
 
@@ -46,6 +52,11 @@ module MultiTenant
       !@host.empty?
     end
 
+    # @return [Boolean] they run on another host, or are wrappers of the site's, which may do so
+    def elsewhere?
+      over_ssh? || overrides.any?
+    end
+
     # @param name [String] of the command
     # @param args [Array<String>]
     # @param until_at [Float] the deadline, by {MultiTenant.clock}
@@ -56,12 +67,13 @@ module MultiTenant
       seconds = until_at - MultiTenant.clock
       raise Failure.new(EX_TEMPFAIL, "No time was left to run #{name}.") if seconds <= 0
 
-      check_conf
+      check_conf unless overrides[name]
       result = run(name, words(name, args), seconds)
       return '' if but && result.exit&.positive? && result.said.match?(but)
       return printed(name, result.out) if result.success? && !result.said.match?(TIMED_OUT)
 
-      raise Failure.new(code(result), sentence(name, result))
+      failure = NOT_RUN.include?(result.exit) && result.code == EX_CONFIG ? NotThere : Failure
+      raise failure.new(code(result), sentence(name, result))
     end
 
     private
@@ -88,10 +100,12 @@ module MultiTenant
        *[*PLAIN, @mark, *words].map { |word| Shellwords.escape(word) }]
     end
 
+    def overrides
+      @job['bin_overrides'].is_a?(Hash) ? @job['bin_overrides'].compact : {}
+    end
+
     def path(name)
-      overrides = @job['bin_overrides']
-      override = overrides[name] if overrides.is_a?(Hash)
-      override ? override.to_s : File.join(*[@job['bin'].to_s, name].reject(&:empty?))
+      overrides.fetch(name) { File.join(*[@job['bin'].to_s, name].reject(&:empty?)) }.to_s
     end
 
     # For a file that it can't read Slurm waits a minute.
@@ -99,8 +113,8 @@ module MultiTenant
       conf = @conf || ENV.fetch('SLURM_CONF', nil)
       return if over_ssh? || conf.nil? || (File.file?(conf) && File.readable?(conf))
 
-      raise Failure.new(EX_CONFIG, "SLURM_CONF names #{conf}, which cannot be read; set it to the slurm.conf of this " \
-                                   'cluster.')
+      raise NotThere.new(EX_CONFIG, "SLURM_CONF names #{conf}, which cannot be read; set it to the slurm.conf of " \
+                                    'this cluster, or name wrappers of scontrol and squeue (bin_overrides).')
     end
 
     def run(name, words, seconds)

@@ -5,7 +5,8 @@ require_relative 'slurm_command'
 
 module MultiTenant
   # The running jobs of some WCKeys, by Slurm's commands: sacct says which, squeue what they are now
-  # and their names.
+  # and their names. Open OnDemand needs no sacct; where there is none, squeue says which, too, of all
+  # that run.
   class SlurmJobs
     # `user` is "" where sacct does not know them; `end` is 0 without a limit; `name` and `nodes`, a list
     # in Slurm's short form, are bytes.
@@ -24,6 +25,7 @@ module MultiTenant
 
     # The columns of both, and what a field has to be.
     SACCT = { jobidraw: ID, uid: NUMBER, user: ANYTHING, wckey: ANYTHING }.freeze
+    KEYS = { jobid: ID, userid: NUMBER, wckey: ANYTHING }.freeze
     SQUEUE = { jobid: ID, userid: NUMBER, state: /\A[A-Z_]+\z/, starttime: TIME,
                endtime: %r{\A(?:\d{1,19}|[A-Za-z/]+)\z}, timelimit: /\A[0-9A-Z_:-]+\z/, nodelist: ANYTHING,
                restartcnt: NUMBER, name: ANYTHING }.freeze
@@ -40,41 +42,58 @@ module MultiTenant
     def initialize(command, wckeys)
       @command = command
       @wckeys = wckeys
+      @sacct = true
+    end
+
+    # @return [Boolean] sacct was there the last time
+    def sacct?
+      @sacct
     end
 
     # @param until_at [Float] the deadline, by {MultiTenant.clock}
     # @return [Array<Job>] the oldest first
     # @raise [Failure]
     def call(until_at)
-      wanted = sacct(until_at)
+      wanted = wanted(until_at)
       jobs = wanted.keys.map(&:first).uniq.each_slice(IDS).flat_map do |ids|
-        squeue(ids, until_at).filter_map { |row| take(row, wanted) }
+        rows = squeue(SQUEUE, until_at, "--jobs=#{ids.join(',')}", but: NO_SUCH_JOB)
+        rows.filter_map { |row| take(row, wanted) }
       end
       jobs.sort_by { |job| [job.start, job.job_id] }
     end
 
     private
 
-    # The key of a user's default is stored as "*key". Without times slurmdbd's MaxQueryTimeRange
-    # counts from the epoch. The comparison is slurmdbd's database's, for which case, accents and
-    # blanks at the end are nothing; to the readers of records another spelling is another key.
+    # The key of a user's default is stored as "*key". slurmdbd's database compares without case, accents and
+    # blanks at the end; to the readers of records another spelling is another key.
+    # @return [Hash{Array(String, String) => Hash}] raw id and uid => user and WCKey
+    def wanted(until_at)
+      rows = sacct(until_at) || squeue(KEYS, until_at).map { |row| { user: '', **row } }
+      rows.each { |row| row[:wckey] = row[:wckey].delete_prefix('*') }
+      rows.select { |row| @wckeys.include?(row[:wckey]) }.to_h { |row| [row.values_at(:jobid, :userid), row] }
+    end
+
+    # Without times slurmdbd's MaxQueryTimeRange counts from the epoch. nil: there is no sacct.
     def sacct(until_at)
       keys = @wckeys.flat_map { |key| [key, "*#{key}"] }
+      @sacct = true
       found = rows('sacct', SACCT, until_at) do |mark|
         ['--noheader', '--local', '--allusers', '--allocations', '--state=RUNNING', '--starttime=now',
          "--endtime=now+#{CLOCK_SLACK}", "--wckeys=#{keys.join(',')}", "--format=#{SACCT.keys.join(',')}", '--parsable',
          "--delimiter=#{mark}"]
       end
-      found.each { |row| row[:wckey] = row[:wckey].delete_prefix('*') }
-      found.select { |row| @wckeys.include?(row[:wckey]) }.to_h { |row| [row.values_at(:jobidraw, :uid), row] }
+      found.map { |row| { jobid: row[:jobidraw], userid: row[:uid], **row } }
+    rescue SlurmCommand::NotThere
+      @sacct = nil
     end
 
     # A width of 0 cuts nothing, and what follows it is printed behind the field. Only --Format, not
-    # --format, has the count of restarts (src/squeue/opts.c, 22.05 to 26.05).
-    def squeue(ids, until_at)
-      rows('squeue', SQUEUE, until_at, but: NO_SUCH_JOB) do |mark|
-        ['--noheader', '--local', "--states=#{STATES.join(',')}", "--jobs=#{ids.join(',')}",
-         "--Format=#{SQUEUE.keys.map { |column| "#{column}:0#{mark}" }.join(',')}"]
+    # --format, has the count of restarts (src/squeue/opts.c, 22.05 to 26.05). --all, as Open OnDemand asks: those in
+    # hidden partitions, too.
+    def squeue(columns, until_at, *args, but: nil)
+      rows('squeue', columns, until_at, but: but) do |mark|
+        ['--noheader', '--local', '--all', "--states=#{STATES.join(',')}", *args,
+         "--Format=#{columns.keys.map { |column| "#{column}:0#{mark}" }.join(',')}"]
       end
     end
 
