@@ -117,7 +117,7 @@ class TestDoctorSlurm < DoctorTest
   def test_v1_where_the_name_service_lists_no_members
     host.query(stream)
     assert_includes doctor('Sealing'), "skip  Lists of members: no service app sends v1.\n"
-    host.write("#{File.dirname(SoundHost::APP)}/multitenant-llm/site.yml", "cluster: hpc\nenvelope: v1\n")
+    host.write("#{File.dirname(HealthyHost::APP)}/multitenant-llm/site.yml", "cluster: hpc\nenvelope: v1\n")
     list = lambda do |group, account = ''|
       host.program('getent', %([ "$1" = group ] && echo '#{group}' || echo '#{account}'))
     end
