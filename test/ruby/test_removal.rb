@@ -170,7 +170,7 @@ class TestRemoval < MultiTenantTest
       'bad_method' => { mtm: 'x' }, 'delivery_not_allowed' => { mtd: 'sys/x' }, 'form_only' => { mtm: 'form' } }
       .transform_values { |changes| { message: changes } }
       .merge('bad_connection_key' => { connection: { 'a-b': 1 } },
-             'bad_connection_value' => { connection: { a: "\n" } })
+             'bad_connection_value' => { connection: { a: "\n" } }, 'bad_title' => { connection: { mt_title: '<b>' } })
   end
 
   def refused_by_credential
