@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Links: members directory, with a name service of the test's own. Time: a look-up that hangs does
- * so until a test lets it go on, so that no test depends on a machine that is quick.
+ * Links: members look_ups directory, with a name service of the test's own. Time: a look-up that
+ * hangs does so until a test lets it go on, so that no test depends on a machine that is quick.
  */
 #include "members.h"
 
