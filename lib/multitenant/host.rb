@@ -179,11 +179,15 @@ module MultiTenant
       environment['OOD_PER_CLUSTER_DATAROOT'] == 'true'
     end
 
+    # What can't be looked at counts as it did, or else as there: while an NFS stutters no card goes.
     # @return [Array<String>, nil] tokens of the apps that are installed; nil: OOD's directory of them is not here
     def tokens
-      Dir.children(at(APPS)).select { |name| File.directory?(File.join(at(APPS), name)) }.map { |name| "sys/#{name}" }
+      names = Dir.children(at(APPS)).reject { |name| File.file?(File.join(at(APPS), name)) }
+      return @tokens if names.empty? && @tokens # not even the dashboard: it is not mounted
+
+      @tokens = names.map { |name| "sys/#{name}" }
     rescue SystemCallError
-      nil
+      @tokens
     end
 
     # ---- what asks, with the core ----

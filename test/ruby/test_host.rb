@@ -58,6 +58,27 @@ class TestHost < MultiTenantTest
     assert_equal %w[1 2], shown.call
   end
 
+  def test_an_app_that_can_not_be_looked_at_now_is_not_taken_for_one_that_is_not_installed
+    apps = File.join(temporary, MultiTenant::Host::APPS)
+    delivery = File.join(apps, 'multitenant-delivery_default')
+    FileUtils.mkdir_p(delivery)
+    made = host('')
+    mine = job(1, group_gid: Process.egid, message: { mtu: Process.euid.to_s })
+    receiver = made.receiver(Feed.new(stream(mine)), dataroot: nil)
+    shown = -> { receiver.refresh && receiver.specs.keys }
+    assert_equal %w[1], shown.call
+    Dir.rmdir(delivery)
+    assert_equal %w[1], shown.call, 'its file system is not mounted'
+    Dir.rmdir(apps)
+    assert_equal %w[1], shown.call
+    FileUtils.mkdir_p(apps)
+    File.symlink(delivery, delivery) # a stat fails
+    assert_equal %w[1], shown.call
+    File.unlink(delivery)
+    Dir.mkdir(File.join(apps, 'dashboard'))
+    assert_empty shown.call
+  end
+
   # OOD's port of ssh, say, which the commands over ssh take.
   def test_programs_get_the_variables_of_the_env_file
     before = ENV.to_h
