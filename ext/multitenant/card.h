@@ -46,6 +46,7 @@ struct mt_mark {
     const char *wckeys;
     uint32_t job_id;
     uint32_t uid;
+    int64_t time; /* of the answer that the card was made by */
 };
 
 /*

@@ -117,8 +117,12 @@ enum mt_status mt_card_files_put(int root, int db, const char *dir, const struct
         status = mt_store_open_dir(outputs, share->card_id, !dry_run, &output);
     if (status == MT_OK && output >= 0 && !dry_run)
         status = mt_store_restrict(output);
+    bool made = false;
     if (status == MT_OK)
-        status = put(dry_run, output, MT_CARD_MARK, output, card.mark, false, changed);
+        status = put(dry_run, output, MT_CARD_MARK, output, card.mark, false, &made);
+    if (status == MT_OK && made && !dry_run)
+        mt_store_set_time(output, MT_CARD_MARK, share->answered);
+    *changed |= made;
     if (status == MT_OK)
         status = put(dry_run, db, share->card_id, output, card.db, true, changed);
     if (status == MT_OK)

@@ -31,6 +31,7 @@ enum mt_status mt_coverage_add(struct mt_coverage *coverage, const struct mt_str
         return MT_INTERNAL;
     struct mt_seen *seen = &coverage->items[coverage->count++];
     seen->all = stream->sees_all;
+    seen->generated = stream->generated;
     seen->cluster = strdup(stream->cluster);
     seen->wckeys = join(stream->wckeys);
     seen->undetermined = json_incref((json_t *)stream->undetermined);
@@ -77,6 +78,12 @@ bool mt_coverage_tells(const struct mt_coverage *coverage, const char *cluster, 
         wckeys += n + (wckeys[n] == ',');
     }
     return true;
+}
+
+bool mt_coverage_is_older(const struct mt_coverage *coverage, const char *cluster, int64_t time)
+{
+    const struct mt_seen *seen = find(coverage, cluster);
+    return seen && time > seen->generated && time - MT_AGE_MAX <= seen->generated;
 }
 
 void mt_coverage_free(struct mt_coverage *coverage)

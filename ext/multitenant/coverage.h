@@ -19,6 +19,7 @@ struct mt_seen {
     char *cluster;
     char *wckeys;
     bool all;
+    int64_t generated;
     json_t *undetermined; /* ids of jobs of which nothing else was told; NULL: none */
 };
 
@@ -46,6 +47,13 @@ MT_CHECKED bool mt_coverage_has(const struct mt_coverage *coverage, const char *
  */
 MT_CHECKED bool mt_coverage_tells(const struct mt_coverage *coverage, const char *cluster,
                                   const char *wckeys, uint32_t job_id);
+
+/*
+ * Whether the cluster's answer is older than another that was given at `time`. Of over
+ * MT_AGE_MAX seconds a wrong clock is the cause: no.
+ */
+MT_CHECKED bool mt_coverage_is_older(const struct mt_coverage *coverage, const char *cluster,
+                                     int64_t time);
 
 /* Frees what it owns and zeroes it. */
 MT_NONNULL_ALL void mt_coverage_free(struct mt_coverage *coverage);

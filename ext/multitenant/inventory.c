@@ -77,6 +77,7 @@ static enum mt_status classify(int dir, struct mt_found *found, bool *empty)
     status = mt_store_read(dir, MT_CARD_MARK, &mark);
     if (status == MT_OK && mark.found && mark.bytes.data) {
         status = mt_mark_parse(mark.bytes.data, mark.bytes.len, &found->mark);
+        found->mark.time = mark.time;
         if (status == MT_OK)
             found->owner = MT_OURS;
         else if (status == MT_MALFORMED)

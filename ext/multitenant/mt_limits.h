@@ -91,6 +91,10 @@
 /* Bytes of a WCKey or cluster that Slurm is asked for. */
 #define MT_QUERY_NAME_MAX 64
 
+/* Seconds by which an answer may be older than that of another host, which both are in use: an
+ * agent is asked for two of its rounds. Above, somebody's clock is wrong. */
+#define MT_AGE_MAX 3600
+
 /* Seconds that this host's clock may be behind slurmdbd's without a new job being missed. */
 #define MT_CLOCK_SLACK 60
 

@@ -58,6 +58,17 @@ static bool is_refused(const struct context *s, const struct mt_share *share)
            is_unknown(s->settings, share->record.cluster);
 }
 
+/*
+ * Whether another host of the user's made the card by a newer answer: this round may not know the
+ * job yet. What the user has dismissed goes all the same.
+ */
+static bool is_ahead(const struct context *s, const struct mt_mark *mark,
+                     const struct mt_share *share)
+{
+    return mt_coverage_is_older(&s->specs->coverage, mark->cluster, mark->time) &&
+           !(share && share->card == MT_REASON_dismissed);
+}
+
 static void plan_ours(const struct context *s, struct mt_found *found)
 {
     const struct mt_mark *mark = &found->mark;
@@ -75,6 +86,8 @@ static void plan_ours(const struct context *s, struct mt_found *found)
     } else if (is_refused(s, share)) {
         found->plan = MT_GOES;
     }
+    if (found->plan == MT_GOES && is_ahead(s, mark, share))
+        found->plan = MT_STAYS;
 }
 
 /* OOD deletes the db file of a session only after it has ended, and leaves connection.yml behind.

@@ -23,6 +23,7 @@ struct mt_share {
     char *wckeys;              /* the key the job has, or, where unknown, may have: "a,b" */
     char *ood_cluster;         /* NULL: no OOD cluster stands for the job's */
     struct mt_message message; /* zeroed unless the envelope was opened */
+    int64_t answered;          /* when Slurm said this of the job */
     size_t turn;               /* of those that count, how many older ones its publisher has */
     enum mt_reason opened;     /* what opening gave */
     enum mt_reason specs;

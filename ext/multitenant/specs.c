@@ -51,6 +51,7 @@ static enum mt_status add_stream(struct mt_specs *specs, const struct mt_stream 
         share->record = mt_record_copy(record);
         share->opened = MT_REASON_UNTRIED;
         share->current = true;
+        share->answered = stream->generated;
         share->specs = mt_policy_gate(record, stream->publishers, settings);
         status = mt_share_set_texts(share, record->wckey ? record->wckey : wckeys, NULL);
     }

@@ -29,13 +29,11 @@ static enum mt_status path_error(void)
     return errno == ELOOP || errno == ENOTDIR ? MT_UNSAFE : MT_IO;
 }
 
-static enum mt_status check_owner(int fd, mode_t kind, mode_t *mode)
+static enum mt_status check_owner(int fd, mode_t kind, struct stat *st)
 {
-    struct stat st;
-    if (fstat(fd, &st) != 0)
+    if (fstat(fd, st) != 0)
         return MT_IO;
-    *mode = st.st_mode & 07777;
-    return (st.st_mode & S_IFMT) == kind && st.st_uid == geteuid() ? MT_OK : MT_UNSAFE;
+    return (st->st_mode & S_IFMT) == kind && st->st_uid == geteuid() ? MT_OK : MT_UNSAFE;
 }
 
 void mt_store_close(int dir)
@@ -48,8 +46,8 @@ void mt_store_close(int dir)
 
 static enum mt_status take_dir(int fd, int *out)
 {
-    mode_t mode;
-    enum mt_status status = check_owner(fd, S_IFDIR, &mode);
+    struct stat st;
+    enum mt_status status = check_owner(fd, S_IFDIR, &st);
     if (status == MT_OK)
         *out = fd;
     else
@@ -157,19 +155,26 @@ static enum mt_status read_all(int fd, struct mt_buf *out)
 
 enum mt_status mt_store_read(int dir, const char *name, struct mt_file *out)
 {
-    mode_t mode = 0;
+    struct stat st = {0};
     out->found = false;
     /* O_NONBLOCK: opening a FIFO that someone put here must not wait. */
     int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? MT_OK : path_error();
-    enum mt_status status = check_owner(fd, S_IFREG, &mode);
+    enum mt_status status = check_owner(fd, S_IFREG, &st);
     if (status == MT_OK)
         status = read_all(fd, &out->bytes);
     mt_store_close(fd);
     out->found = status == MT_OK;
-    out->is_private = mode == FILE_MODE;
+    out->is_private = (st.st_mode & 07777) == FILE_MODE;
+    out->time = st.st_mtime;
     return status;
+}
+
+void mt_store_set_time(int dir, const char *name, int64_t time)
+{
+    const struct timespec times[] = {{.tv_sec = time}, {.tv_sec = time}};
+    (void)utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
 static enum mt_status write_all(int fd, const char *text, size_t len)
@@ -243,12 +248,12 @@ static bool is_current(int dir, int fd)
 /* MT_BUSY: another has it. Any other failure to lock means that there are no locks here. */
 static enum mt_status try_lock(int dir, int *out)
 {
-    mode_t mode;
+    struct stat st;
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int fd = openat(dir, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, FILE_MODE);
     if (fd < 0)
         return path_error();
-    enum mt_status status = check_owner(fd, S_IFREG, &mode);
+    enum mt_status status = check_owner(fd, S_IFREG, &st);
     if (status == MT_OK && fcntl(fd, F_OFD_SETLK, &whole) != 0 &&
         (errno == EAGAIN || errno == EACCES))
         status = MT_BUSY;

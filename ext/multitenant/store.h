@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Opens the data root, which may be reached through links; `create` makes what is missing of its
@@ -41,6 +42,7 @@ void mt_store_close(int dir);
 struct mt_file {
     bool found;
     bool is_private; /* its mode is 0600 */
+    int64_t time;    /* when it was written, or what mt_store_set_time says */
     struct mt_buf bytes;
 };
 
@@ -57,6 +59,9 @@ MT_CHECKED enum mt_status mt_store_read(int dir, const char *name, struct mt_fil
  */
 MT_CHECKED enum mt_status mt_store_write(int dir, const char *name, int scratch, const char *text,
                                          size_t len);
+
+/* Has a file written at `time`, where the file system allows it. */
+void mt_store_set_time(int dir, const char *name, int64_t time);
 
 /* Removes a file; absent is fine. */
 MT_CHECKED enum mt_status mt_store_remove(int dir, const char *name);

@@ -91,6 +91,37 @@ START_TEST(test_an_ended_jobs_card_goes)
 }
 END_TEST
 
+/* The samples' stream is of this time. */
+#define ANSWERED 1700000000
+
+/* Two web hosts with answers of different age, say: the older one does not know the job yet. */
+START_TEST(test_a_card_that_a_newer_answer_made_stays)
+{
+    static const struct {
+        int64_t time;
+        enum mt_plan plan;
+    } marks[] = {
+        {ANSWERED + 1, MT_STAYS},
+        {ANSWERED + 3600, MT_STAYS},
+        {ANSWERED, MT_GOES},
+        {ANSWERED - 1, MT_GOES},
+        /* A clock was wrong. */
+        {ANSWERED + 3601, MT_GOES},
+        {INT64_MAX, MT_GOES},
+        {INT64_MIN, MT_GOES},
+    };
+    struct sample refused = good_sample(4711);
+    refused.mtu = "1";
+    for (size_t i = 0; i < COUNT_OF(marks); i++) {
+        found.mark.time = marks[i].time;
+        ck_assert_int_eq(plan_after(NULL, 0), marks[i].plan);
+        mt_specs_free(&specs);
+        ck_assert_int_eq(plan_after(&refused, 1), marks[i].plan);
+        mt_specs_free(&specs);
+    }
+}
+END_TEST
+
 START_TEST(test_a_card_of_another_cluster_stays)
 {
     found.mark.cluster = "gpu";
@@ -283,6 +314,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_a_due_card_is_wanted);
     tcase_add_test(tests, test_an_ended_jobs_card_goes);
+    tcase_add_test(tests, test_a_card_that_a_newer_answer_made_stays);
     tcase_add_test(tests, test_a_card_of_another_cluster_stays);
     tcase_add_test(tests, test_a_card_of_another_key_stays);
     tcase_add_test(tests, test_a_refused_jobs_card_goes);

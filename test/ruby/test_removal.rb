@@ -80,6 +80,25 @@ class TestRemoval < MultiTenantTest
     assert_kept(stream(job(8)).sub('"end":1', '"end":0'))
   end
 
+  # Another web host of the user's, with a newer answer, made the card. What they dismiss goes all the same.
+  def test_an_answer_that_is_older_than_the_one_that_made_the_card
+    at = ->(text, seconds) { text.sub('1700000000', (1_700_000_000 + seconds).to_s) }
+    @viewer.look(stream)
+    @viewer.look(at[stream(job(7)), 30])
+    assert_kept(at[stream, 0])
+    assert_kept(at[stream, 29])
+    assert_kept(at[stream(job(7)), 40])
+    assert_removed @viewer.look(at[stream, 30])
+    round = @viewer.session(at[stream(job(7)), 30]) do |receiver, feed|
+      receiver.refresh
+      feed.texts = [at[stream(job(7)), 0]]
+      receiver.dismiss(ID)
+      receiver.refresh
+    end
+    assert_equal 'dismissed', round.codes['7'][1]
+    refute_path_exists @viewer.output(ID)
+  end
+
   # PrivateData hides the jobs of others: that one is not seen says nothing.
   def test_an_answer_that_sees_own_jobs_only
     assert_kept(stream(sees: 'own'))
