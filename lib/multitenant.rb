@@ -125,8 +125,8 @@ module MultiTenant
 
     # How that went, for the owner's card.
     # @see Sharing.note
-    def share_note(code)
-      Sharing.note(code)
+    def share_note(told)
+      Sharing.note(told)
     end
 
     # Removes the cards of this user that we made, where a site is switched off; specs stays {}. Called by the

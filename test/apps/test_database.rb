@@ -139,10 +139,10 @@ class TestDatabase < AppTest
   end
 
   def assert_not_shared(sentence, job)
-    assert_equal 64, job.connection['mt_shared']
+    assert_match(/\ANot shared: #{sentence}/, job.connection['mt_shared'])
     assert_match sentence, job.log
     refute_includes job.name, '|'
-    assert_includes card(job), 'Not shared'
+    assert_includes card(job), CGI.escapeHTML(job.connection['mt_shared'])
   end
 
   def misleading_files
@@ -175,8 +175,9 @@ class TestDatabase < AppTest
       assert_equal [NAME, "#{NAME}u", PASSWORD], job.specs.values_at('database', 'user', 'password')
       assert_match(%r{\Ajdbc:#{engine}://127.0.0.1:#{job.specs['port']}/o%27ur_%22%60db%20%25%20%E2%82%AC\z},
                    job.specs['jdbc_url'])
-      assert_equal [NAME, PASSWORD, 0], job.connection.values_at('database', 'password', 'mt_shared')
-      assert_includes card(job), "<details><summary>Password</summary><pre>#{CGI.escapeHTML(PASSWORD)}</pre>"
+      assert_equal [NAME, PASSWORD], job.connection.values_at('database', 'password')
+      assert_match(/Shared with \d other members? of hpcGrp, /, card(job))
+      assert_includes card(job), "<details><summary>Show password</summary><pre>#{CGI.escapeHTML(PASSWORD)}</pre>"
       assert_equal ["written #{job.id}"], Bed.cards('hpcstudent')
 
       assert_answer 'äöü€', engine, job, "CREATE TABLE t (x TEXT); INSERT INTO t VALUES ('äöü€'); SELECT x FROM t;"
@@ -261,13 +262,13 @@ class TestDatabase < AppTest
       job.cancel
       lock('999999 hpc node9', 'hpcfaculty')
       job = serve(engine, password: 'another')
-      assert_not_shared(/can't use the database .* with that password, so nothing is shared: /, job)
+      assert_not_shared(/The user .* can't use the database .* with that password: /, job)
       assert_match(/Job 999999 on node9 left #{@data} without a proper end/, job.log)
 
       administrate(engine, job, ALL_RIGHTS[engine])
       job.cancel
       job = serve(engine)
-      assert_not_shared(/has rights on the whole server/, job)
+      assert_not_shared(/The user .* has rights on the whole server/, job)
       job.cancel
       assert_clean_end engine, job
     end

@@ -115,8 +115,9 @@ class TestLlm < AppTest
     assert_equal %w[pulling 50], job.log.scan(/^(pulling) \S+ (50) %$/).flatten
     code, text = curl("#{url}/api/chat", { model: 'llama3.2', messages: MESSAGE })
     assert_equal ['200', ['as ', 'I ', 'said']], [code, words(text)]
-    assert_equal specs.merge('mt_shared' => 0), job.connection.compact.reject { |_, value| value == '' }
-                                                   .merge('port' => specs['port'])
+    shared = job.connection.compact.reject { |_, value| value == '' }.merge('port' => specs['port'])
+    assert_equal specs, shared.except('mt_shared')
+    assert_match(/\Ashared card v1 \d hpcGrp\z/, shared['mt_shared'])
     assert_equal ["written #{job.id}"], Bed.cards('hpcstudent')
     job.cancel
     assert_match(/The server has shut down/, job.log)
@@ -215,7 +216,7 @@ class TestLlm < AppTest
       pid = spawn('runuser', '-u', 'outsider', '--', 'vllm', 'serve', 'm', '--host', '127.0.0.1', '--port', port.to_s,
                   %i[out err] => File::NULL)
     end
-    assert_equal 75, job.connection['mt_shared']
+    assert_match(/\ANot shared: what listens on port \d+ is not yours alone/, job.connection['mt_shared'])
     assert_match(/what listens on port \d+ is not yours alone/, job.log)
     refute_includes job.name, '|'
   ensure
@@ -225,7 +226,8 @@ class TestLlm < AppTest
   def test_only_me_and_none
     me = serve('ollama', 'llama3.2', 'enable_multitenant' => 'user', 'ollama_models' => 'scratch').shared
     none = serve('ollama', 'llama3.2', 'enable_multitenant' => 'none', 'ollama_models' => 'scratch')
-    assert_equal 1, none.connection['mt_shared']
+    assert_equal 'Shared with nobody.', none.connection['mt_shared']
+    assert_match(/\Ashared form v1 me \S+\z/, me.connection['mt_shared'])
     refute_includes none.name, '|'
     assert_equal 'llama3.2', me.specs('hpcfaculty')['model']
     (Bed::MEMBERS + %w[outsider hpcfaculty2]).each { |user| assert_empty Bed.specs(user) }

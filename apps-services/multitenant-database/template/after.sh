@@ -3,8 +3,7 @@
 await_service test -s ready
 if [[ $(<ready) == usable ]]; then
   multitenant_share --wait "$host:$port" host port user password database jdbc_url
-  mt_shared=$?
 else
-  mt_shared=64
+  mt_shared="Not shared: $(<ready)"
 fi
-quote_for_card user password database jdbc_url
+quote_for_card user password database jdbc_url mt_shared

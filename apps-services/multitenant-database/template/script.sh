@@ -108,17 +108,15 @@ prepare_data() {
 
 # As tenants do.
 try_user() {
-  local rights
+  local rights why=''
   if ! rights=$(log_in 2>&1); then
-    echo "The user $user can't use the database $database with that password, so nothing is shared: ${rights##*$'\n'}"
+    why="The user $user can't use the database $database with that password: ${rights##*$'\n'}"
   elif [[ $rights != 0 && $mt_share_superuser != yes ]]; then
-    echo "The user $user has rights on the whole server, with which others could run programs as you, so nothing is" \
-      "shared: connect, make a user for this database alone and name that one."
-  else
-    echo usable >ready
-    return
-  fi >&2
-  echo unusable >ready
+    why="The user $user has rights on the whole server, with which others could run programs as you. Connect, make a user"
+    why+=' for this database alone, and name that one in the form.'
+  fi
+  [[ -z $why ]] || echo "Not shared: $why" >&2
+  echo "${why:-usable}" >ready
 }
 
 # shellcheck source=/dev/null

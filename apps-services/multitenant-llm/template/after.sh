@@ -24,5 +24,4 @@ shared=(host port base_url model)
 [[ $mt_kind != ollama ]] || shared+=(ollama_url ollama_models ollama_model)
 [[ -z ${api_key-} ]] || shared+=(api_key)
 multitenant_share --wait "$host:$port" "${shared[@]}"
-mt_shared=$?
-quote_for_card host ollama_url ollama_models ollama_model base_url model api_key
+quote_for_card host ollama_url ollama_models ollama_model base_url model api_key mt_shared

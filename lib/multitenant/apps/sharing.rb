@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'cgi'
 require 'shellwords'
 require_relative '../errors'
 require_relative '../settings'
@@ -11,17 +12,15 @@ module MultiTenant
   module Sharing
     JOB = File.expand_path('../../../libexec/multitenant-job', __dir__)
     SENDER = File.expand_path('../../../libexec/multitenant-share', __dir__)
-    NOT_SHARED = 'Not shared'
-    WHICH = 'The file output.log says which.'
-    NOTES = {
-      EX_OK => 'Shared with others.',
-      EX_USAGE => "#{NOT_SHARED}: an answer in the form can't be used. #{WHICH}",
-      EX_DATAERR => "#{NOT_SHARED}: a value can't be shared, or all of them are too long. #{WHICH}",
-      EX_NOUSER => "#{NOT_SHARED}: the node knows no such group, or does not list its members, as envelope v1 needs " \
-                   'them. Ask your admin for another envelope in site.yml. The file output.log says more.',
-      EX_UNAVAILABLE => "#{NOT_SHARED}: Slurm, or a program on the node, did not answer. #{WHICH}",
-      EX_TEMPFAIL => "#{NOT_SHARED}: what listens on the port is not this job's. The file output.log says more."
-    }.transform_keys(&:to_s).freeze
+    # What the sender's --note says of a share, and of those whom it is for and how it is sealed, in words.
+    SHARED = /\Ashared (?<method>form|card) (?<envelope>v1|munge|key) (?<with>\d+|group|me) (?<group>.+)\z/m
+    WHERE = { 'form' => 'as a choice in forms', 'card' => 'as a card and a choice in forms' }.freeze
+    SEALED = {
+      'v1' => 'Every user of the cluster can read what is shared, passwords too (envelope v1).',
+      'munge' => 'Nobody else can read what is shared: it is sealed by munge.',
+      'key' => 'Nobody outside the group can read what is shared: it is sealed with the group\'s key.'
+    }.freeze
+    NOBODY = 'Shared with nobody.'
     PUBLIC = '**Every user of the cluster can read what is shared, passwords too** (envelope v1).'
 
     class << self
@@ -55,17 +54,25 @@ module MultiTenant
       # @param session [String] OOD's session id
       # @param site [Hash] the app's site.yml
       # @return [String] bash: the functions of libexec/multitenant-job and `multitenant_share`, which takes the
-      #   further arguments of libexec/multitenant-share and returns its code, or 1 where nothing is to be shared
+      #   further arguments of libexec/multitenant-share and returns its code, or 1 where nothing is to be shared, and
+      #   sets mt_shared to what {note} takes
       def script(context, session:, site: {})
         options = options(context, session, site)
-        return "#{File.read(JOB)}\nmultitenant_share() { return 1; }\n" unless options
+        job = "#{File.read(JOB)}\n# shellcheck disable=SC2034 # after.sh quotes it for the card\n"
+        return "#{job}multitenant_share() { mt_shared='#{NOBODY}'; return 1; }\n" unless options
 
         <<~BASH
-          #{File.read(JOB)}
-          multitenant_share() {
-            bash -s -- #{options.shelljoin} "$@" <<'MULTITENANT_SHARE'
+          #{job}multitenant_send() {
+            bash -s -- --note #{options.shelljoin} "$@" <<'MULTITENANT_SHARE'
           #{File.read(SENDER)}
           MULTITENANT_SHARE
+          }
+          multitenant_share() {
+            mt_shared=$(multitenant_send "$@") || {
+              set -- $?
+              mt_shared="${mt_shared:-Not shared.} The file output.log says more."
+              return "$1"
+            }
           }
           # What was shared before a restart is not there any more.
           [[ ${SLURM_RESTART_COUNT:-0} == 0 ]] || multitenant_share --unshare
@@ -82,14 +89,25 @@ module MultiTenant
         ['no', false].include?(site['old_readers']) ? 'auto' : 'v1'
       end
 
-      # @param code [String, nil] what `multitenant_share` returned
-      # @return [String] HTML for the owner's card
-      def note(code)
-        sentence = NOTES[code.to_s]
-        sentence ? "<p>#{sentence}</p>" : ''
+      # @param told [String, nil] what `multitenant_share` set mt_shared to
+      # @return [String] HTML for the owner's card: with whom it is shared, or why it is not
+      def note(told)
+        shared = SHARED.match(told.to_s)
+        sentences = shared ? [with(shared), SEALED[shared[:envelope]]] : [told.to_s]
+        sentences.map { |sentence| "<p>#{CGI.escapeHTML(sentence)}</p>" }.join
       end
 
       private
+
+      def with(shared)
+        whom = case shared[:with]
+               when 'me' then 'you alone'
+               when 'group' then "all members of #{shared[:group]}"
+               when '1' then "1 other member of #{shared[:group]}"
+               else "#{shared[:with]} other members of #{shared[:group]}"
+               end
+        "Shared with #{whom}, #{WHERE[shared[:method]]}."
+      end
 
       # @return [Array<String>, nil]
       def options(context, session, site)

@@ -1,0 +1,84 @@
+# frozen_string_literal: true
+
+require_relative 'fake_job'
+require_relative 'munged'
+
+# What the owner's card says of their share: with whom, how it is sealed, and what went wrong.
+class TestShareNote < Minitest::Test
+  include FakeJob
+
+  Answers = Struct.new(:enable_multitenant, :mt_delivery_select, :mt_method, :auto_multitenant_groups)
+
+  def setup
+    super
+    a_job
+    fake('getent', <<~'BASH')
+      case "$*" in
+        'group -- lab') echo 'lab:x:3000:ann,bob' ;;
+        passwd*) printf '%s\n' ann:x:2001:1:: bob:x:2002:1:: ;;
+        *) exit 2 ;;
+      esac
+    BASH
+  end
+
+  # @return [Array(String, String)] what the card says of what a job with these answers shares, and the job's log
+  def card(*answers, share: 'multitenant_share host=n1', **site)
+    script = MultiTenant.share_script(Answers.new(*answers), session: ID, site: site.transform_keys(&:to_s))
+    end_of = 'quote_for_card mt_shared; echo "mt_shared: $mt_shared"'
+    done = share(command: ['bash', '-c', "find_port() { :; }\n#{script}\n#{share}\n#{end_of}"])
+    connection = YAML.safe_load(done.out)
+    note = MultiTenant.share_note(connection['mt_shared'])
+    assert_match(%r{\A(<p>[^<>]*</p>)+\z}, note)
+    [CGI.unescapeHTML(note.gsub('</p><p>', ' ').gsub(/<[^>]*>/, '')), done.err]
+  end
+
+  PUBLIC = 'Every user of the cluster can read what is shared, passwords too (envelope v1).'
+
+  def test_with_whom_and_where
+    told, log = card('mt', 'DB_Conn sys/x', 'card', 'lab')
+    assert_equal "Shared with 2 other members of lab, as a card and a choice in forms. #{PUBLIC}", told
+    assert_match(/: job 4711 is shared as DB_Conn with lab \(envelope v1, \d+ of 1024 bytes\)$/, log)
+    told, = card('mt', 'DB_Conn sys/x', 'form', 'lab', share: 'multitenant_share --to 2001 host=n1')
+    assert_equal "Shared with 1 other member of lab, as a choice in forms. #{PUBLIC}", told
+    assert_equal "Shared with you alone, as a choice in forms. #{PUBLIC}", card('user', 'DB_Conn sys/x')[0]
+    assert_equal 'Shared with nobody.', card('none')[0]
+  end
+
+  def test_how_it_is_sealed
+    group = Etc.getgrgid(Process.gid).name
+    munged = Munged.new(File.join(temporary, 'munge').tap { |dir| Dir.mkdir(dir) })
+    FileUtils.rm_f(in_job('getent'))
+    told, log = card('mt', 'App sys/x', 'card', group, envelope: 'munge', munge_socket: munged.socket)
+    assert_equal "Shared with all members of #{group}, as a card and a choice in forms. " \
+                 'Nobody else can read what is shared: it is sealed by munge.', told, log
+    assert_includes MultiTenant.share_note('shared card key group a <b>'), 'of a &lt;b&gt;'
+  ensure
+    munged&.stop
+  end
+
+  def test_what_is_wrong_in_words
+    { 'multitenant_share host=n1 host=n2' => 'Not shared: the KEY host is given twice.',
+      'multitenant_share --to 2001,x host=n1' => /\ANot shared: say who it is for: .*\. The file/,
+      "multitenant_share value='#{'x' * 4097}'" =>
+        'Not shared: the value of value has 4097 bytes, and 4096 can be shared: shorten it.',
+      'multitenant_send() { return 139; }; multitenant_share host=n1' => 'Not shared.' }.each do |share, sentence|
+      told, = card('mt', 'App sys/x', 'card', 'lab', share: share)
+      sentence = "#{sentence} The file output.log says more." if sentence.is_a?(String)
+      assert_operator sentence, :===, told
+    end
+    told, = card('mt', 'App sys/x', 'card', 'nosuch')
+    assert_match(/\ANot shared: there is no group nosuch on this node\. The/, told)
+    File.write(in_job('down'), '')
+    told, log = card('mt', 'App sys/x', 'card', 'lab')
+    assert_equal 'Not shared: Slurm did not give the job its new name. The file output.log says more.', told
+    assert_match(/Unable to contact slurm controller/, log)
+  end
+
+  # The code is an app's own to look at.
+  def test_the_code_is_returned
+    { '9a=1' => 64, 'a=1' => 0 }.each do |pair, code|
+      _, log = card('mt', 'App sys/x', 'card', 'lab', share: "multitenant_share #{pair}; echo \"code $?\" >&2")
+      assert_includes log, "code #{code}\n"
+    end
+  end
+end
