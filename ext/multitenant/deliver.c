@@ -182,12 +182,20 @@ static enum mt_status end_edit(struct delivery *d, struct mt_dismissed *list, bo
     return status;
 }
 
+/* What a round says of the dismissals that were written at `since`. */
+struct end {
+    const struct mt_specs *specs;
+    int64_t since;
+};
+
+/* Another host of the user's may know a job that is younger than this round's answer. */
 static bool has_ended(const struct mt_dismissal *dismissal, const void *arg)
 {
-    const struct mt_specs *specs = arg;
-    return !mt_specs_find(specs, dismissal->cluster, dismissal->job_id) &&
-           mt_coverage_tells(&specs->coverage, dismissal->cluster, dismissal->wckeys,
-                             dismissal->job_id);
+    const struct end *end = arg;
+    const struct mt_coverage *coverage = &end->specs->coverage;
+    return !mt_specs_find(end->specs, dismissal->cluster, dismissal->job_id) &&
+           mt_coverage_tells(coverage, dismissal->cluster, dismissal->wckeys, dismissal->job_id) &&
+           !mt_coverage_is_older(coverage, dismissal->cluster, end->since);
 }
 
 /* A dismissal ends with its job. What was read without the lock is read again with it. */
@@ -195,7 +203,8 @@ static enum mt_status forget_dismissed(struct delivery *d)
 {
     struct mt_dismissed list;
     enum mt_status status = mt_dismissed_load(d->root, &list);
-    bool dropped = status == MT_OK && mt_dismissed_drop(&list, has_ended, d->specs);
+    const struct end end = {d->specs, list.time};
+    bool dropped = status == MT_OK && mt_dismissed_drop(&list, has_ended, &end);
     if (!dropped || d->dry_run || d->lock >= 0)
         return end_edit(d, &list, dropped, status);
     mt_dismissed_free(&list);
@@ -307,7 +316,7 @@ enum mt_status mt_deliver_nothing(const struct mt_settings *settings, bool dry_r
                                   mt_event_fn *event, void *arg)
 {
     struct delivery d = {NULL, settings, dry_run, event, arg, DELIVERY_INIT};
-    struct mt_dismissed none = {NULL};
+    struct mt_dismissed none = {0};
     enum mt_status status = begin(&d);
     for (size_t i = 0; i < d.found.count; i++) {
         struct mt_found *found = &d.found.items[i];

@@ -37,13 +37,14 @@ enum mt_status mt_dismissed_load(int root, struct mt_dismissed *out)
     int dir = -1;
     struct mt_file file = MT_FILE_INIT;
     enum mt_status status = MT_OK;
-    out->list = NULL;
+    *out = (struct mt_dismissed){0};
     if (root >= 0)
         status = mt_store_open_dir(root, MT_BATCH_CONNECT, false, &dir);
     if (status == MT_OK && dir >= 0)
         status = mt_store_read(dir, FILE_NAME, &file);
     if (status == MT_OK && file.bytes.data)
         status = parse(&file.bytes, out);
+    out->time = file.time;
     mt_buf_wipe(&file.bytes);
     mt_store_close(dir);
     return status == MT_TOO_LARGE || status == MT_MALFORMED ? MT_OK : status;

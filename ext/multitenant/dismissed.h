@@ -27,6 +27,7 @@ struct mt_dismissal {
 /* `list` is an array of {"cluster":…,"wckey":…,"job":…,"id":…}, owned; NULL: it is empty. */
 struct mt_dismissed {
     json_t *list;
+    int64_t time; /* when the file was written; 0: there is none */
 };
 
 /*

@@ -164,7 +164,7 @@ static struct result walk(enum stage stage, size_t n)
 {
     struct result result = {.specs = MT_REASON_ok, .card = MT_REASON_ok};
     struct mt_streams streams = {0};
-    struct mt_dismissed dismissed = {NULL};
+    struct mt_dismissed dismissed = {0};
     struct mt_specs *specs = NULL;
     result.status = walk_with(stage, n, &streams, &dismissed, &specs, &result);
     stop_failing();
@@ -189,7 +189,7 @@ static void set_script(const char *connection, bool running)
 
 static void dismiss(void)
 {
-    struct mt_dismissed list = {NULL};
+    struct mt_dismissed list = {0};
     struct mt_dismissal gone = {"hpc", "multitenant", 4711, SESSION};
     ck_assert_int_eq(mt_dismissed_add(&list, &gone), MT_OK);
     ck_assert_int_eq(save_dismissed(top, &list), MT_OK);

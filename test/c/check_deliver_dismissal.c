@@ -3,6 +3,9 @@
  * round. */
 #include "delivery.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 /* Dismissals. */
 
 START_TEST(test_a_dismissed_card_goes)
@@ -37,6 +40,21 @@ START_TEST(test_a_dismissal_ends_with_its_job)
     ck_assert(is_dismissed(4712));
     deliver_jobs(NULL, 0);
     ck_assert(!exists(at("batch_connect/multitenant.dismissed")));
+}
+END_TEST
+
+/* Of two web hosts the one with the older answer does not know the job yet. */
+START_TEST(test_a_dismissal_that_is_younger_than_the_answer_stays)
+{
+    const struct timespec after[] = {{.tv_sec = 1700000001}, {.tv_sec = 1700000001}};
+    const struct timespec then[] = {{.tv_sec = 1700000000}, {.tv_sec = 1700000000}};
+    dismiss(4711);
+    ck_assert_int_eq(utimensat(AT_FDCWD, at("batch_connect/multitenant.dismissed"), after, 0), 0);
+    deliver_jobs(NULL, 0);
+    ck_assert(is_dismissed(4711));
+    ck_assert_int_eq(utimensat(AT_FDCWD, at("batch_connect/multitenant.dismissed"), then, 0), 0);
+    deliver_jobs(NULL, 0);
+    ck_assert(!is_dismissed(4711));
 }
 END_TEST
 
@@ -223,6 +241,7 @@ int main(void)
     TCase *tests = add_fixed_case(suite, "dismissals");
     tcase_add_test(tests, test_a_dismissed_card_goes);
     tcase_add_test(tests, test_a_dismissal_ends_with_its_job);
+    tcase_add_test(tests, test_a_dismissal_that_is_younger_than_the_answer_stays);
     tcase_add_test(tests, test_a_dismissal_stays_without_proof_of_the_end);
     tests = add_fixed_case(suite, "sending away");
     tcase_add_test(tests, test_a_card_is_sent_away);

@@ -193,7 +193,7 @@ END_TEST
 
 START_TEST(test_free_of_nothing)
 {
-    struct mt_dismissed none = {NULL};
+    struct mt_dismissed none = {0};
     mt_dismissed_free(&none);
 }
 END_TEST

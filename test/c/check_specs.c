@@ -197,7 +197,7 @@ END_TEST
 
 START_TEST(test_dismissed)
 {
-    struct mt_dismissed dismissed = {NULL};
+    struct mt_dismissed dismissed = {0};
     struct mt_dismissal gone = {"hpc", "multitenant", 4711, SESSION};
     struct sample samples[] = {good_sample(4711), good_sample(4712)};
     samples[1].mti = OTHER_SESSION;
@@ -274,7 +274,7 @@ END_TEST
 START_TEST(test_a_failing_library_is_no_reason)
 {
     struct mt_streams streams = {0};
-    const struct mt_dismissed none = {NULL};
+    const struct mt_dismissed none = {0};
     struct sample sample = good_sample(4711);
     size_t bad_line;
     script_begin(&script, "hpc", "all");

@@ -10,7 +10,7 @@ struct mt_specs *round_of(const struct mt_specs *last, const struct script *scri
                           const struct mt_settings *settings, const struct mt_dismissed *dismissed)
 {
     struct mt_streams streams = {0};
-    const struct mt_dismissed none = {NULL};
+    const struct mt_dismissed none = {0};
     const struct mt_opened unopened = {NULL, 0};
     struct mt_specs *specs = NULL;
     size_t bad_line;
