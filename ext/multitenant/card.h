@@ -12,6 +12,9 @@
 #define MT_CARD_MARK ".multitenant"
 #define MT_CARD_CONNECTION "connection.yml"
 
+/* Where db files are, below the data root. */
+#define MT_CARD_DB MT_BATCH_CONNECT "/db"
+
 /* The texts of the three files; owned. */
 struct mt_card {
     char *mark;       /* JSON: whose card this is */

@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DB_DIR MT_BATCH_CONNECT "/db"
-
 /* One delivery. The directories are -1 while absent. */
 struct delivery {
     struct mt_specs *specs;
@@ -57,7 +55,7 @@ static enum mt_status open_dirs(struct delivery *d, bool create)
     const char *path = d->settings->dataroot;
     enum mt_status status = mt_store_open_root(path, create, &d->root);
     if (status == MT_OK && d->root >= 0) {
-        path = DB_DIR;
+        path = MT_CARD_DB;
         status = mt_store_open_dir(d->root, path, create, &d->db);
     }
     if (status != MT_OK)

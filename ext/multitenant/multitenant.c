@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the binding's files have in common, and what Ruby finds when it loads the extension. */
 #include "binding.h"
+#include "card.h"
+#include "dismissed.h"
 #include "mt_limits.h"
 #include "policy.h"
 #include "text.h"
@@ -73,6 +75,16 @@ static VALUE limits(void)
     return rb_obj_freeze(out);
 }
 
+/* Where our files are: below OOD's data root, or by their name in a card's output directory. */
+static VALUE paths(void)
+{
+    const VALUE pairs[] = {
+        symbol("db"),   key(MT_CARD_DB),   symbol("dismissed"),  key(MT_DISMISSED_PATH),
+        symbol("mark"), key(MT_CARD_MARK), symbol("connection"), key(MT_CARD_CONNECTION),
+    };
+    return HASH_OF(pairs);
+}
+
 static VALUE reserved_keys(void)
 {
     size_t count;
@@ -112,6 +124,7 @@ void Init_multitenant(void)
     init_native(native);
     init_run(native);
     rb_define_const(core, "LIMITS", limits());
+    rb_define_const(core, "PATHS", paths());
     rb_define_const(core, "RESERVED_KEYS", reserved_keys());
     rb_define_const(core, "UNSEEN", unseen_characters());
 }

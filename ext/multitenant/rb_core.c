@@ -3,6 +3,7 @@
 #include "rb_core.h"
 
 #include "envelope.h"
+#include "policy.h"
 
 #include <stdlib.h>
 
@@ -195,6 +196,7 @@ static VALUE call_done(VALUE arg)
 
 VALUE use(VALUE self, struct call *call, VALUE (*body)(VALUE))
 {
+    call->self = self;
     call->core = get_idle(self);
     call->core->busy = true;
     return rb_ensure(body, (VALUE)call, call_done, (VALUE)call);
@@ -206,10 +208,20 @@ void run(struct call *call, void *(*function)(void *))
     check(call->status);
 }
 
+/* @return [Boolean] a message may name this delivery app: its token (`sys/NAME`) is allowed */
+static VALUE core_allows_delivery(VALUE self, VALUE token)
+{
+    const struct core *core = get(self);
+    StringValue(token);
+    bool text = !memchr(RSTRING_PTR(token), 0, (size_t)RSTRING_LEN(token));
+    return boolean(text && mt_policy_allows_delivery(StringValueCStr(token), &core->settings));
+}
+
 void init_core(VALUE core)
 {
     rb_define_alloc_func(core, core_alloc);
     rb_define_method(core, "initialize", core_initialize, 1);
     rb_define_method(core, "gids=", core_set_gids, 1);
     rb_define_method(core, "installed=", core_set_installed, 1);
+    rb_define_method(core, "delivery?", core_allows_delivery, 1);
 }

@@ -28,6 +28,7 @@ struct told {
 
 /* One call of a method of Core; each uses what it needs of it. Zeroed but for its arguments. */
 struct call {
+    VALUE self;
     struct core *core;
     VALUE arg;
     VALUE text;

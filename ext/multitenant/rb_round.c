@@ -94,6 +94,16 @@ static void *decide_round(void *arg)
     return NULL;
 }
 
+static VALUE refused_of(const struct mt_opened *opened)
+{
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; i < opened->count; i++) {
+        if (opened->items[i].reason != MT_REASON_ok)
+            rb_ary_push(out, ctext(opened->items[i].payload));
+    }
+    return rb_obj_freeze(out);
+}
+
 static VALUE decide_body(VALUE arg)
 {
     struct call *call = (struct call *)arg;
@@ -102,6 +112,7 @@ static VALUE decide_body(VALUE arg)
         rb_raise(error_class, "There is nothing to decide: nothing was read.");
     take_clusters(&core->settings, call->arg);
     run(call, decide_round);
+    rb_ivar_set(call->self, rb_intern("@refused"), refused_of(&call->opened));
     mt_specs_free(&core->round);
     core->round = core->next;
     core->next = NULL;
@@ -115,7 +126,7 @@ static VALUE decide_body(VALUE arg)
  * @param opened [String] what munged said, as multitenant-munge writes it; '' where it was not
  * asked
  * @return [Integer, nil] the number of the first line of `opened` that does not belong: nothing of
- *   it counts then
+ *   it counts then. {#refused} is the payloads of it that munged refused.
  */
 static VALUE core_decide(VALUE self, VALUE pairs, VALUE opened)
 {
@@ -202,7 +213,7 @@ static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
 {
     const struct mt_record *record = &share->record;
     const char *root = s->dataroot ? s->dataroot : "";
-    const char *db[] = {root, MT_BATCH_CONNECT "/db", share->card_id};
+    const char *db[] = {root, MT_CARD_DB, share->card_id};
     char *outputs = mt_card_outputs(share, s);
     if (!outputs)
         rb_memerror();
@@ -258,6 +269,7 @@ void init_round(VALUE core)
 {
     rb_define_method(core, "read", core_read, 1);
     rb_define_method(core, "decide", core_decide, 2);
+    rb_define_attr(core, "refused", 1, 0);
     rb_define_method(core, "shares", core_shares, 0);
     rb_define_method(core, "specs", core_specs, 0);
 }

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative 'receiver/card_files'
 require_relative 'receiver/credentials'
 require_relative 'receiver/report'
 
@@ -9,13 +10,6 @@ module MultiTenant
   class Receiver
     # Seconds that munged has at least.
     SECONDS_MIN = 0.1
-
-    # Seconds after which card files are looked at although nothing has changed: somebody else may have.
-    SWEEP = 300
-
-    # Changes by other processes that are looked at in that time: two hosts that disagree about a card would undo each
-    # other's work, and ask Slurm, with every page.
-    TOUCHES = 10
 
     # @return [Hash] MultiTenant.specs; frozen
     attr_reader :specs
@@ -36,7 +30,7 @@ module MultiTenant
       @source = source
       @clusters = clusters
       @core = Core.new(core)
-      @dataroot = core[:dataroot]
+      @files = CardFiles.new(core[:dataroot]) if core[:dataroot]
       @log = log
       @membership = membership
       @installed = installed
@@ -46,8 +40,6 @@ module MultiTenant
       @report = Report.new(log)
       @generation = 0
       @answered = {}.freeze
-      @left = []
-      @touches = []
       @asking = Mutex.new
       @using_core = Mutex.new
     end
@@ -105,16 +97,9 @@ module MultiTenant
       give_up(e)
     end
 
-    # Whether another process of the user was at the cards since we looked at them: true once for each change, unless
-    # there are too many, and the next delivery looks at all of them.
-    # @return [Boolean]
+    # @return [Boolean] see {CardFiles#touched?}
     def touched?
-      now = @left.map { |path, *| state_of(path) }
-      return false if now == @left || (@touches.size == TOUCHES && MultiTenant.clock - @touches.first < SWEEP)
-
-      @touches = [*@touches, MultiTenant.clock].last(TOUCHES)
-      @left = now
-      @touched = true
+      @files ? @files.touched? : false
     end
 
     # @return [Array<Hash>] {Core#shares} of the last round; frozen
@@ -133,7 +118,7 @@ module MultiTenant
 
     # @return [Boolean] a message may name this delivery
     def delivery?(token)
-      @settings.deliveries.any? { |pattern| File.fnmatch?(pattern, token.to_s, File::FNM_PATHNAME) }
+      @core.delivery?(token.to_s)
     end
 
     # Sends a card away until its job ends, and removes its files.
@@ -210,8 +195,9 @@ module MultiTenant
     def decide(streams, opened)
       @using_core.synchronize do
         whole = streams.select(&:complete)
-        dismissed = state_of(in_dataroot('multitenant.dismissed'))
+        dismissed = @files&.dismissed
         bad_line = @core.decide(@clusters.pairs(whole.map(&:cluster)), opened)
+        @credentials.pause(@core.refused)
         all = whole.select { |stream| stream.sees == 'all' }
         @answered = @answered.merge(all.to_h { |stream| [stream.cluster, stream.generated] }).freeze
         @dismissed = dismissed
@@ -223,29 +209,11 @@ module MultiTenant
     end
 
     def unchanged?
-      !@touched && @delivered == [@specs, @shares, @shown] && MultiTenant.clock - @swept < SWEEP
-    end
-
-    def in_dataroot(name)
-      File.join(@dataroot.to_s, 'batch_connect', name)
-    end
-
-    # Where our cards are.
-    def places
-      infos = @shares.filter_map { |share| @specs.dig(share[:key], 'info') if share[:card_id] }
-      [in_dataroot('db'), *infos.flat_map { |info| info.values_at('db', 'output') }]
-    end
-
-    # @return [Array] path, and what changes with what is there
-    def state_of(path)
-      stat = File.lstat(path)
-      [path, stat.ino, stat.size, stat.mtime]
-    rescue SystemCallError
-      [path]
+      @delivered == [@specs, @shares, @shown] && !@files.due?
     end
 
     def write_cards(dry_run)
-      return unless @undelivered && @dataroot
+      return unless @undelivered && @files
 
       @undelivered = false
       events = @core.deliver(dry_run)
@@ -253,9 +221,7 @@ module MultiTenant
       @report.delivered(events)
       whole = !dry_run && events.none? { |action,| action == :failed }
       @delivered = whole ? [@specs, @shares, @shown] : nil
-      @touched = false
-      @left = [@dismissed, *places.map { |path| state_of(path) }] # what is dismissed was read when it was decided
-      @swept = MultiTenant.clock
+      @files.leave(@dismissed, @shares.filter_map { |share| @specs.dig(share[:key], 'info') if share[:card_id] })
     end
 
     # What the core has is what is shown. (Writing a card may change its id.)

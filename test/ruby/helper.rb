@@ -390,6 +390,8 @@ end
 Said = Struct.new(:text) do
   def call(_payloads, _seconds) = text
 
+  def pause(_payloads) = nil
+
   def error = nil
 end
 

@@ -8,7 +8,7 @@ class TestBoundary < MultiTenantTest
   JSON_OF_OTHERS = {
     'card/child.rb' => 'what the child has rendered', 'dashboard/shared_cards.rb' => 'the mark of a card',
     'installer/dashboard_ruby.rb' => 'what gem says', 'installer/manifest.rb' => 'the manifest',
-    'programs/names.rb' => 'what the names program says', 'receiver/credentials.rb' => 'what was refused'
+    'programs/names.rb' => 'what the names program says'
   }.freeze
   BARS_OF_OTHERS = { 'doctor/accounting.rb' => 'rows of sacctmgr' }.freeze
   NUMBERS_OF_OTHERS = {

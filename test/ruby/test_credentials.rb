@@ -144,6 +144,7 @@ class TestCredentials < MultiTenantTest
   # @return [Array<Array>] text or reason of each payload of which something was said
   def said(*payloads, seconds: 5)
     lines = credentials.call(payloads, seconds).lines.map { |line| JSON.parse(line) }
+    credentials.pause(lines.filter_map { |line| line['payload'] if line['reason'] })
     lines.filter_map { |line| [line['payload'], line['text'] || line['reason']] if line['payload'] }
   end
 
@@ -250,7 +251,33 @@ class TestCredentials < MultiTenantTest
     assert_equal %w[MUNGE:aaaa: MUNGE:bbbb: MUNGE:cccc:], payloads(*requeued, core: core)
   end
 
+  def test_what_munged_refused_is_told
+    core = core()
+    payloads(sealed('MUNGE:aaaa:'), sealed('MUNGE:bbbb:', job_id: 2), core: core)
+    core.decide([%w[hpc hpc]], opened({ payload: 'MUNGE:aaaa:', uid: 1, text: '' },
+                                      { payload: 'MUNGE:bbbb:', reason: 'envelope_unavailable' }))
+    assert_equal %w[MUNGE:bbbb:], core.refused
+    payloads(core: core)
+    core.decide([%w[hpc hpc]], '')
+    assert_equal [], core.refused
+  end
+
   # ---- the whole way ----
+
+  def test_one_that_was_refused_is_asked_about_once_in_a_while
+    asked = File.join(temporary, 'asked')
+    File.write(program = File.join(temporary, 'refuses'), <<~SH, perm: 0o755)
+      #!/bin/sh
+      read payload; echo "$payload" >>#{asked}
+      echo '{"payload":"'$payload'","reason":"envelope_unavailable"}'; echo '{"end":1}'
+    SH
+    text = stream(sealed('MUNGE:aaaa:', group_gid: 0))
+    receiver = viewers_receiver([text], credentials: credentials(program: program))
+    2.times { receiver.refresh }
+    assert_equal ["MUNGE:aaaa:\n"], File.readlines(asked)
+    MultiTenant.stub(:clock, MultiTenant.clock + 301) { receiver.refresh }
+    assert_equal ["MUNGE:aaaa:\n"] * 2, File.readlines(asked)
+  end
 
   def viewers_receiver(texts, env: {}, credentials: credentials())
     settings = MultiTenant::Settings.new(env)

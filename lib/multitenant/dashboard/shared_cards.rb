@@ -84,13 +84,13 @@ module MultiTenant
       end
 
       def mark_of(session)
-        session.staged_root.join('.multitenant')
+        session.staged_root.join(Core::PATHS[:mark])
       end
 
       # The old initializer's cards have no mark and nothing but a connection; OOD's own sessions hold
       # more. OOD's cleaning of old directories may have taken all of it.
       def bare?(session)
-        session.staged_root.children.map { |path| path.basename.to_s } == ['connection.yml']
+        session.staged_root.children.map { |path| path.basename.to_s } == [Core::PATHS[:connection]]
       rescue SystemCallError
         true
       end

@@ -34,8 +34,6 @@ module MultiTenant
         end
       end
 
-      TOKEN = %r{\Asys/\w[\w.-]*\z}
-
       # @param site [Site]
       def initialize(site)
         @site = site
@@ -68,7 +66,7 @@ module MultiTenant
         named += records.map { |record| [record.job_id, opened(record)] } if @site.root?
         named.each_with_object({}) do |(job, accounting), tokens|
           token = accounting['mtd'].to_s
-          (tokens[token] ||= []) << job.to_s if token.match?(TOKEN) && receiver.delivery?(token)
+          (tokens[token] ||= []) << job.to_s if receiver.delivery?(token)
         end.transform_values(&:uniq)
       end
 

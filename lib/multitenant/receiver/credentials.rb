@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require 'json'
 require_relative '../host/clock'
 require_relative '../programs/program'
 
@@ -28,13 +27,16 @@ module MultiTenant
     # @param seconds [Float] the deadline
     # @return [String] what munged says of them, as the program writes it
     def call(payloads, seconds)
-      now = MultiTenant.clock
       @error = nil
-      @refused.select! { |payload, till| now < till && payloads.include?(payload) }
+      @refused.select! { |payload, till| MultiTenant.clock < till && payloads.include?(payload) }
       missing = payloads - @refused.keys
-      return '' if missing.empty?
+      missing.empty? ? '' : ask(missing, seconds)
+    end
 
-      ask(missing, seconds).tap { |opened| note(opened, now + PAUSE) }
+    # @param payloads [Array<String>] that munged refused, see {Core#refused}: for {PAUSE} it is not asked about them
+    # @return [void]
+    def pause(payloads)
+      payloads.each { |payload| @refused[payload] = MultiTenant.clock + PAUSE }
     end
 
     private
@@ -45,13 +47,6 @@ module MultiTenant
       result = @program.call(*Program.timeout(seconds), *@options, seconds: seconds, input: input)
       @error = result.error unless result.code == EX_TEMPFAIL
       [EX_OK, EX_TEMPFAIL].include?(result.exit) ? result.out : ''
-    end
-
-    def note(opened, till)
-      answers = opened.each_line.map { |line| JSON.parse(line) }
-      answers.each { |answer| @refused[answer['payload']] = till if answer['reason'] }
-    rescue JSON::ParserError
-      nil # the core says that it does not belong
     end
   end
 end

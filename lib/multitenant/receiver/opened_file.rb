@@ -16,6 +16,9 @@ module MultiTenant
       @text
     end
 
+    # @return [void]
+    def pause(_payloads); end
+
     # @return [nil]
     def error; end
   end
