@@ -11,6 +11,22 @@ class TestHost < MultiTenantTest
     MultiTenant::Host.new(root: temporary, env: env)
   end
 
+  # A host's own settings would decide what tests see. In mounts of its own, this one has some.
+  def test_tests_do_not_see_the_open_ondemand_of_their_host
+    need_root
+    script = <<~SHELL
+      mount -t tmpfs none #{temporary}
+      mkdir #{temporary}/upper #{temporary}/work
+      mount -t overlay -o lowerdir=/etc,upperdir=#{temporary}/upper,workdir=#{temporary}/work none /etc
+      mkdir -p #{File.dirname(MultiTenant::Host::ENV_FILE)}
+      echo MULTITENANT_WCKEY=theirs >#{MultiTenant::Host::ENV_FILE}
+      "$@" -r multitenant -e 'p MultiTenant::Host.new.settings.wckeys'
+      exec "$@" -r helper -e 'p MultiTenant::Host.new.settings.wckeys; exit!'
+    SHELL
+    done = run_as(nil, 'unshare', '--mount', 'sh', '-ec', script, 'sh', RbConfig.ruby, '-I', Tree.lib, '-I', __dir__)
+    assert_equal [%(["theirs"]\n["multitenant"]\n), ''], [done.out, done.err]
+  end
+
   # ---- what is set ----
 
   def test_the_environment_counts_more_than_the_env_file

@@ -11,6 +11,7 @@ require 'securerandom'
 require 'socket'
 require 'yaml'
 require 'zlib'
+require_relative '../ruby/own_host'
 
 # What a developer exports for Slurm's commands is not the test bed's.
 ENV.delete_if { |name, _| name.match?(/\A(?:SQUEUE|SBATCH|SACCT|SCONTROL|SINFO)_|\ASLURM_(?:CLUSTERS|TIME_FORMAT)\z/) }
