@@ -1,8 +1,17 @@
-# Debian's packages, for script/setup, script/testbed and script/demo, which define say and die.
+# Debian's packages, and where what is kept for the next time is, for the scripts beside it, which define say and die.
 # shellcheck shell=bash disable=SC2034
 
 # What installing the gem needs.
 GEM_PACKAGES=(build-essential pkg-config ruby ruby-dev libssl-dev zlib1g-dev libjansson-dev libslurm-dev libmunge-dev)
+
+# A real Slurm.
+SLURM_PACKAGES=(munge mariadb-server slurmdbd slurmctld slurmd slurm-client)
+
+# own_directory DIRECTORY VARIABLE: makes it, if need be; nobody else may have.
+own_directory() {
+  [[ -d $1 ]] || mkdir "$1"
+  [[ -O $1 && ! -L $1 ]] || die "$1 is not this user's directory: remove it, or name another in $2"
+}
 
 installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 

@@ -3,7 +3,6 @@
 
 readonly PORT=${MULTITENANT_TESTBED_PORT:-17300}
 readonly ADDRESS=127.0.0.1
-readonly PACKAGES=(munge mariadb-server slurmdbd slurmctld slurmd slurm-client)
 
 # Slurm's daemons and srun listen where the host name points to, and srun is sought at 127.0.0.1. Where the name points
 # elsewhere, the daemons and their jobs get a host name of their own; there, srun and salloc work in jobs only.
