@@ -105,6 +105,12 @@ module MultiTenant
       Sharing.form(presets, **options)
     end
 
+    # The label of a question that means something for one choice alone.
+    # @see Dashboard.only_for
+    def only_for(label, choice)
+      Dashboard.only_for(label, choice)
+    end
+
     # What the site has set for an app.
     # @see SiteSettings.read
     def site(dir)

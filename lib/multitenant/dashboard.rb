@@ -17,6 +17,31 @@ module MultiTenant
 
     module_function
 
+    # A question that means something for one choice alone. Where the dashboard hides none that the choice does not
+    # ask (bc_dynamic_js), its label says so.
+    # @param label [String]
+    # @param choice [String] as the form calls it
+    # @return [String] its label
+    def only_for(label, choice)
+      dynamic_forms? ? label : "#{label} (only for #{choice})"
+    end
+
+    # The first of several such questions, the last of a form: since 4.1 a heading can say it for all of them.
+    # @return [Hash] its label, and a heading where there can be one
+    def under_heading(label, choice)
+      return { label: only_for(label, choice) } if dynamic_forms? || !headings?
+
+      { label: label, header: "#### Only for #{choice}" }
+    end
+
+    def dynamic_forms?
+      defined?(Configuration) && Configuration.respond_to?(:bc_dynamic_js?) && Configuration.bc_dynamic_js?
+    end
+
+    def headings?
+      defined?(SmartAttributes::Attribute) && SmartAttributes::Attribute.method_defined?(:header)
+    end
+
     # Sets the hooks as soon as the dashboard's classes can be loaded.
     # @param receiver [Receiver]
     # @param sources [Sources]

@@ -63,6 +63,41 @@ class TestServiceForms < RailsTest
     assert_equal(%w[lab prof], groups.map { |_, group| group })
   end
 
+  # @return [Array<String>] headings and labels, from there on
+  def labels(app, from)
+    @dashboard.form("sys/#{app}").body.scan(/<(?:label|h4)[^>]*>([^<]*)</).flatten.drop_while { |text| text != from }
+  end
+
+  WHOM = 'Multitenant App Options'
+
+  # Without bc_dynamic_js Open OnDemand hides no question that the choice before it does not ask.
+  def test_what_one_choice_alone_asks_says_so
+    start
+    wanted = ['Only for Other Users', 'Tenant Group', 'Title (only for Other Users)',
+              'Delivery Method (only for Other Users)', 'Card Preset (only for Card + Form View)']
+    %w[llm database dashboard].each { |app| assert_equal [WHOM, *wanted], labels("multitenant-#{app}", WHOM) }
+    assert_equal ['Server', 'Command (only for Any OpenAI-compatible server)', 'Models Directory',
+                  'Custom Models Directory (only for Custom location)', 'Model'],
+                 labels('multitenant-llm', 'Server').first(5)
+    assert_equal ['Path', 'Command (only for Any command)', 'Paths of the Command&#39;s Application ' \
+                                                            '(only for Any command)'],
+                 labels('multitenant-dashboard', 'Path').first(3)
+    assert_equal ['Tenant Group'], labels('multitenant-instruction', 'Tenant Group')
+  end
+
+  def test_before_4_1_there_are_no_headings
+    start
+    @dashboard.ruby('SmartAttributes::Attribute.undef_method(:header)')
+    assert_equal [WHOM, 'Tenant Group (only for Other Users)', 'Title (only for Other Users)'],
+                 labels('multitenant-database', WHOM).first(3)
+  end
+
+  def test_what_the_dashboard_hides_needs_no_words
+    start({ 'OOD_BC_DYNAMIC_JS' => 'true' })
+    @apps.each { |app| refute_match(/only for/i, @dashboard.form("sys/#{app}").body) }
+    assert_equal [WHOM, 'Tenant Group', 'Title', 'Delivery Method', 'Card Preset'], labels('multitenant-llm', WHOM)
+  end
+
   def test_the_account_is_not_the_group_that_was_chosen
     start({ 'USERS_GROUPS' => GROUPS })
     refute_includes @dashboard.submit('sys/multitenant-instruction', SELECT => 'lab').body, 'lab'

@@ -21,6 +21,8 @@ module MultiTenant
       'key' => 'Nobody outside the group can read what is shared: it is sealed with the group\'s key.'
     }.freeze
     NOBODY = 'Shared with nobody.'
+    OTHERS = 'Other Users'
+    CARD = 'Card + Form View'
     PUBLIC = '**Every user of the cluster can read what is shared, passwords too** (envelope v1).'
 
     class << self
@@ -31,20 +33,21 @@ module MultiTenant
         { 'enable_multitenant' => {
             widget: 'select', label: 'Multitenant App Options',
             help: ['Who may use this service?', (PUBLIC if envelope(site) == 'v1')].compact.join(' '),
-            options: [['No Multitenancy', 'none', hide_all], ['My User Only', 'user', hide_all], ['Other Users', 'mt']]
+            options: [['No Multitenancy', 'none', hide_all], ['My User Only', 'user', hide_all], [OTHERS, 'mt']]
           },
-          'auto_multitenant_groups' => { label: 'Tenant Group', help: 'Its members may use this service.' },
+          'auto_multitenant_groups' => {
+            **Dashboard.under_heading('Tenant Group', OTHERS), help: 'Its members may use this service.'
+          },
           'mt_title' => {
-            widget: 'text_field', label: 'Title', maxlength: Core::LIMITS[:app_chars],
+            widget: 'text_field', label: Dashboard.only_for('Title', OTHERS), maxlength: Core::LIMITS[:app_chars],
             help: 'What they see it called, such as Spanish 301. Left blank, it is called by its kind.'
           },
           'mt_method' => {
-            widget: 'select', label: 'Delivery Method', help: 'Where do they find it?',
-            options: [['Form View Only', 'form', { 'data-hide-mt-delivery-select': true }],
-                      ['Card + Form View', 'card']]
+            widget: 'select', label: Dashboard.only_for('Delivery Method', OTHERS), help: 'Where do they find it?',
+            options: [['Form View Only', 'form', { 'data-hide-mt-delivery-select': true }], [CARD, 'card']]
           },
           'mt_delivery_select' => {
-            widget: 'select', label: 'Card Preset', help: 'The card that they see.',
+            widget: 'select', label: Dashboard.only_for('Card Preset', CARD), help: 'The card that they see.',
             options: presets.map { |label, app, token| [label, "#{app} #{token}"] }
           } }
       end

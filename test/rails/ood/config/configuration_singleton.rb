@@ -25,6 +25,10 @@ class ConfigurationSingleton
     ENV['OOD_PER_CLUSTER_DATAROOT'] == 'true'
   end
 
+  def bc_dynamic_js?
+    ENV['OOD_BC_DYNAMIC_JS'] == 'true'
+  end
+
   def card_days
     ENV.fetch('OOD_BC_CARD_TIME', 7).to_i
   end

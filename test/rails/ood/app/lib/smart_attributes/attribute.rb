@@ -48,6 +48,11 @@ module SmartAttributes
       (opts[:label] || id.titleize).to_s
     end
 
+    # Since 4.1.
+    def header
+      opts[:header].to_s
+    end
+
     def select_choices(hide_excludable: true) # rubocop:disable Lint/UnusedMethodArgument -- OOD's interface
       opts.fetch(:options, []).to_a.map { |choice| choice.is_a?(Array) ? choice : [choice.to_s, choice.to_s] }
     end
