@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "answer.h"
 #include "keyring.h"
 #include "status.h"
 
@@ -76,6 +77,11 @@ static inline VALUE from_json(const json_t *string)
 static inline VALUE boolean(bool value)
 {
     return value ? Qtrue : Qfalse;
+}
+
+static inline VALUE answer(enum mt_answer value)
+{
+    return value == MT_UNKNOWN ? Qnil : boolean(value == MT_YES);
 }
 
 static inline VALUE text_or_nil(const char *s)

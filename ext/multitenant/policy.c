@@ -6,6 +6,7 @@
 
 #include <fnmatch.h>
 #include <string.h>
+#include <strings.h>
 
 /*
  * Connection keys that a card can't have. OOD turns each key into a method of the OpenStruct in
@@ -179,4 +180,35 @@ enum mt_reason mt_policy_card(const struct mt_record *record, const struct mt_me
     if (dismissed)
         return MT_REASON_dismissed;
     return ood_cluster ? MT_REASON_ok : MT_REASON_unknown_cluster;
+}
+
+/* Whether the host is the name, or the name and a node domain. */
+static bool is_named(const char *host, const char *name, const char *const *domain)
+{
+    size_t len = name ? strlen(name) : 0;
+    if (len == 0 || strncasecmp(host, name, len) != 0)
+        return false;
+    if (host[len] == '\0')
+        return true;
+    while (host[len] == '.' && domain && *domain && strcasecmp(host + len + 1, *domain) != 0)
+        domain++;
+    return host[len] == '.' && domain && *domain;
+}
+
+enum mt_answer mt_policy_own_host(const struct mt_record *record, const struct mt_message *message,
+                                  const struct mt_settings *settings)
+{
+    const char *host = json_string_value(json_object_get(message->connection, "host"));
+    if (!host)
+        return MT_NO;
+    for (size_t i = 0; i < json_array_size(record->nodes); i++) {
+        const json_t *node = json_array_get(record->nodes, i);
+        const char *name = json_string_value(json_object_get(node, "name"));
+        const char *hostname = json_string_value(json_object_get(node, "host"));
+        const char *addr = json_string_value(json_object_get(node, "addr"));
+        if (is_named(host, name, settings->node_domains) ||
+            is_named(host, hostname, settings->node_domains) || is_named(host, addr, NULL))
+            return MT_YES;
+    }
+    return record->nodes ? MT_NO : MT_UNKNOWN;
 }

@@ -42,6 +42,14 @@ MT_NODISCARD MT_NONNULL(1, 2, 3) enum mt_reason
     mt_policy_card(const struct mt_record *record, const struct mt_message *message,
                    const struct mt_settings *settings, bool dismissed, const char *ood_cluster);
 
+/*
+ * Whether the message's `host` is one of the job's own: a node's name, host or address, or one of
+ * the first two, a dot and one of the node domains. MT_UNKNOWN: the record tells of no nodes.
+ */
+MT_CHECKED enum mt_answer mt_policy_own_host(const struct mt_record *record,
+                                             const struct mt_message *message,
+                                             const struct mt_settings *settings);
+
 /* Whether a token (`sys/NAME`) is in the allow-list: cards may be below it, installed or not. */
 MT_CHECKED bool mt_policy_allows_delivery(const char *token, const struct mt_settings *settings);
 

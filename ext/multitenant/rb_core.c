@@ -24,6 +24,7 @@ static void core_free(void *data)
     struct mt_settings *s = &core->settings;
     free_clusters(s);
     free_texts(s->deliveries);
+    free_texts(s->node_domains);
     free_texts(s->installed);
     free((void *)s->gids);
     free((char *)s->keys);
@@ -129,6 +130,7 @@ static VALUE core_initialize(VALUE self, VALUE settings)
     s->uid = NUM2UINT(fetch(settings, "uid"));
     take_gids(s, fetch(settings, "gids"));
     s->n_deliveries = take_texts(&s->deliveries, fetch(settings, "deliveries"));
+    (void)take_texts(&s->node_domains, fetch(settings, "node_domains"));
     take_envelopes(s, settings);
     s->publisher_in_group = RTEST(fetch(settings, "publisher_in_group"));
     s->per_cluster_dataroot = RTEST(fetch(settings, "per_cluster_dataroot"));

@@ -128,11 +128,6 @@ static VALUE records_bad_line(VALUE self)
     return line ? SIZET2NUM(line) : Qnil;
 }
 
-static VALUE answer(enum mt_answer value)
-{
-    return value == MT_UNKNOWN ? Qnil : boolean(value == MT_YES);
-}
-
 static VALUE gid_of(const struct mt_record *record)
 {
     if (record->group_known == MT_UNKNOWN)

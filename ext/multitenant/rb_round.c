@@ -2,6 +2,7 @@
 /* Rounds of MultiTenant::Core: read, decide, and what was decided. */
 #include "card.h"
 #include "envelope.h"
+#include "policy.h"
 #include "rb_core.h"
 #include "rb_records.h"
 #include "store.h"
@@ -143,12 +144,13 @@ static VALUE group_of(const struct mt_jobname *name)
     return rb_obj_freeze(NIL_P(scrubbed) ? group : scrubbed);
 }
 
-static VALUE share_of(const struct mt_share *share)
+static VALUE share_of(const struct mt_share *share, const struct mt_settings *s)
 {
     const struct mt_record *record = &share->record;
     const struct mt_jobname *name = &record->parts;
     bool named = record->is_share;
     const struct mt_message *message = &share->message;
+    const json_t *host = json_object_get(message->connection, "host");
     enum mt_envelope envelope = mt_envelope_of(named ? name->payload : "", name->payload_len);
     const VALUE pairs[] = {
         symbol("key"),         ctext(share->key),
@@ -160,6 +162,8 @@ static VALUE share_of(const struct mt_share *share)
         symbol("envelope"),    named ? key(mt_envelope_name(envelope)) : Qnil,
         symbol("app"),         text_or_nil(message->app),
         symbol("title"),       message->app ? ctext(mt_message_title(message)) : Qnil,
+        symbol("host"),        host ? from_json(host) : Qnil,
+        symbol("own_host"),    answer(mt_policy_own_host(record, message, s)),
         symbol("start"),       LL2NUM(record->start),
         symbol("end"),         LL2NUM(record->end),
         symbol("current"),     boolean(share->current),
@@ -175,16 +179,17 @@ static VALUE shares_body(VALUE arg)
     const struct core *core = ((const struct call *)arg)->core;
     VALUE out = rb_ary_new();
     for (size_t i = 0; core->round && i < core->round->count; i++)
-        rb_ary_push(out, share_of(&core->round->shares[i]));
+        rb_ary_push(out, share_of(&core->round->shares[i], &core->settings));
     return rb_obj_freeze(out);
 }
 
 /*
  * Every job that was looked at, with what was decided.
  * @return [Array<Hash>] :key, :cluster and :ood_cluster (nil: none), :job_id, :user, :group,
- *   :envelope, :app, :title (each nil where it could not be read), :start, :end (0: no limit),
- * :current (false: its cluster did not answer), :specs and :card (reason codes), :card_id (nil: no
- * card)
+ *   :envelope, :app, :title (each nil where it could not be read), :host (nil: none) and :own_host
+ *   (whether that is the job's own; nil: its nodes are not known), :start, :end (0: no limit),
+ *   :current (false: its cluster did not answer), :specs and :card (reason codes), :card_id (nil:
+ *   no card)
  */
 static VALUE core_shares(VALUE self)
 {
@@ -219,6 +224,8 @@ static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
         rb_memerror();
     const char *output[] = {root, outputs, share->card_id};
     VALUE output_path = rb_ensure(path_of, (VALUE)output, free_text, (VALUE)outputs);
+    const json_t *host = json_object_get(share->message.connection, "host");
+    bool own = mt_policy_own_host(record, &share->message, s) == MT_YES;
     const VALUE pairs[] = {
         key("user"),         ctext(record->user),
         key("cluster"),      ctext(record->cluster),
@@ -229,6 +236,7 @@ static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
         key("uid"),          number_text((int64_t)record->uid),
         key("start"),        number_text(record->start),
         key("end"),          number_text(record->end),
+        key("host"),         own ? from_json(host) : ctext(""),
         key("title"),        ctext(mt_message_title(&share->message)),
     };
     return HASH_OF(pairs);

@@ -12,7 +12,7 @@
 /* Where OOD keeps sessions and outputs, below its data root. */
 #define MT_BATCH_CONNECT "batch_connect"
 
-/* A Slurm cluster and the OOD cluster id that stands for it; NULL: that can't be learned now. */
+/* A Slurm cluster and the OOD cluster id that stands for it. */
 struct mt_cluster {
     const char *slurm;
     const char *ood;
@@ -32,6 +32,8 @@ struct mt_settings {
     bool publisher_in_group; /* the publisher must belong to the group they name */
     const char *keys;        /* directory of the groups' keys (keyring.h); NULL: there is none */
     const char *publishers;  /* groups (a,b) whose members may; NULL: anyone may */
+
+    const char *const *node_domains; /* what may follow a node's name in a host; then NULL */
 
     /* In the site's order; none at all: this is not a dashboard's host. */
     const struct mt_cluster *clusters;

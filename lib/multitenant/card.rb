@@ -25,6 +25,7 @@ module MultiTenant
     OURS = %w[jobid mt_appname].freeze
     APPS = '/var/www/ood/apps/sys'
     TOO_LONG = '<em>too long to be shown here</em>'
+    ELSEWHERE = ' No button leads to its host, which is not known to be one of its job\'s.'
     CUT = ' Not all of it is shown here, because it is too long: the rest is in connection.yml, in the directory ' \
           'that the session ID above leads to.'
 
@@ -94,9 +95,14 @@ module MultiTenant
       self['host'].match?(HOST) && self['port'].match?(PORT) && self['port'].to_i < 65_536
     end
 
+    # @return [Boolean] whether its host is one of its own job's: a button leads to no other
+    def own_host?
+      !self['host'].empty? && @info['host'] == self['host']
+    end
+
     # @return [String, nil] where OOD's proxy shows the service's web pages
     def web_path
-      "/#{self['proxy'] == 'node' ? 'node' : 'rnode'}/#{self['host']}/#{self['port']}/" if address?
+      "/#{self['proxy'] == 'node' ? 'node' : 'rnode'}/#{self['host']}/#{self['port']}/" if address? && own_host?
     end
 
     # @return [String, nil] URL of an OpenAI-compatible interface, which Ollama has, too
@@ -143,13 +149,13 @@ module MultiTenant
       ends = @info['end'].to_i
       till = ends.zero? ? '' : ", until #{Time.at(ends).strftime('%a %-d %b %Y, %H:%M %Z')} at the latest"
       "<p class=\"mt-3\">From #{text(user)}#{text(till)}. If it does not work, ask #{text(user)}; " \
-        "the card goes when the service ends.#{@cut}</p>"
+        "the card goes when the service ends.#{elsewhere}#{@cut}</p>"
     end
 
-    # @return [String] HTML of a button that says whose web application it opens; '' where there is no address
+    # @return [String] HTML of a button that says whose web application it opens; '' where there is no address, or none
+    #   of its job's own
     def web_button
-      whose = @info['user'] ? " of #{@info['user']}" : ''
-      web_path ? button("Open the application#{whose}", web_path, icon: 'eye') : ''
+      web_path ? button("Open the application of #{@info['user']}", web_path, icon: 'eye') : ''
     end
 
     # @return [Integer, nil] uid of the publisher
@@ -158,6 +164,10 @@ module MultiTenant
     end
 
     private
+
+    def elsewhere
+      ELSEWHERE unless self['host'].empty? || own_host?
+    end
 
     def within(label, value, &block)
       return if value.to_s.empty?

@@ -5,6 +5,7 @@ require_relative 'dashboard/dashboard_host'
 require_relative 'dashboard/poll'
 require_relative 'dashboard/session_list'
 require_relative 'dashboard/shared_cards'
+require_relative 'dashboard/shared_host'
 require_relative 'dashboard/shared_session'
 
 module MultiTenant
@@ -61,6 +62,9 @@ module MultiTenant
       hook(log, 'a shared card can\'t be dismissed, and its status is asked of Slurm') do
         put_before(BatchConnect::Session, SharedSession,
                    destroy: 0, cancel: 0, update_info: 0, old?: 0, update_cache_completed!: 0)
+      end
+      hook(log, 'the Host button of a shared card leads where its publisher says') do
+        put_before(BatchConnect::Session, SharedHost, ssh_to_compute_node?: 0)
       end
       hook(log, 'forms may be out of date for as long as the dashboard keeps them') do
         put_before(BatchConnect::App.singleton_class, AppCache, from_token: 1)

@@ -14,6 +14,9 @@ module MultiTenant
     # Bytes of all groups of publishers, as programs and records carry them.
     MOST = 256
 
+    DOMAIN = /\A(?=.{1,253}\z)\w(?:[\w.-]*\w)?\z/
+    RESOLVER = '/etc/resolv.conf'
+
     # No group has this name. A MULTITENANT_PUBLISHERS that makes no sense must not let everybody publish.
     NOBODY = '-'
 
@@ -27,6 +30,8 @@ module MultiTenant
     attr_reader :publisher_in_group
     # @return [String, nil] groups whose members may publish, with commas between
     attr_reader :publishers
+    # @return [Array<String>] what may follow a node's name in a host
+    attr_reader :node_domains
     # @return [Float] seconds that the start of a dashboard may spend on us
     attr_reader :timeout
     # @return [Float] seconds after which specs and cards are renewed
@@ -40,6 +45,15 @@ module MultiTenant
     # @return [Array<String>] one sentence for each value that made no sense
     attr_reader :warnings
 
+    # @return [Array<String>] the domain of this host's name, or else the first one that it completes names with
+    def self.own_domains(name: Etc.uname[:nodename], resolver: RESOLVER)
+      domain = name.partition('.').last
+      domain = File.read(resolver, 4096).to_s[/^(?:domain|search)\s+(\S+)/, 1] if domain.empty?
+      [domain].grep(DOMAIN)
+    rescue SystemCallError
+      []
+    end
+
     # @param env [#[]] variables by name
     def initialize(env = ENV)
       @env = env
@@ -49,6 +63,7 @@ module MultiTenant
       @envelopes = list('MULTITENANT_ENVELOPES', ENVELOPES.join(','), /\A(?:#{ENVELOPES.join('|')})\z/)
       @publisher_in_group = value('MULTITENANT_PUBLISHER_IN_GROUP', 'true', /\A(?:true|false)\z/) == 'true'
       @publishers = groups('MULTITENANT_PUBLISHERS')
+      @node_domains = domains('MULTITENANT_NODE_DOMAINS')
       @timeout = seconds('MULTITENANT_TIMEOUT', 3, 0.2..60)
       @ttl = seconds('MULTITENANT_TTL', 30, 1..86_400)
       @snapshot = value('MULTITENANT_SNAPSHOT', nil, %r{\A/[^[:cntrl:]]+\z})
@@ -70,7 +85,7 @@ module MultiTenant
     def to_core(dataroot:, per_cluster_dataroot: false)
       {
         uid: Process.euid, gids: gids,
-        deliveries: deliveries, envelopes: envelopes,
+        deliveries: deliveries, envelopes: envelopes, node_domains: node_domains,
         publisher_in_group: publisher_in_group, publishers: publishers,
         dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot, keys: keys
       }
@@ -102,6 +117,11 @@ module MultiTenant
     def groups(name)
       names = list(name, NOBODY, GROUP).join(',') unless text_of(name).empty?
       names.to_s.bytesize > MOST ? refuse(name, names, NOBODY) : names
+    end
+
+    def domains(name)
+      own = Settings.own_domains
+      text_of(name).empty? ? own : list(name, own.join(','), DOMAIN)
     end
 
     def seconds(name, default, range)

@@ -628,6 +628,74 @@ static TCase *add_fixed_case(Suite *suite, const char *name)
     return tests;
 }
 
+/* ---- the job's own host ---- */
+
+static const char *const domains[] = {"example.org", "cluster.edu", NULL};
+
+/* Hosts, and whether they are of a job on n1 (host h1, 10.0.0.1) and on n2. */
+static const struct {
+    const char *host;
+    enum mt_answer own;
+} hosts[] = {
+    {"n1", MT_YES},
+    {"N1", MT_YES},
+    {"h1", MT_YES},
+    {"10.0.0.1", MT_YES},
+    {"n2", MT_YES},
+    {"n1.cluster.edu", MT_YES},
+    {"h1.Example.ORG", MT_YES},
+    {"n1.evil.example", MT_NO},
+    {"n1.cluster.edu.evil", MT_NO},
+    {"n1.cluster.ed", MT_NO},
+    {"n1.", MT_NO},
+    {"n1.edu", MT_NO},
+    {"n1cluster.edu", MT_NO},
+    {"10.0.0.1.cluster.edu", MT_NO},
+    {"n", MT_NO},
+    {"n11", MT_NO},
+    {"cluster.edu", MT_NO},
+    {".cluster.edu", MT_NO},
+    {"evil.example", MT_NO},
+    {"localhost", MT_NO},
+    {"", MT_NO},
+};
+
+static enum mt_answer own_host(const char *host)
+{
+    if (host)
+        ck_assert_int_eq(json_object_set_new(message.connection, "host", json_string(host)), 0);
+    return mt_policy_own_host(&record, &message, &settings);
+}
+
+START_TEST(test_own_host)
+{
+    json_t *nodes = json_loads("[{\"name\":\"n1\",\"host\":\"h1\",\"addr\":\"10.0.0.1\"},"
+                               "{\"name\":\"n2\",\"host\":null,\"addr\":null}]",
+                               0, NULL);
+    record.nodes = nodes;
+    settings.node_domains = domains;
+    ck_assert_msg(own_host(hosts[_i].host) == hosts[_i].own, "%s", hosts[_i].host);
+    /* Without domains, only what Slurm says. */
+    settings.node_domains = NULL;
+    bool exact =
+        hosts[_i].own == MT_YES && !strchr(hosts[_i].host, 'c') && !strchr(hosts[_i].host, 'O');
+    ck_assert_int_eq(own_host(hosts[_i].host), exact ? MT_YES : MT_NO);
+    json_decref(nodes);
+}
+END_TEST
+
+START_TEST(test_own_host_of_nodes_that_are_not_known)
+{
+    settings.node_domains = domains;
+    ck_assert_int_eq(own_host(NULL), MT_NO);
+    ck_assert_int_eq(own_host("n1"), MT_UNKNOWN);
+    json_t *none = json_array();
+    record.nodes = none;
+    ck_assert_int_eq(own_host("n1"), MT_NO);
+    json_decref(none);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("policy");
@@ -658,6 +726,8 @@ int main(void)
     tcase_add_loop_test(tests, test_bad_app_name, 0, (int)COUNT_OF(bad_apps));
     tcase_add_loop_test(tests, test_bad_title, 0, (int)COUNT_OF(bad_apps));
     tcase_add_test(tests, test_length_of_app_name);
+    tcase_add_loop_test(tests, test_own_host, 0, (int)COUNT_OF(hosts));
+    tcase_add_test(tests, test_own_host_of_nodes_that_are_not_known);
     tcase_add_loop_test(tests, test_bad_method, 0, (int)COUNT_OF(bad_methods));
     tcase_add_test(tests, test_order);
     tests = add_fixed_case(suite, "delivery");

@@ -45,7 +45,8 @@ module CardViews
   # @return [Array<Hash>] source, html, text, tree
   def cards(asked, one_page: false)
     questions = asked.map do |app, connection, specs, known|
-      info = { 'user' => 'prof', 'uid' => '1001', 'end' => '0' }.merge(specs.is_a?(Hash) ? specs : {})
+      info = { 'user' => 'prof', 'uid' => '1001', 'end' => '0', 'host' => connection['host'] }
+      info.update(specs) if specs.is_a?(Hash)
       connection = connection.merge('jobid' => '7')
       specs = { '7' => { 'info' => info, 'accounting' => {}, 'connection' => known || connection } } if specs
       [File.join(APPS, "multitenant-delivery_#{app}/view.html.erb"), connection, specs == false ? {} : specs]

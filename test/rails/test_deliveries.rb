@@ -216,7 +216,17 @@ class TestDeliveries < RailsTest
     values = { 'host' => 'n1', 'port' => '8080', 'mt_appname' => 'RShiny_App', 'title' => 'from dean' }
     known, unknown = cards([['default', values, true], ['default', values, false]])
     assert_match(/Open the application of prof$/, known['text'])
-    assert_match(/Open the application$/, unknown['text'])
+    assert_empty links(unknown['tree'])
+  end
+
+  def test_a_button_leads_only_to_a_host_of_the_job
+    start
+    values = { 'host' => 'n1', 'port' => '8080', 'mt_appname' => 'RShiny_App' }
+    own, other = cards([['default', values, { 'host' => 'n1' }], ['default', values, { 'host' => '' }]])
+    assert_equal [['/rnode/n1/8080/'], []], [links(own['tree']), links(other['tree'])]
+    refute_includes own['text'], 'No button leads to its host'
+    assert_includes other['text'], 'No button leads to its host, which is not known to be one of its job\'s.'
+    assert_equal %w[n1 8080], texts(other['tree'], 'td')
   end
 
   # Those of the framework that this one replaces.

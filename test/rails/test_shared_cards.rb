@@ -12,6 +12,25 @@ class TestSharedCards < RailsTest
     slurm_says(fresh(job(7), job(8)))
   end
 
+  # A shell of OOD's, to which a click leads.
+  def hosts
+    @dashboard.sessions.body.scan(%r{/ssh/([^"]*)"}).flatten.sort
+  end
+
+  def test_the_host_is_a_button_only_where_it_is_the_jobs_own
+    nodes = [{ name: 'n1', host: 'h1.cluster', addr: '10.0.0.1' }]
+    own = %w[10.0.0.1 N1.EDU h1.cluster h1.cluster.edu n1 n1.edu]
+    others = %w[n1.evil.example evil.example 10.0.0.1.edu n1.edu.evil h1 n]
+    told = [*own, *others].each_with_index.map { |host, i| job(20 + i, connection: { host: host }, nodes: nodes) }
+    unknown = [job(50, connection: { host: 'n1' }, nodes: nil), job(51, connection: { port: '1' }, nodes: nodes)]
+    @viewer.own_session(uuid(901), job_id: '901')
+    @slurm.run(901)
+    slurm_says(fresh(*told, *unknown))
+    start({ 'MULTITENANT_NODE_DOMAINS' => 'example.org,edu' })
+    assert_equal 15, @dashboard.sessions.cards.size
+    assert_equal [*own, 'mine'].sort, hosts
+  end
+
   # scancel would succeed: the viewer might be an operator.
   def test_delete_and_cancel_send_the_card_away_and_leave_the_job
     start

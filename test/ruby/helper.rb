@@ -72,13 +72,15 @@ module Records
     { mtu: '2001', mti: uuid(job_id), mta: 'App', mtm: 'card', mtd: 'sys/multitenant-delivery_default' }.merge(changes)
   end
 
+  NODES = [{ name: 'n1', host: 'n1', addr: '10.0.0.1' }].freeze
+
   # @param message [Hash] changes to the accounting part
   # @param text [String] the whole message instead
   # @param name [String] the whole job name instead
   # @return [Hash] a record; `record` changes its other keys, nil takes one out
   def job(job_id, message: {}, connection: { host: 'n1', port: '5432' }, text: nil, name: nil, **record)
     record = { cluster: 'hpc', job_id: job_id, user: 'prof', uid: 1001, start: 1_700_000_000 + job_id, end: 0,
-               restarts: 0, group_gid: 3000, publisher_in_group: true }.merge(record)
+               restarts: 0, group_gid: 3000, publisher_in_group: true, nodes: NODES }.merge(record)
     text ||= v1_text(accounting(job_id, **message), connection)
     record[:name] = name || "sys/dashboard|students|#{seal(text, job_id: job_id, user: record[:user])}"
     raise "job #{job_id}: its name is too long for Slurm" if !name && record[:name].bytesize > 1024

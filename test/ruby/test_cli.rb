@@ -150,6 +150,20 @@ class TestCli < MultiTenantTest
                  done.out.lines
   end
 
+  # What a button leads to was not the publisher's word alone.
+  def test_explain_says_why_no_button_leads_to_a_host
+    hosts = { 1 => 'n1', 2 => 'n1.evil.example', 3 => 'n1.edu' }
+    jobs = hosts.map { |id, host| job(id, connection: { host: host }) }
+    jobs.push(job(4, nodes: nil), job(5, connection: { port: '1' }, nodes: nil))
+    env = { 'OOD_CLUSTERS' => clusters, 'MULTITENANT_NODE_DOMAINS' => 'edu' }
+    told = explain(stream(*jobs), as: 2001, env: env).out.lines(chomp: true).map { |line| line.split("\t")[3] }
+    shared = 'Shared with this user.'
+    assert_equal [shared, shared, shared], told.values_at(0, 2, 4)
+    assert_match(/\A#{shared} No button leads to its host, which is none of its job's \(MULTITENANT_NODE_DOMAINS\)\.\z/,
+                 told[1])
+    assert_match(/\A#{shared} No button leads to its host, as the nodes of its job are not known\.\z/, told[3])
+  end
+
   def test_records_that_are_none
     assert_complaint multitenant('specs', '--records', '/nonexistent'), 65, '/nonexistent.*No such file'
     assert_complaint multitenant('specs', '--records', temporary), 65, 'Is a directory'

@@ -32,6 +32,17 @@ class TestDoctorHost < DoctorTest
     assert_told 'Apps', 'ok', 'Tokens', /names one now/, as: nil
   end
 
+  def test_hosts_that_are_not_the_jobs_own
+    assert_told 'Apps', 'ok', 'Hosts of services', /no button leads to a host that is not/
+    host.query(stream(job(7), job(9, nodes: nil)))
+    assert_told 'Apps', 'warn', 'Hosts of services', /nodes of job 9 are not known/,
+                /PrivateData may hide.*multitenant-agent/
+    host.query(stream(job(7), job(8, connection: { host: 'n1.evil.example' })))
+    env_file 'MULTITENANT_NODE_DOMAINS=example.edu'
+    assert_told 'Apps', 'warn', 'Hosts of services', /the host that job 8 names is none of its nodes'/,
+                /\A((?!evil).)*MULTITENANT_NODE_DOMAINS \(now example\.edu\)((?!evil).)*\z/
+  end
+
   def test_the_settings_of_apps
     file = host.at('/var/www/ood/apps/sys/multitenant-llm/site.yml')
     assert_includes doctor('Apps'), 'skip  App settings: no app'

@@ -54,6 +54,33 @@ class TestSettings < MultiTenantTest
     end
   end
 
+  # ---- domains of nodes ----
+
+  def test_node_domains
+    { 'edu' => %w[edu], ' cluster.example.edu ,example.org' => %w[cluster.example.edu example.org] }
+      .each { |text, domains| assert_equal domains, settings('NODE_DOMAINS' => text).node_domains }
+    own = MultiTenant::Settings.own_domains
+    assert_equal [own, own], [settings.node_domains, settings('NODE_DOMAINS' => ' ').node_domains]
+    assert_equal ['edu'], settings('NODE_DOMAINS' => 'edu').to_core(dataroot: nil)[:node_domains]
+    ['.edu', 'edu.', 'a b', 'a/b', ',', '*', 'x' * 254].each do |text|
+      made = settings('NODE_DOMAINS' => text)
+      assert_equal [own, 1], [made.node_domains, made.warnings.size], text
+    end
+  end
+
+  # Names that it completes are its own.
+  def test_the_domain_of_this_host
+    told = lambda do |name, resolver|
+      file = File.join(temporary, 'resolv.conf').tap { |path| File.write(path, resolver) }
+      MultiTenant::Settings.own_domains(name: name, resolver: file)
+    end
+    assert_equal %w[example.edu], told['web.example.edu', "search other.edu\n"]
+    assert_equal %w[a.edu], told['web', "# x\nnameserver 10.0.0.1\nsearch a.edu b.edu\n"]
+    assert_equal %w[c.edu], told['web', "domain c.edu\n"]
+    assert_equal [[], []], [told['web', ''], told['web', "search .\n"]]
+    assert_empty MultiTenant::Settings.own_domains(name: 'web', resolver: '/nonexistent')
+  end
+
   # ---- delivery apps ----
 
   def test_deliveries

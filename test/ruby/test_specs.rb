@@ -17,7 +17,7 @@ class TestSpecs < MultiTenantTest
   # ---- shape ----
 
   def test_the_whole_shape
-    record = job(4711, connection: { port: '5432', host: 'n1' })
+    record = job(4711, connection: { port: '5432', host: 'n1' }, nodes: nil)
     root = '/home/me/ondemand/data/sys/dashboard'
     id = uuid(4711)
     assert_equal({ '4711' => {
@@ -26,7 +26,7 @@ class TestSpecs < MultiTenantTest
                      'output' => "#{root}/batch_connect/sys/multitenant-delivery_default/output/#{id}",
                      'message' => record[:name], 'message_size' => record[:name].bytesize,
                      'uid' => record[:uid].to_s, 'start' => record[:start].to_s, 'end' => record[:end].to_s,
-                     'title' => 'App'
+                     'host' => '', 'title' => 'App'
                    },
                    'accounting' => { 'mtu' => '2001', 'mti' => id, 'mta' => 'App', 'mtm' => 'card',
                                      'mtd' => 'sys/multitenant-delivery_default' },
@@ -42,6 +42,16 @@ class TestSpecs < MultiTenantTest
   def test_the_five_accounting_keys_alone_are_shown
     record = job(1, text: v1_text(accounting(1).merge(mtx: 'more'), { host: 'n1' }))
     assert_equal %w[mtu mti mta mtm mtd], specs_of(record)['1']['accounting'].keys
+  end
+
+  # Old records have no nodes, and a host of somebody else's is none.
+  def test_info_tells_the_host_where_it_is_the_jobs_own
+    hosts = specs_of(job(1), job(2, connection: { host: 'evil.example' }), job(3, nodes: nil), job(4, connection: {}))
+    assert_equal(['n1', '', '', ''], hosts.values.map { |spec| spec['info']['host'] })
+    one = core
+    decide(one, stream(job(1), job(2, connection: { host: 'evil.example' }), job(3, nodes: nil)))
+    told = one.shares.map { |share| share.values_at(:host, :own_host) }
+    assert_equal [['n1', true], ['evil.example', false], ['n1', nil]], told
   end
 
   def test_a_title_is_told_and_is_no_part_of_the_connection

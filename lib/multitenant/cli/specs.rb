@@ -28,8 +28,17 @@ module MultiTenant
       def explain
         receiver.shares.each do |share|
           reason = share[:specs] == 'ok' ? share[:card] : share[:specs]
-          puts [*share.values_at(:key, :specs, :card), Native.reasons.fetch(reason).first].join("\t")
+          sentence = [Native.reasons.fetch(reason).first, *no_button(share)].join(' ')
+          puts [*share.values_at(:key, :specs, :card), sentence].join("\t")
         end
+      end
+
+      # @return [String, nil] why no button leads to the share's host
+      def no_button(share)
+        return if share[:specs] != 'ok' || share[:host].nil? || share[:own_host]
+        return 'No button leads to its host, as the nodes of its job are not known.' if share[:own_host].nil?
+
+        'No button leads to its host, which is none of its job\'s (MULTITENANT_NODE_DOMAINS).'
       end
     end
   end

@@ -33,6 +33,12 @@ module MultiTenant
         keys.any? && (keys - @receiver.wckeys).empty?
       end
 
+      # @return [Boolean] its host is not known to be one of the job's own
+      def elsewhere?(session)
+        share = share_of(session)
+        share ? !share[:own_host] : own?(session)
+      end
+
       # @return [Boolean]
       def dismiss(session)
         @receiver.dismiss(session.id)

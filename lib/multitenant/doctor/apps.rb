@@ -7,11 +7,13 @@ module MultiTenant
   class Doctor
     # The apps that show a card: installed, for all users, and root's.
     class Apps < Theme
-      CHECKS = { deliveries: 'Delivery apps', tokens: 'Tokens', services: 'Service apps',
+      CHECKS = { deliveries: 'Delivery apps', tokens: 'Tokens', hosts: 'Hosts of services', services: 'Service apps',
                  settings: 'App settings' }.freeze
 
       INSTALL = 'Run `multitenant install` as root.'
       NAMED = 'Install what this site means to have, and let MULTITENANT_DELIVERY allow no more; or tell a publisher.'
+      SEE_NODES = 'Run `scontrol show node` as this user: PrivateData may hide nodes. Where a snapshot is kept, its ' \
+                  'multitenant-agent may be of an older release: restart it.'
       CORRECT = 'Correct that. A dashboard of Open OnDemand 4.2 keeps its form: restart the web server (Help menu).'
       VIEW = 'view.html.erb'
 
@@ -38,6 +40,19 @@ module MultiTenant
         warn!("not installed here, so cards would be empty: #{list(named)}.", NAMED)
       end
 
+      # A publisher may write any host.
+      def hosts
+        return unless core? && answered?
+
+        shares = site.slurm.shares.select { |share| share[:specs] == 'ok' && share[:host] }
+        unknown = shares.select { |share| share[:own_host].nil? }
+        others = shares.select { |share| share[:own_host] == false }
+        warn!("the nodes of job #{jobs(unknown)} are not known, so no button leads to its host.", SEE_NODES) if
+          unknown.any?
+        others!(others) if others.any?
+        ok('no button leads to a host that is not its job\'s own.') if [unknown, others].all?(&:empty?)
+      end
+
       # Not everybody is meant to start services.
       def services
         names = Release.new(site.gem_dir || File.expand_path('../../..', __dir__)).apps('services')
@@ -62,6 +77,17 @@ module MultiTenant
       end
 
       private
+
+      def jobs(shares)
+        list(shares.map { |share| share[:key] })
+      end
+
+      def others!(shares)
+        domains = site.settings.node_domains
+        warn!("the host that job #{jobs(shares)} names is none of its nodes', so no button leads there.",
+              "Where it is a node's name with another domain, name that: MULTITENANT_NODE_DOMAINS (now " \
+              "#{domains.empty? ? 'none' : domains.join(',')}).")
+      end
 
       def wrong?(app)
         SiteSettings.read(app)

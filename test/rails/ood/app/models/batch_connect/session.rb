@@ -151,6 +151,11 @@ module BatchConnect
       Digest::SHA1.hexdigest(state.to_json)
     end
 
+    # Whether the host is a button.
+    def ssh_to_compute_node?
+      true
+    end
+
     private
 
     def completed_info
