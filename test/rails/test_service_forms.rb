@@ -44,6 +44,13 @@ class TestServiceForms < RailsTest
     @apps.each { |app| assert_equal wanted, groups(app) }
   end
 
+  def test_groups_as_the_oldest_dashboard_has_them
+    start({ 'USERS_GROUPS' => 'prof,lab' })
+    @dashboard.ruby('def (SmartAttributes::AttributeFactory).build_auto_groups = ' \
+                    'OpenStruct.new(select_choices: CurrentUser.group_names)')
+    assert_equal(%w[lab prof], groups.map { |_, group| group })
+  end
+
   # It goes on in the background; until then the primary group, which is likely the publisher's own, is last.
   def test_a_page_does_not_wait_for_a_name_service_that_hangs
     go_on = File.join(@viewer.home, 'go_on')

@@ -22,7 +22,8 @@ module SmartAttributes
 
       # Asked for where a form is shown, and not where OOD makes a menu of apps.
       def select_choices(**)
-        groups = AttributeFactory.build_auto_groups.select_choices.map(&:last)
+        # In 3.1 a choice is a text.
+        groups = AttributeFactory.build_auto_groups.select_choices.map { |choice| Array(choice).last }
         GROUPS.choices(groups, CurrentUser.primary_group_name)
       end
 
