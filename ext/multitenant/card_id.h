@@ -13,7 +13,10 @@
 
 /*
  * Writes the SHA-256 of cluster, job id and session id, each with its terminator, as a UUID
- * (RFC 9562, version 8). MT_OK, MT_CRYPTO. Thread-safe.
+ * (RFC 9562, version 8). Thread-safe.
+ *
+ * MT_OK
+ * MT_CRYPTO
  */
 MT_CHECKED enum mt_status mt_card_id_make(const char *cluster, uint32_t job_id, const char *session,
                                           char out[MT_UUID_SIZE]);

@@ -41,18 +41,21 @@ struct mt_child_terms {
  * can't close them (glibc before 2.34). Its input is a file in memory, written before it starts: a
  * child that does not read it makes nobody wait.
  *
- * `envp`: the environment. MT_OK, MT_SPAWN, MT_IO. In any case the child is ended with
- * mt_child_end.
+ * `envp` is the environment. In any case the child is ended with mt_child_end.
+ *
+ * MT_OK
+ * MT_SPAWN: it could not be started; child->error says why
+ * MT_IO: no pipe or file could be made
  */
 MT_CHECKED enum mt_status mt_child_start(struct mt_child *child, char *const argv[],
                                          char *const envp[], const struct mt_child_terms *terms);
 
 /*
- * Waits until the child has closed its output and ended. `wake_fd`: readable means: return
- * MT_CANCELLED; the child goes on, and this may be called again; -1: never.
+ * Waits until the child has closed its output and ended, or `wake_fd` can be read; -1: there is
+ * none.
  *
  * MT_OK: it ended by itself; wait_status tells how
- * MT_CANCELLED
+ * MT_CANCELLED: `wake_fd` can be read; the child goes on, and this may be called again
  * MT_TIMEOUT: the deadline has passed
  * MT_TOO_LARGE: it printed too much
  * MT_IO, MT_NOMEM

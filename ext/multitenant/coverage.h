@@ -49,8 +49,8 @@ MT_CHECKED bool mt_coverage_tells(const struct mt_coverage *coverage, const char
                                   const char *wckeys, uint32_t job_id);
 
 /*
- * Whether the cluster's answer is older than another that was given at `time`. Of over
- * MT_AGE_MAX seconds a wrong clock is the cause: no.
+ * Whether the cluster's answer is older than another that was given at `time`. One that seems to be
+ * older by more than MT_AGE_MAX seconds is not: a clock is wrong.
  */
 MT_CHECKED bool mt_coverage_is_older(const struct mt_coverage *coverage, const char *cluster,
                                      int64_t time);

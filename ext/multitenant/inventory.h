@@ -47,15 +47,22 @@ typedef void mt_trouble_fn(const char *path, enum mt_status status, void *arg);
 /*
  * Finds all of them below the directory `root`; `db` is the directory of db files or -1. An empty
  * output directory counts as none. What can't be read is told and left out; `trouble`
- * NULL: it was told before. MT_OK, MT_NOMEM. The caller frees *out.
+ * NULL: it was told before. The caller frees *out.
+ *
+ * MT_OK
+ * MT_NOMEM
  */
 MT_NODISCARD MT_NONNULL(3, 4) enum mt_status
     mt_inventory_take(int root, int db, const struct mt_settings *settings,
                       struct mt_inventory *out, mt_trouble_fn *trouble, void *arg);
 
 /*
- * Reads the db file of that id in `db`, or -1. MT_OK, MT_MALFORMED, MT_NOMEM, or what mt_store_read
- * says. The caller releases out->json.
+ * Reads the db file of that id in `db`; -1: there is none. The caller releases out->json.
+ *
+ * MT_OK
+ * MT_MALFORMED: it is no db file
+ * MT_NOMEM
+ * what mt_store_read returns
  */
 MT_CHECKED enum mt_status mt_inventory_read_db(int db, const char *id, struct mt_db *out,
                                                bool *found);

@@ -95,7 +95,10 @@ MT_CHECKED enum mt_status mt_streams_read(struct mt_streams *streams, const char
 /*
  * Adds the streams of another text. *bad_line is that of the first of them that does not belong, as
  * mt_streams_read has it: it stays incomplete, and what follows it in its text is left out; else
- * 0. MT_OK, MT_NOMEM.
+ * 0.
+ *
+ * MT_OK
+ * MT_NOMEM
  */
 MT_CHECKED enum mt_status mt_streams_add(struct mt_streams *streams,
                                          const struct mt_streams *others, size_t *bad_line);

@@ -14,7 +14,8 @@
  * made one; one whose place can't be looked at is told as trouble and no longer wants a card. `db`
  * is the directory of db files or -1. Writes nothing.
  *
- * MT_OK, MT_NOMEM, MT_CRYPTO.
+ * MT_OK
+ * MT_NOMEM, MT_CRYPTO
  */
 MT_NODISCARD MT_NONNULL(1, 3, 4, 5) enum mt_status
     mt_removal_plan(struct mt_inventory *found, int db, struct mt_specs *specs,

@@ -31,7 +31,7 @@ struct mt_settings {
     unsigned envelopes;      /* set of accepted envelopes (envelope.h) */
     bool publisher_in_group; /* the publisher must belong to the group they name */
     const char *keys;        /* directory of the groups' keys (keyring.h); NULL: there is none */
-    const char *publishers;  /* groups (a,b) whose members may; NULL: anyone may */
+    const char *publishers;  /* groups (a,b) whose members may publish; NULL: anyone may */
 
     const char *const *node_domains; /* what may follow a node's name in a host; then NULL */
 

@@ -2,6 +2,7 @@
 #include "specs_view.h"
 
 #include "policy.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -90,9 +91,10 @@ static void set_keys(struct mt_specs *specs, const struct mt_settings *settings)
         }
         for (size_t i = first; i < next; i++) {
             struct mt_share *share = specs->by_job[i];
-            (void)snprintf(share->key, sizeof share->key, "%lu%s%s", (unsigned long)job_id,
-                           share == winner ? "" : "@",
-                           share == winner ? "" : share->record.cluster);
+            size_t len = mt_text_of_job(job_id, share->key);
+            if (share != winner)
+                (void)snprintf(share->key + len, sizeof share->key - len, "@%s",
+                               share->record.cluster);
         }
     }
 }

@@ -6,9 +6,9 @@ require_relative 'receiver/report'
 
 module MultiTenant
   # The receiving side for one user: asks a source, lets the core decide, has the card files written
-  # and keeps the specs. Nothing that goes wrong leaves it as an exception.
+  # and keeps the specs. {#refresh} never raises: its report says what went wrong.
   class Receiver
-    # Seconds that munged has at least.
+    # Seconds that munged gets in any case.
     SECONDS_MIN = 0.1
 
     # @return [Hash] MultiTenant.specs; frozen
@@ -82,8 +82,8 @@ module MultiTenant
       give_up(e)
     end
 
-    # The same for a page: it does not wait where an answer is being decided, and looks at no file where
-    # what is shown has not changed since the last time.
+    # The same for a page, which must not wait: nothing is done while another thread uses the core, and no file is
+    # looked at where what is shown is what was shown the last time.
     # @return [void]
     def deliver_changes
       return unless @undelivered && @using_core.try_lock
@@ -186,7 +186,7 @@ module MultiTenant
       end
     end
 
-    # What munged opens for the viewer; where it does not answer in time that stays as it was.
+    # What munged opens for the viewer. Of what it does not answer in time, the shares stay as they were.
     def ask_munged(payloads, seconds)
       @credentials.call(payloads, [seconds, SECONDS_MIN].max)
     end
@@ -224,7 +224,7 @@ module MultiTenant
       @files.leave(@dismissed, @shares.filter_map { |share| @specs.dig(share[:key], 'info') if share[:card_id] })
     end
 
-    # What the core has is what is shown. (Writing a card may change its id.)
+    # Takes specs and shares over from the core: also after a delivery, which may give a card another id.
     def publish
       specs = @core.specs
       @generation += 1 unless specs == @specs
@@ -232,7 +232,7 @@ module MultiTenant
       @shares = @core.shares
     end
 
-    # Every stream is whole, or a sentence about the first that is not.
+    # A sentence about the first stream that is not whole, and its code.
     def incomplete(streams, bad_lines)
       line = bad_lines.compact.first
       return ["Line #{line} of the records does not belong there.", EX_DATAERR] if line

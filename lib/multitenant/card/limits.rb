@@ -33,9 +33,9 @@ module MultiTenant
       READ = 3
       STEP = 10
       CPU = 3
-      # Seconds of the processor that all files of one publisher may take within PAUSE; LOOK of each are free.
+      # Seconds of the processor that all files of one publisher may take within PAUSE; FREE of each don't count.
       PUBLISHER_SECONDS = 20
-      LOOK = 0.3
+      FREE = 0.3
       # Also how long a file that took too much, or did not answer, waits for its next try.
       PAUSE = 600
       # Users for whom something is rendered at a time, on the whole host; and how often a child asks whether it is

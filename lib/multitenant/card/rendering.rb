@@ -42,7 +42,7 @@ module MultiTenant
           @kept[key]&.until.to_f <= MultiTenant.clock && affordable?(key[1])
         end
 
-        # Whoever was looked at the longest ago comes first, or the first files of a page would always be the only ones.
+        # The file that was looked at the longest ago comes first, or the first of a page would always be the only ones.
         def turn?(key)
           now = MultiTenant.clock
           @waiting.reject! { |_, at| at < now - (2 * Limits::POLL) }
@@ -117,7 +117,7 @@ module MultiTenant
         # up, all the time.
         def spend(owner, clock, processor, never:)
           now = MultiTenant.clock
-          seconds = never ? now - clock : self.processor - processor - Limits::LOOK
+          seconds = never ? now - clock : self.processor - processor - Limits::FREE
           @spent[owner] << [now, [seconds, 0].max]
         end
 

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 module MultiTenant
-  # Texts of other people on a terminal: what could move the cursor, hide, turn round or take another
-  # width than it seems is shown by its number. Letters of Latin scripts, one column each, stay.
+  # Texts of other people, fit for a terminal. A character that could move the cursor, be invisible, change the
+  # direction of writing or take more than one column is shown by its number; letters of Latin scripts stay.
   module PlainText
     PLAIN = /[ -~\u00a1-\u00ac\u00ae-\u024f]/
     CUT = '…'

@@ -47,7 +47,7 @@ module MultiTenant
         File.expand_path(@options[:dataroot] || host.dataroot)
       end
 
-      # A part may have been decided although another cluster's stream was not complete.
+      # One cluster may have been decided although another one's stream was not complete.
       def check_report
         report = receiver.report
         raise Failure.new(report['code'], report['error']) if report['error']

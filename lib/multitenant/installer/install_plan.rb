@@ -7,8 +7,8 @@ require_relative '../host'
 require_relative '../would'
 
 module MultiTenant
-  # What has to be done so that a host gets what a release brings, worked out by reading only. What an
-  # admin has edited is saved first, what was there before is moved aside.
+  # The steps by which a host gets what a release brings. Making the plan only reads; carrying it out saves first
+  # what an admin has edited, and moves aside what was there before.
   class InstallPlan
     # A line for the admin, and the work behind it, if there is any.
     Action = Struct.new(:name, :path, :note, :work) do

@@ -54,7 +54,7 @@ module MultiTenant
       lines
     end
 
-    # What it has is there even where it gave up.
+    # What it learned before it gave up counts.
     def read(result, count)
       return unless [EX_OK, EX_TEMPFAIL].include?(result.exit)
 

@@ -41,7 +41,7 @@ module MultiTenant
 
     private
 
-    # What was opened in time counts even where it gave up then.
+    # What munged opened before the program gave up counts.
     def ask(payloads, seconds)
       input = payloads.map { |payload| "#{payload}\n" }.join
       result = @program.call(*Program.timeout(seconds), *@options, seconds: seconds, input: input)

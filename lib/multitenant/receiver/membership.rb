@@ -3,9 +3,9 @@
 require_relative '../programs/names'
 
 module MultiTenant
-  # The groups that the viewer belongs to. A process keeps the groups that it was started with; one
-  # that the name service had and has no more is lost. What the name service never had (groups that
-  # PAM gives) stays, and a look-up that fails changes nothing.
+  # The groups that count for the viewer. A process keeps the groups that it was started with; one that the name
+  # service listed for its user earlier, and lists no more, does not count from then on. Those that it never listed
+  # (given by PAM) do, and a look-up that fails changes nothing.
   class Membership
     # Seconds between two look-ups.
     INTERVAL = 300

@@ -1,12 +1,12 @@
 # frozen_string_literal: true
 
 module MultiTenant
-  # Keeps what a viewer sees fresh while their dashboard runs. Called on the request's thread wherever
-  # it matters; asks where it is time to, waits a moment, and lets what lasts longer end in the
-  # background, without touching a file there. No thread outlives its refresh.
+  # Keeps what a viewer sees up to date while their dashboard runs. A page that needs it calls this on its own thread:
+  # where an answer is due, a background thread asks Slurm, and the page waits a moment for it and then goes on with
+  # what is known. The background thread ends with its question and writes no file; the page's thread writes the cards.
   class Renewal
-    # Seconds that a page waits; with the 0.1 s for which writing may wait for another process of the
-    # viewer's (ext/multitenant/store.c) no page loses more than a quarter of a second.
+    # Seconds that a page waits for an answer. Writing may wait 0.1 s more for another process of the viewer's
+    # (ext/multitenant/store.c), so that no page loses more than a quarter of a second.
     WAIT = 0.12
 
     # @param receiver [Receiver]
@@ -19,19 +19,20 @@ module MultiTenant
       @mutex = Mutex.new
     end
 
-    # @param cards [Boolean] the page is about to list the card files: they follow what is known
+    # @param cards [Boolean] the page is about to list the cards: bring their files up to date
     # @return [void]
     def call(cards: false)
       @sources.expire if cards && @receiver.touched?
       started&.join(WAIT)
       @receiver.deliver_changes if cards
-    rescue StandardError => e # no thread could be started, say
+    rescue StandardError => e # such as: no thread could be started
       @log.call(:warn, "nothing was renewed: #{e.class}: #{e.message}")
     end
 
     private
 
-    # @return [Thread, nil] a refresh that this call began, and that may be worth a moment
+    # @return [Thread, nil] one that this call started; nil also where the sources failed before: a page that waits for
+    #   them is likely to wait in vain
     def started
       @mutex.synchronize do
         return if @thread&.alive? || !@sources.due?

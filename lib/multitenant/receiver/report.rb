@@ -62,7 +62,7 @@ module MultiTenant
       streams.to_h { |stream| [stream.cluster, stream.complete ? stream.sees : 'incomplete'] }
     end
 
-    # Once, until something else is wrong or nothing; another number in the sentence is not something else.
+    # Says a sentence once, and again only after another one or none; with other numbers in it it is the same one.
     def warn_of(sentence)
       said = sentence&.gsub(/\d+/, '')
       @log.call(:warn, sentence) if sentence && said != @warned

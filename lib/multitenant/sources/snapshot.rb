@@ -10,30 +10,32 @@ module MultiTenant
   class Snapshot
     DIRECTORY = '/run/multitenant'
 
-    # Seconds: the shortest interval of an agent, and how far ahead of ours its clock may be.
+    # Seconds between two rounds of an agent, at least.
     INTERVAL_MIN = 5
+
+    # Seconds that the agent's clock may be ahead of ours.
     AHEAD = 2
 
-    # How often files of different rounds are read again, and the seconds between.
+    # How often the files are read until all are of one round, and the seconds between.
     TRIES = 3
     PAUSE = 0.02
 
-    # Seconds that the other source has at least.
+    # Seconds that the other source gets in any case.
     SECONDS_MIN = 0.1
 
     LIMIT = Core::LIMITS[:records]
 
-    # Uids that an agent may have: root's and the accounts of the system, which only an admin makes.
-    # Where an ordinary user's directory stands at the path, they made it, and would tell everybody
-    # what runs. A number needs no look-up, which could block.
+    # Whether an agent may run as this uid: as root or a system account, which only an admin can make. An ordinary user
+    # whose directory stood at this path could tell everybody what runs. The number says enough; looking up the account
+    # could block.
     SYSTEM = ->(uid) { uid < 1000 }
 
-    LOOK = 'Run `systemctl enable --now multitenant-agent`, and look at `journalctl -u multitenant-agent`.'
+    START = 'Run `systemctl enable --now multitenant-agent`, and look at `journalctl -u multitenant-agent`.'
     RESTART = 'Let the agent and the dashboards read the same `env` file: `systemctl restart multitenant-agent`.'
 
     # Why the snapshot is not used.
     class Unusable < Failure
-      def initialize(sentence, fix: LOOK)
+      def initialize(sentence, fix: START)
         super(EX_TEMPFAIL, sentence, fix: fix)
       end
     end
@@ -64,7 +66,7 @@ module MultiTenant
       @owners = owners
     end
 
-    # @param seconds [Float] the deadline of the other source; nothing is waited for here
+    # @param seconds [Float] the deadline of the other source; reading the files needs none
     # @return [Answer]
     def call(seconds)
       start = MultiTenant.clock
@@ -72,7 +74,7 @@ module MultiTenant
       spent = MultiTenant.clock - start
       return @fallback.call([seconds - spent, SECONDS_MIN].max) unless text || @torn
 
-      # The agent is writing just now: the next call reads files of one round, and nobody else is asked.
+      # The agent is writing right now. The next call finds files of one round, so no other source is asked.
       Answer.new(texts: [text].compact, from: 'snapshot', seconds: spent, error: why, code: @failure&.code || EX_OK)
     end
 
@@ -122,7 +124,7 @@ module MultiTenant
                       'does multitenant-agent run?'
     end
 
-    # @return [Array(Array<Stream>, String)] of each fresh cluster, and the round
+    # @return [Array(Array<Stream>, String)] the stream of each cluster that is fresh, and the round that they are of
     def read_state
       streams = read_file('state', 0o022).whole
       round = streams[0]&.round
@@ -148,7 +150,7 @@ module MultiTenant
       foreign("does not tell who belongs to #{@settings.publishers} (MULTITENANT_PUBLISHERS).")
     end
 
-    # The agent has other settings than we.
+    # The agent runs with other settings than this process.
     def foreign(why)
       raise Unusable.new("The snapshot in #{@directory} #{why}", fix: RESTART)
     end
@@ -162,7 +164,7 @@ module MultiTenant
       "The snapshot in #{@directory} is of another time: its age is #{ages.join(', ')}."
     end
 
-    # @return [String] one stream for each cluster, of all groups that we are in
+    # @return [String] a stream for each cluster, with the jobs of all groups that this process is in
     def assemble(fresh, round)
       ours = @gids.call
       named = fresh.to_h { |stream| [stream.cluster, stream.groups & ours] }
@@ -185,7 +187,8 @@ module MultiTenant
       raise Torn, "#{@directory}/#{gid}.records does not hold cluster #{cluster}."
     end
 
-    # An agent may ask for more keys than we do. What we did not ask for is neither shown nor removed.
+    # The agent may ask for more WCKeys than this process. Jobs of the others are left out, and the header names ours
+    # alone, so that no card of theirs is taken for ended.
     def narrow(stream, records)
       keys = @settings.wckeys
       return Stream.text(stream.header, records.map(&:line)) if (stream.wckeys - keys).empty?
@@ -195,7 +198,7 @@ module MultiTenant
       Stream.text(stream.header(wckeys: keys), records.select { |record| keys.include?(record.wckey) }.map(&:line))
     end
 
-    # Nobody but the agent may have written the file, and `forbidden` bits are not in its mode.
+    # Reads a file that nobody but the agent can have written, and whose mode has none of the `forbidden` bits.
     # @return [Records]
     def read_file(name, forbidden, gid: nil)
       File.open(File.join(@real, name), File::RDONLY | File::NOFOLLOW | File::NONBLOCK, binmode: true) do |file|

@@ -33,15 +33,15 @@ module MultiTenant
       raise Failure.new(EX_UNAVAILABLE, 'scontrol show config names no cluster.')
     end
 
-    # Forgets what it was told, so that it asks again.
+    # Lets the next call ask again.
     # @return [void]
     def forget
       @slurm = @dbd_sees = nil
     end
 
     # Whether the commands show all jobs, so that one that is missing has ended. What can't be learned
-    # counts as no, which takes nothing away. An operator who is shown what others are not counts as
-    # one of them: only the query program asks who is one.
+    # counts as no, which takes nothing away. So does an operator, although Slurm shows them everything: only
+    # the query program asks who is an operator.
     # @param accounting [Boolean] slurmdbd was asked, too
     # @return [String] "all" or "own"
     # @raise [Failure]
