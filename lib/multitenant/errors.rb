@@ -5,7 +5,6 @@ module MultiTenant
   EX_OK = 0
   EX_USAGE = 64
   EX_DATAERR = 65
-  EX_NOUSER = 67
   EX_UNAVAILABLE = 69
   EX_SOFTWARE = 70
   EX_CANTCREAT = 73

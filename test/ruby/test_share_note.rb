@@ -44,6 +44,16 @@ class TestShareNote < Minitest::Test
     assert_equal 'Shared with nobody.', card('none')[0]
   end
 
+  # The publisher is of the group, and in no list: so are others.
+  def test_members_whom_the_name_service_does_not_list
+    gid = [Process.gid, *Process.groups].first
+    fake('getent', %([[ $1 == passwd ]] && echo 'ann:x:2001:1::' || echo 'lab:x:#{gid}:ann'))
+    told, log = card('mt', 'DB_Conn sys/x', 'card', 'lab')
+    assert_equal 'Shared with 1 other member of lab, as a card and a choice in forms. There are others whom the name ' \
+                 "service does not list, as envelope v1 needs it. The file output.log says more. #{PUBLIC}", told
+    assert_match(/members of the group lab are missing in its list, as you are yourself: SSSD/, log)
+  end
+
   def test_how_it_is_sealed
     group = Etc.getgrgid(Process.gid).name
     munged = Munged.new(File.join(temporary, 'munge').tap { |dir| Dir.mkdir(dir) })

@@ -13,13 +13,14 @@ module MultiTenant
     JOB = File.expand_path('../../../libexec/multitenant-job', __dir__)
     SENDER = File.expand_path('../../../libexec/multitenant-share', __dir__)
     # What the sender's --note says of a share, and of those whom it is for and how it is sealed, in words.
-    SHARED = /\Ashared (?<method>form|card) (?<envelope>v1|munge|key) (?<with>\d+|group|me) (?<group>.+)\z/m
+    SHARED = /\Ashared (?<method>form|card) (?<envelope>v1|munge|key) (?<with>\d+|group|me)(?<more>\+?) (?<group>.+)\z/m
     WHERE = { 'form' => 'as a choice in forms', 'card' => 'as a card and a choice in forms' }.freeze
     SEALED = {
       'v1' => 'Every user of the cluster can read what is shared, passwords too (envelope v1).',
       'munge' => 'Nobody else can read what is shared: it is sealed by munge.',
       'key' => 'Nobody outside the group can read what is shared: it is sealed with the group\'s key.'
     }.freeze
+    MORE = ' There are others whom the name service does not list, as envelope v1 needs it. The file output.log says more.'
     NOBODY = 'Shared with nobody.'
     OTHERS = 'Other Users'
     CARD = 'Card + Form View'
@@ -109,7 +110,7 @@ module MultiTenant
                when '1' then "1 other member of #{shared[:group]}"
                else "#{shared[:with]} other members of #{shared[:group]}"
                end
-        "Shared with #{whom}, #{WHERE[shared[:method]]}."
+        "Shared with #{whom}, #{WHERE[shared[:method]]}.#{MORE unless shared[:more].empty?}"
       end
 
       # @return [Array<String>, nil]
