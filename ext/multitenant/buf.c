@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "buf.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum mt_status mt_buf_reserve(struct mt_buf *buf, size_t more)
 {
@@ -36,6 +38,21 @@ enum mt_status mt_buf_append(struct mt_buf *buf, const void *bytes, size_t len)
         memcpy(buf->data + buf->len, bytes, len);
         buf->len += len;
     }
+    return status;
+}
+
+enum mt_status mt_buf_read(struct mt_buf *buf, int fd)
+{
+    char block[4096];
+    ssize_t n;
+    enum mt_status status = MT_OK;
+    while (status == MT_OK && (n = read(fd, block, sizeof block)) != 0) {
+        if (n > 0)
+            status = mt_buf_append(buf, block, (size_t)n);
+        else if (errno != EINTR)
+            status = MT_IO;
+    }
+    explicit_bzero(block, sizeof block);
     return status;
 }
 

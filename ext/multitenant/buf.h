@@ -30,5 +30,14 @@ MT_CHECKED enum mt_status mt_buf_reserve(struct mt_buf *buf, size_t more);
 /* Appends `len` bytes. Statuses as mt_buf_reserve. */
 MT_CHECKED enum mt_status mt_buf_append(struct mt_buf *buf, const void *bytes, size_t len);
 
+/*
+ * Appends all that can be read from a file, up to its end.
+ *
+ * MT_OK
+ * MT_TOO_LARGE, MT_NOMEM: as mt_buf_reserve; a part was appended
+ * MT_IO: errno tells
+ */
+MT_CHECKED enum mt_status mt_buf_read(struct mt_buf *buf, int fd);
+
 /* Overwrites what the buffer holds with zeros (the compiler can't drop it) and frees it. */
 MT_NONNULL_ALL void mt_buf_wipe(struct mt_buf *buf);

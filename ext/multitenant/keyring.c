@@ -126,23 +126,6 @@ static const char *file_problem(int fd, gid_t gid)
     return NULL;
 }
 
-/* Up to `size` bytes of the file; -1 with errno. */
-static ssize_t read_all(int fd, char *text, size_t size)
-{
-    size_t len = 0;
-    while (len < size) {
-        ssize_t n = read(fd, text + len, size - len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        len += (size_t)n;
-    }
-    return (ssize_t)len;
-}
-
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -208,22 +191,23 @@ static enum mt_status read_keys(const char *text, size_t len, struct mt_keyring 
 /* What is wrong with the file, with *status; NULL: nothing, and *out holds the keys. */
 static const char *load(int fd, gid_t gid, struct mt_keyring *out, enum mt_status *status)
 {
-    char text[MT_KEY_FILE_MAX + 1];
+    struct mt_buf text = MT_BUF_INIT(MT_KEY_FILE_MAX);
     const char *problem = file_problem(fd, gid);
     *status = MT_UNSAFE;
     if (problem)
         return problem;
-    ssize_t len = read_all(fd, text, sizeof text);
-    if (len < 0) {
-        *status = MT_IO;
-        return strerror(errno);
-    }
-    *status = len > MT_KEY_FILE_MAX ? MT_MALFORMED : read_keys(text, (size_t)len, out);
-    OPENSSL_cleanse(text, sizeof text);
+    *status = mt_buf_read(&text, fd);
+    if (*status == MT_IO)
+        problem = strerror(errno);
+    else if (*status != MT_NOMEM)
+        *status =
+            *status == MT_OK && text.data ? read_keys(text.data, text.len, out) : MT_MALFORMED;
+    mt_buf_wipe(&text);
     if (*status == MT_NOMEM)
-        return "can't be read without memory";
-    return *status == MT_OK ? NULL
-                            : "is not lines of KEYID KEY CREATED; multitenant key new makes it";
+        problem = "can't be read without memory";
+    if (*status == MT_MALFORMED)
+        problem = "is not lines of KEYID KEY CREATED; multitenant key new makes it";
+    return problem;
 }
 
 enum mt_status mt_keyring_load(const char *directory, uint32_t gid, struct mt_keyring *out,

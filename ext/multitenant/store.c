@@ -136,23 +136,6 @@ enum mt_status mt_store_open_dir(int root, const char *path, bool create, int *o
     return status;
 }
 
-static enum mt_status read_all(int fd, struct mt_buf *out)
-{
-    char block[8192];
-    for (;;) {
-        ssize_t n = read(fd, block, sizeof block);
-        if (n == 0)
-            return MT_OK;
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return MT_IO;
-        enum mt_status status = mt_buf_append(out, block, (size_t)n);
-        if (status != MT_OK)
-            return status;
-    }
-}
-
 enum mt_status mt_store_read(int dir, const char *name, struct mt_file *out)
 {
     struct stat st = {0};
@@ -163,7 +146,7 @@ enum mt_status mt_store_read(int dir, const char *name, struct mt_file *out)
         return errno == ENOENT ? MT_OK : path_error();
     enum mt_status status = check_owner(fd, S_IFREG, &st);
     if (status == MT_OK)
-        status = read_all(fd, &out->bytes);
+        status = mt_buf_read(&out->bytes, fd);
     mt_store_close(fd);
     out->found = status == MT_OK;
     out->is_private = (st.st_mode & 07777) == FILE_MODE;

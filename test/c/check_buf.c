@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LIMIT 1000
 
@@ -166,6 +167,31 @@ START_TEST(test_growing_leaves_no_copy_behind)
 }
 END_TEST
 
+/* What a pipe gives that holds `len` bytes. */
+static enum mt_status read_pipe(size_t len)
+{
+    static const char bytes[LIMIT + 1] = "abc";
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(write(ends[1], bytes, len), (ssize_t)len);
+    (void)close(ends[1]);
+    enum mt_status status = mt_buf_read(&buf, ends[0]);
+    (void)close(ends[0]);
+    return status;
+}
+
+START_TEST(test_reads_a_file_up_to_the_limit)
+{
+    ck_assert_int_eq(read_pipe(0), MT_OK);
+    ck_assert_uint_eq(buf.len, 0);
+    ck_assert_int_eq(read_pipe(LIMIT), MT_OK);
+    ck_assert_uint_eq(buf.len, LIMIT);
+    ck_assert_mem_eq(buf.data, "abc", 4);
+    ck_assert_int_eq(read_pipe(1), MT_TOO_LARGE);
+    ck_assert_int_eq(mt_buf_read(&buf, -1), MT_IO);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("buf");
@@ -179,6 +205,7 @@ int main(void)
     tcase_add_test(tests, test_nothing_fits_everywhere);
     tcase_add_test(tests, test_reserve_makes_room_and_holds_the_bytes);
     tcase_add_test(tests, test_a_failed_allocation_leaves_it_as_it_was);
+    tcase_add_test(tests, test_reads_a_file_up_to_the_limit);
     tests = add_case(suite, "wipe");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_wipe_leaves_an_empty_buffer_of_the_same_limit);
