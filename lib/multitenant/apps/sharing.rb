@@ -20,7 +20,8 @@ module MultiTenant
       'munge' => 'Nobody else can read what is shared: it is sealed by munge.',
       'key' => 'Nobody outside the group can read what is shared: it is sealed with the group\'s key.'
     }.freeze
-    MORE = ' There are others whom the name service does not list, as envelope v1 needs it. The file output.log says more.'
+    MORE = ' There are others whom the name service does not list, as envelope v1 needs it. The file output.log says ' \
+           'more.'
     NOBODY = 'Shared with nobody.'
     OTHERS = 'Other Users'
     CARD = 'Card + Form View'
