@@ -10,7 +10,7 @@ class TestGc < MultiTenantTest
     require 'multitenant'
     STREAMS, NAME, ROOT = Marshal.load(STDIN.binmode.read)
     CORE = { uid: 2001, gids: [2001, 3000], deliveries: ['sys/multitenant-delivery_*'], envelopes: %w[v1 munge],
-             publisher_in_group: true, publishers: 'staff', dataroot: ROOT, per_cluster_dataroot: false }
+             publisher_in_group: true, publishers: 'staff', node_domains: [], dataroot: ROOT, per_cluster_dataroot: false }
 
     OPENED = %({"payload":"MUNGE:AAAA:","reason":"bad_cipher"}\n{"end":1}\n)
 
