@@ -10,7 +10,7 @@ module FakeJob
 
   SHARE = File.join(Tree::ROOT, 'libexec/multitenant-share')
   ID = '0189abcd-0000-4000-8000-0123456789ab'
-  PLAIN = (%w[--group hpcGrp --app DB_Conn --method card --delivery sys/multitenant-delivery_default --session] <<
+  PLAIN = (%w[--group hpcGrp --app Service --method card --delivery sys/multitenant-delivery_default --session] <<
            ID).freeze
   COMMON = [*PLAIN, '--to', '2001,2002'].freeze
 
@@ -84,7 +84,7 @@ module FakeJob
 
   # Our core, the description in the helper and old readers open it to the same.
   def assert_opens(connection, job_id: 4711, user: 'root', to: '2001,2002')
-    accounting = { 'mtu' => to, 'mti' => ID, 'mta' => 'DB_Conn', 'mtm' => 'card',
+    accounting = { 'mtu' => to, 'mti' => ID, 'mta' => 'Service', 'mtm' => 'card',
                    'mtd' => 'sys/multitenant-delivery_default' }
     assert_equal ['ok', accounting, connection], MultiTenant::Native.open(job_id, user, job_name)
     assert_equal v1_text(accounting, connection), unseal(job_name, job_id: job_id, user: user)

@@ -14,7 +14,7 @@ class TestShare < Minitest::Test
   def test_a_share_is_the_plain_name_the_group_and_what_all_readers_open
     done = share!(*COMMON, 'host=n1', 'password', env: { 'password' => 'pä s' })
     assert_equal %w[plain hpcGrp], job_name.split('|').first(2)
-    assert_equal 'multitenant-share: job 4711 is shared as DB_Conn with hpcGrp ' \
+    assert_equal 'multitenant-share: job 4711 is shared as Service with hpcGrp ' \
                  "(envelope v1, #{job_name.bytesize} of 1024 bytes)\n",
                  done.out
     assert_equal ["JobId=4711 JobName=#{job_name}"], updates
@@ -117,6 +117,22 @@ class TestShare < Minitest::Test
     end
     assert_includes script[' Spanish 301 '], ' --title Spanish\\ 301 '
     [script[' '], script[]].each { |text| refute_match(/bash -s -- .* --title/, text) }
+  end
+
+  # A card is there without them, and leads nowhere.
+  def test_the_keys_that_a_card_needs_are_asked_for
+    { %w[Ollama_API default url=http://n1:80] => 'base_url or ollama_url', %w[Ollama_Code default x=1] => 'base_url or',
+      %w[Ollama_API default base_url=http://n1:80/v1] => nil, %w[Ollama_API default ollama_url=http://n1:80] => nil,
+      %w[DB_Conn default host=n1] => 'port', %w[DB_Conn default host=n1 port=1] => nil,
+      %w[DB_JDBC default host=n1] => 'jdbc_url', %w[RShiny_App default port=1] => 'host',
+      %w[Class readfile a=1] => 'content_path',
+      %w[Class readfile content_path=/x] => nil, %w[DB_Conn of_the_site x=1] => nil, %w[Own default x=1] => nil }
+      .each do |(app, delivery, *keys), missing|
+      done = share(*COMMON, '--app', app, '--delivery', "sys/multitenant-delivery_#{delivery}", *keys)
+      assert_equal [0, missing ? 1 : 0], [done.code, done.err.lines.size], done.err
+      assert_includes done.err, "tenants of #{app} need the KEY #{missing}" if missing
+      assert_includes job_name, '|'
+    end
   end
 
   def test_only_me

@@ -24,7 +24,7 @@ class TestShareMunge < MultiTenantTest
 
   # @return [Hash] what is in the name that it would give the job
   def sealed(*argv)
-    plain = %w[--group root --app Ollama_API --method card --delivery sys/multitenant-delivery_default --session]
+    plain = %w[--group root --app Ollama_Own --method card --delivery sys/multitenant-delivery_default --session]
     env = { 'api_key' => Random.new(1).alphanumeric(32), 'SLURM_JOB_NAME' => 'sys/dashboard' }
     @name = share!('--print', *plain, ID, '--envelope', 'munge', '--munge-socket', @munged.socket, *argv,
                    env: env).out.chomp
@@ -37,7 +37,7 @@ class TestShareMunge < MultiTenantTest
     text = %(#{(0x20..0x7e).map(&:chr).join} €😀)
     told = sealed("text=#{text}", '--to', '7,3')
     assert_equal({ 'v' => 2, 'cluster' => 'test', 'job' => 4711, 'group' => 'root', 'restarts' => 0, 'id' => ID,
-                   'app' => 'Ollama_API', 'method' => 'card', 'delivery' => 'sys/multitenant-delivery_default',
+                   'app' => 'Ollama_Own', 'method' => 'card', 'delivery' => 'sys/multitenant-delivery_default',
                    'conn' => { 'text' => text } }, told.except('to'))
     refute_nil told['to']
     refute sealed('host=n1').key?('to')

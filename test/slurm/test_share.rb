@@ -25,7 +25,7 @@ class TestShare < BedTest
 
   # @return [String] a command; `keys` may use the job's variables
   def share(*keys, id: SecureRandom.uuid)
-    options = { group: 'hpcGrp', app: 'DB_Conn', method: 'card', delivery: 'sys/multitenant-delivery_default',
+    options = { group: 'hpcGrp', app: 'Service', method: 'card', delivery: 'sys/multitenant-delivery_default',
                 session: id, to: Bed::MEMBERS.map { |user| Bed.uid(user) }.join(',') }
     [SHARE, *options.flat_map { |key, value| ["--#{key}", value] }, *keys].join(' ')
   end
