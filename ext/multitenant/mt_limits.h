@@ -71,9 +71,15 @@
 /* Bytes of a card file or of the dismissals that are read back; ours are smaller. */
 #define MT_FILE_READ_MAX (1024 * 1024)
 
-/* Jobs of one submitter that are asked for one by one; above, all of theirs in one question
- * (one answer costs 0.5 ms against 6 ms, doc/performance.md). */
-#define MT_ASK_EACH_MAX 4
+/* Jobs of one submitter that are asked for one by one; above, all of theirs in one question, whose
+ * answer has their pending jobs too, of any number and size (doc/performance.md). The second is for
+ * clusters where a user may ask but two questions a second (rl_enable). */
+#define MT_ASK_EACH_MAX 64
+#define MT_ASK_EACH_LIMITED_MAX 1
+
+/* Tasks in slurmctld's answers to ids that stand for whole arrays (that of the task which started
+ * last); once a submitter has had more, no other such id of theirs is asked for. */
+#define MT_ARRAY_TASKS_MAX 256
 
 /* Seconds that --timeout of a program may say. */
 #define MT_TIMEOUT_MIN 0.1

@@ -185,6 +185,8 @@ int mt_slurm_cluster_open(struct mt_slurm_cluster *cluster, const char *wanted)
     }
     if ((status = look_what_is_hidden(cluster, conf)))
         goto out;
+    cluster->is_limited =
+        conf->slurmctld_params && strcasestr(conf->slurmctld_params, "rl_enable") != NULL;
     cluster->name = strdup(conf->cluster_name);
     if (!cluster->name)
         status = mt_say_no_memory();

@@ -7,10 +7,11 @@
 #include <stdbool.h>
 
 struct mt_slurm_cluster {
-    char *name;     /* Slurm's ClusterName */
-    bool sees_all;  /* false: PrivateData hides others' jobs from this user */
-    void *db;       /* connection to slurmdbd */
-    void *siblings; /* Slurm's list that working_cluster_rec points into; NULL: own cluster */
+    char *name;      /* Slurm's ClusterName */
+    bool sees_all;   /* false: PrivateData hides others' jobs from this user */
+    bool is_limited; /* slurmctld lets a user ask but a few questions (rl_enable) */
+    void *db;        /* connection to slurmdbd */
+    void *siblings;  /* Slurm's list that working_cluster_rec points into; NULL: own cluster */
 };
 
 /* Of the headers that were compiled against, as "22.05.8". */

@@ -20,6 +20,7 @@ struct wanted {
     uint32_t uid;
     const char *user;
     const char *wckey; /* one of the keys asked for */
+    bool is_array_id;  /* slurmctld answers to it with all tasks of the array */
     bool taken;
 };
 
@@ -145,6 +146,7 @@ static int read_rows(struct wanteds *wanteds, mt_slurm_list rows,
             .uid = row->uid,
             .user = row->user,
             .wckey = wckey,
+            .is_array_id = row->array_job_id == row->jobid,
         };
     }
     slurm_list_iterator_destroy(iter);
@@ -232,25 +234,31 @@ static int settle(struct mt_jobs *jobs, int rc, job_info_msg_t *answer, struct w
     return status;
 }
 
-/* `wanted` is all that is wanted of one submitter. */
-static int ask_slurmctld(struct mt_jobs *jobs, struct wanted *wanted, size_t count)
+/* `wanted` is all that is wanted of one submitter, `each_max` how many are asked for one by one. */
+static int ask_slurmctld(struct mt_jobs *jobs, struct wanted *wanted, size_t count, size_t each_max)
 {
     int status = 0;
-    if (count > MT_ASK_EACH_MAX) {
+    if (count > each_max) {
         job_info_msg_t *answer = NULL;
         int rc = slurm_load_job_user(&answer, wanted->uid, SHOW_LOCAL | SHOW_ALL);
         return settle(jobs, rc, answer, wanted, count);
     }
+    size_t tasks = 0;
     for (size_t i = 0; i < count && status == 0; i++) {
+        if (wanted[i].taken || (wanted[i].is_array_id && tasks > MT_ARRAY_TASKS_MAX))
+            continue;
         job_info_msg_t *answer = NULL;
         int rc = mt_slurm_load_job(&answer, wanted[i].job_id);
-        status = settle(jobs, rc, answer, &wanted[i], 1);
+        if (rc == SLURM_SUCCESS && answer && wanted[i].is_array_id)
+            tasks += answer->record_count;
+        status = settle(jobs, rc, answer, wanted, count);
     }
     return status;
 }
 
-static int ask_all(struct mt_jobs *jobs, struct wanteds *wanteds)
+static int ask_all(struct mt_jobs *jobs, struct wanteds *wanteds, bool is_limited)
 {
+    size_t each_max = is_limited ? MT_ASK_EACH_LIMITED_MAX : MT_ASK_EACH_MAX;
     int status = 0;
     step_begin(&step_slurmctld);
     jobs->items = calloc(wanteds->count + 1, sizeof *jobs->items);
@@ -259,7 +267,7 @@ static int ask_all(struct mt_jobs *jobs, struct wanteds *wanteds)
     for (size_t from = 0, to; from < wanteds->count && status == 0; from = to) {
         for (to = from; to < wanteds->count && wanteds->items[to].uid == wanteds->items[from].uid;)
             to++;
-        status = ask_slurmctld(jobs, &wanteds->items[from], to - from);
+        status = ask_slurmctld(jobs, &wanteds->items[from], to - from, each_max);
     }
     return status;
 }
@@ -314,7 +322,7 @@ int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_slurm_cluster *cluster,
     if (status == 0)
         status = read_rows(&wanteds, rows, keys, key_count);
     if (status == 0)
-        status = ask_all(jobs, &wanteds);
+        status = ask_all(jobs, &wanteds, cluster->is_limited);
     if (jobs->count > 0) {
         qsort(jobs->items, jobs->count, sizeof *jobs->items, by_publisher);
         drop_surplus_names(jobs);

@@ -1,0 +1,68 @@
+# frozen_string_literal: true
+
+require_relative 'bed'
+
+# What a question costs is for the shares that run, not for what their publishers have in the queue.
+class TestQueue < BedTest
+  QUERY = [File.join(Bed::OURS, 'lib/multitenant/multitenant-query'), '--wckey', 'multitenant', '--timeout', 60].freeze
+
+  def submit(user, count, *args)
+    loop = "for i in $(seq #{count}); do sbatch --quiet --output=/dev/null \"$@\" </dev/null --wrap='sleep 600'; done"
+    result = Bed.as(user, 'sh', '-c', loop, 'sh', '--wckey=multitenant', *args)
+    assert_empty result.err
+  end
+
+  def running(count)
+    Bed.wait("#{count} jobs run", 120) { Bed.squeue('%A', '--states=RUNNING').lines.size == count }
+    Bed.wait("slurmdbd knows #{count} jobs") { `sacct -a -X -n -P -o jobidraw -s RUNNING`.lines.size == count }
+  end
+
+  # How often slurmctld was asked for one job, for those of a user, and for all, in a question.
+  def asked(shares)
+    system('sdiag', '--reset', out: File::NULL, exception: true)
+    result = Bed.as('hpcstudent', *QUERY)
+    assert_empty result.err
+    assert_equal shares + 2, result.out.lines.size
+    told = `sdiag`
+    %w[JOB_INFO_SINGLE JOB_USER_INFO JOB_INFO].map { |name| told[/REQUEST_#{name} .*count:(\d+)/, 1].to_i }
+  end
+
+  def test_pending_jobs_of_a_publisher_are_not_asked_for
+    submit('hpcfaculty', 10)
+    submit('hpcfaculty2', 1)
+    submit('hpcfaculty', 100, '--hold')
+    running(11)
+    assert_equal [11, 0, 0], asked(11)
+  end
+
+  def test_very_many_running_jobs_of_a_publisher_are_one_question
+    submit('hpcfaculty', 65)
+    submit('hpcfaculty2', 1)
+    running(66)
+    assert_equal [1, 1, 0], asked(66)
+  end
+
+  # To the id of the task that started last slurmctld answers with all tasks of its array.
+  def test_pending_tasks_of_many_arrays_are_not_asked_for
+    submit('hpcfaculty', 3, '--hold', '--array=0-299')
+    arrays = Bed.squeue('%F').split.uniq
+    arrays.each do |id|
+      [%W[update JobId=#{id}_[0-298] StartTime=now+1hour], ['release', "#{id}_299"]].each do |args|
+        assert_equal 0, Bed.as('hpcfaculty', 'scontrol', *args).code
+      end
+    end
+    submit('hpcfaculty', 1)
+    running(4)
+    assert_equal [2, 0, 0], asked(2)
+  end
+
+  # Who asks more than two questions a second is made to wait.
+  def test_one_question_for_each_publisher_where_slurmctld_limits_questions
+    Bed.configured('slurm.conf' => 'SlurmctldParameters=RL_Enable') do
+      submit('hpcfaculty', 2)
+      submit('hpcfaculty2', 1)
+      running(3)
+      assert_equal [1, 1, 0], asked(3)
+    end
+  end
+end
