@@ -52,6 +52,14 @@ class TestLlm < AppTest
     result.out.rpartition("\n").values_at(2, 0)
   end
 
+  # @return [IO] of an answer in pieces, which stays unfinished until the file is there
+  def begin_answer(specs, file)
+    body = { model: specs['model'], messages: [{ role: 'user', content: "hold #{file}" }], stream: true }
+    key = specs['api_key'] ? ['-H', "Authorization: Bearer #{specs['api_key']}"] : []
+    IO.popen(['runuser', '-u', 'hpcstudent', '--', 'curl', '-sN', '--noproxy', '*', *key, '-d', JSON.generate(body),
+              "#{specs['base_url']}/chat/completions"])
+  end
+
   # The words that came, of lines of JSON or server-sent events.
   def words(body)
     pieces = body.lines(chomp: true).map { |line| line.delete_prefix('data: ') } - ['', '[DONE]']
@@ -97,6 +105,36 @@ class TestLlm < AppTest
     assert_equal ['as ', 'I ', 'said'], words(curl("#{url}/chat/completions", body.merge(stream: true), key: key).last)
   end
 
+  # Three tenants get answers in pieces, and a fourth has theirs before these have ended; and others wait.
+  def assert_nobody_waits_for_another(specs)
+    file = File.join(@dir, 'hold')
+    FileUtils.rm_f(file)
+    url, key = specs.values_at('base_url', 'api_key')
+    answers = Array.new(3) { begin_answer(specs, file) }
+    answers.each { |io| assert io.wait_readable(60) && io.gets.include?('hold'), 'an answer has begun' }
+    assert_equal 'as I said', answer(url, specs['model'], key)
+    answers += Array.new(9) { begin_answer(specs, file) }
+    assert IO.select(answers.last(9), nil, nil, 60), 'one of those has the slot that is left'
+    assert_equal '200', curl("#{url}/models", key: key).first
+    FileUtils.touch(file)
+    answers.each { |io| assert_includes io.read, '[DONE]' }
+  ensure
+    FileUtils.touch(file)
+    answers&.each(&:close)
+  end
+
+  def answer(url, model, key)
+    _, text = curl("#{url}/chat/completions", { model: model, messages: MESSAGE }, key: key)
+    JSON.parse(text).dig('choices', 0, 'message', 'content')
+  end
+
+  # Nobody else can have the other family's port, where clients would meet them.
+  def assert_both_families(specs)
+    return if read('/proc/net/if_inet6').empty?
+
+    %w[127.0.0.1 [::1]].each { |host| refute_equal '000', curl("http://#{host}:#{specs['port']}/health").first }
+  end
+
   def assert_never_shared(job, *sentences)
     job.wait('ends', 90) { job.ended? }
     sentences.each { |sentence| assert_match(sentence, job.log) }
@@ -115,6 +153,8 @@ class TestLlm < AppTest
     assert_equal %w[pulling 50], job.log.scan(/^(pulling) \S+ (50) %$/).flatten
     code, text = curl("#{url}/api/chat", { model: 'llama3.2', messages: MESSAGE })
     assert_equal ['200', ['as ', 'I ', 'said']], [code, words(text)]
+    assert_nobody_waits_for_another(specs)
+    assert_both_families(specs)
     shared = job.connection.compact.reject { |_, value| value == '' }.merge('port' => specs['port'])
     assert_equal specs, shared.except('mt_shared')
     assert_match(/\Ashared card v1 \d hpcGrp\z/, shared['mt_shared'])
@@ -136,8 +176,13 @@ class TestLlm < AppTest
     assert_equal HOSTILE.delete('/'), specs['model']
     assert_equal %w[api_key base_url host model port], specs.keys.sort
     assert_key_is_asked_for(specs)
+    assert_nobody_waits_for_another(specs)
+    assert_both_families(specs)
     assert_equal specs.slice('model', 'api_key'), job.connection.slice('model', 'api_key')
     assert_includes view(job.connection), CGI.escapeHTML(specs['model'])
+    assert(arguments.any? { |line| line.include?("\0--parallel\0004\0--ctx-size\00016384\0") })
+    refute_match(/did not ask for the key/, job.log)
+    assert_includes view(job.connection), 'Without the key these answer: / /health /models /v1/models.'
     assert(arguments.any? { |line| line.include?('--api-key-file') })
     refute(arguments.any? { |line| line.include?(specs['api_key']) })
     refute_includes job.log, specs['api_key']
@@ -147,12 +192,21 @@ class TestLlm < AppTest
                  [job.state, job.log.lines.last(3).join]
   end
 
-  def test_vllm_asks_for_the_key
-    job, arguments = arguments { serve('vllm', 'facebook/opt-125m', 'num_gpus' => '-1').shared }
-    assert_equal 'facebook/opt-125m', job.specs['model']
-    assert_key_is_asked_for(job.specs)
+  def test_vllm_asks_for_the_key_below_v1_and_the_owner_is_told_where_it_does_not
+    values = { 'num_gpus' => '-1', 'slots' => '5', 'context_size' => '2048' }
+    job, arguments = arguments { serve('vllm', 'facebook/opt-125m', values).shared }
+    specs = job.specs
+    assert_equal 'facebook/opt-125m', specs['model']
+    assert_key_is_asked_for(specs)
+    assert_nobody_waits_for_another(specs)
+    assert_both_families(specs)
+    note = 'The server did not ask for the key at /invocations: everybody who can reach it can use it. ' \
+           'Without the key these answer: /health /metrics /version /pause.'
+    assert_includes job.log, note
+    assert_includes view(job.connection), note
+    assert(arguments.any? { |line| line.include?("\0--max-num-seqs\0005\0--max-model-len\0002048") })
     assert(arguments.any? { |line| line.include?('--served-model-name=facebook/opt-125m') })
-    refute(arguments.any? { |line| line.include?(job.specs['api_key']) })
+    refute(arguments.any? { |line| line.include?(specs['api_key']) })
   end
 
   def test_any_server_is_shared_once_it_is_ready
@@ -165,33 +219,45 @@ class TestLlm < AppTest
         assert_empty job.file('connection.yml')
       end.shared
     end
-    assert_equal HOSTILE, job.specs['model']
-    refute_match(/did not ask for the key/, job.log)
-    assert_key_is_asked_for(job.specs)
-    refute(arguments.any? { |line| line.include?(job.specs['api_key']) || line.include?('$api_key vllm') })
+    specs = job.specs
+    assert_equal HOSTILE, specs['model']
+    refute_match(%r{did not ask for the key at .*/v1/}, job.log)
+    assert_key_is_asked_for(specs)
+    refute(arguments.any? { |line| line.include?(specs['api_key']) || line.include?('$api_key vllm') })
   end
 
-  # Lists its model to everybody, and answers questions with this code.
-  def open_server(code)
+  # Lists its model to everybody, and answers questions without a key with this code.
+  def open_server(code, python = '')
     program = <<~PYTHON
-      import http.server, os
+      import http.server, os, time
       class Server(http.server.BaseHTTPRequestHandler):
           def do_GET(self):
               self.send_response(200)
               self.end_headers()
           def do_POST(self):
-              self.send_response(#{code})
+              #{python}
+              self.send_response(200 if self.headers.get('Authorization') else #{code})
               self.end_headers()
       http.server.ThreadingHTTPServer(('', int(os.environ['port'])), Server).serve_forever()
     PYTHON
-    serve('openai', 'm', 'command' => "exec python3 -c #{program.shellescape}").shared
+    serve('openai', 'm', 'command' => "exec python3 -c #{program.shellescape}")
   end
 
   # A server that is busy has said nothing of the key.
   def test_the_log_says_that_everybody_can_use_it_only_where_a_question_was_answered
-    answers, busy = [open_server(200), open_server(503)].each(&:connection).map(&:log)
-    assert_match(/The server did not ask for the key \(HTTP 200\): everybody/, answers)
+    answers, busy = [open_server(200), open_server(503)].map(&:shared).each(&:connection).map(&:log)
+    assert_match(%r{The server did not ask for the key at /v1/chat/completions .*: everybody}, answers)
     refute_match(/did not ask for the key/, busy)
+  end
+
+  # What loads its model for the first question answers late.
+  def test_a_job_that_waits_for_the_first_answer_ends_when_it_is_told_to
+    asked = File.join(@dir, 'asked')
+    job = open_server(200, "open('#{asked}', 'w'); time.sleep(3600)")
+    job.wait('is asked') { File.exist?(asked) }
+    Bed.as('hpcfaculty', 'scancel', '--batch', '--signal', 'TERM', job.job_id)
+    job.wait('ends', 60) { job.ended? }
+    assert_equal 'COMPLETED', job.state
   end
 
   def test_what_can_not_be_served_ends_the_job_with_a_sentence
@@ -212,11 +278,15 @@ class TestLlm < AppTest
 
   def test_another_users_process_on_the_port_is_not_shared
     pid = nil
+    heard = File.join(@dir, 'heard')
+    stranger = 's = TCPServer.new("127.0.0.1", ARGV[0]); loop { c = s.accept; $stderr << c.readpartial(9999); ' \
+               'c << "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"; c.close }'
     job = slow('exec sleep 600') do |port, _|
-      pid = spawn('runuser', '-u', 'outsider', '--', 'vllm', 'serve', 'm', '--host', '127.0.0.1', '--port', port.to_s,
-                  %i[out err] => File::NULL)
+      pid = spawn('runuser', '-u', 'outsider', '--', 'ruby', '-rsocket', '-e', stranger, port.to_s, err: heard)
     end
     assert_match(/\ANot shared: what listens on port \d+ is not yours alone/, job.connection['mt_shared'])
+    assert_match(%r{POST /v1/chat/completions}, File.read(heard))
+    refute_match(/Authorization|#{job.connection['api_key']}/, File.read(heard))
     assert_match(/what listens on port \d+ is not yours alone/, job.log)
     refute_includes job.name, '|'
   ensure

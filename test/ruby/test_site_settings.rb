@@ -92,6 +92,8 @@ class TestSiteSettings < MultiTenantTest
       "cluster: hpc\nwckey: [a, b]\n" => [2, /\Awckey takes one value/],
       "cluster: hpc\nwckey: *multitenant\n" => [2, /\Awckey takes texts alone: put quotes/],
       "cluster: hpc\nmodels: [{a: b}]\n" => [2, /\Amodels takes texts alone/],
+      "cluster: hpc\nslots_vllm: many\n" => [2, /\Aslots_vllm takes a number from 1, not "many"/],
+      "cluster: hpc\ncontext_ollama: 4k\n" => [2, /\Acontext_ollama takes a number from 1/],
       "cluster: hpc\nmodels_directory: models\n" => [2, /\Amodels_directory takes a path/],
       "cluster: hpc\ncluster: b\n" => [2, /\Acluster is there for the second time/],
       "cluster: ../etc\n" => [1, /\Acluster takes the id/],

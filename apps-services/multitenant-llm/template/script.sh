@@ -4,17 +4,24 @@
 
 load_modules "$mt_modules" || exit 1
 
-# On all addresses, as a node has several and OOD's name of it may stand for another than its tenants' routes.
+# On all addresses, as a node has several and OOD's name of it may stand for another than its tenants' routes; and of both
+# families, so that nobody else can have the port on the other. Ollama takes 0.0.0.0 for both.
+all=0.0.0.0
+[[ -z $(cat /proc/net/if_inet6 2>/dev/null) || $(cat /proc/sys/net/ipv6/bindv6only) != 0 ]] || all=::
 case $mt_kind in
   ollama)
     # Pages from elsewhere, in browsers on the cluster's network, have no business here, whatever the user exports.
     # Others may download into the same directory at this moment, which is why it doesn't prune.
     unset OLLAMA_ORIGINS
     export OLLAMA_HOST=0.0.0.0:$port OLLAMA_MODELS=$mt_models OLLAMA_NOPRUNE=1 OLLAMA_KEEP_ALIVE=-1
+    export OLLAMA_NUM_PARALLEL=$slots OLLAMA_CONTEXT_LENGTH=$context_size
     program=(ollama serve)
     ;;
   llamacpp)
-    program=(llama-server --host 0.0.0.0 --port "$port" --model "$mt_path" --alias "$model"
+    # The slots share the context. A thread of HTTP waits with each question, so that with few of them questions that wait
+    # for a slot keep the server from answering anything.
+    program=(llama-server --host "$all" --port "$port" --model "$mt_path" --alias "$model"
+      --parallel "$slots" --ctx-size "$((slots * context_size))" --threads-http "$((slots + 256))"
       --threads "${SLURM_CPUS_PER_TASK:-1}" --api-key-file /dev/fd/3)
     ((mt_gpus == 0)) || program+=(--n-gpu-layers 999)
     exec 3< <(printf '%s\n' "$api_key")
@@ -22,7 +29,9 @@ case $mt_kind in
   vllm)
     export VLLM_API_KEY=$api_key
     [[ ! -w $mt_models || $mt_models == "$HOME" ]] || export HF_HOME=$mt_models
-    program=(vllm serve "$mt_path" --host 0.0.0.0 --port "$port" --served-model-name="$model")
+    program=(vllm serve "$mt_path" --host "$all" --port "$port" --served-model-name="$model")
+    [[ -z $slots ]] || program+=(--max-num-seqs "$slots")
+    [[ -z $context_size ]] || program+=(--max-model-len "$context_size")
     ((mt_gpus < 2)) || program+=(--tensor-parallel-size "$mt_gpus")
     ;;
   openai)

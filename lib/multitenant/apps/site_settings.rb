@@ -26,10 +26,13 @@ module MultiTenant
     SERVICE = { 'cluster' => '', 'wckey' => 'multitenant', 'envelope' => 'auto', 'old_readers' => true,
                 'munge_socket' => '' }.freeze
     CLIENT = { 'cluster' => '', 'services' => [], 'modules' => [] }.freeze
+    # How many answers a server of language models gives at once, and the tokens of context that each has.
+    SLOTS = { 'slots_ollama' => '4', 'slots_llamacpp' => '4', 'slots_vllm' => '',
+              'context_ollama' => '4096', 'context_llamacpp' => '4096', 'context_vllm' => '' }.freeze
     # App => key => what an empty value means, which is of its kind, too: a text, a list, or yes and no.
     APPS = {
       'multitenant-llm' => SERVICE.merge(kinds('ollama', 'llamacpp', 'vllm', 'openai'),
-                                         { 'models' => [], 'models_directory' => '', 'scratch' => '/tmp' }),
+                                         SLOTS, { 'models' => [], 'models_directory' => '', 'scratch' => '/tmp' }),
       'multitenant-database' => SERVICE.merge(kinds('mariadb', 'mysql', 'postgresql'),
                                               { 'kinds' => %w[mariadb postgresql], 'share_superuser' => false }),
       'multitenant-dashboard' => { **SERVICE, **kinds('shiny', 'streamlit', 'python', 'command') },
@@ -44,7 +47,7 @@ module MultiTenant
       'wckey' => [Settings::WCKEY, 'one WCKey'],
       'envelope' => [/\A(?:auto|munge|key|v1)\z/, 'auto, munge, key or v1'],
       'munge_socket' => PATH, 'models_directory' => PATH,
-      'scratch' => [%r{\A[/$]}, 'a path'],
+      'scratch' => [%r{\A[/$]}, 'a path'], **SLOTS.transform_values { [/\A[1-9]\d{0,8}\z/, 'a number from 1'] },
       'origin' => [%r{\A(?:https?://[^/\s]+)?\z}, 'an address such as https://ondemand.university.edu, without a path']
     }.freeze
 
