@@ -21,6 +21,7 @@ class TestGc < MultiTenantTest
         records = [text, "rubbish\n"].map { |one| MultiTenant::Records.new(one) }
         told = core.read(records)
         told << core.decide(told[0].map { |stream| [stream.cluster.dup, "o#{stream.cluster}"] }, OPENED)
+        told << core.refused << core.delivery?('sys/multitenant-delivery_default') << core.delivery?('sys/x')
         [told, records.flat_map { |one| one.of('hpc') }, core.shares, core.specs, core.deliver(false), core.deliver(true)]
       end
     end
