@@ -212,7 +212,7 @@ class TestCards < RailsTest
     refute @browser.evaluate(shown)
     20.times do
       @browser.press('Tab')
-      break if @browser.evaluate('document.activeElement.textContent') == 'Show Password'
+      break if @browser.evaluate('document.activeElement.textContent') == 'Show password'
     end
     @browser.press('Enter', text: "\r")
     assert @browser.evaluate(shown)

@@ -177,6 +177,8 @@ class TestDeliveries < RailsTest
     end
   end
 
+  SHOWN = ['Show password', 'Show API key'].freeze
+
   def test_secrets_are_behind_something_to_click
     start
     APPS.each do |app|
@@ -184,6 +186,10 @@ class TestDeliveries < RailsTest
                  'port' => '1', 'base_url' => 'http://n1/v1', 'model' => 'm', 'user' => 'u', 'database' => 'd' }
       card = cards([['default', values.merge('mt_appname' => app), true]])[0]
       refute_match(/hush/, texts_outside(card['tree'], 'details').join(' '), app)
+      asks = card['html'].scan(%r{(?<=<summary>)Show .*?(?=</summary>)})
+                         .map { |html| CGI.unescapeHTML(html.gsub(/<[^>]*>/, '')) }
+      refute_empty asks
+      assert_empty asks - (app == 'other' ? ['Show password', 'Show api_key', 'Show web'] : SHOWN), app
     end
     debug = cards([['debug', { 'password' => 'hush' }, true]])[0]
     refute_match(/hush/, texts_outside(debug['tree'], 'details').join(' '))

@@ -41,7 +41,8 @@ module MultiTenant
       def secret_row(label, value)
         return if value.to_s.empty?
 
-        cells(label, "<details><summary>Show #{text(label)}</summary>#{copyable(value)}</details>")
+        what = label.match?(/\A[A-Z][a-z]+\z/) ? label.downcase : label
+        cells(label, "<details><summary>Show #{text(what)}</summary>#{copyable(value)}</details>")
       end
 
       # OOD gives every other row a light background, in the dark, too.
