@@ -157,9 +157,41 @@ out:
     return status;
 }
 
+/* What the apps of the cards that come with this are, in words; of databases by their JDBC URL. */
+static const struct {
+    const char *app;
+    const char *jdbc;
+    const char *words;
+} kinds[] = {
+    {"Ollama_API", NULL, "Language model"},
+    {"Ollama_Code", NULL, "Language model for Cline"},
+    {"DB_Conn", "jdbc:mariadb:", "Database: MariaDB"},
+    {"DB_Conn", "jdbc:mysql:", "Database: MySQL"},
+    {"DB_Conn", "jdbc:postgresql:", "Database: PostgreSQL"},
+    {"DB_Conn", NULL, "Database"},
+    {"DB_JDBC", "jdbc:mariadb:", "Database: MariaDB (JDBC)"},
+    {"DB_JDBC", "jdbc:mysql:", "Database: MySQL (JDBC)"},
+    {"DB_JDBC", "jdbc:postgresql:", "Database: PostgreSQL (JDBC)"},
+    {"DB_JDBC", NULL, "Database (JDBC)"},
+    {"RShiny_App", NULL, "Web application"},
+    {"Class", NULL, "Lesson"},
+};
+
+static const char *kind_of(const struct mt_message *message)
+{
+    const char *url = json_string_value(json_object_get(message->connection, "jdbc_url"));
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const char *jdbc = kinds[i].jdbc;
+        if (strcmp(kinds[i].app, message->app) == 0 &&
+            (!jdbc || (url && strncmp(url, jdbc, strlen(jdbc)) == 0)))
+            return kinds[i].words;
+    }
+    return message->app;
+}
+
 const char *mt_message_title(const struct mt_message *message)
 {
-    return message->title ? json_string_value(message->title) : message->app;
+    return message->title ? json_string_value(message->title) : kind_of(message);
 }
 
 struct mt_message mt_message_copy(const struct mt_message *message)

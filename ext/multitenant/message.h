@@ -50,7 +50,7 @@ struct mt_message {
  */
 MT_CHECKED enum mt_status mt_message_parse_v1(const char *text, size_t len, struct mt_message *out);
 
-/* What the service is called: its title, or the app's name. */
+/* What the service is called: its title, or what its app is in words, or the app's name. */
 MT_CHECKED const char *mt_message_title(const struct mt_message *message);
 
 /* Another owner of the same message; both are freed. */

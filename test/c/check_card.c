@@ -39,7 +39,7 @@ START_TEST(test_db_is_what_ood_writes)
     (void)render(&sample);
     ck_assert_str_eq(card.db, "{\"id\":\"" SESSION "\",\"cluster_id\":\"deac\",\"job_id\":\"4711\","
                               "\"created_at\":5711,\"token\":\"" TOKEN "\","
-                              "\"title\":\"prof: Ollama_API\",\"script_type\":\"basic\","
+                              "\"title\":\"prof: Language model\",\"script_type\":\"basic\","
                               "\"cache_completed\":null,\"completed_at\":null}");
 }
 END_TEST

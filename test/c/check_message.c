@@ -162,6 +162,34 @@ START_TEST(test_without_a_title_it_is_called_by_its_app)
 }
 END_TEST
 
+/* Apps and connections, and what tenants see. */
+static const struct {
+    const char *app;
+    const char *connection;
+    const char *words;
+} kinds[] = {
+    {"RShiny_App", "{}", "Web application"},
+    {"Ollama_API", "{}", "Language model"},
+    {"Class", "{}", "Lesson"},
+    {"DB_Conn", "{}", "Database"},
+    {"DB_Conn", "{'jdbc_url':'jdbc:mariadb://n1/x'}", "Database: MariaDB"},
+    {"DB_Conn", "{'jdbc_url':'jdbc:oracle://n1/x'}", "Database"},
+    {"DB_JDBC", "{'jdbc_url':'jdbc:postgresql://n1/x'}", "Database: PostgreSQL (JDBC)"},
+    {"DB_JDBC", "{'mt_title':'mine'}", "mine"},
+    {"db_conn", "{}", "db_conn"},
+    {"MariaDB", "{'jdbc_url':'jdbc:mysql://n1/x'}", "MariaDB"},
+};
+
+START_TEST(test_without_a_title_it_is_called_what_it_is)
+{
+    ck_assert_int_eq(parse(format("{'mtu':'','mti':'x','mta':'%s','mtm':'card','mtd':'sys/d'}|%s",
+                                  kinds[_i].app, kinds[_i].connection)),
+                     MT_OK);
+    ck_assert_str_eq(mt_message_title(&message), kinds[_i].words);
+    ck_assert_str_eq(message.app, kinds[_i].app);
+}
+END_TEST
+
 static const char *const bad_connections[] = {
     /* types */
     "{'a':1.5}",
@@ -442,6 +470,8 @@ int main(void)
     tcase_add_test(tests, test_all_in_double_quotes);
     tcase_add_test(tests, test_title_is_lifted_out_of_the_connection);
     tcase_add_test(tests, test_without_a_title_it_is_called_by_its_app);
+    tcase_add_loop_test(tests, test_without_a_title_it_is_called_what_it_is, 0,
+                        (int)COUNT_OF(kinds));
     tcase_add_test(tests, test_nul_in_a_value);
     tcase_add_test(tests, test_more_accounting_is_dropped);
     tcase_add_test(tests, test_a_copy_outlives_its_message);

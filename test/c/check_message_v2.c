@@ -60,7 +60,7 @@ START_TEST(test_vector)
     ck_assert_str_eq(message.method, "card");
     ck_assert_str_eq(message.delivery, TOKEN);
     const char *title = json_string_value(json_object_get(vector, "title"));
-    ck_assert_str_eq(mt_message_title(&message), title ? title : "Ollama_API");
+    ck_assert_str_eq(mt_message_title(&message), title ? title : "Language model");
 }
 END_TEST
 

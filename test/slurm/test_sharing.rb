@@ -38,7 +38,7 @@ class TestSharing < BedTest
     session = JSON.parse(File.read(File.join(Bed.db('hpcstudent'), id)))
     start = Integer(`scontrol -o show job #{job_id}`[/StartTime=(\S+)/, 1].then { |t| `date -d #{t} +%s` })
     assert_equal({ 'id' => id, 'cluster_id' => 'hpc', 'job_id' => job_id.to_s, 'created_at' => start,
-                   'token' => 'sys/multitenant-delivery_default', 'title' => 'hpcfaculty: DB_Conn',
+                   'token' => 'sys/multitenant-delivery_default', 'title' => 'hpcfaculty: Database',
                    'script_type' => 'basic', 'cache_completed' => nil, 'completed_at' => nil }, session)
   end
 
@@ -150,7 +150,7 @@ class TestSharing < BedTest
     jobs = Dir.children(Bed.db('hpcstudent')).map do |name|
       JSON.parse(File.read(File.join(Bed.db('hpcstudent'), name))).values_at('job_id', 'title')
     end
-    assert_equal [[job_id.to_s, 'hpcfaculty: DB_Conn'], [attack.to_s, 'hpcfaculty2: DB_Conn']], jobs.sort
+    assert_equal [[job_id.to_s, 'hpcfaculty: Database'], [attack.to_s, 'hpcfaculty2: Database']], jobs.sort
   end
 
   def test_only_the_group_in_multitenant_publishers_may_publish
