@@ -65,6 +65,16 @@ static bool add_publishers(struct mt_members *m, const char *names)
     return m->publisher_names != NULL;
 }
 
+static void free_questions(struct mt_members *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        free(m->questions[i].group_name);
+    free(m->publisher_names);
+    free(m->questions);
+    free(m->order);
+    free(m);
+}
+
 struct mt_members *mt_members_new(size_t most, const char *publishers)
 {
     struct mt_members *m = calloc(1, sizeof *m);
@@ -76,7 +86,8 @@ struct mt_members *mt_members_new(size_t most, const char *publishers)
     m->order = calloc(most + 1, sizeof(struct asked *));
     if (m->questions && m->order && m->look_ups && (!publishers || add_publishers(m, publishers)))
         return m;
-    mt_members_free(m);
+    mt_look_ups_free(m->look_ups);
+    free_questions(m);
     return NULL;
 }
 
@@ -167,12 +178,6 @@ void mt_members_answer(struct mt_members *m, size_t index, struct mt_member_answ
 
 void mt_members_free(struct mt_members *m)
 {
-    if (!m || !mt_look_ups_free(m->look_ups))
-        return;
-    for (size_t i = 0; i < m->count; i++)
-        free(m->questions[i].group_name);
-    free(m->publisher_names);
-    free(m->questions);
-    free(m->order);
-    free(m);
+    if (m && mt_look_ups_free(m->look_ups))
+        free_questions(m);
 }
