@@ -13,7 +13,8 @@ class TestBoundary < MultiTenantTest
   BARS_OF_OTHERS = { 'doctor/accounting.rb' => 'rows of sacctmgr' }.freeze
   NUMBERS_OF_OTHERS = {
     'apps/site_settings.rb' => 'tokens of a context', 'card.rb' => 'ports', 'card/child.rb' => 'KiB',
-    'dashboard/shared_cards.rb' => 'bytes of a mark that are read', 'settings.rb' => 'bytes of resolv.conf that are read'
+    'dashboard/shared_cards.rb' => 'bytes of a mark that are read',
+    'settings.rb' => 'bytes of resolv.conf that are read'
   }.freeze
 
   CODE = Dir.glob('**/*.rb', base: File.join(Tree::ROOT, 'lib/multitenant')).to_h do |path|

@@ -84,6 +84,10 @@ class TestShareNote < Minitest::Test
     assert_match(/Unable to contact slurm controller/, log)
   end
 
+  def test_a_job_from_before_an_upgrade_has_no_note
+    [nil, '', 0, 75].each { |told| assert_equal '', MultiTenant.share_note(told) }
+  end
+
   # The code is an app's own to look at.
   def test_the_code_is_returned
     { '9a=1' => 64, 'a=1' => 0 }.each do |pair, code|

@@ -97,6 +97,9 @@ module MultiTenant
       # @param told [String, nil] what `multitenant_share` set mt_shared to
       # @return [String] HTML for the owner's card: with whom it is shared, or why it is not
       def note(told)
+        # A number is the code that a job kept which was started before an upgrade.
+        return '' if told.to_s.match?(/\A\d*\z/)
+
         shared = SHARED.match(told.to_s)
         sentences = shared ? [with(shared), SEALED[shared[:envelope]]] : [told.to_s]
         sentences.map { |sentence| "<p>#{CGI.escapeHTML(sentence)}</p>" }.join
