@@ -54,7 +54,7 @@ static void teardown(void)
 }
 
 /* The round becomes the last one, and a new one is made at these jobs of hpc. */
-static void next_look(const struct sample *samples, size_t count)
+static void next_round(const struct sample *samples, size_t count)
 {
     mt_specs_free(&last);
     last = now;
@@ -94,7 +94,7 @@ static void assert_message(const struct mt_share *share, const char *host)
 START_TEST(test_good_share)
 {
     struct sample sample = good_sample(4711);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     const struct mt_share *share = job(4711);
     assert_codes(share, ok, ok);
     assert_reason(ok, share->opened);
@@ -110,7 +110,7 @@ END_TEST
 
 START_TEST(test_nothing)
 {
-    next_look(NULL, 0);
+    next_round(NULL, 0);
     ck_assert_uint_eq(now->count, 0);
     ck_assert(mt_coverage_has(&now->coverage, "hpc"));
     ck_assert_ptr_null(mt_specs_find(now, "hpc", 1));
@@ -147,7 +147,7 @@ START_TEST(test_hostile_name)
     sample.group = json_string_value(json_object_get(vector, "group"));
     sample.name = json_string_value(json_object_get(vector, "job_name"));
     settings.uid = (uint32_t)json_integer_value(json_object_get(vector, "viewer_uid"));
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     const struct mt_share *share = job(sample.job_id);
     ck_assert_msg(expects(vector, "expect", share->specs), "%s: %s",
                   json_string_value(json_object_get(vector, "label")),
@@ -165,7 +165,7 @@ START_TEST(test_the_gate_comes_before_the_envelope)
     samples[1].publisher_in_group = json_false();
     samples[2].gid = -2;
     samples[3].name = "no share";
-    next_look(samples, COUNT_OF(samples));
+    next_round(samples, COUNT_OF(samples));
     assert_codes(job(1), not_member, not_member);
     assert_codes(job(2), publisher_not_member, publisher_not_member);
     assert_codes(job(3), lookup_failed, lookup_failed);
@@ -186,7 +186,7 @@ START_TEST(test_card_codes)
     samples[1].uid = VIEWER;
     samples[1].mtu = "";
     samples[2].mtu = "1";
-    next_look(samples, COUNT_OF(samples));
+    next_round(samples, COUNT_OF(samples));
     assert_codes(job(1), ok, form_only);
     assert_codes(job(2), ok, own_session);
     assert_codes(job(3), not_recipient, not_recipient);
@@ -257,7 +257,7 @@ START_TEST(test_order)
     samples[1].start = 30;
     samples[2].start = 20;
     samples[3].start = 20;
-    next_look(samples, COUNT_OF(samples));
+    next_round(samples, COUNT_OF(samples));
     static const uint32_t by_age[] = {5, 1, 4, 3};
     static const uint32_t by_id[] = {1, 3, 4, 5};
     for (size_t i = 0; i < COUNT_OF(by_age); i++) {
@@ -303,7 +303,7 @@ START_TEST(test_shares_of_one_publisher)
     }
     samples[MANY] = sample_of(100, "other", 1002);
     samples[MANY].start = 1;
-    next_look(samples, COUNT_OF(samples));
+    next_round(samples, COUNT_OF(samples));
     for (uint32_t id = 1; id <= MANY; id++) {
         if (id <= MANY - MT_SHARES_PER_PUBLISHER)
             assert_codes(job(id), too_many, too_many);
@@ -325,7 +325,7 @@ START_TEST(test_what_is_not_for_the_viewer_does_not_count)
         if (i < MT_SHARES_PER_PUBLISHER)
             samples[i].gid = GROUP_GID + 1;
     }
-    next_look(samples, COUNT_OF(samples));
+    next_round(samples, COUNT_OF(samples));
     assert_codes(job(1), not_member, not_member);
     assert_codes(job(COUNT_OF(samples)), ok, form_only);
 }
@@ -345,7 +345,7 @@ START_TEST(test_what_is_malformed_does_not_count)
         if (i < MANY)
             samples[i].name = names[i % COUNT_OF(names)];
     }
-    next_look(samples, COUNT_OF(samples));
+    next_round(samples, COUNT_OF(samples));
     ck_assert_uint_eq(opened, MANY);
     assert_codes(job(1), bad_base64, bad_base64);
     assert_codes(job(2), bad_cipher, bad_cipher);
@@ -363,11 +363,11 @@ START_TEST(test_what_could_not_be_opened_does_not_count_again)
         samples[i].mtm = "form";
     }
     samples[0].name = samples[1].name = "l|hpcGrp|AAECAwQFBgcICQoLDA0ODw==";
-    next_look(samples, COUNT_OF(samples));
+    next_round(samples, COUNT_OF(samples));
     assert_codes(job(1), bad_cipher, bad_cipher);
     assert_codes(job(MANY + 1), too_many, too_many);
-    for (int look = 0; look < 2; look++) {
-        next_look(samples, COUNT_OF(samples));
+    for (int round = 0; round < 2; round++) {
+        next_round(samples, COUNT_OF(samples));
         assert_codes(job(1), bad_cipher, bad_cipher);
         assert_codes(job(MANY + 2), ok, form_only);
         ck_assert_uint_eq(opened, MANY + 2);
@@ -384,7 +384,7 @@ START_TEST(test_shares_of_one_viewer)
         samples[i].start = 5000 - i;
         samples[i].mtm = "form";
     }
-    next_look(samples, COUNT_OF(samples));
+    next_round(samples, COUNT_OF(samples));
     for (uint32_t i = 0; i < COUNT_OF(samples); i++) {
         if (i < COUNT_OF(samples) - MT_SHARES_PER_VIEWER)
             assert_codes(job(i + 1), too_many, too_many);
@@ -405,7 +405,7 @@ START_TEST(test_publishers_take_turns)
                          : sample_of(i + 1, "prof", PUBLISHER);
         samples[i].mtm = "form";
     }
-    next_look(samples, COUNT_OF(samples));
+    next_round(samples, COUNT_OF(samples));
     for (uint32_t id = 1; id <= COUNT_OF(samples); id++) {
         if (id == OTHERS - 1 || id == OTHERS)
             assert_codes(job(id), too_many, too_many);
@@ -423,7 +423,7 @@ START_TEST(test_what_was_refused_takes_no_place_of_the_viewer)
         samples[i].mtm = "form";
     }
     samples[0].mtu = "";
-    next_look(samples, COUNT_OF(samples));
+    next_round(samples, COUNT_OF(samples));
     assert_codes(job(1), not_recipient, not_recipient);
     assert_codes(job(COUNT_OF(samples)), ok, form_only);
 }
@@ -437,7 +437,7 @@ START_TEST(test_two_jobs_of_one_user)
     struct sample samples[] = {good_sample(1), good_sample(2)};
     samples[0].start = 2000;
     samples[1].start = 1000;
-    next_look(samples, 2);
+    next_round(samples, 2);
     assert_codes(job(2), ok, ok);
     assert_codes(job(1), ok, duplicate_session);
     ck_assert(job(1)->listed && job(2)->listed);
@@ -451,7 +451,7 @@ START_TEST(test_two_jobs_of_two_users)
 {
     struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "mallory", 1666)};
     samples[_i].start = 1;
-    next_look(samples, 2);
+    next_round(samples, 2);
     char ids[2][MT_UUID_SIZE];
     for (uint32_t i = 0; i < 2; i++) {
         assert_codes(job(i + 1), ok, ok);
@@ -460,7 +460,7 @@ START_TEST(test_two_jobs_of_two_users)
         memcpy(ids[i], job(i + 1)->card_id, MT_UUID_SIZE);
     }
     ck_assert_str_ne(ids[0], ids[1]);
-    next_look(samples, 2);
+    next_round(samples, 2);
     ck_assert_str_eq(job(1)->card_id, ids[0]);
     ck_assert_str_eq(job(2)->card_id, ids[1]);
 }
@@ -470,7 +470,7 @@ START_TEST(test_two_jobs_of_one_user_and_one_of_another)
 {
     struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "mallory", 1666),
                                sample_of(3, "prof", 1001)};
-    next_look(samples, 3);
+    next_round(samples, 3);
     assert_codes(job(1), ok, ok);
     assert_codes(job(2), ok, ok);
     assert_codes(job(3), ok, duplicate_session);
@@ -486,7 +486,7 @@ START_TEST(test_a_job_without_a_card_takes_no_id)
                                sample_of(4, "viewer", VIEWER)};
     samples[0].mtm = "form";
     samples[2].mtu = "1";
-    next_look(samples, COUNT_OF(samples));
+    next_round(samples, COUNT_OF(samples));
     assert_codes(job(1), ok, form_only);
     assert_codes(job(2), ok, ok);
     assert_codes(job(3), not_recipient, not_recipient);
@@ -500,12 +500,12 @@ START_TEST(test_a_made_id_can_not_be_taken)
 {
     struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "mallory", 1666),
                                sample_of(3, "mallory", 1666)};
-    next_look(samples, 2);
+    next_round(samples, 2);
     char made[MT_UUID_SIZE];
     memcpy(made, job(1)->card_id, sizeof made);
     samples[2].mti = made;
     samples[2].start = 1;
-    next_look(samples, 3);
+    next_round(samples, 3);
     assert_codes(job(1), ok, ok);
     assert_codes(job(3), ok, ok);
     ck_assert_str_eq(job(1)->card_id, made);
@@ -517,9 +517,9 @@ END_TEST
 START_TEST(test_an_id_comes_back_when_the_other_has_gone)
 {
     struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "mallory", 1666)};
-    next_look(samples, 2);
+    next_round(samples, 2);
     ck_assert_str_ne(job(1)->card_id, SESSION);
-    next_look(samples, 1);
+    next_round(samples, 1);
     ck_assert_str_eq(job(1)->card_id, SESSION);
 }
 END_TEST
@@ -558,7 +558,7 @@ START_TEST(test_temporary_at_first)
 {
     struct sample sample = good_sample(4711);
     make_temporary(&sample, _i);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     assert_temporary(job(4711), _i);
     ck_assert(!job(4711)->listed && !job(4711)->wants_card);
     ck_assert_uint_eq(opened, 0);
@@ -568,17 +568,17 @@ END_TEST
 START_TEST(test_temporary_keeps_the_last_specs)
 {
     struct sample sample = good_sample(4711);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     make_temporary(&sample, _i);
     for (int times = 0; times < 2; times++) {
-        next_look(&sample, 1);
+        next_round(&sample, 1);
         assert_temporary(job(4711), _i);
         ck_assert(job(4711)->listed && job(4711)->wants_card);
         assert_message(job(4711), "n1");
         ck_assert_str_eq(job(4711)->card_id, SESSION);
     }
     sample = good_sample(4711);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     assert_codes(job(4711), ok, ok);
     assert_message(job(4711), "n1");
     ck_assert_uint_eq(opened, 1);
@@ -588,16 +588,16 @@ END_TEST
 START_TEST(test_temporary_drops_a_changed_name)
 {
     struct sample sample = good_sample(4711);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     sample.connection = "{'host':'n2'}";
     make_temporary(&sample, _i);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     assert_temporary(job(4711), _i);
     ck_assert(!job(4711)->listed);
     ck_assert_ptr_null(job(4711)->message.accounting);
     sample = good_sample(4711);
     sample.connection = "{'host':'n2'}";
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     assert_codes(job(4711), ok, ok);
     assert_message(job(4711), "n2");
 }
@@ -607,10 +607,10 @@ START_TEST(test_temporary_does_not_help_what_was_refused)
 {
     struct sample sample = good_sample(4711);
     sample.mtu = "1";
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     assert_codes(job(4711), not_recipient, not_recipient);
     make_temporary(&sample, _i);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     assert_temporary(job(4711), _i);
     ck_assert(!job(4711)->listed);
 }
@@ -621,11 +621,11 @@ START_TEST(test_temporary_drops_another_users_job)
 {
     struct sample sample = good_sample(4711);
     char *name = name_of(&sample);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     sample.name = name;
     sample.uid = 1666;
     make_temporary(&sample, _i);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     ck_assert(!job(4711)->listed);
     free(name);
 }
@@ -634,14 +634,14 @@ END_TEST
 START_TEST(test_an_envelope_that_is_not_built_in)
 {
     struct sample sample = good_sample(4711);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     sample.name = "l|hpcGrp|MUNGE:AwQFAA==:";
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     assert_codes(job(4711), envelope_unavailable, envelope_unavailable);
     ck_assert(!job(4711)->listed);
     /* It may be opened another time, so it is tried again. */
     size_t before = opened;
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     ck_assert_uint_eq(opened, before + 1);
 }
 END_TEST
@@ -649,9 +649,9 @@ END_TEST
 START_TEST(test_a_temporary_card_keeps_its_id_from_others)
 {
     struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "prof", 1001)};
-    next_look(samples, 1);
+    next_round(samples, 1);
     make_temporary(&samples[0], _i);
-    next_look(samples, 2);
+    next_round(samples, 2);
     assert_temporary(job(1), _i);
     ck_assert(job(1)->wants_card);
     assert_codes(job(2), ok, duplicate_session);
@@ -665,10 +665,10 @@ START_TEST(test_not_opened_again)
     struct sample samples[] = {good_sample(1), good_sample(2), good_sample(3)};
     samples[1].name = "l|hpcGrp|AAECAwQFBgcICQoLDA0ODw==";
     samples[2].mtu = "1";
-    next_look(samples, 3);
+    next_round(samples, 3);
     ck_assert_uint_eq(opened, 3);
     for (int times = 0; times < 3; times++) {
-        next_look(samples, 3);
+        next_round(samples, 3);
         assert_codes(job(1), ok, ok);
         assert_codes(job(2), bad_cipher, bad_cipher);
         assert_codes(job(3), not_recipient, not_recipient);
@@ -681,9 +681,9 @@ END_TEST
 START_TEST(test_a_changed_name_is_opened)
 {
     struct sample sample = good_sample(4711);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     sample.connection = "{'host':'n2'}";
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     assert_message(job(4711), "n2");
     ck_assert_uint_eq(opened, 2);
 }
@@ -693,9 +693,9 @@ END_TEST
 START_TEST(test_a_restarted_job_is_opened)
 {
     struct sample sample = good_sample(4711);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     sample.restarts = 1;
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     ck_assert_uint_eq(opened, 2);
     ck_assert_uint_eq(job(4711)->record.restarts, 1);
 }
@@ -705,12 +705,12 @@ END_TEST
 START_TEST(test_a_restarted_job_is_not_kept)
 {
     struct sample sample = good_sample(4711);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     sample.gid = -2;
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     ck_assert(job(4711)->listed);
     sample.restarts = 1;
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     assert_codes(job(4711), lookup_failed, lookup_failed);
     ck_assert(!job(4711)->listed);
 }
@@ -720,10 +720,10 @@ START_TEST(test_another_job_of_the_same_name_is_opened)
 {
     struct sample sample = good_sample(4711);
     char *name = name_of(&sample);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     sample = good_sample(4712);
     sample.name = name;
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     ck_assert_uint_eq(opened, 2);
     ck_assert_int_ne(job(4712)->specs, MT_REASON_ok);
     free(name);
@@ -735,10 +735,10 @@ START_TEST(test_a_job_of_another_user_name_is_opened)
 {
     struct sample sample = good_sample(4711);
     char *name = name_of(&sample);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     sample.name = name;
     sample.user = "professor";
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     ck_assert_uint_eq(opened, 2);
     ck_assert_int_ne(job(4711)->specs, MT_REASON_ok);
     free(name);
@@ -748,9 +748,9 @@ END_TEST
 START_TEST(test_what_was_opened_is_judged_anew)
 {
     struct sample sample = good_sample(4711);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     settings.uid = 9999;
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     assert_codes(job(4711), not_recipient, not_recipient);
     ck_assert(!job(4711)->listed);
 }
@@ -759,8 +759,8 @@ END_TEST
 START_TEST(test_an_ended_job_is_gone)
 {
     struct sample samples[] = {good_sample(1), good_sample(2)};
-    next_look(samples, 2);
-    next_look(samples, 1);
+    next_round(samples, 2);
+    next_round(samples, 1);
     ck_assert_uint_eq(now->count, 1);
     ck_assert_ptr_null(mt_specs_find(now, "hpc", 2));
 }
@@ -769,8 +769,8 @@ END_TEST
 START_TEST(test_the_last_look_stays_and_may_go)
 {
     struct sample sample = good_sample(4711);
-    next_look(&sample, 1);
-    next_look(&sample, 1);
+    next_round(&sample, 1);
+    next_round(&sample, 1);
     assert_codes(share_of(last, "hpc", 4711), ok, ok);
     assert_message(share_of(last, "hpc", 4711), "n1");
     mt_specs_free(&last);
@@ -782,7 +782,7 @@ END_TEST
 START_TEST(test_an_incomplete_stream_changes_nothing)
 {
     struct sample samples[] = {good_sample(1), good_sample(2)};
-    next_look(samples, 1);
+    next_round(samples, 1);
     script_begin(&script, "hpc", "all");
     script_job(&script, &samples[1]);
     next_script();
@@ -902,7 +902,7 @@ START_TEST(test_what_was_refused_is_not_kept)
 {
     struct sample sample = good_sample(4711);
     sample.mtu = "1";
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     add_empty_cluster("gpu");
     next_script();
     ck_assert_uint_eq(now->count, 0);
@@ -914,7 +914,7 @@ START_TEST(test_a_kept_share_keeps_its_card_id)
     struct sample sample = sample_of(9, "mallory", 1666);
     add_cluster("gpu", 2, SESSION);
     next_script();
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     ck_assert_str_eq(share_of(now, "gpu", 2)->card_id, SESSION);
     assert_codes(job(9), ok, ok);
     ck_assert_str_ne(job(9)->card_id, SESSION);
@@ -926,7 +926,7 @@ START_TEST(test_a_kept_share_is_older)
     struct sample sample = good_sample(9);
     add_cluster("gpu", 2, SESSION);
     next_script();
-    next_look(&sample, 1);
+    next_round(&sample, 1);
     assert_codes(job(9), ok, duplicate_session);
 }
 END_TEST

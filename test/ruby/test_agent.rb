@@ -130,13 +130,13 @@ class TestAgent < MultiTenantTest
     both = ask.call(job(1), job(2), job(3))
     @agent = nil # a new one knows nothing
     one = ask.call(job(1, group_gid: nil), job(3))
-    round = viewer.session(*both) do |receiver, feed|
+    shown = viewer.session(*both) do |receiver, feed|
       receiver.refresh
       feed.texts = one
       receiver.refresh
     end
-    assert_equal [[uuid(2)], [uuid(1), uuid(3)]], [round.ids(:removed), round.ids(:kept)]
-    assert_equal [%w[1 3], 'all'], [round.specs.keys.sort, round.report['clusters']['hpc']]
+    assert_equal [[uuid(2)], [uuid(1), uuid(3)]], [shown.ids(:removed), shown.ids(:kept)]
+    assert_equal [%w[1 3], 'all'], [shown.specs.keys.sort, shown.report['clusters']['hpc']]
     assert_equal [uuid(1), uuid(3)], viewer.look(*one).ids(:kept)
     assert_equal [uuid(1)], viewer.look(*ask.call(job(3))).ids(:removed)
   end
@@ -148,17 +148,17 @@ class TestAgent < MultiTenantTest
 
   def test_a_card_outlives_a_name_service_that_fails
     viewer = Viewer.new(self)
-    round = lambda do |*jobs|
+    shown = lambda do |*jobs|
       round(stream(*jobs, generated: Time.now.to_i))
       viewer.do { MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, fallback: nil).call(1) }
             .then { |answer| viewer.look(*answer.texts) }
     end
-    assert_equal [uuid(1)], round.call(job(1), job(2, group_gid: 3001)).ids(:written)
-    assert_equal [uuid(1)], round.call(job(1, group_gid: nil)).ids(:kept)
+    assert_equal [uuid(1)], shown.call(job(1), job(2, group_gid: 3001)).ids(:written)
+    assert_equal [uuid(1)], shown.call(job(1, group_gid: nil)).ids(:kept)
     round(stream(job(1)))
     @agent = nil # a new one knows nothing
-    assert_empty round.call(job(1, group_gid: nil)).ids(:removed)
-    assert_equal [uuid(1)], round.call.ids(:removed)
+    assert_empty shown.call(job(1, group_gid: nil)).ids(:removed)
+    assert_equal [uuid(1)], shown.call.ids(:removed)
   end
 
   # ---- failures ----

@@ -70,8 +70,8 @@ class TestCards < MultiTenantTest
 
   def test_where_ood_knows_no_cluster_there_is_no_card
     @viewer.clusters = []
-    look = @viewer.look(stream(job(7)))
-    assert_equal [%w[ok unknown_cluster], [], ['7']], [look.codes['7'], look.cards, look.specs.keys]
+    round = @viewer.look(stream(job(7)))
+    assert_equal [%w[ok unknown_cluster], [], ['7']], [round.codes['7'], round.cards, round.specs.keys]
     refute_path_exists @viewer.dataroot
   end
 
@@ -251,9 +251,9 @@ class TestCards < MultiTenantTest
     before = files
     @viewer.while_locked do
       [stream, stream(job(7), job(8))].each do |text|
-        look = @viewer.look(text)
-        assert_equal([[:failed, 'batch_connect']], look.cards.map { |event| event.first(2) })
-        assert_match(/\AAnother process .* the next refresh sees to them\.\z/, look.cards[0][2])
+        round = @viewer.look(text)
+        assert_equal([[:failed, 'batch_connect']], round.cards.map { |event| event.first(2) })
+        assert_match(/\AAnother process .* the next refresh sees to them\.\z/, round.cards[0][2])
       end
     end
     assert_equal before, files.except("/batch_connect/#{Viewer::LOCK}")
@@ -320,10 +320,10 @@ class TestCards < MultiTenantTest
     @viewer.look(stream(job(7)))
     text = File.read(@viewer.db(ID)).sub(TOKEN, 'sys/jupyter')
     @viewer.write(@viewer.db(ID), text)
-    look = @viewer.look(stream(job(7)))
+    round = @viewer.look(stream(job(7)))
     assert_equal text, File.read(@viewer.db(ID))
-    assert_equal [[ID], 1, []], [look.ids(:removed), look.ids(:written).size, look.ids(:failed)]
-    assert_equal 'n1', @viewer.connection(look.ids(:written)[0])['host']
+    assert_equal [[ID], 1, []], [round.ids(:removed), round.ids(:written).size, round.ids(:failed)]
+    assert_equal 'n1', @viewer.connection(round.ids(:written)[0])['host']
   end
 
   def test_white_space_and_order_of_a_db_file_do_not_matter
@@ -366,8 +366,8 @@ class TestCards < MultiTenantTest
 
   def test_a_new_delivery_app_moves_the_card
     @viewer.look(stream(job(7)))
-    look = @viewer.look(stream(job(7, message: { mtd: 'sys/multitenant-delivery_db' })))
-    assert_equal [[ID], []], [look.ids(:written), look.ids(:failed)]
+    round = @viewer.look(stream(job(7, message: { mtd: 'sys/multitenant-delivery_db' })))
+    assert_equal [[ID], []], [round.ids(:written), round.ids(:failed)]
     refute_path_exists @viewer.output(ID)
     assert_equal 'n1', @viewer.connection(ID, token: 'sys/multitenant-delivery_db')['host']
     assert_equal 'sys/multitenant-delivery_db', JSON.parse(File.read(@viewer.db(ID)))['token']
@@ -395,18 +395,18 @@ class TestCards < MultiTenantTest
 
   def test_a_data_root_that_cannot_be_made
     File.chmod(0o500, @viewer.home)
-    look = @viewer.look(stream(job(7)))
-    assert_equal [:failed, @viewer.dataroot], look.cards[0].first(2)
-    assert_match(/Permission denied/, look.cards[0][2])
-    assert_empty look.ids(:written)
-    assert_equal ['7'], look.specs.keys
+    round = @viewer.look(stream(job(7)))
+    assert_equal [:failed, @viewer.dataroot], round.cards[0].first(2)
+    assert_match(/Permission denied/, round.cards[0][2])
+    assert_empty round.ids(:written)
+    assert_equal ['7'], round.specs.keys
   end
 
   def test_a_data_root_that_is_a_file
     @viewer.write(@viewer.dataroot)
-    look = @viewer.look(stream(job(7)))
-    assert_equal([[:failed, @viewer.dataroot]], look.cards.map { |event| event.first(2) })
-    assert_equal ['7'], look.specs.keys
+    round = @viewer.look(stream(job(7)))
+    assert_equal([[:failed, @viewer.dataroot]], round.cards.map { |event| event.first(2) })
+    assert_equal ['7'], round.specs.keys
   end
 
   def test_a_data_root_of_another_user
