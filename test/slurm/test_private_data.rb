@@ -132,7 +132,7 @@ class TestPrivateData < BedTest
       operator
       start_agent
       other, other_id = Bed.share
-      look_until(other, true)
+      round_until(other, true)
       [@id, other_id].each { |id| assert_card 'hpcstudent', id }
       end_agent(:KILL)
       Bed.as('hpcfaculty', 'scancel', @job)
@@ -142,7 +142,7 @@ class TestPrivateData < BedTest
       assert_equal [], seen['cards'].grep_v(/\Akept/)
       [@id, other_id].each { |id| assert_card 'hpcstudent', id }
       start_agent
-      assert_equal ["kept #{other_id}", "removed #{@id}"], look_until(other, true)['cards']
+      assert_equal ["kept #{other_id}", "removed #{@id}"], round_until(other, true)['cards']
     end
   end
 
