@@ -91,9 +91,9 @@ class Server
   end
 
   def serve(exchange)
-    return models(exchange) if exchange.path == '/v1/models' && allowed?(exchange)
-    return exchange.answer(503, error: { message: 'Loading model', type: 'unavailable_error' }) unless ready?
     return exchange.answer(401, error: { message: 'Invalid API Key' }) unless allowed?(exchange)
+    return models(exchange) if exchange.path == '/v1/models'
+    return exchange.answer(503, error: { message: 'Loading model', type: 'unavailable_error' }) unless ready?
 
     route(exchange) || exchange.answer(404, error: { message: 'File Not Found' })
   end
