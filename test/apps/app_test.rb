@@ -97,9 +97,9 @@ class AppJob
     File.exist?(path) ? File.read(path) : ''
   end
 
-  # @return [Hash] what OOD reads for the owner's card, once it can be shown
+  # @return [Hash] what OOD reads for the owner's card, once it can be shown. It is written line by line, this one last.
   def connection
-    wait('the card', 120) { !file('connection.yml').empty? || ended? }
+    wait('the card', 120) { file('connection.yml').match?(/^password:/) || ended? }
     YAML.safe_load(file('connection.yml')).to_h
   end
 

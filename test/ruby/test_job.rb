@@ -7,23 +7,77 @@ require 'socket'
 class TestJob < MultiTenantTest
   JOB = File.expand_path('../../libexec/multitenant-job', __dir__)
 
-  # A kernel without IPv6 has no /proc/net/tcp6.
-  WITHOUT_IPV6 = 'cat() { command cat "${@/tcp6/gone}"; }'
+  # Listens on all addresses of that kind at the port, or at any, and says which, until it gets TERM.
+  SERVER = <<~RUBY
+    address, port, reuse = ARGV
+    server = Socket.new(address.include?(':') ? :INET6 : :INET, :STREAM)
+    server.setsockopt(:SOCKET, :REUSEPORT, 1) if reuse
+    server.setsockopt(:IPV6, :V6ONLY, 1) if address.include?(':')
+    server.bind(Addrinfo.tcp(address, port.to_i))
+    server.listen(1)
+    puts server.local_address.ip_port
+    $stdout.flush
+    sleep
+  RUBY
 
-  def strangers_listen?(port, uid)
-    script = "set -euo pipefail; source #{JOB}; #{WITHOUT_IPV6}; port=#{port}; ! strangers_listen || echo yes"
-    out, status = Open3.capture2('setpriv', "--reuid=#{uid}", '--clear-groups', 'bash', '-c', script)
+  # @return [Integer] the port
+  def listen(address = '0.0.0.0', port = 0, *reuse, job: '1')
+    command = [RbConfig.ruby, '-rsocket', '-e', SERVER, address, port.to_s, *reuse]
+    (@servers ||= []) << IO.popen({ 'SLURM_JOB_ID' => job }, command, err: File::NULL)
+    Integer(@servers.last.gets || raise(Errno::EADDRINUSE))
+  end
+
+  def teardown
+    @servers&.each { |server| Process.kill('TERM', server.pid) && server.close }
+    super
+  end
+
+  def others_listen?(port, job: '1', uid: Process.euid, script: "source #{JOB}")
+    script = "set -euo pipefail; #{script}; port=#{port}; ! others_listen || echo yes"
+    out, status = Open3.capture2({ 'SLURM_JOB_ID' => job }, 'setpriv', "--reuid=#{uid}", '--clear-groups', 'bash', '-c',
+                                 script)
     assert_predicate status, :success?
     out == "yes\n"
   end
 
+  # A kernel without IPv6 has no /proc/net/tcp6.
   def test_a_stranger_is_seen_on_a_node_without_ipv6
     skip_unless(Process.euid.zero?, 'needs root')
-    server = TCPServer.new('127.0.0.1', 0)
-    assert strangers_listen?(server.addr[1], 4999)
-    refute strangers_listen?(server.addr[1], 0)
-  ensure
-    server&.close
+    port = listen
+    without_ipv6 = %(source <(sed 's|tcp{,6}|{tcp,none}|' #{JOB}))
+    assert others_listen?(port, uid: 4999, script: without_ipv6)
+    refute others_listen?(port, script: without_ipv6)
+  end
+
+  def test_a_stranger_is_seen_by_either_family
+    skip_unless(Process.euid.zero?, 'needs root')
+    port = listen
+    refute others_listen?(port)
+    listen('::', port, job: '2')
+    assert others_listen?(port)
+    assert others_listen?(listen('::'), uid: 4999)
+  end
+
+  # They share the connections.
+  def test_another_job_of_the_same_user_on_the_same_port_is_seen
+    port = listen('0.0.0.0', 0, 'reuse')
+    listen('0.0.0.0', port, 'reuse')
+    refute others_listen?(port)
+    assert others_listen?(port, job: '2')
+    listen('0.0.0.0', port, 'reuse', job: '2')
+    assert others_listen?(port)
+  end
+
+  def test_the_other_family_is_held_where_the_service_has_one_of_them
+    port = listen('127.0.0.1')
+    script = "source #{JOB}; port=#{port}; hold_port; echo held; read -r; pkill -P $$"
+    IO.popen(['bash', '-c', script], 'r+') do |job|
+      assert_equal "held\n", job.gets
+      assert_raises(Errno::EADDRINUSE) { listen('::', port) }
+      assert_raises(Errno::ECONNREFUSED) { TCPSocket.new('::1', port) }
+      TCPSocket.new('127.0.0.1', port).close
+      job.puts
+    end
   end
 
   # For a minute no server gets it.

@@ -11,8 +11,8 @@ answers() {
 }
 await_service answers
 
-shared=(host port proxy)
+shared=(proxy)
 # One that nobody uses is not on the owner's card either.
 if [[ ${mt_command-} == *password* ]]; then shared+=(password); else password=''; fi
-multitenant_share --wait "$host:$port" "${shared[@]}"
+share_service "${shared[@]}"
 quote_for_card host password mt_shared

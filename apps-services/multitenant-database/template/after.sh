@@ -2,7 +2,7 @@
 # script.sh, which has the modules, writes that file once the server is ready and the user has logged in.
 await_service test -s ready
 if [[ $(<ready) == usable ]]; then
-  multitenant_share --wait "$host:$port" host port user password database jdbc_url
+  share_service user password database jdbc_url
 else
   mt_shared="Not shared: $(<ready)"
 fi

@@ -142,7 +142,7 @@ find_programs
 prepare_data
 start "$datadir"
 # Others would be told the password. PostgreSQL also starts where it got the port by IPv6 alone.
-if strangers_listen || ! (: <"/dev/tcp/$host/$port") 2>/dev/null; then
+if others_listen || ! (: <"/dev/tcp/$host/$port") 2>/dev/null; then
   echo "Another process has port $port." >&2
   exit "$PORT_TAKEN"
 fi

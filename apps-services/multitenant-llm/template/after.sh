@@ -11,17 +11,18 @@ ask() {
     "messages":[{"role":"user","content":"Hi"}],"prompt":"Hi","input":"Hi","content":"Hi"}' "$@"
 }
 
-# completes: whether a question is answered, if only with what is wrong with it. None but this user's server gets the key.
+# completes: whether a question is answered, if only with what is wrong with it. None but this job's server gets the key.
 completes() {
   local header='' seconds=10
-  strangers_listen || header="header = \"Authorization: Bearer ${api_key-}\"" seconds=600
+  others_listen || header="header = \"Authorization: Bearer ${api_key-}\"" seconds=600
   [[ $(ask --config <(printf %s "$header") --max-time "$seconds" "$base_url/chat/completions") != @(000|5??)\ * ]]
 }
 
 # A server may answer /health and /v1/models long before it has its model; others load it for the first question, and give
 # up where that is withdrawn. So it is waited for, but not as a command in the foreground, for whose end TERM would wait.
 ready() {
-  sockets "$port" A >/dev/null || return
+  sockets A
+  ((${#SOCKETS[@]})) || return
   [[ $mt_kind != ollama ]] || has_model || return
   completes &
   wait $!
@@ -53,8 +54,8 @@ if [[ -n ${api_key-} ]]; then
   [[ -z $key_note ]] || echo "$key_note" >&2
 fi
 
-shared=(host port base_url model)
+shared=(base_url model)
 [[ $mt_kind != ollama ]] || shared+=(ollama_url ollama_models ollama_model)
 [[ -z ${api_key-} ]] || shared+=(api_key)
-multitenant_share --wait "$host:$port" "${shared[@]}"
+share_service "${shared[@]}"
 quote_for_card host ollama_url ollama_models ollama_model base_url model api_key key_note mt_shared
