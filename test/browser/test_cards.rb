@@ -2,6 +2,7 @@
 
 require_relative '../rails/rails_test'
 require_relative '../rails/card_views'
+require_relative 'axe'
 require_relative 'browser'
 require_relative 'page_server'
 
@@ -10,7 +11,6 @@ class TestCards < RailsTest
   include CardViews
   extend CardViews::Corpus
 
-  AXE = File.join(PageServer::MODULES, 'axe-core/axe.min.js')
   STYLES = File.join(Site::GEMS, 'ruby', RbConfig::CONFIG['ruby_version'],
                      'gems/ood_appkit-2.2.1/app/assets/stylesheets/ood_appkit/_markdown.scss')
   # Below this directory, pictures of the cards.
@@ -67,7 +67,7 @@ class TestCards < RailsTest
 
   def setup
     super
-    skip_unless(File.exist?(AXE) && File.exist?(Browser::PROGRAM), 'needs what script/setup installs')
+    skip_unless(File.exist?(Axe::SCRIPT) && File.exist?(Browser::PROGRAM), 'needs what script/setup installs')
     deliveries
     %w[multitenant-jupyter multitenant-gradio code-server cloudbeaver dbeaver].each do |name|
       @site.app(name, 'manifest.yml' => "name: #{name}\n")
@@ -183,16 +183,11 @@ class TestCards < RailsTest
   end
 
   def test_accessibility
-    axe = File.read(AXE)
     every_card.each do |name, html|
       %w[light dark].product([false, true]).each do |theme, opened|
         show([html], csp: true, theme: theme)
         @browser.evaluate(OPEN) if opened
-        @browser.evaluate(axe)
-        found = @browser.evaluate('axe.run().then((done) => done.violations)')
-                        .select { |violation| %w[serious critical].include?(violation['impact']) }
-        assert_empty(found.map { |violation| [violation['id'], violation['nodes'].map { |node| node['html'] }] },
-                     "#{name}, #{theme}, #{opened}")
+        assert_empty Axe.findings(@browser), "#{name}, #{theme}, #{opened}"
         picture("#{name}-#{theme}#{'-open' if opened}")
       end
     end
