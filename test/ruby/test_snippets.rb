@@ -221,7 +221,9 @@ class TestSnippets < MultiTenantTest
       offered = both.flat_map { |values| ALL.filter_map { |name| snippets(values).public_send(name) } }
       assert_equal([true] * 10, offered.map { |text| text.include?(host) }, host)
     end
-    assert_equal '/rnode/gpu_01/80/', MultiTenant::Card.new({ 'host' => 'gpu_01', 'port' => '80' }, specs: {}).web_path
+    values = { 'host' => 'gpu_01', 'port' => '80', 'jobid' => '1' }
+    web = MultiTenant::Card.new(values, specs: { '1' => { 'info' => { 'host' => 'gpu_01' }, 'connection' => values } })
+    assert_equal '/rnode/gpu_01/80/', web.web_path
     assert_equal 'mysql', MultiTenant::Card.new({ 'jdbc_url' => 'jdbc:mysql://gpu_01:1/d' }, specs: {}).engine
   end
 
