@@ -9,7 +9,6 @@
 #include "attr.h"
 #include "mt_limits.h"
 
-#include <stdbool.h>
 #include <time.h>
 
 /* What a program waits for; the sentence is "LATE within 3 s; FIX". */

@@ -10,8 +10,6 @@
 #include "attr.h"
 
 #include <jansson.h>
-#include <stdbool.h>
-#include <stddef.h>
 
 /*
  * Adds to a line and takes `value`. A line that lost a value to lack of memory becomes NULL, and

@@ -9,8 +9,6 @@
 #include "attr.h"
 
 #include <getopt.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 struct mt_program {
     const char *help;             /* the text of --help */

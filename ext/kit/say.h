@@ -4,8 +4,6 @@
 
 #include "attr.h"
 
-#include <stddef.h>
-
 /*
  * Says a sentence in printf's format, without its full stop. Once in a process: the first one wins,
  * as it is the nearest to the cause.

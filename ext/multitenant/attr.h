@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Function attributes, spelled once for gcc and clang. */
+/*
+ * What every header begins with, by itself or with status.h: the types of C, and function
+ * attributes, spelled once for gcc and clang.
+ */
 #pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* The result must be looked at. */
 #define MT_NODISCARD __attribute__((warn_unused_result))

@@ -15,8 +15,6 @@
 #include <ruby.h>
 #include <ruby/encoding.h>
 #include <ruby/thread.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -2,10 +2,7 @@
 /* A growing byte buffer that can't be made without a limit. */
 #pragma once
 
-#include "attr.h"
 #include "status.h"
-
-#include <stddef.h>
 
 /* `data` holds `len` bytes, is owned by the buffer, and is NULL while nothing was appended. */
 struct mt_buf {

@@ -2,7 +2,6 @@
 /* What stands in the files of a card. No I/O. */
 #pragma once
 
-#include "attr.h"
 #include "specs.h"
 #include "status.h"
 

@@ -2,12 +2,9 @@
 /* The three files of one card (deliver.h): how they are written and removed. */
 #pragma once
 
-#include "attr.h"
 #include "inventory.h"
 #include "specs.h"
 #include "status.h"
-
-#include <stdbool.h>
 
 /*
  * Writes those that are not there as they should be: mark, db file, connection. `root` and `db` are

@@ -2,11 +2,7 @@
 /* The id of a card that can't have its session's id. */
 #pragma once
 
-#include "attr.h"
 #include "status.h"
-
-#include <stdbool.h>
-#include <stdint.h>
 
 /* Room for a UUID and a terminator. */
 #define MT_UUID_SIZE 37

@@ -6,12 +6,9 @@
  */
 #pragma once
 
-#include "attr.h"
 #include "buf.h"
 #include "status.h"
 
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 /* A child, and what became of it. Zeroed before it is started. */

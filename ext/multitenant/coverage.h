@@ -5,14 +5,9 @@
  */
 #pragma once
 
-#include "attr.h"
 #include "mt_limits.h"
 #include "record.h"
 #include "status.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /* Both texts are owned; `wckeys` is comma-separated. */
 struct mt_seen {

@@ -4,14 +4,12 @@
 #include "card.h"
 #include "card_files.h"
 #include "inventory.h"
-#include "mt_limits.h"
 #include "policy.h"
 #include "removal_plan.h"
 #include "store.h"
 #include "text.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

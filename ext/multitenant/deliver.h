@@ -14,12 +14,9 @@
  */
 #pragma once
 
-#include "attr.h"
 #include "settings.h"
 #include "specs.h"
 #include "status.h"
-
-#include <stdbool.h>
 
 enum mt_action { MT_WRITTEN, MT_KEPT, MT_REMOVED, MT_FAILED };
 

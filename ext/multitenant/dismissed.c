@@ -2,7 +2,6 @@
 #include "dismissed.h"
 
 #include "json.h"
-#include "mt_limits.h"
 #include "store.h"
 
 #include <stdlib.h>

@@ -5,13 +5,10 @@
  */
 #pragma once
 
-#include "attr.h"
 #include "settings.h"
 #include "status.h"
 
 #include <jansson.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 /* Where the list is, below the data root. */
 #define MT_DISMISSED_PATH MT_BATCH_CONNECT "/multitenant.dismissed"

@@ -2,7 +2,6 @@
 /* Envelopes: how a payload is sealed. The table here is the only list of them. */
 #pragma once
 
-#include "attr.h"
 #include "buf.h"
 #include "keyring.h"
 #include "message.h"
@@ -11,8 +10,6 @@
 #include "record.h"
 #include "settings.h"
 #include "status.h"
-
-#include <stddef.h>
 
 /* In order of preference. */
 enum mt_envelope { MT_ENVELOPE_MUNGE, MT_ENVELOPE_KEY, MT_ENVELOPE_V1, MT_ENVELOPE_COUNT };

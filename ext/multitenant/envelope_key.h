@@ -2,13 +2,10 @@
 /* Sealing in the key envelope; what multitenant-seal does. Opening is envelope.h's. */
 #pragma once
 
-#include "attr.h"
 #include "buf.h"
 #include "keyring.h"
 #include "record.h"
 #include "status.h"
-
-#include <stddef.h>
 
 #define MT_KEY_NONCE_BYTES 12
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "inventory.h"
 
-#include "mt_limits.h"
 #include "policy.h"
 #include "text.h"
 

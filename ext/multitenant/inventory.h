@@ -2,14 +2,10 @@
 /* The cards that are below a data root: a walk over the output directories of allowed tokens. */
 #pragma once
 
-#include "attr.h"
 #include "card.h"
 #include "settings.h"
 #include "status.h"
 #include "store.h"
-
-#include <stdbool.h>
-#include <stddef.h>
 
 /* Whose an output directory is. */
 enum mt_owner {

@@ -4,9 +4,6 @@
 
 #include "attr.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-
 /* The parts of a job name; each borrows from the name and is not NUL-terminated. */
 struct mt_jobname {
     const char *label;

@@ -2,13 +2,9 @@
 /* Strict JSON from text, and text from JSON, over jansson. */
 #pragma once
 
-#include "attr.h"
 #include "status.h"
 
 #include <jansson.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /*
  * Parses `len` bytes as one JSON array or object: UTF-8, no duplicate keys, nothing after it but

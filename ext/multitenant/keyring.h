@@ -11,12 +11,8 @@
  */
 #pragma once
 
-#include "attr.h"
 #include "mt_limits.h"
 #include "status.h"
-
-#include <stddef.h>
-#include <stdint.h>
 
 /* Where the files are unless the site says so. */
 #define MT_KEYS_DIRECTORY "/etc/multitenant/keys"

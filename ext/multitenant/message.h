@@ -2,13 +2,9 @@
 /* The message inside an envelope: who it is for, how it is shown, and the connection. */
 #pragma once
 
-#include "attr.h"
 #include "status.h"
 
 #include <jansson.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /* `recipients` of a message for all members of its group. */
 #define MT_WHOLE_GROUP "*"

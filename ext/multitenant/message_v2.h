@@ -11,14 +11,11 @@
  */
 #pragma once
 
-#include "attr.h"
 #include "jobname.h"
 #include "message.h"
 #include "reason.h"
 #include "record.h"
 #include "status.h"
-
-#include <stddef.h>
 
 /*
  * Parses a v2 message of `record`'s job, whose name is `name`. `id`, `app`, `method` and `delivery`

@@ -4,7 +4,6 @@
 #include "json.h"
 #include "mt_limits.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

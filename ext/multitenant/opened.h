@@ -11,13 +11,10 @@
  */
 #pragma once
 
-#include "attr.h"
 #include "reason.h"
 #include "status.h"
 
 #include <jansson.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /* One credential. Texts borrow from `json`. */
 struct mt_munged {

@@ -7,10 +7,7 @@
  */
 #pragma once
 
-#include "attr.h"
 #include "status.h"
-
-#include <stdbool.h>
 
 #define MT_FINAL false
 #define MT_TEMPORARY true

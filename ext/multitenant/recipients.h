@@ -14,9 +14,6 @@
 #include "attr.h"
 #include "buf.h"
 
-#include <stddef.h>
-#include <stdint.h>
-
 /*
  * Reads a list and appends it to `out` as decimal numbers with commas between them. Only the one
  * text that mt_recipients_encode makes of a list is accepted.

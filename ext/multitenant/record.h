@@ -15,15 +15,11 @@
 #pragma once
 
 #include "answer.h"
-#include "attr.h"
 #include "jobname.h"
 #include "mt_limits.h"
 #include "status.h"
 
 #include <jansson.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /*
  * One job. Texts are NUL-terminated UTF-8 and borrow from `json`; the name's bytes and parts borrow

@@ -2,10 +2,8 @@
 #include "removal_plan.h"
 
 #include "card.h"
-#include "mt_limits.h"
 #include "text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

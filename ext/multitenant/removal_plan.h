@@ -2,7 +2,6 @@
 /* What is to become of each card that is there, and under which id each due card is to be. */
 #pragma once
 
-#include "attr.h"
 #include "inventory.h"
 #include "settings.h"
 #include "specs.h"

@@ -5,9 +5,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "attr.h"
 
 /* Where OOD keeps sessions and outputs, below its data root. */
 #define MT_BATCH_CONNECT "batch_connect"

@@ -2,17 +2,12 @@
 /* A job of a round, with what was decided about it. */
 #pragma once
 
-#include "attr.h"
 #include "card_id.h"
 #include "message.h"
 #include "mt_limits.h"
 #include "reason.h"
 #include "record.h"
 #include "status.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /* Room for a job id, `@`, a cluster name and a terminator. */
 #define MT_SPEC_KEY_SIZE (12 + MT_NAME_MAX)

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "attr.h"
 #include "coverage.h"
 #include "dismissed.h"
 #include "mt_limits.h"
@@ -14,8 +13,6 @@
 #include "settings.h"
 #include "share.h"
 #include "status.h"
-
-#include <stddef.h>
 
 struct mt_specs {
     struct mt_share *shares; /* oldest start first, then by job id, then by cluster */

@@ -2,7 +2,6 @@
 /* How the viewer meets the shares of a round: the OOD cluster, the card and its id, the key. */
 #pragma once
 
-#include "attr.h"
 #include "dismissed.h"
 #include "settings.h"
 #include "specs.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store.h"
 
-#include "mt_limits.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

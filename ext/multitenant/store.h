@@ -15,13 +15,9 @@
  */
 #pragma once
 
-#include "attr.h"
 #include "buf.h"
+#include "mt_limits.h"
 #include "status.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /*
  * Opens the data root, which may be reached through links; `create` makes what is missing of its

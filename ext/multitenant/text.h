@@ -4,10 +4,6 @@
 
 #include "attr.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 /* Characters from `first` to `last`. */
 struct mt_text_range {
     uint32_t first;

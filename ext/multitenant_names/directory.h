@@ -12,8 +12,6 @@
 #include "deadline.h"
 
 #include <grp.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <sys/types.h>
 
 /* The step of a program that asks. */

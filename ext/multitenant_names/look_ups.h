@@ -11,8 +11,6 @@
 #include "attr.h"
 #include "directory.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <time.h>
 
 /* One user, or one group. */

@@ -6,7 +6,6 @@
 #include "members.h"
 
 #include <jansson.h>
-#include <stdbool.h>
 
 /*
  * Adds group_gid (-1: no such group), publisher_in_group, `with_allowed` publisher_allowed, each

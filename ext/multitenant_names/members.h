@@ -16,8 +16,6 @@
 #include "attr.h"
 #include "directory.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <time.h>
 
 struct mt_members;

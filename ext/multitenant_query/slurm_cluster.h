@@ -4,8 +4,6 @@
 
 #include "attr.h"
 
-#include <stdbool.h>
-
 struct mt_slurm_cluster {
     char *name;      /* Slurm's ClusterName */
     bool sees_all;   /* false: PrivateData hides others' jobs from this user */

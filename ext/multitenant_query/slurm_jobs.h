@@ -6,9 +6,6 @@
 #include "mt_limits.h"
 #include "slurm_cluster.h"
 
-#include <stddef.h>
-#include <stdint.h>
-
 /* One running job. Texts are NUL-terminated, of any bytes, and belong to it. */
 struct mt_job {
     uint32_t job_id; /* raw id: also of an array's task and of a het job's component */
