@@ -52,22 +52,16 @@ MT_CHECKED enum mt_status mt_envelope_check(const struct mt_jobname *name,
  *
  * But for MT_OK *out is zeroed. Thread-safe; leaves nothing in OpenSSL's error queue.
  */
-typedef enum mt_status mt_envelope_open_fn(const struct mt_record *record,
+MT_CHECKED enum mt_status mt_envelope_open(const struct mt_record *record,
                                            const struct mt_settings *settings,
                                            const struct mt_opened *opened, struct mt_message *out,
                                            enum mt_reason *reason);
-MT_CHECKED mt_envelope_open_fn mt_envelope_open;
 
 /*
- * One envelope each: envelope_v1.c; envelope_key.c, which reads the group's keys; envelope_munge.c,
- * which goes by what munged said. The payload begins with the envelope's mark.
- */
-MT_CHECKED mt_envelope_open_fn mt_envelope_v1_open;
-MT_CHECKED mt_envelope_open_fn mt_envelope_key_open;
-MT_CHECKED mt_envelope_open_fn mt_envelope_munge_open;
-
-/*
- * What each envelope's text stands for, appended to `sealed`; the first step of opening it.
+ * The two steps of each envelope: envelope_v1.c; envelope_key.c, which reads the group's keys;
+ * envelope_munge.c, which goes by what munged said.
+ *
+ * First what its text stands for, appended to `sealed`. The payload begins with its mark.
  *
  * MT_OK
  * MT_REFUSED: *reason is bad_base64, bad_cipher or too_large
@@ -75,9 +69,21 @@ MT_CHECKED mt_envelope_open_fn mt_envelope_munge_open;
  */
 typedef enum mt_status mt_envelope_decode_fn(const char *payload, size_t len, struct mt_buf *sealed,
                                              enum mt_reason *reason);
+
 MT_CHECKED mt_envelope_decode_fn mt_envelope_v1_decode;
 MT_CHECKED mt_envelope_decode_fn mt_envelope_key_decode;
 MT_CHECKED mt_envelope_decode_fn mt_envelope_munge_decode;
+
+/* Then the message in it, appended to `text`. Statuses and reasons of mt_envelope_open. */
+typedef enum mt_status mt_envelope_unseal_fn(const struct mt_record *record,
+                                             const struct mt_settings *settings,
+                                             const struct mt_opened *opened,
+                                             const struct mt_buf *sealed, struct mt_buf *text,
+                                             enum mt_reason *reason);
+
+MT_CHECKED mt_envelope_unseal_fn mt_envelope_v1_unseal;
+MT_CHECKED mt_envelope_unseal_fn mt_envelope_key_unseal;
+MT_CHECKED mt_envelope_unseal_fn mt_envelope_munge_unseal;
 
 /* The id of the key that a key envelope's payload names; false: it is none that could be opened. */
 MT_CHECKED bool mt_envelope_key_id(const char *payload, size_t len,

@@ -10,7 +10,6 @@
 #include "deflate.h"
 #include "envelope.h"
 #include "inflate.h"
-#include "message_v2.h"
 #include "mt_limits.h"
 
 #include <openssl/err.h>
@@ -205,34 +204,21 @@ out:
     return status;
 }
 
-enum mt_status mt_envelope_key_open(const struct mt_record *record,
-                                    const struct mt_settings *settings,
-                                    const struct mt_opened *opened, struct mt_message *out,
-                                    enum mt_reason *reason)
+enum mt_status mt_envelope_key_unseal(const struct mt_record *record,
+                                      const struct mt_settings *settings,
+                                      const struct mt_opened *opened, const struct mt_buf *sealed,
+                                      struct mt_buf *text, enum mt_reason *reason)
 {
-    const struct mt_jobname *name = &record->parts;
-    struct mt_buf sealed = MT_BUF_INIT(MT_JOBNAME_MAX);
     struct mt_buf packed = MT_BUF_INIT(MT_JOBNAME_MAX);
-    struct mt_buf text = MT_BUF_INIT(MT_MESSAGE_MAX);
     struct mt_key key = {0};
-
     (void)opened;
-    memset(out, 0, sizeof *out);
-    enum mt_status status =
-        mt_envelope_key_decode(name->payload, name->payload_len, &sealed, reason);
+    enum mt_status status = find_key(record, settings, sealed, &key, reason);
     if (status == MT_OK)
-        status = find_key(record, settings, &sealed, &key, reason);
+        status = decrypt(record, &key, sealed, &packed, reason);
     if (status == MT_OK)
-        status = decrypt(record, &key, &sealed, &packed, reason);
-    if (status == MT_OK)
-        status = mt_envelope_to_reason(mt_inflate_raw(packed.data, packed.len, &text),
+        status = mt_envelope_to_reason(mt_inflate_raw(packed.data, packed.len, text),
                                        MT_REASON_bad_gzip, reason);
-    if (status == MT_OK)
-        status =
-            mt_message_v2_open(record, name, text.data ? text.data : "", text.len, out, reason);
     OPENSSL_cleanse(&key, sizeof key);
-    mt_buf_wipe(&sealed);
     mt_buf_wipe(&packed);
-    mt_buf_wipe(&text);
     return status;
 }

@@ -5,10 +5,7 @@
  */
 #include "base64.h"
 #include "envelope.h"
-#include "message_v2.h"
 #include "mt_limits.h"
-
-#include <string.h>
 
 #define MARK_LEN (sizeof "MUNGE:" - 1)
 
@@ -43,22 +40,15 @@ static enum mt_reason check(const struct mt_munged *munged, const struct mt_reco
     return is_restricted(munged, record) ? MT_REASON_ok : MT_REASON_wrong_job;
 }
 
-enum mt_status mt_envelope_munge_open(const struct mt_record *record,
-                                      const struct mt_settings *settings,
-                                      const struct mt_opened *opened, struct mt_message *out,
-                                      enum mt_reason *reason)
+enum mt_status mt_envelope_munge_unseal(const struct mt_record *record,
+                                        const struct mt_settings *settings,
+                                        const struct mt_opened *opened, const struct mt_buf *sealed,
+                                        struct mt_buf *text, enum mt_reason *reason)
 {
     const struct mt_jobname *name = &record->parts;
-    struct mt_buf sealed = MT_BUF_INIT(MT_JOBNAME_MAX);
-    (void)settings;
-    memset(out, 0, sizeof *out);
-    enum mt_status status =
-        mt_envelope_munge_decode(name->payload, name->payload_len, &sealed, reason);
-    mt_buf_wipe(&sealed);
     const struct mt_munged *munged = mt_opened_find(opened, name->payload, name->payload_len);
-    if (status == MT_OK)
-        status = mt_refuse(check(munged, record), reason);
-    if (status == MT_OK)
-        status = mt_message_v2_open(record, name, munged->text, munged->text_len, out, reason);
-    return status;
+    (void)settings;
+    (void)sealed;
+    enum mt_status status = mt_refuse(check(munged, record), reason);
+    return status == MT_OK ? mt_buf_append(text, munged->text, munged->text_len) : status;
 }

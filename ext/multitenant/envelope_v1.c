@@ -75,32 +75,18 @@ enum mt_status mt_envelope_v1_decode(const char *payload, size_t len, struct mt_
     return status;
 }
 
-enum mt_status mt_envelope_v1_open(const struct mt_record *record,
-                                   const struct mt_settings *settings,
-                                   const struct mt_opened *opened, struct mt_message *out,
-                                   enum mt_reason *reason)
+enum mt_status mt_envelope_v1_unseal(const struct mt_record *record,
+                                     const struct mt_settings *settings,
+                                     const struct mt_opened *opened, const struct mt_buf *sealed,
+                                     struct mt_buf *text, enum mt_reason *reason)
 {
-    const struct mt_jobname *name = &record->parts;
-    struct mt_buf sealed = MT_BUF_INIT(MT_JOBNAME_MAX);
     struct mt_buf packed = MT_BUF_INIT(MT_JOBNAME_MAX + EVP_MAX_BLOCK_LENGTH);
-    struct mt_buf text = MT_BUF_INIT(MT_MESSAGE_MAX);
-
     (void)settings;
     (void)opened;
-    memset(out, 0, sizeof *out);
-    enum mt_status status =
-        mt_envelope_v1_decode(name->payload, name->payload_len, &sealed, reason);
+    enum mt_status status = decrypt(record, sealed, &packed, reason);
     if (status == MT_OK)
-        status = decrypt(record, &sealed, &packed, reason);
-    if (status == MT_OK)
-        status = mt_envelope_to_reason(mt_inflate_gzip(packed.data, packed.len, &text),
+        status = mt_envelope_to_reason(mt_inflate_gzip(packed.data, packed.len, text),
                                        MT_REASON_bad_gzip, reason);
-    if (status == MT_OK)
-        status =
-            mt_envelope_to_reason(mt_message_parse_v1(text.data ? text.data : "", text.len, out),
-                                  MT_REASON_bad_message, reason);
-    mt_buf_wipe(&sealed);
     mt_buf_wipe(&packed);
-    mt_buf_wipe(&text);
     return status;
 }

@@ -13,11 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum mt_reason reason;
     (void)mt_envelope_check(&record.parts, &settings, &reason);
     /* Without a key, only what stands around the message is looked at. */
-    if (mt_envelope_of(payload, size) == MT_ENVELOPE_KEY) {
-        (void)mt_envelope_key_open(&record, &settings, &none, &message, &reason);
-        mt_message_free(&message);
-    }
-    (void)mt_envelope_v1_open(&record, &settings, &none, &message, &reason);
+    (void)mt_envelope_open(&record, &settings, &none, &message, &reason);
     mt_message_free(&message);
     free(payload);
     return 0;
