@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The kinds of line in a stream. */
-enum line { LINE_HEADER, LINE_JOB, LINE_END, LINE_BAD };
-
 /* A text of at most MT_NAME_MAX bytes; it may be empty. */
 static bool get_text(const json_t *object, const char *key, const char **out)
 {
@@ -194,15 +191,6 @@ static enum mt_status has_duplicates(const struct mt_stream *stream, bool *out)
     return MT_OK;
 }
 
-static enum line kind_of(const json_t *json)
-{
-    if (!json_is_object(json))
-        return LINE_BAD;
-    if (json_object_get(json, "multitenant"))
-        return LINE_HEADER;
-    return json_object_get(json, "end") && json_object_size(json) == 1 ? LINE_END : LINE_JOB;
-}
-
 /* Whether an earlier stream is of the same cluster. */
 static bool is_second(const struct mt_streams *streams, const struct mt_stream *stream)
 {
@@ -281,20 +269,14 @@ static enum mt_status add_line(struct mt_streams *streams, const char *text,
         status = mt_json_load(text + place->at, place->len, &json);
     if (status != MT_OK)
         return status;
-    status = MT_MALFORMED;
-    switch (kind_of(json)) {
-    case LINE_HEADER:
+    if (json_object_get(json, "multitenant"))
         status = add_header(streams, json, place, open);
-        break;
-    case LINE_JOB:
-        status = *open ? add_job(*open, json, place) : MT_MALFORMED;
-        break;
-    case LINE_END:
-        status = *open ? add_end(json, open) : MT_MALFORMED;
-        break;
-    case LINE_BAD:
-        break;
-    }
+    else if (!*open || !json_is_object(json))
+        status = MT_MALFORMED;
+    else if (json_object_get(json, "end") && json_object_size(json) == 1)
+        status = add_end(json, open);
+    else
+        status = add_job(*open, json, place);
     json_decref(json);
     return status;
 }
