@@ -56,6 +56,20 @@ enum mt_status mt_buf_read(struct mt_buf *buf, int fd)
     return status;
 }
 
+enum mt_status mt_write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return MT_IO;
+        text += n;
+        len -= (size_t)n;
+    }
+    return MT_OK;
+}
+
 void mt_buf_wipe(struct mt_buf *buf)
 {
     if (buf->data)

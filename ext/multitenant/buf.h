@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A growing byte buffer that can't be made without a limit. */
+/* A growing byte buffer that can't be made without a limit; reading and writing the whole. */
 #pragma once
 
 #include "status.h"
@@ -35,6 +35,9 @@ MT_CHECKED enum mt_status mt_buf_append(struct mt_buf *buf, const void *bytes, s
  * MT_IO: errno tells
  */
 MT_CHECKED enum mt_status mt_buf_read(struct mt_buf *buf, int fd);
+
+/* Writes all of `len` bytes. MT_OK; MT_IO: errno tells. */
+MT_CHECKED enum mt_status mt_write_all(int fd, const char *text, size_t len);
 
 /* Overwrites what the buffer holds with zeros (the compiler can't drop it) and frees it. */
 MT_NONNULL_ALL void mt_buf_wipe(struct mt_buf *buf);

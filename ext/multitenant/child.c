@@ -30,26 +30,12 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-static bool write_all(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        text += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 /* A file in memory, at its beginning, that nobody can change any more; -1 with errno. */
 static int input_file(const char *text, size_t len)
 {
     int fd = memfd_create("multitenant input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 ||
-        (write_all(fd, text, len) && lseek(fd, 0, SEEK_SET) == 0 &&
+        (mt_write_all(fd, text, len) == MT_OK && lseek(fd, 0, SEEK_SET) == 0 &&
          fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0))
         return fd;
     int error = errno;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Bounded decompression, of one gzip member (RFC 1952) or of bare deflate (RFC 1951), over zlib. */
+/*
+ * Deflate over zlib: bounded decompression, of one gzip member (RFC 1952) or bare (RFC 1951), and
+ * compression to bare.
+ */
 #pragma once
 
 #include "attr.h"
@@ -20,3 +23,13 @@ MT_CHECKED enum mt_status mt_inflate_gzip(const void *in, size_t len, struct mt_
 
 /* The same for bare deflate, without a header or checksum. */
 MT_CHECKED enum mt_status mt_inflate_raw(const void *in, size_t len, struct mt_buf *out);
+
+/*
+ * Appends the `len` bytes at `in`, as small as zlib can make them, to `out`.
+ *
+ * MT_OK
+ * MT_TOO_LARGE: more than the buffer's limit, or `len` over MT_MESSAGE_MAX
+ * MT_NOMEM
+ * MT_INTERNAL: zlib is not the one that was compiled for
+ */
+MT_CHECKED enum mt_status mt_deflate_raw(const void *in, size_t len, struct mt_buf *out);

@@ -9,7 +9,6 @@
 #include "base64.h"
 #include "deflate.h"
 #include "envelope.h"
-#include "inflate.h"
 #include "mt_limits.h"
 
 #include <openssl/err.h>

@@ -4,8 +4,8 @@
  * hides the message from a glance and from nobody else (SECURITY.md).
  */
 #include "base64.h"
+#include "deflate.h"
 #include "envelope.h"
-#include "inflate.h"
 #include "mt_limits.h"
 #include "text.h"
 

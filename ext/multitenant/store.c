@@ -158,20 +158,6 @@ void mt_store_set_time(int dir, const char *name, int64_t time)
     (void)utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
-static enum mt_status write_all(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return MT_IO;
-        text += n;
-        len -= (size_t)n;
-    }
-    return MT_OK;
-}
-
 bool mt_store_is_scratch(const char *name)
 {
     return strncmp(name, SCRATCH, sizeof SCRATCH - 1) == 0;
@@ -193,7 +179,7 @@ enum mt_status mt_store_write(int dir, const char *name, int scratch, const char
     int fd = open_scratch(scratch, temporary);
     if (fd < 0)
         return MT_IO;
-    enum mt_status status = write_all(fd, text, len);
+    enum mt_status status = mt_write_all(fd, text, len);
     /* The mode that open gave went through the umask. */
     if (status == MT_OK && fchmod(fd, FILE_MODE) != 0)
         status = MT_IO;

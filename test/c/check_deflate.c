@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Links: inflate, deflate, buf. */
-#include "inflate.h"
-
+/* Links: deflate, buf. */
 #include "deflate.h"
 
 #include "helpers.h"
@@ -252,7 +250,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("inflate");
+    Suite *suite = suite_create("deflate");
     TCase *tests = add_case(suite, "form");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_round_trip);

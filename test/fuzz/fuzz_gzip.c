@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "block.h"
-#include "inflate.h"
+#include "deflate.h"
 #include "mt_limits.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
