@@ -8,7 +8,7 @@ require 'mkmf'
 INCLUDES = %w[. ../kit ../multitenant_names ../multitenant].freeze
 
 # Of the kit, what every program has, with what that needs of the core.
-KIT = %w[deadline.c json.c lines.c program.c say.c].freeze
+KIT = %w[buf.c deadline.c json.c lines.c program.c say.c].freeze
 
 # Its version is the core's to check.
 def jansson_missing
@@ -87,7 +87,7 @@ RULES = <<~MAKEFILE
   .PHONY: all install clean distclean
 MAKEFILE
 
-def write_makefile(dir, program, others)
+def write_makefile(dir, program, others = [])
   have_library('rt', 'timer_create') # a part of libc since glibc 2.34
   variables = makefile_variables(dir, program, others).map { |name, value| "#{name} = #{value}\n" }.join
   File.write('Makefile', variables + RULES)

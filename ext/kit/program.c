@@ -6,6 +6,7 @@
 #include "mt_limits.h"
 #include "say.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -99,4 +100,18 @@ bool mt_program_begin(const struct mt_program *program, int argc, char **argv, v
     if (*status == 0)
         *status = mt_deadline_start(timeout);
     return *status == 0;
+}
+
+int mt_input_read(struct mt_buf *text)
+{
+    switch (mt_buf_read(text, STDIN_FILENO)) {
+    case MT_OK:
+        return 0;
+    case MT_IO:
+        return mt_say(EX_IOERR, "standard input can't be read (%s)", strerror(errno));
+    case MT_TOO_LARGE:
+        return mt_say(EX_DATAERR, "standard input is too long: over %zu KiB", text->limit / 1024);
+    default:
+        return mt_say_no_memory();
+    }
 }

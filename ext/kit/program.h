@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a program begins: its command line. Every program has --help, --version and --timeout, takes
- * no arguments but options, and answers wrong usage with one sentence that names what is wrong and
- * refers to --help.
+ * How a program begins: its command line, and standard input. Every program has --help, --version
+ * and --timeout, takes no arguments but options, and answers wrong usage with one sentence that
+ * names what is wrong and refers to --help.
  */
 #pragma once
 
-#include "attr.h"
+#include "buf.h"
 
 #include <getopt.h>
 
@@ -45,3 +45,14 @@ MT_CHECKED bool mt_program_number(const char *text, uint32_t *out);
  */
 MT_CHECKED bool mt_program_begin(const struct mt_program *program, int argc, char **argv,
                                  void *options, int *status);
+
+/*
+ * Appends standard input, up to its end, to `text`. Other than 0, a sentence was said. The caller
+ * wipes `text` in any case.
+ *
+ * 0
+ * 65 (EX_DATAERR): it is longer than `text` may be
+ * 71 (EX_OSERR): no memory
+ * 74 (EX_IOERR): it can't be read
+ */
+MT_CHECKED int mt_input_read(struct mt_buf *text);

@@ -14,7 +14,7 @@ end
 
 missing = [jansson_missing, munge_missing].compact
 if missing.empty?
-  write_makefile(__dir__, 'multitenant-munge', %w[buf.c input.c reason.c])
+  write_makefile(__dir__, 'multitenant-munge', %w[reason.c])
 else
   skip_program('multitenant-munge is therefore not built; services in MUNGE credentials will not be shown.',
                missing, %w[libmunge-dev munge-devel], '--with-munge-dir')

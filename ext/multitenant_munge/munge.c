@@ -5,7 +5,6 @@
  * without a limit.
  */
 #include "deadline.h"
-#include "input.h"
 #include "lines.h"
 #include "mt_limits.h"
 #include "program.h"

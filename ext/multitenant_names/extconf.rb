@@ -6,4 +6,4 @@ require_relative '../program'
 
 missing = jansson_missing
 abort "ood_multitenant: #{missing}; see #{File.expand_path('mkmf.log')} for what was tried." if missing
-write_makefile(__dir__, 'multitenant-names', %w[buf.c input.c])
+write_makefile(__dir__, 'multitenant-names')

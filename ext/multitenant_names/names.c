@@ -4,7 +4,6 @@
  * are not the query program. A program of its own, because a name service may block for minutes.
  */
 #include "deadline.h"
-#include "input.h"
 #include "lines.h"
 #include "member_line.h"
 #include "members.h"

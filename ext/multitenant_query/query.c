@@ -6,7 +6,6 @@
  * after the other: slurmctld (which cluster, what is hidden), slurmdbd (which jobs), slurmctld
  * (their names and nodes), the name service (groups and members). Then all is written at once.
  */
-#include "input.h"
 #include "jobname.h"
 #include "lines.h"
 #include "member_line.h"

@@ -6,7 +6,7 @@
 require_relative '../program'
 
 # Of the core, what opening and sealing need, besides what the kit needs.
-CORE = %w[base64 buf deflate envelope envelope_key envelope_munge envelope_v1 jobname keyring message message_v2
+CORE = %w[base64 deflate envelope envelope_key envelope_munge envelope_v1 jobname keyring message message_v2
           opened policy reason recipients status text].freeze
 
 # The core needs them, too, and its extconf.rb says how to install them.
@@ -17,4 +17,4 @@ CORE = %w[base64 buf deflate envelope envelope_key envelope_munge envelope_v1 jo
 
   abort "ood_multitenant: lib#{library} is missing; see #{File.expand_path('mkmf.log')} for what was tried."
 end
-write_makefile(__dir__, 'multitenant-seal', ['directory.c', 'input.c', *CORE.map { |noun| "#{noun}.c" }])
+write_makefile(__dir__, 'multitenant-seal', ['directory.c', *CORE.map { |noun| "#{noun}.c" }])

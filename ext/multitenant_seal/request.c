@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "request.h"
 
-#include "input.h"
 #include "json.h"
 #include "message_v2.h"
 #include "mt_limits.h"
 #include "policy.h"
+#include "program.h"
 #include "recipients.h"
 #include "say.h"
 

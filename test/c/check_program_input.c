@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Links: input buf say. */
-#include "input.h"
+/* Links: as program. */
+#include "program.h"
 
 #include "failing.h"
 #include "forked.h"
@@ -87,7 +87,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("input");
+    Suite *suite = suite_create("program_input");
     TCase *tests = add_case(suite, "input");
     tcase_add_loop_test(tests, test_all_of_it, 0, COUNT_OF(sizes));
     tcase_add_test(tests, test_any_bytes);
