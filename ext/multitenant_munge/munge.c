@@ -19,9 +19,8 @@
 static const char help[] =
     "usage: multitenant-munge [--socket PATH] [--timeout SECONDS]\n"
     "\n"
-    "Reads MUNGE credentials, one a line, up to the end of standard input, has munged open each "
-    "for\n"
-    "the user of this process, and prints what is in it, one JSON object a line.\n"
+    "Reads MUNGE credentials, one a line, up to the end of standard input, has munged open\n"
+    "each for the user of this process, and prints what is in it, one JSON object a line.\n"
     "\n"
     "  --socket PATH         munged's socket, where it is not libmunge's default\n"
     "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 3), with what is known\n"

@@ -23,9 +23,8 @@
 static const char help[] =
     "usage: multitenant-names [--publishers GROUPS] [--others] [--viewer] [--timeout SECONDS]\n"
     "\n"
-    "Reads questions, UID NUL GROUP NUL each, up to the end of standard input, and prints what "
-    "the\n"
-    "name service says of each, one JSON object a line. A GROUP may be empty.\n"
+    "Reads questions, UID NUL GROUP NUL each, up to the end of standard input, and prints\n"
+    "what the name service says of each, one JSON object a line. A GROUP may be empty.\n"
     "\n"
     "  --publishers GROUPS   also say whether each user belongs to one of GROUPS (a,b)\n"
     "  --others              also say how many others than the user each GROUP has\n"
@@ -33,9 +32,8 @@ static const char help[] =
     "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 3), with what is known\n"
     "  --help, --version     this text; the program's version\n"
     "\n"
-    "Exit codes: 0 fine, 64 usage, 65 input that is no questions, 71 internal, 74 input or "
-    "output,\n"
-    "75 something is missing for lack of time. The last line is {\"end\":COUNT}.\n";
+    "Exit codes: 0 fine, 64 usage, 65 input that is no questions, 71 internal, 74 input or\n"
+    "output, 75 something is missing for lack of time. The last line is {\"end\":COUNT}.\n";
 
 struct names_options {
     const char *publishers; /* NULL: not asked for */

@@ -53,27 +53,22 @@ static int code_recipients(const json_t *list, json_t **out)
 {
     struct mt_buf text = MT_BUF_INIT(MT_MESSAGE_MAX);
     size_t count;
-    int code = 0;
     *out = NULL;
     if (!list)
         return 0;
-    if (!json_is_array(list))
-        return mt_say(EX_DATAERR, "%s", form);
     uint32_t *uids = calloc(json_array_size(list) + 1, sizeof *uids);
-    enum mt_status status = MT_NOMEM;
-    if (uids && !sort_uids(list, uids, &count))
-        code = mt_say(EX_DATAERR, "%s", form);
-    else if (uids)
-        status = mt_recipients_encode(uids, count, &text);
-    if (code == 0 && status == MT_OK) {
+    bool ok = uids && json_is_array(list) && sort_uids(list, uids, &count);
+    enum mt_status status = ok ? mt_recipients_encode(uids, count, &text) : MT_NOMEM;
+    if (status == MT_OK)
         *out = json_stringn(text.data ? text.data : "", text.len);
-        status = *out ? MT_OK : MT_NOMEM;
-    }
-    if (code == 0 && status != MT_OK)
-        code = status == MT_NOMEM ? mt_say_no_memory() : mt_say(EX_DATAERR, "%s", too_many);
     free(uids);
     mt_buf_wipe(&text);
-    return code;
+    if (*out)
+        return 0;
+    if (uids && !ok)
+        return mt_say(EX_DATAERR, "%s", form);
+    return status == MT_OK || status == MT_NOMEM ? mt_say_no_memory()
+                                                 : mt_say(EX_DATAERR, "%s", too_many);
 }
 
 static bool has_form(json_t *request)

@@ -23,12 +23,9 @@ static const char help[] =
     "                        --restarts COUNT [--keys DIRECTORY] [--timeout SECONDS]\n"
     "\n"
     "Run in a job: reads what it shares from standard input, as one JSON object\n"
-    "  "
-    "{\"id\":...,\"app\":...,\"method\":...,\"delivery\":...,\"conn\":{KEY:TEXT,...},\"to\":[UID,.."
-    ".]}\n"
-    "(\"to\" where it is not for the whole group, \"title\":... where it has one), seals it\n"
-    "with the group's key, and prints what\n"
-    "follows LABEL|GROUP| in the job's name.\n"
+    "  {\"id\":...,\"app\":...,\"method\":...,\"delivery\":...,\"conn\":{KEY:TEXT,...}}\n"
+    "with \"to\":[UID,...] where it is not for the whole group, and \"title\" where it has one,\n"
+    "seals it with the group's key, and prints what follows LABEL|GROUP| in the job's name.\n"
     "\n"
     "  --group GROUP         whose members may read it\n"
     "  --label LABEL         what stands before the first | of the name\n"
@@ -39,10 +36,9 @@ static const char help[] =
     "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 25)\n"
     "  --help, --version     this text; the program's version\n"
     "\n"
-    "Exit codes: 0 fine, 64 usage, 65 this can't be shared, 69 the name service does not tell of "
-    "the\n"
-    "group, 70 and 71 internal, 74 input or output, 75 out of time, 78 the group's keys can't be\n"
-    "used.\n";
+    "Exit codes: 0 fine, 64 usage, 65 this can't be shared, 69 the name service does not tell\n"
+    "of the group, 70 and 71 internal, 74 input or output, 75 out of time, 78 the group's keys\n"
+    "can't be used.\n";
 
 struct seal_options {
     const char *group;
