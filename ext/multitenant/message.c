@@ -70,6 +70,14 @@ static enum mt_status load_object(const char *text, size_t len, json_t **out)
     return status == MT_OK && !json_is_object(*out) ? MT_MALFORMED : status;
 }
 
+void mt_message_set_texts(struct mt_message *message)
+{
+    const char **texts[] = {&message->recipients, &message->session, &message->app,
+                            &message->method, &message->delivery};
+    for (size_t i = 0; i < 5; i++)
+        *texts[i] = json_string_value(json_object_get(message->accounting, accounting_keys[i]));
+}
+
 static enum mt_status keep_accounting(const json_t *loaded, struct mt_message *out)
 {
     const char *key;
@@ -79,7 +87,6 @@ static enum mt_status keep_accounting(const json_t *loaded, struct mt_message *o
         if (!mt_json_is_text(value))
             return MT_MALFORMED;
     }
-    const char *texts[5];
     out->accounting = json_object();
     if (!out->accounting)
         return MT_NOMEM;
@@ -89,13 +96,8 @@ static enum mt_status keep_accounting(const json_t *loaded, struct mt_message *o
             return MT_MALFORMED;
         if (json_object_set(out->accounting, accounting_keys[i], value) != 0)
             return MT_NOMEM;
-        texts[i] = json_string_value(value);
     }
-    out->recipients = texts[0];
-    out->session = texts[1];
-    out->app = texts[2];
-    out->method = texts[3];
-    out->delivery = texts[4];
+    mt_message_set_texts(out);
     return out->recipients[strspn(out->recipients, "0123456789,")] == '\0' ? MT_OK : MT_MALFORMED;
 }
 

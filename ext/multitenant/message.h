@@ -46,6 +46,9 @@ struct mt_message {
  */
 MT_CHECKED enum mt_status mt_message_parse_v1(const char *text, size_t len, struct mt_message *out);
 
+/* Sets what borrows from `accounting`, which holds its five texts. */
+MT_NONNULL_ALL void mt_message_set_texts(struct mt_message *message);
+
 /* What the service is called: its title, or what its app is in words, or the app's name. */
 MT_CHECKED const char *mt_message_title(const struct mt_message *message);
 

@@ -53,17 +53,10 @@ static enum mt_status get_recipients(const json_t *object, json_t **out)
     return status;
 }
 
-/* A text of the message under its name in `accounting`. */
-static enum mt_status keep_text(const json_t *object, const char *key, json_t *accounting,
-                                const char *as, const char **out)
-{
-    if (!mt_json_text(object, key, out))
-        return MT_MALFORMED;
-    return json_object_set(accounting, as, json_object_get(object, key)) == 0 ? MT_OK : MT_NOMEM;
-}
-
 static enum mt_status keep_accounting(const json_t *object, struct mt_message *out)
 {
+    static const char *const names[][2] = {
+        {"id", "mti"}, {"app", "mta"}, {"method", "mtm"}, {"delivery", "mtd"}};
     json_t *mtu = NULL;
     enum mt_status status = get_recipients(object, &mtu);
     if (status != MT_OK)
@@ -72,12 +65,15 @@ static enum mt_status keep_accounting(const json_t *object, struct mt_message *o
     /* json_object_set_new takes mtu, also when it fails. */
     if (json_object_set_new(out->accounting, "mtu", mtu) != 0)
         return MT_NOMEM;
-    out->recipients = json_string_value(mtu);
-    if ((status = keep_text(object, "id", out->accounting, "mti", &out->session)) != MT_OK ||
-        (status = keep_text(object, "app", out->accounting, "mta", &out->app)) != MT_OK ||
-        (status = keep_text(object, "method", out->accounting, "mtm", &out->method)) != MT_OK)
-        return status;
-    return keep_text(object, "delivery", out->accounting, "mtd", &out->delivery);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        json_t *value = json_object_get(object, names[i][0]);
+        if (!mt_json_is_text(value))
+            return MT_MALFORMED;
+        if (json_object_set(out->accounting, names[i][1], value) != 0)
+            return MT_NOMEM;
+    }
+    mt_message_set_texts(out);
+    return MT_OK;
 }
 
 static enum mt_status keep_connection(const json_t *object, struct mt_message *out)
