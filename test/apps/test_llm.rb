@@ -166,6 +166,20 @@ class TestLlm < AppTest
     assert_empty scratch
   end
 
+  def test_what_start_up_files_export_is_neither_shared_nor_removed
+    models, kept = %w[models kept].map { |name| File.join(@dir, name) }
+    FileUtils.mkdir_p(kept)
+    FileUtils.chown_R('hpcfaculty', nil, @dir)
+    job = AppJobs.exporting('api_key' => "sk-the-user's-own", 'mt_made' => kept) do
+      serve('ollama', 'llama3.2', 'ollama_models' => 'custom', 'ollama_custom' => models).shared
+    end
+    assert_equal models, job.specs['ollama_models']
+    refute_includes job.specs, 'api_key'
+    assert_includes ['', nil], job.connection['api_key']
+    job.cancel
+    assert_path_exists kept
+  end
+
   def test_llama_cpp_asks_for_the_key_and_ends_before_its_time
     dir = File.join(@dir, HOSTILE.delete('/'))
     FileUtils.mkdir_p(dir)
