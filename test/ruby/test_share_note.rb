@@ -44,6 +44,13 @@ class TestShareNote < Minitest::Test
     assert_equal 'Shared with nobody.', card('none')[0]
   end
 
+  def test_what_start_up_files_print_is_not_taken_for_the_answer
+    start_up = File.join(temporary, 'start_up')
+    File.write(start_up, "echo Welcome\n")
+    told, = card('mt', 'DB_Conn sys/x', 'form', 'lab', share: "export BASH_ENV=#{start_up}; multitenant_share host=n1")
+    assert_equal "Shared with 2 other members of lab, as a choice in forms. #{PUBLIC}", told
+  end
+
   # The publisher is of the group, and in no list: so are others.
   def test_members_whom_the_name_service_does_not_list
     gid = [Process.gid, *Process.groups].first

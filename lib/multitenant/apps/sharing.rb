@@ -68,7 +68,7 @@ module MultiTenant
 
         <<~BASH
           #{job}multitenant_send() {
-            bash -s -- --note #{options.shelljoin} "$@" <<'MULTITENANT_SHARE'
+            BASH_ENV='' bash -s -- --note #{options.shelljoin} "$@" <<'MULTITENANT_SHARE'
           #{File.read(SENDER)}
           MULTITENANT_SHARE
           }
