@@ -85,11 +85,11 @@ class ClientTest < AppTest
     assert_equal 0o700, File.stat(dir).mode & 0o777
   end
 
-  def assert_refused(service)
+  def assert_refused(service, sentence = /The service that was chosen has ended, or is not shared with you/)
     sessions = File.join(AppJobs.dataroot(STUDENT), 'batch_connect/sys', self.class::APP, 'output/*')
     before = Dir.glob(sessions)
     error = assert_raises(RuntimeError) { ood('stage', service) }
-    assert_match(/The service that was chosen has ended, or is not shared with you/, error.message)
+    assert_match(sentence, error.message)
     assert_equal before, Dir.glob(sessions)
   end
 

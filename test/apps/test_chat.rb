@@ -192,7 +192,8 @@ class TestChat < ClientTest
 
   def test_only_what_the_site_names_and_what_is_shared_with_him
     shell = share({ 'host' => 'n1' }, app: 'Shell')
-    [shell, '', '1', HOSTILE, '../1'].each { |service| assert_refused(service) }
+    [shell, '1', HOSTILE, '../1'].each { |service| assert_refused(service) }
+    assert_refused('', /No service was chosen: choose one in the form/)
     offered = ood('form', shell)['attributes']['auto_multitenant_services']['apps']
     assert_equal %w[Ollama_API Ollama_Code], offered
     without = { 'MULTITENANT_GEM' => 'absent' }
