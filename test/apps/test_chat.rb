@@ -24,8 +24,9 @@ class TestChat < ClientTest
     OURS.merge('Cookie' => "other=\"; #{answer['set-cookie'][/[^;]+/]}; x")
   end
 
+  # @return [Array<Hash>] without what keeps the connection
   def chat(job, page, question = QUESTION)
-    request(job, 'POST', '/chat', page, JSON.generate(question)).body.lines.map { |line| JSON.parse(line) }
+    request(job, 'POST', '/chat', page, JSON.generate(question)).body.lines.map { |line| JSON.parse(line) } - [{}]
   end
 
   def models(job, page)
@@ -57,13 +58,14 @@ class TestChat < ClientTest
     service = serve
     key = service.specs['api_key']
     job = start(service.job_id)
-    assert_includes card(job), "Ollama_API (#{service.job_id})"
+    title = 'hpcfaculty: Language model'
+    assert_includes card(job), title
     page = login(job)
     assert_strangers_are_sent_away(job, page)
     answer = request(job, 'GET', '/', page)
     assert_includes answer.body, '<script src="chat.js" defer>'
     assert_match(/default-src 'none'; script-src 'self'; style-src 'self'/, answer['content-security-policy'])
-    assert_equal({ 'service' => "Ollama_API (#{service.job_id})", 'models' => [MODEL], 'model' => MODEL },
+    assert_equal({ 'service' => title, 'owner' => 'hpcfaculty', 'models' => [MODEL], 'model' => MODEL },
                  models(job, page))
     assert_equal [{ 'text' => 'as ' }, { 'text' => '<b>I</b> ' }, { 'text' => 'said' }, { 'done' => true }],
                  chat(job, page)
@@ -109,7 +111,12 @@ class TestChat < ClientTest
     "401 No\r\n\r\n" => 'The service refuses the key that was shared: start a new chat from your dashboard.',
     "404 No\r\n\r\n" => %(The service has no model called "#{MODEL}".),
     "302 Found\r\nLocation: file:///etc/passwd\r\n\r\n" => 'The service answered with code 302: Found',
-    "503 Busy\r\n\r\n{\"error\":{\"message\":\"Loading\"}}" => 'The service answered with code 503: Loading',
+    "503 Busy\r\n\r\n{\"error\":{\"message\":\"Loading\"}}" =>
+      'The service is busy, or still loads its model: try again in a minute. It says: Loading',
+    "400 No\r\n\r\n{\"error\":{\"message\":\"n\",\"type\":\"exceed_context_size_error\"}}" =>
+      'This is too long for the model: begin a new conversation, or write less. The service says: n',
+    "400 No\r\n\r\n{\"object\":\"error\",\"message\":\"m\"}" => 'The service answered with code 400: m',
+    "200 OK\r\n\r\nerror: {\"message\":\"no slot\"}\n\ndata: [DONE]\n\n" => 'The service says: no slot',
     "200 OK\r\n\r\ndata: {\"error\":\"out of memory\"}\n\n" => 'The service says: out of memory',
     "200 OK\r\n\r\ndata: <html>\n" => "The service's answer can't be understood.",
     "200 OK\r\n\r\ndata: {\"choices\":[]}\n" => 'The service broke its answer off: it may have ended.',

@@ -6,7 +6,11 @@ const messages = [];
 let running = null;
 
 const HEADERS = { "X-Requested-With": "multitenant-chat" };
-const GONE = "The chat's own job does not answer: it may have ended. Start it anew from the dashboard.";
+const PATIENCE = 10000;
+const GONE = "The chat's own job does not answer: it may have ended, or your login to Open OnDemand has. " +
+             "Look at its card in the dashboard.";
+const NOTHING = "The model ended its answer before it began. Your message is below again: send it once more, or change it.";
+const CUT = "The answer ends here because it reached the length that the service allows. Write “go on” for more.";
 
 // Yields what the lines of an answer say.
 async function* lines(response) {
@@ -27,30 +31,76 @@ function say(sentence) {
   element("error").textContent = sentence;
 }
 
-// What anybody wrote is text, never markup.
-function show(role, text) {
-  const article = document.createElement("article");
-  const heading = document.createElement("h2");
-  const paragraph = document.createElement("p");
+function state(text) {
+  if (element("state").textContent !== text) element("state").textContent = text;
+}
+
+// Follows what is new, unless the reader has gone up to read.
+function following(change) {
+  const page = document.documentElement;
+  const follow = page.scrollHeight - page.scrollTop - page.clientHeight < 100;
+  change();
+  if (follow) toEnd();
+}
+
+function toEnd() {
+  document.documentElement.scrollTop = document.documentElement.scrollHeight;
+}
+
+// Shows the text as it was written.
+function plain(place, text) {
+  place.className = "plain";
+  place.dir = "auto";
+  place.textContent = text;
+}
+
+function show(role, name) {
+  const article = make("article");
+  const body = make("div");
   article.className = role;
-  heading.textContent = role === "user" ? "You" : element("model").value;
-  paragraph.dir = "auto";
-  paragraph.textContent = text;
-  article.append(heading, paragraph);
+  article.append(make("h2", name), body);
   element("messages").append(article);
-  article.scrollIntoView({ block: "end" });
-  return { article, paragraph };
+  return { article, body };
 }
 
-function busy(state) {
-  element("send").disabled = element("clear").disabled = state;
-  element("stop").disabled = !state;
-  element("state").textContent = state ? "The model answers…" : "";
+// An answer that grows. It is drawn once for all that came since the last frame.
+class Answer {
+  constructor(model) {
+    Object.assign(this, show("assistant", model), { text: "", thought: "" });
+  }
+
+  take(part) {
+    if (part.cut) say(CUT);
+    if (!part.text && !part.thought) return;
+    this.text += part.text || "";
+    this.thought += part.thought || "";
+    state(part.text ? "The model answers…" : "The model thinks…");
+    this.frame = this.frame || requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    cancelAnimationFrame(this.frame);
+    this.frame = null;
+    following(() => {
+      if (this.thought) {
+        if (!this.thoughts) this.thoughts = make("p");
+        if (!this.thoughts.isConnected) this.body.before(make("details", make("summary", "Thoughts"), this.thoughts));
+        plain(this.thoughts, this.thought);
+      }
+      render(this.body, this.text);
+    });
+  }
+}
+
+function busy(on) {
+  element("send").disabled = element("clear").disabled = on;
+  element("stop").disabled = !on;
+  state(on ? "Waiting for the model…" : "");
   // Read out once it is whole.
-  element("messages").setAttribute("aria-busy", String(state));
+  element("messages").setAttribute("aria-busy", String(on));
 }
 
-async function receive(shown) {
+async function receive(answer) {
   const response = await fetch("chat", {
     method: "POST", signal: running.signal, headers: { ...HEADERS, "Content-Type": "application/json" },
     body: JSON.stringify({ model: element("model").value, messages }),
@@ -58,56 +108,71 @@ async function receive(shown) {
   let whole = false;
   for await (const part of lines(response)) {
     if (part.error) throw new Error(part.error);
-    if (part.text) {
-      shown.paragraph.textContent += part.text;
-      shown.article.scrollIntoView({ block: "end" });
-    }
+    answer.take(part);
     whole = whole || part.done;
   }
   if (!whole) throw new TypeError("incomplete");
+  if (!answer.text) throw new Error(NOTHING);
 }
 
 async function send(text) {
-  const asked = show("user", text);
+  const asked = show("user", "You");
+  plain(asked.body, text);
   messages.push({ role: "user", content: text });
-  const answer = show("assistant", "");
+  const answer = new Answer(element("model").value);
   running = new AbortController();
   say("");
   busy(true);
+  toEnd();
+  const late = setTimeout(() => {
+    if (!answer.text && !answer.thought) state("Still waiting: the service may be busy with others, or load its model.");
+  }, PATIENCE);
+  let ended = "";
   try {
     await receive(answer);
   } catch (error) {
-    if (error.name !== "AbortError") say(error.name === "Error" ? error.message : GONE);
+    if (error.name === "AbortError") ended = "Stopped.";
+    else say(error.name === "Error" ? error.message : GONE);
   }
+  clearTimeout(late);
   running = null;
   busy(false);
-  const content = answer.paragraph.textContent;
-  if (content) {
-    messages.push({ role: "assistant", content });
+  state(ended);
+  answer.draw();
+  if (answer.text) {
+    messages.push({ role: "assistant", content: answer.text });
+    answer.article.append(copyButton("Copy the answer", answer.text));
   } else {
     // It can be sent again.
     messages.pop();
     answer.article.remove();
     asked.article.remove();
-    if (!element("text").value) element("text").value = text;
+    element("text").value = [text, element("text").value].filter(Boolean).join("\n\n");
   }
   element("text").focus();
 }
 
+// Whether there is a model to ask.
 async function start() {
+  if (element("model").value) return true;
   try {
     const answer = await (await fetch("models", { headers: HEADERS })).json();
-    if (answer.error) return say(answer.error);
-    document.title = `Chat with ${answer.service}`;
+    say(answer.error || "");
+    if (answer.error) return false;
+    document.title = `Chat: ${answer.service}`;
     element("service").textContent = answer.service;
+    element("owner").textContent = `Runs in a job of ${answer.owner}, who can read what you write.`;
     for (const name of answer.models) element("model").append(new Option(name, name, false, name === answer.model));
+    return true;
   } catch (error) {
     say(GONE);
+    return false;
   }
 }
 
-element("form").addEventListener("submit", event => {
+element("form").addEventListener("submit", async event => {
   event.preventDefault();
+  if (running || !(await start())) return;
   const text = element("text").value.trim();
   if (!text || running) return;
   element("text").value = "";
@@ -123,6 +188,7 @@ element("clear").addEventListener("click", () => {
   messages.length = 0;
   element("messages").replaceChildren();
   say("");
+  state("");
   element("text").focus();
 });
 start();

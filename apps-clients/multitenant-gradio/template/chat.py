@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """A page to chat with a language model that is shared with this user. Only the standard library is needed."""
+import contextlib
 import http.server
 import json
 import os
+import select
+import socket
 import socketserver
 import sys
+import threading
 
 from gate import Gate
 from service import Service, ServiceError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FILES = {"/": ("chat.html", "text/html"), "/chat.js": ("chat.js", "text/javascript"),
-         "/chat.css": ("chat.css", "text/css")}
+FILES = {"/": ("chat.html", "text/html"), "/chat.css": ("chat.css", "text/css"),
+         **{"/" + name: (name, "text/javascript") for name in ("chat.js", "markdown.js", "marked.js")}}
 FORM_BYTES, QUESTION_BYTES = 4096, 8 << 20
+LOOK_SECONDS = 1
 STRANGER = "Open this page from its card in your dashboard."
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -24,7 +29,7 @@ HEADERS = {
 
 
 class Page(http.server.BaseHTTPRequestHandler):
-    """One request. `service`, `gate` and `title` are the class's own, set by main."""
+    """One request. `service`, `gate`, `title` and `owner` are the class's own, set by main."""
 
     timeout = 60
     server_version, sys_version = "chat", ""
@@ -70,7 +75,7 @@ class Page(http.server.BaseHTTPRequestHandler):
         try:
             names = self.service.models()
             model = self.service.model if self.service.model in names else names[0]
-            self.json({"service": self.title, "models": names, "model": model})
+            self.json({"service": self.title, "owner": self.owner, "models": names, "model": model})
         except ServiceError as error:
             self.json({"error": str(error)})
 
@@ -84,12 +89,37 @@ class Page(http.server.BaseHTTPRequestHandler):
             self.refuse(400, "This is not a question.")
             return
         self.head(200, "application/x-ndjson")
+        self.writing = threading.Lock()
         try:
-            for text in self.service.answer(model, messages):
-                self.line({"text": text})
+            with contextlib.closing(self.service.answer(model, messages, self.watch)) as parts:
+                for part in parts:
+                    self.line(part)
             self.line({"done": True})
         except ServiceError as error:
             self.line({"error": str(error)})
+
+    @contextlib.contextmanager
+    def watch(self, upstream):
+        """Closes the service's connection once the browser is gone, so that nobody computes an answer for it."""
+        over = threading.Event()
+
+        def look():
+            while not over.wait(LOOK_SECONDS):
+                with contextlib.suppress(OSError):
+                    self.line({})  # Apache tells that a browser is gone only when it is written to
+                    if not hung_up(self.connection):
+                        continue
+                with contextlib.suppress(OSError):
+                    upstream.shutdown(socket.SHUT_RDWR)
+                return
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def body(self, limit):
         """What was sent; None where that is more, or of no length."""
@@ -99,7 +129,8 @@ class Page(http.server.BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def line(self, part):
-        self.wfile.write(json.dumps(part).encode() + b"\n")
+        with self.writing:
+            self.wfile.write(json.dumps(part).encode() + b"\n")
 
     def json(self, answer, code=200):
         self.reply(code, "application/json", json.dumps(answer).encode() + b"\n")
@@ -125,6 +156,10 @@ class Page(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def hung_up(connection):
+    return select.select([connection], [], [], 0)[0] and not connection.recv(1, socket.MSG_PEEK)
+
+
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -137,7 +172,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 def main():
     host, port = os.environ["host"], os.environ["port"]
     gate = Gate(os.environ.pop("password"), "/rnode/{}/{}".format(host, port))
-    Page.service, Page.gate, Page.title = Service(os.environ), gate, os.environ["mt_service"]
+    Page.service, Page.gate = Service(os.environ), gate
+    Page.title, Page.owner = os.environ["mt_service"], os.environ["mt_owner"]
     with Server(("", int(port)), Page) as server:
         server.serve_forever()
 

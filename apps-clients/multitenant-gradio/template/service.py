@@ -2,16 +2,22 @@
 import contextlib
 import http.client
 import json
+import re
+import socket
 import time
 import urllib.parse
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 600  # a model may have to be loaded first
 WHOLE_SECONDS = 3600
-SIGN_SECONDS = 5
 LINE_BYTES = 1 << 20
 GONE = ("The service does not answer: it may have ended. Look in your dashboard whether it is still shared with you, "
         "and start a chat with what is there now.")
+SILENT = "The service said nothing for too long: it is busy, or has ended. Try again in some minutes."
+UNCLEAR = "The service's answer can't be understood."
+NO_ADDRESS = "What is shared is not the address of a language model."
+# As llama.cpp, vLLM, Ollama and OpenAI say it.
+TOO_LONG = re.compile("context[ _](size|length|window)|maximum model length|too (long|large|many tokens)", re.I)
 
 
 class ServiceError(Exception):
@@ -39,70 +45,83 @@ class Service:
             raise ServiceError("The service has no models at this time.")
         return found
 
-    def answer(self, model, messages):
-        """Yields the pieces of what the model says, and "" now and then while it says nothing."""
+    def answer(self, model, messages, watch):
+        """Yields the parts of what the model says: its text, its thought, or that the answer was cut off. `watch` is
+        given the connection's socket, and entered for as long as the service is asked."""
         path = "/chat/completions" if self.openai else "/api/chat"
         question = {"model": model, "messages": messages, "stream": True}
         end = time.monotonic() + WHOLE_SECONDS
-        sign = time.monotonic()
-        with self._request("POST", path, question, model) as response:
+        with self._request("POST", path, question, model, watch) as response:
             while time.monotonic() < end:
                 line = response.readline(LINE_BYTES).decode("utf-8", "replace").strip()
                 if line == "data: [DONE]":
                     return
-                text, last = self._piece(line, response)
-                if text or time.monotonic() > sign + SIGN_SECONDS:
-                    sign = time.monotonic()
-                    yield text
-                if last:
+                piece = self._piece(line)
+                if piece is None:
+                    if response.isclosed():
+                        raise ServiceError("The service broke its answer off: it may have ended.")
+                    continue
+                yield from self._parts(piece)
+                if piece.get("done"):  # Ollama's last
                     return
         raise ServiceError("The answer took more than an hour; it ends here.")
 
-    def _piece(self, line, response):
-        """The text of one line, and whether it is the last of Ollama's."""
+    def _piece(self, line):
+        """What one line says; None where that is nothing."""
+        field = "data"
         if self.openai:
-            if line and not line.startswith("data:"):
-                return "", False
-            line = line[len("data:"):]
-        if not line.strip():
-            if response.isclosed():
-                raise ServiceError("The service broke its answer off: it may have ended.")
-            return "", False
+            field, _, line = line.partition(":")
+        if field not in ("data", "error") or not line.strip():  # llama.cpp has a field for errors
+            return None
         try:
             piece = json.loads(line)
-            if "error" in piece:
-                raise ServiceError("The service says: " + sentence(piece["error"]))
-            if self.openai:
-                choices = piece.get("choices")
-                return (choices[0]["delta"].get("content") or "") if choices else "", False
-            return (piece.get("message") or {}).get("content") or "", bool(piece.get("done"))
-        except (LookupError, TypeError, ValueError, AttributeError):
-            raise ServiceError("The service's answer can't be understood.") from None
+            error = piece if field == "error" else piece.get("error")
+        except (ValueError, AttributeError):
+            raise ServiceError(UNCLEAR) from None
+        if error:
+            raise complaint("The service says: {}", error)
+        return piece
+
+    def _parts(self, piece):
+        """What of it the page shows. Servers differ in what they call a thought, and some say it under two names."""
+        try:
+            choice = (piece.get("choices") or [{}])[0] if self.openai else piece
+            said = choice.get("delta" if self.openai else "message") or {}
+            for part, names in (("thought", ("reasoning_content", "reasoning", "thinking")), ("text", ("content",))):
+                text = next(filter(None, map(said.get, names)), "")
+                if text:
+                    yield {part: str(text)}
+            if "length" in (choice.get("finish_reason"), choice.get("done_reason")):
+                yield {"cut": True}
+        except (LookupError, TypeError, AttributeError):
+            raise ServiceError(UNCLEAR) from None
 
     @contextlib.contextmanager
-    def _request(self, method, path, body=None, model=""):
-        connection = None
-        try:
-            url = urllib.parse.urlsplit(self.url)
-            if url.scheme not in ("http", "https") or not url.hostname:
-                raise ServiceError("What is shared is not the address of a language model.")
-            kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-            connection = kind(url.hostname, url.port, timeout=CONNECT_SECONDS)
-            connection.connect()
-            connection.sock.settimeout(ANSWER_SECONDS)
-            headers = {"Authorization": "Bearer " + self.key, "Content-Type": "application/json"}
-            connection.request(method, url.path + path, body and json.dumps(body).encode(), headers)
-            response = connection.getresponse()
-            if response.status != 200:
-                raise refusal(response, model)
-            yield response
-        except (OSError, http.client.HTTPException):
-            raise ServiceError(GONE) from None
-        except ValueError:
-            raise ServiceError("What is shared is not the address of a language model.") from None
-        finally:
-            if connection:
-                connection.close()
+    def _request(self, method, path, body=None, model="", watch=None):
+        with contextlib.ExitStack() as stack:
+            try:
+                url = urllib.parse.urlsplit(self.url)
+                if url.scheme not in ("http", "https") or not url.hostname:
+                    raise ServiceError(NO_ADDRESS)
+                kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+                connection = kind(url.hostname, url.port, timeout=CONNECT_SECONDS)
+                stack.callback(connection.close)
+                connection.connect()
+                connection.sock.settimeout(ANSWER_SECONDS)
+                if watch:
+                    stack.enter_context(watch(connection.sock))
+                headers = {"Authorization": "Bearer " + self.key, "Content-Type": "application/json"}
+                connection.request(method, url.path + path, body and json.dumps(body).encode(), headers)
+                response = connection.getresponse()
+                if response.status != 200:
+                    raise refusal(response, model)
+                yield response
+            except socket.timeout:
+                raise ServiceError(SILENT) from None
+            except (OSError, http.client.HTTPException):
+                raise ServiceError(GONE) from None
+            except ValueError:
+                raise ServiceError(NO_ADDRESS) from None
 
 
 def refusal(response, model):
@@ -111,11 +130,17 @@ def refusal(response, model):
     if response.status == 404 and model:
         return ServiceError('The service has no model called "{}".'.format(model[:200]))
     try:
-        said = sentence(json.loads(response.read(LINE_BYTES).decode())["error"])
-    except (LookupError, TypeError, ValueError):
-        said = response.reason
-    return ServiceError("The service answered with code {}: {}".format(response.status, said))
+        error = json.loads(response.read(LINE_BYTES).decode())
+        error = error.get("error") or error  # the latter is some vLLM's
+    except (AttributeError, ValueError):
+        error = response.reason
+    if response.status in (429, 503):
+        return complaint("The service is busy, or still loads its model: try again in a minute. It says: {}", error)
+    return complaint("The service answered with code %d: {}" % response.status, error)
 
 
-def sentence(error):
-    return str(error.get("message") if isinstance(error, dict) else error)[:300]
+def complaint(words, error):
+    said = str(error.get("message") if isinstance(error, dict) else error)[:300]
+    if TOO_LONG.search(json.dumps(error)):
+        words = "This is too long for the model: begin a new conversation, or write less. The service says: {}"
+    return ServiceError(words.format(said))

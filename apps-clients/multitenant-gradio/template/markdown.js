@@ -1,0 +1,104 @@
+"use strict";
+
+// Marked only takes Markdown apart; what it finds becomes elements here, and what anybody wrote is text in them.
+marked.setOptions({ breaks: true });
+
+const NAMES = { paragraph: "p", blockquote: "blockquote", strong: "strong", em: "em", del: "del" };
+
+function make(name, ...children) {
+  const made = document.createElement(name);
+  made.append(...children);
+  return made;
+}
+
+function copyButton(label, text) {
+  const button = make("button", "Copy");
+  button.type = "button";
+  button.title = label;
+  button.addEventListener("click", () => copy(text, button));
+  return button;
+}
+
+async function copy(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch (error) {  // without https
+    const area = make("textarea", text);
+    button.after(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    button.focus();
+  }
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+}
+
+function codeBlock({ lang, text }) {
+  const lines = make("pre", make("code", text));
+  lines.tabIndex = 0;
+  return make("figure", make("figcaption", make("span", lang || "code"), copyButton("Copy the code", text)), lines);
+}
+
+function list({ ordered, start, items }) {
+  const made = make(ordered ? "ol" : "ul", ...items.map(item => make("li", ...inside(item.tokens))));
+  if (ordered && start !== 1) made.start = start;
+  return made;
+}
+
+function table({ header, rows }) {
+  const row = (name, cells) => make("tr", ...cells.map(cell => make(name, ...inside(cell.tokens))));
+  const made = make("div", make("table", make("thead", row("th", header)),
+                                make("tbody", ...rows.map(cells => row("td", cells)))));
+  made.className = "wide";
+  made.tabIndex = 0;
+  return made;
+}
+
+// Only to where links lead from anywhere; an image is a link, too, since the page loads nothing.
+function link({ href, raw, text, tokens }) {
+  if (!/^(https?:\/\/|mailto:)/i.test(href)) return raw;
+  const made = make("a", ...(tokens && tokens.length ? inside(tokens) : [text || href]));
+  Object.assign(made, { href, title: href, target: "_blank", rel: "noopener noreferrer" });
+  return made;
+}
+
+function node(token) {
+  switch (token.type) {
+    case "br": case "hr": return make(token.type);
+    case "checkbox": return token.checked ? "☑ " : "☐ ";
+    case "code": return codeBlock(token);
+    case "codespan": return make("code", token.text);
+    case "heading": return make(`h${Math.min(token.depth + 2, 6)}`, ...inside(token.tokens));
+    case "image": case "link": return link(token);
+    case "list": return list(token);
+    case "table": return table(token);
+  }
+  if (token.tokens) return make(NAMES[token.type] || "span", ...inside(token.tokens));
+  return ["escape", "text"].includes(token.type) ? token.text : token.raw;
+}
+
+const inside = tokens => tokens.map(node);
+
+function parse(text) {
+  try {
+    return marked.lexer(text).filter(token => !["space", "def"].includes(token.type));
+  } catch (error) {  // nested deeper than the browser can follow
+    return [{ type: "html", raw: text }];
+  }
+}
+
+// Shows a text that grows: what stays as it was keeps its elements, and what is selected in them.
+function render(place, text) {
+  const tokens = parse(text);
+  tokens.forEach((token, index) => {
+    const old = place.children[index];
+    if (old && old.source === token.raw) return;
+    const made = make("div", node(token));
+    made.source = token.raw;
+    made.dir = "auto";
+    if (old) old.replaceWith(made);
+    else place.append(made);
+  });
+  while (place.children.length > tokens.length) place.lastChild.remove();
+}

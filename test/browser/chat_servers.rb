@@ -1,0 +1,176 @@
+# frozen_string_literal: true
+
+require 'erb'
+require 'json'
+require 'securerandom'
+require 'socket'
+
+# What reads requests in threads of its own, on a port of this host.
+class Listener
+  def initialize
+    @server = TCPServer.new('127.0.0.1', 0)
+    @thread = Thread.new { loop { Thread.new(@server.accept) { |socket| speak(socket) } } }
+  end
+
+  def port
+    @server.addr[1]
+  end
+
+  def stop
+    @thread.kill.join
+    @server.close
+  end
+
+  private
+
+  def speak(socket)
+    line, *head = socket.each_line("\r\n").take_while { |text| text != "\r\n" }
+    return unless line
+
+    length = head.join[/^content-length: (\d+)/i, 1].to_i
+    serve(socket, line.split[1], [line, *head], socket.read(length))
+  rescue SystemCallError, IOError
+    nil
+  ensure
+    socket.close
+  end
+end
+
+# A language model that answers as llama.cpp's server does: what the last message asks for.
+class ModelServer < Listener
+  MODEL = 'tiny-1b'
+  NO_SPACE = { error: { code: 400, type: 'exceed_context_size_error', n_ctx: 256,
+                        message: 'the request exceeds the available context size, try increasing it' } }.freeze
+  CODES = { 'refused' => ['401 Unauthorized', { error: { message: 'Invalid API Key' } }],
+            'busy' => ['503 Service Unavailable', { error: { message: 'Loading model' } }],
+            'long' => ['400 Bad Request', NO_SPACE] }.freeze
+
+  # @return [Queue] messages of the requests that came
+  # @return [Queue] "gone" for each whose connection was closed before its answer
+  # @return [Queue] what lets the answer that pauses go on
+  attr_reader :asked, :left, :more
+
+  def initialize
+    @asked = Queue.new
+    @left = Queue.new
+    @more = Queue.new
+    super
+  end
+
+  private
+
+  def serve(socket, path, _head, body)
+    return reply(socket, '200 OK', { data: [{ id: MODEL }] }) if path == '/v1/models'
+
+    messages = JSON.parse(body)['messages']
+    @asked << messages
+    words = messages.last['content']
+    CODES.key?(words) ? reply(socket, *CODES[words]) : stream(socket, words)
+  end
+
+  def reply(socket, status, object)
+    body = JSON.generate(object)
+    socket << "HTTP/1.1 #{status}\r\nContent-Type: application/json\r\nContent-Length: #{body.bytesize}\r\n\r\n#{body}"
+  end
+
+  def stream(socket, words)
+    return wait(socket) if words == 'queue' # a server whose slots are taken sends no header yet
+
+    socket << "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    case words
+    when 'error' then event(socket, 'error', { code: 500, message: 'out of memory', type: 'server_error' })
+    when 'nothing' then nil
+    when 'silent' then return wait(socket)
+    when 'pause' then pause(socket)
+    when 'think' then say(socket, reasoning_content: 'first a *thought*') && say(socket, content: 'then a word')
+    when 'cut' then say(socket, { content: 'so far' }, 'length')
+    else words.scan(/.{1,7}/m) { |part| say(socket, content: part) }
+    end
+    chunk(socket, "data: [DONE]\n\n")
+    socket << "0\r\n\r\n"
+  end
+
+  def pause(socket)
+    say(socket, content: 'first')
+    @more.pop
+    say(socket, content: ' and last')
+  end
+
+  # Until whoever asked goes.
+  def wait(socket)
+    socket.read
+    @left << 'gone'
+  end
+
+  def say(socket, delta, finish = nil)
+    event(socket, 'data', { choices: [{ index: 0, finish_reason: finish, delta: delta }] })
+  end
+
+  def event(socket, field, object)
+    chunk(socket, "#{field}: #{JSON.generate(object)}\n\n")
+  end
+
+  def chunk(socket, text)
+    socket << "#{text.bytesize.to_s(16)}\r\n#{text}\r\n"
+  end
+end
+
+# Open OnDemand's host with a card of the chat: `/rnode/HOST/PORT/…` leads to the page's server. As Apache does, it
+# notices that a browser is gone only when it writes to it.
+class Proxy < Listener
+  attr_writer :card
+
+  def url
+    "http://127.0.0.1:#{port}/"
+  end
+
+  private
+
+  def serve(socket, path, head, body)
+    port, rest = path.match(%r{\A/rnode/127\.0\.0\.1/(\d+)(/.*)\z})&.captures
+    return pass(socket, port, rest, head, body) if port
+
+    socket << "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n"
+    socket << "<!DOCTYPE html><title>Card</title>#{@card}" if path == '/'
+  end
+
+  def pass(socket, port, path, head, body)
+    TCPSocket.open('127.0.0.1', port) do |behind|
+      behind << head[0].sub(/ \S+ /, " #{path} ") << head.drop(1).join << "\r\n" << body
+      loop { socket << behind.readpartial(1 << 16) }
+    end
+  end
+end
+
+# The page's own server, as its job runs it.
+class ChatJob
+  TEMPLATE = File.expand_path('../../apps-clients/multitenant-gradio/template', __dir__)
+
+  # @param base [String] the service's URL
+  def initialize(base)
+    @port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    @password = SecureRandom.hex
+    @pid = spawn({ 'host' => '127.0.0.1', 'port' => @port.to_s, 'password' => @password, 'mt_owner' => 'ada',
+                   'mt_service' => 'ada: Spanish 301', 'OPENAI_BASE_URL' => base, 'OPENAI_API_KEY' => 'sekret' },
+                 'python3', '-E', '-s', '-B', File.join(TEMPLATE, 'chat.py'))
+  end
+
+  # @return [Boolean] whether it answers
+  def ready?
+    TCPSocket.open('127.0.0.1', @port).close
+    true
+  rescue SystemCallError
+    false
+  end
+
+  # @return [String] HTML of its card
+  def card
+    view = ERB.new(File.read(File.join(TEMPLATE, '../view.html.erb')), trim_mode: '-')
+    view.result_with_hash(host: '127.0.0.1', port: @port, password: @password, mt_service: 'ada: Spanish 301')
+  end
+
+  def stop
+    Process.kill('TERM', @pid)
+    Process.wait(@pid)
+  end
+end

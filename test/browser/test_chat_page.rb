@@ -1,0 +1,230 @@
+# frozen_string_literal: true
+
+require_relative '../ruby/helper'
+require_relative 'axe'
+require_relative 'browser'
+require_relative 'chat_servers'
+
+# The chat page in a browser, behind a proxy as Open OnDemand's, with a server as llama.cpp's.
+class TestChatPage < MultiTenantTest
+  LIBRARY = File.join(PageServer::MODULES, 'marked/lib/marked.umd.js')
+
+  def setup
+    skip_unless(File.exist?(Axe::SCRIPT) && File.exist?(LIBRARY) && File.exist?(Browser::PROGRAM),
+                'needs what script/setup installs')
+    @model = ModelServer.new
+    @proxy = Proxy.new
+    @job = ChatJob.new("http://127.0.0.1:#{@model.port}/v1")
+    wait_until { @job.ready? }
+    @proxy.card = @job.card
+    @browser = Browser.new
+    enter
+  end
+
+  def teardown
+    [@browser&.quit, @job&.stop, @proxy&.stop, @model&.stop]
+    super
+  end
+
+  # By the card's button.
+  def enter
+    @browser.open(@proxy.url)
+    @browser.evaluate('document.forms[0].target = ""; document.forms[0].requestSubmit()')
+    wait_for('document.getElementById("model")?.value')
+  end
+
+  def wait_for(script)
+    wait_until { @browser.evaluate("Boolean(#{script})") }
+  end
+
+  def text(id)
+    @browser.evaluate("document.getElementById('#{id}').innerText")
+  end
+
+  def box
+    @browser.evaluate('document.getElementById("text").value')
+  end
+
+  # Sends a message, and doesn't wait.
+  def ask(message)
+    @browser.evaluate("document.getElementById('text').value = #{JSON.generate(message)}; " \
+                      'document.forms[0].requestSubmit(); new Promise((done) => setTimeout(done))')
+  end
+
+  # @return [String, nil] the last answer that there is, once it is whole
+  def answer(message)
+    ask(message)
+    wait_for('!running')
+    @browser.evaluate('[...document.querySelectorAll("article.assistant > div")].pop()?.innerText')
+  end
+
+  def test_it_tells_whose_model_it_is
+    assert_equal 'ada: Spanish 301', text('service')
+    assert_includes text('owner'), 'a job of ada, who can read what you write'
+    assert_equal 'so be it', answer('so **be** it')
+    assert_includes text('messages'), "You\nso **be** it\n#{ModelServer::MODEL}\n"
+  end
+
+  def test_the_conversation_is_kept_and_begins_anew
+    answer('one')
+    answer('two')
+    assert_equal([%w[user one], %w[assistant one], %w[user two]],
+                 [@model.asked.pop, @model.asked.pop].last.map(&:values))
+    @browser.evaluate('document.getElementById("clear").click()')
+    answer('three')
+    assert_equal [%w[user three]], @model.asked.pop.map(&:values)
+  end
+
+  def test_its_first_token_shows_as_it_comes
+    ask('pause')
+    wait_for('document.querySelector("article.assistant").innerText.includes("first")')
+    assert_equal 'The model answers…', text('state')
+    @model.more << true
+    wait_for('!running')
+    assert_includes text('messages'), 'first and last'
+  end
+
+  def test_thoughts_are_folded_and_a_cut_answer_is_called_that
+    assert_equal 'then a word', answer('think')
+    refute_includes text('messages'), 'first a *thought*'
+    @browser.evaluate('document.querySelector("summary").click()')
+    assert_includes text('messages'), 'first a *thought*'
+    answer('cut')
+    assert_includes text('error'), 'The answer ends here because it reached the length'
+    refute_includes @browser.evaluate('JSON.stringify(messages)'), 'thought'
+  end
+
+  WORDS = {
+    'error' => 'The service says: out of memory',
+    'nothing' => 'The model ended its answer before it began. Your message is below again',
+    'refused' => 'The service refuses the key that was shared',
+    'busy' => 'The service is busy, or still loads its model: try again in a minute. It says: Loading model',
+    'long' => 'This is too long for the model: begin a new conversation, or write less.'
+  }.freeze
+
+  def test_what_goes_wrong_is_said_and_the_message_stays
+    WORDS.each do |message, sentence|
+      answer(message)
+      assert_includes text('error'), sentence
+      assert_equal message, box
+    end
+    assert_equal 'fine', answer('fine')
+    assert_empty text('error')
+    @model.stop
+    answer('ended')
+    assert_includes text('error'), 'The service does not answer: it may have ended.'
+    @job.stop
+    @job = nil
+    answer('gone')
+    assert_includes text('error'), "The chat's own job does not answer"
+    assert_includes text('messages'), 'fine'
+  end
+
+  # While it waits in the server's queue, and before its first token.
+  def test_what_is_stopped_the_server_is_told
+    %w[queue silent].each do |message|
+      ask(message)
+      @model.asked.pop
+      wait_for('document.getElementById("state").innerText.startsWith("Still waiting: the service may be busy")')
+      @browser.evaluate('document.getElementById("text").value = "next"; document.getElementById("stop").click()')
+      wait_until { !@model.left.empty? }
+      @model.left.clear
+      wait_for('!running')
+      assert_equal 'Stopped.', text('state')
+      assert_equal "#{message}\n\nnext", box
+    end
+  end
+
+  def test_what_a_closed_page_asked_for_the_server_is_told
+    ask('queue')
+    @model.asked.pop
+    @browser.open('about:blank')
+    wait_until { !@model.left.empty? }
+  end
+
+  MARKDOWN = <<~TEXT.freeze
+    # Title
+
+    A *word*, `<b>code</b>` and [a link](https://example.org/a "t").
+
+    ```python
+    print("<i>hello</i>")#{' # a line that has to be scrolled' * 4}
+    ```
+
+    1. one
+       - [x] inside
+
+    | a | b |
+    |---|---|
+    | c | d |
+
+    > said
+  TEXT
+
+  HOSTILE = <<~TEXT
+    <script>ran()</script><img src=x onerror=ran()> **<u>u</u>**
+
+    <iframe src="javascript:ran()"></iframe>
+
+    ![i](http://127.0.0.1:1/x.png) [j](javascript:ran()) [k](data:text/html,x) [l](/nginx/stop) <javascript:ran()>
+
+    ```<script>ran()</script>
+    </code></pre><script>ran()</script>
+    ```
+  TEXT
+
+  def test_markdown_is_shown_and_copied
+    answer(MARKDOWN)
+    found = @browser.evaluate('[..."h3 em code a pre ol ul table blockquote".split(" ")]' \
+                              '.filter((name) => !document.querySelector(`article.assistant ${name}`))')
+    assert_empty found
+    assert_equal '<b>code</b>', @browser.evaluate('document.querySelector("p code").textContent')
+    @browser.call('Emulation.setFocusEmulationEnabled', enabled: true)
+    @browser.call('Browser.grantPermissions', permissions: %w[clipboardReadWrite clipboardSanitizedWrite])
+    { 'figure' => MARKDOWN[/^print.*/], 'article.assistant >' => MARKDOWN.strip }.each do |where, copied|
+      @browser.evaluate("document.querySelector('#{where} button').click()")
+      wait_for("document.querySelector('#{where} button').textContent === 'Copied'")
+      assert_equal copied, @browser.evaluate('navigator.clipboard.readText()')
+    end
+  end
+
+  def test_what_the_model_says_is_text
+    @browser.evaluate('window.ran = () => { window.hit = true; }')
+    answer(HOSTILE)
+    @browser.listen(1)
+    assert_nil @browser.evaluate('window.hit')
+    assert_equal %w[http://127.0.0.1:1/x.png],
+                 @browser.evaluate('[...document.querySelectorAll("article.assistant a")].map((link) => link.href)')
+    assert_nil @browser.evaluate('document.querySelector("article :is(img, script, iframe, u)")')
+    assert_includes text('messages'), '<script>ran()</script><img src=x onerror=ran()>'
+    assert_empty @browser.all('Log.entryAdded')
+    assert_empty @browser.all('Runtime.exceptionThrown')
+    answer("#{'>' * 20_000}deep")
+    assert_empty @browser.all('Runtime.exceptionThrown')
+  end
+
+  def test_accessibility_light_and_dark_at_400_pixels
+    %w[light dark].each do |theme|
+      @browser.call('Emulation.setEmulatedMedia', features: [{ name: 'prefers-color-scheme', value: theme }])
+      @browser.call('Emulation.setDeviceMetricsOverride', width: 400, height: 800, deviceScaleFactor: 1, mobile: false)
+      enter
+      answer(MARKDOWN)
+      answer('think')
+      answer('busy')
+      assert_empty Axe.findings(@browser), theme
+      assert_operator @browser.evaluate('document.documentElement.scrollWidth'), :<=, 400
+    end
+  end
+
+  def test_by_keyboard
+    'hi'.each_char { |char| @browser.call('Input.insertText', text: char) }
+    @browser.press('Enter', text: "\r")
+    wait_for('messages.length === 2')
+    assert_equal 'text', @browser.evaluate('document.activeElement.id')
+  end
+
+  # What stands beside the page is what its authors published.
+  def test_the_library_is_unchanged
+    assert_equal File.binread(LIBRARY), File.binread(File.join(ChatJob::TEMPLATE, 'marked.js'))
+  end
+end
