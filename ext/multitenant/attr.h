@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every header begins with, by itself or with status.h: the types of C, and function
- * attributes, spelled once for gcc and clang.
+ * What every header begins with, by itself or with status.h: the types of C, the order of numbers,
+ * and function attributes, spelled once for gcc and clang.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Below, at or above 0, for qsort and the like. */
+#define MT_ORDER(a, b) (((a) > (b)) - ((a) < (b)))
 
 /* The result must be looked at. */
 #define MT_NODISCARD __attribute__((warn_unused_result))

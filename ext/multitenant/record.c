@@ -169,9 +169,7 @@ static bool parse_header(json_t *json, struct mt_stream *out)
 
 static int by_job_id(const void *a, const void *b)
 {
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
+    return MT_ORDER(*(const uint32_t *)a, *(const uint32_t *)b);
 }
 
 static enum mt_status has_duplicates(const struct mt_stream *stream, bool *out)

@@ -18,9 +18,8 @@ bool mt_share_is_due(const struct mt_share *share)
 
 int mt_share_order(uint32_t job_id, const char *cluster, const struct mt_share *share)
 {
-    if (job_id != share->record.job_id)
-        return job_id < share->record.job_id ? -1 : 1;
-    return strcmp(cluster, share->record.cluster);
+    int order = MT_ORDER(job_id, share->record.job_id);
+    return order ? order : strcmp(cluster, share->record.cluster);
 }
 
 bool mt_share_is_same(const struct mt_record *now, const struct mt_record *before)

@@ -101,9 +101,8 @@ static int by_age(const void *a, const void *b)
 {
     const struct mt_share *x = a;
     const struct mt_share *y = b;
-    if (x->record.start != y->record.start)
-        return x->record.start < y->record.start ? -1 : 1;
-    return mt_share_order(x->record.job_id, x->record.cluster, y);
+    int order = MT_ORDER(x->record.start, y->record.start);
+    return order ? order : mt_share_order(x->record.job_id, x->record.cluster, y);
 }
 
 static int by_job(const void *a, const void *b)
@@ -182,18 +181,16 @@ static int by_publisher(const void *a, const void *b)
 {
     const struct mt_share *x = *(struct mt_share *const *)a;
     const struct mt_share *y = *(struct mt_share *const *)b;
-    if (x->record.uid != y->record.uid)
-        return x->record.uid < y->record.uid ? -1 : 1;
-    return (x > y) - (x < y);
+    int order = MT_ORDER(x->record.uid, y->record.uid);
+    return order ? order : MT_ORDER(x, y);
 }
 
 static int by_turn(const void *a, const void *b)
 {
     const struct mt_share *x = *(struct mt_share *const *)a;
     const struct mt_share *y = *(struct mt_share *const *)b;
-    if (x->turn != y->turn)
-        return x->turn < y->turn ? -1 : 1;
-    return (x > y) - (x < y);
+    int order = MT_ORDER(x->turn, y->turn);
+    return order ? order : MT_ORDER(x, y);
 }
 
 /*

@@ -133,7 +133,7 @@ static int by_what(const void *left, const void *right)
         return strcmp(a->group, b->group);
     if (a->group || b->group)
         return a->group ? 1 : -1;
-    return (a->uid > b->uid) - (a->uid < b->uid);
+    return MT_ORDER(a->uid, b->uid);
 }
 
 struct mt_look_up *mt_look_ups_of(struct mt_look_ups *all, uid_t uid, const char *group)

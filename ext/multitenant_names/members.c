@@ -32,9 +32,8 @@ static int by_turn(const void *left, const void *right)
 {
     const struct asked *a = *(struct asked *const *)left;
     const struct asked *b = *(struct asked *const *)right;
-    if (a->turn != b->turn)
-        return a->turn < b->turn ? -1 : 1;
-    return (a->index > b->index) - (a->index < b->index);
+    int order = MT_ORDER(a->turn, b->turn);
+    return order ? order : MT_ORDER(a->index, b->index);
 }
 
 static void queue_all(struct mt_members *m)

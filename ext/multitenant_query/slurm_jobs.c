@@ -93,9 +93,8 @@ static int by_uid(const void *left, const void *right)
 {
     const struct wanted *a = left;
     const struct wanted *b = right;
-    if (a->uid != b->uid)
-        return a->uid < b->uid ? -1 : 1;
-    return (a->job_id > b->job_id) - (a->job_id < b->job_id);
+    int order = MT_ORDER(a->uid, b->uid);
+    return order ? order : MT_ORDER(a->job_id, b->job_id);
 }
 
 static void drop_doubles(struct wanteds *wanteds)
@@ -278,18 +277,16 @@ static int by_start(const void *left, const void *right)
 {
     const struct mt_job *a = left;
     const struct mt_job *b = right;
-    if (a->start != b->start)
-        return a->start < b->start ? -1 : 1;
-    return (a->job_id > b->job_id) - (a->job_id < b->job_id);
+    int order = MT_ORDER(a->start, b->start);
+    return order ? order : MT_ORDER(a->job_id, b->job_id);
 }
 
 static int by_publisher(const void *left, const void *right)
 {
     const struct mt_job *a = left;
     const struct mt_job *b = right;
-    if (a->uid != b->uid)
-        return a->uid < b->uid ? -1 : 1;
-    return by_start(left, right);
+    int order = MT_ORDER(a->uid, b->uid);
+    return order ? order : by_start(left, right);
 }
 
 bool mt_job_is_share(const struct mt_job *job)

@@ -23,9 +23,7 @@ static const char too_many[] = "\"to\" holds more uids than can be shared: share
 
 static int by_number(const void *a, const void *b)
 {
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
+    return MT_ORDER(*(const uint32_t *)a, *(const uint32_t *)b);
 }
 
 /* Fills `uids` from an array of numbers, in rising order. False: something else is in it. */
