@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'forwardable'
 require_relative 'multitenant/version'
 require_relative 'multitenant/host/clock'
 require_relative 'multitenant/errors'
@@ -23,6 +24,8 @@ module MultiTenant
   private_constant :NOT_CHOSEN
 
   class << self
+    extend Forwardable
+
     # @return [Hash] the services shared with this user, by job id: string keys throughout, frozen,
     #   never nil; {} until the first complete answer, then the last one. doc/formats.md
     def specs
@@ -100,40 +103,34 @@ module MultiTenant
     end
 
     # What a service app's form asks about sharing.
+    # @!method share_form(presets, site: {})
     # @see Sharing.form
-    def share_form(presets, **options)
-      Sharing.form(presets, **options)
-    end
-
-    # The label of a question that means something for one choice alone.
-    # @see Dashboard.only_for
-    def only_for(label, choice)
-      Dashboard.only_for(label, choice)
-    end
-
-    # What the site has set for an app.
-    # @see SiteSettings.read
-    def site(dir)
-      SiteSettings.read(dir)
-    end
+    def_delegator Sharing, :form, :share_form
 
     # How a service app's job seals what it shares.
+    # @!method share_envelope(site)
     # @see Sharing.envelope
-    def share_envelope(site)
-      Sharing.envelope(site)
-    end
+    def_delegator Sharing, :envelope, :share_envelope
 
     # What shares a service app's job.
+    # @!method share_script(context, session:, site: {})
     # @see Sharing.script
-    def share_script(context, **options)
-      Sharing.script(context, **options)
-    end
+    def_delegator Sharing, :script, :share_script
 
     # How that went, for the owner's card.
+    # @!method share_note(told)
     # @see Sharing.note
-    def share_note(told)
-      Sharing.note(told)
-    end
+    def_delegator Sharing, :note, :share_note
+
+    # The label of a question that means something for one choice alone.
+    # @!method only_for(label, choice)
+    # @see Dashboard.only_for
+    def_delegator Dashboard, :only_for
+
+    # What the site has set for an app.
+    # @!method site(dir)
+    # @see SiteSettings.read
+    def_delegator SiteSettings, :read, :site
 
     # Removes the cards of this user that we made, where a site is switched off; specs stays {}. Called by the
     # initializer, with every start of a dashboard. Neither Slurm nor anybody else is asked.

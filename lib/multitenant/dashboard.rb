@@ -5,7 +5,6 @@ require_relative 'dashboard/dashboard_host'
 require_relative 'dashboard/poll'
 require_relative 'dashboard/session_list'
 require_relative 'dashboard/shared_cards'
-require_relative 'dashboard/shared_host'
 require_relative 'dashboard/shared_session'
 
 module MultiTenant

@@ -50,5 +50,13 @@ module MultiTenant
         false
       end
     end
+
+    # OOD's Host button leads to a shell on the `host` of the connection, which the publisher chose: there is one only
+    # to the job's own. For BatchConnect::Session.
+    module SharedHost
+      def ssh_to_compute_node?(*, **)
+        SharedSession.cards.elsewhere?(self) ? false : super
+      end
+    end
   end
 end

@@ -14,8 +14,6 @@ module MultiTenant
       def gem
         dir = site.dashboard_ruby.expect(VERSION)
         ok("the dashboard's Ruby finds #{dir}, and only root can change it.")
-      rescue Failure => e
-        told_by(e)
       end
 
       def core
@@ -27,8 +25,6 @@ module MultiTenant
 
         warn!("the dashboard's Ruby loads it, but this one (#{RUBY_VERSION}) can't: #{site.core_error}. " \
               'Checks that need it are skipped.', "Run #{site.dashboard_ruby.command('multitenant', 'doctor')}.")
-      rescue Failure => e
-        told_by(e)
       end
 
       # Without it commands ask, as OOD does.

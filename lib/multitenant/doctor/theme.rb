@@ -25,10 +25,12 @@ module MultiTenant
 
       attr_reader :site
 
-      # Also a LoadError, or a stack that is too deep, is no reason to skip the rest.
+      # A Failure is the installer's. Also a LoadError, or a stack that is too deep, is no reason to skip the rest.
       def check(name, what)
         @what = what
         send(name)
+      rescue Failure => e
+        fail!(e.sentence, e.fix || 'Run `multitenant install` as root, which says more.')
       rescue StandardError, ScriptError, SystemStackError, NoMemoryError => e
         message = e.message.to_s.scrub('?').lines.first.to_s.strip.split(' @ ').first
         fail!("the check `#{name}` crashed: #{e.class}: #{message}",
@@ -70,11 +72,6 @@ module MultiTenant
 
         skip('Slurm did not answer, see above.')
         false
-      end
-
-      # @param failure [Failure] the installer's
-      def told_by(failure)
-        fail!(failure.sentence, failure.fix || 'Run `multitenant install` as root, which says more.')
       end
 
       def not_roots!(path, and_so = '')
