@@ -83,7 +83,8 @@ class TestClusters < BedTest
 
     self.class.second('stop', 'slurmctld')
     result = Bed.multitenant('hpcstudent', 'cards')
-    assert_equal [75, ["kept #{here}", "kept #{there}"].sort], [result.code, result.out.lines(chomp: true).sort]
+    assert_includes [69, 75], result.code # libslurm gives up, or the time is over: its release decides
+    assert_equal ["kept #{here}", "kept #{there}"].sort, result.out.lines(chomp: true).sort
     system('scancel', job_id)
     Bed.wait('the card of the one that answers goes') { Bed.cards('hpcstudent').include?("removed #{here}") }
     assert_card 'hpcstudent', there
