@@ -49,6 +49,15 @@ class TestCommands < MultiTenantTest
     assert_equal [true, false], [asked.call, asked.call]
   end
 
+  # More than one command can be told.
+  def test_jobs_on_many_nodes_cost_others_no_button
+    many = (1..40).map { |n| row(10 + n, nodes: (1..900).map { |m| "x#{n}-#{m}" }.join(',')) }
+    jobs(row(7), row(8, nodes: (1..20_000).map { |n| "m#{n}" }.join(',')), *many)
+    told = told('nodes')
+    assert_equal [[{ 'name' => 'n1', 'host' => 'n1.cluster', 'addr' => '10.0.0.1' }], nil], told.first(2)
+    assert_equal([32] * 30, told[2, 30].map(&:size))
+  end
+
   # What can't be learned of nodes costs no job.
   def test_a_slurm_that_tells_no_nodes
     body = File.read(File.join(@bin, 'scontrol'))

@@ -14,6 +14,13 @@ module MultiTenant
     MOST = Core::LIMITS[:nodes]
     NAMES = 1000
 
+    # Bytes of lists in one question, and of one list: Linux takes 128 KiB in an argument, and ssh makes one of all.
+    BYTES = 60_000
+    LIST = 20_000
+
+    # Bytes between two lists.
+    BETWEEN = 37
+
     NAME = /\A\S{1,256}\z/
     NODE = /^NodeName=(\S+) .*? NodeAddr=(\S{1,256}) NodeHostName=(\S{1,256})/
 
@@ -29,7 +36,8 @@ module MultiTenant
     def call(lists, until_at)
       @known = {} if @asked.nil? || MultiTenant.clock - @asked > KEPT
       @asked = MultiTenant.clock if @known.empty?
-      ask(lists.uniq - @known.keys - [''], until_at)
+      lists = lists.uniq.select { |list| !@known.key?(list) && list.bytesize.between?(1, LIST) }
+      parts(lists).each { |some| ask(some, until_at) }
       @known
     rescue Failure
       @known
@@ -37,9 +45,12 @@ module MultiTenant
 
     private
 
-    def ask(lists, until_at)
-      return if lists.empty?
+    def parts(lists)
+      bytes = 0
+      lists.chunk { |list| (bytes += list.bytesize + BETWEEN) / BYTES }.map(&:last)
+    end
 
+    def ask(lists, until_at)
       names = expand(lists, until_at)
       told = names.flatten.uniq.each_slice(NAMES).flat_map { |some| look_up(some, until_at) }
       nodes = told.to_h { |name, addr, host| [name, { 'name' => name, 'host' => host, 'addr' => addr }] }
