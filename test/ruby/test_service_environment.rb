@@ -23,7 +23,7 @@ class TestServiceEnvironment < Minitest::Test
     postgresql = { 'PGHOST' => 'h', 'PGPORT' => '1', 'PGUSER' => 'u', 'PGPASSWORD' => 'p', 'PGDATABASE' => 'd',
                    'PGPASSFILE' => '/dev/null' }
     mysql = { 'MYSQL_HOST' => 'h', 'MYSQL_TCP_PORT' => '1', 'MYSQL_USER' => 'u', 'MYSQL_PWD' => 'p',
-              'MYSQL_DATABASE' => 'd' }
+              'MYSQL_DATABASE' => 'd', 'MYSQL_TEST_LOGIN_FILE' => '/dev/null' }
     { 'jdbc:postgresql://h:1/d' => postgresql, 'jdbc:mariadb://h' => mysql, 'jdbc:mysql://h' => mysql,
       'jdbc:oracle:x' => {}, nil => { **postgresql, **mysql } }.each do |url, names|
       found = of(given.merge({ 'jdbc_url' => url }.compact))

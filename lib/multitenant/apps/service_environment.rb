@@ -12,8 +12,9 @@ module MultiTenant
                    'PGDATABASE' => 'database' }.freeze
     MYSQL = { 'MYSQL_HOST' => 'host', 'MYSQL_TCP_PORT' => 'port', 'MYSQL_USER' => 'user', 'MYSQL_PWD' => 'password',
               'MYSQL_DATABASE' => 'database' }.freeze
-    # A password in the user's own ~/.pgpass would go to the publisher.
-    NO_PASSFILE = { 'PGPASSFILE' => '/dev/null' }.freeze
+    # A password in the user's own ~/.pgpass or ~/.mylogin.cnf would go to the publisher.
+    NO_FILES = { 'PGHOST' => { 'PGPASSFILE' => '/dev/null' },
+                 'MYSQL_HOST' => { 'MYSQL_TEST_LOGIN_FILE' => '/dev/null' } }.freeze
     # The service is reached directly, whatever proxy the node has: that would read the key.
     NO_PROXY = 'export NO_PROXY=${NO_PROXY:+$NO_PROXY,}${no_proxy:+$no_proxy,}%s; export no_proxy=$NO_PROXY'
     URL_HOST = %r{\Ahttps?://\[?(?<host>[A-Za-z0-9._-]+|[\h:.]+)\]?(?:[:/]|\z)}
@@ -66,7 +67,7 @@ module MultiTenant
                 when nil then { **POSTGRESQL, **MYSQL }
                 else {}
                 end
-        names.transform_values { |key| connection[key] }.compact.merge(names.key?('PGHOST') ? NO_PASSFILE : {})
+        names.transform_values { |key| connection[key] }.compact.merge(*NO_FILES.values_at(*names.keys).compact)
       end
     end
   end
