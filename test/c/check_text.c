@@ -179,6 +179,9 @@ static const struct range blanks[] = {
     {0x1bca0, 0x1bca3}, /* shorthand format controls */
     {0x1d173, 0x1d17a}, /* musical format controls */
     {0x2800, 0x2800},   /* Braille pattern blank */
+    {0x13441, 0x13442}, /* Egyptian hieroglyph blanks */
+    {0x16fe4, 0x16fe4}, /* Khitan filler */
+    {0x1d159, 0x1d159}, /* musical null notehead */
 };
 
 START_TEST(test_title_is_not_only_unseen)
