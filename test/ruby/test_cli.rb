@@ -143,6 +143,16 @@ class TestCli < MultiTenantTest
     assert_equal 'nœud 😀', JSON.parse(done.out.dup.force_encoding('UTF-8')).dig('1', 'connection', 'host')
   end
 
+  # A label is what its publisher likes.
+  def test_nothing_that_a_terminal_would_obey
+    name = job(1, connection: { host: 'nœud 😀' })[:name].sub(/\A[^|]*/, "\u009b2J\u202e")
+    told = multitenant('specs', '--records', '-', stdin: stream(job(1).merge(name: name)), as: 2001).out
+    assert_equal name, JSON.parse(told).dig('1', 'info', 'message')
+    opened = multitenant('open', '--job-id', '1', '--user', job(1)[:user], stdin: name).out
+    assert_equal 'nœud 😀', JSON.parse(opened).dig('connection', 'host')
+    assert_match(/\A[\n -~]+\z/, told + opened)
+  end
+
   def test_explain_is_one_line_a_job
     done = explain(stream(job(2, group_gid: 1), job(1)), as: 2001, env: { 'OOD_CLUSTERS' => clusters })
     assert_equal ["1\tok\tok\tShared with this user.\n",

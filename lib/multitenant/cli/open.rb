@@ -3,6 +3,7 @@
 require 'json'
 require_relative '../../multitenant'
 require_relative 'command'
+require_relative 'plain_text'
 
 module MultiTenant
   class CLI
@@ -17,7 +18,8 @@ module MultiTenant
         code, accounting, connection, title = Native.open(@options[:job_id], @options[:user], name)
         raise Failure.new(EX_DATAERR, "#{code}: #{Native.reasons.fetch(code).first}") unless code == 'ok'
 
-        puts JSON.generate({ 'accounting' => accounting, 'connection' => connection, 'title' => title }.compact)
+        told = { 'accounting' => accounting, 'connection' => connection, 'title' => title }.compact
+        puts PlainText.json(JSON.generate(told))
         EX_OK
       end
 

@@ -18,6 +18,12 @@ module MultiTenant
       limit ? cut(shown, limit) : shown
     end
 
+    # @param text [String] JSON
+    # @return [String] the same in ASCII
+    def json(text)
+      text.gsub(/[^\n -~]/) { |char| char.encode('UTF-16BE').unpack('n*').map { |unit| format('\u%04x', unit) }.join }
+    end
+
     # @return [String]
     def cut(text, limit)
       text.size <= limit ? text : "#{text[0, [limit - 1, 0].max]}#{CUT}"[0, limit]

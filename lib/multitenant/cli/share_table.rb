@@ -128,11 +128,11 @@ module MultiTenant
 
     # ---- JSON ----
 
-    # ASCII alone: a terminal may show it, too.
+    # A terminal may show it, too.
     def print_json
       object = { 'services' => @shares.map { |share| service(share) }, 'at' => @report['at'],
                  'seconds' => @report['seconds'], 'clusters' => clusters, 'error' => @report['error'] }
-      @out.puts JSON.pretty_generate(object, ascii_only: true).gsub("\x7f", '\u007f')
+      @out.puts PlainText.json(JSON.pretty_generate(object))
     end
 
     def service(share)

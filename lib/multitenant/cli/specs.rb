@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'json'
+require_relative 'plain_text'
 require_relative 'viewer'
 
 module MultiTenant
@@ -13,7 +14,7 @@ module MultiTenant
         if @options[:explain]
           explain
         elsif receiver.report['at']
-          puts receiver.specs.empty? ? '{}' : JSON.pretty_generate(receiver.specs)
+          puts receiver.specs.empty? ? '{}' : PlainText.json(JSON.pretty_generate(receiver.specs))
         end
         check_report
       end
