@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "deadline.h"
 
+#include "clock.h"
 #include "say.h"
 
 #include <errno.h>
@@ -29,8 +30,8 @@ static const struct mt_step *_Atomic current = &mt_step_input;
 static atomic_int end_status;
 static void (*_Atomic find_cause)(char cause[MT_CAUSE_MAX + 1]);
 static char within[32];
-static struct timespec hard_end;
-static struct timespec soft_end;
+static int64_t hard_end;
+static int64_t soft_end;
 
 static void on_deadline(int number)
 {
@@ -46,23 +47,6 @@ static void on_deadline(int number)
         step->late, within, *cause ? " (" : "", cause, *cause ? "); " : "; ", step->fix};
     mt_say_joined(texts, sizeof texts / sizeof *texts);
     _exit(EX_TEMPFAIL);
-}
-
-static struct timespec plus(struct timespec t, double seconds)
-{
-    time_t whole = (time_t)seconds;
-    t.tv_sec += whole;
-    t.tv_nsec += (long)((seconds - (double)whole) * 1e9);
-    if (t.tv_nsec >= 1000000000L) {
-        t.tv_nsec -= 1000000000L;
-        t.tv_sec++;
-    }
-    return t;
-}
-
-static double minus(struct timespec a, struct timespec b)
-{
-    return (double)(a.tv_sec - b.tv_sec) + (double)(a.tv_nsec - b.tv_nsec) / 1e9;
 }
 
 /* An inherited mask may hold the signal back. */
@@ -81,17 +65,15 @@ int mt_deadline_start(double seconds)
 {
     timer_t timer;
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = DEADLINE_SIGNAL};
-    struct itimerspec when = {.it_value = {0}};
+    const int64_t start = mt_now();
 
     (void)snprintf(within, sizeof within, " within %g s", seconds);
-    if (clock_gettime(CLOCK_MONOTONIC, &when.it_value) == 0) {
-        soft_end = plus(when.it_value, seconds * soft_share);
-        hard_end = plus(when.it_value, seconds);
-        when.it_value = hard_end;
-        if (catch_signal() == 0 && timer_create(CLOCK_MONOTONIC, &event, &timer) == 0 &&
-            timer_settime(timer, TIMER_ABSTIME, &when, NULL) == 0)
-            return 0;
-    }
+    soft_end = start + (int64_t)(seconds * soft_share * MT_SECOND);
+    hard_end = start + (int64_t)(seconds * MT_SECOND);
+    const struct itimerspec when = {.it_value = mt_timespec(hard_end)};
+    if (catch_signal() == 0 && timer_create(CLOCK_MONOTONIC, &event, &timer) == 0 &&
+        timer_settime(timer, TIMER_ABSTIME, &when, NULL) == 0)
+        return 0;
     return mt_say(EX_OSERR, "no timer can be set (%s); see this user's limits (ulimit -i)",
                   strerror(errno));
 }
@@ -117,19 +99,9 @@ void mt_deadline_quotes(void (*find)(char cause[MT_CAUSE_MAX + 1]))
     atomic_store(&find_cause, find);
 }
 
-void mt_deadline_soft(struct timespec *at)
+int64_t mt_deadline_soft(void)
 {
-    struct timespec now;
-    *at = soft_end;
-    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
-        return;
-    struct timespec half = plus(now, minus(hard_end, now) / 2);
-    if (minus(half, soft_end) > 0)
-        *at = half;
-}
-
-bool mt_deadline_is_past(const struct timespec *at)
-{
-    struct timespec now;
-    return clock_gettime(CLOCK_MONOTONIC, &now) != 0 || minus(now, *at) >= 0;
+    int64_t now = mt_now();
+    int64_t half = now + (hard_end - now) / 2;
+    return half > soft_end ? half : soft_end;
 }

@@ -9,8 +9,6 @@
 #include "attr.h"
 #include "mt_limits.h"
 
-#include <time.h>
-
 /* What a program waits for; the sentence is "LATE within 3 s; FIX". */
 struct mt_step {
     const char *late;
@@ -46,10 +44,7 @@ void mt_deadline_end(int status);
 MT_NONNULL_ALL void mt_deadline_quotes(void (*find)(char cause[MT_CAUSE_MAX + 1]));
 
 /*
- * The soft deadline (CLOCK_MONOTONIC) of what begins now: 85 % of the whole, or half of what is
- * left where that is later, so that what was learned can still be written.
+ * The soft deadline of what begins now, by the clock of clock.h: 85 % of the whole, or half of what
+ * is left where that is later, so that what was learned can still be written.
  */
-MT_NONNULL_ALL void mt_deadline_soft(struct timespec *at);
-
-/* Is it past that time? */
-MT_CHECKED bool mt_deadline_is_past(const struct timespec *at);
+MT_NODISCARD int64_t mt_deadline_soft(void);

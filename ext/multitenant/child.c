@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "child.h"
 
+#include "clock.h"
 #include "mt_limits.h"
 
 #include <errno.h>
@@ -10,18 +11,10 @@
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How often a child that has closed its output but not ended is asked for. */
 #define REAP_MS 2
-
-static int64_t now_ns(void)
-{
-    struct timespec ts;
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static void close_fd(int *fd)
 {
@@ -120,7 +113,7 @@ static enum mt_status drain(int *fd, struct mt_buf *into, bool bounded)
 /* Milliseconds to the deadline, rounded up; 0: it has passed. */
 static int left_ms(int64_t deadline)
 {
-    int64_t left = deadline - now_ns();
+    int64_t left = deadline - mt_now();
     if (left <= 0)
         return 0;
     left = left / 1000000 + 1;
@@ -188,7 +181,7 @@ enum mt_status mt_child_start(struct mt_child *child, char *const argv[], char *
         .err = MT_BUF_INIT(MT_CHILD_ERR_MAX),
         .out_fd = -1,
         .err_fd = -1,
-        .start_ns = now_ns(),
+        .start_ns = mt_now(),
     };
     child->deadline_ns = child->start_ns + terms->deadline_ms * 1000000;
     if (terms->input && (in = input_file(terms->input, terms->input_len)) < 0)
@@ -249,5 +242,5 @@ void mt_child_end(struct mt_child *child)
 
 int64_t mt_child_age_ns(const struct mt_child *child)
 {
-    return now_ns() - child->start_ns;
+    return mt_now() - child->start_ns;
 }

@@ -4,6 +4,7 @@
  * runs as, and writes what is in each. A program of its own, because libmunge waits for munged
  * without a limit.
  */
+#include "clock.h"
 #include "deadline.h"
 #include "lines.h"
 #include "mt_limits.h"
@@ -157,7 +158,6 @@ static int answer(const char *text, const char *socket)
 /* What was not asked in time is not among the answers. `input` has a NUL behind it. */
 static int answer_all(const struct mt_buf *input, const char *socket)
 {
-    struct timespec until;
     size_t end = input->len - 1;
     char *rest = end > 0 ? input->data : NULL;
     bool malformed = memchr(input->data, '\0', end) != NULL;
@@ -166,14 +166,14 @@ static int answer_all(const struct mt_buf *input, const char *socket)
     int status = 0;
 
     mt_deadline_step(&ask_step);
-    mt_deadline_soft(&until);
+    const int64_t until = mt_deadline_soft();
     if (rest && rest[end - 1] == '\n')
         rest[end - 1] = '\0';
     for (const char *line; status == 0 && (line = strsep(&rest, "\n"));) {
         size_t len = strlen(line);
         if (malformed || len == 0 || len > MT_JOBNAME_MAX || count == MT_CREDENTIALS_MAX)
             return mt_say(EX_DATAERR, "standard input is not credentials, one a line");
-        if ((late = mt_deadline_is_past(&until)))
+        if ((late = mt_now() >= until))
             break;
         status = answer(line, socket);
         count += status == 0;

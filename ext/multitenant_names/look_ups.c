@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "look_ups.h"
 
+#include "clock.h"
 #include "mt_limits.h"
 
 #include <pthread.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SECOND INT64_C(1000000000) /* in nanoseconds */
 
 struct worker {
     struct mt_look_ups *all;
@@ -34,18 +33,6 @@ struct mt_look_ups {
     pthread_cond_t ended; /* a worker did */
     size_t next;          /* under `lock`: all before this one in the queue are taken */
 };
-
-static int64_t nanoseconds(const struct timespec *at)
-{
-    return at->tv_sec * SECOND + at->tv_nsec;
-}
-
-static int64_t now(void)
-{
-    struct timespec at = {0};
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    return nanoseconds(&at);
-}
 
 static bool is_kept_by(const struct mt_look_ups *all, uid_t uid)
 {
@@ -77,7 +64,7 @@ static struct mt_look_up *take(struct worker *worker)
         return NULL;
     taken->taken = true;
     worker->in = taken;
-    worker->since = now();
+    worker->since = mt_now();
     return taken;
 }
 
@@ -180,7 +167,7 @@ static void start_worker(struct mt_look_ups *all)
     struct worker *worker = &all->workers[all->worker_count];
     worker->all = all;
     worker->running = true;
-    worker->since = now();
+    worker->since = mt_now();
     if (pthread_create(&worker->thread, NULL, work, worker) == 0) {
         all->worker_count++;
         return;
@@ -212,7 +199,7 @@ static int64_t max(int64_t a, int64_t b)
 
 static void wait_until(struct mt_look_ups *all, int64_t at)
 {
-    struct timespec when = {.tv_sec = at / SECOND, .tv_nsec = at % SECOND};
+    struct timespec when = mt_timespec(at);
     pthread_cond_timedwait(&all->ended, &all->lock, &when);
 }
 
@@ -220,12 +207,11 @@ static void wait_until(struct mt_look_ups *all, int64_t at)
  * When all workers are late one more is started, and where that is of no use all are given up.
  * Who gives more time on the command line gives the slow ones more of it.
  */
-bool mt_look_ups_run(struct mt_look_ups *all, const struct timespec *until)
+bool mt_look_ups_run(struct mt_look_ups *all, int64_t end)
 {
-    const int64_t end = nanoseconds(until);
-    const int64_t left = end - now();
-    const int64_t another = min(left / 4, MT_NSS_ANOTHER_MS * SECOND / 1000);
-    const int64_t give_up = max(left / 3, MT_NSS_GIVE_UP_MS * SECOND / 1000);
+    const int64_t left = end - mt_now();
+    const int64_t another = min(left / 4, MT_NSS_ANOTHER_MS * MT_SECOND / 1000);
+    const int64_t give_up = max(left / 3, MT_NSS_GIVE_UP_MS * MT_SECOND / 1000);
 
     start_worker(all);
     if (all->worker_count == 0)
@@ -236,7 +222,7 @@ bool mt_look_ups_run(struct mt_look_ups *all, const struct timespec *until)
     while ((last = last_progress(all)) != 0) {
         bool more = all->worker_count < all->worker_most && first_waiting(all);
         int64_t at = min(last + (more ? another : give_up), end);
-        if (now() < at)
+        if (mt_now() < at)
             wait_until(all, at);
         else if (more && at < end)
             start_worker(all);

@@ -11,8 +11,6 @@
 #include "attr.h"
 #include "directory.h"
 
-#include <time.h>
-
 /* One user, or one group. */
 struct mt_look_up {
     uid_t uid;         /* the user; of a group the publisher whose turn comes first */
@@ -44,7 +42,7 @@ MT_NONNULL(1)
 void mt_look_ups_queue(struct mt_look_ups *all, struct mt_look_up *look_up, uid_t uid);
 
 /* Looks all up that have a turn, once; as mt_members_run. */
-MT_CHECKED bool mt_look_ups_run(struct mt_look_ups *all, const struct timespec *until);
+MT_CHECKED bool mt_look_ups_run(struct mt_look_ups *all, int64_t until);
 
 /* Between them no look-up changes. */
 MT_NONNULL_ALL void mt_look_ups_lock(struct mt_look_ups *all);

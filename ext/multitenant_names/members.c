@@ -111,7 +111,7 @@ bool mt_members_ask(struct mt_members *m, uid_t uid, const char *group, size_t l
     return question->group != NULL;
 }
 
-bool mt_members_run(struct mt_members *m, const struct timespec *until)
+bool mt_members_run(struct mt_members *m, int64_t until)
 {
     queue_all(m);
     return mt_look_ups_run(m->look_ups, until);

@@ -16,8 +16,6 @@
 #include "attr.h"
 #include "directory.h"
 
-#include <time.h>
-
 struct mt_members;
 
 struct mt_member_answer {
@@ -48,11 +46,11 @@ MT_NODISCARD MT_NONNULL(1) bool mt_members_ask(struct mt_members *members, uid_t
                                                const char *group, size_t len, bool want_user);
 
 /*
- * Looks all up, once. Returns at `until` (CLOCK_MONOTONIC) at the latest: were all answered? False
+ * Looks all up, once. Returns at `until` (clock.h) at the latest: were all answered? False
  * sooner where only look-ups are left that last for more than 1 s (or a third of the time where
  * that is more), or all four threads are in such ones.
  */
-MT_CHECKED bool mt_members_run(struct mt_members *members, const struct timespec *until);
+MT_CHECKED bool mt_members_run(struct mt_members *members, int64_t until);
 
 /* The answer to question `index`, as far as it is there. */
 MT_NONNULL_ALL void mt_members_answer(struct mt_members *members, size_t index,

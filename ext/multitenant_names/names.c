@@ -151,7 +151,6 @@ static int write_all(struct mt_members *members, const struct questions *questio
 static int answer_all(const struct questions *questions, const struct names_options *options)
 {
     bool done;
-    struct timespec until;
     struct mt_members *members = mt_members_new(questions->count + 1, options->publishers);
     bool ok = members && (!options->viewer || mt_members_ask(members, getuid(), NULL, 0, true));
     for (size_t i = 0; ok && i < questions->count; i++) {
@@ -161,8 +160,7 @@ static int answer_all(const struct questions *questions, const struct names_opti
     if (!ok)
         return mt_say_no_memory();
     mt_deadline_step(&mt_directory_step);
-    mt_deadline_soft(&until);
-    bool finished = mt_members_run(members, &until);
+    bool finished = mt_members_run(members, mt_deadline_soft());
     int status = write_all(members, questions, options, &done);
     if (status == 0 && !(finished && done))
         status =

@@ -150,8 +150,6 @@ static int read_known(json_t *known, const char *cluster)
 static int ask_members(struct mt_members **members, const struct mt_jobs *jobs,
                        const char *publishers, bool *finished)
 {
-    struct timespec until;
-
     *members = mt_members_new(jobs->count, publishers);
     if (!*members)
         return mt_say_no_memory();
@@ -164,8 +162,7 @@ static int ask_members(struct mt_members **members, const struct mt_jobs *jobs,
             return mt_say_no_memory();
     }
     step_begin(&mt_directory_step);
-    mt_deadline_soft(&until);
-    *finished = mt_members_run(*members, &until);
+    *finished = mt_members_run(*members, mt_deadline_soft());
     return 0;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "members.h"
 
+#include "clock.h"
 #include "failing.h"
 #include "helpers.h"
 #include "mt_limits.h"
@@ -71,22 +72,17 @@ static void ask(uid_t uid, const char *group)
 
 static double now(void)
 {
-    struct timespec at;
-    ck_assert_int_eq(clock_gettime(CLOCK_MONOTONIC, &at), 0);
-    return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
+    return (double)mt_now() / MT_SECOND;
 }
 
-static struct timespec in(double seconds)
+static int64_t in(double seconds)
 {
-    double at = now() + seconds;
-    return (struct timespec){.tv_sec = (time_t)at,
-                             .tv_nsec = (long)((at - (double)(time_t)at) * 1e9)};
+    return mt_now() + (int64_t)(seconds * MT_SECOND);
 }
 
 static bool run(double seconds)
 {
-    struct timespec until = in(seconds);
-    return mt_members_run(asked, &until);
+    return mt_members_run(asked, in(seconds));
 }
 
 static struct mt_member_answer answer(size_t index)
@@ -367,12 +363,12 @@ static bool ask_all(void)
 /* There is no answer, or it is what it always is, or that it could not be learned. */
 START_TEST(test_out_of_memory)
 {
-    const struct timespec until = in(60);
+    const int64_t until = in(60);
     bool reached = true;
     for (size_t n = 1; reached; n++) {
         fail_allocation(n); /* Check's own, too: nothing is asserted until it stops */
         asked = mt_members_new(2, "listed");
-        bool all = asked && ask_all() && mt_members_run(asked, &until);
+        bool all = asked && ask_all() && mt_members_run(asked, until);
         struct mt_member_answer first = {.done = false};
         struct mt_member_answer second = {.done = false};
         if (all) {
