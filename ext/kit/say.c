@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "say.h"
 
+#include "buf.h"
 #include "mt_limits.h"
 
 #include <stdarg.h>
@@ -14,17 +15,6 @@
 static atomic_int target = STDERR_FILENO;
 static atomic_bool said;
 
-static void write_all(const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(atomic_load(&target), text, len);
-        if (n <= 0)
-            return; /* nobody left to tell */
-        text += n;
-        len -= (size_t)n;
-    }
-}
-
 void mt_say_joined(const char *const *texts, size_t count)
 {
     char line[MT_SENTENCE_MAX] = MT_PROGRAM ": ";
@@ -36,7 +26,8 @@ void mt_say_joined(const char *const *texts, size_t count)
             line[len++] = *c >= 0x20 && *c < 0x7f ? *c : '?';
     }
     line[len++] = '\n';
-    write_all(line, len);
+    if (mt_write_all(atomic_load(&target), line, len) != MT_OK)
+        return; /* nobody is left to tell */
 }
 
 int mt_say(int status, const char *format, ...)

@@ -62,7 +62,7 @@ enum mt_status mt_write_all(int fd, const char *text, size_t len)
         ssize_t n = write(fd, text, len);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
+        if (n <= 0)
             return MT_IO;
         text += n;
         len -= (size_t)n;

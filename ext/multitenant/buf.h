@@ -36,7 +36,7 @@ MT_CHECKED enum mt_status mt_buf_append(struct mt_buf *buf, const void *bytes, s
  */
 MT_CHECKED enum mt_status mt_buf_read(struct mt_buf *buf, int fd);
 
-/* Writes all of `len` bytes. MT_OK; MT_IO: errno tells. */
+/* Writes all of `len` bytes. MT_OK; MT_IO: errno tells. Async-signal-safe. */
 MT_CHECKED enum mt_status mt_write_all(int fd, const char *text, size_t len);
 
 /* Overwrites what the buffer holds with zeros (the compiler can't drop it) and frees it. */

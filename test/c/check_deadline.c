@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Links: deadline say. */
+/* Links: deadline say buf. */
 #include "deadline.h"
 
 #include "clock.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Links: lines json say. */
+/* Links: lines json say buf. */
 #include "lines.h"
 
 #include "failing.h"

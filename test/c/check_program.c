@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Links: program deadline lines json say. */
+/* Links: program deadline lines json say buf. */
 #include "program.h"
 
 #include "forked.h"

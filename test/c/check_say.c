@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Links: say. */
+/* Links: say buf. */
 #include "say.h"
 
 #include "forked.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Links: viewer directory lines json say, with a name service of the test's own. */
+/* Links: viewer directory lines json say buf, with a name service of the test's own. */
 #include "viewer.h"
 
 #include "failing.h"
