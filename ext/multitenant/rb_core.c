@@ -51,9 +51,7 @@ static VALUE core_alloc(VALUE klass)
 
 static struct core *get(VALUE self)
 {
-    struct core *core;
-    TypedData_Get_Struct(self, struct core, &core_type, core);
-    return core;
+    return rb_check_typeddata(self, &core_type);
 }
 
 static char *copy_or_null(VALUE value)

@@ -44,9 +44,7 @@ static VALUE records_alloc(VALUE klass)
 
 static struct records *get_records(VALUE self)
 {
-    struct records *records;
-    TypedData_Get_Struct(self, struct records, &records_type, records);
-    return records;
+    return rb_check_typeddata(self, &records_type);
 }
 
 /* One that was made and not initialised, or that another thread reads, has nothing to tell. */
