@@ -58,6 +58,12 @@ class TestJob < MultiTenantTest
     assert others_listen?(listen('::'), uid: 4999)
   end
 
+  def test_a_stranger_is_seen_whatever_start_up_files_separate_words_by
+    skip_unless(Process.euid.zero?, 'needs root')
+    port = listen
+    ['IFS=', "IFS=$'\\n\\t'"].each { |other| assert others_listen?(port, uid: 4999, script: "#{other}; source #{JOB}") }
+  end
+
   # They share the connections.
   def test_another_job_of_the_same_user_on_the_same_port_is_seen
     port = listen('0.0.0.0', 0, 'reuse')
