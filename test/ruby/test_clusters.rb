@@ -291,5 +291,7 @@ class TestClusters < MultiTenantTest
     dir = write('a.yml', v2({ 'adapter' => 'slurm', 'cluster' => 5, 'conf' => nil }))
     assert_equal %w[5 a], MultiTenant::Clusters.from_files(dir).pairs(['5'])[0]
     assert_equal [nil], MultiTenant::Clusters.from_files(dir).targets.map(&:conf)
+    path = File.join(write('all.yml', 'v2' => { 2024 => { 'job' => { 'adapter' => 'slurm' } } }), 'all.yml')
+    assert_equal %w[2024], MultiTenant::Clusters.from_files(path).ids
   end
 end

@@ -68,9 +68,9 @@ module MultiTenant
     end
 
     def self.read(id, job, closed: false)
-      return unless job.is_a?(Hash) && job['adapter'] == 'slurm' && id.match?(ID)
+      return unless job.is_a?(Hash) && job['adapter'] == 'slurm' && ID.match?(id.to_s)
 
-      Cluster.new(id, job['cluster']&.to_s, job['conf']&.to_s, closed, job)
+      Cluster.new(id.to_s, job['cluster']&.to_s, job['conf']&.to_s, closed, job)
     end
     private_class_method :load_yaml, :read
 
