@@ -95,41 +95,40 @@ module MultiTenant
       ServiceEnvironment.script(service(key, *apps))
     end
 
-    # What a delivery app's view shows.
-    # @param values [#to_h] the view's own binding
-    # @return [Card]
-    def card(values)
-      Card.new(values)
-    end
+    # @!method card(values)
+    #   What a delivery app's view shows.
+    #   @param values [#to_h] the view's own binding
+    #   @return [Card]
+    def_delegator Card, :new, :card
 
-    # What a service app's form asks about sharing.
     # @!method share_form(presets, site: {})
-    # @see Sharing.form
+    #   What a service app's form asks about sharing.
+    #   @see Sharing.form
     def_delegator Sharing, :form, :share_form
 
-    # How a service app's job seals what it shares.
     # @!method share_envelope(site)
-    # @see Sharing.envelope
+    #   How a service app's job seals what it shares.
+    #   @see Sharing.envelope
     def_delegator Sharing, :envelope, :share_envelope
 
-    # What shares a service app's job.
     # @!method share_script(context, session:, site: {})
-    # @see Sharing.script
+    #   What shares a service app's job.
+    #   @see Sharing.script
     def_delegator Sharing, :script, :share_script
 
-    # How that went, for the owner's card.
     # @!method share_note(told)
-    # @see Sharing.note
+    #   How that went, for the owner's card.
+    #   @see Sharing.note
     def_delegator Sharing, :note, :share_note
 
-    # The label of a question that means something for one choice alone.
     # @!method only_for(label, choice)
-    # @see Dashboard.only_for
+    #   The label of a question that means something for one choice alone.
+    #   @see Dashboard.only_for
     def_delegator Dashboard, :only_for
 
-    # What the site has set for an app.
     # @!method site(dir)
-    # @see SiteSettings.read
+    #   What the site has set for an app.
+    #   @see SiteSettings.read
     def_delegator SiteSettings, :read, :site
 
     # Removes the cards of this user that we made, where a site is switched off; specs stays {}. Called by the
