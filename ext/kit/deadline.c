@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h> /* MAX */
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -102,6 +103,5 @@ void mt_deadline_quotes(void (*find)(char cause[MT_CAUSE_MAX + 1]))
 int64_t mt_deadline_soft(void)
 {
     int64_t now = mt_now();
-    int64_t half = now + (hard_end - now) / 2;
-    return half > soft_end ? half : soft_end;
+    return MAX(soft_end, now + (hard_end - now) / 2);
 }

@@ -8,6 +8,7 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h> /* MIN and MAX */
 
 struct worker {
     struct mt_look_ups *all;
@@ -187,16 +188,6 @@ static int64_t last_progress(const struct mt_look_ups *all)
     return last;
 }
 
-static int64_t min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static void wait_until(struct mt_look_ups *all, int64_t at)
 {
     struct timespec when = mt_timespec(at);
@@ -210,8 +201,8 @@ static void wait_until(struct mt_look_ups *all, int64_t at)
 bool mt_look_ups_run(struct mt_look_ups *all, int64_t end)
 {
     const int64_t left = end - mt_now();
-    const int64_t another = min(left / 4, MT_NSS_ANOTHER_MS * MT_SECOND / 1000);
-    const int64_t give_up = max(left / 3, MT_NSS_GIVE_UP_MS * MT_SECOND / 1000);
+    const int64_t another = MIN(left / 4, MT_NSS_ANOTHER_MS * MT_SECOND / 1000);
+    const int64_t give_up = MAX(left / 3, MT_NSS_GIVE_UP_MS * MT_SECOND / 1000);
 
     start_worker(all);
     if (all->worker_count == 0)
@@ -221,7 +212,7 @@ bool mt_look_ups_run(struct mt_look_ups *all, int64_t end)
     pthread_mutex_lock(&all->lock);
     while ((last = last_progress(all)) != 0) {
         bool more = all->worker_count < all->worker_most && first_waiting(all);
-        int64_t at = min(last + (more ? another : give_up), end);
+        int64_t at = MIN(last + (more ? another : give_up), end);
         if (mt_now() < at)
             wait_until(all, at);
         else if (more && at < end)
