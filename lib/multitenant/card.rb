@@ -24,6 +24,10 @@ module MultiTenant
     JDBC = %r{\Ajdbc:(?<engine>postgresql|mysql|mariadb)://[A-Za-z0-9._\-\[\]:]+/(?:[\w.~-]|%\h\h)*\z}
     OURS = %w[jobid mt_appname].freeze
     APPS = '/var/www/ood/apps/sys'
+    UNKNOWN = 'This service is not known at this time: it may have ended, or Slurm has not told yet.'
+    OVER = 'Its time is over: it has ended, or does so now.'
+    # Characters of a name that stands in a sentence.
+    NAME = 64
     TOO_LONG = '<em>too long to be shown here</em>'
     ELSEWHERE = ' No button leads to its host, which is not known to be one of its job\'s.'
     CUT = ' Not all of it is shown here, because it is too long: the rest is in connection.yml, in the directory ' \
@@ -138,18 +142,21 @@ module MultiTenant
         file.of_file('is not shown, because this page is full of what is shared. It is there for you to open.')
     end
 
-    # @return [String] HTML: whose it is, until when, and what to do
-    def note
-      user = @info['user']
-      unless user
-        return '<p class="mt-3">This service is not known at this time. If it does not work, ask who shared it.' \
-               "#{@cut}</p>"
-      end
+    # @param words [String] what it is, where it is not known what it is called
+    # @param name [String] of what tells it from others of its kind
+    # @return [String] HTML of a line: what it is, whose, since when and until when
+    def heading(words, icon:, name: '')
+      name = name.scrub.sub(/(?<=\A.{#{NAME - 1}}).{2,}/mo, '…')
+      about = " (#{text(name)})" unless name.empty?
+      words = 'Service' if words.empty?
+      "<p>#{icon(icon)}<strong>#{text(@info['title'] || words)}</strong>#{about}. #{from}</p>#{warning}"
+    end
 
-      ends = @info['end'].to_i
-      till = ends.zero? ? '' : ", until #{Time.at(ends).strftime('%a %-d %b %Y, %H:%M %Z')} at the latest"
-      "<p class=\"mt-3\">From #{text(user)}#{text(till)}. If it does not work, ask #{text(user)}; " \
-        "the card goes when the service ends.#{elsewhere}#{@cut}</p>"
+    # @return [String] HTML: what to do where it does not work
+    def note
+      publisher = @info['user'] ? text(@info['user']) : 'who shared it'
+      "<p class=\"mt-3\">If it does not work, ask #{publisher}; the card goes when the service ends." \
+        "#{elsewhere}#{@cut}</p>"
     end
 
     # @return [String] HTML of a button that says whose web application it opens; '' where there is no address, or none
@@ -164,6 +171,27 @@ module MultiTenant
     end
 
     private
+
+    def from
+      return '' unless @info['user']
+
+      start, stop = [['start', ', since %a %-d %b, %H:%M'], ['end', ', until %a %-d %b %Y, %H:%M %Z at the latest']]
+                    .map { |key, format| Time.at(time(key)).strftime(format) if time(key).positive? }
+      "From #{text(@info['user'])}#{text("#{start}#{stop}")}."
+    end
+
+    # @return [String, nil] HTML of a sentence, where it may be of no use any more
+    def warning
+      sentence = if !@info['user'] then UNKNOWN
+                 elsif time('end').positive? && time('end') <= Time.now.to_i then OVER
+                 end
+      "<p class=\"alert alert-warning\">#{sentence}</p>" if sentence
+    end
+
+    # @return [Integer] epoch; 0: none
+    def time(key)
+      @info[key].to_i
+    end
 
     def elsewhere
       ELSEWHERE unless self['host'].empty? || own_host?

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'dashboard/app_cache'
+require_relative 'dashboard/card_script'
 require_relative 'dashboard/dashboard_host'
 require_relative 'dashboard/poll'
 require_relative 'dashboard/session_list'
@@ -75,6 +76,7 @@ module MultiTenant
         ATTRIBUTES.each { |file| load file }
       end
       hook(log, 'a page without sessions does not look for new cards') { Poll.set }
+      hook(log, 'what is open in a card closes when the page renews itself') { CardScript.set }
     end
 
     # @return [void]

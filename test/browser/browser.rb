@@ -98,6 +98,7 @@ class Browser
     target = send_message('Target.getTargets', {})['targetInfos'].find { |info| info['type'] == 'page' }
     @session = send_message('Target.attachToTarget', { targetId: target['targetId'], flatten: true })['sessionId']
     %w[Page Runtime Network Log Security].each { |domain| call("#{domain}.enable") }
+    call('Emulation.setFocusEmulationEnabled', enabled: true)
   end
 
   def send_message(method, params, session = nil)

@@ -13,7 +13,9 @@ class TestCards < RailsTest
 
   STYLES = File.join(Site::GEMS, 'ruby', RbConfig::CONFIG['ruby_version'],
                      'gems/ood_appkit-2.2.1/app/assets/stylesheets/ood_appkit/_markdown.scss')
-  # Below this directory, pictures of the cards.
+  # OOD's own, in all releases.
+  JQUERY = File.join(PageServer::MODULES, 'jquery/dist/jquery.min.js')
+  # Where pictures of the cards go.
   PICTURES = ENV.fetch('MULTITENANT_PICTURES', nil)
 
   KEYS = %w[host port user password database jdbc_url ollama_url ollama_model base_url model api_key proxy any].freeze
@@ -23,6 +25,8 @@ class TestCards < RailsTest
   LLM = { 'host' => 'gpu01', 'port' => '11434', 'base_url' => 'http://gpu01:11434/v1', 'model' => 'llama3.1:8b' }.freeze
   DATABASE = { 'host' => 'node17', 'port' => '5432', 'user' => 'student', 'password' => 'correct-horse-battery',
                'database' => 'course', 'jdbc_url' => 'jdbc:postgresql://node17:5432/course' }.freeze
+  # In two hours it is over.
+  SOON = { 'start' => (Time.now.to_i - 600).to_s, 'end' => (Time.now.to_i + 7200).to_s }.freeze
   LESSON = <<~MARKDOWN
     # Lesson 1: sorting
 
@@ -67,7 +71,8 @@ class TestCards < RailsTest
 
   def setup
     super
-    skip_unless(File.exist?(Axe::SCRIPT) && File.exist?(Browser::PROGRAM), 'needs what script/setup installs')
+    installed = [JQUERY, Axe::SCRIPT, Browser::PROGRAM].all? { |path| File.exist?(path) }
+    skip_unless(installed, 'needs what script/setup installs')
     deliveries
     %w[multitenant-jupyter multitenant-gradio code-server cloudbeaver dbeaver].each do |name|
       @site.app(name, 'manifest.yml' => "name: #{name}\n")
@@ -107,8 +112,8 @@ class TestCards < RailsTest
     cards(asked).map { |card| card['html'] }
   end
 
-  def show(cards, csp:, theme: 'light')
-    @server.cards = cards.each_with_index.map { |html, index| ["Card #{index}", html] }
+  def show(cards, csp:, theme: 'light', titles: [])
+    @server.cards = cards.each_with_index.map { |html, index| [titles[index] || "Card #{index}", html] }
     @server.csp = csp
     @server.theme = theme
     @server.asked.clear
@@ -123,8 +128,8 @@ class TestCards < RailsTest
       @browser.evaluate(STIR)
       @browser.listen(1)
       assert_empty @browser.evaluate('window.ran'), "csp: #{csp}"
-      assert_equal 0, @browser.evaluate('document.scripts.length')
-      assert_equal %w[/ /bootstrap.css /markdown.css], @server.asked.sort
+      assert_equal 1, @browser.evaluate('document.scripts.length'), 'more than ours'
+      assert_empty @server.asked - @server.own
       asked = @browser.all('Network.requestWillBeSent').map { |event| event['request']['url'] }
       assert_empty(asked.reject { |url| url.start_with?(@server.url, 'data:') })
       assert_empty @browser.all('Log.entryAdded'), 'something that CSP forbids, or that was not found'
@@ -173,9 +178,10 @@ class TestCards < RailsTest
                  'web' => ['RShiny_App', { 'host' => 'node17', 'port' => '8080', 'password' => 'x' }],
                  'other' => ['Queue', { 'host' => 'node17', 'port' => '5672', 'vhost' => '/', 'token' => 'x' * 200 }] }
     asked = services.values.map do |app, values|
-      ['default', values.merge('mt_appname' => app), { 'end' => '1795232255' }]
+      ['default', values.merge('mt_appname' => app), SOON]
     end
     services.keys.zip(html(asked)).to_h.merge(
+      'over' => html([['default', DATABASE, { 'end' => (Time.now.to_i - 60).to_s }]])[0],
       'debug' => html([['debug', DATABASE, true]])[0], 'unknown' => html([['default', DATABASE, false]])[0],
       'lesson' => file(lesson('lesson.md', LESSON)), 'text' => file(lesson('lesson.txt', LESSON)),
       'missing' => file('/nonexistent/lesson.md')
@@ -200,6 +206,34 @@ class TestCards < RailsTest
     @browser.picture(File.join(PICTURES, "#{name}.png"))
   end
 
+  PLAN = <<~MARKDOWN
+    ## Spanish 301, week 1
+
+    | day | what |
+    |-----|------|
+    | Mon | the past tenses, chapter 2 |
+    | Wed | *Platero y yo*: read pages 1 to 12 |
+    | Fri | talk with the model of the course: its card is beside this one |
+  MARKDOWN
+
+  # Those of the documents: script/pictures.
+  def test_pictures
+    @browser.call('Emulation.setDeviceMetricsOverride', width: 760, height: 200, deviceScaleFactor: 1, mobile: false)
+    course = SOON.merge('user' => 'hpcfaculty', 'title' => 'Spanish 301 model')
+    llm = LLM.merge('mt_appname' => 'Ollama_API', 'api_key' => 'sk-1234567890')
+    database = DATABASE.merge('mt_appname' => 'DB_Conn')
+    postgresql = course.merge('title' => 'Database: PostgreSQL')
+    model, data = html([['default', llm, course], ['default', database, postgresql]])
+    { 'llm' => ['hpcfaculty: Spanish 301 model', model, 'details'],
+      'database' => ['hpcfaculty: Database: PostgreSQL', data, 'details:not(td *)'],
+      'class' => ['prof: Lesson', file(lesson('plan.md', PLAN)), nil] }.each do |name, (title, card, opened)|
+      show([card], csp: true, titles: [title])
+      @browser.evaluate("document.querySelector('#{opened}').open = true") if opened
+      refute_empty @browser.evaluate('document.fonts.ready.then((fonts) => [...fonts].map((font) => font.family))')
+      picture("card-#{name}")
+    end
+  end
+
   # Tab leads to the secret, and Enter shows it.
   def test_by_keyboard
     show([every_card['database']], csp: true)
@@ -211,5 +245,115 @@ class TestCards < RailsTest
     end
     @browser.press('Enter', text: "\r")
     assert @browser.evaluate(shown)
+  end
+
+  # ---- OOD's poll ----
+
+  # What it does with the cards that it gets: 3.1 replaces those that changed, later releases all, and 4.2 looks for
+  # what had the focus.
+  POLLS = {
+    '3.1' => <<~JS,
+      (html) => $(html).filter('.session-panel').each((i, panel) => $(`#${panel.id}`).replaceWith(panel.outerHTML))
+    JS
+    '4.0 and 4.1' => '(html) => { list.innerHTML = html; }',
+    '4.2' => <<~JS
+      (html) => {
+        const had = document.activeElement;
+        const inside = $.contains(list, had);
+        const classes = [...had.classList].map((name) => `.${name}`).join('');
+        const panel = $(had).closest('.session-panel').attr('id');
+        const like = `#${panel} ${had.localName}${classes}:contains("${$(had).text()}")`;
+        list.innerHTML = html;
+        if (!inside) return;
+        const same = document.getElementById(had.id);
+        if (same) same.focus(); else $(like).focus();
+      }
+    JS
+  }.freeze
+
+  # How a page looks to who is in the middle of it.
+  LOOK = <<~JS
+    const list = document.getElementById('batch_connect_sessions');
+    const look = () => JSON.stringify([
+      window.scrollY, [...list.querySelectorAll('details')].map((details) => details.open),
+      document.activeElement.id,
+      [...list.querySelectorAll('pre, .overflow-auto')].map((part) => part.scrollLeft),
+      list.querySelectorAll('button').length,
+    ]);
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+  JS
+
+  # In the middle of it: all but one is open, some lines are scrolled, a button in the last card has the focus, and what
+  # has it is out of sight.
+  MIDDLE = <<~JS
+    (async () => {
+      const all = [...list.querySelectorAll('details')];
+      all.slice(1).forEach((details) => { details.open = true; });
+      await frame();
+      list.querySelectorAll('pre').forEach((lines) => { lines.scrollLeft = 40; });
+      const buttons = [...list.querySelectorAll('.session-panel:last-child button')];
+      buttons[1].focus();
+      window.scrollTo({ top: 300, behavior: 'instant' });
+      await frame();
+      await frame();
+      return look();
+    })()
+  JS
+
+  # As many polls as there are in a minute; what is painted between them counts too.
+  MINUTE = <<~JS
+    (async () => {
+      const seen = [];
+      for (let i = 0; i < 6; i += 1) {
+        poll(%s);
+        await frame();
+        seen.push(look());
+        await frame();
+        seen.push(look());
+      }
+      return seen;
+    })()
+  JS
+
+  def test_polls_leave_an_open_card_as_it_is
+    cards = every_card.values_at('lesson', 'ollama-api', 'database')
+    POLLS.each do |release, poll|
+      show(cards, csp: true)
+      @browser.evaluate(File.read(JQUERY))
+      @browser.evaluate("#{LOOK}; const poll = #{poll}; 0")
+      before = @browser.evaluate(MIDDLE)
+      assert_match(/\A\[300,\[false,true.*"id_2-button-2",\[.*40/, before)
+      assert_equal [before], @browser.evaluate(format(MINUTE, JSON.generate(@server.list))).uniq, release
+    end
+  end
+
+  # A secret, too, and without showing it.
+  def test_each_value_has_a_button_that_copies_it
+    @browser.call('Browser.grantPermissions', permissions: %w[clipboardReadWrite clipboardSanitizedWrite])
+    show([every_card['database']], csp: true)
+    copied = @browser.evaluate(<<~JS)
+      (async () => {
+        const read = [];
+        for (const button of document.querySelectorAll('td button')) {
+          button.click();
+          await new Promise((done) => setTimeout(done, 100));
+          read.push([button.textContent, await navigator.clipboard.readText()]);
+        }
+        return read;
+      })()
+    JS
+    assert_equal [['Copied Host', 'node17'], ['Copied Port', '5432'], ['Copied Database', 'course'],
+                  ['Copied User', 'student'], ['Copied Password', 'correct-horse-battery']], copied
+    assert_equal 'Copied Password', @browser.evaluate('document.querySelector("[role=status]").textContent')
+    refute @browser.evaluate('document.body.innerText.includes("correct-horse-battery")')
+  end
+
+  def test_a_narrow_screen_needs_no_scrolling_sideways
+    @browser.call('Emulation.setDeviceMetricsOverride', width: 400, height: 800, deviceScaleFactor: 1, mobile: true)
+    every_card.each do |name, html|
+      show([html], csp: true)
+      @browser.evaluate(OPEN)
+      assert_equal 400, @browser.evaluate('document.documentElement.scrollWidth'), name
+    end
   end
 end

@@ -151,9 +151,39 @@ class TestDeliveries < RailsTest
     stop = Time.now.to_i + 3600
     told, forever, unknown = cards([['default', { 'host' => 'n1' }, { 'end' => stop.to_s }],
                                     ['default', { 'host' => 'n1' }, true], ['default', { 'host' => 'n1' }, false]])
-    assert_match(/From prof, until .*#{Time.at(stop).strftime('%H:%M')}.* at the latest. .*ask prof;/, told['text'])
-    assert_match(/From prof\. If it does not work, ask prof; the card goes/, forever['text'])
-    assert_match(/not known at this time\. If it does not work, ask who shared it/, unknown['text'])
+    assert_match(/From prof, until .*#{Time.at(stop).strftime('%H:%M')}.* at the latest\..*ask prof;/m, told['text'])
+    assert_match(/From prof\..*If it does not work, ask prof; the card goes/m, forever['text'])
+    assert_match(/not known at this time: it may have ended.*If it does not work, ask who shared it/m, unknown['text'])
+    refute_match(/Its time is over|not known/, told['text'] + forever['text'])
+  end
+
+  def test_a_card_says_that_its_service_is_over
+    start
+    over = cards([['default', { 'host' => 'n1' }, { 'end' => (Time.now.to_i - 60).to_s }]])[0]
+    assert_includes over['text'], 'Its time is over: it has ended, or does so now.'
+  end
+
+  # Two of a kind differ in what they are called, or in when they began, without their jobs' numbers.
+  def test_two_of_a_kind_can_be_told_apart
+    start
+    cards = cards([{}, { 'title' => 'Spanish 301' }, { 'start' => '1795200000' }].map do |info|
+      ['default', { 'mt_appname' => 'Ollama_API', 'model' => 'm<1>', 'base_url' => 'http://n1/v1' }, info]
+    end)
+    first = cards.map { |card| card['text'].strip.lines.first.strip }
+    assert_equal ['Language model (m<1>). From prof.', 'Spanish 301 (m<1>). From prof.'], first.first(2)
+    assert_match(/\ALanguage model \(m<1>\)\. From prof, since \w{3} \d+ \w{3}, \d\d:\d\d\.\z/, first[2])
+  end
+
+  # With an app to open the service in, its address is folded; else it is all that there is.
+  def test_what_most_people_want_comes_first
+    start
+    open = lambda do
+      elements(cards([['default', { 'mt_appname' => 'Ollama_API', 'base_url' => 'http://n1/v1' }, true]])[0]['tree'])
+        .find { |name, _| name == 'details' }[1].key?('open')
+    end
+    assert open.call
+    @site.app('multitenant-gradio', 'manifest.yml' => "name: Chat\n")
+    refute open.call
   end
 
   # A service's name is its publisher's; somebody else's words are not taken for theirs.
@@ -186,7 +216,7 @@ class TestDeliveries < RailsTest
                  'port' => '1', 'base_url' => 'http://n1/v1', 'model' => 'm', 'user' => 'u', 'database' => 'd' }
       card = cards([['default', values.merge('mt_appname' => app), true]])[0]
       refute_match(/hush/, texts_outside(card['tree'], 'details').join(' '), app)
-      asks = card['html'].scan(%r{(?<=<summary>)Show .*?(?=</summary>)})
+      asks = card['html'].scan(%r{(?<=<summary><bdi>)Show .*?(?=</summary>)})
                          .map { |html| CGI.unescapeHTML(html.gsub(/<[^>]*>/, '')) }
       refute_empty asks
       assert_empty asks - (app == 'other' ? ['Show password', 'Show api_key', 'Show web'] : SHOWN), app
@@ -271,8 +301,26 @@ class TestDeliveries < RailsTest
     slurm_says(fresh(job(7, connection: { host: 'n1', port: '5432', user: value, password: '"><b>' })))
     start
     page = @dashboard.sessions
-    refute_match(/<script>|"><b>/, page.body)
-    assert_match(/From .*prof.*If it does not work/, page.cards[uuid(7)][1])
+    refute_match(/<script>|"><b>/, page.body[/<body>.*/m])
+    assert_match(/From .*prof.*If it does not work/m, page.cards[uuid(7)][1])
+  end
+
+  # What keeps cards open over OOD's poll. A policy without a nonce has none.
+  def test_pages_with_cards_have_the_script_and_polls_do_not
+    slurm_says(fresh(job(7)))
+    start
+    tags = ->(page) { page.body.scan(/<script[^>]*>/) }
+    assert_equal [['<script>'], ['<script>'], []], [@dashboard.sessions, @dashboard.home, @dashboard.poll].map(&tags)
+    start
+    @dashboard.ruby(<<~RUBY)
+      Rails.application.config.content_security_policy { |policy| policy.script_src :self }
+      Rails.application.config.content_security_policy_nonce_generator = ->(_) { 'nonce' }
+      nil
+    RUBY
+    page = @dashboard.sessions
+    assert_equal ['<script nonce="nonce">'], tags.call(page)
+    assert_includes page.body, 'customElements.define'
+    assert_includes page.cards[uuid(7)][1], 'From prof'
   end
 
   def test_there_is_nothing_to_start

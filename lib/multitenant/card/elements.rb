@@ -42,7 +42,7 @@ module MultiTenant
         return if value.to_s.empty?
 
         what = label.match?(/\A[A-Z][a-z]+\z/) ? label.downcase : label
-        cells(label, "<details><summary>Show #{text(what)}</summary>#{copyable(value)}</details>")
+        cells(label, fold("Show #{what}", copyable(value)))
       end
 
       # OOD gives every other row a light background, in the dark, too.
@@ -68,26 +68,34 @@ module MultiTenant
 
       # @return [String] HTML of lines that open; '' where there are none
       def lines(label, code)
-        return '' unless code
-
-        "<details><summary>#{text(label)}</summary>" \
-          "#{pre("<code class=\"user-select-all\">#{text(code)}</code>")}</details>"
+        code ? fold(label, pre("<code class=\"user-select-all\">#{text(code)}</code>")) : ''
       end
 
+      # @param html [String]
+      # @return [String] HTML of what opens; '' where there is nothing in it
+      def fold(label, html, open: false)
+        html.strip.empty? ? '' : "<details#{' open' if open}><summary>#{text(label)}</summary>#{html}</details>"
+      end
+
+      # @return [String] HTML
+      def icon(name)
+        "<i class=\"fa fa-#{attribute(name)}\" aria-hidden=\"true\"></i> "
+      end
+
+      # @param minor [Boolean] there is one that more people want
       # @return [String] HTML of a link that looks like a button
-      def button(label, href, icon: nil)
-        icon = icon ? "<i class=\"fa fa-#{attribute(icon)}\" aria-hidden=\"true\"></i> " : ''
-        "<a class=\"btn btn-primary\" href=\"#{attribute(href)}\" target=\"_blank\" rel=\"noopener\">" \
-          "#{icon}#{text(label)}</a>"
+      def button(label, href, icon:, minor: false)
+        "<a class=\"btn btn-#{minor ? 'secondary' : 'primary'}\" href=\"#{attribute(href)}\" target=\"_blank\" " \
+          "rel=\"noopener\">#{icon(icon)}#{text(label)}</a>"
       end
 
       # @return [String] HTML of a link to the form of an app; '' where this host does not have it for the viewer
-      def launch(app, label, icon: nil)
+      def launch(app, label, icon:, minor: false)
         apps = defined?(SysRouter) && SysRouter.respond_to?(:base_path) ? SysRouter.base_path : APPS
         return '' unless File.readable?(File.join(apps, app, 'manifest.yml'))
 
         root = ENV.fetch('RAILS_RELATIVE_URL_ROOT', '/pun/sys/dashboard')
-        "#{button(label, "#{root}/batch_connect/sys/#{app}/session_contexts/new", icon: icon)} "
+        "#{button(label, "#{root}/batch_connect/sys/#{app}/session_contexts/new", icon: icon, minor: minor)} "
       end
     end
   end
