@@ -122,15 +122,16 @@ bool mt_user_in_group(const struct mt_user *user, const struct mt_group *group)
 
 long mt_group_others(const struct mt_group *group, const char *user)
 {
-    bool known = strcmp(group->entry.gr_name, user) == 0;
+    bool own = strcmp(group->entry.gr_name, user) == 0;
+    bool listed = own;
     long others = 0;
     for (char *const *member = group->entry.gr_mem; member && *member; member++) {
         if (strcmp(*member, user) == 0)
-            known = true;
+            listed = true;
         else
             others++;
     }
-    return known ? others : -1;
+    return listed && (own || others > 0) ? others : -1;
 }
 
 void mt_user_free(struct mt_user *user)

@@ -49,8 +49,9 @@ MT_CHECKED bool mt_user_in_group(const struct mt_user *user, const struct mt_gro
 
 /*
  * How many others than the user does the group's own list of members name? -1: it does not tell,
- * since the user, who is a member, is missing in it. A group that is called like the user is theirs
- * alone, unless the list names somebody.
+ * since the user, who is a member, is missing in it, or stands in it alone: it lists nobody who has
+ * the group as their primary one. A group that is called like the user is theirs alone, unless the
+ * list names somebody.
  */
 MT_CHECKED long mt_group_others(const struct mt_group *group, const char *user);
 

@@ -98,8 +98,8 @@ class TestDashboard < AppTest
     assert_equal ["written #{job.id}"], Bed.cards('hpcstudent')
     view = card(job.connection)
     assert_includes view, %(href="/rnode/#{specs['host']}/#{specs['port']}/")
-    assert_includes view, 'Shared with others.'
-    refute_includes view, 'password'
+    assert_includes view, 'Shared with 4 other members of hpcGrp'
+    refute_includes view, 'Show password'
     refute_empty processes(job)
     job.cancel
     gone(job)

@@ -138,14 +138,15 @@ START_TEST(test_membership)
 }
 END_TEST
 
-/* The list names the user, and others; it is that of a group of their own; or it is short. */
+/* The list names the user, and others; it is that of a group of their own; or it may be short. */
 static const struct {
     const char *group;
     const char *members[4];
     long others;
 } lists[] = {
     {"class", {"ann", "prof", "bob"}, 2},
-    {"class", {"prof"}, 0},
+    {"class", {"prof"}, -1},
+    {"prof", {"prof"}, 0},
     {"class", {"ann"}, -1},
     {"class", {NULL}, -1},
     {"prof", {NULL}, 0},

@@ -1,8 +1,11 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 type -P curl >/dev/null || refuse 'This node has no curl, which tells when the server is ready.'
 
-# request CURL-ARGUMENT…: prints code and address of each answer.
-request() { curl -q --silent --noproxy '*' --output /dev/null --write-out '%{http_code} %{url_effective}\n' "$@"; }
+# request CURL-ARGUMENT…: prints code and address of each answer. As --max-time counts for each, a limit stands above all.
+request() {
+  timeout "${all_within:-700}" curl -q --silent --noproxy '*' --output /dev/null \
+    --write-out '%{http_code} %{url_effective}\n' "$@"
+}
 
 # ask CURL-ARGUMENT…: asks for one word of the model's, in the terms of all servers.
 ask() {
@@ -47,8 +50,8 @@ tell+=,ping,version,load,docs,openapi.json,tokenizer_info,server_info,pause,resu
 tell+=,init_weight_transfer_engine,update_weights,sleep,wake_up,collective_rpc,reset_prefix_cache,start_profile
 key_note=''
 if [[ -n ${api_key-} ]]; then
-  used=$(ask --max-time 10 "http://$host:$port/{$use}" | answering '40[1345]')
-  told=$(request --max-time 10 "http://$host:$port/{$tell}" | answering '40[134]')
+  used=$(all_within=30 ask --max-time 10 "http://$host:$port/{$use}" | answering '40[1345]')
+  told=$(all_within=30 request --max-time 10 "http://$host:$port/{$tell}" | answering '40[134]')
   [[ -z $used ]] || key_note="The server did not ask for the key at $used: everybody who can reach it can use it. "
   [[ -z $told ]] || key_note+="Without the key these answer: $told."
   [[ -z $key_note ]] || echo "$key_note" >&2
