@@ -86,6 +86,13 @@ class TestJob < MultiTenantTest
     end
   end
 
+  # Open OnDemand's find_port takes them from the cluster's file, where it is given no others.
+  def test_the_clusters_min_port_and_max_port_count
+    find = %q(find_port() { printf '%s\n' "$@" >&2; echo 1; })
+    out, err, = Open3.capture3('bash', '-c', "source #{JOB}; #{find}; host=node1; choose_port; echo $port")
+    assert_equal %W[1\n node1\n], [out, err]
+  end
+
   # For a minute no server gets it.
   def test_a_port_that_a_connection_had_until_now_is_not_chosen
     server = TCPServer.new('127.0.0.1', 0)
