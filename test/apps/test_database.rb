@@ -177,7 +177,8 @@ class TestDatabase < AppTest
                    job.specs['jdbc_url'])
       assert_equal [NAME, PASSWORD], job.connection.values_at('database', 'password')
       assert_match(/Shared with \d other members? of hpcGrp, /, card(job))
-      assert_includes card(job), "<details><summary>Show password</summary><pre>#{CGI.escapeHTML(PASSWORD)}</pre>"
+      assert_includes card(job), '<details><summary>Show password</summary><code class="user-select-all">' \
+                                 "#{CGI.escapeHTML(PASSWORD)}</code>"
       assert_equal ["written #{job.id}"], Bed.cards('hpcstudent')
 
       assert_answer 'äöü€', engine, job, "CREATE TABLE t (x TEXT); INSERT INTO t VALUES ('äöü€'); SELECT x FROM t;"

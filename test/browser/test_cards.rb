@@ -327,6 +327,22 @@ class TestCards < RailsTest
     end
   end
 
+  # The owner's own, which a service app's view makes.
+  def test_polls_leave_an_owners_card_as_it_is
+    values = Hash.new('x').merge!(host: 'node17', port: '5432', password: 'correct-horse-battery', api_key: 'sk-1')
+    keys = %i[host port proxy password database user jdbc_url model ollama_url base_url api_key key_note mt_shared]
+    names = Struct.new(*keys).new(*values.values_at(*keys))
+    owners = %w[database dashboard llm].map do |app|
+      view = File.read(File.expand_path("../../apps-services/multitenant-#{app}/view.html.erb", __dir__))
+      ERB.new(view, trim_mode: '-').result(names.instance_eval { binding })
+    end
+    show(owners, csp: true)
+    @browser.evaluate("#{LOOK}; #{OPEN}; const poll = #{POLLS['4.0 and 4.1']}; 0")
+    before = @browser.evaluate('look()')
+    assert_match(/\[true,true,true\].*,3\]\z/, before)
+    assert_equal [before], @browser.evaluate(format(MINUTE, JSON.generate(@server.list))).uniq
+  end
+
   # A secret, too, and without showing it.
   def test_each_value_has_a_button_that_copies_it
     @browser.call('Browser.grantPermissions', permissions: %w[clipboardReadWrite clipboardSanitizedWrite])
