@@ -202,6 +202,7 @@ class TestDashboard < AppTest
       refute_includes card('host' => 'n1', 'port' => host), 'href'
     end
     assert_includes card('host' => 'n1', 'port' => 80, 'proxy' => '<'), 'href="/rnode/n1/80/"'
-    assert_includes card('host' => 'n1', 'port' => 80, 'password' => '<b>'), '<code class="user-select-all">&lt;b&gt;</code>'
+    secret = card('host' => 'n1', 'port' => 80, 'password' => '<b>')
+    assert_includes secret, '<code class="user-select-all">&lt;b&gt;</code>'
   end
 end
