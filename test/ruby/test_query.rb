@@ -398,6 +398,17 @@ class TestQuery < MultiTenantTest
     assert_equal "anew\n", said.call
   end
 
+  # A queue of thousands is not kept by each dashboard.
+  def test_of_what_it_printed_only_nodes_are_kept
+    jobs = [job(1), job(2, name: 'plain, "nodes":').except(:nodes)]
+    query = MultiTenant::Query.new(MultiTenant::Settings.new({}), program: program(<<~SH))
+      case "$*" in *--known) cat ;; *) cat <<'END' ;; esac
+      #{stream(*jobs)}END
+    SH
+    head, with_nodes, = query.call(5).texts[0].lines
+    assert_equal head + with_nodes, query.call(5).texts[0]
+  end
+
   # ---- the real one ----
 
   def test_the_real_program_without_slurm_conf
