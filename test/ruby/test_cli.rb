@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require 'pty'
 
 # The command `multitenant`: exit codes of sysexits, one sentence on standard error for what went
 # wrong, never a backtrace.
@@ -321,6 +322,14 @@ class TestCli < MultiTenantTest
     lib = lib_with('echo "$@"')
     assert_equal "--wckey k --timeout 1.8 --cluster c\n",
                  multitenant_process('jobs', '--wckey', 'K', '--cluster', 'c', '--timeout', '2', lib: lib).out
+  end
+
+  # As it is for programs; a publisher's C1 control or turned direction is none in JSON.
+  def test_jobs_prints_nothing_that_a_terminal_would_obey
+    lib = lib_with('printf \'{"name":"a\\302\\233b\\342\\200\\256\\377"}\\n\'')
+    assert_equal "{\"name\":\"a\u009bb\u202e\xFF\"}\n".b, multitenant_process('jobs', lib: lib).out.b
+    out = PTY.spawn(*command(lib), 'jobs') { |terminal, *| break terminal.gets }
+    assert_equal '{"name":"a\u009bb\u202e?"}', out.chomp
   end
 
   def test_jobs_gives_the_programs_code_and_sentence

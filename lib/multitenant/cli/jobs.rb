@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative 'plain_text'
 require_relative 'viewer'
 
 module MultiTenant
@@ -13,7 +14,9 @@ module MultiTenant
         end
 
         answer = source.call(seconds)
-        $stdout.binmode.write(*answer.texts)
+        texts = answer.texts
+        texts = texts.map { |text| PlainText.json(text) } if $stdout.tty?
+        $stdout.binmode.write(*texts)
         raise Failure.new(answer.code, answer.error) if answer.error
 
         EX_OK

@@ -13,15 +13,21 @@ module MultiTenant
     # @param limit [Integer, nil] columns
     # @return [String] one line, as many columns wide as it has characters
     def of(text, limit = nil)
-      utf8 = text.to_s.dup.force_encoding(Encoding::UTF_8).scrub('?')
-      shown = utf8.each_char.map { |char| char.match?(PLAIN) ? char : format('\u%04x', char.ord) }.join
+      shown = utf8(text.to_s).each_char.map { |char| char.match?(PLAIN) ? char : format('\u%04x', char.ord) }.join
       limit ? cut(shown, limit) : shown
     end
 
     # @param text [String] JSON
     # @return [String] the same in ASCII
     def json(text)
-      text.gsub(/[^\n -~]/) { |char| char.encode('UTF-16BE').unpack('n*').map { |unit| format('\u%04x', unit) }.join }
+      utf8(text).gsub(/[^\n -~]/) do |char|
+        char.encode('UTF-16BE').unpack('n*').map { |unit| format('\u%04x', unit) }.join
+      end
+    end
+
+    # @return [String]
+    def utf8(text)
+      text.dup.force_encoding(Encoding::UTF_8).scrub('?')
     end
 
     # @return [String]
