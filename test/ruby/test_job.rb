@@ -62,6 +62,7 @@ class TestJob < MultiTenantTest
     skip_unless(Process.euid.zero?, 'needs root')
     port = listen
     ['IFS=', "IFS=$'\\n\\t'"].each { |other| assert others_listen?(port, uid: 4999, script: "#{other}; source #{JOB}") }
+    refute others_listen?(port, script: "set -f; source #{JOB}")
   end
 
   # They share the connections.
