@@ -28,6 +28,15 @@ class TestShare < Minitest::Test
     assert_opens({ 'host' => 'n1' })
   end
 
+  # Some of bash's older ways put quotes into what is replaced.
+  def test_where_an_older_bash_is_asked_for
+    fake('munge', 'cat >"${0%/*}/message"; echo MUNGE:AAAA:')
+    fake('unmunge', 'cat >/dev/null')
+    text = %q(a"b\c)
+    share!(*PLAIN.drop(2), '--only-me', '--envelope', 'munge', "text=#{text}", env: { 'BASH_COMPAT' => '4.2' })
+    assert_equal text, JSON.parse(File.read(in_job('message')))['conn']['text']
+  end
+
   def test_a_name_that_is_no_ascii_stays_the_label
     a_job(name: 'dédé job')
     share!(*COMMON, 'host=n1')
