@@ -86,6 +86,19 @@ class TestShareJob < Minitest::Test
     assert_empty updates
   end
 
+  # sbatch hands on the name of the host where it was called.
+  def test_another_users_process_is_seen_on_this_node_of_several_whatever_hostname_is_exported
+    need_root
+    port = listen
+    File.chmod(0o777, temporary)
+    FileUtils.cp(SHARE, in_job('share'))
+    env = environment('PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '4711',
+                      'SLURM_JOB_NUM_NODES' => '2', 'HOSTNAME' => 'login1')
+    where = ['--wait', "#{Socket.gethostname}:#{port}", '--wait-seconds', '5']
+    assert_equal 75, run_as(2001, in_job('share'), *COMMON, *where, env: env).code
+    assert_empty updates
+  end
+
   def test_a_stale_name_goes_before_the_service_is_waited_for
     a_job(name: STALE)
     names = []
