@@ -147,4 +147,6 @@
     X(keys, MT_KEYS_MAX)             \
     X(records, MT_RECORDS_MAX)       \
     X(nodes, MT_NODES_MAX)           \
+    X(query_name, MT_QUERY_NAME_MAX) \
+    X(clock_slack, MT_CLOCK_SLACK)   \
     X(query_shares_per_publisher, MT_QUERY_SHARES_PER_PUBLISHER)

@@ -210,6 +210,16 @@ class TestSettings < MultiTenantTest
 
   # ---- what the core takes ----
 
+  # Settings are read where there is no core, too, and so can't ask it.
+  def test_their_limits_are_the_cores
+    longest = lambda do |form, before = ''|
+      (1..1000).select { |length| "#{before}#{'a' * length}".match?(form) }.max
+    end
+    made = MultiTenant::Settings
+    assert_equal MultiTenant::Core::LIMITS.values_at(:query_name, :token_part, :name, :name),
+                 [longest[made::WCKEY], longest[made::TOKEN_PATTERN, 'sys/'], longest[made::GROUP], made::MOST]
+  end
+
   def test_to_core_is_this_process_and_these_settings
     core = settings('PUBLISHERS' => 'staff').to_core(dataroot: '/d', per_cluster_dataroot: true)
     assert_equal [Process.euid, '/d', true, 'staff', %w[munge key v1], true, ['sys/multitenant-delivery_*']],

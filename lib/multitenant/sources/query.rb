@@ -12,7 +12,7 @@ module MultiTenant
     FIX = 'was libslurm there when the gem was installed? Install libslurm-dev or slurm-devel, then ' \
           "#{Program::REBUILD}".freeze
 
-    # Seconds for which nodes are what slurmctld said of them.
+    # Seconds for which nodes are what slurmctld said of them, whoever asks.
     NODES_KEPT = 300
 
     # @param settings [Settings]

@@ -12,9 +12,6 @@ module MultiTenant
     # in Slurm's short form, are bytes.
     Job = Struct.new(:job_id, :uid, :user, :wckey, :name, :start, :end, :restarts, :nodes, keyword_init: true)
 
-    # Seconds that the host's clock may be behind slurmdbd's without a new job being missed.
-    CLOCK_SLACK = 60
-
     # Ids in one question to squeue.
     IDS = 1000
 
@@ -79,8 +76,8 @@ module MultiTenant
       @sacct = true
       found = rows('sacct', SACCT, until_at) do |mark|
         ['--noheader', '--local', '--allusers', '--allocations', '--state=RUNNING', '--starttime=now',
-         "--endtime=now+#{CLOCK_SLACK}", "--wckeys=#{keys.join(',')}", "--format=#{SACCT.keys.join(',')}", '--parsable',
-         "--delimiter=#{mark}"]
+         "--endtime=now+#{Core::LIMITS[:clock_slack]}", "--wckeys=#{keys.join(',')}",
+         "--format=#{SACCT.keys.join(',')}", '--parsable', "--delimiter=#{mark}"]
       end
       found.map { |row| { jobid: row[:jobidraw], userid: row[:uid], **row } }
     rescue SlurmCommand::NotThere

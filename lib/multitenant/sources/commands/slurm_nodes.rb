@@ -2,14 +2,12 @@
 
 require 'securerandom'
 require_relative '../../host/clock'
+require_relative '../query'
 require_relative 'slurm_command'
 
 module MultiTenant
   # The nodes of jobs, by scontrol; kept for minutes. What it does not tell is missing, and costs no job.
   class SlurmNodes
-    # Seconds, as {Query::NODES_KEPT}.
-    KEPT = 300
-
     # Nodes of a job, the first ones, and names in one question.
     MOST = Core::LIMITS[:nodes]
     NAMES = 1000
@@ -21,8 +19,9 @@ module MultiTenant
     # Bytes between two lists.
     BETWEEN = 37
 
-    NAME = /\A\S{1,256}\z/
-    NODE = /^NodeName=(\S+) .*? NodeAddr=(\S{1,256}) NodeHostName=(\S{1,256})/
+    WORD = "\\S{1,#{Core::LIMITS[:name]}}".freeze
+    NAME = /\A#{WORD}\z/
+    NODE = /^NodeName=(\S+) .*? NodeAddr=(#{WORD}) NodeHostName=(#{WORD})/
 
     # @param command [SlurmCommand]
     def initialize(command)
@@ -34,7 +33,7 @@ module MultiTenant
     # @param until_at [Float] the deadline, by {MultiTenant.clock}
     # @return [Hash{String => Array<Hash>}] list => its nodes, as records have them
     def call(lists, until_at)
-      @known = {} if @asked.nil? || MultiTenant.clock - @asked > KEPT
+      @known = {} if @asked.nil? || MultiTenant.clock - @asked > Query::NODES_KEPT
       @asked = MultiTenant.clock if @known.empty?
       lists = lists.uniq.select { |list| !@known.key?(list) && list.bytesize.between?(1, LIST) }
       parts(lists).each { |some| ask(some, until_at) }
