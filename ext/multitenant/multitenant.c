@@ -75,12 +75,13 @@ static VALUE limits(void)
     return rb_obj_freeze(out);
 }
 
-/* Where our files are: below OOD's data root, or by their name in a card's output directory. */
+/* Where files are: cards' below OOD's data root, or by their name in an output directory. */
 static VALUE paths(void)
 {
     const VALUE pairs[] = {
-        symbol("db"),   key(MT_CARD_DB),   symbol("dismissed"),  key(MT_DISMISSED_PATH),
-        symbol("mark"), key(MT_CARD_MARK), symbol("connection"), key(MT_CARD_CONNECTION),
+        symbol("db"),   key(MT_CARD_DB),        symbol("dismissed"),  key(MT_DISMISSED_PATH),
+        symbol("mark"), key(MT_CARD_MARK),      symbol("connection"), key(MT_CARD_CONNECTION),
+        symbol("keys"), key(MT_KEYS_DIRECTORY),
     };
     return HASH_OF(pairs);
 }

@@ -23,7 +23,6 @@ module MultiTenant
     # No options: some of them make drivers run programs, or send files.
     JDBC = %r{\Ajdbc:(?<engine>postgresql|mysql|mariadb)://[A-Za-z0-9._\-\[\]:]+/(?:[\w.~-]|%\h\h)*\z}
     OURS = %w[jobid mt_appname].freeze
-    APPS = '/var/www/ood/apps/sys'
     UNKNOWN = 'This service is not known at this time: it may have ended, or Slurm has not told yet.'
     OVER = 'Its time is over: it has ended, or does so now.'
     # Characters of a name that stands in a sentence.

@@ -91,7 +91,7 @@ module MultiTenant
 
       # @return [String] HTML of a link to the form of an app; '' where this host does not have it for the viewer
       def launch(app, label, icon:, minor: false)
-        apps = defined?(SysRouter) && SysRouter.respond_to?(:base_path) ? SysRouter.base_path : APPS
+        apps = defined?(SysRouter) && SysRouter.respond_to?(:base_path) ? SysRouter.base_path : Host::APPS
         return '' unless File.readable?(File.join(apps, app, 'manifest.yml'))
 
         root = ENV.fetch('RAILS_RELATIVE_URL_ROOT', '/pun/sys/dashboard')

@@ -9,12 +9,13 @@ module MultiTenant
     # `multitenant key new|rotate|prune GROUP`
     class Key < Viewer
       ACTIONS = %w[new rotate prune].freeze
+      DIRECTORY = Core::PATHS[:keys]
 
       # @return [Integer] exit code
       def run
         raise Failure.new(EX_NOPERM, 'multitenant key needs root: keys are root\'s files.') unless Process.euid.zero?
 
-        file = KeyFile.new(gid, **{ directory: @options[:keys] }.compact)
+        file = KeyFile.new(gid, directory: @options[:keys] || DIRECTORY)
         public_send(@action, file)
         EX_OK
       end
@@ -60,7 +61,7 @@ module MultiTenant
 
       def options(parser)
         parser.banner = "Usage: multitenant key new|rotate|prune GROUP [options]: #{@does}"
-        parser.on('--keys DIR', "where the files are; default #{KeyFile::DIRECTORY}") { |v| @options[:keys] = v }
+        parser.on('--keys DIR', "where the files are; default #{DIRECTORY}") { |v| @options[:keys] = v }
       end
 
       def gid

@@ -9,8 +9,6 @@ module MultiTenant
   # The file with the keys of a group, for the key envelope: root's, readable by the group alone, the newest key
   # first. The newest seals, all open. doc/formats.md, ext/multitenant/keyring.h
   class KeyFile
-    DIRECTORY = '/etc/multitenant/keys'
-
     # id: eight hexadecimal digits; created: seconds since the epoch; line: all of it.
     Key = Struct.new(:id, :created, :line)
     LINE = %r{\A(?<id>\h{8}) [A-Za-z0-9+/]{43}= (?<created>\d{1,12})\n\z}
@@ -20,7 +18,7 @@ module MultiTenant
 
     # @param gid [Integer]
     # @param directory [String]
-    def initialize(gid, directory: DIRECTORY)
+    def initialize(gid, directory:)
       @gid = gid
       @directory = directory
       @path = File.join(directory, gid.to_s)
