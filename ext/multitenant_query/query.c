@@ -6,7 +6,6 @@
  * after the other: slurmctld (which cluster, what is hidden), slurmdbd (which jobs), slurmctld
  * (their names and nodes), the name service (groups and members). Then all is written at once.
  */
-#include "jobname.h"
 #include "lines.h"
 #include "member_line.h"
 #include "members.h"
@@ -155,10 +154,8 @@ static int ask_members(struct mt_members **members, const struct mt_jobs *jobs,
         return mt_say_no_memory();
     for (size_t i = 0; i < jobs->count; i++) {
         const struct mt_job *job = &jobs->items[i];
-        struct mt_jobname name; /* all NULL where it is not a share's */
-        bool share = mt_jobname_split(job->name, strlen(job->name), &name);
-        if (!mt_members_ask(*members, job->uid, share ? name.group : NULL, name.group_len,
-                            job->user == NULL))
+        const char *group = job->is_share ? job->parts.group : NULL;
+        if (!mt_members_ask(*members, job->uid, group, job->parts.group_len, job->user == NULL))
             return mt_say_no_memory();
     }
     step_begin(&mt_directory_step);
@@ -209,7 +206,7 @@ static int write_job(const char *cluster, const struct mt_job *job, json_t *node
     mt_line_add(&line, "restarts", json_integer(job->restarts));
     mt_member_line_add(&line, answer, with_allowed);
     mt_line_add(&line, "wckey", mt_line_text(job->wckey, NULL));
-    if (nodes && mt_job_is_share(job))
+    if (nodes && job->is_share)
         mt_line_add(&line, "nodes", mt_nodes_of(nodes, job));
     return mt_line_write(line);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "slurm_jobs.h"
 
-#include "jobname.h"
 #include "mt_limits.h"
 #include "say.h"
 #include "slurm_compat.h"
@@ -192,6 +191,7 @@ static int job_add(struct mt_jobs *jobs, const slurm_job_info_t *info, struct wa
         job_free(&job);
         return mt_say_no_memory();
     }
+    job.is_share = mt_jobname_split(job.name, strlen(job.name), &job.parts);
     wanted->taken = true;
     jobs->items[jobs->count++] = job;
     return 0;
@@ -289,12 +289,6 @@ static int by_publisher(const void *left, const void *right)
     return order ? order : by_start(left, right);
 }
 
-bool mt_job_is_share(const struct mt_job *job)
-{
-    struct mt_jobname ignored;
-    return mt_jobname_split(job->name, strlen(job->name), &ignored);
-}
-
 /* `jobs` are by publisher. To readers a job without a name shares nothing. */
 static void drop_surplus_names(struct mt_jobs *jobs)
 {
@@ -303,8 +297,10 @@ static void drop_surplus_names(struct mt_jobs *jobs)
         struct mt_job *job = &jobs->items[i];
         if (i > 0 && job[-1].uid != job->uid)
             shares = 0;
-        if (mt_job_is_share(job) && ++shares > MT_QUERY_SHARES_PER_PUBLISHER)
+        if (job->is_share && ++shares > MT_QUERY_SHARES_PER_PUBLISHER) {
             *job->name = '\0';
+            job->is_share = false;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "attr.h"
+#include "jobname.h"
 #include "mt_limits.h"
 #include "slurm_cluster.h"
 
@@ -11,12 +12,14 @@ struct mt_job {
     uint32_t job_id; /* raw id: also of an array's task and of a het job's component */
     uint32_t uid;    /* slurmctld's word, as are all numbers and the name */
     uint32_t restarts;
-    int64_t start; /* seconds since the epoch */
-    int64_t end;   /* the same; 0: no time limit */
-    char *name;    /* "" for a share over MT_QUERY_SHARES_PER_PUBLISHER */
-    char *wckey;   /* the one of those asked for that it has */
-    char *nodes;   /* expression of hostlists */
-    char *user;    /* slurmdbd's word; NULL where the job has no association */
+    int64_t start;           /* seconds since the epoch */
+    int64_t end;             /* the same; 0: no time limit */
+    char *name;              /* "" for a share over MT_QUERY_SHARES_PER_PUBLISHER */
+    bool is_share;           /* the name is LABEL|GROUP|PAYLOAD */
+    struct mt_jobname parts; /* of the name of a share */
+    char *wckey;             /* the one of those asked for that it has */
+    char *nodes;             /* expression of hostlists */
+    char *user;              /* slurmdbd's word; NULL where the job has no association */
 };
 
 struct mt_jobs {
@@ -37,9 +40,6 @@ struct mt_jobs {
  */
 MT_CHECKED int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_slurm_cluster *cluster,
                            const char (*keys)[MT_QUERY_NAME_MAX + 1], size_t key_count);
-
-/* Whether a job's name is a share's. */
-MT_CHECKED bool mt_job_is_share(const struct mt_job *job);
 
 /* Frees and zeroes; a zeroed one is fine. */
 MT_NONNULL_ALL void mt_jobs_free(struct mt_jobs *jobs);

@@ -26,10 +26,6 @@ static bool set_node(json_t *nodes, const char *name, const char *host, const ch
     return json_object_set_new_nocheck(nodes, name, node) == 0;
 }
 
-/*
- * The nodes of a job, from `nodes`; those that are not there yet are added, with their names alone.
- * NULL without memory.
- */
 json_t *mt_nodes_of(json_t *nodes, const struct mt_job *job)
 {
     json_t *list = json_array();
@@ -93,7 +89,7 @@ static int collect(json_t *nodes, json_t *known, const struct mt_jobs *jobs, siz
     const char *name;
     json_t *node;
     for (size_t i = 0; i < jobs->count; i++) {
-        if (!mt_job_is_share(&jobs->items[i]))
+        if (!jobs->items[i].is_share)
             continue;
         json_t *list = mt_nodes_of(nodes, &jobs->items[i]);
         if (!list)

@@ -42,7 +42,7 @@ module MultiTenant
       note_missing(jobs)
       header.update(cluster: @config.name(until_at), wckeys: @settings.wckeys,
                     sees: @config.sees(until_at, accounting: @jobs.sacct?), publishers: @settings.publishers)
-      nodes = @nodes.call(jobs.select { |job| share?(job) }.map(&:nodes), until_at)
+      nodes = @nodes.call(jobs.select(&:group).map(&:nodes), until_at)
       answers, error = look_up(jobs, start + seconds - MultiTenant.clock)
       text = stream(header, jobs, answers, nodes)
       raise Failure.new(EX_DATAERR, "The records are more than #{LIMIT >> 20} MiB.") if text.bytesize > LIMIT
@@ -70,18 +70,17 @@ module MultiTenant
     def without_surplus_names(jobs)
       shares = Hash.new(0)
       jobs.each do |job|
-        job.name = '' if share?(job) && (shares[job.uid] += 1) > NAMES_PER_PUBLISHER
-      end
-    end
+        next unless job.group && (shares[job.uid] += 1) > NAMES_PER_PUBLISHER
 
-    def share?(job)
-      !Native.group_of(job.name).nil?
+        job.name = ''
+        job.group = nil
+      end
     end
 
     # @return [Array(Hash, String)] uid and group => what the name service says; why it says nothing,
     #   where that is not for lack of time
     def look_up(jobs, seconds)
-      questions = jobs.map { |job| question(job) }.uniq
+      questions = jobs.map { |job| [job.uid, job.group] }.uniq
       return [{}, nil] if questions.empty?
 
       lines = @names.call(questions, [seconds, 0].max, publishers: @settings.publishers)
@@ -91,14 +90,10 @@ module MultiTenant
       [questions.to_h { |question| [question, unknown] }, @names.error]
     end
 
-    def question(job)
-      [job.uid, Native.group_of(job.name)]
-    end
-
     def stream(header, jobs, answers, nodes)
       lines = jobs.map do |job|
-        its = { 'nodes' => nodes[job.nodes] }.compact if share?(job)
-        JSON.generate(record(header[:cluster], job, answers.fetch(question(job))).merge(its.to_h))
+        its = { 'nodes' => nodes[job.nodes] }.compact if job.group
+        JSON.generate(record(header[:cluster], job, answers.fetch([job.uid, job.group])).merge(its.to_h))
       end
       Stream.text(header.compact, lines)
     end

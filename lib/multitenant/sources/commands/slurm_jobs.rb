@@ -8,9 +8,9 @@ module MultiTenant
   # and their names. Open OnDemand needs no sacct; where there is none, squeue says which, too, of all
   # that run.
   class SlurmJobs
-    # `user` is "" where sacct does not know them; `end` is 0 without a limit; `name` and `nodes`, a list
-    # in Slurm's short form, are bytes.
-    Job = Struct.new(:job_id, :uid, :user, :wckey, :name, :start, :end, :restarts, :nodes, keyword_init: true)
+    # `user` is "" where sacct does not know them; `end` is 0 without a limit; `name`, the `group` that it names
+    # (nil: it is no share's) and `nodes`, a list in Slurm's short form, are bytes.
+    Job = Struct.new(:job_id, :uid, :user, :wckey, :name, :group, :start, :end, :restarts, :nodes, keyword_init: true)
 
     # Ids in one question to squeue.
     IDS = 1000
@@ -108,8 +108,8 @@ module MultiTenant
 
       asked = wanted.delete(row.values_at(:jobid, :userid))
       asked && Job.new(job_id: row[:jobid].to_i, uid: row[:userid].to_i, user: asked[:user], wckey: asked[:wckey],
-                       name: row[:name], start: row[:starttime].to_i, end: end_of(row),
-                       restarts: row[:restartcnt].to_i, nodes: row[:nodelist])
+                       name: row[:name], group: Native.group_of(row[:name]), start: row[:starttime].to_i,
+                       end: end_of(row), restarts: row[:restartcnt].to_i, nodes: row[:nodelist])
     end
 
     def end_of(row)
