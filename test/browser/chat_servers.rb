@@ -79,6 +79,7 @@ class ModelServer < Listener
     socket << "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     case words
     when 'error' then event(socket, 'error', { code: 500, message: 'out of memory', type: 'server_error' })
+    when 'deep' then chunk(socket, "data: #{'[' * 100_000}\n\n")
     when 'nothing' then nil
     when 'silent' then return wait(socket)
     when 'pause' then pause(socket)

@@ -96,6 +96,7 @@ class TestChatPage < MultiTenantTest
 
   WORDS = {
     'error' => 'The service says: out of memory',
+    'deep' => "The service's answer can't be understood.",
     'nothing' => 'The model ended its answer before it began. Your message is below again',
     'refused' => 'The service refuses the key that was shared',
     'busy' => 'The service is busy, or still loads its model: try again in a minute. It says: Loading model',

@@ -120,6 +120,8 @@ class Service:
                 raise ServiceError(SILENT) from None
             except (OSError, http.client.HTTPException):
                 raise ServiceError(GONE) from None
+            except RecursionError:  # nested deeper than Python follows
+                raise ServiceError(UNCLEAR) from None
             except ValueError:
                 raise ServiceError(NO_ADDRESS) from None
 
