@@ -9,9 +9,10 @@ class TestStartUpFiles < MultiTenantTest
   # Bash, Slurm and OOD set these, or a job could not run without them.
   GIVEN = /\A(?:BASH_\w+|BASHPID|HOME|HOSTNAME|IFS|PATH|PWD|RANDOM|SLURM_\w+|TMPDIR|UID|USER|host)\z/
   OTHERS = { 'POSIXLY_CORRECT' => '1', 'CDPATH' => '/', 'GREP_OPTIONS' => '-v', 'TMOUT' => '5', 'PS4' => '$(exit)',
-             'LC_ALL' => 'C.UTF-8', 'TZ' => 'EVIL', 'GLOBIGNORE' => '*', 'FUNCNEST' => '50' }.freeze
+             'LC_ALL' => 'C.UTF-8', 'TZ' => 'EVIL', 'GLOBIGNORE' => '*', 'FUNCNEST' => '50',
+             'BASH_COMPAT' => '4.2' }.freeze
   ANSWERS = { enable_multitenant: 'none', app_path: '/a', command: 'password', proxy: 'node', db_data: '/d',
-              db_name: 'd', db_user: 'u', db_pass: '', ollama_model: 'm', ollama_models: 'home' }.freeze
+              db_name: 'd', db_user: 'u', db_pass: %q(a"b\\c'd), ollama_model: 'm', ollama_models: 'home' }.freeze
   Answers = Struct.new(*ANSWERS.keys, :version, :mt_instructional, :mt_delivery_select, :num_gpus, :slots,
                        :context_size, :ollama_custom, keyword_init: true)
   Session = Struct.new(:id, :staged_root, :app)
@@ -82,6 +83,7 @@ class TestStartUpFiles < MultiTenantTest
         connection, shared = run_job(app, kind)
         refute_match(/EVIL/, connection.to_s + shared, kind)
         refute_empty shared
+        assert_equal ANSWERS[:db_pass], connection['password'] if app == 'database'
       end
     end
   end
