@@ -27,8 +27,8 @@ static const char help[] =
     "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 3), with what is known\n"
     "  --help, --version     this text; the program's version\n"
     "\n"
-    "Exit codes: 0 fine, 64 usage, 65 input that is no credentials, 69 munged could not be asked,\n"
-    "71 internal, 74 input or output, 75 not all were asked in time. The last line is\n"
+    "Exit codes: 0 fine, 64 usage, 65 input that is not credentials, 69 munged could not be\n"
+    "asked, 71 internal, 74 input or output, 75 not all were asked in time. The last line is\n"
     "{\"end\":COUNT}.\n";
 
 static const struct mt_step ask_step = {"munged did not answer",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * multitenant-names: what the name service says of users and groups, for sources of records that
- * are not the query program. A program of its own, because a name service may block for minutes.
+ * multitenant-names: what the name service says of users and groups, for all but the query program,
+ * which asks it itself. A program of its own, because a name service may block for minutes.
  */
 #include "deadline.h"
 #include "lines.h"
@@ -27,12 +27,12 @@ static const char help[] =
     "what the name service says of each, one JSON object a line. A GROUP may be empty.\n"
     "\n"
     "  --publishers GROUPS   also say whether each user belongs to one of GROUPS (a,b)\n"
-    "  --others              also say how many others than the user each GROUP has\n"
+    "  --others              also say how many people besides the user each GROUP has\n"
     "  --viewer              first say which groups the user of this process has now\n"
     "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 3), with what is known\n"
     "  --help, --version     this text; the program's version\n"
     "\n"
-    "Exit codes: 0 fine, 64 usage, 65 input that is no questions, 71 internal, 74 input or\n"
+    "Exit codes: 0 fine, 64 usage, 65 input that is not questions, 71 internal, 74 input or\n"
     "output, 75 something is missing for lack of time. The last line is {\"end\":COUNT}.\n";
 
 struct names_options {

@@ -41,8 +41,9 @@ static const char help[] =
     "  --known               records are on standard input: the nodes in them are not asked for\n"
     "  --help, --version     this text; the program's version and Slurm's\n"
     "\n"
-    "Exit codes: 0 fine, 64 usage, 69 Slurm does not answer, 70 and 71 internal, 74 output,\n"
-    "75 out of time, 78 configuration. Without a last line {\"end\":COUNT} records are missing.\n";
+    "Exit codes: 0 fine, 64 usage, 65 input that is too long, 69 Slurm does not answer, 70 and 71\n"
+    "internal, 74 input or output, 75 out of time, 78 configuration. Without a last line\n"
+    "{\"end\":COUNT} records are missing.\n";
 
 struct query_options {
     char keys[MT_WCKEYS_MAX][MT_QUERY_NAME_MAX + 1]; /* lower case, none twice */

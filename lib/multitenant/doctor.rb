@@ -31,7 +31,8 @@ module MultiTenant
       @themes = themes
     end
 
-    # @return [Integer] exit code: 0, 69 where all that is wrong is that Slurm does not answer, or 78
+    # @return [Integer] exit code: EX_OK, EX_UNAVAILABLE where all that is wrong is that Slurm does not answer, or
+    #   EX_CONFIG
     def run
       @site.enter
       findings = @themes.flat_map { |theme| check(theme) }

@@ -4,8 +4,9 @@ require_relative 'helper'
 
 # The command lines of the C programs, which they have from one kit (test/c/check_program.c).
 class TestHelp < MultiTenantTest
-  OPTIONS = { 'names' => %w[publishers viewer], 'munge' => %w[socket],
-              'query' => %w[wckey cluster publishers], 'seal' => %w[group label cluster job restarts keys] }.freeze
+  OPTIONS = { 'names' => %w[publishers others viewer], 'munge' => %w[socket],
+              'query' => %w[wckey cluster publishers known],
+              'seal' => %w[group label cluster job restarts keys] }.freeze
 
   OPTIONS.each do |short, options|
     name = "multitenant-#{short}"

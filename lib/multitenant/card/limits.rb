@@ -17,8 +17,8 @@ module MultiTenant
 
       # Bytes of HTML of a publisher's file; of text that is shown as it is, of which each may become eight of HTML;
       # characters of its path in a sentence.
-      LESSON = 384 << 10
-      TEXT = LESSON / 8
+      FILE_HTML = 384 << 10
+      TEXT = FILE_HTML / 8
       PATH = 512
 
       # Bytes that are read of it, and those that are rendered as Markdown or HTML.

@@ -24,5 +24,5 @@ if ARGV == %w[page]
 else
   html = Object.new.extend(MultiTenant::Card::Elements).encode(text)
 end
-abort if html.bytesize > limits::LESSON
+abort if html.bytesize > limits::FILE_HTML
 $stdout.write(html)

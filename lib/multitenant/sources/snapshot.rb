@@ -55,10 +55,10 @@ module MultiTenant
     # @param settings [Settings]
     # @param fallback [#call] seconds -> {Answer}
     # @param directory [String]
-    # @param gids [#call] gives the gids of this process
+    # @param gids [#call] gives the gids of the viewer
     # @param owners [#call] whether the snapshot may be kept by this uid
-    def initialize(settings, fallback:, directory: settings.snapshot || DIRECTORY,
-                   gids: -> { [Process.egid, *Process.groups] }, owners: SYSTEM)
+    def initialize(settings, fallback:, directory: settings.snapshot || DIRECTORY, gids: settings.method(:gids),
+                   owners: SYSTEM)
       @settings = settings
       @fallback = fallback
       @directory = directory
