@@ -87,6 +87,14 @@ class TestJob < MultiTenantTest
     end
   end
 
+  # Or no job that a lock names would ever have ended.
+  def test_what_start_up_files_print_is_no_answer_of_slurms
+    start_up = File.join(temporary, 'start_up').tap { |path| File.write(path, "echo Welcome\n") }
+    squeue = program('echo COMPLETED', shell: '/bin/bash')
+    script = "source #{JOB}; export BASH_ENV=#{start_up}; ask_slurm #{squeue}"
+    assert_equal ["COMPLETED\n", true], bash(script)
+  end
+
   # Open OnDemand's find_port takes them from the cluster's file, where it is given no others.
   def test_the_clusters_min_port_and_max_port_count
     find = %q(find_port() { printf '%s\n' "$@" >&2; echo 1; })

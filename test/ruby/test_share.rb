@@ -28,6 +28,13 @@ class TestShare < Minitest::Test
     assert_opens({ 'host' => 'n1' })
   end
 
+  # A site's wrapper may be in bash.
+  def test_what_start_up_files_print_is_no_answer_of_scontrols
+    File.write(in_job('start_up'), "[[ $0 != *scontrol ]] || echo Welcome\n")
+    share!(*COMMON, 'host=n1', env: { 'BASH_ENV' => in_job('start_up') })
+    assert_equal 'plain', job_name.split('|')[0]
+  end
+
   # Some of bash's older ways put quotes into what is replaced.
   def test_where_an_older_bash_is_asked_for
     fake('munge', 'cat >"${0%/*}/message"; echo MUNGE:AAAA:')
