@@ -12,8 +12,9 @@ static const struct {
     mt_envelope_decode_fn *decode;
     mt_envelope_unseal_fn *unseal;
 } table[MT_ENVELOPE_COUNT] = {
-    [MT_ENVELOPE_MUNGE] = {"munge", "MUNGE:", mt_envelope_munge_decode, mt_envelope_munge_unseal},
-    [MT_ENVELOPE_KEY] = {"key", "MTK1:", mt_envelope_key_decode, mt_envelope_key_unseal},
+    [MT_ENVELOPE_MUNGE] = {"munge", MT_MUNGE_MARK, mt_envelope_munge_decode,
+                           mt_envelope_munge_unseal},
+    [MT_ENVELOPE_KEY] = {"key", MT_KEY_MARK, mt_envelope_key_decode, mt_envelope_key_unseal},
     [MT_ENVELOPE_V1] = {"v1", "", mt_envelope_v1_decode, mt_envelope_v1_unseal},
 };
 

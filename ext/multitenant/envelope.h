@@ -14,6 +14,10 @@
 /* In order of preference. */
 enum mt_envelope { MT_ENVELOPE_MUNGE, MT_ENVELOPE_KEY, MT_ENVELOPE_V1, MT_ENVELOPE_COUNT };
 
+/* What a payload begins with; v1 has no mark. */
+#define MT_MUNGE_MARK "MUNGE:"
+#define MT_KEY_MARK "MTK1:"
+
 /* Set of envelopes: bit 1 << envelope. */
 #define MT_ENVELOPES_ALL ((1u << MT_ENVELOPE_COUNT) - 1)
 

@@ -17,8 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MARK "MTK1:"
-#define MARK_LEN (sizeof MARK - 1)
+#define MARK_LEN (sizeof MT_KEY_MARK - 1)
 #define TAG_BYTES 16
 #define HEAD_BYTES (MT_KEY_ID_BYTES + MT_KEY_NONCE_BYTES)
 
@@ -69,7 +68,7 @@ static bool add_name(EVP_CIPHER_CTX *ctx, const char *prefix, size_t prefix_len)
     int some;
     return EVP_CipherUpdate(ctx, NULL, &some, (const unsigned char *)prefix, (int)prefix_len) ==
                1 &&
-           EVP_CipherUpdate(ctx, NULL, &some, (const unsigned char *)MARK, MARK_LEN) == 1;
+           EVP_CipherUpdate(ctx, NULL, &some, (const unsigned char *)MT_KEY_MARK, MARK_LEN) == 1;
 }
 
 /* ---- sealing ---- */
@@ -114,7 +113,7 @@ enum mt_status mt_envelope_key_seal(const struct mt_record *record, const char *
     if (!ctx || !add_name(ctx, prefix, prefix_len))
         goto out;
     if ((status = encrypt(ctx, &packed, &sealed)) != MT_OK ||
-        (status = mt_buf_append(out, MARK, MARK_LEN)) != MT_OK)
+        (status = mt_buf_append(out, MT_KEY_MARK, MARK_LEN)) != MT_OK)
         goto out;
     status = mt_base64url_encode(sealed.data, sealed.len, out);
 out:

@@ -7,7 +7,7 @@
 #include "envelope.h"
 #include "mt_limits.h"
 
-#define MARK_LEN (sizeof "MUNGE:" - 1)
+#define MARK_LEN (sizeof MT_MUNGE_MARK - 1)
 
 /* What munged and its program take: MUNGE:, base64, and a colon, in one line. */
 enum mt_status mt_envelope_munge_decode(const char *payload, size_t len, struct mt_buf *sealed,

@@ -18,10 +18,10 @@ struct context {
 };
 
 /* The share that an unmarked directory of the old initializer belongs to, or NULL. */
-static struct mt_share *legacy_share(const struct context *s, const struct mt_found *found)
+static struct mt_share *legacy_share(const struct context *context, const struct mt_found *found)
 {
-    for (size_t i = 0; i < s->specs->count; i++) {
-        struct mt_share *share = &s->specs->shares[i];
+    for (size_t i = 0; i < context->specs->count; i++) {
+        struct mt_share *share = &context->specs->shares[i];
         char job_id[MT_JOB_TEXT_SIZE];
         if (!mt_share_is_due(share))
             continue;
@@ -48,84 +48,84 @@ static bool is_unknown(const struct mt_settings *settings, const char *slurm)
 }
 
 /* Whether the share's card has to go. */
-static bool is_refused(const struct context *s, const struct mt_share *share)
+static bool is_refused(const struct context *context, const struct mt_share *share)
 {
     if (!share->current || mt_reason_is_temporary(share->card))
         return false;
     return share->card != MT_REASON_unknown_cluster ||
-           is_unknown(s->settings, share->record.cluster);
+           is_unknown(context->settings, share->record.cluster);
 }
 
 /*
  * Whether another host of the user's made the card by a newer answer: this round may not know the
  * job yet. What the user has dismissed goes all the same.
  */
-static bool is_ahead(const struct context *s, const struct mt_mark *mark,
+static bool is_ahead(const struct context *context, const struct mt_mark *mark,
                      const struct mt_share *share)
 {
-    return mt_coverage_is_older(&s->specs->coverage, mark->cluster, mark->time) &&
+    return mt_coverage_is_older(&context->specs->coverage, mark->cluster, mark->time) &&
            !(share && share->card == MT_REASON_dismissed);
 }
 
-static void plan_ours(const struct context *s, struct mt_found *found)
+static void plan_ours(const struct context *context, struct mt_found *found)
 {
     const struct mt_mark *mark = &found->mark;
-    struct mt_share *share = mt_specs_find(s->specs, mark->cluster, mark->job_id);
+    struct mt_share *share = mt_specs_find(context->specs, mark->cluster, mark->job_id);
     if (share && share->record.uid != mark->uid) {
         /* The job id went round: the marked job has ended. */
         found->plan = MT_GOES;
     } else if (!share) {
         bool ended =
-            mt_coverage_tells(&s->specs->coverage, mark->cluster, mark->wckeys, mark->job_id);
+            mt_coverage_tells(&context->specs->coverage, mark->cluster, mark->wckeys, mark->job_id);
         found->plan = ended ? MT_GOES : MT_STAYS;
     } else if (mt_share_is_due(share)) {
         found->plan = MT_WANTED;
         found->share = share;
-    } else if (is_refused(s, share)) {
+    } else if (is_refused(context, share)) {
         found->plan = MT_GOES;
     }
-    if (found->plan == MT_GOES && is_ahead(s, mark, share))
+    if (found->plan == MT_GOES && is_ahead(context, mark, share))
         found->plan = MT_STAYS;
 }
 
 /* OOD deletes the db file of a session only after it has ended, and leaves connection.yml behind.
  */
-static void plan_legacy(const struct context *s, struct mt_found *found)
+static void plan_legacy(const struct context *context, struct mt_found *found)
 {
-    found->share = found->has_db ? legacy_share(s, found) : NULL;
+    found->share = found->has_db ? legacy_share(context, found) : NULL;
     if (found->share)
         found->plan = MT_WANTED;
     else if (found->db_completed || found->db_gone)
         found->plan = MT_GOES;
 }
 
-static void plan_all(const struct context *s)
+static void plan_all(const struct context *context)
 {
-    for (size_t i = 0; i < s->found->count; i++) {
-        struct mt_found *found = &s->found->items[i];
+    for (size_t i = 0; i < context->found->count; i++) {
+        struct mt_found *found = &context->found->items[i];
         found->plan = MT_STAYS;
         if (found->owner == MT_OURS)
-            plan_ours(s, found);
+            plan_ours(context, found);
         else if (found->owner == MT_LEGACY)
-            plan_legacy(s, found);
+            plan_legacy(context, found);
     }
 }
 
 /* Whether db/ID is there and is neither this share's nor of a card that goes. */
-static enum mt_status db_is_foreign(const struct context *s, const struct mt_share *share,
+static enum mt_status db_is_foreign(const struct context *context, const struct mt_share *share,
                                     const char *id, bool *foreign)
 {
     struct mt_db db;
     bool there;
     char job_id[MT_JOB_TEXT_SIZE];
     *foreign = false;
-    for (size_t i = 0; i < s->found->count; i++) {
-        const struct mt_found *found = &s->found->items[i];
+    for (size_t i = 0; i < context->found->count; i++) {
+        const struct mt_found *found = &context->found->items[i];
         if (strcmp(found->id, id) == 0 && found->has_db &&
             (found->share == share || found->plan == MT_GOES))
             return MT_OK;
     }
-    enum mt_status status = mt_inventory_read_db(s->db, id, &db, &there);
+    enum mt_status status = mt_inventory_read_db(context->db, id, &db, &there);
     (void)mt_text_of_job(share->record.job_id, job_id);
     *foreign = there && (status != MT_OK || strcmp(db.token, share->message.delivery) != 0 ||
                          strcmp(db.job_id, job_id) != 0);
@@ -134,22 +134,22 @@ static enum mt_status db_is_foreign(const struct context *s, const struct mt_sha
 }
 
 /* Whether another card that stays, or a session of the user's own, has the id. */
-static enum mt_status is_taken(const struct context *s, const struct mt_share *share,
+static enum mt_status is_taken(const struct context *context, const struct mt_share *share,
                                const char *id, bool *taken)
 {
     *taken = false;
-    for (size_t i = 0; i < s->found->count && !*taken; i++) {
-        const struct mt_found *found = &s->found->items[i];
+    for (size_t i = 0; i < context->found->count && !*taken; i++) {
+        const struct mt_found *found = &context->found->items[i];
         *taken = strcmp(found->id, id) == 0 && found->share != share && found->plan != MT_GOES;
     }
-    return *taken ? MT_OK : db_is_foreign(s, share, id, taken);
+    return *taken ? MT_OK : db_is_foreign(context, share, id, taken);
 }
 
 /* Settles the card's id. */
-static enum mt_status choose_id(const struct context *s, struct mt_share *share)
+static enum mt_status choose_id(const struct context *context, struct mt_share *share)
 {
     bool taken;
-    enum mt_status status = is_taken(s, share, share->card_id, &taken);
+    enum mt_status status = is_taken(context, share, share->card_id, &taken);
     if (status == MT_OK && taken)
         status = mt_card_id_make(share->record.cluster, share->record.job_id,
                                  share->message.session, share->card_id);
@@ -157,26 +157,26 @@ static enum mt_status choose_id(const struct context *s, struct mt_share *share)
 }
 
 /* A wanted card that is at another place or under another id than the share's goes after all. */
-static enum mt_status settle(const struct context *s)
+static enum mt_status settle(const struct context *context)
 {
-    for (size_t i = 0; i < s->specs->count; i++) {
-        struct mt_share *share = &s->specs->shares[i];
+    for (size_t i = 0; i < context->specs->count; i++) {
+        struct mt_share *share = &context->specs->shares[i];
         if (!mt_share_is_due(share))
             continue;
-        enum mt_status status = choose_id(s, share);
+        enum mt_status status = choose_id(context, share);
         if (status != MT_OK) {
             if (status == MT_NOMEM || status == MT_CRYPTO)
                 return status;
             /* A link or another's file stands where the card would: there is no card. */
-            s->trouble(share->card_id, status, s->arg);
+            context->trouble(share->card_id, status, context->arg);
             share->wants_card = false;
         }
     }
-    for (size_t i = 0; i < s->found->count; i++) {
-        struct mt_found *found = &s->found->items[i];
+    for (size_t i = 0; i < context->found->count; i++) {
+        struct mt_found *found = &context->found->items[i];
         if (found->plan != MT_WANTED)
             continue;
-        char *dir = mt_card_outputs(found->share, s->settings);
+        char *dir = mt_card_outputs(found->share, context->settings);
         if (!dir)
             return MT_NOMEM;
         if (strcmp(dir, found->dir) != 0 || strcmp(found->share->card_id, found->id) != 0)

@@ -5,7 +5,7 @@ require_relative 'theme'
 
 module MultiTenant
   class Doctor
-    # The apps that show a card: installed, for all users, and root's.
+    # The apps of this gem's that are installed, and what running services ask of them.
     class Apps < Theme
       CHECKS = { deliveries: 'Delivery apps', tokens: 'Tokens', hosts: 'Hosts of services', services: 'Service apps',
                  settings: 'App settings' }.freeze

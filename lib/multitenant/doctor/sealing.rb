@@ -6,7 +6,7 @@ require_relative 'theme'
 
 module MultiTenant
   class Doctor
-    # How services are sealed, and whether this host opens that.
+    # How services are sealed, and whom v1 reaches.
     class Sealing < Theme
       CHECKS = { envelopes: 'Envelopes', sending: 'Service apps\' envelope',
                  members: 'Lists of members' }.freeze
