@@ -189,6 +189,11 @@ class TestChatPage < MultiTenantTest
     end
   end
 
+  def test_what_is_nested_very_deep_is_shown_as_it_was_written
+    ['- ', '> '].each { |mark| assert_match(/#{mark * 1000}so deep\s*\z/, answer("#{mark * 1500}so deep")) }
+    assert_equal 'fine', answer('fine')
+  end
+
   def test_what_the_model_says_is_text
     @browser.evaluate('window.ran = () => { window.hit = true; }')
     answer(HOSTILE)

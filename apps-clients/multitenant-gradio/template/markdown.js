@@ -78,7 +78,16 @@ function node(token) {
   return ["escape", "text"].includes(token.type) ? token.text : token.raw;
 }
 
-const inside = tokens => tokens.map(node);
+// Browsers give up on elements that are nested a thousand deep.
+const DEEPEST = 50;
+let depth = 0;
+function inside(tokens) {
+  if (depth === DEEPEST) return tokens.map(token => token.raw);
+  depth += 1;
+  const made = tokens.map(node);
+  depth -= 1;
+  return made;
+}
 
 function parse(text) {
   try {
