@@ -54,6 +54,15 @@ class TestSpecs < MultiTenantTest
     assert_equal [['n1', true], ['evil.example', false], ['n1', nil]], told
   end
 
+  # A card says it in the view's own words while its job is not known.
+  def test_without_a_title_a_service_is_called_what_its_card_calls_it
+    views = %w[default readfile].map { |app| "#{Tree::ROOT}/apps-delivery/multitenant-delivery_#{app}/view.html.erb" }
+    words = views.map { |path| File.read(path) }.join.scan(/heading\('([^']+)'/).flatten
+    apps = %w[Ollama_API Ollama_Code DB_Conn DB_JDBC RShiny_App Class]
+    specs = specs_of(*apps.map.with_index(1) { |app, id| job(id, message: { mta: app }) })
+    assert_equal(words, specs.values.map { |spec| spec['info']['title'] })
+  end
+
   def test_a_title_is_told_and_is_no_part_of_the_connection
     spec = specs_of(job(1, connection: { host: 'n1', mt_title: 'Spanish 301' }))['1']
     assert_equal ['Spanish 301', %w[host jobid mt_appname]], [spec['info']['title'], spec['connection'].keys]
