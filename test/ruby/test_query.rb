@@ -385,28 +385,39 @@ class TestQuery < MultiTenantTest
 
   # ---- what it is told of nodes ----
 
-  def test_what_it_printed_last_tells_it_of_nodes_for_minutes
-    query = MultiTenant::Query.new(MultiTenant::Settings.new({}), program: program(<<~SH))
-      case "$*" in *--known) printf 'known: '; cat ;; *) echo anew ;; esac
-      [ ! -e #{temporary}/fails ] || exit 69
+  # @return [#call] what the program says, and its exit status -> what it is told on standard input; nil: nothing
+  def told_to(query)
+    lambda do |says, code = 0|
+      FileUtils.rm_f("#{temporary}/known")
+      File.write("#{temporary}/says", says)
+      File.write("#{temporary}/code", code)
+      assert_equal [says], query.call(5).texts
+      File.read("#{temporary}/known") if File.exist?("#{temporary}/known")
+    end
+  end
+
+  def query_that_is_told
+    MultiTenant::Query.new(MultiTenant::Settings.new({}), program: program(<<~SH))
+      case "$*" in *--known) cat >#{temporary}/known ;; esac
+      cat #{temporary}/says
+      exit "$(cat #{temporary}/code)"
     SH
-    said = -> { query.call(5).texts[0] }
-    assert_equal ["anew\n", "known: anew\n"], [said.call, said.call]
-    FileUtils.touch(File.join(temporary, 'fails'))
-    assert_equal ["known: known: anew\n"] * 2, [said.call, said.call] # what failed tells nothing
+  end
+
+  def test_what_it_printed_last_tells_it_of_nodes_for_minutes
+    told = told_to(query = query_that_is_told)
+    one, two = [1, 2].map { |id| stream(job(id)) }
+    assert_equal [nil, one], [told[one], told[two]]
+    assert_equal [two, two], [told[one, 69], told[one, 69]] # what failed tells nothing
     query.instance_variable_set(:@asked, MultiTenant.clock - MultiTenant::Query::NODES_KEPT - 1)
-    assert_equal "anew\n", said.call
+    assert_nil told[one]
   end
 
   # A queue of thousands is not kept by each dashboard.
   def test_of_what_it_printed_only_nodes_are_kept
-    jobs = [job(1), job(2, name: 'plain, "nodes":').except(:nodes)]
-    query = MultiTenant::Query.new(MultiTenant::Settings.new({}), program: program(<<~SH))
-      case "$*" in *--known) cat ;; *) cat <<'END' ;; esac
-      #{stream(*jobs)}END
-    SH
-    head, with_nodes, = query.call(5).texts[0].lines
-    assert_equal head + with_nodes, query.call(5).texts[0]
+    told = told_to(query_that_is_told)
+    told[stream(job(1), job(2, name: 'plain, "nodes":').except(:nodes))]
+    assert_equal stream(job(1)), told[stream(job(1))]
   end
 
   # ---- the real one ----

@@ -34,16 +34,21 @@ module MultiTenant
       @known = nil if @known && MultiTenant.clock - @asked > NODES_KEPT
       result = @program.call('--wckey', @wckeys, *Program.timeout(seconds), *@options, *('--known' if @known),
                              seconds: seconds, input: @known, set: { 'SLURM_CONF' => @slurm_conf })
-      keep(result.out) if result.success?
-      Answer.new(texts: [result.out], from: 'slurm', **result.to_h.slice(:seconds, :error, :code))
+      answer = Answer.new(texts: [result.out], from: 'slurm', **result.to_h.slice(:seconds, :error, :code))
+      keep(answer.records) if result.success?
+      answer
     end
 
     private
 
-    # What it printed last tells it of nodes, until all of them are asked for anew: its first line, and those of shares.
-    def keep(text)
+    # The shares that it printed last tell it of their nodes, until all of them are asked for anew.
+    def keep(records)
       @asked = MultiTenant.clock unless @known
-      @known = text.each_line.with_index.filter_map { |line, i| line if i.zero? || line.include?('"nodes":') }.join
+      @known = records.flat_map { |one| one.whole.map { |stream| shares(stream, one.of(stream.cluster)) } }.join
+    end
+
+    def shares(stream, jobs)
+      Stream.text(stream.header, jobs.select(&:group).map(&:line))
     end
   end
 end
