@@ -50,7 +50,7 @@ class TestShare < BedTest
     assert_equal({ 'host' => 'n1', 'password' => HOSTILE }, connection(job_id))
     assert_equal ["written #{id}"], Bed.cards('hpcstudent')
     assert_card 'hpcstudent', id
-    assert_match(/\A[01] s: multitenant-share: job #{job_id} is shared/, File.read(log))
+    assert_match(/\A\d s: multitenant-share: job #{job_id} is shared/, File.read(log))
     assert_match(/\AMy database\|hpcGrp\|/, name_of(job_id))
     FileUtils.touch(go)
     Bed.wait('it is shared no longer') { name_of(job_id) == 'My database' }
