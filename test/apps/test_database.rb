@@ -209,6 +209,9 @@ class TestDatabase < AppTest
       Bed.as('hpcfaculty', 'scancel', '--full', '--signal=KILL', killed.job_id)
       outcome(killed)
       assert_empty Dir.children(@data), 'what is half made is elsewhere'
+      Bed.wait('its programs have ended') do
+        Dir.glob('/proc/[0-9]*/cmdline').none? { |file| read(file).include?(@data.b) }
+      end
       FileUtils.rm_rf([*Dir.glob("#{@data}.new.*"), *private_directories(killed)])
 
       job = nil
