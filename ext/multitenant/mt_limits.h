@@ -61,8 +61,9 @@
 #define MT_SHARES_PER_PUBLISHER 32
 #define MT_SHARES_PER_VIEWER 256
 
-/* Shares of one publisher whose names the query program writes and whose groups it looks up: bounds
- * the stream and the look-ups. The reader counts MT_SHARES_PER_PUBLISHER of those it may see. */
+/* Shares of one publisher whose names the query program writes and whose groups it looks up, and
+ * their other jobs whose names it writes: bounds the stream and the look-ups. The reader counts
+ * MT_SHARES_PER_PUBLISHER of those it may see. */
 #define MT_QUERY_SHARES_PER_PUBLISHER 256
 
 /* Bytes of a child's stderr that are kept: enough for its sentence. */

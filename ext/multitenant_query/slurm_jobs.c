@@ -289,15 +289,16 @@ static int by_publisher(const void *left, const void *right)
     return order ? order : by_start(left, right);
 }
 
-/* `jobs` are by publisher. To readers a job without a name shares nothing. */
+/* `jobs` are by publisher. To readers a job without a name shares nothing. Other names than those
+ * of shares have as many places of their own. */
 static void drop_surplus_names(struct mt_jobs *jobs)
 {
-    size_t shares = 0;
+    size_t names[] = {[false] = 0, [true] = 0};
     for (size_t i = 0; i < jobs->count; i++) {
         struct mt_job *job = &jobs->items[i];
         if (i > 0 && job[-1].uid != job->uid)
-            shares = 0;
-        if (job->is_share && ++shares > MT_QUERY_SHARES_PER_PUBLISHER) {
+            names[false] = names[true] = 0;
+        if (++names[job->is_share] > MT_QUERY_SHARES_PER_PUBLISHER) {
             *job->name = '\0';
             job->is_share = false;
         }

@@ -14,7 +14,7 @@ struct mt_job {
     uint32_t restarts;
     int64_t start;           /* seconds since the epoch */
     int64_t end;             /* the same; 0: no time limit */
-    char *name;              /* "" for a share over MT_QUERY_SHARES_PER_PUBLISHER */
+    char *name;              /* "" for one over MT_QUERY_SHARES_PER_PUBLISHER */
     bool is_share;           /* the name is LABEL|GROUP|PAYLOAD */
     struct mt_jobname parts; /* of the name of a share */
     char *wckey;             /* the one of those asked for that it has */

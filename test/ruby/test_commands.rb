@@ -125,6 +125,14 @@ class TestCommands < MultiTenantTest
     assert_equal ['sys|hpcGrp|payload', '', '', 'plain', 'sys|hpcGrp|payload'], names.values_at(256, 257, 258, 259, 260)
   end
 
+  # A publisher with thousands of small jobs would fill the stream of everybody.
+  def test_names_of_257_other_jobs_of_one_publisher
+    plain = (1..258).map { |id| row(id, name: 'plain', start: id) }
+    jobs(*plain, row(259, start: 259), row(260, name: 'plain', uid: 1002, start: 260))
+    names = answered[1].map { |record| record['name'] }
+    assert_equal ['plain', '', '', 'sys|hpcGrp|payload', 'plain'], names.last(5)
+  end
+
   def test_many_ids_are_asked_for_in_pieces
     jobs(*(1..1500).map { |id| row(id, name: 'plain') })
     assert_equal (1..1500).to_a, told('job_id')

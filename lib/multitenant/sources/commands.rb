@@ -13,7 +13,7 @@ module MultiTenant
     # Of the whole time, the share that Slurm may use; the rest is the name service's.
     SLURM_SHARE = 0.8
 
-    # Shares of one publisher whose names are written, and bytes of the whole text.
+    # Shares of one publisher whose names are written, and as many of their other jobs; and bytes of the whole text.
     NAMES_PER_PUBLISHER, LIMIT = Core::LIMITS.values_at(:query_shares_per_publisher, :records)
 
     # Where the name service gave no answer at all.
@@ -66,11 +66,11 @@ module MultiTenant
       @ids = ids
     end
 
-    # A job without a name is no share to anybody. The oldest shares keep theirs.
+    # A job without a name is no share to anybody. The oldest shares keep theirs, and so do the oldest other jobs.
     def without_surplus_names(jobs)
-      shares = Hash.new(0)
+      names = Hash.new(0)
       jobs.each do |job|
-        next unless job.group && (shares[job.uid] += 1) > NAMES_PER_PUBLISHER
+        next unless (names[[job.uid, job.group.nil?]] += 1) > NAMES_PER_PUBLISHER
 
         job.name = ''
         job.group = nil
