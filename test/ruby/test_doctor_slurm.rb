@@ -179,4 +179,14 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Identity', 'FAIL', 'Groups of services', /teachers .*nobody may publish/, /getent group teachers/,
                 alone: false
   end
+
+  # A look-up that is killed at its deadline does not make a group unknown, and the others are not waited for.
+  def test_groups_while_the_name_service_hangs
+    host.program('getent', "echo >>#{host.at('/asked')}; kill -9 $$")
+    host.write('/asked', '', mode: 0o666)
+    env_file 'MULTITENANT_PUBLISHERS=students,teachers'
+    host.query(stream(*%w[a b c].map.with_index(1) { |name, id| job(id, name: "x|#{name}|AAAA") }))
+    assert_told 'Identity', 'warn', 'Groups of services', /did not answer/, /restart sssd/
+    assert_equal "\n", File.read(host.at('/asked'))
+  end
 end

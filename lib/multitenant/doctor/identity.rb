@@ -14,6 +14,7 @@ module MultiTenant
 
       START = 'Run `systemctl enable --now munge`; its log is /var/log/munge/munged.log.'
       CLOCK = 'Set the clock right (`chronyc makestep`): the credential was from the future, or expired at once.'
+      SILENT = ['the name service did not answer.', 'See how long `id` takes; restart sssd.'].freeze
       REREAD = 'Run `systemctl kill --signal=HUP munge`; if that does not help (LDAP without enumeration), start ' \
                'munged with --group-check-mtime=0 and let the name service enumerate.'
 
@@ -55,7 +56,7 @@ module MultiTenant
         return skip('run this as a user: root\'s groups don\'t matter.') if site.root?
 
         told = Names.new.viewer(Site::PATIENCE)
-        return warn!('the name service did not answer.', 'See how long `id` takes; restart sssd.') unless told
+        return warn!(*SILENT) unless told
 
         compare_groups(site.settings.gids, told)
       end
@@ -72,6 +73,7 @@ module MultiTenant
         return ok('nothing is shared with a group now.') if names.empty?
 
         unknown = names.first(MOST).reject { |name| known?(name) }
+        return if @silent
         return ok("the name service knows #{list(names.first(MOST))}.") if unknown.empty?
 
         warn!("services are shared with #{list(unknown)}, which #{unknown.one? ? 'is no group' : 'are no groups'} on " \
@@ -111,16 +113,23 @@ module MultiTenant
         if name == Settings::NOBODY
           return fail!('MULTITENANT_PUBLISHERS makes no sense, so nobody may publish.', correct)
         end
-        return ok("#{name} (MULTITENANT_PUBLISHERS) is a group.") if known?(name)
+
+        known = known?(name)
+        return if @silent
+        return ok("#{name} (MULTITENANT_PUBLISHERS) is a group.") if known
 
         fail!("#{name} (MULTITENANT_PUBLISHERS) is no group on this host, so of it nobody may publish.",
               "#{correct} `getent group #{name.shellescape}` must print the group.")
       end
 
-      # A name service may block, so another process asks.
+      # A name service may block, so another process asks. Where it does, that is said once, and no group is called
+      # unknown from then on.
       def known?(name)
-        ran = site.run('getent', 'group', '--', name)
-        ran.nil? || ran.success?
+        ran = site.run('getent', 'group', '--', name) unless @silent
+        return ran.nil? || ran.success? unless ran && ran.exit.nil?
+
+        @silent = true
+        warn!(*SILENT)
       end
     end
   end
