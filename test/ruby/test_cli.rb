@@ -328,7 +328,7 @@ class TestCli < MultiTenantTest
   def test_jobs_prints_nothing_that_a_terminal_would_obey
     lib = lib_with('printf \'{"name":"a\\302\\233b\\342\\200\\256\\377"}\\n\'')
     assert_equal "{\"name\":\"a\u009bb\u202e\xFF\"}\n".b, multitenant_process('jobs', lib: lib).out.b
-    out = PTY.spawn(*command(lib), 'jobs') { |terminal, *| break terminal.gets }
+    out = PTY.spawn(*command(lib), 'jobs') { |terminal, _, pid| break terminal.gets.tap { Process.wait(pid) } }
     assert_equal '{"name":"a\u009bb\u202e?"}', out.chomp
   end
 
