@@ -4,6 +4,7 @@ require_relative '../rails/rails_test'
 require_relative '../rails/card_views'
 require_relative 'axe'
 require_relative 'browser'
+require_relative 'layout'
 require_relative 'page_server'
 
 # The cards in a browser: what a hostile publisher can make it do, and who can read them.
@@ -195,6 +196,19 @@ class TestCards < RailsTest
         @browser.evaluate(OPEN) if opened
         assert_empty Axe.findings(@browser), "#{name}, #{theme}, #{opened}"
         picture("#{name}-#{theme}#{'-open' if opened}")
+      end
+    end
+  end
+
+  def test_each_part_has_its_own_place
+    [1200, 400].each do |width|
+      @browser.call('Emulation.setDeviceMetricsOverride', width: width, height: 900, deviceScaleFactor: 1, mobile: false)
+      every_card.each do |name, html|
+        show([html], csp: true)
+        2.times do
+          [Layout::COVERED, Layout::OUTSIDE].each { |wrong| assert_empty @browser.evaluate(wrong), "#{name}, #{width}" }
+          @browser.evaluate(OPEN)
+        end
       end
     end
   end

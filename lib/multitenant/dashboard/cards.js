@@ -59,7 +59,7 @@
     button.append('Copy', name);
     button.addEventListener('click', () => copy(button, code, name.textContent));
     const cell = code.closest('td');
-    cell?.querySelector('summary')?.classList.add('text-nowrap');
+    cell?.querySelector('details')?.classList.add('d-inline-block');
     if (cell) cell.prepend(button);
     else if (code.closest('pre')) code.closest('pre').before(button);
     else code.after(button);
