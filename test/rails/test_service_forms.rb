@@ -102,6 +102,7 @@ class TestServiceForms < RailsTest
   def test_what_the_dashboard_hides_needs_no_words
     start({ 'OOD_BC_DYNAMIC_JS' => 'true' })
     @apps.each { |app| refute_match(/only for/i, @dashboard.form("sys/#{app}").body) }
+    assert_equal %w[card], @dashboard.form('sys/multitenant-llm').body.scan(/data-set-mt-method="(\w+)"/).flatten.uniq
     assert_equal [WHOM, 'Tenant Group', 'Title', 'Delivery Method', 'Card Preset'], labels('multitenant-llm', WHOM)
   end
 

@@ -132,10 +132,11 @@ module MultiTenant
         end
       end
 
-      # The questions that mean nothing where nobody else gets the service.
+      # The questions that mean nothing where nobody else gets the service. Who then chooses other users is asked all of
+      # them, so the method is one that has a card: OOD does not look at what that choice hides.
       def hide_all
         { 'data-hide-auto-multitenant-groups': true, 'data-hide-mt-title': true, 'data-hide-mt-method': true,
-          'data-hide-mt-delivery-select': true, 'data-set-mt-method': 'form' }
+          'data-hide-mt-delivery-select': true, 'data-set-mt-method': 'card' }
       end
     end
   end
