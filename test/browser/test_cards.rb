@@ -202,7 +202,8 @@ class TestCards < RailsTest
 
   def test_each_part_has_its_own_place
     [1200, 400].each do |width|
-      @browser.call('Emulation.setDeviceMetricsOverride', width: width, height: 900, deviceScaleFactor: 1, mobile: false)
+      @browser.call('Emulation.setDeviceMetricsOverride', width: width, height: 900, deviceScaleFactor: 1,
+                                                          mobile: false)
       every_card.each do |name, html|
         show([html], csp: true)
         2.times do

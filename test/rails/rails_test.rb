@@ -14,8 +14,8 @@ class RailsTest < MultiTenantTest
     @viewer = Viewer.new(self)
     @home = GemHomes.make
     @lib = GemHomes.add(@home)
-    @site = Site.new(File.join(temporary, 'site'), gem_home: @home)
-    @slurm = Scheduler.new(File.join(temporary, 'bin'))
+    @site = site
+    @slurm = slurm
     cluster('hpc')
     @site.plugin
     program_says('query', 'cat "$dir/records$cluster"')
@@ -25,6 +25,16 @@ class RailsTest < MultiTenantTest
   def teardown
     @dashboard&.stop
     super
+  end
+
+  # @return [Site] a new one
+  def site
+    Site.new(File.join(temporary, 'site'), gem_home: @home)
+  end
+
+  # @return [Scheduler] a new one
+  def slurm
+    Scheduler.new(File.join(temporary, 'bin'))
   end
 
   def cluster(id)
