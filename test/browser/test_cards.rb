@@ -2,10 +2,12 @@
 
 require_relative '../rails/rails_test'
 require_relative '../rails/card_views'
+require_relative '../ruby/images'
 require_relative 'axe'
 require_relative 'browser'
 require_relative 'layout'
 require_relative 'page_server'
+require 'multitenant/card/image_size'
 
 # The cards in a browser: what a hostile publisher can make it do, and who can read them.
 class TestCards < RailsTest
@@ -153,6 +155,32 @@ class TestCards < RailsTest
     assert_quiet(%w[md html txt].product(lessons.each_with_index.to_a).map do |ending, (text, index)|
       file(lesson("#{index}.#{ending}", "before\n\n#{text}\n\nafter"))
     end)
+  end
+
+  # Pixels that the browser makes of each source; 0: it shows none.
+  PIXELS = <<~JS
+    Promise.all(%s.map((source) => new Promise((done) => {
+      const image = new Image();
+      image.onload = () => done(image.naturalWidth * image.naturalHeight);
+      image.onerror = () => done(0);
+      image.src = source;
+    })))
+  JS
+
+  # What is counted of an image is what the browser makes of it, also where its bytes are odd. (It shows some of which
+  # we count none: they don't come to it.)
+  def test_images_are_of_the_size_that_the_browser_makes
+    random = Random.new(2)
+    images = Images.all.flat_map do |_, bytes|
+      places = [60, bytes.size].min
+      changed = Array.new(400) { bytes.dup.tap { |copy| copy.setbyte(random.rand(places), random.rand(256)) } }
+      [bytes, *changed]
+    end
+    show([], csp: false)
+    counts = images.map { |bytes| MultiTenant::Card::ImageSize.pixels(bytes) }
+    seen = @browser.evaluate(format(PIXELS, JSON.generate(images.map { |bytes| Images.url(bytes) })))
+    assert_operator seen.count(&:positive?), :>, images.size / 3
+    assert_empty(images.zip(counts, seen).select { |_, count, pixels| count && pixels.positive? && count != pixels })
   end
 
   # The watch sees what it has to see.

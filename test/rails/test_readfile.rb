@@ -2,6 +2,7 @@
 
 require_relative 'rails_test'
 require_relative 'card_views'
+require_relative '../ruby/images'
 require_relative '../ruby/rendering_turns'
 
 # A publisher's file, read as the viewer and shown in their page.
@@ -115,6 +116,44 @@ class TestReadfile < RailsTest
     assert_equal ['https://example.org/a?b=1&c=2'], links(card['tree'])
     assert_equal([PNG], elements(card['tree']).filter_map { |_, attributes| attributes['src'] })
     assert_includes card['text'], 'far'
+  end
+
+  # @return [Array(Array<String>, String)] sources of the images of a lesson with these, and what it says
+  def images(*sources)
+    lines = sources.map.with_index { |source, i| "![image #{i}.](#{source})\n" }
+    card = shown(lesson("#{@images = @images.to_i + 1}.md", lines.join("\n")))
+    assert_harmless(card, sources)
+    [elements(card['tree']).filter_map { |_, attributes| attributes['src'] }, card['text']]
+  end
+
+  # A file of 23 KB took 670 MiB of a browser's. What a publisher calls it does not count, as in browsers.
+  def test_images_have_as_many_pixels_as_a_browser_bears
+    limit(PUBLISHER_SECONDS: 1000)
+    Images.all(4096, 4096).each_value do |bytes|
+      assert_equal [Images.url(bytes, type: 'gif')], images(Images.url(bytes, type: 'gif'))[0]
+    end
+    [Images.all(4097, 4096), Images.all(12_000, 12_000)].flat_map(&:to_a).each do |kind, bytes|
+      sources, text = images(Images.url(bytes), Images.url(Images.png))
+      assert_equal [Images.url(Images.png)], sources, kind
+      assert_includes text, 'image 0. (An image is not shown: those of a file may have 16 megapixels.)'
+    end
+  end
+
+  def test_images_of_a_file_share_what_it_may_have
+    two = [[4096, 2048], [2048, 4095]].map { |size| Images.url(Images.gif(*size)) }
+    small = Images.url(Images.lossy(2048, 1))
+    sources, text = images(*two, two[0], small, Images.url(Images.gif(1, 1)))
+    assert_equal [*two, small], sources
+    assert_match(/image 2\. \(.*16 megapixels\.\)\s+image 4\. \(.*16 megapixels\.\)/, text)
+  end
+
+  def test_what_is_no_image_of_the_four_kinds_is_named
+    ['<svg xmlns="http://www.w3.org/2000/svg" width="90000" height="90000"/>', "BM#{'x' * 60}", "\0\0\1\0#{'x' * 60}",
+     "\0\0\0\x1Cftypavif#{'x' * 60}", Images.png[0, 20], Images.jpeg[0, 100], 'x'].each do |bytes|
+      sources, text = images(Images.url(bytes))
+      assert_empty sources, bytes
+      assert_includes text, 'image 0. (An image that is not PNG, JPEG, GIF or WebP is not shown.)'
+    end
   end
 
   def test_what_is_no_text_goes_with_what_is_in_it

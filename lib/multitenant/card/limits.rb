@@ -26,6 +26,8 @@ module MultiTenant
       SOURCE = 256 << 10
       # `<` in the HTML that is parsed: a node of the tree takes up to 6 KiB.
       TAGS = 8000
+      # Pixels of all images in it, of which a viewer's browser has 4 bytes each, however few the file has: 64 MiB.
+      PIXELS = 16 << 20
       # Bytes that a child may have beyond what it starts with: the reader with the dashboard's, which it shares; the
       # parser with 25 MiB.
       MEMORY = 48 << 20

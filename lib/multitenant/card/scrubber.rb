@@ -2,6 +2,8 @@
 
 require 'rails-html-sanitizer'
 require 'set'
+require_relative 'image_size'
+require_relative 'limits'
 
 module MultiTenant
   class Card
@@ -47,6 +49,7 @@ module MultiTenant
       def initialize
         super
         self.tags = TAGS
+        @pixels = 0
       end
 
       def scrub(node)
@@ -61,7 +64,7 @@ module MultiTenant
 
       def scrub_attributes(node)
         node.attribute_nodes.each { |attribute| keep(attribute, ATTRIBUTES.dig(node.name, attribute.name)) }
-        return without_source(node) if node.name == 'img' && !node['src']
+        return if node.name == 'img' && without_image(node)
 
         ADDED.fetch(node.name, {}).each { |name, value| node[name] ||= value } unless node.name == 'a' && !node['href']
         node.name = LOWER[node.name] if LOWER.key?(node.name)
@@ -74,9 +77,24 @@ module MultiTenant
         attribute.value = value
       end
 
-      # An image of elsewhere would be asked for with the viewer's session.
-      def without_source(node)
-        node['alt'].to_s.strip.empty? ? node.remove : node.replace(Nokogiri::XML::Text.new(node['alt'], node.document))
+      # @return [Node, nil] what is there instead of the image; nil: it may stay
+      def without_image(node)
+        return unless (why = refusal(node['src']))
+
+        text = [node['alt'].to_s.strip, why].reject(&:empty?).join(' ')
+        text.empty? ? node.remove : node.replace(Nokogiri::XML::Text.new(text, node.document))
+      end
+
+      # @return [String, nil] '': an image of elsewhere would be asked for with the viewer's session
+      def refusal(source)
+        return '' unless source
+
+        pixels = ImageSize.pixels(source[/[^,]*\z/].unpack1('m'))
+        return '(An image that is not PNG, JPEG, GIF or WebP is not shown.)' unless pixels
+        return '(An image is not shown: those of a file may have 16 megapixels.)' if @pixels + pixels > Limits::PIXELS
+
+        @pixels += pixels
+        nil
       end
     end
   end
