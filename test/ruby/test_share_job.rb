@@ -203,6 +203,16 @@ class TestShareJob < Minitest::Test
     assert_equal ['renamed', 1], [job_name, updates.size]
   end
 
+  # With noglob /proc/[0-9]* is nobody's, and who watches would share it again.
+  def test_an_unshared_job_stays_so_where_shell_options_are_exported
+    a_job(pause: 3)
+    share!(*COMMON, 'host=n1', env: { 'SHELLOPTS' => 'noglob' })
+    share!('--unshare', env: { 'SHELLOPTS' => 'noglob' })
+    wait_until { watchers.empty? }
+    sleep 0.5
+    assert_equal 'plain', job_name
+  end
+
   def test_an_unshared_job_and_one_shared_anew_are_not_watched_for_the_old_name
     share!(*COMMON, 'host=n1')
     first = watchers
