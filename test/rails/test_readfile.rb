@@ -240,7 +240,11 @@ class TestReadfile < RailsTest
   def test_what_takes_too_much_neither_holds_the_page_nor_grows_the_dashboard
     shown(lesson('a.md', 'one'))
     before, state = @dashboard.ruby(STATE)
-    BOMBS.each { |name, text| assert_match(/too intricate/, shown(lesson(name, text))['text'][0, 400], name) }
+    BOMBS.each do |name, text|
+      assert_match(/too intricate/, shown(lesson(name, text))['text'][0, 400], name)
+      # On a busy host they would have taken all time of their publisher before the last one.
+      @dashboard.ruby('MultiTenant::Card::Rendering.instance_variable_get(:@spent).clear; nil')
+    end
     wait_until { @dashboard.ruby(STATE)[1] == state }
     assert_operator @dashboard.ruby(STATE)[0] - before, :<, 200_000
   end
