@@ -86,7 +86,7 @@ class TestSiteSettings < MultiTenantTest
   def test_what_makes_no_sense_is_told_with_file_line_and_key
     { "cluster: hpc\n\nmodel: x\n" => [3, /\Athis app has no key "model"; it has cluster, wckey,/],
       "cluster: hpc\nservers: x\n" => [2, /\Athe key servers is now called kinds/],
-      "cluster: hpc\nkinds: vllm,olama\n" => [2, /\Akinds takes of ollama, .* not "olama"/],
+      "cluster: hpc\nkinds: vllm,olama\n" => [2, /\Akinds takes some of ollama, .* not "olama"/],
       "cluster: hpc\nold_readers: maybe\n" => [2, /\Aold_readers takes yes or no, not "maybe"/],
       "cluster: hpc\nenvelope: none\n" => [2, /\Aenvelope takes auto, munge, key or v1/],
       "cluster: hpc\nwckey: [a, b]\n" => [2, /\Awckey takes one value/],

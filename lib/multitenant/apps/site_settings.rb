@@ -126,7 +126,7 @@ module MultiTenant
 
     def check(text)
       refuse("#{@key} holds a character that can't be seen.") if text.match?(/[[:cntrl:]]/)
-      form, words = @key == 'kinds' ? [/\A#{Regexp.union(kinds)}\z/, "of #{kinds.join(', ')}"] : FORMS[@key]
+      form, words = @key == 'kinds' ? [/\A#{Regexp.union(kinds)}\z/, "some of #{kinds.join(', ')}"] : FORMS[@key]
       return text if form.nil? || text.match?(form)
 
       refuse("#{@key} takes #{words}, not #{text.inspect}.")
