@@ -6,6 +6,8 @@ require 'multitenant/doctor'
 # A host below a directory on which all is well: the gem where the dashboard looks for it, Slurm and
 # MUNGE of the test's. Tests break one thing of it.
 class HealthyHost
+  include HostFiles
+
   ENV_FILE = '/etc/ood/config/apps/dashboard/env'
   PLUGIN = '/etc/ood/config/plugins/multitenant/initializers/multitenant.rb'
   CLASSIC = '/etc/ood/config/apps/dashboard/initializers/multitenant.rb'
@@ -64,16 +66,6 @@ class HealthyHost
 
   def program(name, body)
     write("/bin/#{name}", "#!/bin/sh\n#{body}\n", mode: 0o755)
-  end
-
-  def at(path)
-    File.join(root, path)
-  end
-
-  def write(path, text, mode: 0o644)
-    FileUtils.mkdir_p(File.dirname(at(path)))
-    File.write(at(path), text)
-    File.chmod(mode, at(path))
   end
 end
 

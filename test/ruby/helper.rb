@@ -313,6 +313,19 @@ module Places
   end
 end
 
+# A host below the directory `root`.
+module HostFiles
+  def at(path)
+    File.join(root, path)
+  end
+
+  def write(path, text, mode: 0o644)
+    FileUtils.mkdir_p(File.dirname(at(path)))
+    File.write(at(path), text)
+    File.chmod(mode, at(path))
+  end
+end
+
 # lib/, exe/ and initializer/ where every user can read them: the clone may stand below /root.
 module Tree
   module_function

@@ -7,6 +7,8 @@ require 'stringio'
 
 # An Open OnDemand host below a directory: what the packages put there, and a gem with small apps.
 class Site
+  include HostFiles
+
   INITIALIZERS = '/etc/ood/config/apps/dashboard/initializers'
   CLASSIC = "#{INITIALIZERS}/multitenant.rb".freeze
   PLUGIN = '/etc/ood/config/plugins/multitenant/initializers/multitenant.rb'
@@ -71,16 +73,6 @@ class Site
     target = File.join(gem, path)
     FileUtils.mkdir_p(File.dirname(target))
     File.write(target, text, perm: path.end_with?('run') ? 0o755 : 0o644)
-  end
-
-  def at(path)
-    File.join(root, path)
-  end
-
-  def write(path, text, mode: 0o644)
-    FileUtils.mkdir_p(File.dirname(at(path)))
-    File.write(at(path), text)
-    File.chmod(mode, at(path))
   end
 
   def read(path)
