@@ -87,16 +87,20 @@ START_TEST(test_db_of_extremes)
 }
 END_TEST
 
+static void assert_title(const char *title, const struct sample *sample)
+{
+    (void)render(sample);
+    json_t *db = json_loads(card.db, 0, NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(db, "title")), title);
+    json_decref(db);
+}
+
 START_TEST(test_a_name_does_not_say_whose_it_is)
 {
     struct sample sample = good_sample(4711);
     sample.user = "mallory";
     sample.mta = "Notes from profsmith";
-    (void)render(&sample);
-    json_t *db = json_loads(card.db, 0, NULL);
-    ck_assert_str_eq(json_string_value(json_object_get(db, "title")),
-                     "mallory: Notes from profsmith");
-    json_decref(db);
+    assert_title("mallory: Notes from profsmith", &sample);
 }
 END_TEST
 
@@ -104,11 +108,8 @@ START_TEST(test_title_is_what_its_publisher_calls_it)
 {
     struct sample sample = good_sample(4711);
     sample.connection = "{'mt_title':'Spanish\\u0020301','host':'n1'}";
-    (void)render(&sample);
-    json_t *db = json_loads(card.db, 0, NULL);
-    ck_assert_str_eq(json_string_value(json_object_get(db, "title")), "prof: Spanish 301");
+    assert_title("prof: Spanish 301", &sample);
     ck_assert_ptr_null(strstr(card.connection, "mt_title"));
-    json_decref(db);
 }
 END_TEST
 
