@@ -27,12 +27,17 @@ module MultiTenant
       dynamic_forms? ? label : "#{label} (only for #{choice})"
     end
 
-    # The first of several such questions, the last of a form: since 4.1 a heading can say it for all of them.
-    # @return [Hash] its label, and a heading where there can be one
-    def under_heading(label, choice)
-      return { label: only_for(label, choice) } if dynamic_forms? || !headings?
+    # Several such questions, the last of a form: since 4.1 a heading can say it for all of them.
+    # @param choice [String] as the form calls it
+    # @param questions [Hash{String => Hash}] attributes
+    # @return [Hash{String => Hash}] the same, each with its label, and the first with a heading where there can be one
+    def all_only_for(choice, questions)
+      if dynamic_forms? || !headings?
+        return questions.transform_values { |one| { **one, label: only_for(one[:label], choice) } }
+      end
 
-      { label: label, header: "#### Only for #{choice}" }
+      first = questions.keys.first
+      { **questions, first => { **questions[first], header: "#### Only for #{choice}" } }
     end
 
     def dynamic_forms?

@@ -74,7 +74,7 @@ class TestRealForms < RealTest
     'instruction' => { 'mt_instructional' => '/var/www/pupil/lesson.md' },
     'dashboard' => { 'app_path' => '/var/www/pupil/app' }, 'llm' => {}
   }.freeze
-  SHARED = { 'enable_multitenant' => 'mt', 'mt_method' => 'card', 'mt_title' => 'Spanish 301' }.freeze
+  SHARED = { 'enable_multitenant' => 'mt', 'mt_title' => 'Spanish 301' }.freeze
   # What the job then writes.
   CONNECTIONS = { 'dashboard' => { proxy: 'rnode' }, 'database' => DATABASE, 'llm' => LLM,
                   'instruction' => { content_path: '/var/www/pupil/lesson.md' } }.freeze
@@ -84,7 +84,7 @@ class TestRealForms < RealTest
     SERVICES.each do |app|
       shown = fields(app)
       assert_equal [GROUPS, ['*spanish301', 'biology']],
-                   [shown.find { |label, _| label.start_with?('Tenant Group') }[1], shown.fetch('Account')]
+                   [shown.find { |label, _| label.start_with?('Group') }[1], shown.fetch('Account')]
       submit(app)
       begin_service(CONNECTIONS[app])
     end
@@ -113,14 +113,14 @@ class TestRealForms < RealTest
 
   # ---- with bc_dynamic_js ----
 
-  OTHERS = ['Tenant Group', 'Title', 'Delivery Method'].freeze
+  OTHERS = ['Group', 'Title', 'Shown As'].freeze
 
   def test_whom_a_service_is_for
     start({ 'OOD_BC_DYNAMIC_JS' => 'true' })
     (SERVICES - ['instruction']).each do |app|
       asked = fields(app, "#{app}-dynamic").keys
       assert_empty asked.grep(/only for|\ACommand/i)
-      { 'mt' => [*OTHERS, 'Card Preset'], 'form' => OTHERS, 'card' => [*OTHERS, 'Card Preset'], 'user' => [],
+      { 'mt' => [*OTHERS, 'Kind of Card'], 'form' => OTHERS, 'card' => [*OTHERS, 'Kind of Card'], 'user' => [],
         'none' => [] }
         .each do |choice, wanted|
         fill(%w[form card].include?(choice) ? 'mt_method' : 'enable_multitenant', choice)

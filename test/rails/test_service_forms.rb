@@ -75,13 +75,12 @@ class TestServiceForms < RailsTest
     @dashboard.form("sys/#{app}").body.scan(/<(?:label|h4)[^>]*>([^<]*)</).flatten.drop_while { |text| text != from }
   end
 
-  WHOM = 'Multitenant App Options'
+  WHOM = 'Share With'
 
   # Without bc_dynamic_js Open OnDemand hides no question that the choice before it does not ask.
   def test_what_one_choice_alone_asks_says_so
     start
-    wanted = ['Only for Other Users', 'Tenant Group', 'Title (only for Other Users)',
-              'Delivery Method (only for Other Users)', 'Card Preset (only for Card + Form View)']
+    wanted = ['Only for A Group', 'Group', 'Title', 'Shown As', 'Kind of Card (only for A Card and a Choice in Forms)']
     %w[llm database dashboard].each { |app| assert_equal [WHOM, *wanted], labels("multitenant-#{app}", WHOM) }
     assert_equal ['Server', 'Command (only for Any OpenAI-compatible server)', 'Models Directory',
                   'Custom Models Directory (only for Custom location)', 'Model'],
@@ -89,21 +88,29 @@ class TestServiceForms < RailsTest
     assert_equal ['Path', 'Command (only for Any command)', 'Paths of the Command&#39;s Application ' \
                                                             '(only for Any command)'],
                  labels('multitenant-dashboard', 'Path').first(3)
-    assert_equal ['Tenant Group'], labels('multitenant-instruction', 'Tenant Group')
+    assert_equal %w[Group], labels('multitenant-instruction', 'Group')
+  end
+
+  # Whoever leaves it as it is has what most expect, and nothing is shared before they say with whom.
+  def test_what_is_chosen_at_first
+    start
+    form = @dashboard.form('sys/multitenant-llm')
+    chosen = %w[enable_multitenant mt_method].map { |id| options(form, id).find(&:last)[1] }
+    assert_equal %w[none card], chosen
   end
 
   def test_before_4_1_there_are_no_headings
     start
     @dashboard.ruby('SmartAttributes::Attribute.undef_method(:header)')
-    assert_equal [WHOM, 'Tenant Group (only for Other Users)', 'Title (only for Other Users)'],
-                 labels('multitenant-database', WHOM).first(3)
+    assert_equal [WHOM, 'Group (only for A Group)', 'Title (only for A Group)', 'Shown As (only for A Group)'],
+                 labels('multitenant-database', WHOM).first(4)
   end
 
   def test_what_the_dashboard_hides_needs_no_words
     start({ 'OOD_BC_DYNAMIC_JS' => 'true' })
     @apps.each { |app| refute_match(/only for/i, @dashboard.form("sys/#{app}").body) }
     assert_equal %w[card], @dashboard.form('sys/multitenant-llm').body.scan(/data-set-mt-method="(\w+)"/).flatten.uniq
-    assert_equal [WHOM, 'Tenant Group', 'Title', 'Delivery Method', 'Card Preset'], labels('multitenant-llm', WHOM)
+    assert_equal [WHOM, 'Group', 'Title', 'Shown As', 'Kind of Card'], labels('multitenant-llm', WHOM)
   end
 
   def test_the_account_is_not_the_group_that_was_chosen

@@ -23,8 +23,8 @@ module MultiTenant
     MORE = ' There are others whom the name service does not list, as envelope v1 needs it. The file output.log says ' \
            'more.'
     NOBODY = 'Shared with nobody.'
-    OTHERS = 'Other Users'
-    CARD = 'Card + Form View'
+    GROUP = 'A Group'
+    CARD = 'A Card and a Choice in Forms'
     PUBLIC = '**Every user of the cluster can read what is shared, passwords too** (envelope v1).'
 
     class << self
@@ -33,23 +33,14 @@ module MultiTenant
       # @return [Hash{String => Hash}] attributes of a form, in their order
       def form(presets, site: {})
         { 'enable_multitenant' => {
-            widget: 'select', label: 'Multitenant App Options',
+            widget: 'select', label: 'Share With',
             help: ['Who may use this service?', (PUBLIC if envelope(site) == 'v1')].compact.join(' '),
-            options: [['No Multitenancy', 'none', hide_all], ['My User Only', 'user', hide_all], [OTHERS, 'mt']]
+            options: [['Nobody', 'none', hide_all], ['Only Myself', 'user', hide_all], [GROUP, 'mt']]
           },
-          'auto_multitenant_groups' => {
-            **Dashboard.under_heading('Tenant Group', OTHERS), help: 'Its members may use this service.'
-          },
-          'mt_title' => {
-            widget: 'text_field', label: Dashboard.only_for('Title', OTHERS), maxlength: Core::LIMITS[:app_chars],
-            help: 'What they see it called, such as Spanish 301. Left blank, it is called by its kind.'
-          },
-          'mt_method' => {
-            widget: 'select', label: Dashboard.only_for('Delivery Method', OTHERS), help: 'Where do they find it?',
-            options: [['Form View Only', 'form', { 'data-hide-mt-delivery-select': true }], [CARD, 'card']]
-          },
+          **Dashboard.all_only_for(GROUP, group_questions),
           'mt_delivery_select' => {
-            widget: 'select', label: Dashboard.only_for('Card Preset', CARD), help: 'The card that they see.',
+            widget: 'select', label: Dashboard.only_for('Kind of Card', CARD),
+            help: 'What the card offers to those who get it.',
             options: presets.map { |label, app, token| [label, "#{app} #{token}"] }
           } }
       end
@@ -106,6 +97,20 @@ module MultiTenant
       end
 
       private
+
+      def group_questions
+        { 'auto_multitenant_groups' => { label: 'Group', help: 'Its members may use this service.' },
+          'mt_title' => {
+            widget: 'text_field', label: 'Title', maxlength: Core::LIMITS[:app_chars],
+            help: 'What they see it called, such as Spanish 301. Left blank, it is called by its kind.'
+          },
+          'mt_method' => {
+            widget: 'select', label: 'Shown As',
+            help: 'A card comes by itself, under My Interactive Sessions. Forms are those of apps that use such a ' \
+                  'service, as Jupyter does.',
+            options: [[CARD, 'card'], ['Only a Choice in Forms', 'form', { 'data-hide-mt-delivery-select': true }]]
+          } }
+      end
 
       def with(shared)
         whom = case shared[:with]
