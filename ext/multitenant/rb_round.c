@@ -236,6 +236,7 @@ static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
         key("uid"),          number_text((int64_t)record->uid),
         key("start"),        number_text(record->start),
         key("end"),          number_text(record->end),
+        key("group"),        group_of(&record->parts),
         key("host"),         own ? from_json(host) : ctext(""),
         key("title"),        ctext(mt_message_title(&share->message)),
     };

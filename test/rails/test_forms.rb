@@ -22,7 +22,7 @@ class TestForms < RailsTest
                      job(3, message: { mtm: 'form' })))
     ttl_passes
     assert_equal [['', '1', '2', '3'], %w[2]], [choices('chat').sort, choices('code')]
-    assert_includes @dashboard.form('sys/code').body, 'prof: Spanish 301 (2)'
+    assert_equal ['prof: Spanish 301'], options(@dashboard.form('sys/code'), SELECT).map(&:first)
     slurm_says(fresh)
     ttl_passes
     assert_equal [[''], ['']], [choices('chat'), choices('code')]
@@ -35,11 +35,13 @@ class TestForms < RailsTest
     clients = install_apps('clients')
     start
     none = [['No service is shared with you at this time', '', true]]
-    one = [['prof: App (1)', '1', true]]
-    several = [['Choose a service', '', true], ['prof: App (1)', '1', false], ['prof: Ollama (2)', '2', false],
-               ['prof: Ollama (3)', '3', false]]
-    ollama = { message: { mta: 'Ollama' } }
-    { [] => none, [job(1)] => one, [job(1), job(2, **ollama), job(3, **ollama)] => several }.each do |jobs, wanted|
+    one = [['prof: App', '1', true]]
+    several = [['Choose a service', '', true], ['prof: App', '1', false], ['prof: Ollama (gemma)', '3', false],
+               ['prof: Ollama (llama)', '2', false]]
+    ollama = { 2 => 'llama', 3 => 'gemma' }.map do |id, model|
+      job(id, message: { mta: 'Ollama' }, connection: { model: model })
+    end
+    { [] => none, [job(1)] => one, [job(1), *ollama] => several }.each do |jobs, wanted|
       slurm_says(fresh(*jobs))
       ttl_passes
       clients.each { |client| assert_equal wanted, options(@dashboard.form("sys/#{client}"), SELECT) }

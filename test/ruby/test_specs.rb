@@ -26,7 +26,7 @@ class TestSpecs < MultiTenantTest
                      'output' => "#{root}/batch_connect/sys/multitenant-delivery_default/output/#{id}",
                      'message' => record[:name], 'message_size' => record[:name].bytesize,
                      'uid' => record[:uid].to_s, 'start' => record[:start].to_s, 'end' => record[:end].to_s,
-                     'host' => '', 'title' => 'App'
+                     'group' => 'students', 'host' => '', 'title' => 'App'
                    },
                    'accounting' => { 'mtu' => '2001', 'mti' => id, 'mta' => 'App', 'mtm' => 'card',
                                      'mtd' => 'sys/multitenant-delivery_default' },

@@ -31,11 +31,11 @@ module SmartAttributes
       end
 
       # @param apps [Array<String>, String, nil]
-      # @return [Array<Array(String, String)>] text and key, by publisher and app
+      # @return [Array<Array(String, String)>] text and key, by publisher and title
       def self.choices(apps)
         wanted = Array(apps).map(&:to_s)
         specs = MultiTenant.specs.select { |_, spec| wanted.empty? || wanted.include?(spec['accounting']['mta']) }
-        specs.map { |key, spec| ["#{spec['info']['user']}: #{spec['info']['title']} (#{key})", key] }.sort
+        MultiTenant::ServiceNames.of(specs).map(&:reverse).sort
       end
 
       # The only service is chosen already, unless another one was before.
