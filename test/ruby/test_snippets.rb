@@ -95,10 +95,11 @@ class TestSnippets < MultiTenantTest
                    [uri.scheme, unescape(uri.user), uri.host, uri.port, unescape(uri.path)]
       assert_equal ['--local-infile=0', '--protocol=tcp', '--host=n1', '--port=5432', "--user=#{text}",
                     "--database=#{text}", '--password'], in_shell(offered.mysql)
-      assert_equal({ 'host' => 'n1', 'port' => 5432, 'dbname' => text, 'user' => text, 'password' => 'typed' }, psycopg)
+      assert_equal({ 'host' => 'n1', 'port' => 5432, 'dbname' => text, 'user' => text, 'password' => 'typed',
+                     'passfile' => '/dev/null' }, psycopg)
       assert_equal({ 'host' => 'n1', 'port' => 5432, 'database' => text, 'user' => text, 'password' => 'typed',
                      'local_infile' => false }, pymysql)
-      assert_equal ['^PG', 'n1', text, text, 'Password: '], in_r(offered.r_postgres)
+      assert_equal ['^PG', 'n1', text, text, 'Password: ', '/dev/null'], in_r(offered.r_postgres)
       assert_equal ['^(LIB)?MYSQL|^MARIADB', 'n1', text, text, 'Password: '], in_r(offered.r_mariadb)
     end
   end
@@ -192,6 +193,29 @@ class TestSnippets < MultiTenantTest
     env = environment_of_elsewhere('127.0.0.3', node.addr[1])
     offered = snippets(DATABASE.merge('host' => '127.0.0.2', 'port' => node.addr[1].to_s))
     %i[psql mysql].each { |name| assert reaches(node, elsewhere, offered.public_send(name), env), name }
+  end
+
+  # psql asks for none where a file of the viewer's has one for any host, and a server may ask for it as it stands.
+  def test_a_server_is_not_told_a_password_of_the_viewers_own
+    File.write(File.join(temporary, '.pgpass'), "*:*:*:u:of-the-viewer\n", perm: 0o600)
+    node = listener('127.0.0.1')
+    heard = +''
+    Thread.new { loop { ask_for_password(node.accept, heard) } }.report_on_exception = false
+    text = snippets(DATABASE.merge('host' => '127.0.0.1', 'port' => node.addr[1].to_s)).psql
+    done = run_as(nil, 'setsid', 'bash', '-c', text, dir: temporary, env: { 'HOME' => temporary })
+    assert_includes heard, "user\0u\0"
+    refute_includes heard, 'of-the-viewer'
+    assert_match(/no password supplied/, done.err)
+  end
+
+  # As a PostgreSQL server that encrypts nothing, and wants the password as it stands.
+  def ask_for_password(client, heard)
+    loop do
+      heard << (said = client.readpartial(4096))
+      client.write(said.include?("user\0") ? ['R', 8, 3].pack('aNN') : 'N')
+    end
+  rescue SystemCallError, EOFError
+    client.close
   end
 
   def test_clients_of_python_and_r_are_told_to_reach_the_node_directly

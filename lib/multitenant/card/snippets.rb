@@ -9,7 +9,8 @@ module MultiTenant
     # asked for, not written. Each method gives nil where something is missing, or can't be seen on a screen.
     #
     # A client reaches the node that the card names and nothing else: no proxy of the site's, which would read the
-    # key, and none of the variables by which the viewer's environment names another server, or a secret for it.
+    # key, and none of the variables by which the viewer's environment names another server, or a secret for it. Where
+    # no password is typed, libpq would look for one of the viewer's own in ~/.pgpass, and send it there.
     class Snippets
       # Letters, marks, digits, punctuation, symbols, blanks: neither controls nor what turns a line around.
       VISIBLE = /\A[\p{L}\p{M}\p{N}\p{P}\p{S} ]+\z/
@@ -24,7 +25,7 @@ module MultiTenant
       def psql
         return unless postgresql?
 
-        '(unset "${!PG@}"; ' \
+        '(unset "${!PG@}"; PGPASSFILE=/dev/null ' \
           "psql --dbname=postgresql://#{url(:user)}@#{card['host']}:#{card['port']}/#{url(:database)})\n"
       end
 
@@ -49,7 +50,7 @@ module MultiTenant
               del os.environ[name]
           connection = psycopg.connect(
               host=#{shared(:host)}, port=#{card['port']}, dbname=#{shared(:database)},
-              user=#{shared(:user)}, password=getpass.getpass(),
+              user=#{shared(:user)}, password=getpass.getpass(), passfile="/dev/null",
           )
         PYTHON
       end
@@ -75,7 +76,7 @@ module MultiTenant
           Sys.unsetenv(grep("^PG", names(Sys.getenv()), value = TRUE))
           connection <- DBI::dbConnect(
             RPostgres::Postgres(), host = #{shared(:host)}, port = #{card['port']}, dbname = #{shared(:database)},
-            user = #{shared(:user)}, password = askpass::askpass("Password: ")
+            user = #{shared(:user)}, password = askpass::askpass("Password: "), passfile = "/dev/null"
           )
         R
       end
