@@ -22,9 +22,9 @@ class TestKey < MultiTenantTest
     super
   end
 
-  def key(*words, uid: nil, env: {})
+  def key(*words, uid: nil, env: {}, options: ['--keys', @keys])
     lib = { 'RUBYLIB' => File.join(Tree::ROOT, 'lib'), 'OOD_CLUSTERS' => '/nonexistent' }
-    run_as(uid, RbConfig.ruby, EXE, 'key', *words, '--keys', @keys, env: lib.merge(env))
+    run_as(uid, RbConfig.ruby, EXE, 'key', *words, *options, env: lib.merge(env))
   end
 
   def ids
@@ -51,6 +51,17 @@ class TestKey < MultiTenantTest
   def test_options_behind_words_where_posixly_correct_is_set
     assert_equal 0, key('new', @group.name, env: { 'POSIXLY_CORRECT' => '1' }).code
     assert_equal 1, ids.size
+  end
+
+  # Dashboards read it there, too.
+  def test_the_directory_that_the_site_has_set
+    assert_equal 0, key('new', @group.name, env: { 'MULTITENANT_KEYS' => @keys }, options: []).code
+    assert_equal 1, ids.size
+    elsewhere = File.join(@dir, 'elsewhere')
+    assert_equal 0, key('rotate', @group.name, env: { 'MULTITENANT_KEYS' => elsewhere }).code
+    assert_equal [2, false], [ids.size, File.exist?(elsewhere)]
+    wrong = { 'MULTITENANT_KEYS' => 'keys', 'SLURM_CONF' => '/nonexistent' }
+    assert_match(/MULTITENANT_KEYS=keys makes no sense/, key('prune', @group.name, env: wrong, options: []).err)
   end
 
   def test_what_is_refused

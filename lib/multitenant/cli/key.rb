@@ -15,7 +15,7 @@ module MultiTenant
       def run
         raise Failure.new(EX_NOPERM, 'multitenant key needs root: keys are root\'s files.') unless Process.euid.zero?
 
-        file = KeyFile.new(gid, directory: @options[:keys] || DIRECTORY)
+        file = KeyFile.new(gid, directory: @options[:keys] || settings.keys || DIRECTORY)
         public_send(@action, file)
         EX_OK
       end
@@ -61,7 +61,9 @@ module MultiTenant
 
       def options(parser)
         parser.banner = "Usage: multitenant key new|rotate|prune GROUP [options]: #{@does}"
-        parser.on('--keys DIR', "where the files are; default #{DIRECTORY}") { |v| @options[:keys] = v }
+        parser.on('--keys DIR', "where the files are; MULTITENANT_KEYS unless told, else #{DIRECTORY}") do |v|
+          @options[:keys] = v
+        end
       end
 
       def gid

@@ -29,9 +29,16 @@ module MultiTenant
         {}
       end
 
+      # @return [Settings]
+      def settings
+        @settings ||= host.settings.tap do |settings|
+          settings.warnings.each { |warning| CLI.complain(warning, EX_CONFIG) }
+        end
+      end
+
       def receiver
         @receiver ||= begin
-          host.settings.warnings.each { |warning| CLI.complain(warning, EX_CONFIG) }
+          settings
           credentials = { credentials: OpenedFile.new(@options[:opened]) } if @options[:opened]
           host.receiver(source, dataroot: dataroot, **credentials.to_h)
         end
