@@ -41,6 +41,7 @@ module MultiTenant
     # @return [Hash{String => String}] the MULTITENANT_, OOD_ and SLURM_CONF variables of an `env` file
     def self.env_file(path, env = {})
       text = File.readable?(path) ? File.read(path, mode: 'rb:bom|utf-8').scrub.gsub(/\r\n?/, "\n") : ''
+      text.tr!("\0", "\u{fffd}") # no variable can hold it, and no setting accepts that
       read = text.scan(LINE).each_with_object({}) do |(name, value), all|
         all[name] = expand(value.strip, all.merge(env))
       end

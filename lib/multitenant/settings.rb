@@ -102,7 +102,7 @@ module MultiTenant
     def value(name, default, form)
       text = text_of(name)
       return default if text.empty?
-      return text if text.match?(form)
+      return text if text.match?(form) && !text.include?("\u{fffd}")
 
       refuse(name, text, block_given? ? yield : default)
     end

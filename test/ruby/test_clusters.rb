@@ -91,6 +91,7 @@ class TestClusters < MultiTenantTest
      "ClusterName=no\n include #{temporary}/included.conf"].each do |text|
       assert_equal 'a', id_of('hpc', 'a' => [nil, conf('slurm', "#{text}\n")], 'b' => [nil, nil]), text
     end
+    assert_equal 'a', id_of('hpc', 'a' => [nil, conf('slurm', "ClusterName=hpc\0x\ninclude \0\n")], 'b' => [nil, nil])
     conf('loop', "Include loop.conf\n")
     assert_nil id_of('hpc', 'a' => [nil, conf('slurm', "Include loop.conf\n")], 'b' => [nil, nil])
   end
@@ -293,5 +294,22 @@ class TestClusters < MultiTenantTest
     assert_equal [nil], MultiTenant::Clusters.from_files(dir).targets.map(&:conf)
     path = File.join(write('all.yml', 'v2' => { 2024 => { 'job' => { 'adapter' => 'slurm' } } }), 'all.yml')
     assert_equal %w[2024], MultiTenant::Clusters.from_files(path).ids
+  end
+
+  # No path, variable or argument can hold it: such a cluster fails alone, with a sentence of its own.
+  def test_a_nul_in_a_cluster_is_that_cluster_s_alone
+    good = { 'adapter' => 'slurm', 'conf' => conf('good') }
+    host = MultiTenant::Host.new(env: { 'OOD_CLUSTERS' => write('good.yml', v2(good)) })
+    odd = { 'conf' => "/c\0x", 'cluster' => "c\0x", 'bin' => "/b\0x", 'submit_host' => "s\0x",
+            'bin_overrides' => { 'squeue' => "/b\0x" } }
+    odd.each { |key, value| write("#{key}.yml", v2({ 'adapter' => 'slurm', key => value })) }
+    assert_equal %w[good good], host.clusters.pairs(%w[good])[0]
+    assert_nil host.munge_socket
+    host.clusters.targets.each do |target|
+      answer = MultiTenant::ClusterSource.new(host.settings, target, clusters: host.clusters, log: ->(*) {}).call(2)
+      refute_match(/NUL|null|Error/, answer.error)
+    end
+    made = from_ood(OodCluster.new(:odd, { adapter: 'slurm', conf: "/c\0x", submit_host: (+"s\xff\0").b }))
+    assert_equal ["/c\u{fffd}x", "s\xff\u{fffd}".b], made.targets.map { |one| [one.conf, one.job['submit_host']] }[0]
   end
 end

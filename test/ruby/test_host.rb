@@ -185,4 +185,14 @@ class TestHost < MultiTenantTest
     assert_empty env_file('')
     assert_equal ['MULTITENANT_TTL'], env_file("MULTITENANT_TTL=\xFF\n").keys
   end
+
+  # No variable can hold it, so that entering such a host raised.
+  def test_a_nul_in_the_env_file_is_a_value_that_makes_no_sense
+    before = ENV.to_h
+    made = host("MULTITENANT_KEYS=/k\0x\nMULTITENANT_TTL=50\n").tap(&:enter)
+    assert_equal ['MULTITENANT_KEYS=/k?x makes no sense; nothing is used instead.'], made.settings.warnings
+    assert_equal [nil, 50.0], [made.settings.keys, made.settings.ttl]
+  ensure
+    ENV.replace(before)
+  end
 end

@@ -70,9 +70,20 @@ module MultiTenant
     def self.read(id, job, closed: false)
       return unless job.is_a?(Hash) && job['adapter'] == 'slurm' && ID.match?(id.to_s)
 
+      job = visible(job)
       Cluster.new(id.to_s, job['cluster']&.to_s, job['conf']&.to_s, closed, job)
     end
-    private_class_method :load_yaml, :read
+
+    # What no path, variable or argument can hold would end the question for all clusters. A sign that shows where it
+    # was makes it this cluster's fault alone: there is no such file, program or host.
+    def self.visible(value)
+      case value
+      when Hash then value.transform_values { |one| visible(one) }
+      when String then value.b.gsub("\0", "\u{fffd}".b).force_encoding(value.encoding)
+      else value
+      end
+    end
+    private_class_method :load_yaml, :read, :visible
 
     # @param clusters [Array<Cluster>]
     # @param whole [Boolean] there is none that could not be read

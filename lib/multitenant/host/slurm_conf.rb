@@ -2,7 +2,7 @@
 
 module MultiTenant
   # A slurm.conf as Slurm reads it (src/common/parse_config.c): keys in any case, the last one counts, quotes, lines
-  # that go on, files that it includes. Every # begins a comment, but for \#.
+  # that go on, files that it includes. Every # begins a comment, but for \#; a NUL ends a line.
   module SlurmConf
     PAIR = /(?<!\S)(\w+)\s*=\s*(?:"([^"]*)"|(\S+))(?!\S)/
     # Where no \ escapes what follows.
@@ -16,9 +16,9 @@ module MultiTenant
     def self.read(path, all = {}, depth = 0)
       raise Errno::ELOOP, path if depth > MOST
 
-      text = File.binread(path).gsub(/#{PLAIN}#.*/o, '').gsub(/#{PLAIN}\\[^\S\n]*\n/o, '')
+      text = File.binread(path).gsub(/(?:\0|#{PLAIN}#).*/o, '').gsub(/#{PLAIN}\\[^\S\n]*\n/o, '')
       text.gsub(/\\(.)/, '\1').each_line do |line|
-        if (file = line[/\A\s*include\s+([^\s\0]+)/i, 1])
+        if (file = line[/\A\s*include\s+(\S+)/i, 1])
           file = file.gsub('%c') { all['clustername'].to_s.downcase }
           read(File.absolute_path(file, File.dirname(path)), all, depth + 1)
         else
