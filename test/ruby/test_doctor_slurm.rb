@@ -134,6 +134,33 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Sealing', 'ok', 'Lists of members', /lists the members/, alone: false, as: 0
   end
 
+  # Whoever waits is told once, and nobody is told that members are missing.
+  def test_lists_of_members_while_the_name_service_hangs
+    host.write("#{File.dirname(HealthyHost::APP)}/multitenant-llm/site.yml", "cluster: hpc\nenvelope: v1\n")
+    host.query(stream(*(1..20).map { |id| job(id, name: "x|g#{id}|AAAA") }))
+    host.program('getent', "echo >>#{host.at('/asked')}; kill -9 $$")
+    host.write('/asked', '', mode: 0o666)
+    assert_told 'Sealing', 'warn', 'Lists of members', /did not answer/, /restart sssd/, alone: false
+    assert_equal "\n", File.read(host.at('/asked'))
+    # It answers all but the accounts.
+    host.program('getent', '[ "$1" = group ] && echo students:x:3000:ann || kill -9 $$')
+    assert_told 'Sealing', 'warn', 'Lists of members', /did not answer/, /restart sssd/, alone: false
+    refute_match(/missing/, done.out)
+  end
+
+  # Slow, and not silent: all questions have one time together.
+  def test_the_name_service_has_one_time_for_all_questions
+    theme = MultiTenant::Doctor::Sealing.new(site = MultiTenant::Doctor::Site.new)
+    given = []
+    site.define_singleton_method(:run) do |*, seconds:|
+      given << seconds
+      MultiTenant::Program::Result.new(out: '', exit: seconds < 4 ? nil : 2, seconds: [seconds, 4].min)
+    end
+    20.times { theme.send(:name_service, 'group', '--', 'x') }
+    assert_equal [5, 5, 2], given
+    assert_equal ['the name service did not answer.'], theme.findings.map(&:seen)
+  end
+
   def test_munged_does_not_know_a_group
     host.program('munge', 'case "$*" in *--restrict-gid=3000*) echo MUNGE:g: ;; *) echo MUNGE:x: ;; esac')
     host.program('unmunge',

@@ -14,7 +14,6 @@ module MultiTenant
 
       START = 'Run `systemctl enable --now munge`; its log is /var/log/munge/munged.log.'
       CLOCK = 'Set the clock right (`chronyc makestep`): the credential was from the future, or expired at once.'
-      SILENT = ['the name service did not answer.', 'See how long `id` takes; restart sssd.'].freeze
       REREAD = 'Run `systemctl kill --signal=HUP munge`; if that does not help (LDAP without enumeration), start ' \
                'munged with --group-check-mtime=0 and let the name service enumerate.'
 
@@ -122,14 +121,10 @@ module MultiTenant
               "#{correct} `getent group #{name.shellescape}` must print the group.")
       end
 
-      # A name service may block, so another process asks. Where it does, that is said once, and no group is called
-      # unknown from then on.
+      # No group is called unknown once there was no answer.
       def known?(name)
-        ran = site.run('getent', 'group', '--', name) unless @silent
-        return ran.nil? || ran.success? unless ran && ran.exit.nil?
-
-        @silent = true
-        warn!(*SILENT)
+        ran = name_service('group', '--', name)
+        ran.nil? || ran.success?
       end
     end
   end

@@ -46,6 +46,7 @@ module MultiTenant
         return skip('no service app sends v1.') unless sealed.key?('v1')
 
         groups = (own_groups + publishers).uniq.first(MOST).filter_map { |user, group| unlisted(user, group) }.uniq
+        return if @silent
         return ok('the name service lists the members that are known here.') if groups.empty?
 
         warn!("members of #{list(groups)} are missing in the name service's list, so v1 does not reach them: SSSD " \
@@ -76,7 +77,7 @@ module MultiTenant
 
       # @return [String, nil] the group's name, where neither its list nor the accounts' have the user
       def unlisted(user, group)
-        name, _, gid, members = site.run('getent', 'group', '--', group)&.out.to_s.chomp.split(':', -1)
+        name, _, gid, members = name_service('group', '--', group)&.out.to_s.chomp.split(':', -1)
         return if members.nil? || members.split(',').include?(user) || accounts.include?([user, gid])
 
         name
@@ -84,7 +85,7 @@ module MultiTenant
 
       # @return [Array<Array(String, String)>] user and primary group of those that are listed
       def accounts
-        @accounts ||= site.run('getent', 'passwd')&.out.to_s.each_line.map { |line| line.split(':').values_at(0, 3) }
+        @accounts ||= name_service('passwd')&.out.to_s.each_line.map { |line| line.split(':').values_at(0, 3) }
       end
 
       # @return [Array<Array(String, Hash)>] directory and settings

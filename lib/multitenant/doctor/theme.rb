@@ -6,6 +6,10 @@ module MultiTenant
   class Doctor
     # Checks that belong together. Each name in CHECKS is a method, which notes what it finds.
     class Theme
+      # Seconds that the name service may take for all questions of a theme.
+      TOGETHER = 10
+      SILENT = ['the name service did not answer.', 'See how long `id` takes; restart sssd.'].freeze
+
       # @return [Array<Finding>]
       attr_reader :findings
 
@@ -72,6 +76,20 @@ module MultiTenant
 
         skip('Slurm did not answer, see above.')
         false
+      end
+
+      # A name service may block, so another process asks. Where it does, that is said once, and no more is asked.
+      # @return [Program::Result, nil] of getent; nil: there was no answer, or there is no getent
+      def name_service(*question)
+        return if @silent
+
+        @left ||= TOGETHER
+        ran = site.run('getent', *question, seconds: @left.clamp(0, Site::PATIENCE)) or return
+        @left -= ran.seconds
+        return ran if ran.exit
+
+        @silent = true
+        warn!(*SILENT)
       end
 
       def not_roots!(path, and_so = '')
