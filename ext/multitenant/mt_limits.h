@@ -31,6 +31,9 @@
 #define MT_APP_CHARS_MAX 64
 #define MT_TOKEN_PART_MAX 128
 
+/* Marks on one letter of an app name or title. Hebrew with cantillation has four, others fewer. */
+#define MT_MARKS_MAX 4
+
 /* Bytes of a user, cluster, group or WCKey name; directories hold longer ones than POSIX asks for.
  */
 #define MT_NAME_MAX 256
@@ -144,6 +147,7 @@
     X(conn_value, MT_CONN_VALUE_MAX) \
     X(app_chars, MT_APP_CHARS_MAX)   \
     X(token_part, MT_TOKEN_PART_MAX) \
+    X(marks, MT_MARKS_MAX)           \
     X(name, MT_NAME_MAX)             \
     X(keys, MT_KEYS_MAX)             \
     X(records, MT_RECORDS_MAX)       \

@@ -96,10 +96,8 @@ static VALUE reserved_keys(void)
     return rb_obj_freeze(out);
 }
 
-static VALUE unseen_characters(void)
+static VALUE ranges_of(const struct mt_text_range *ranges, size_t count)
 {
-    size_t count;
-    const struct mt_text_range *ranges = mt_text_unseen(&count);
     VALUE out = rb_ary_new();
     for (size_t i = 0; i < count; i++)
         rb_ary_push(out, rb_range_new(UINT2NUM(ranges[i].first), UINT2NUM(ranges[i].last), 0));
@@ -113,6 +111,7 @@ void Init_multitenant(void)
 #ifdef HAVE_RB_EXT_RACTOR_SAFE
     rb_ext_ractor_safe(true);
 #endif
+    size_t count;
     VALUE module = rb_define_module("MultiTenant");
     VALUE core = rb_define_class_under(module, "Core", rb_cObject);
     VALUE native = rb_define_module_under(module, "Native");
@@ -127,5 +126,8 @@ void Init_multitenant(void)
     rb_define_const(core, "LIMITS", limits());
     rb_define_const(core, "PATHS", paths());
     rb_define_const(core, "RESERVED_KEYS", reserved_keys());
-    rb_define_const(core, "UNSEEN", unseen_characters());
+    const struct mt_text_range *ranges = mt_text_unseen(&count);
+    rb_define_const(core, "UNSEEN", ranges_of(ranges, count));
+    ranges = mt_text_marks(&count);
+    rb_define_const(core, "MARKS", ranges_of(ranges, count));
 }

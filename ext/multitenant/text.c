@@ -1,20 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
+#include "mt_limits.h"
+
 #include <stdio.h>
 #include <string.h>
 
 /* Characters that show nothing, look like others or change the direction of writing (Unicode 15: Zs
- * but for the blank, Zl, Zp, Cf, and Default_Ignorable or blank ones of other categories). */
+ * but for the blank, Zl, Zp, Cf, and Default_Ignorable or blank ones of other categories), and what
+ * stands for an object that is not there. */
 static const struct mt_text_range unseen[] = {
     {0x00a0, 0x00a0},   {0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x0600, 0x0605},
     {0x061c, 0x061c},   {0x06dd, 0x06dd},   {0x070f, 0x070f},   {0x0890, 0x0891},
     {0x08e2, 0x08e2},   {0x115f, 0x1160},   {0x1680, 0x1680},   {0x17b4, 0x17b5},
     {0x180b, 0x180f},   {0x2000, 0x200f},   {0x2028, 0x202f},   {0x205f, 0x206f},
     {0x2800, 0x2800},   {0x3000, 0x3000},   {0x3164, 0x3164},   {0xfe00, 0xfe0f},
-    {0xffa0, 0xffa0},   {0xfff0, 0xfffb},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd},
+    {0xffa0, 0xffa0},   {0xfff0, 0xfffc},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd},
     {0x13430, 0x13442}, {0x16fe4, 0x16fe4}, {0x1bca0, 0x1bca3}, {0x1d159, 0x1d159},
     {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
+
+/* Marks that fonts pile up above or below a letter, over the lines beside it (Mn and Me of Latin,
+ * Cyrillic, Hebrew, Arabic, Syriac, Thai, Lao, Tibetan, Ethiopic, and for symbols). */
+static const struct mt_text_range marks[] = {
+    {0x0300, 0x036f}, {0x0483, 0x0489}, {0x0591, 0x05bd}, {0x0610, 0x061a}, {0x064b, 0x065f},
+    {0x06d6, 0x06dc}, {0x06df, 0x06e4}, {0x0730, 0x074a}, {0x08d3, 0x08ff}, {0x0e31, 0x0e31},
+    {0x0e34, 0x0e3a}, {0x0e47, 0x0e4e}, {0x0eb1, 0x0eb1}, {0x0eb4, 0x0ebc}, {0x0ec8, 0x0ece},
+    {0x0f71, 0x0f84}, {0x135d, 0x135f}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x20d0, 0x20ff},
+    {0x302a, 0x302f}, {0xfe20, 0xfe2f},
 };
 
 /* The character at `text`, which is valid UTF-8, and its length in bytes. */
@@ -49,15 +62,20 @@ bool mt_text_is_yaml(const char *text, size_t len)
     return true;
 }
 
+static bool among(uint32_t c, const struct mt_text_range *ranges, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return true;
+    }
+    return false;
+}
+
 static bool title_carries(uint32_t c)
 {
     if (c < 0x80 && strchr("<>&\"'`\\", (int)c))
         return false;
-    for (size_t i = 0; i < sizeof unseen / sizeof *unseen; i++) {
-        if (c >= unseen[i].first && c <= unseen[i].last)
-            return false;
-    }
-    return yaml_carries(c);
+    return yaml_carries(c) && !among(c, unseen, sizeof unseen / sizeof *unseen);
 }
 
 const struct mt_text_range *mt_text_unseen(size_t *count)
@@ -66,14 +84,23 @@ const struct mt_text_range *mt_text_unseen(size_t *count)
     return unseen;
 }
 
+const struct mt_text_range *mt_text_marks(size_t *count)
+{
+    *count = sizeof marks / sizeof *marks;
+    return marks;
+}
+
 bool mt_text_is_title(const char *text, size_t max)
 {
     size_t count = 0;
+    size_t piled = 0;
     size_t bytes;
     if (*text == ' ')
         return false;
     for (; *text; text += bytes, count++) {
-        if (count == max || !title_carries(decode(text, &bytes)))
+        uint32_t c = decode(text, &bytes);
+        piled = among(c, marks, sizeof marks / sizeof *marks) ? piled + 1 : 0;
+        if (count == max || piled > MT_MARKS_MAX || !title_carries(c))
             return false;
     }
     return count > 0 && text[-1] != ' ';

@@ -19,13 +19,15 @@ MT_CHECKED bool mt_text_is_yaml(const char *text, size_t len);
 
 /*
  * Whether the text can stand in a title: 1 to `max` characters that mt_text_is_yaml accepts, none
- * of < > & " ' ` \, none of mt_text_unseen, no blank at the ends.
+ * of < > & " ' ` \, none of mt_text_unseen, at most MT_MARKS_MAX of mt_text_marks in a row, no
+ * blank at the ends.
  */
 MT_CHECKED bool mt_text_is_title(const char *text, size_t max);
 
-/* The characters that are invisible, unusual blanks among them, or turn the direction of writing: a
- * static table. */
+/* The characters that are invisible, unusual blanks among them, or turn the direction of writing,
+ * and the marks that pile up on a letter: static tables. */
 MT_CHECKED const struct mt_text_range *mt_text_unseen(size_t *count);
+MT_CHECKED const struct mt_text_range *mt_text_marks(size_t *count);
 
 /* Room for a job id as text, and its terminator. */
 #define MT_JOB_TEXT_SIZE 11

@@ -3,6 +3,7 @@
 #include "text.h"
 
 #include "helpers.h"
+#include "mt_limits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -153,7 +154,7 @@ static const struct range unseen[] = {
     {0x2060, 0x2064},   /* word joiner, invisible operators */
     {0x2066, 0x2069},   /* isolates */
     {0x206a, 0x206f},   /* deprecated format characters */
-    {0xfff9, 0xfffb},   /* interlinear annotation */
+    {0xfff9, 0xfffc},   /* interlinear annotation, object replacement */
     {0xe0001, 0xe0001}, /* language tag */
     {0xe0020, 0xe007f}, /* tags */
 };
@@ -192,6 +193,29 @@ START_TEST(test_title_is_not_only_unseen)
         if (mt_text_is_title(text, FEW))
             ck_abort_msg("U+%04X", c);
     }
+}
+END_TEST
+
+/* Whatever they are, and however they are mixed: they would cover the lines above and below. */
+START_TEST(test_title_has_few_marks_on_a_letter)
+{
+    size_t count;
+    const struct mt_text_range *ranges = mt_text_marks(&count);
+    char text[64] = "a";
+    size_t len = 1;
+    for (size_t i = 0; i < MT_MARKS_MAX; i++)
+        len += encode(ranges[i].first, text + len);
+    text[len] = '\0';
+    ck_assert(mt_text_is_title(text, FEW));
+    for (size_t i = 0; i < count; i++) {
+        for (uint32_t c = ranges[i].first; c <= ranges[i].last; c++) {
+            text[len + encode(c, text + len)] = '\0';
+            if (mt_text_is_title(text, FEW))
+                ck_abort_msg("U+%04X", c);
+        }
+    }
+    memcpy(text + len, "b\xcc\x81", sizeof "b\xcc\x81");
+    ck_assert(mt_text_is_title(text, FEW));
 }
 END_TEST
 
@@ -253,6 +277,7 @@ int main(void)
     tcase_add_test(tests, test_title_length);
     tcase_add_test(tests, test_title_of_every_character);
     tcase_add_loop_test(tests, test_title_has_nothing_unseen, 0, (int)COUNT_OF(unseen));
+    tcase_add_test(tests, test_title_has_few_marks_on_a_letter);
     tcase_add_loop_test(tests, test_title_is_not_only_unseen, 0, (int)COUNT_OF(blanks));
     tests = add_case(suite, "uuid");
     tcase_add_test(tests, test_uuid);

@@ -83,7 +83,9 @@ class TestShare < Minitest::Test
       ['--app', 'a '] => /blank/, ['--app', "a\u00a0"] => /U\+00A0/, ['--app', "a\u3000b"] => /U\+3000/,
       ['--app', ''] => /--app/, ['--title', 'a<b'] => /--title must not/, ['--title', ' a'] => /blank/,
       ['--title', 'é' * 65] => /--title .*64/, %w[mt_title=1] => /uses it/, ['--app', "a\u200bb"] => /U\+200B/,
-      ['--app', 'é' * 65] => /64 characters/, ['--group', 'a|b'] => /--group/, ['--to', '2001,'] => /who it is for/,
+      ['--app', 'é' * 65] => /64 characters/,
+      ['--title', "a\uFFFC"] => /U\+FFFC/, ['--title', "Z\u0300\u0e47\u0301\u0f71\u20dd"] => /more than 4 marks/,
+      ['--group', 'a|b'] => /--group/, ['--to', '2001,'] => /who it is for/,
       ['--to', '02'] => /who it is for/,
       ['--to', '1,4294967295'] => /4294967295 is no uid/, ['--only-me'] => /who it is for/,
       ['--label', 'a|b'] => /--label/,
@@ -103,9 +105,11 @@ class TestShare < Minitest::Test
   def test_tables
     text = File.read(SHARE)
     assert_equal Core::RESERVED_KEYS, text[/RESERVED='(.*?)'/m, 1].split
-    assert_equal(Core::UNSEEN, text[/UNSEEN='(.*?)'/m, 1].scan(/(\h+)-(\h+)/).map { |a, z| a.hex..z.hex })
+    { 'UNSEEN' => Core::UNSEEN, 'MARKS' => Core::MARKS }.each do |name, ranges|
+      assert_equal ranges, text[/#{name}='(.*?)'/m, 1].scan(/(\h+)-(\h+)/).map { |a, z| a.hex..z.hex }, name
+    end
     { jobname: 'NAME', message: 'MESSAGE', munge_text: 'MUNGE', conn_keys: 'KEYS', conn_key: 'KEY', conn_value: 'VALUE',
-      app_chars: 'APP', token_part: 'TOKEN', name: 'GROUP' }.each do |limit, ours|
+      app_chars: 'APP', token_part: 'TOKEN', marks: 'MARKS', name: 'GROUP' }.each do |limit, ours|
       assert_equal Core::LIMITS.fetch(limit), Integer(text[/ #{ours}_MAX=(\d+)/, 1]), ours
     end
     assert_equal "multitenant-share #{MultiTenant::VERSION}\n", share('--version').out
@@ -121,6 +125,9 @@ class TestShare < Minitest::Test
     share!(*COMMON, '--title', 'Spanish 301 | (ñ)', 'host=n1')
     opened = MultiTenant::Native.open(4711, 'root', job_name)
     assert_equal [{ 'host' => 'n1' }, 'Spanish 301 | (ñ)'], opened.last(2)
+    title = "\u1EA1\u0302\u0301\u0307\u0308a\u0308"
+    share!(*COMMON, '--title', title, 'host=n1')
+    assert_equal title, MultiTenant::Native.open(4711, 'root', job_name).last
     share!(*COMMON, '--title', '', 'host=n1')
     assert_opens({ 'host' => 'n1' })
   end
