@@ -22,7 +22,9 @@ require_relative 'multitenant/card'
 module MultiTenant
   NOT_CHOSEN = 'No service was chosen: choose one in the form. If it offers none, ask whoever runs the service ' \
                'whether it runs, and whether it is shared with a group of yours.'
-  private_constant :NOT_CHOSEN
+  GONE = 'That service has ended, or is not shared with you any more: delete this session, and choose another one ' \
+         'in a new session.'
+  private_constant :NOT_CHOSEN, :GONE
 
   class << self
     extend Forwardable
@@ -94,6 +96,19 @@ module MultiTenant
     # @see ServiceEnvironment.script
     def service_script(key, *apps)
       ServiceEnvironment.script(service(key, *apps))
+    end
+
+    # @param key [String] of {specs}
+    # @return [String] publisher and title, as a client's card says them
+    def service_name(key)
+      ServiceNames.name(specs.fetch(key))
+    end
+
+    # @param key [String, nil] of {specs}, of the service that a client was started with
+    # @return [String] HTML for the client's card, where the viewer does not have that service any more; else ''
+    def service_note(key)
+      gone = key && report['at'] && !specs.key?(key.to_s)
+      gone ? "<p class=\"alert alert-warning\">#{GONE}</p>" : ''
     end
 
     # @!method card(values)

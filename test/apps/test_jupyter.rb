@@ -51,6 +51,7 @@ class TestJupyter < ClientTest
     service = serve
     job = start(service.job_id)
     path = notebook(job)
+    assert_includes card(job), '<strong>hpcfaculty: Language model</strong>'
     assert_equal "multitenant/Ollama_API-#{service.job_id}.ipynb", path.delete_prefix("#{Bed.home(STUDENT)}/")
     assert_equal([0o600, 0o700], [path, File.dirname(path)].map { |file| File.stat(file).mode & 0o777 })
     assert_match(%r{\A200 http://127.0.0.1:(\d+)/node/127.0.0.1/\1/notebooks/multitenant/Ollama_API-\d+.ipynb\z},

@@ -167,7 +167,8 @@ class ChatJob
   # @return [String] HTML of its card
   def card
     view = ERB.new(File.read(File.join(TEMPLATE, '../view.html.erb')), trim_mode: '-')
-    view.result_with_hash(host: '127.0.0.1', port: @port, password: @password, mt_service: 'ada: Spanish 301')
+    view.result_with_hash(host: '127.0.0.1', port: @port, password: @password, mt_service: 'ada: Spanish 301',
+                          mt_job: nil)
   end
 
   def stop

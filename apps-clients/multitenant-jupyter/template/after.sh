@@ -7,4 +7,4 @@ case $(<program) in
   *lab) mt_notebook=lab/tree/$mt_notebook ;;
   *) mt_notebook=notebooks/$mt_notebook ;;
 esac
-quote_for_card mt_service mt_notebook
+quote_for_card mt_service mt_job mt_notebook

@@ -1,0 +1,65 @@
+# frozen_string_literal: true
+
+require_relative 'rails_test'
+
+# What a client's card says of the service that it was started with.
+class TestClientCards < RailsTest
+  CLIENTS = %w[multitenant-gradio multitenant-jupyter].freeze
+  ROOT = File.expand_path('../../apps-clients', __dir__)
+
+  # Run in the dashboard, as OOD does.
+  BEFORE = <<~RUBY
+    session = OpenStruct.new(staged_root: Pathname.new(Dir.mktmpdir), app: OpenStruct.new(root: %<app>p))
+    context = OpenStruct.new(auto_multitenant_services: '7')
+    ERB.new(File.read(%<template>p), trim_mode: '-').result(binding)
+  RUBY
+  VIEW = <<~RUBY
+    connect = OpenStruct.new(%<values>p)
+    OodAppkit.markdown.render(ERB.new(File.read(%<view>p), trim_mode: '-').result(connect.instance_eval { binding }))
+  RUBY
+
+  def setup
+    super
+    FileUtils.cp_r(File.join(Tree::ROOT, 'libexec'), File.dirname(@lib))
+    install_apps('clients')
+  end
+
+  # @return [Hash{String => String}] of what the job has, those that its card gets
+  def staged(client)
+    app = @site.path('var/www/ood/apps/sys', client)
+    script = @dashboard.ruby(format(BEFORE, app: app, template: File.join(ROOT, client, 'template/before.sh.erb')))
+    script.scan(/^(mt_service|mt_job)=(.*)$/).to_h { |name, word| [name, word.shellsplit.first] }
+  end
+
+  def card(client, values)
+    values = { 'host' => 'n1', 'port' => '80', 'password' => 'x' }.merge(values)
+    html = @dashboard.ruby(format(VIEW, values: values, view: File.join(ROOT, client, 'view.html.erb')))
+    html.gsub(/<[^>]*>/, '')
+  end
+
+  GONE = 'That service has ended, or is not shared with you any more: delete this session'
+
+  def test_it_is_named_by_publisher_and_title_and_its_end_is_told
+    slurm_says(fresh(job(7, message: { mta: 'Ollama_API' }, connection: { mt_title: 'Spanish 301' })))
+    start
+    values = CLIENTS.to_h { |client| [client, staged(client)] }
+    assert_equal [{ 'mt_service' => 'prof: Spanish 301', 'mt_job' => '7' }], values.values.uniq
+    values.each { |client, told| refute_includes card(client, told), GONE }
+    slurm_says(fresh)
+    ttl_passes
+    values.each do |client, told|
+      assert_includes card(client, told), 'prof: Spanish 301'
+      assert_includes card(client, told), GONE
+    end
+  end
+
+  def test_nothing_is_said_of_what_is_not_known
+    program_says('query', 'exit 69')
+    start
+    CLIENTS.each { |client| refute_includes card(client, 'mt_service' => 'prof: Lesson', 'mt_job' => '7'), GONE }
+    program_says('query', 'cat "$dir/records$cluster"')
+    everything_is_due
+    @dashboard.sessions
+    CLIENTS.each { |client| refute_includes card(client, 'mt_service' => 'from before an upgrade'), GONE }
+  end
+end
