@@ -7,6 +7,7 @@
 #include "text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A control character in a string becomes six bytes of JSON. */
@@ -121,13 +122,41 @@ static enum mt_status to_strings(json_t *connection)
     return MT_OK;
 }
 
-static enum mt_status take_title(struct mt_message *out)
+/* Digits of a number that surely is one of 64 bits. */
+#define DIGITS_MAX 18
+
+/* Takes a text out of the connection; NULL: it has none. MT_OK, MT_MALFORMED. */
+static enum mt_status lift(json_t *connection, const char *key, json_t **out)
 {
-    out->title = json_incref(json_object_get(out->connection, MT_TITLE_KEY));
-    if (out->title && !mt_json_is_text(out->title))
-        return MT_MALFORMED;
-    (void)json_object_del(out->connection, MT_TITLE_KEY);
-    return MT_OK;
+    *out = json_incref(json_object_get(connection, key));
+    (void)json_object_del(connection, key);
+    return *out && !mt_json_is_text(*out) ? MT_MALFORMED : MT_OK;
+}
+
+static enum mt_status lift_number(json_t *connection, const char *key, int64_t *out)
+{
+    json_t *value;
+    enum mt_status status = lift(connection, key, &value);
+    const char *text = status == MT_OK ? json_string_value(value) : NULL;
+    if (text) {
+        size_t len = strspn(text, "0123456789");
+        bool fine = text[len] == '\0' && *text != '0' && len > 0 && len <= DIGITS_MAX;
+        *out = fine ? strtoll(text, NULL, 10) : -1;
+    }
+    json_decref(value);
+    return status;
+}
+
+static enum mt_status lift_all(struct mt_message *out)
+{
+    enum mt_status status = lift(out->connection, MT_TITLE_KEY, &out->title);
+    if (status == MT_OK)
+        status = lift(out->connection, MT_SERVICE_KEY, &out->service);
+    if (status == MT_OK)
+        status = lift_number(out->connection, MT_UNTIL_KEY, &out->until);
+    if (status == MT_OK)
+        status = lift_number(out->connection, MT_LEAD_KEY, &out->lead);
+    return status;
 }
 
 enum mt_status mt_message_parse_v1(const char *text, size_t len, struct mt_message *out)
@@ -150,7 +179,7 @@ enum mt_status mt_message_parse_v1(const char *text, size_t len, struct mt_messa
         goto out;
     if ((status = to_strings(out->connection)) != MT_OK)
         goto out;
-    status = take_title(out);
+    status = lift_all(out);
 out:
     json_decref(accounting);
     mt_buf_wipe(&json);
@@ -201,6 +230,7 @@ struct mt_message mt_message_copy(const struct mt_message *message)
     json_incref(message->accounting);
     json_incref(message->connection);
     json_incref(message->title);
+    json_incref(message->service);
     return *message;
 }
 
@@ -218,5 +248,6 @@ void mt_message_free(struct mt_message *message)
     json_decref(message->accounting);
     json_decref(message->connection);
     json_decref(message->title);
+    json_decref(message->service);
     memset(message, 0, sizeof *message);
 }

@@ -9,20 +9,26 @@
 /* `recipients` of a message for all members of its group. */
 #define MT_WHOLE_GROUP "*"
 
-/* The key of a v1 connection that is no part of it. */
+/* The keys of a v1 connection that are no part of it. */
 #define MT_TITLE_KEY "mt_title"
+#define MT_SERVICE_KEY "mt_service"
+#define MT_UNTIL_KEY "mt_until"
+#define MT_LEAD_KEY "mt_lead"
 
 /*
  * A parsed message. Its form is right; whether its contents are acceptable, the policy says.
  * Both objects are flat and hold strings only, in the publisher's order; a connection value may
  * hold any character, NUL too. The texts borrow from `accounting`, are NUL-terminated and UTF-8, as
- * the title is.
+ * title and service are. `until` and `lead` are below 0 where what is told is no number above 0.
  * jansson counts references atomically, so copies may end on other threads.
  */
 struct mt_message {
     json_t *accounting; /* exactly mtu, mti, mta, mtm, mtd */
     json_t *connection;
     json_t *title;          /* a text that its publisher calls it by; NULL: none */
+    json_t *service;        /* a text: the service that its job is a member of; NULL: none */
+    int64_t until;          /* epoch: when its publisher means it to end; 0: not told */
+    int64_t lead;           /* minutes before a job's end in which it hands over; 0: not told */
     const char *recipients; /* mtu: decimal uids and commas, or MT_WHOLE_GROUP */
     const char *session;    /* mti */
     const char *app;        /* mta */
@@ -34,7 +40,7 @@ struct mt_message {
  * Parses the v1 text `ACCOUNTING|CONNECTION`: two JSON objects whose strings may be in single or
  * double quotes, split at the only `|` outside strings. In ACCOUNTING every value is a string and
  * the five keys are there (others are dropped); in CONNECTION an integer or boolean is taken as its
- * text, and the title is MT_TITLE_KEY, which does not stay in it. Refused: other types, duplicate
+ * text, and MT_TITLE_KEY and the keys beside it do not stay in it. Refused: other types, duplicate
  * keys, trailing bytes, text that is not UTF-8.
  *
  * MT_OK: the caller owns *out and frees it

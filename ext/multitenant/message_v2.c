@@ -91,15 +91,39 @@ static enum mt_status keep_connection(const json_t *object, struct mt_message *o
     return MT_OK;
 }
 
+/* How many of the keys that may be absent are there. */
+static size_t count_optional(const json_t *object)
+{
+    static const char *const names[] = {"title", "service", "until", "lead", "to"};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        count += json_object_get(object, names[i]) != NULL;
+    return count;
+}
+
+/* False: it is there and no text. */
+static bool get_text(const json_t *object, const char *key, json_t **out)
+{
+    *out = json_incref(json_object_get(object, key));
+    return !*out || mt_json_is_text(*out);
+}
+
+/* False: it is there and no whole number. */
+static bool get_number(const json_t *object, const char *key, int64_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+    if (value)
+        *out = json_integer_value(value) > 0 ? json_integer_value(value) : -1;
+    return !value || json_is_integer(value);
+}
+
 static enum mt_status parse(const json_t *object, struct claim *claim, struct mt_message *out)
 {
-    json_t *title = json_object_get(object, "title");
-    size_t keys = KEYS + (json_object_get(object, "to") != NULL) + (title != NULL);
-    if (!json_is_object(object) || json_object_size(object) != keys || !get_claim(object, claim))
+    if (!json_is_object(object) || json_object_size(object) != KEYS + count_optional(object) ||
+        !get_claim(object, claim) || !get_text(object, "title", &out->title) ||
+        !get_text(object, "service", &out->service) || !get_number(object, "until", &out->until) ||
+        !get_number(object, "lead", &out->lead))
         return MT_MALFORMED;
-    if (title && !mt_json_is_text(title))
-        return MT_MALFORMED;
-    out->title = json_incref(title);
     enum mt_status status = keep_accounting(object, out);
     return status == MT_OK ? keep_connection(object, out) : status;
 }

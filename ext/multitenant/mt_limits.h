@@ -34,6 +34,13 @@
 /* Marks on one letter of an app name or title. Hebrew with cantillation has four, others fewer. */
 #define MT_MARKS_MAX 4
 
+/* Bytes of a service's name, as of a component of a host's name; the last second that its end may
+ * be (of the year 9999); minutes of its lead, which is this where nothing is told. */
+#define MT_SERVICE_MAX 63
+#define MT_UNTIL_MAX 253402300799
+#define MT_LEAD_MAX 1440
+#define MT_LEAD_DEFAULT 10
+
 /* Bytes of a user, cluster, group or WCKey name; directories hold longer ones than POSIX asks for.
  */
 #define MT_NAME_MAX 256
@@ -148,6 +155,9 @@
     X(app_chars, MT_APP_CHARS_MAX)   \
     X(token_part, MT_TOKEN_PART_MAX) \
     X(marks, MT_MARKS_MAX)           \
+    X(service, MT_SERVICE_MAX)       \
+    X(until, MT_UNTIL_MAX)           \
+    X(lead, MT_LEAD_MAX)             \
     X(name, MT_NAME_MAX)             \
     X(keys, MT_KEYS_MAX)             \
     X(records, MT_RECORDS_MAX)       \

@@ -15,7 +15,7 @@
 /* clang-format off */
 static const char *const reserved_keys[] = {
     /* ours */
-    "jobid", "mt_appname", MT_TITLE_KEY,
+    "jobid", "mt_appname", MT_TITLE_KEY, MT_SERVICE_KEY, MT_UNTIL_KEY, MT_LEAD_KEY,
     /* locals of OOD's template: they would hide the key */
     "view", "connect", "session", "local_assigns", "output_buffer",
     /* what making and evaluating the view calls on the object */
@@ -150,6 +150,13 @@ static enum mt_reason check_connection(const json_t *connection)
     return MT_REASON_ok;
 }
 
+static bool is_service_fine(const struct mt_message *message)
+{
+    return (!message->service || mt_text_is_service(json_string_value(message->service))) &&
+           message->until >= 0 && message->until <= MT_UNTIL_MAX && message->lead >= 0 &&
+           message->lead <= MT_LEAD_MAX;
+}
+
 enum mt_reason mt_policy_message(const struct mt_record *record, const struct mt_message *message,
                                  const struct mt_settings *settings)
 {
@@ -161,6 +168,8 @@ enum mt_reason mt_policy_message(const struct mt_record *record, const struct mt
         return MT_REASON_bad_app_name;
     if (message->title && !mt_text_is_title(mt_message_title(message), MT_APP_CHARS_MAX))
         return MT_REASON_bad_title;
+    if (!is_service_fine(message))
+        return MT_REASON_bad_service;
     if (strcmp(message->method, "form") != 0 && strcmp(message->method, "card") != 0)
         return MT_REASON_bad_method;
     if (!mt_policy_allows_delivery(message->delivery, settings) ||

@@ -26,8 +26,8 @@ MT_NODISCARD MT_NONNULL(1, 3) enum mt_reason
 /*
  * After it was opened: are the message's contents acceptable, is the viewer a recipient.
  *
- * not_recipient, bad_session_id, bad_app_name, bad_title, bad_method, delivery_not_allowed,
- * bad_connection_key, bad_connection_value.
+ * not_recipient, bad_session_id, bad_app_name, bad_title, bad_service, bad_method,
+ * delivery_not_allowed, bad_connection_key, bad_connection_value.
  */
 MT_CHECKED enum mt_reason mt_policy_message(const struct mt_record *record,
                                             const struct mt_message *message,

@@ -13,6 +13,21 @@ struct opening {
     enum mt_reason reason;
 };
 
+/* What a message may say beside these two. */
+static VALUE more(const struct mt_message *message)
+{
+    VALUE out = rb_hash_new();
+    if (message->title)
+        rb_hash_aset(out, key("title"), from_json(message->title));
+    if (message->service)
+        rb_hash_aset(out, key("service"), from_json(message->service));
+    if (message->until)
+        rb_hash_aset(out, key("until"), LL2NUM(message->until));
+    if (message->lead)
+        rb_hash_aset(out, key("lead"), LL2NUM(message->lead));
+    return rb_obj_freeze(out);
+}
+
 static VALUE open_body(VALUE arg)
 {
     struct opening *o = (struct opening *)arg;
@@ -27,10 +42,8 @@ static VALUE open_body(VALUE arg)
     if (status == MT_REFUSED)
         return rb_ary_new_from_args(1, key(mt_reason_code(o->reason)));
     check(status);
-    return rb_ary_new_from_args(o->message.title ? 4 : 3, key("ok"),
-                                hash_from_json((VALUE)o->message.accounting),
-                                hash_from_json((VALUE)o->message.connection),
-                                o->message.title ? from_json(o->message.title) : Qnil);
+    return rb_ary_new_from_args(4, key("ok"), hash_from_json((VALUE)o->message.accounting),
+                                hash_from_json((VALUE)o->message.connection), more(&o->message));
 }
 
 static VALUE open_done(VALUE arg)
@@ -41,8 +54,8 @@ static VALUE open_done(VALUE arg)
 
 /*
  * Opens a job name without asking for any right to it.
- * @return [Array] "ok", accounting, connection, and the title where it has one; or a reason's code
- * alone
+ * @return [Array] "ok", accounting, connection, and a Hash of "title", "service", "until" and
+ * "lead" where it has them; or a reason's code alone
  */
 static VALUE native_open(VALUE self, VALUE job_id, VALUE user, VALUE name)
 {

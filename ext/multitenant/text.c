@@ -106,6 +106,12 @@ bool mt_text_is_title(const char *text, size_t max)
     return count > 0 && text[-1] != ' ';
 }
 
+bool mt_text_is_service(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return text[len] == '\0' && text[0] != '-' && len > 0 && len <= MT_SERVICE_MAX;
+}
+
 size_t mt_text_of_job(uint32_t job_id, char out[MT_JOB_TEXT_SIZE])
 {
     return (size_t)snprintf(out, MT_JOB_TEXT_SIZE, "%lu", (unsigned long)job_id);

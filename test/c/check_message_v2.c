@@ -61,6 +61,10 @@ START_TEST(test_vector)
     ck_assert_str_eq(message.delivery, TOKEN);
     const char *title = json_string_value(json_object_get(vector, "title"));
     ck_assert_str_eq(mt_message_title(&message), title ? title : "Language model");
+    ck_assert(json_equal(message.service, json_object_get(vector, "service")) ||
+              (!message.service && !json_object_get(vector, "service")));
+    ck_assert_int_eq(message.until, json_integer_value(json_object_get(vector, "until")));
+    ck_assert_int_eq(message.lead, json_integer_value(json_object_get(vector, "lead")));
 }
 END_TEST
 

@@ -376,9 +376,12 @@ START_TEST(test_order)
     assert_reason(bad_app_name, check());
     message.app = "App";
     message.title = json_string("");
+    message.lead = -1;
     assert_reason(bad_title, check());
     json_decref(message.title);
     message.title = NULL;
+    assert_reason(bad_service, check());
+    message.lead = 0;
     assert_reason(bad_method, check());
     message.method = "card";
     assert_reason(delivery_not_allowed, check());

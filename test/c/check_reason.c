@@ -11,7 +11,7 @@
 static const char contract[] =
     "ok not_member not_recipient publisher_not_member publisher_not_allowed too_many "
     "malformed_name name_too_long envelope_not_accepted bad_base64 bad_cipher bad_gzip too_large "
-    "bad_message bad_session_id bad_app_name bad_title bad_method delivery_not_allowed "
+    "bad_message bad_session_id bad_app_name bad_title bad_service bad_method delivery_not_allowed "
     "bad_connection_key "
     "bad_connection_value wrong_job wrong_publisher stale "
     "form_only own_session dismissed duplicate_session unknown_cluster "

@@ -86,7 +86,7 @@ module FakeJob
   def assert_opens(connection, job_id: 4711, user: 'root', to: '2001,2002')
     accounting = { 'mtu' => to, 'mti' => ID, 'mta' => 'Service', 'mtm' => 'card',
                    'mtd' => 'sys/multitenant-delivery_default' }
-    assert_equal ['ok', accounting, connection], MultiTenant::Native.open(job_id, user, job_name)
+    assert_equal ['ok', accounting, connection, {}], MultiTenant::Native.open(job_id, user, job_name)
     assert_equal v1_text(accounting, connection), unseal(job_name, job_id: job_id, user: user)
     assert_equal [accounting, connection], old_reader(job_name, job_id, user)
   end

@@ -39,9 +39,10 @@ module SealingV2
 
   # @param job [Hash] cluster, job_id, group, restarts
   # @return [String] the message
-  def message(job, id:, app:, method:, delivery:, conn:, to: nil, title: nil)
+  def message(job, id:, app:, method:, delivery:, conn:, to: nil, title: nil, service: nil, until: nil, lead: nil)
     JSON.generate({ v: 2, cluster: job[:cluster], job: job[:job_id], group: job[:group], restarts: job[:restarts],
-                    id: id, app: app, title: title, method: method, delivery: delivery, to: to, conn: conn }.compact)
+                    id: id, app: app, title: title, method: method, delivery: delivery, service: service,
+                    until: binding.local_variable_get(:until), lead: lead, to: to, conn: conn }.compact)
   end
 
   # The key of one job. @param secret [String] 32 bytes @param job [Hash] cluster, job_id, uid

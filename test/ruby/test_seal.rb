@@ -69,6 +69,18 @@ class TestSeal < MultiTenantTest
     assert_refused 65, /"title" where it has one/, seal(SHARED.merge(title: 301))
   end
 
+  def test_the_keys_of_a_service_are_those_that_readers_take
+    Vectors.read('service').each do |vector|
+      done = seal(SHARED.merge(vector['keys']))
+      case vector['reason']
+      when 'ok'
+        assert_equal vector['keys'], JSON.parse(open_sealed(done.out)).slice('service', 'until', 'lead')
+      when 'bad_service' then assert_refused 65, /The service's name is not/, done
+      else assert_refused 65, /"lead" of a service/, done
+      end
+    end
+  end
+
   def test_the_newest_key_seals
     write_keys("00000001 #{['x' * 32].pack('m0')} 1800000000\n#{LINES}")
     assert_equal ['00000001'].pack('H*'), seal.out.delete_prefix('MTK1:').tr('-_', '+/').unpack1('m')[0, 4]
@@ -96,7 +108,7 @@ class TestSeal < MultiTenantTest
 
   {
     'nothing' => '', 'no JSON' => 'x', 'a list' => '[]', 'no connection' => JSON.generate(SHARED.except(:conn)),
-    'a key that is ours' => JSON.generate(SHARED.merge(job: 1)), 'more' => JSON.generate(SHARED.merge(until: 1)),
+    'a key that is ours' => JSON.generate(SHARED.merge(job: 1)), 'more' => JSON.generate(SHARED.merge(door: 'x')),
     'a number' => JSON.generate(SHARED.merge(conn: { port: 1 })),
     'to as text' => JSON.generate(SHARED.merge(to: 'JvT')),
     'a uid below 0' => JSON.generate(SHARED.merge(to: [-1])),

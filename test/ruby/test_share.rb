@@ -109,7 +109,8 @@ class TestShare < Minitest::Test
       assert_equal ranges, text[/#{name}='(.*?)'/m, 1].scan(/(\h+)-(\h+)/).map { |a, z| a.hex..z.hex }, name
     end
     { jobname: 'NAME', message: 'MESSAGE', munge_text: 'MUNGE', conn_keys: 'KEYS', conn_key: 'KEY', conn_value: 'VALUE',
-      app_chars: 'APP', token_part: 'TOKEN', marks: 'MARKS', name: 'GROUP' }.each do |limit, ours|
+      app_chars: 'APP', token_part: 'TOKEN', marks: 'MARKS', name: 'GROUP', service: 'SERVICE', until: 'UNTIL',
+      lead: 'LEAD' }.each do |limit, ours|
       assert_equal Core::LIMITS.fetch(limit), Integer(text[/ #{ours}_MAX=(\d+)/, 1]), ours
     end
     assert_equal "multitenant-share #{MultiTenant::VERSION}\n", share('--version').out
@@ -124,11 +125,37 @@ class TestShare < Minitest::Test
   def test_a_title
     share!(*COMMON, '--title', 'Spanish 301 | (ñ)', 'host=n1')
     opened = MultiTenant::Native.open(4711, 'root', job_name)
-    assert_equal [{ 'host' => 'n1' }, 'Spanish 301 | (ñ)'], opened.last(2)
+    assert_equal [{ 'host' => 'n1' }, { 'title' => 'Spanish 301 | (ñ)' }], opened.last(2)
     title = "\u1EA1\u0302\u0301\u0307\u0308a\u0308"
     share!(*COMMON, '--title', title, 'host=n1')
-    assert_equal title, MultiTenant::Native.open(4711, 'root', job_name).last
+    assert_equal title, MultiTenant::Native.open(4711, 'root', job_name).last['title']
     share!(*COMMON, '--title', '', 'host=n1')
+    assert_opens({ 'host' => 'n1' })
+  end
+
+  # What v1 carries: a number as text. A shell has no more than texts.
+  def test_the_keys_of_a_service_are_those_that_readers_take
+    told = Vectors.read('service').map { |vector| vector.values_at('label', 'keys', 'reason_v1') }
+    told.reject! { |_, keys,| keys.values.any? { |value| value.is_a?(Array) || value.to_s.match?(/\A\z|\0/) } }
+    assert_operator told.size, :>, 35
+    told.each do |label, keys, reason|
+      argv = keys.map { |key, value| "--#{key}=#{value}" }
+      next refute_shared(64, /: --#{keys.keys.last} must /, *COMMON, *argv, 'host=n1') unless reason == 'ok'
+
+      share!(*COMMON, *argv, 'host=n1')
+      whole = keys.to_h { |key, value| [key, key == 'service' ? value.to_s : Integer(value)] }
+      assert_equal [{ 'host' => 'n1' }, whole], MultiTenant::Native.open(4711, 'root', job_name).last(2), label
+      share!('--unshare')
+    end
+  end
+
+  def test_a_service_is_named_and_ends_in_a_time_to_come
+    [%w[--until 2000000000], %w[--lead 5], %w[--service= --lead 5]].each do |argv|
+      refute_shared 64, /--until and --lead are of a service .* --service$/, *COMMON, *argv, 'host=n1'
+    end
+    refute_shared 64, /--until is over since \d+ s/, *COMMON, *%w[--service a --until 1700000000], 'host=n1'
+    %w[mt_service mt_until mt_lead].each { |key| refute_shared 64, /uses it/, *COMMON, "#{key}=1" }
+    share!(*COMMON, '--service', '', 'host=n1')
     assert_opens({ 'host' => 'n1' })
   end
 

@@ -43,6 +43,9 @@ class TestShareMunge < MultiTenantTest
     refute sealed('host=n1').key?('to')
     assert_equal({}, sealed['conn'])
     assert_equal 'Spanish 301 ñ', sealed('--title', 'Spanish 301 ñ')['title']
+    told = sealed(*%w[--service spanish-301 --until 2000000000 --lead 15 host=n1])
+    assert_equal ['spanish-301', 2_000_000_000, 15, { 'host' => 'n1' }], told.values_at(*%w[service until lead conn])
+    assert_equal %w[service], sealed('--service', 'spanish').keys & %w[service until lead]
   end
 
   # As Host#munge_socket: test_host.rb.

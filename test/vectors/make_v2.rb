@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Writes recipients.json, message_v2.json and key.json beside this file: known answers that do not come
+# Writes recipients.json, message_v2.json, service.json and key.json beside this file: known answers that do not come
 # from the core. Run it after a change of a format: ruby test/vectors/make_v2.rb
 require_relative '../ruby/sealing_v2'
 
@@ -68,13 +68,17 @@ def text(job: {}, drop: [], add: {}, **parts)
   JSON.generate(whole.merge(add.transform_keys(&:to_s)).reject { |key, _| drop.include?(key.to_sym) })
 end
 
+SERVICE = { service: 'spanish-301', until: 1_795_315_062, lead: 15 }.freeze
+
 GOOD = {
   'whole group' => [text, '*', PARTS[:conn]],
   'a list' => [text(to: SealingV2.code([1001, 2001])), '1001,2001', PARTS[:conn]],
   'nobody' => [text(to: ''), '', PARTS[:conn]],
   'no connection' => [text(conn: {}), '*', {}],
   'any text' => [text(conn: { a: "it's \"|\\ \u00fc \u{1f600}" }), '*', { a: "it's \"|\\ \u00fc \u{1f600}" }],
-  'a title' => [text(title: "Spanish 301 \u00f1"), '*', PARTS[:conn], "Spanish 301 \u00f1"],
+  'a title' => [text(title: "Spanish 301 \u00f1"), '*', PARTS[:conn], { title: "Spanish 301 \u00f1" }],
+  'a service' => [text(**SERVICE), '*', PARTS[:conn], SERVICE],
+  'all keys' => [text(title: 'Spanish', to: '', **SERVICE), '', PARTS[:conn], { title: 'Spanish', **SERVICE }],
   'another order' => [JSON.generate(JSON.parse(text).to_a.reverse.to_h), '*', PARTS[:conn]]
 }.freeze
 
@@ -84,8 +88,11 @@ BAD = {
     'a newline after it' => "#{text}\n", 'a blank before it' => " #{text}", 'two' => text * 2,
     'NUL after it' => "#{text}\0",
     'v 1' => text(add: { v: 1 }), 'v 3' => text(add: { v: 3 }), 'v as text' => text(add: { v: '2' }),
-    'v 2.0' => text.sub('"v":2', '"v":2.0'), 'another key' => text(add: { until: 1 }),
+    'v 2.0' => text.sub('"v":2', '"v":2.0'), 'another key' => text(add: { door: 'x' }),
     'a key twice' => text.sub('"v":2', '"v":2,"v":2'),
+    **SERVICE.keys.to_h { |key| ["#{key} twice", text(**SERVICE).sub(/"#{key}":[^,]*,/, '\0\0')] },
+    **SERVICE.keys.to_h { |key| ["#{key} null", text(add: { key => nil })] },
+    'a number over 64 bits' => text(**SERVICE).sub(/"until":\d*/, '"until":9223372036854775808'),
     'a key twice in conn' => text.sub('"host":"n1"', '"host":"n1","host":"n2"'),
     **%i[v cluster job group restarts id app method delivery conn].to_h { |key| ["without #{key}", text(drop: [key])] },
     'job as text' => text(add: { job: '4711' }), 'job below 0' => text(add: { job: -1 }),
@@ -112,10 +119,63 @@ BAD = {
 
 write('message_v2', 'v2 messages for job 4711 of cluster hpc and group students, not restarted: what they open ' \
                     'to, or the reason that they do not (doc/formats.md).',
-      GOOD.map do |label, (text, mtu, conn, title)|
-        { label: label, text: text, reason: 'ok', mtu: mtu, connection: conn, title: title }.compact
+      GOOD.map do |label, (text, mtu, conn, more)|
+        { label: label, text: text, reason: 'ok', mtu: mtu, connection: conn, **more.to_h }
       end +
       BAD.flat_map { |reason, texts| texts.map { |label, text| { label: label, text: text, reason: reason } } })
+
+# ---- service, until, lead ----
+
+# What a v2 message has, and the reason that readers give; of a v1 message, where another one.
+KEYS_OF_SERVICES = {
+  'a name' => [{ service: 'spanish' }, 'ok'], 'a digit' => [{ service: '7' }, 'ok'],
+  'all that may be' => [{ service: 'az09-' }, 'ok'], 'the longest' => [{ service: 'a' * 63 }, 'ok'],
+  'a character more' => [{ service: 'a' * 64 }, 'bad_service'], 'empty' => [{ service: '' }, 'bad_service'],
+  'a capital' => [{ service: 'Spanish' }, 'bad_service'], 'a dash first' => [{ service: '-spanish' }, 'bad_service'],
+  'a dot' => [{ service: '..' }, 'bad_service'], 'a slash' => [{ service: 'a/b' }, 'bad_service'],
+  'a blank' => [{ service: 'a ' }, 'bad_service'], 'a newline' => [{ service: "a\n" }, 'bad_service'],
+  'an at' => [{ service: 'a@b' }, 'bad_service'], 'a percent' => [{ service: 'a%2f' }, 'bad_service'],
+  'markup' => [{ service: '<b>' }, 'bad_service'],
+  'a letter of Latin 1' => [{ service: "espa\u00f1ol" }, 'bad_service'],
+  'a digit of another script' => [{ service: "a\u0661" }, 'bad_service'],
+  'full width' => [{ service: "\uff41" }, 'bad_service'], 'invisible' => [{ service: "a\u200bb" }, 'bad_service'],
+  'beyond 16 bits' => [{ service: "\u{1f600}" }, 'bad_service'], 'NUL' => [{ service: "a\0" }, 'bad_message'],
+  'a name that is a number' => [{ service: 301 }, 'bad_message', 'ok'],
+  'a name that is true' => [{ service: true }, 'bad_message', 'ok'],
+  'names' => [{ service: ['a'] }, 'bad_message'],
+  'an end' => [{ service: 'a', until: 2_000_000_000 }, 'ok'],
+  'an end beyond 32 bits' => [{ service: 'a', until: 4_294_967_296 }, 'ok'],
+  'the last end' => [{ service: 'a', until: 253_402_300_799 }, 'ok'],
+  'a second later' => [{ service: 'a', until: 253_402_300_800 }, 'bad_service'],
+  'the last number' => [{ service: 'a', until: 9_223_372_036_854_775_807 }, 'bad_service'],
+  'an end of 0' => [{ service: 'a', until: 0 }, 'bad_service'],
+  'an end below 0' => [{ service: 'a', until: -1 }, 'bad_service'],
+  'the first number' => [{ service: 'a', until: -9_223_372_036_854_775_808 }, 'bad_service'],
+  'an end in parts' => [{ service: 'a', until: 2_000_000_000.5 }, 'bad_message'],
+  'an end as text' => [{ service: 'a', until: '2000000000' }, 'bad_message', 'ok'],
+  'an end over 64 bits as text' => [{ service: 'a', until: '18446744073709551617' }, 'bad_message', 'bad_service'],
+  'an end with a sign' => [{ service: 'a', until: '+2000000000' }, 'bad_message', 'bad_service'],
+  'an end with a blank' => [{ service: 'a', until: ' 2000000000' }, 'bad_message', 'bad_service'],
+  'an end in hexadecimal' => [{ service: 'a', until: '0x77359400' }, 'bad_message', 'bad_service'],
+  'an end with a zero first' => [{ service: 'a', until: '02000000000' }, 'bad_message', 'bad_service'],
+  'an empty end' => [{ service: 'a', until: '' }, 'bad_message', 'bad_service'],
+  'a date' => [{ service: 'a', until: '2027-01-31' }, 'bad_message', 'bad_service'],
+  'a minute' => [{ service: 'a', lead: 1 }, 'ok'], 'a day' => [{ service: 'a', lead: 1440 }, 'ok'],
+  'no lead' => [{ service: 'a', lead: 0 }, 'bad_service'],
+  'more than a day' => [{ service: 'a', lead: 1441 }, 'bad_service'],
+  'a lead below 0' => [{ service: 'a', lead: -10 }, 'bad_service'],
+  'a lead beyond 32 bits' => [{ service: 'a', lead: 4_294_967_306 }, 'bad_service'],
+  'a lead in parts' => [{ service: 'a', lead: 1.5 }, 'bad_message'],
+  'a lead with a point' => [{ service: 'a', lead: '1.5' }, 'bad_message', 'bad_service'],
+  'a lead as text' => [{ service: 'a', lead: '10' }, 'bad_message', 'ok'],
+  'a lead that is a list' => [{ service: 'a', lead: [10] }, 'bad_message']
+}.freeze
+
+write('service', 'service, until and lead of messages: the reason that a reader gives, for v1 (mt_service, mt_until, ' \
+                 'mt_lead in the connection) another one where it stands there. Senders refuse what is not ok in v1.',
+      KEYS_OF_SERVICES.map do |label, (keys, reason, v1)|
+        { label: label, keys: keys, reason: reason, reason_v1: v1 || reason }
+      end)
 
 # ---- key ----
 

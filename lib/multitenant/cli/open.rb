@@ -15,11 +15,10 @@ module MultiTenant
       def run
         check
         name = $stdin.binmode.read(2 * Core::LIMITS[:jobname]).to_s.delete_suffix("\n")
-        code, accounting, connection, title = Native.open(@options[:job_id], @options[:user], name)
+        code, accounting, connection, more = Native.open(@options[:job_id], @options[:user], name)
         raise Failure.new(EX_DATAERR, "#{code}: #{Native.reasons.fetch(code).first}") unless code == 'ok'
 
-        told = { 'accounting' => accounting, 'connection' => connection, 'title' => title }.compact
-        puts PlainText.json(JSON.generate(told))
+        puts PlainText.json(JSON.generate({ 'accounting' => accounting, 'connection' => connection, **more }))
         EX_OK
       end
 
