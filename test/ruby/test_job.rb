@@ -95,6 +95,18 @@ class TestJob < MultiTenantTest
     assert_equal ["COMPLETED\n", true], bash(script)
   end
 
+  # script.sh is another bash, and so are many programs that servers start.
+  def test_what_start_up_files_export_for_each_bash_does_not_change_what_is_served
+    start_up = File.join(temporary, 'start_up').tap { |path| File.write(path, "port=1 password=theirs\n") }
+    script = File.join(temporary, 'script.sh')
+    File.write(script, "#!/bin/bash\necho $port $password; env echo a=b; export c=d; echo ${c-}; echo $-\n",
+               perm: 0o755)
+    job = "source #{JOB}; export port=4711 password=ours; #{script}"
+    env = { 'BASH_ENV' => start_up, 'SHELLOPTS' => 'keyword:noglob:noclobber' }
+    out, = Open3.capture2(env, 'bash', '-c', job)
+    assert_equal "4711 ours\na=b\nd\nhB\n", out
+  end
+
   # Open OnDemand's find_port takes them from the cluster's file, where it is given no others.
   def test_the_clusters_min_port_and_max_port_count
     find = %q(find_port() { printf '%s\n' "$@" >&2; echo 1; })

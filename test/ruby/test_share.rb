@@ -35,6 +35,16 @@ class TestShare < Minitest::Test
     assert_equal 'plain', job_name.split('|')[0]
   end
 
+  # The fake scontrol is one such, and can't write its files without clobbering them.
+  def test_options_that_start_up_files_export_for_each_bash
+    share!(*COMMON, 'host=n1', 'password', env: { 'password' => 'p', 'SHELLOPTS' => 'keyword:noclobber:noglob' })
+    assert_opens({ 'host' => 'n1', 'password' => 'p' })
+    done = share(*COMMON, 'password', env: { 'password' => 'p', 'SHELLOPTS' => 'keyword' })
+    assert_equal [0, 1], [done.code, done.err.lines.size]
+    assert_match(/no KEY=VALUE came here: .* keyword .*`set \+k`/, done.err)
+    assert_opens({ 'password' => 'p' })
+  end
+
   # Some of bash's older ways put quotes into what is replaced.
   def test_where_an_older_bash_is_asked_for
     fake('munge', 'cat >"${0%/*}/message"; echo MUNGE:AAAA:')
