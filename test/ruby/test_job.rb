@@ -107,6 +107,12 @@ class TestJob < MultiTenantTest
     assert_equal "4711 ours\na=b\nd\nhB\n", out
   end
 
+  # A site that has BASH_ENV name their file has them in no other way.
+  def test_script_sh_has_both_functions_of_environment_modules
+    functions = '_module_raw() { echo "$@"; }; module() { _module_raw "$@"; }'
+    assert_equal ["purge\nload a b\n", true], bash("#{functions}; source #{JOB}; bash -c \"load_modules 'a,b'\"")
+  end
+
   # Open OnDemand's find_port takes them from the cluster's file, where it is given no others.
   def test_the_clusters_min_port_and_max_port_count
     find = %q(find_port() { printf '%s\n' "$@" >&2; echo 1; })
