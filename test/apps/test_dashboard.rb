@@ -192,6 +192,7 @@ class TestDashboard < AppTest
     refute_includes job.name, '|'
     assert_match(/Not shared: what listens on port \d+ is not yours alone/, card(job.connection))
     refute_includes card(job.connection), 'password' # the command uses none
+    refute_includes card(job.connection), 'href'
   ensure
     Process.kill('TERM', pid) && Process.wait(pid) if pid
   end

@@ -75,6 +75,36 @@ class TestJob < MultiTenantTest
     assert others_listen?(port)
   end
 
+  # As OOD's batch script with an app's after.sh, whose service has not begun to listen.
+  # @return [String, nil] connection.yml
+  def card_of(app, port)
+    FileUtils.mkdir_p(dir = File.join(temporary, app))
+    script = <<~BASH
+      source #{JOB}
+      clean_up() { kill "$SCRIPT_PID"; exit "$1"; }
+      curl() { echo 403; }
+      sleep() { :; }
+      host=localhost port=#{port} proxy=rnode
+      echo jupyter-lab >program
+      multitenant_share() { return 75; }
+      command sleep 300 &
+      SCRIPT_PID=$!
+      source #{Dir.glob("#{Tree::ROOT}/apps-*/multitenant-#{app}/template/after.sh")[0]}
+      echo "port: $port" >connection.yml
+      clean_up 0
+    BASH
+    Open3.capture2e({ 'SLURM_JOB_ID' => '1' }, 'bash', '-c', script, chdir: dir)
+    card = File.join(dir, 'connection.yml')
+    File.read(card) if File.exist?(card)
+  end
+
+  # Modules may take longer to load than a stranger to take the port.
+  def test_no_card_leads_to_a_stranger_who_answers_on_the_port
+    { listen(job: '2') => [nil, nil, "port: \n"], (own = listen) => ["port: #{own}\n"] * 3 }.each do |port, cards|
+      assert_equal(cards, %w[gradio jupyter dashboard].map { |app| card_of(app, port) })
+    end
+  end
+
   def test_the_other_family_is_held_where_the_service_has_one_of_them
     port = listen('127.0.0.1')
     script = "source #{JOB}; port=#{port}; hold_port; echo held; read -r; pkill -P $$"

@@ -2,6 +2,7 @@
 type -P curl >/dev/null || refuse 'This node has no curl, which tells when Jupyter is ready.'
 ready() { curl -q --silent --fail --noproxy '*' --max-time 10 --output /dev/null "http://$host:$port/node/$host/$port/login"; }
 await_service ready
+refuse_others
 # JupyterLab and Notebook show a file at different places.
 case $(<program) in
   *lab) mt_notebook=lab/tree/$mt_notebook ;;

@@ -15,4 +15,6 @@ shared=(proxy)
 # One that nobody uses is not on the owner's card either.
 if [[ ${mt_command-} == *password* ]]; then shared+=(password); else password=''; fi
 share_service "${shared[@]}"
+# A stranger's pages would be in the owner's Open OnDemand session.
+! others_listen || port=''
 quote_for_card host password mt_shared
