@@ -18,6 +18,8 @@ class Browser
                --disable-background-networking --disable-component-update --disable-sync --hide-scrollbars
                --window-size=1000,900].push('--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1').freeze
   PATIENCE = 60
+  # Where pictures go, if anywhere.
+  PICTURES = ENV.fetch('MULTITENANT_PICTURES', nil)
 
   # @return [Array<Hash>] what the page told since it was opened
   attr_reader :events
@@ -64,10 +66,18 @@ class Browser
     call('Input.dispatchKeyEvent', type: 'keyUp', **common)
   end
 
-  # Writes a picture of the whole page.
-  def picture(path)
+  # Of what one sees of a page, in pixels.
+  def size(width, height = 900, mobile: false)
+    call('Emulation.setDeviceMetricsOverride', width: width, height: height, deviceScaleFactor: 1, mobile: mobile)
+  end
+
+  # Writes a picture of the whole page, where one is wanted.
+  def picture(name)
+    return unless PICTURES
+
+    FileUtils.mkdir_p(PICTURES)
     data = call('Page.captureScreenshot', format: 'png', captureBeyondViewport: true)['data']
-    File.binwrite(path, data.unpack1('m0'))
+    File.binwrite(File.join(PICTURES, "#{name}.png"), data.unpack1('m0'))
   end
 
   def call(method, **params)

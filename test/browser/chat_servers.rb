@@ -38,12 +38,29 @@ end
 
 # A language model that answers as llama.cpp's server does: what the last message asks for.
 class ModelServer < Listener
-  MODEL = 'tiny-1b'
+  MODEL = 'llama3.1:8b'
   NO_SPACE = { error: { code: 400, type: 'exceed_context_size_error', n_ctx: 256,
                         message: 'the request exceeds the available context size, try increasing it' } }.freeze
   CODES = { 'refused' => ['401 Unauthorized', { error: { message: 'Invalid API Key' } }],
             'busy' => ['503 Service Unavailable', { error: { message: 'Loading model' } }],
             'long' => ['400 Bad Request', NO_SPACE] }.freeze
+
+  # What it has to say; else it says what it was told.
+  ANSWERS = Hash.new { |_, words| words }.merge!(
+    'How do I sort numbers in Python?' => <<~MARKDOWN,
+      Use `sorted`, which leaves your list as it is:
+
+      ```python
+      numbers = [3, 1, 2]
+      print(sorted(numbers))  # [1, 2, 3]
+      ```
+
+      To sort the list **in place**, call `numbers.sort()`.
+    MARKDOWN
+    'Why do computers in a cluster talk to each other?' =>
+      "Because each of them has a part of the work only. They hand\nover what the next one needs, and wait for each " \
+      "other at\nthe end of every step."
+  ).freeze
 
   # @return [Queue] messages of the requests that came
   # @return [Queue] "gone" for each whose connection was closed before its answer
@@ -62,9 +79,11 @@ class ModelServer < Listener
   def serve(socket, path, _head, body)
     return reply(socket, '200 OK', { data: [{ id: MODEL }] }) if path == '/v1/models'
 
-    messages = JSON.parse(body)['messages']
+    messages, streamed = JSON.parse(body).values_at('messages', 'stream')
     @asked << messages
     words = messages.last['content']
+    return reply(socket, '200 OK', { choices: [{ message: { content: ANSWERS[words] } }] }) unless streamed
+
     CODES.key?(words) ? reply(socket, *CODES[words]) : stream(socket, words)
   end
 
@@ -85,7 +104,7 @@ class ModelServer < Listener
     when 'pause' then pause(socket)
     when 'think' then say(socket, reasoning_content: 'first a *thought*') && say(socket, content: 'then a word')
     when 'cut' then say(socket, { content: 'so far' }, 'length')
-    else words.scan(/.{1,7}/m) { |part| say(socket, content: part) }
+    else ANSWERS[words].scan(/.{1,7}/m) { |part| say(socket, content: part) }
     end
     chunk(socket, "data: [DONE]\n\n")
     socket << "0\r\n\r\n"
@@ -146,13 +165,14 @@ end
 # The page's own server, as its job runs it.
 class ChatJob
   TEMPLATE = File.expand_path('../../apps-clients/multitenant-gradio/template', __dir__)
+  SERVICE = 'hpcfaculty: Spanish 301 model'
 
   # @param base [String] the service's URL
   def initialize(base)
     @port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
     @password = SecureRandom.hex
-    @pid = spawn({ 'host' => '127.0.0.1', 'port' => @port.to_s, 'password' => @password, 'mt_owner' => 'ada',
-                   'mt_service' => 'ada: Spanish 301', 'OPENAI_BASE_URL' => base, 'OPENAI_API_KEY' => 'sekret' },
+    @pid = spawn({ 'host' => '127.0.0.1', 'port' => @port.to_s, 'password' => @password, 'mt_owner' => 'hpcfaculty',
+                   'mt_service' => SERVICE, 'OPENAI_BASE_URL' => base, 'OPENAI_API_KEY' => 'sekret' },
                  'python3', '-E', '-s', '-B', File.join(TEMPLATE, 'chat.py'))
   end
 
@@ -167,8 +187,7 @@ class ChatJob
   # @return [String] HTML of its card
   def card
     view = ERB.new(File.read(File.join(TEMPLATE, '../view.html.erb')), trim_mode: '-')
-    view.result_with_hash(host: '127.0.0.1', port: @port, password: @password, mt_service: 'ada: Spanish 301',
-                          mt_job: nil)
+    view.result_with_hash(host: '127.0.0.1', port: @port, password: @password, mt_service: SERVICE, mt_job: nil)
   end
 
   def stop

@@ -16,12 +16,15 @@ class PageServer
 
   TYPES = { '' => 'text/html; charset=utf-8', '.css' => 'text/css', '.woff2' => 'font/woff2' }.freeze
 
-  # What else it says of lines.
-  PRE = 'pre:not(#editor) { background-color: #f8f9fa !important; padding: .5rem !important }'
+  # What else it says of lines and labels.
+  MORE = 'pre:not(#editor) { background-color: #f8f9fa !important; padding: .5rem !important } ' \
+         'label { font-weight: bold }'
 
   # @return [Array<String>] paths that were asked for, since the last time
   attr_reader :asked
   attr_writer :cards, :csp, :theme
+  # HTML that stands in the place of the cards.
+  attr_writer :content
 
   # @param markdown [String] path of OOD's styles for views
   def initialize(markdown)
@@ -29,7 +32,7 @@ class PageServer
     @files = { '/bootstrap.css' => File.read(File.join(MODULES, 'bootstrap/dist/css/bootstrap.min.css')),
                '/css/icons.css' => File.read(File.join(icons, 'css/all.min.css')),
                '/webfonts/fa-solid-900.woff2' => File.binread(File.join(icons, 'webfonts/fa-solid-900.woff2')),
-               '/markdown.css' => "#{File.read(markdown).gsub(%r{^\s*//.*}, '')}\n#{PRE}" }
+               '/markdown.css' => "#{File.read(markdown).gsub(%r{^\s*//.*}, '')}\n#{MORE}" }
     @asked = []
     @cards = []
     @theme = 'light'
@@ -82,7 +85,7 @@ class PageServer
       <link rel="stylesheet" href="/css/icons.css"><script nonce="#{NONCE}">#{SCRIPT}</script>
       <meta name="viewport" content="width=device-width, initial-scale=1"></head>
       <body><div id="main_container" class="container-md content mt-4" role="main">
-      <div id="batch_connect_sessions">#{list}</div>
+      #{@content || "<div id=\"batch_connect_sessions\">#{list}</div>"}
       </div></body></html>
     HTML
   end

@@ -1,35 +1,19 @@
 # frozen_string_literal: true
 
-require_relative '../rails/rails_test'
-require_relative '../rails/card_views'
 require_relative '../ruby/images'
 require_relative 'axe'
-require_relative 'browser'
+require_relative 'cards_test'
 require_relative 'layout'
-require_relative 'page_server'
 require 'multitenant/card/image_size'
 
 # The cards in a browser: what a hostile publisher can make it do, and who can read them.
-class TestCards < RailsTest
-  include CardViews
+class TestCards < CardsTest
   extend CardViews::Corpus
-
-  STYLES = File.join(Site::GEMS, 'ruby', RbConfig::CONFIG['ruby_version'],
-                     'gems/ood_appkit-2.2.1/app/assets/stylesheets/ood_appkit/_markdown.scss')
-  # OOD's own, in all releases.
-  JQUERY = File.join(PageServer::MODULES, 'jquery/dist/jquery.min.js')
-  # Where pictures of the cards go.
-  PICTURES = ENV.fetch('MULTITENANT_PICTURES', nil)
 
   KEYS = %w[host port user password database jdbc_url ollama_url ollama_model base_url model api_key proxy any].freeze
   APPS = %w[Ollama_API Ollama_Code DB_Conn DB_JDBC RShiny_App other].freeze
   URLS = ['http://n1/"><script>alert(1)</script>', "http://n1/'onmouseover='alert(1)"].freeze
 
-  LLM = { 'host' => 'gpu01', 'port' => '11434', 'base_url' => 'http://gpu01:11434/v1', 'model' => 'llama3.1:8b' }.freeze
-  DATABASE = { 'host' => 'node17', 'port' => '5432', 'user' => 'student', 'password' => 'correct-horse-battery',
-               'database' => 'course', 'jdbc_url' => 'jdbc:postgresql://node17:5432/course' }.freeze
-  # In two hours it is over.
-  SOON = { 'start' => (Time.now.to_i - 600).to_s, 'end' => (Time.now.to_i + 7200).to_s }.freeze
   LESSON = <<~MARKDOWN
     # Lesson 1: sorting
 
@@ -50,10 +34,6 @@ class TestCards < RailsTest
 
   OPEN = 'document.querySelectorAll("details").forEach((details) => { details.open = true; })'
 
-  # What runs before all else: whatever hostile text calls is told.
-  TELL = 'window.ran = []; for (const f of ["alert", "evil", "a", "id"]) window[f] = () => window.ran.push(f); ' \
-         'addEventListener("submit", () => window.ran.push("submit"), true);'
-
   # Every card is opened, pointed at, focused, and once put in as OOD's poll does, which runs scripts.
   STIR = <<~JS
     const list = document.getElementById('batch_connect_sessions');
@@ -71,57 +51,6 @@ class TestCards < RailsTest
     });
     stir();
   JS
-
-  def setup
-    super
-    installed = [JQUERY, Axe::SCRIPT, Browser::PROGRAM].all? { |path| File.exist?(path) }
-    skip_unless(installed, 'needs what script/setup installs')
-    deliveries
-    %w[multitenant-jupyter multitenant-gradio code-server cloudbeaver dbeaver].each do |name|
-      @site.app(name, 'manifest.yml' => "name: #{name}\n")
-    end
-    start
-    @server = PageServer.new(STYLES)
-    @browser = Browser.new
-    @browser.call('Page.addScriptToEvaluateOnNewDocument', source: TELL)
-  end
-
-  def teardown
-    @browser&.quit
-    @server&.stop
-    super
-  end
-
-  # @return [String] path of the publisher's file
-  def lesson(name, text)
-    path = File.join(temporary, name)
-    File.binwrite(path, text)
-    File.chown(1001, 1001, path)
-    path
-  end
-
-  def file(path)
-    card = nil
-    wait_until do
-      card = cards([['readfile', { 'content_path' => path }, true]])[0]
-      !card['text'].include?('being prepared')
-    end
-    card['html']
-  end
-
-  # @param asked [Array] as {CardViews#cards} takes it
-  # @return [Array<String>] HTML
-  def html(asked)
-    cards(asked).map { |card| card['html'] }
-  end
-
-  def show(cards, csp:, theme: 'light', titles: [])
-    @server.cards = cards.each_with_index.map { |html, index| [titles[index] || "Card #{index}", html] }
-    @server.csp = csp
-    @server.theme = theme
-    @server.asked.clear
-    @browser.open(@server.url)
-  end
 
   # ---- hostile publishers ----
 
@@ -223,15 +152,14 @@ class TestCards < RailsTest
         show([html], csp: true, theme: theme)
         @browser.evaluate(OPEN) if opened
         assert_empty Axe.findings(@browser), "#{name}, #{theme}, #{opened}"
-        picture("#{name}-#{theme}#{'-open' if opened}")
+        @browser.picture("#{name}-#{theme}#{'-open' if opened}")
       end
     end
   end
 
   def test_each_part_has_its_own_place
     [1200, 400].each do |width|
-      @browser.call('Emulation.setDeviceMetricsOverride', width: width, height: 900, deviceScaleFactor: 1,
-                                                          mobile: false)
+      @browser.size(width)
       every_card.each do |name, html|
         show([html], csp: true)
         2.times do
@@ -239,41 +167,6 @@ class TestCards < RailsTest
           @browser.evaluate(OPEN)
         end
       end
-    end
-  end
-
-  def picture(name)
-    return unless PICTURES
-
-    FileUtils.mkdir_p(PICTURES)
-    @browser.picture(File.join(PICTURES, "#{name}.png"))
-  end
-
-  PLAN = <<~MARKDOWN
-    ## Spanish 301, week 1
-
-    | day | what |
-    |-----|------|
-    | Mon | the past tenses, chapter 2 |
-    | Wed | *Platero y yo*: read pages 1 to 12 |
-    | Fri | talk with the model of the course: its card is beside this one |
-  MARKDOWN
-
-  # Those of the documents: script/pictures.
-  def test_pictures
-    @browser.call('Emulation.setDeviceMetricsOverride', width: 760, height: 200, deviceScaleFactor: 1, mobile: false)
-    course = SOON.merge('user' => 'hpcfaculty', 'title' => 'Spanish 301 model')
-    llm = LLM.merge('mt_appname' => 'Ollama_API', 'api_key' => 'sk-1234567890')
-    database = DATABASE.merge('mt_appname' => 'DB_Conn')
-    postgresql = course.merge('title' => 'Database: PostgreSQL')
-    model, data = html([['default', llm, course], ['default', database, postgresql]])
-    { 'llm' => ['hpcfaculty: Spanish 301 model', model, 'details'],
-      'database' => ['hpcfaculty: Database: PostgreSQL', data, 'details:not(td *)'],
-      'class' => ['prof: Lesson', file(lesson('plan.md', PLAN)), nil] }.each do |name, (title, card, opened)|
-      show([card], csp: true, titles: [title])
-      @browser.evaluate("document.querySelector('#{opened}').open = true") if opened
-      refute_empty @browser.evaluate('document.fonts.ready.then((fonts) => [...fonts].map((font) => font.family))')
-      picture("card-#{name}")
     end
   end
 
@@ -408,7 +301,7 @@ class TestCards < RailsTest
   end
 
   def test_a_narrow_screen_needs_no_scrolling_sideways
-    @browser.call('Emulation.setDeviceMetricsOverride', width: 400, height: 800, deviceScaleFactor: 1, mobile: true)
+    @browser.size(400, 800, mobile: true)
     every_card.each do |name, html|
       show([html], csp: true)
       @browser.evaluate(OPEN)

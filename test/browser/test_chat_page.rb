@@ -59,8 +59,8 @@ class TestChatPage < MultiTenantTest
   end
 
   def test_it_tells_whose_model_it_is
-    assert_equal 'ada: Spanish 301', text('service')
-    assert_includes text('owner'), 'a job of ada, who can read what you write'
+    assert_equal ChatJob::SERVICE, text('service')
+    assert_includes text('owner'), 'a job of hpcfaculty, who can read what you write'
     assert_equal 'so be it', answer('so **be** it')
     assert_includes text('messages'), "You\nso **be** it\n#{ModelServer::MODEL}\n"
   end
@@ -212,7 +212,7 @@ class TestChatPage < MultiTenantTest
   def test_accessibility_light_and_dark_at_400_pixels
     %w[light dark].each do |theme|
       @browser.call('Emulation.setEmulatedMedia', features: [{ name: 'prefers-color-scheme', value: theme }])
-      @browser.call('Emulation.setDeviceMetricsOverride', width: 400, height: 800, deviceScaleFactor: 1, mobile: false)
+      @browser.size(400, 800)
       enter
       answer(MARKDOWN)
       answer('think')
@@ -227,6 +227,15 @@ class TestChatPage < MultiTenantTest
     @browser.press('Enter', text: "\r")
     wait_for('messages.length === 2')
     assert_equal 'text', @browser.evaluate('document.activeElement.id')
+  end
+
+  def test_pictures
+    @browser.size(700, 640)
+    answer('How do I sort numbers in Python?')
+    @browser.picture('chat')
+    @model.stop
+    answer('And from the largest to the smallest?')
+    @browser.picture('chat-ended')
   end
 
   # What stands beside the page is what its authors published.

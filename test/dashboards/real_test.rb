@@ -11,8 +11,6 @@ require_relative 'submitting'
 # the test wants them. test/dashboards/run starts them.
 class RealTest < RailsTest
   DIRECTORY = ENV.fetch('MULTITENANT_DASHBOARD')
-  # Below this directory, pictures of each page.
-  PICTURES = ENV.fetch('MULTITENANT_PICTURES', nil)
   WIDTHS = [1200, 400].freeze
   PANELS = '[...document.querySelectorAll(".session-panel")]'
 
@@ -72,7 +70,7 @@ class RealTest < RailsTest
 
   # Opens a page, at that many pixels.
   def at(path, width = WIDTHS[0])
-    @browser.call('Emulation.setDeviceMetricsOverride', width: width, height: 900, deviceScaleFactor: 1, mobile: false)
+    @browser.size(width)
     @browser.open("#{@served.url}#{path}")
   end
 
@@ -101,7 +99,7 @@ class RealTest < RailsTest
 
   # Nothing failed in it, and everything has its place.
   def assert_page(name)
-    picture(name)
+    @browser.picture("#{File.basename(File.dirname(DIRECTORY))}-#{name}")
     assert_empty(@browser.all('Runtime.exceptionThrown').map { |event| event['exceptionDetails'] })
     assert_empty(refused, log.grep(/FATAL/).last)
     assert_operator js('document.scrollingElement.scrollWidth'), :<=, js('innerWidth'), name
@@ -132,12 +130,5 @@ class RealTest < RailsTest
   def refused
     answers = @browser.all('Network.responseReceived').map { |event| event['response'].values_at('url', 'status') }
     answers.reject { |url, status| status < 400 || url.end_with?('/favicon.ico') }
-  end
-
-  def picture(name)
-    return unless PICTURES
-
-    FileUtils.mkdir_p(PICTURES)
-    @browser.picture(File.join(PICTURES, "#{File.basename(File.dirname(DIRECTORY))}-#{name}.png"))
   end
 end

@@ -51,6 +51,12 @@ module CardViews
       specs = { '7' => { 'info' => info, 'accounting' => {}, 'connection' => known || connection } } if specs
       [File.join(APPS, "multitenant-delivery_#{app}/view.html.erb"), connection, specs == false ? {} : specs]
     end
+    views(questions, one_page: one_page)
+  end
+
+  # @param questions [Array<Array(String, Hash, Hash)>] path of a view, what its names are, specs or nil
+  # @return [Array<Hash>] as {#cards}
+  def views(questions, one_page: false)
     path = File.join(temporary, 'questions')
     File.write(path, JSON.generate(questions))
     @dashboard.ruby(format(RENDER, path.inspect, !one_page))

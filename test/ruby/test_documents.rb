@@ -77,6 +77,19 @@ class TestDocuments < MultiTenantTest
     end
   end
 
+  # script/pictures takes them all.
+  def test_pictures_are_those_that_the_browser_takes
+    taken = Dir.glob('test/browser/test_*.rb', base: ROOT).flat_map { |path| text(path).scan(/picture\('([\w-]+)'/) }
+    shown = PAGES.flat_map { |page| text(page).scan(%r{src="[^"]*images/([\w-]+)\.png" width="(\d+)"}) }.uniq
+    kept = Dir.glob('*', base: File.join(ROOT, 'doc/images'))
+    assert_equal taken.flatten.sort, shown.map(&:first).sort
+    assert_equal kept.sort, shown.map { |name, _| "#{name}.png" }.sort
+    shown.each do |name, width|
+      header = File.binread(File.join(ROOT, 'doc/images', "#{name}.png"), 20)
+      assert_equal width.to_i, header.unpack1('@16N'), "#{name} is shown in another size than it has"
+    end
+  end
+
   def test_paths_are_files_of_the_project
     each_page { |page| text(page).scan(PATH).select { |path| Dir.glob(path.sub(/[.,]+\z/, ''), base: ROOT).empty? } }
   end

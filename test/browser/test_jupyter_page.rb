@@ -1,0 +1,65 @@
+# frozen_string_literal: true
+
+require 'digest'
+require_relative '../ruby/helper'
+require_relative 'browser'
+require_relative 'chat_servers'
+
+# The first notebook of a language model in Jupyter, started with the app's own settings.
+class TestJupyterPage < MultiTenantTest
+  PROGRAM = '/usr/bin/jupyter-notebook'
+  TEMPLATE = File.expand_path('../../apps-clients/multitenant-jupyter/template', __dir__)
+  NOTEBOOK = 'Ollama_API-7.ipynb'
+
+  def setup
+    skip_unless([PROGRAM, Browser::PROGRAM].all? { |path| File.exist?(path) }, 'needs what script/setup installs')
+    need_root
+    @model = ModelServer.new
+    @port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    FileUtils.cp(File.join(TEMPLATE, 'llm.ipynb'), File.join(temporary, NOTEBOOK))
+    @pid = spawn(environment, PROGRAM, '--allow-root', "--config=#{File.join(TEMPLATE, 'settings.py')}",
+                 pgroup: true, %i[out err] => File.join(temporary, 'log'))
+    @browser = Browser.new
+  end
+
+  def teardown
+    @browser&.quit
+    if @pid
+      Process.kill(:TERM, -@pid)
+      Process.wait(@pid)
+    end
+    @model&.stop
+    super
+  end
+
+  def environment
+    { 'HOME' => temporary, 'host' => '127.0.0.1', 'port' => @port.to_s, 'mt_origin' => '',
+      'mt_hash' => "sha256:ab:#{Digest::SHA256.hexdigest('sekretab')}", 'OPENAI_API_KEY' => 'none',
+      'OPENAI_BASE_URL' => "http://127.0.0.1:#{@model.port}/v1", 'MT_MODEL' => ModelServer::MODEL }
+  end
+
+  def wait_for(script)
+    wait_until { @browser.evaluate("Boolean(#{script})") }
+  end
+
+  def answers?
+    TCPSocket.open('127.0.0.1', @port).close
+    true
+  rescue SystemCallError
+    false
+  end
+
+  def test_picture
+    wait_until { answers? }
+    place = "/node/127.0.0.1/#{@port}"
+    @browser.open("http://127.0.0.1:#{@port}#{place}/login?next=#{place}/notebooks/#{NOTEBOOK}")
+    @browser.evaluate('document.querySelector("[type=password]").value = "sekret"; document.forms[0].submit()')
+    wait_for('window.Jupyter?.notebook?.kernel?.is_connected()')
+    @browser.evaluate('Jupyter.notebook.execute_all_cells()')
+    said = '[...document.querySelectorAll(".output_text")]'
+    wait_for("#{said}.some((part) => part.innerText.includes('a part of the work only'))")
+    @browser.size(700, 560)
+    @browser.evaluate("#{said}[0].scrollIntoView()")
+    @browser.picture('jupyter')
+  end
+end
