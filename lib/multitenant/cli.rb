@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'optparse'
+require_relative 'cli/plain_text'
 require_relative 'errors'
 require_relative 'version'
 
@@ -39,7 +40,7 @@ module MultiTenant
     end
 
     def self.complain(sentence, code)
-      warn "multitenant: #{sentence}"
+      warn "multitenant: #{PlainText.of(sentence)}"
       code
     end
 

@@ -154,6 +154,15 @@ class TestCli < MultiTenantTest
     assert_match(/\A[\n -~]+\z/, told + opened)
   end
 
+  # Who reports a weakness sends the records that show it.
+  def test_nothing_of_records_of_others_that_a_terminal_would_obey
+    cluster = "\e]0;\a\u009b2J\u202e"
+    done = explain(stream(job(1)) + stream(job(1), cluster: cluster) + stream(cluster: "b#{cluster}", whole: false))
+    assert_equal [65, 2], [done.code, done.out.lines.size], done.err
+    assert_match(/cluster b\\u001b/, done.err)
+    assert_match(/\A[\t\n -~]+\z/, done.out + done.err)
+  end
+
   def test_explain_is_one_line_a_job
     done = explain(stream(job(2, group_gid: 1), job(1)), as: 2001, env: { 'OOD_CLUSTERS' => clusters })
     assert_equal ["1\tok\tok\tShared with this user.\n",

@@ -30,7 +30,7 @@ module MultiTenant
         receiver.shares.each do |share|
           reason = share[:specs] == 'ok' ? share[:card] : share[:specs]
           sentence = [Native.reasons.fetch(reason).first, *no_button(share)].join(' ')
-          puts [*share.values_at(:key, :specs, :card), sentence].join("\t")
+          puts [PlainText.of(share[:key]), *share.values_at(:specs, :card), sentence].join("\t")
         end
       end
 
