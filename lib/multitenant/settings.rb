@@ -7,7 +7,9 @@ module MultiTenant
   # A value that makes no sense is replaced by its default and named in {#warnings}.
   class Settings
     ENVELOPES = %w[munge key v1].freeze
+    # As multitenant-query takes them (ext/multitenant_query/query.c), and how many.
     WCKEY = /\A\*?[A-Za-z0-9_.:@+-]{1,64}\z/
+    WCKEYS = 32
     TOKEN_PATTERN = %r{\Asys/[A-Za-z0-9_.*?\[\]-]{1,128}\z}
     # Those of Active Directory have blanks, \ and @.
     GROUP = /\A[^,:|[:cntrl:]\u{fffd}]{1,256}\z/
@@ -58,7 +60,7 @@ module MultiTenant
     def initialize(env = ENV)
       @env = env
       @warnings = []
-      @wckeys = list('MULTITENANT_WCKEY', 'multitenant', WCKEY).map { |key| key.downcase.delete_prefix('*') }.uniq
+      @wckeys = keys_of('MULTITENANT_WCKEY', 'multitenant')
       @deliveries = list('MULTITENANT_DELIVERY', 'sys/multitenant-delivery_*', TOKEN_PATTERN)
       @envelopes = list('MULTITENANT_ENVELOPES', ENVELOPES.join(','), /\A(?:#{ENVELOPES.join('|')})\z/)
       @publisher_in_group = value('MULTITENANT_PUBLISHER_IN_GROUP', 'true', /\A(?:true|false)\z/) == 'true'
@@ -112,6 +114,11 @@ module MultiTenant
       return items if items.any? && items.all? { |item| item.match?(form) }
 
       refuse(name, text_of(name), default).split(',')
+    end
+
+    def keys_of(name, default)
+      keys = list(name, default, WCKEY).map { |key| key.downcase.delete_prefix('*') }.uniq
+      keys.size > WCKEYS ? [refuse(name, text_of(name), default)] : keys
     end
 
     def groups(name)

@@ -54,6 +54,20 @@ class TestSettings < MultiTenantTest
     end
   end
 
+  # Settings and program have the rule each: what one takes and the other refuses would be an error in each question.
+  def test_the_query_program_takes_the_wckeys_that_make_sense_and_no_others
+    skip_unless(File.executable?(MultiTenant::Query::PROGRAM), 'multitenant-query is not built: is libslurm there?')
+    keys = (1..33).map { |number| "k#{number}" }
+    lists = [keys.first(32), keys].map { |list| list.join(',') }
+    [*(1..255).map { |byte| "a#{byte.chr}b" }, 'a' * 64, 'a' * 65, 'é', *lists].each do |text|
+      made = settings('WCKEY' => text)
+      sense = made.warnings.empty?
+      command = [MultiTenant::Query::PROGRAM, '--wckey', sense ? made.wckeys.join(',') : text]
+      said, status = Open3.capture2e({ 'SLURM_CONF' => '/nonexistent' }, *command)
+      assert_equal [sense, sense ? 78 : 64], [status.exitstatus == 78, status.exitstatus], "#{text.inspect}: #{said}"
+    end
+  end
+
   # ---- domains of nodes ----
 
   def test_node_domains
