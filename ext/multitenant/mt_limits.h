@@ -56,6 +56,9 @@
  * one. */
 #define MT_RECORD_LINE_MAX (64 * 1024)
 
+/* Bytes of a stream's first line. A snapshot's names the groups that have a share: 90,000 gids. */
+#define MT_HEADER_LINE_MAX (1024 * 1024)
+
 /* Bytes that are read of all records together: a thousand of the longest lines. The query program
  * writes the names of some hundred jobs of one publisher, and of more of theirs none. */
 #define MT_RECORDS_MAX (64 * 1024 * 1024)

@@ -257,13 +257,21 @@ static enum mt_status add_end(const json_t *json, struct mt_stream **open)
     return duplicates ? MT_MALFORMED : MT_OK;
 }
 
+static bool is_short(const char *line, size_t len)
+{
+    static const char header[] = "{\"multitenant\":";
+    const size_t begin = sizeof header - 1;
+    bool is_header = len > begin && memcmp(line, header, begin) == 0;
+    return len <= (is_header ? MT_HEADER_LINE_MAX : MT_RECORD_LINE_MAX);
+}
+
 /* *open is the stream that the line stands in, or NULL. */
 static enum mt_status add_line(struct mt_streams *streams, const char *text,
                                const struct place *place, struct mt_stream **open)
 {
     json_t *json = NULL;
     enum mt_status status = MT_MALFORMED;
-    if (place->len <= MT_RECORD_LINE_MAX)
+    if (is_short(text + place->at, place->len))
         status = mt_json_load(text + place->at, place->len, &json);
     if (status != MT_OK)
         return status;

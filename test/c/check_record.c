@@ -412,6 +412,26 @@ START_TEST(test_over_long_line)
 }
 END_TEST
 
+/* That of a snapshot with all its groups. */
+START_TEST(test_longest_header)
+{
+    for (size_t more = 0; more < 2; more++) {
+        const char *begin = "{\"multitenant\":1,\"generated\":1,\"cluster\":\"hpc\","
+                            "\"wckeys\":[\"a\"],\"sees\":\"all\",\"more\":\"";
+        char *line = repeat("x", MT_HEADER_LINE_MAX + more);
+        memcpy(line, begin, strlen(begin));
+        memcpy(line + strlen(line) - 2, "\"}", 2);
+        script_line(&script, line);
+        script_end(&script);
+        assert_bad_line(more);
+        ck_assert_uint_eq(streams.count, 1 - more);
+        mt_streams_free(&streams);
+        script_free(&script);
+        free(line);
+    }
+}
+END_TEST
+
 START_TEST(test_too_much_text)
 {
     /* Never touched: the length alone is too much. */
@@ -892,6 +912,7 @@ int main(void)
     tcase_add_test(tests, test_one_stream_too_many);
     tcase_add_test(tests, test_longest_line);
     tcase_add_test(tests, test_over_long_line);
+    tcase_add_test(tests, test_longest_header);
     tcase_add_test(tests, test_too_much_text);
     tcase_add_test(tests, test_number_of_wckeys);
     tests = add_case(suite, "values");

@@ -111,6 +111,21 @@ class TestAgent < MultiTenantTest
     end
   end
 
+  # A site where each user has a group of their own, say: their gids are one line. In memory, as each file is synced.
+  def test_ten_thousand_groups
+    @dir = Dir.mktmpdir('agent', '/dev/shm').tap { |dir| File.chmod(0o755, dir) }
+    round(stream(*(1..10_000).map { |id| job(id, group_gid: 4_000_000_000 + id) }, generated: Time.now.to_i))
+    gids = [4_000_000_001, 4_000_010_000, 5_000_000]
+    answer = as_user(gids: gids) do
+      MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, fallback: Feed.new('else')).call(1)
+    end
+    assert_nil answer.error
+    records = answer.records[0]
+    assert_equal [[1, 10_000], %w[all]], [records.of('hpc').map(&:job_id), records.whole.map(&:sees)]
+  ensure
+    FileUtils.rm_rf(@dir)
+  end
+
   # The names of a header are one line.
   def test_more_undetermined_jobs_than_a_header_holds
     nameless = ->(count) { (1..count).map { |id| job(4_000_000_000 + id, group_gid: nil, name: 'a|students|b') } }
