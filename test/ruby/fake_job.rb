@@ -13,6 +13,8 @@ module FakeJob
   PLAIN = (%w[--group hpcGrp --app Service --method card --delivery sys/multitenant-delivery_default --session] <<
            ID).freeze
   COMMON = [*PLAIN, '--to', '2001,2002'].freeze
+  # A job of this process: who shares it ends what watches an earlier name of the same job.
+  CLUSTER = "test#{Process.pid}".freeze
 
   SCONTROL = <<~'BASH'
     here=${0%/*}
@@ -51,7 +53,7 @@ module FakeJob
   end
 
   def share(*argv, env: {}, command: [SHARE], **options)
-    env = { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '4711', 'SLURM_CLUSTER_NAME' => 'test',
+    env = { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '4711', 'SLURM_CLUSTER_NAME' => CLUSTER,
             'LC_ALL' => nil }.merge(env).compact
     run_as(nil, *command, *argv, env: env, **options)
   end

@@ -227,8 +227,7 @@ class TestShareJob < Minitest::Test
   def watchers
     Dir.glob('/proc/[0-9]*').filter_map do |dir|
       environ = File.binread("#{dir}/environ").split("\0")
-      Integer(dir[6..]) if environ.include?('MULTITENANT_SHARE_WATCH=test.4711') &&
-                           environ.any? { |pair| pair.start_with?("PATH=#{temporary}:") }
+      Integer(dir[6..]) if environ.include?("MULTITENANT_SHARE_WATCH=#{CLUSTER}.4711")
     rescue SystemCallError
       nil
     end

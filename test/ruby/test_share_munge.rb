@@ -36,7 +36,7 @@ class TestShareMunge < MultiTenantTest
   def test_the_message
     text = %(#{(0x20..0x7e).map(&:chr).join} €😀)
     told = sealed("text=#{text}", '--to', '7,3')
-    assert_equal({ 'v' => 2, 'cluster' => 'test', 'job' => 4711, 'group' => 'root', 'restarts' => 0, 'id' => ID,
+    assert_equal({ 'v' => 2, 'cluster' => CLUSTER, 'job' => 4711, 'group' => 'root', 'restarts' => 0, 'id' => ID,
                    'app' => 'Ollama_Own', 'method' => 'card', 'delivery' => 'sys/multitenant-delivery_default',
                    'conn' => { 'text' => text } }, told.except('to'))
     refute_nil told['to']
@@ -66,7 +66,7 @@ class TestShareMunge < MultiTenantTest
   def test_what_is_read_is_opened_by_slurm_s_munged
     sealed('host=n1')
     conf = in_job('slurm.conf').tap { |path| File.write(path, "AuthInfo=socket=#{@munged.socket}\n") }
-    read = stream(job(4711, name: @name, user: 'root', uid: 0, group_gid: 0), cluster: 'test')
+    read = stream(job(4711, name: @name, user: 'root', uid: 0, group_gid: 0), cluster: CLUSTER)
     specs = multitenant('specs', '--records', '-', stdin: read, env: { 'SLURM_CONF' => conf, 'OOD_CLUSTERS' => '/n' })
     assert_equal 'n1', JSON.parse(specs.out).dig('4711', 'connection', 'host'), specs.err
   end
