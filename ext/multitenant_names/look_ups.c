@@ -69,6 +69,30 @@ static struct mt_look_up *take(struct worker *worker)
     return taken;
 }
 
+/* A group of tens of thousands of members, and there may be many, goes once nobody waits for it. */
+static void tell(struct mt_pair *pair)
+{
+    const struct mt_user *user = &pair->user->user;
+    struct mt_look_up *group = pair->group;
+    if (pair->user->found == MT_YES && group->found == MT_YES) {
+        pair->in_group = mt_user_in_group(user, &group->entry) ? MT_YES : MT_NO;
+        if (pair->with_others)
+            pair->others = mt_group_others(&group->entry, user->name);
+    }
+    if (--group->waiting == 0)
+        mt_group_free(&group->entry);
+}
+
+static void tell_pairs(const struct mt_look_up *look_up)
+{
+    struct mt_pair *next;
+    for (struct mt_pair *pair = look_up->pairs; pair; pair = next) {
+        next = look_up->group ? pair->next_of_group : pair->next_of_user;
+        if (pair->user->done && pair->group->done)
+            tell(pair);
+    }
+}
+
 static void *work(void *argument)
 {
     struct worker *worker = argument;
@@ -86,8 +110,10 @@ static void *work(void *argument)
         pthread_mutex_lock(&all->lock);
         taken->found = found;
         taken->user = user;
+        taken->gid = entry.entry.gr_gid;
         taken->entry = entry;
         taken->done = true;
+        tell_pairs(taken);
     }
     worker->running = false;
     pthread_cond_signal(&all->ended);
@@ -134,6 +160,17 @@ struct mt_look_up *mt_look_ups_of(struct mt_look_ups *all, uid_t uid, const char
     if (*known == fresh)
         all->count++;
     return *known;
+}
+
+void mt_look_ups_pair(struct mt_pair *pair)
+{
+    pair->in_group = MT_UNKNOWN;
+    pair->others = -1;
+    pair->next_of_user = pair->user->pairs;
+    pair->next_of_group = pair->group->pairs;
+    pair->user->pairs = pair;
+    pair->group->pairs = pair;
+    pair->group->waiting++;
 }
 
 struct mt_look_ups *mt_look_ups_new(size_t most)

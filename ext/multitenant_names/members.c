@@ -9,10 +9,10 @@
 
 struct asked {
     uid_t uid;
-    char *group_name;         /* NULL: none */
-    struct mt_look_up *user;  /* NULL: nothing is asked of the name service */
-    struct mt_look_up *group; /* NULL: the job names none */
-    size_t turn;              /* how many questions of the same publisher come before */
+    char *group_name; /* NULL: none */
+    /* Without a user nothing is asked of the name service; without a group none is named. */
+    struct mt_pair pair;
+    size_t turn; /* how many questions of the same publisher come before */
     size_t index;
 };
 
@@ -22,6 +22,7 @@ struct mt_members {
     struct asked **order;
     size_t most;
     size_t count;
+    bool with_others;
 
     char *publisher_names;                          /* NULL: not asked for */
     struct mt_look_up *publishers[MT_NAME_MAX + 1]; /* as many as commas can part */
@@ -46,8 +47,8 @@ static void queue_all(struct mt_members *m)
         mt_look_ups_queue(m->look_ups, m->publishers[i], nobody);
     for (size_t i = 0; i < m->count; i++) {
         const struct asked *question = m->order[i];
-        mt_look_ups_queue(m->look_ups, question->user, question->uid);
-        mt_look_ups_queue(m->look_ups, question->group, question->uid);
+        mt_look_ups_queue(m->look_ups, question->pair.user, question->uid);
+        mt_look_ups_queue(m->look_ups, question->pair.group, question->uid);
     }
 }
 
@@ -59,6 +60,7 @@ static bool add_publishers(struct mt_members *m, const char *names)
     for (const char *name; (name = strsep(&rest, ","));) {
         if (!(m->publishers[m->publisher_count] = mt_look_ups_of(m->look_ups, 0, name)))
             return false;
+        m->publishers[m->publisher_count]->waiting++; /* who publishes is asked at the end */
         m->publisher_count++;
     }
     return m->publisher_names != NULL;
@@ -74,12 +76,13 @@ static void free_questions(struct mt_members *m)
     free(m);
 }
 
-struct mt_members *mt_members_new(size_t most, const char *publishers)
+struct mt_members *mt_members_new(size_t most, const char *publishers, bool with_others)
 {
     struct mt_members *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
     m->most = most;
+    m->with_others = with_others;
     m->look_ups = mt_look_ups_new(2 * most + MT_NAME_MAX + 1); /* users, groups, publishers */
     m->questions = calloc(most + 1, sizeof *m->questions);
     m->order = calloc(most + 1, sizeof(struct asked *));
@@ -95,20 +98,25 @@ bool mt_members_ask(struct mt_members *m, uid_t uid, const char *group, size_t l
     if (m->count == m->most)
         return false;
     struct asked *question = &m->questions[m->count];
+    struct mt_pair *pair = &question->pair;
     *question = (struct asked){.uid = uid, .index = m->count};
     m->count++;
     if (!group && !want_user && !m->publisher_names)
         return true;
-    question->user = mt_look_ups_of(m->look_ups, uid, NULL);
-    if (!question->user)
+    pair->user = mt_look_ups_of(m->look_ups, uid, NULL);
+    if (!pair->user)
         return false;
-    question->turn = question->user->asked++;
+    question->turn = pair->user->asked++;
     if (!group)
         return true;
     question->group_name = strndup(group, len);
     if (question->group_name)
-        question->group = mt_look_ups_of(m->look_ups, uid, question->group_name);
-    return question->group != NULL;
+        pair->group = mt_look_ups_of(m->look_ups, uid, question->group_name);
+    if (!pair->group)
+        return false;
+    pair->with_others = m->with_others;
+    mt_look_ups_pair(pair);
+    return true;
 }
 
 bool mt_members_run(struct mt_members *m, int64_t until)
@@ -118,9 +126,14 @@ bool mt_members_run(struct mt_members *m, int64_t until)
 }
 
 /* Nobody is in a group that does not exist, and a user who does not exist is in none. */
+static bool is_nobody(const struct mt_look_up *user, const struct mt_look_up *group)
+{
+    return user->found == MT_NO || group->found == MT_NO;
+}
+
 static enum mt_answer is_member(const struct mt_look_up *user, const struct mt_look_up *group)
 {
-    if (user->found == MT_NO || group->found == MT_NO)
+    if (is_nobody(user, group))
         return MT_NO;
     if (user->found == MT_UNKNOWN || group->found == MT_UNKNOWN)
         return MT_UNKNOWN;
@@ -153,9 +166,9 @@ static enum mt_answer is_publisher(const struct mt_members *m, const struct mt_l
 /* A job that names no group is in none. */
 void mt_members_answer(struct mt_members *m, size_t index, struct mt_member_answer *answer)
 {
-    const struct asked *question = &m->questions[index];
-    const struct mt_look_up *user = question->user;
-    const struct mt_look_up *group = question->group;
+    const struct mt_pair *pair = &m->questions[index].pair;
+    const struct mt_look_up *user = pair->user;
+    const struct mt_look_up *group = pair->group;
 
     mt_look_ups_lock(m->look_ups);
     bool publishers_done;
@@ -163,9 +176,9 @@ void mt_members_answer(struct mt_members *m, size_t index, struct mt_member_answ
     *answer = (struct mt_member_answer){
         .done = is_done(user) && is_done(group) && publishers_done,
         .group_known = group ? group->found : MT_NO,
-        .gid = group ? group->entry.entry.gr_gid : 0,
-        .group = group && group->found == MT_YES ? &group->entry : NULL,
-        .in_group = group ? is_member(user, group) : MT_NO,
+        .gid = group ? group->gid : 0,
+        .in_group = !group || is_nobody(user, group) ? MT_NO : pair->in_group,
+        .others = group ? pair->others : -1,
         .allowed = allowed,
         .user = user ? user->user.name : NULL,
         .user_known = user ? user->found : MT_UNKNOWN,

@@ -8,6 +8,7 @@
  * up to four. The jobs of different publishers take turns, and whoever keeps a thread busy comes
  * after the others: neither thousands of groups nor one that hangs makes them wait for long. (A
  * client library of a name service that lets one thread in at a time makes them wait all the same.)
+ * Of a group that was looked up the members are kept until all who name it are, too.
  *
  * Use: _new, _ask for each job, _run, _answer for each, _free; all from one thread.
  */
@@ -22,9 +23,9 @@ struct mt_member_answer {
     bool done;                  /* false: not all was looked up in time */
     enum mt_answer group_known; /* MT_YES: gid is set; MT_NO: none named, or no such group */
     gid_t gid;
-    const struct mt_group *group; /* where group_known is MT_YES; borrows from mt_members */
-    enum mt_answer in_group;      /* is the publisher a member of the group that the job names */
-    enum mt_answer allowed;       /* and of a group of publishers; unknown where none was given */
+    enum mt_answer in_group;   /* is the publisher a member of the group that the job names */
+    long others;               /* that the group's list names, see mt_group_others; -1: not known */
+    enum mt_answer allowed;    /* and of a group of publishers; unknown where none was given */
     const char *user;          /* the publisher's name, borrows from mt_members; NULL: not known */
     enum mt_answer user_known; /* MT_YES: their groups are set, which borrow as well */
     const gid_t *gids;         /* primary and supplementary */
@@ -33,9 +34,11 @@ struct mt_member_answer {
 
 /*
  * For at most `most` questions. `publishers` are the groups whose members may publish, with commas
- * between, or NULL. Returns NULL without memory; the caller frees.
+ * between, or NULL; `with_others` the answers have `others`. Returns NULL without memory; the
+ * caller frees.
  */
-MT_NODISCARD struct mt_members *mt_members_new(size_t most, const char *publishers);
+MT_NODISCARD struct mt_members *mt_members_new(size_t most, const char *publishers,
+                                               bool with_others);
 
 /*
  * Adds a question: publisher and the group of `len` bytes that they name, or NULL where the name of

@@ -107,12 +107,6 @@ static int read_questions(struct questions *questions)
     return wrong ? EX_DATAERR : 0;
 }
 
-static json_t *others_of(const struct mt_member_answer *answer)
-{
-    long others = answer->user && answer->group ? mt_group_others(answer->group, answer->user) : -1;
-    return others < 0 ? json_null() : json_integer(others);
-}
-
 static json_t *answer_line(uid_t uid, const struct mt_member_answer *answer,
                            const struct names_options *options)
 {
@@ -121,7 +115,8 @@ static json_t *answer_line(uid_t uid, const struct mt_member_answer *answer,
     mt_line_add(&line, "user", mt_line_text(answer->user ? answer->user : "", NULL));
     mt_member_line_add(&line, answer, options->publishers != NULL);
     if (options->others)
-        mt_line_add(&line, "others", others_of(answer));
+        mt_line_add(&line, "others",
+                    answer->others < 0 ? json_null() : json_integer(answer->others));
     return line;
 }
 
@@ -151,7 +146,8 @@ static int write_all(struct mt_members *members, const struct questions *questio
 static int answer_all(const struct questions *questions, const struct names_options *options)
 {
     bool done;
-    struct mt_members *members = mt_members_new(questions->count + 1, options->publishers);
+    struct mt_members *members =
+        mt_members_new(questions->count + 1, options->publishers, options->others);
     bool ok = members && (!options->viewer || mt_members_ask(members, getuid(), NULL, 0, true));
     for (size_t i = 0; ok && i < questions->count; i++) {
         const struct question *q = &questions->items[i];

@@ -150,7 +150,7 @@ static int read_known(json_t *known, const char *cluster)
 static int ask_members(struct mt_members **members, const struct mt_jobs *jobs,
                        const char *publishers, bool *finished)
 {
-    *members = mt_members_new(jobs->count, publishers);
+    *members = mt_members_new(jobs->count, publishers, false);
     if (!*members)
         return mt_say_no_memory();
     for (size_t i = 0; i < jobs->count; i++) {

@@ -61,7 +61,7 @@ static void setup(void)
 
 static void begin(const char *publishers)
 {
-    asked = mt_members_new(16, publishers);
+    asked = mt_members_new(16, publishers, false);
     ck_assert_ptr_nonnull(asked);
 }
 
@@ -186,6 +186,23 @@ START_TEST(test_publishers)
 }
 END_TEST
 
+/* A group of publishers that jobs name as well is needed to the end. */
+START_TEST(test_publishers_that_are_shared_with)
+{
+    begin("listed");
+    ask(1001, "listed");
+    ask(2001, "listed");
+    ask(1001, NULL);
+    ck_assert(run(60));
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_int_eq(answer(i).allowed, i == 1 ? MT_NO : MT_YES);
+    ck_assert_int_eq(answer(0).in_group, MT_YES);
+    ck_assert_int_eq(answer(1).in_group, MT_NO);
+    ck_assert_int_eq(answer(0).others, -1);
+    finish(3);
+}
+END_TEST
+
 /* A user whose name is known already and who names no group costs no look-up. */
 START_TEST(test_nothing_to_look_up)
 {
@@ -200,7 +217,7 @@ END_TEST
 
 START_TEST(test_over_the_number_of_questions)
 {
-    asked = mt_members_new(1, NULL);
+    asked = mt_members_new(1, NULL, false);
     ck_assert_ptr_nonnull(asked);
     ask(1001, "users");
     ck_assert(!mt_members_ask(asked, 1001, "users", 5, true));
@@ -367,7 +384,7 @@ START_TEST(test_out_of_memory)
     bool reached = true;
     for (size_t n = 1; reached; n++) {
         fail_allocation(n); /* Check's own, too: nothing is asserted until it stops */
-        asked = mt_members_new(2, "listed");
+        asked = mt_members_new(2, "listed", false);
         bool all = asked && ask_all() && mt_members_run(asked, until);
         struct mt_member_answer first = {.done = false};
         struct mt_member_answer second = {.done = false};
@@ -396,6 +413,7 @@ int main(void)
     tcase_add_test(tests, test_members_and_others);
     tcase_add_test(tests, test_each_is_looked_up_once_and_by_one_thread);
     tcase_add_test(tests, test_publishers);
+    tcase_add_test(tests, test_publishers_that_are_shared_with);
     tcase_add_test(tests, test_nothing_to_look_up);
     tcase_add_test(tests, test_over_the_number_of_questions);
     tcase_add_test(tests, test_a_look_up_that_fails);

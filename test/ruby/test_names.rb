@@ -131,15 +131,35 @@ class TestNames < MultiTenantTest
     [reader, writer].each { |io| io&.close }
   end
 
-  # ---- a name service that hangs ----
+  # ---- a name service that hangs, or has much to tell ----
 
-  HANGING = <<~C
+  NAME_SERVICES = <<~C
     #include <grp.h>
     #include <pwd.h>
     #include <string.h>
     #include <unistd.h>
 
-    #ifdef HANG_USER
+    #ifdef LARGE_GROUP
+    #include <errno.h>
+    #include <stdio.h>
+
+    int getgrnam_r(const char *name, struct group *entry, char *buffer, size_t size, struct group **found)
+    {
+        char **members = (char **)buffer;
+        char *text = buffer + 50001 * sizeof *members;
+        *found = 0;
+        if (size < 1000000)
+            return ERANGE;
+        for (int i = 0; i < 50000; i++) {
+            members[i] = text;
+            text += sprintf(text, i == 49999 ? "root" : "m%d", i) + 1;
+        }
+        members[50000] = 0;
+        *entry = (struct group){.gr_name = (char *)name, .gr_gid = 5000, .gr_mem = members};
+        *found = entry;
+        return 0;
+    }
+    #elif defined HANG_USER
     int getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size, struct passwd **found)
     {
         for (;;)
@@ -159,10 +179,14 @@ class TestNames < MultiTenantTest
   # @param what [Symbol] :user, or :group: the one that is called slow
   # @return [String] the program with a name service in which that is never found
   def hanging(what)
-    source = File.join(temporary, 'hang.c')
-    File.write(source, HANGING)
-    system('cc', '-shared', '-fPIC', "-DHANG_#{what.upcase}", '-o', "#{source}.so", source, exception: true)
-    program("LD_PRELOAD=#{source}.so exec #{PROGRAM} \"$@\"")
+    with_name_service("HANG_#{what.upcase}")
+  end
+
+  def with_name_service(which, before = '')
+    source = File.join(temporary, 'names.c')
+    File.write(source, NAME_SERVICES)
+    system('cc', '-shared', '-fPIC', "-D#{which}", '-o', "#{source}.so", source, exception: true)
+    program("#{before}LD_PRELOAD=#{source}.so exec #{PROGRAM} \"$@\"")
   end
 
   def test_a_group_that_hangs_costs_its_own_answer
@@ -178,6 +202,16 @@ class TestNames < MultiTenantTest
     assert_equal [{ 'uid' => Process.uid, 'gids' => nil }, '', true, 75],
                  [lines[0]['viewer'], lines[1]['user'], lines[1]['out_of_time'], code]
     assert_operator now - start, :<, 2
+  end
+
+  # Their lists have 160 MB together, and the program 64 MB for all that it allocates.
+  def test_large_groups_are_not_kept
+    large = with_name_service('LARGE_GROUP', 'ulimit -d 65536; ')
+    questions = (1..200).map { |number| "0\0g#{number}\0#{NOBODYS}\0g#{number}\0" }.join
+    lines, code, err = ask(questions, '--others', '--timeout', '60', program: large)
+    assert_equal [0, '', 401], [code, err, lines.size]
+    keys = %w[group_gid publisher_in_group others]
+    assert_equal [[5000, true, 49_999], [5000, false, nil]], lines.first(400).map { |line| line.values_at(*keys) }.uniq
   end
 
   # ---- MultiTenant::Names ----
