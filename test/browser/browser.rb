@@ -45,6 +45,13 @@ class Browser
     wait { all('Page.loadEventFired').first }
   end
 
+  # Runs JavaScript that leads to another page.
+  def follow(text)
+    @events.clear
+    evaluate(text)
+    wait { all('Page.loadEventFired').first }
+  end
+
   # @return [Array<Hash>] parameters of the events of that name
   def all(name)
     @events.filter_map { |event| event['params'] if event['method'] == name }

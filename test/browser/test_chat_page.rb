@@ -29,7 +29,7 @@ class TestChatPage < MultiTenantTest
   # By the card's button.
   def enter
     @browser.open(@proxy.url)
-    @browser.evaluate('document.forms[0].target = ""; document.forms[0].requestSubmit()')
+    @browser.follow('document.forms[0].target = ""; document.forms[0].requestSubmit()')
     wait_for('document.getElementById("model")?.value')
   end
 

@@ -53,7 +53,7 @@ class TestJupyterPage < MultiTenantTest
     wait_until { answers? }
     place = "/node/127.0.0.1/#{@port}"
     @browser.open("http://127.0.0.1:#{@port}#{place}/login?next=#{place}/notebooks/#{NOTEBOOK}")
-    @browser.evaluate('document.querySelector("[type=password]").value = "sekret"; document.forms[0].submit()')
+    @browser.follow('document.querySelector("[type=password]").value = "sekret"; document.forms[0].submit()')
     wait_for('window.Jupyter?.notebook?.kernel?.is_connected()')
     @browser.evaluate('Jupyter.notebook.execute_all_cells()')
     said = '[...document.querySelectorAll(".output_text")]'
