@@ -105,10 +105,13 @@ module MultiTenant
     end
 
     # @param key [String, nil] of {specs}, of the service that a client was started with
-    # @return [String] HTML for the client's card, where the viewer does not have that service any more; else ''
+    # @return [String] HTML for the client's card, where every cluster said that the viewer does not have that service
+    #   any more; else ''
     def service_note(key)
-      gone = key && report['at'] && !specs.key?(key.to_s)
-      gone ? "<p class=\"alert alert-warning\">#{GONE}</p>" : ''
+      return '' if key.nil? || specs.key?(key.to_s)
+
+      answered = report['clusters'].to_h.values
+      answered.any? && answered.all?('all') && !report['error'] ? "<p class=\"alert alert-warning\">#{GONE}</p>" : ''
     end
 
     # @!method card(values)

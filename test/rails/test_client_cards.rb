@@ -53,13 +53,18 @@ class TestClientCards < RailsTest
     end
   end
 
+  # A cluster that does not answer may have it.
   def test_nothing_is_said_of_what_is_not_known
-    program_says('query', 'exit 69')
+    cluster('other')
     start
-    CLIENTS.each { |client| refute_includes card(client, 'mt_service' => 'prof: Lesson', 'mt_job' => '7'), GONE }
-    program_says('query', 'cat "$dir/records$cluster"')
+    values = { 'mt_service' => 'prof: Lesson', 'mt_job' => '7' }
+    CLIENTS.each { |client| refute_includes card(client, values), GONE }
+    slurm_says(fresh(cluster: 'other'), cluster: 'other')
     everything_is_due
     @dashboard.sessions
-    CLIENTS.each { |client| refute_includes card(client, 'mt_service' => 'from before an upgrade'), GONE }
+    CLIENTS.each do |client|
+      assert_includes card(client, values), GONE
+      refute_includes card(client, 'mt_service' => 'from before an upgrade'), GONE
+    end
   end
 end
