@@ -17,6 +17,7 @@ require_relative 'multitenant/apps/service_names'
 require_relative 'multitenant/apps/sharing'
 require_relative 'multitenant/apps/site_settings'
 require_relative 'multitenant/card'
+require_relative 'multitenant/card/own'
 
 # Services that run as Slurm jobs, shared with the right people through Open OnDemand.
 module MultiTenant
@@ -119,6 +120,12 @@ module MultiTenant
     #   @param values [#to_h] the view's own binding
     #   @return [Card]
     def_delegator Card, :new, :card
+
+    # @!method own_card(values)
+    #   What a service app's view shows the service's owner.
+    #   @param values [#to_h] the view's own binding
+    #   @return [Card::Own]
+    def_delegator Card::Own, :new, :own_card
 
     # @!method share_form(presets, site: {})
     #   What a service app's form asks about sharing.

@@ -204,6 +204,6 @@ class TestDashboard < AppTest
     end
     assert_includes card('host' => 'n1', 'port' => 80, 'proxy' => '<'), 'href="/rnode/n1/80/"'
     secret = card('host' => 'n1', 'port' => 80, 'password' => '<b>')
-    assert_includes secret, '<code class="user-select-all">&lt;b&gt;</code>'
+    assert_includes secret, '<bdi>&#x3C;b&#x3E;</bdi></code>'
   end
 end

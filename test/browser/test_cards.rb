@@ -142,8 +142,17 @@ class TestCards < CardsTest
       'over' => html([['default', DATABASE, { 'end' => (Time.now.to_i - 60).to_s }]])[0],
       'debug' => html([['debug', DATABASE, true]])[0], 'unknown' => html([['default', DATABASE, false]])[0],
       'lesson' => file(lesson('lesson.md', LESSON)), 'text' => file(lesson('lesson.txt', LESSON)),
-      'missing' => file('/nonexistent/lesson.md')
+      'missing' => file('/nonexistent/lesson.md'), **owners
     )
+  end
+
+  # @return [Hash{String => String}] name => HTML of the cards that owners of services have
+  def owners
+    values = LLM.merge(DATABASE, 'api_key' => 'sk-1', 'key_note' => 'Without the key: /health.',
+                                 'content_path' => '/home/prof/lesson.md', 'mt_title' => 'Spanish 301',
+                                 'mt_shared' => 'shared card munge 3 students')
+    asked = %w[database dashboard llm instruction].map { |name| [name, values] }
+    asked.zip(own_cards(asked)).to_h { |(name, _), card| ["own-#{name}", card['html']] }
   end
 
   def test_accessibility
@@ -263,40 +272,39 @@ class TestCards < CardsTest
     end
   end
 
-  # The owner's own, which a service app's view makes.
   def test_polls_leave_an_owners_card_as_it_is
-    values = Hash.new('x').merge!(host: 'node17', port: '5432', password: 'correct-horse-battery', api_key: 'sk-1')
-    keys = %i[host port proxy password database user jdbc_url model ollama_url base_url api_key key_note mt_shared]
-    names = Struct.new(*keys).new(*values.values_at(*keys))
-    owners = %w[database dashboard llm].map do |app|
-      view = File.read(File.expand_path("../../apps-services/multitenant-#{app}/view.html.erb", __dir__))
-      ERB.new(view, trim_mode: '-').result(names.instance_eval { binding })
-    end
-    show(owners, csp: true)
+    show(owners.values, csp: true)
     @browser.evaluate("#{LOOK}; #{OPEN}; const poll = #{POLLS['4.0 and 4.1']}; 0")
     before = @browser.evaluate('look()')
-    assert_match(/\[true,true,true\].*,3\]\z/, before)
+    assert_match(/\[true,true,true,true\].*,11\]\z/, before)
     assert_equal [before], @browser.evaluate(format(MINUTE, JSON.generate(@server.list))).uniq
   end
+
+  # What each button says then, and what was copied.
+  COPY = <<~JS
+    (async () => {
+      const read = [];
+      for (const button of document.querySelectorAll('td button')) {
+        button.click();
+        await new Promise((done) => setTimeout(done, 100));
+        read.push([button.textContent, await navigator.clipboard.readText()]);
+      }
+      return read;
+    })()
+  JS
 
   # A secret, too, and without showing it.
   def test_each_value_has_a_button_that_copies_it
     @browser.call('Browser.grantPermissions', permissions: %w[clipboardReadWrite clipboardSanitizedWrite])
-    show([every_card['database']], csp: true)
-    copied = @browser.evaluate(<<~JS)
-      (async () => {
-        const read = [];
-        for (const button of document.querySelectorAll('td button')) {
-          button.click();
-          await new Promise((done) => setTimeout(done, 100));
-          read.push([button.textContent, await navigator.clipboard.readText()]);
-        }
-        return read;
-      })()
-    JS
-    assert_equal [['Copied Host', 'node17'], ['Copied Port', '5432'], ['Copied Database', 'course'],
-                  ['Copied User', 'student'], ['Copied Password', 'correct-horse-battery']], copied
+    values = [['Copied Host', 'node17'], ['Copied Port', '5432'], ['Copied Database', 'course'],
+              ['Copied User', 'student'], ['Copied Password', 'correct-horse-battery']]
+    cards = every_card
+    show([cards['database']], csp: true)
+    assert_equal values, @browser.evaluate(COPY)
     assert_equal 'Copied Password', @browser.evaluate('document.querySelector("[role=status]").textContent')
+    refute @browser.evaluate('document.body.innerText.includes("correct-horse-battery")')
+    show([cards['own-database']], csp: true)
+    assert_equal [*values, ['Copied JDBC URL', DATABASE['jdbc_url']]], @browser.evaluate(COPY)
     refute @browser.evaluate('document.body.innerText.includes("correct-horse-battery")')
   end
 

@@ -91,9 +91,10 @@ class TestRealForms < RealTest
     end
     at_each_width('own') { |width| sessions(SERVICES.size, width) }
     assert_equal SERVICES.size, cards_text.scan('Shared with 1 other member of students, as a card').size
+    assert_equal SERVICES.size, cards_text.scan('Spanish 301').size
     assert_equal 2, cards_text.scan('Show password').size
     assert_stays(25)
-    assert_equal 2, js("#{PANELS}.flatMap((card) => [...card.querySelectorAll('details > button')]).length")
+    assert_equal 10, js("#{PANELS}.flatMap((card) => [...card.querySelectorAll('td button')]).length")
   end
 
   def submit(app)
@@ -108,7 +109,8 @@ class TestRealForms < RealTest
   end
 
   def begin_service(connection)
-    connection = { host: 'n1', port: '80', password: 'x', mt_shared: 'shared card munge 1 students' }.merge(connection)
+    connection = { host: 'n1', port: '80', password: 'x', mt_title: 'Spanish 301',
+                   mt_shared: 'shared card munge 1 students' }.merge(connection)
     @viewer.write(File.join(@staged, 'connection.yml'), YAML.dump(connection.transform_keys(&:to_s)))
   end
 

@@ -11,6 +11,7 @@ module CardViews
   end
 
   APPS = File.expand_path('../../apps-delivery', __dir__)
+  SERVICES = File.expand_path('../../apps-services', __dir__)
 
   # Runs in the dashboard. What comes out is read by the parser that browsers have, too.
   RENDER = <<~RUBY
@@ -52,6 +53,13 @@ module CardViews
       [File.join(APPS, "multitenant-delivery_#{app}/view.html.erb"), connection, specs == false ? {} : specs]
     end
     views(questions, one_page: one_page)
+  end
+
+  # Those that owners of services have.
+  # @param asked [Array<Array(String, Hash)>] service app, what its job wrote
+  # @return [Array<Hash>] as {#cards}
+  def own_cards(asked)
+    views(asked.map { |app, values| [File.join(SERVICES, "multitenant-#{app}/view.html.erb"), values, nil] })
   end
 
   # @param questions [Array<Array(String, Hash, Hash)>] path of a view, what its names are, specs or nil

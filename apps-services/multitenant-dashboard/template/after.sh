@@ -17,4 +17,4 @@ if [[ ${mt_command-} == *password* ]]; then shared+=(password); else password=''
 share_service "${shared[@]}"
 # A stranger's pages would be in the owner's Open OnDemand session.
 ! others_listen || port=''
-quote_for_card host password mt_shared
+quote_for_card host password mt_title mt_shared

@@ -6,4 +6,4 @@ if [[ $(<ready) == usable ]]; then
 else
   mt_shared="Not shared: $(<ready)"
 fi
-quote_for_card user password database jdbc_url mt_shared
+quote_for_card user password database jdbc_url mt_title mt_shared

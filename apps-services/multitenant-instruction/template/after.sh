@@ -6,4 +6,4 @@
 (($(stat -Lc %s -- "$content_path") <= 1048576)) ||
   refuse "$content_path has more than 1 MiB, so readers would be refused; nothing is delivered."
 multitenant_share content_path
-quote_for_card content_path mt_shared
+quote_for_card content_path mt_title mt_shared

@@ -61,4 +61,4 @@ shared=(base_url model)
 [[ $mt_kind != ollama ]] || shared+=(ollama_url ollama_models ollama_model)
 [[ -z ${api_key-} ]] || shared+=(api_key)
 share_service "${shared[@]}"
-quote_for_card host ollama_url ollama_models ollama_model base_url model api_key key_note mt_shared
+quote_for_card host ollama_url ollama_models ollama_model base_url model api_key key_note mt_title mt_shared

@@ -51,10 +51,11 @@ module MultiTenant
       # @param site [Hash] the app's site.yml
       # @return [String] bash: the functions of libexec/multitenant-job and `multitenant_share`, which takes the
       #   further arguments of libexec/multitenant-share and returns its code, or 1 where nothing is to be shared, and
-      #   sets mt_shared to what {note} takes
+      #   sets mt_shared to what {note} takes; mt_title is what it is called
       def script(context, session:, site: {})
         options = options(context, session, site)
-        job = "#{File.read(JOB)}\n# shellcheck disable=SC2034 # after.sh quotes it for the card\n"
+        job = "#{File.read(JOB)}\n# shellcheck disable=SC2034 # after.sh quotes it for the card\n" \
+              "mt_title=#{title(context).shellescape}\n# shellcheck disable=SC2034 # and this\n"
         return "#{job}multitenant_share() { mt_shared='#{NOBODY}'; return 1; }\n" unless options
 
         <<~BASH
@@ -122,14 +123,18 @@ module MultiTenant
         "Shared with #{whom}, #{WHERE[shared[:method]]}.#{MORE unless shared[:more].empty?}"
       end
 
+      # @return [String] '' where there is none
+      def title(context)
+        context.respond_to?(:mt_title) ? context.mt_title.to_s.strip : ''
+      end
+
       # @return [Array<String>, nil]
       def options(context, session, site)
         app, delivery = context.mt_delivery_select.to_s.split(' ', 2)
         common = ['--app', app.to_s, '--delivery', delivery.to_s, '--session', session, '--envelope', envelope(site)]
         socket = [site['munge_socket'].to_s, Settings.new.munge_socket.to_s].find { |path| !path.empty? }
         common.push('--munge-socket', socket) if socket
-        title = context.respond_to?(:mt_title) ? context.mt_title.to_s.strip : ''
-        common.push('--title', title) unless title.empty?
+        common.push('--title', title(context)) unless title(context).empty?
         case context.enable_multitenant
         when 'user' then [*common, '--method', 'form', '--only-me']
         when 'mt'

@@ -1,0 +1,50 @@
+# frozen_string_literal: true
+
+require_relative '../apps/sharing'
+require_relative '../card'
+
+module MultiTenant
+  class Card
+    # What a service app's view shows the service's owner: what tenants see of it, and how sharing it went.
+    class Own < Card
+      # @param values [#to_h] what the job wrote, as the view's binding has it
+      def initialize(values)
+        super(values, specs: {})
+        @info = { 'title' => self['mt_title'] }.reject { |_, title| title.empty? }
+      end
+
+      # Their own job said so.
+      # @return [Boolean]
+      def own_host?
+        true
+      end
+
+      # @return [Integer] uid
+      def publisher
+        Process.uid
+      end
+
+      # @return [Boolean] whether forms offer it
+      def offered?
+        self['mt_shared'].match?(Sharing::SHARED)
+      end
+
+      # @return [String] HTML of a button that opens the web application; a sentence where there is no address
+      def web_button
+        return '<p>The job named no address that a button could lead to: see output.log.</p>' unless web_path
+
+        "<p>#{button('Open the application', web_path, icon: 'eye')}</p>"
+      end
+
+      private
+
+      def from
+        ''
+      end
+
+      def warning
+        Sharing.note(self['mt_shared'])
+      end
+    end
+  end
+end

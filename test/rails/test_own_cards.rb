@@ -1,0 +1,88 @@
+# frozen_string_literal: true
+
+require_relative 'rails_test'
+require_relative 'card_views'
+
+# What the card of their own session tells the owner of a service.
+class TestOwnCards < RailsTest
+  include CardViews
+  extend CardViews::Corpus
+
+  KEYS = %w[host port user password database jdbc_url ollama_url ollama_model base_url model api_key key_note proxy
+            content_path mt_title mt_shared].freeze
+  SERVICES = %w[dashboard database instruction llm].freeze
+  SHARED = { 'mt_title' => '', 'mt_shared' => 'shared card munge 3 students' }.freeze
+  WEB = { 'host' => 'n1', 'port' => '8080', 'proxy' => 'rnode' }.freeze
+  WHOM = 'Shared with 3 other members of students, as a card and a choice in forms.'
+
+  def own(app, values)
+    own_cards([[app, SHARED.merge(values)]])[0]
+  end
+
+  def test_it_says_what_it_is_and_with_whom_it_is_shared
+    start
+    { 'dashboard' => ['Web application', {}], 'database' => ['Database (course)', { 'database' => 'course' }],
+      'instruction' => ['Lesson', {}], 'llm' => ['Language model (m<1>)', { 'model' => 'm<1>' }] }
+      .each do |app, (words, values)|
+        assert_match(/\A\s*#{Regexp.escape(words)}\. *#{WHOM}Nobody else/, own(app, values)['text'])
+        titled = own(app, values.merge('mt_title' => 'Spanish 301', 'mt_shared' => 'Not shared: <b>.'))
+        assert_match(/\A\s*Spanish 301(?: \([^)]*\))?\. *Not shared: <b>\./, titled['text'])
+      end
+  end
+
+  def test_whatever_the_job_wrote_is_text
+    start
+    self.class.corpus('values').each do |value|
+      SERVICES.each do |app|
+        hostile, harmless = [value, value.match?(/\A\s*\z/) ? value : 'twin'].map do |text|
+          own(app, KEYS.to_h { |key| [key, text] }.merge('base_url' => '', 'ollama_url' => ''))
+        end
+        assert_equal skeleton(harmless['tree']), skeleton(hostile['tree']), "#{app} #{value.inspect}"
+      end
+    end
+  end
+
+  def test_the_button_of_an_application_leads_to_a_host_and_a_port
+    start
+    { {} => '/rnode/n1/8080/', { 'proxy' => 'node' } => '/node/n1/8080/', { 'proxy' => '<' } => '/rnode/n1/8080/',
+      { 'host' => 'x/../..' } => nil, { 'host' => '' } => nil, { 'port' => '65536' } => nil }.each do |changes, path|
+      card = own('dashboard', WEB.merge(changes))
+      assert_equal [path].compact, links(card['tree']), changes
+      assert_equal path.nil?, card['text'].include?('The job named no address')
+    end
+  end
+
+  def test_a_secret_is_there_to_be_shown_where_there_is_one
+    start
+    { 'dashboard' => 'password', 'database' => 'password', 'llm' => 'api_key' }.each do |app, key|
+      with = own(app, WEB.merge(key => 'hush'))
+      refute_includes texts_outside(with['tree'], 'details').join, 'hush'
+      assert_includes with['text'], 'hush'
+      assert_includes with['text'], "Show #{key == 'password' ? key : 'API key'}"
+      refute_match(/Show (?:password|API)/, own(app, WEB)['text'])
+    end
+  end
+
+  # Nobody chooses in a form what is not shared.
+  def test_a_chat_is_offered_where_it_finds_the_model
+    start
+    @site.app('multitenant-gradio', 'manifest.yml' => "name: Chat\n")
+    chat = ['/pun/sys/dashboard/batch_connect/sys/multitenant-gradio/session_contexts/new']
+    { {} => chat, { 'mt_shared' => 'Shared with nobody.' } => [] }.each do |values, wanted|
+      assert_equal wanted, links(own('llm', values)['tree'])
+    end
+  end
+
+  def test_a_session_of_before_an_upgrade
+    start
+    own_cards(SERVICES.map { |app| [app, { 'host' => 'n1', 'port' => '80' }] })
+      .each { |card| refute_match(/Shared|shown/, card['text']) }
+  end
+
+  def test_without_us_there_is_one_sentence
+    start({ 'MULTITENANT_ENABLE' => nil })
+    own_cards(SERVICES.map { |app| [app, { 'password' => '<b>' }] }).each do |card|
+      assert_match(/\AThis card can't be shown, .*connection\.yml, .* leads to\.\z/, card['text'].strip)
+    end
+  end
+end
