@@ -99,11 +99,11 @@ class TestRealForms < RealTest
 
   def submit(app)
     answers = ANSWERS.fetch(app)
-    answers.merge(app == 'instruction' ? {} : SHARED).each { |id, value| fill(id, value) }
+    answers.merge(app == 'instruction' ? SHARED.slice('mt_title') : SHARED).each { |id, value| fill(id, value) }
     assert_equal 'sessions', launch
     script = staged(app)['before.sh']
     ['--group students', '--method card', *answers.values].each { |text| assert_includes script, text }
-    assert_includes script, '--title Spanish\\ 301' unless app == 'instruction'
+    assert_includes script, '--title Spanish\\ 301'
     arguments = @slurm.arguments
     assert_equal ['spanish301', '--wckey=multitenant'], [arguments[arguments.index('-A') + 1], *arguments.grep(/wckey/)]
   end

@@ -88,7 +88,7 @@ class TestServiceForms < RailsTest
     assert_equal ['Path', 'Command (only for Any command)', 'Paths of the Command&#39;s Application ' \
                                                             '(only for Any command)'],
                  labels('multitenant-dashboard', 'Path').first(3)
-    assert_equal %w[Group], labels('multitenant-instruction', 'Group')
+    assert_equal %w[Group Title], labels('multitenant-instruction', 'Group')
   end
 
   # Whoever leaves it as it is has what most expect, and nothing is shared before they say with whom.
@@ -111,6 +111,32 @@ class TestServiceForms < RailsTest
     @apps.each { |app| refute_match(/only for/i, @dashboard.form("sys/#{app}").body) }
     assert_equal %w[card], @dashboard.form('sys/multitenant-llm').body.scan(/data-set-mt-method="(\w+)"/).flatten.uniq
     assert_equal [WHOM, 'Group', 'Title', 'Shown As', 'Kind of Card'], labels('multitenant-llm', WHOM)
+  end
+
+  # Run in the dashboard, as OOD does.
+  BEFORE = <<~RUBY
+    session = OpenStruct.new(id: SecureRandom.uuid, staged_root: Pathname.new(Dir.mktmpdir),
+                             app: OpenStruct.new(root: %<app>p))
+    context = BatchConnect::App.from_token(%<token>p).build_session_context
+    context.attributes = { 'enable_multitenant' => 'mt', 'mt_title' => 'Spanish 301', 'version' => %<kind>p }
+    ERB.new(File.read(%<template>p), trim_mode: '-').result(binding)
+  RUBY
+
+  KINDS = { 'llm' => 'vllm', 'database' => 'mariadb', 'dashboard' => 'shiny', 'instruction' => '' }.freeze
+
+  def test_each_app_asks_for_a_title_and_passes_it_on
+    FileUtils.cp_r(File.join(Tree::ROOT, 'libexec'), File.dirname(@lib))
+    start
+    @apps.each do |app|
+      kind = KINDS.fetch(app.delete_prefix('multitenant-'))
+      template = File.expand_path("../../apps-services/#{app}/template/before.sh.erb", __dir__)
+      script = @dashboard.ruby(format(BEFORE, app: @site.path('var/www/ood/apps/sys', app), token: "sys/#{app}",
+                                              template: template, kind: kind))
+      assert_equal ['mt_title=Spanish\\ 301', '--title Spanish\\ 301'],
+                   script.scan(/(?:^mt_title=|--title )Spanish\\ 301/), app
+      submitted = JSON.parse(@dashboard.submit("sys/#{app}", 'version' => kind).body)
+      assert_empty %w[mt_title mt_shared] - submitted['batch_connect']['conn_params'], app
+    end
   end
 
   def test_the_account_is_not_the_group_that_was_chosen

@@ -55,7 +55,7 @@ module MultiTenant
       def script(context, session:, site: {})
         options = options(context, session, site)
         job = "#{File.read(JOB)}\n# shellcheck disable=SC2034 # after.sh quotes it for the card\n" \
-              "mt_title=#{title(context).shellescape}\n# shellcheck disable=SC2034 # and this\n"
+              "mt_title=#{title(context).shellescape}\n# shellcheck disable=SC2034 # and mt_shared\n"
         return "#{job}multitenant_share() { mt_shared='#{NOBODY}'; return 1; }\n" unless options
 
         <<~BASH
