@@ -221,6 +221,7 @@ class TestReadfile < RailsTest
   # For parsers that need the square of a text's length, or its memory: of the largest size that is read, and of the
   # largest that is rendered.
   BOMBS = {
+    'definition.md' => "[a]: http://e/#{'a' * 9000}\n\n#{'[a] ' * 3900}",
     'links.md' => '[' * SOURCE, 'stars.md' => '*a ' * (SOURCE / 3),
     'table.md' => "#{'|' * 200}\n#{'|-' * 200}\n#{"#{'|' * 200}\n" * 1000}",
     'attributes.html' => "<p#{(1..30_000).map { |i| " x#{i}=1" }.join}>",
@@ -247,6 +248,14 @@ class TestReadfile < RailsTest
     end
     wait_until { @dashboard.ruby(STATE)[1] == state }
     assert_operator @dashboard.ruby(STATE)[0] - before, :<, 200_000
+  end
+
+  # Each link of 24 KB became 9 KB of HTML, which the dashboard had from one child and gave to the next.
+  def test_a_few_lines_that_become_megabytes_do_not_grow_the_dashboard
+    shown(lesson('a.md', 'one'))
+    before, = @dashboard.ruby(STATE)
+    assert_match(/too intricate/, shown(lesson('definition.md', BOMBS['definition.md']))['text'][0, 400])
+    assert_operator @dashboard.ruby(STATE)[0] - before, :<, 30_000
   end
 
   # 720 KB of the first four took 600 MB and 12 s of each viewer, at each change.

@@ -64,7 +64,7 @@ module MultiTenant
       def source(text, rendered:)
         if rendered && markup? && text.bytesize <= Limits::SOURCE
           html = html_of(text) or return
-          return ['page', html] if html.count('<') <= Limits::TAGS
+          return ['page', html] if html.bytesize <= Limits::FILE_HTML && html.count('<') <= Limits::TAGS
         elsif !markup? && text.bytesize <= Limits::TEXT
           return ['text', text]
         end
