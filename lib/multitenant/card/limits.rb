@@ -15,7 +15,7 @@ module MultiTenant
 
       # ---- a publisher's file ----
 
-      # Bytes of HTML of a publisher's file, also before it is made safe, as a few lines of Markdown can become megabytes
+      # Bytes of HTML of a publisher's file, also before it is made safe, as some lines of Markdown can become megabytes
       # of it, which the dashboard hands on; of text that is shown as it is, of which each may become eight of HTML;
       # characters of its path in a sentence.
       FILE_HTML = 384 << 10
