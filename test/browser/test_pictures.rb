@@ -7,7 +7,7 @@ class TestPictures < CardsTest
   COURSE = SOON.merge('user' => 'hpcfaculty', 'title' => 'Spanish 301 model').freeze
   MODEL = LLM.merge('api_key' => 'sk-1234567890').freeze
   PLAN = <<~MARKDOWN
-    ## Spanish 301, week 1
+    ## What to prepare
 
     | day | what |
     |-----|------|
@@ -39,15 +39,14 @@ class TestPictures < CardsTest
             opened: 'details:not(td *)')
     web = { 'host' => 'node17', 'port' => '8080', 'proxy' => 'rnode' }
     picture('card-web', 'hpcfaculty: Verb trainer', card('RShiny_App', web, 'Verb trainer'))
-    picture('card-class', 'hpcfaculty: Lesson', file(lesson('plan.md', PLAN), specs: COURSE.merge('title' => 'Lesson')))
+    week = COURSE.merge('title' => 'Spanish 301, week 1')
+    picture('card-class', 'hpcfaculty: Spanish 301, week 1', file(lesson('plan.md', PLAN), specs: week))
   end
 
   # The owner's own.
   def test_picture_of_a_services_card
-    view = File.expand_path('../../apps-services/multitenant-llm/view.html.erb', __dir__)
-    note = 'The server asks for the key at all paths that were tried.'
-    values = MODEL.merge('key_note' => note, 'mt_shared' => 'shared card munge 24 spanish301')
-    picture('service-card', 'Multitenant LLM', views([[view, values, nil]])[0]['html'])
+    values = MODEL.merge('mt_title' => 'Spanish 301 model', 'mt_shared' => 'shared card munge 24 spanish301')
+    picture('service-card', 'Multitenant LLM', own_cards([['llm', values]])[0]['html'])
   end
 
   # @param from [String] name of the first question that is shown
