@@ -189,7 +189,8 @@ class TestRemoval < MultiTenantTest
       'bad_method' => { mtm: 'x' }, 'delivery_not_allowed' => { mtd: 'sys/x' }, 'form_only' => { mtm: 'form' } }
       .transform_values { |changes| { message: changes } }
       .merge('bad_connection_key' => { connection: { 'a-b': 1 } },
-             'bad_connection_value' => { connection: { a: "\n" } }, 'bad_title' => { connection: { mt_title: '<b>' } })
+             'bad_connection_value' => { connection: { a: "\n" } }, 'bad_title' => { connection: { mt_title: '<b>' } },
+             'bad_service' => { connection: { mt_service: '../x' } })
   end
 
   def refused_by_credential
