@@ -23,8 +23,9 @@ module MultiTenant
     # No options: some of them make drivers run programs, or send files.
     JDBC = %r{\Ajdbc:(?<engine>postgresql|mysql|mariadb)://[A-Za-z0-9._\-\[\]:]+/(?:[\w.~-]|%\h\h)*\z}
     OURS = %w[jobid mt_appname].freeze
-    UNKNOWN = 'This service is not known at this time: it may have ended, or Slurm has not told yet.'
-    OVER = 'Its time is over: it has ended, or does so now.'
+    UNKNOWN = 'This service is not known at this time: it may have ended, or Slurm has not told yet. Look ' \
+              'again in a minute.'
+    OVER = 'Its time is over: it has ended, or does so now, and this card goes.'
     # Characters of a name that stands in a sentence.
     NAME = 64
     TOO_LONG = '<em>too long to be shown here</em>'

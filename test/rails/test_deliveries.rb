@@ -153,14 +153,15 @@ class TestDeliveries < RailsTest
                                     ['default', { 'host' => 'n1' }, true], ['default', { 'host' => 'n1' }, false]])
     assert_match(/From prof, until .*#{Time.at(stop).strftime('%H:%M')}.* at the latest\..*ask prof;/m, told['text'])
     assert_match(/From prof\..*If it does not work, ask prof; the card goes/m, forever['text'])
-    assert_match(/not known at this time: it may have ended.*If it does not work, ask who shared it/m, unknown['text'])
+    assert_match(/not known at this time: it may have ended.*Look again in a minute/m, unknown['text'])
+    assert_match(/If it does not work, ask who shared it/, unknown['text'])
     refute_match(/Its time is over|not known/, told['text'] + forever['text'])
   end
 
   def test_a_card_says_that_its_service_is_over
     start
     over = cards([['default', { 'host' => 'n1' }, { 'end' => (Time.now.to_i - 60).to_s }]])[0]
-    assert_includes over['text'], 'Its time is over: it has ended, or does so now.'
+    assert_includes over['text'], 'Its time is over: it has ended, or does so now, and this card goes.'
   end
 
   # Two of a kind differ in what they are called, or in when they began, without their jobs' numbers.

@@ -76,7 +76,7 @@ class TestSharedCards < RailsTest
     @viewer.do { Dir.mkdir(path) }
     page = @dashboard.delete(uuid(7), accept: 'application/json')
     assert_equal 422, page.status
-    assert_match(/could not be dismissed/, page.body)
+    assert_match(/could not be dismissed: try again, or tell the administrators/, page.body)
     assert_match(/can't be dismissed/, @dashboard.log.last)
     assert_equal [[], 2], [@slurm.calls, @dashboard.sessions.cards.size]
   end

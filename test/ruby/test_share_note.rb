@@ -41,7 +41,7 @@ class TestShareNote < Minitest::Test
     told, = card('mt', 'DB_Conn sys/x', 'form', 'lab', share: 'multitenant_share --to 2001 host=n1')
     assert_equal "Shared with 1 other member of lab, as a choice in forms. #{PUBLIC}", told
     assert_equal "Shared with you alone, as a choice in forms. #{PUBLIC}", card('user', 'DB_Conn sys/x')[0]
-    assert_equal 'Shared with nobody.', card('none')[0]
+    assert_equal 'Shared with nobody. To share it, delete this session and start another one.', card('none')[0]
   end
 
   def test_what_start_up_files_print_is_not_taken_for_the_answer

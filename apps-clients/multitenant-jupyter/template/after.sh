@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-type -P curl >/dev/null || refuse 'This node has no curl, which tells when Jupyter is ready.'
+type -P curl >/dev/null || refuse 'This node has no curl, which tells when Jupyter is ready: please tell the administrators.'
 ready() { curl -q --silent --fail --noproxy '*' --max-time 10 --output /dev/null "http://$host:$port/node/$host/$port/login"; }
 await_service ready
 refuse_others

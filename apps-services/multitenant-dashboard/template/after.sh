@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-type -P curl >/dev/null || refuse 'This node has no curl, which tells when the application answers.'
+type -P curl >/dev/null || refuse 'This node has no curl, which tells when the application answers: please tell the administrators.'
 
 # Any answer but an error of the server's: a page, a redirect, a question for a password.
 answers() {

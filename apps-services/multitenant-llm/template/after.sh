@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-type -P curl >/dev/null || refuse 'This node has no curl, which tells when the server is ready.'
+type -P curl >/dev/null || refuse 'This node has no curl, which tells when the server is ready: please tell the administrators.'
 
 # request CURL-ARGUMENT…: prints code and address of each answer. As --max-time counts for each, a limit stands above all.
 request() {

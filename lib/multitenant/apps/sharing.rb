@@ -23,6 +23,7 @@ module MultiTenant
     MORE = ' There are others whom the name service does not list, as envelope v1 needs it. The file output.log says ' \
            'more.'
     NOBODY = 'Shared with nobody.'
+    NEXT_TIME = 'To share it, delete this session and start another one.'
     GROUP = 'A Group'
     CARD = 'A Card and a Choice in Forms'
     PUBLIC = '**Every user of the cluster can read what is shared, passwords too** (envelope v1).'
@@ -93,7 +94,7 @@ module MultiTenant
         return '' if told.to_s.match?(/\A\d*\z/)
 
         shared = SHARED.match(told.to_s)
-        sentences = shared ? [with(shared), SEALED[shared[:envelope]]] : [told.to_s]
+        sentences = shared ? [with(shared), SEALED[shared[:envelope]]] : [told.to_s, *(NEXT_TIME if told == NOBODY)]
         sentences.map { |sentence| "<p>#{CGI.escapeHTML(sentence)}</p>" }.join
       end
 

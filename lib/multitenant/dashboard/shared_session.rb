@@ -5,6 +5,9 @@ module MultiTenant
     # A card that is not the viewer's own: Delete and Cancel send it away and leave the job alone, and
     # its status is what the records say. For BatchConnect::Session.
     module SharedSession
+      NOT_DISMISSED = 'This card could not be dismissed: try again, or tell the administrators, whose log of the ' \
+                      'dashboard says why.'
+
       class << self
         # @return [SharedCards]
         attr_accessor :cards
@@ -46,7 +49,7 @@ module MultiTenant
       def multitenant_dismiss # rubocop:disable Naming/PredicateMethod -- OOD's own return value
         return true if SharedSession.cards.dismiss(self)
 
-        errors.add(:delete, 'This card could not be dismissed; the log of the dashboard says why.')
+        errors.add(:delete, NOT_DISMISSED)
         false
       end
     end
