@@ -142,8 +142,19 @@ class TestCards < CardsTest
       'over' => html([['default', DATABASE, { 'end' => (Time.now.to_i - 60).to_s }]])[0],
       'debug' => html([['debug', DATABASE, true]])[0], 'unknown' => html([['default', DATABASE, false]])[0],
       'lesson' => file(lesson('lesson.md', LESSON)), 'text' => file(lesson('lesson.txt', LESSON)),
-      'missing' => file('/nonexistent/lesson.md'), **owners
+      'missing' => file('/nonexistent/lesson.md'), **owners, **clients
     )
+  end
+
+  # @return [Hash{String => String}] name => HTML of the cards that clients of a service have once it has ended
+  def clients
+    values = { 'host' => 'node17', 'port' => '8888', 'password' => 'x', 'mt_notebook' => 'multitenant/llm.ipynb',
+               'mt_service' => "prof: #{'Spanish 301 ' * 5}", 'mt_job' => '7' }
+    asked = %w[gradio jupyter].map { |name| [File.join(CLIENTS, "multitenant-#{name}/view.html.erb"), values, {}] }
+    %w[chat jupyter].zip(views(asked)).to_h do |name, card|
+      assert_includes card['text'], 'That service has ended'
+      [name, card['html']]
+    end
   end
 
   # @return [Hash{String => String}] name => HTML of the cards that owners of services have

@@ -12,6 +12,7 @@ module CardViews
 
   APPS = File.expand_path('../../apps-delivery', __dir__)
   SERVICES = File.expand_path('../../apps-services', __dir__)
+  CLIENTS = File.expand_path('../../apps-clients', __dir__)
 
   # Runs in the dashboard. What comes out is read by the parser that browsers have, too.
   RENDER = <<~RUBY
