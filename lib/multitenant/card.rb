@@ -138,7 +138,7 @@ module MultiTenant
     # @return [String] HTML of the file that `content_path` names, or of a sentence
     def content
       file = Content.new(self['content_path'], owner: publisher)
-      @budget.take(file.html, most: Limits::FILE_HTML + Limits::CARD) ||
+      @budget.take(@budget.with_images(*file.page), most: Limits::FILE_HTML + Limits::CARD) ||
         file.of_file('is not shown, because this page is full of what is shared. It is there for you to open.')
     end
 

@@ -147,6 +147,27 @@ class TestReadfile < RailsTest
     assert_match(/image 2\. \(.*16 megapixels\.\)\s+image 4\. \(.*16 megapixels\.\)/, text)
   end
 
+  # A page of many files, each with as many pixels as one may have, took as many times 64 MiB. Their text stays.
+  def test_images_of_a_page_and_of_a_publisher_share_what_they_may_have
+    asked = [1001, 1001, 1001, 1002, 1002, 1003].map.with_index do |uid, i|
+      lines = "before ![a \"<b>#{i}\"](#{Images.url(Images.gif(4096, 4096))}) after #{i}"
+      path = lesson("page#{i}.md", lines, uid: uid)
+      shown(path, specs: { 'uid' => uid.to_s })
+      ['readfile', { 'content_path' => path }, { 'uid' => uid.to_s }]
+    end
+    2.times do
+      @dashboard.ruby('MultiTenant::Card::Budget.new_page; nil')
+      cards = cards(asked, one_page: true)
+      cards.each.with_index do |card, i|
+        assert_harmless(card, i)
+        assert_equal [2, 5].include?(i) ? 0 : 1, elements(card['tree']).map(&:first).count('img'), i
+        assert_match(/before .* after #{i}/m, card['text'])
+      end
+      assert_includes cards[2]['text'], 'before (An image is not shown: those of a page may have 64 megapixels,'
+    end
+    assert_equal %w[img], elements(shown(File.join(@dir, 'page2.md'))['tree']).map(&:first) & %w[img]
+  end
+
   def test_what_is_no_image_of_the_four_kinds_is_named
     ['<svg xmlns="http://www.w3.org/2000/svg" width="90000" height="90000"/>', "BM#{'x' * 60}", "\0\0\1\0#{'x' * 60}",
      "\0\0\0\x1Cftypavif#{'x' * 60}", Images.png[0, 20], Images.jpeg[0, 100], 'x'].each do |bytes|

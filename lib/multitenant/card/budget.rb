@@ -4,12 +4,17 @@ require_relative 'limits'
 
 module MultiTenant
   class Card
-    # How many bytes of what was shared one card may show: a page asks for all of it every ten seconds.
+    # How much of what was shared one card may show: a page asks for all of it every ten seconds.
     class Budget
+      # As parsers write one that {Scrubber} let stay. Its description goes, too: in it a < may stand as it is.
+      IMAGE = %r{<img(?:\s+[a-z]+=(?:"[^"]*"|'[^']*'))*\s*/?>}
+      NO_IMAGE = '(An image is not shown: those of a page may have 64 megapixels, and half of them of who shared it.)'
+
       class << self
         # OOD lists the sessions.
         # @return [void]
         def new_page
+          @pixels = Hash.new(0)
           @shown = Hash.new(0)
         end
 
@@ -21,6 +26,9 @@ module MultiTenant
           @last = now
           @shown
         end
+
+        # @return [Hash] uid of a publisher => pixels of their images on the page
+        attr_reader :pixels
       end
 
       # @param publisher [Integer, nil] uid; nil: it is not known
@@ -36,6 +44,19 @@ module MultiTenant
         shown = Budget.shown
         page = [Limits::PAGE - shown.values.sum, Limits::FIRST - shown[@publisher]].max
         [most - @card, Limits::PUBLISHER - shown[@publisher], page].min
+      end
+
+      # @param html [String] of a publisher's file, which is safe
+      # @param pixels [Integer] of its images
+      # @return [String] the same where there is room for them, which are counted; else without them
+      def with_images(html, pixels)
+        Budget.shown
+        all = Budget.pixels
+        room = [Limits::PAGE_PIXELS - all.values.sum, Limits::PUBLISHER_PIXELS - all[@publisher]].min
+        return html.gsub(IMAGE, NO_IMAGE) if pixels > room
+
+        all[@publisher] += pixels
+        html
       end
 
       # @param html [String]

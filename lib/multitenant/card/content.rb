@@ -29,15 +29,10 @@ module MultiTenant
       end
 
       # The path is not opened here: the file system that it leads to may hang.
-      # @return [String] of one line
-      def html
-        unless @owner
-          return says('Whose file this is can\'t be told at this time, so it is not shown. It will be once Slurm ' \
-                      'has told; if that takes more than some minutes, ask who shared it.')
-        end
-        return of_file('is no path of a file: ask who shared it for another.') unless @path.match?(%r{\A/[^\0]*\z}m)
-
-        Rendering.of(self)
+      # @return [Array(String, Integer)] HTML of one line, and the pixels of its images
+      def page
+        why = refusal
+        why ? [why, 0] : Rendering.of(self)
       end
 
       # Called in a child of the dashboard's process.
@@ -91,6 +86,14 @@ module MultiTenant
       end
 
       private
+
+      def refusal
+        unless @owner
+          return says('Whose file this is can\'t be told at this time, so it is not shown. It will be once Slurm ' \
+                      'has told; if that takes more than some minutes, ask who shared it.')
+        end
+        of_file('is no path of a file: ask who shared it for another.') unless @path.match?(%r{\A/[^\0]*\z}m)
+      end
 
       def markup?
         @path.match?(MARKDOWN) || @path.match?(HTML)

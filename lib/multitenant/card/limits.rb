@@ -12,6 +12,10 @@ module MultiTenant
       CARD = 32 << 10
       # Bytes that each publisher has whatever others share: an ordinary card or two.
       FIRST = 16 << 10
+      # Pixels of all images in files that a page shows, and of one publisher's: a viewer's browser has 4 bytes of each,
+      # however few the files have.
+      PAGE_PIXELS = 64 << 20
+      PUBLISHER_PIXELS = 32 << 20
 
       # ---- a publisher's file ----
 
@@ -27,7 +31,7 @@ module MultiTenant
       SOURCE = 256 << 10
       # `<` in the HTML that is parsed: a node of the tree takes up to 6 KiB.
       TAGS = 8000
-      # Pixels of all images in it, of which a viewer's browser has 4 bytes each, however few the file has: 64 MiB.
+      # Pixels of all images in it.
       PIXELS = 16 << 20
       # Bytes that a child may have beyond what it starts with: the reader with the dashboard's, which it shares; the
       # parser with 25 MiB.

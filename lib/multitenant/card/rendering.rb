@@ -12,7 +12,7 @@ module MultiTenant
       GEMS = %w[rails-html-sanitizer loofah crass nokogiri racc].freeze
 
       # `until`: on the clock; before it no child is started for that file. `at`: when the last one was.
-      Kept = Struct.new(:html, :stamp, :until, :at)
+      Kept = Struct.new(:html, :pixels, :stamp, :until, :at)
 
       FAILED = 'can\'t be shown at this time; it is tried again in some minutes.'
 
@@ -23,7 +23,7 @@ module MultiTenant
 
       class << self
         # @param content [Content]
-        # @return [String] HTML of one line
+        # @return [Array(String, Integer)] HTML of one line, and the pixels of its images
         def of(content)
           key = [content.path, content.owner]
           if due?(key) && turn?(key)
@@ -31,9 +31,9 @@ module MultiTenant
             wait
           end
           kept = @kept[key]
-          kept ? kept.html : content.of_file(later(content.owner))
+          kept ? [kept.html, kept.pixels] : [content.of_file(later(content.owner)), 0]
         rescue ThreadError # none can be started
-          content.of_file(FAILED)
+          [content.of_file(FAILED), 0]
         end
 
         private
@@ -98,19 +98,20 @@ module MultiTenant
         def renewed(content, kept)
           start = [MultiTenant.clock, processor]
           read, answer = reader(content, stamp: kept&.stamp)
-          html = html_of(content, answer)
-          spend(content.owner, *start, never: html == :never)
-          return html && Kept.new(html, answer['stamp'], 0) unless html == :never
+          page = page_of(content, answer)
+          spend(content.owner, *start, never: page == :never)
+          return page && Kept.new(*page, answer['stamp'], 0) unless page == :never
 
           answer = read && reader(content, rendered: false)[1]
-          html = html_of(content, answer)
-          unless html.is_a?(String)
-            html = content.of_file('does not answer on this host, or holds it up; it is tried again in some minutes.')
+          page = page_of(content, answer)
+          unless page.is_a?(Array)
+            page = [content.of_file('does not answer on this host, or holds it up; it is tried again in some ' \
+                                    'minutes.'), 0]
           end
-          Kept.new(html, answer && answer['stamp'], MultiTenant.clock + Limits::PAUSE)
+          Kept.new(*page, answer && answer['stamp'], MultiTenant.clock + Limits::PAUSE)
         rescue StandardError, ScriptError, NoMemoryError => e
           Rails.logger.warn("multitenant: a file that was shared is not shown: #{e.class}: #{e.message}")
-          Kept.new(content.of_file(FAILED), nil, MultiTenant.clock + Limits::PAUSE)
+          Kept.new(content.of_file(FAILED), 0, nil, MultiTenant.clock + Limits::PAUSE)
         end
 
         # The processor's time counts, since on a busy host a harmless file takes longer, too; of a file that was given
@@ -126,11 +127,11 @@ module MultiTenant
           Process.times.then { |times| times.cutime + times.cstime }
         end
 
-        # @return [String, Symbol, nil] nil: it stays as it is; `:never`: it took too much
-        def html_of(content, answer)
+        # @return [Array(String, Integer), Symbol, nil] as {of}; nil: it stays as it is; `:never`: it took too much
+        def page_of(content, answer)
           return :never unless answer
 
-          answer['source'] ? safe(content, *answer['source']) : answer['html']
+          answer['source'] ? safe(content, *answer['source']) : answer['html'] && [answer['html'], 0]
         end
 
         # @return [Array(Boolean, Hash)] see {Child.ask}
@@ -146,13 +147,13 @@ module MultiTenant
           end
         end
 
-        # @return [String, Symbol, nil] as {html_of}'s; nil: it is others' turn
+        # @return [Array(String, Integer), Symbol, nil] as {page_of}'s; nil: it is others' turn
         def safe(content, kind, source)
           result = Program.new(RbConfig.ruby).call(*parser, kind, seconds: Limits::STEP, input: source)
           return if result.exit == EX_TEMPFAIL
 
-          html = result.out.force_encoding(Encoding::UTF_8)
-          return content.shown(kind, html) if result.success? && html.valid_encoding?
+          pixels, _, html = result.out.force_encoding(Encoding::UTF_8).partition("\n")
+          return [content.shown(kind, html), pixels.to_i] if result.success? && html.valid_encoding?
 
           Rails.logger.warn("multitenant: a file that was shared is not shown as it is meant: #{result.error}")
           :never

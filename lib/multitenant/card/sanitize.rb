@@ -1,9 +1,9 @@
 # frozen_string_literal: true
 
-# A program: anybody's HTML (argument `page`) or text on its standard input, HTML that is safe in a page on its
-# standard output. It is a process of its own, which has little: what a parser may take of memory is a number, not
-# a multiple of the dashboard's. Exit codes: EX_OK; EX_TEMPFAIL where it is others' turn; all else means that it
-# took too much.
+# A program: anybody's HTML (argument `page`) or text on its standard input; on its standard output the number of pixels
+# of its images, and on the next line HTML that is safe in a page. It is a process of its own, which has little: what a
+# parser may take of memory is a number, not a multiple of the dashboard's. Exit codes: EX_OK; EX_TEMPFAIL where it is
+# others' turn; all else means that it took too much.
 require_relative '../errors'
 require_relative 'elements'
 require_relative 'limits'
@@ -19,10 +19,10 @@ if ARGV == %w[page]
   require_relative 'scrubber'
   exit MultiTenant::EX_TEMPFAIL unless (turn = MultiTenant::Card::Turn.take)
   Process.setrlimit(:AS, (File.read('/proc/self/status')[/^VmSize:\s+(\d+)/, 1].to_i << 10) + limits::MEMORY)
-  html = MultiTenant::Card::Scrubber.sanitize(text)
+  html, pixels = MultiTenant::Card::Scrubber.sanitize(text)
   turn.close
 else
   html = Object.new.extend(MultiTenant::Card::Elements).encode(text)
 end
 abort if html.bytesize > limits::FILE_HTML
-$stdout.write(html)
+$stdout.write("#{pixels.to_i}\n", html)

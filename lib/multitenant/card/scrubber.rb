@@ -39,12 +39,16 @@ module MultiTenant
       }.freeze
 
       # @param html [String] of anybody's
-      # @return [String]
+      # @return [Array(String, Integer)] what is safe of it, and the pixels of its images
       def self.sanitize(html)
         ours = Rails::Html::Sanitizer
         ours = ours.best_supported_vendor if ours.respond_to?(:best_supported_vendor)
-        ours.safe_list_sanitizer.new.sanitize(html, scrubber: new)
+        scrubber = new
+        [ours.safe_list_sanitizer.new.sanitize(html, scrubber: scrubber), scrubber.pixels]
       end
+
+      # @return [Integer] of all images that stayed
+      attr_reader :pixels
 
       def initialize
         super
