@@ -4,6 +4,7 @@ require_relative 'munged'
 require_relative 'healthy_host'
 require_relative 'site'
 require 'minitest/mock'
+require 'timeout'
 require 'multitenant/installer/envelope_choice'
 
 # How a new site seals what it shares, and one that has old readers.
@@ -62,6 +63,20 @@ class TestEnvelopeChoice < InstallTest
       [ "$(cut -d ' ' -f 6 /proc/$$/stat)" != #{session} ] && [ "$PWD" = / ] && ! env | grep HOME=
     SH
     assert_equal 'munge', choice(%w[nobody], path: "#{dir}:#{ENV.fetch('PATH')}")[0]
+  end
+
+  # Who runs as the same user may open its files, and keep them.
+  def test_what_a_member_keeps_open_is_not_waited_for
+    dir = temporary
+    File.chmod(0o755, dir)
+    File.write("#{dir}/pid", '')
+    File.chmod(0o666, "#{dir}/pid")
+    File.write("#{dir}/munge", "#!/bin/sh\necho MUNGE:x:\n", perm: 0o755)
+    File.write("#{dir}/unmunge", "#!/bin/bash\nsetsid sleep 300 & echo $! >#{dir}/pid; grep -q MUNGE\n", perm: 0o755)
+    told = Timeout.timeout(60) { choice(%w[nobody], path: "#{dir}:#{ENV.fetch('PATH')}") }
+    assert_equal 'munge', told[0]
+  ensure
+    Process.kill(:KILL, Integer(File.read("#{dir}/pid")))
   end
 
   def settings

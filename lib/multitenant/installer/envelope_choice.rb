@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require 'etc'
-require 'open3'
 
 module MultiTenant
   # How service apps seal what they share on a site without old readers: by munge, where a member of a group opens here
@@ -40,11 +39,13 @@ module MultiTenant
       return 'No group of this host has a member with whom munge could be tried.' unless group
 
       @tried = "#{user.name}, a member of #{group.name},"
-      sealed, made = run('munge', '--no-input', "--restrict-gid=#{group.gid}", *@options)
-      return 'munge makes no credential here.' unless made
+      sealed, made = IO.pipe
+      return 'munge makes no credential here.' unless
+        run('munge', '--no-input', "--restrict-gid=#{group.gid}", *@options, out: made)
 
+      made.close
       return if run('setpriv', "--reuid=#{user.uid}", "--regid=#{user.gid}", '--clear-groups', 'unmunge', *@options,
-                    stdin_data: sealed).last
+                    in: sealed)
 
       "#{@tried} can't open what munge sealed for the group."
     end
@@ -64,11 +65,11 @@ module MultiTenant
       nil
     end
 
-    # A member can trace what runs as them. So it gets nothing of root's: no terminal, environment or directory.
-    def run(*argv, **options)
-      out, status = Open3.capture2({ 'PATH' => ENV.fetch('PATH', nil) }, 'timeout', '--signal=KILL', SECONDS, 'setsid',
-                                   *argv, err: File::NULL, unsetenv_others: true, chdir: '/', **options)
-      [out, status.success?]
+    # A member can trace what runs as them. So it gets nothing of root's: no terminal, environment or directory, and no
+    # pipe for whose end root would wait.
+    def run(*argv, **files)
+      system({ 'PATH' => ENV.fetch('PATH', nil) }, 'timeout', '--signal=KILL', SECONDS, 'setsid', *argv,
+             in: File::NULL, out: File::NULL, err: File::NULL, **files, unsetenv_others: true, chdir: '/')
     end
   end
 end
