@@ -101,6 +101,7 @@ class ModelServer < Listener
     when 'deep' then chunk(socket, "data: #{'[' * 100_000}\n\n")
     when 'nothing' then nil
     when 'silent' then return wait(socket)
+    when 'endless' then loop { say(socket, content: 'so on ' * 1000) }
     when 'pause' then pause(socket)
     when 'think' then say(socket, reasoning_content: 'first a *thought*') && say(socket, content: 'then a word')
     when 'cut' then say(socket, { content: 'so far' }, 'length')

@@ -121,6 +121,13 @@ class TestChatPage < MultiTenantTest
     assert_includes text('messages'), 'fine'
   end
 
+  # A tab has no more memory than its computer.
+  def test_an_answer_without_an_end_ends
+    assert_operator answer('endless').size, :<=, 1 << 19
+    assert_includes text('error'), 'The answer is longer than this page shows; it ends here.'
+    assert_equal 'fine', answer('fine')
+  end
+
   # While it waits in the server's queue, and before its first token.
   def test_what_is_stopped_the_server_is_told
     %w[queue silent].each do |message|

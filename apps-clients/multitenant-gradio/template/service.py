@@ -10,6 +10,7 @@ import urllib.parse
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 600  # a model may have to be loaded first
 WHOLE_SECONDS = 3600
+ANSWER_CHARACTERS = 1 << 19  # more than models say at once; the page draws all of it with each part that comes
 LINE_BYTES = 1 << 20
 GONE = ("The service does not answer: it may have ended. Look in your dashboard whether it is still shared with you, "
         "and start a chat with what is there now.")
@@ -51,6 +52,7 @@ class Service:
         path = "/chat/completions" if self.openai else "/api/chat"
         question = {"model": model, "messages": messages, "stream": True}
         end = time.monotonic() + WHOLE_SECONDS
+        left = ANSWER_CHARACTERS
         with self._request("POST", path, question, model, watch) as response:
             while time.monotonic() < end:
                 line = response.readline(LINE_BYTES).decode("utf-8", "replace").strip()
@@ -61,7 +63,11 @@ class Service:
                     if response.isclosed():
                         raise ServiceError("The service broke its answer off: it may have ended.")
                     continue
-                yield from self._parts(piece)
+                for part in self._parts(piece):
+                    left -= len(part.get("text") or part.get("thought") or "")
+                    if left < 0:
+                        raise ServiceError("The answer is longer than this page shows; it ends here.")
+                    yield part
                 if piece.get("done"):  # Ollama's last
                     return
         raise ServiceError("The answer took more than an hour; it ends here.")
