@@ -4,6 +4,7 @@
 #include "buf.h"
 #include "json.h"
 #include "mt_limits.h"
+#include "service.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -41,7 +42,7 @@ char *mt_card_outputs(const struct mt_share *share, const struct mt_settings *se
     char *out;
     bool own = settings->per_cluster_dataroot && share->ood_cluster;
     int n = asprintf(&out, MT_BATCH_CONNECT "/%s%s%s/output", own ? share->ood_cluster : "",
-                     own ? "/" : "", share->message.delivery);
+                     own ? "/" : "", mt_service_look(share)->delivery);
     return n < 0 ? NULL : out;
 }
 
@@ -90,14 +91,21 @@ static char *dump(json_t *object)
 
 static char *render_mark(const struct mt_share *share)
 {
-    return dump(json_pack("{s:s, s:s, s:I, s:I}", "cluster", share->record.cluster, "wckey",
-                          share->wckeys, "job", (json_int_t)share->record.job_id, "uid",
-                          (json_int_t)share->record.uid));
+    json_t *mark =
+        json_pack("{s:s, s:s, s:I, s:I}", "cluster", share->record.cluster, "wckey", share->wckeys,
+                  "job", (json_int_t)share->record.job_id, "uid", (json_int_t)share->record.uid);
+    /* Not the format's s*: it leaves out what it has no memory for. */
+    if (share->service &&
+        json_object_set_new(mark, "service", json_string(share->service->key)) != 0) {
+        json_decref(mark);
+        return NULL;
+    }
+    return dump(mark);
 }
 
 static char *render_db(const struct mt_share *share)
 {
-    const struct mt_message *message = &share->message;
+    const struct mt_message *message = mt_service_look(share);
     /* Slurm's word first: a service may be called "Notes from profsmith". */
     json_t *title = json_sprintf("%s: %s", share->record.user, mt_message_title(message));
     json_t *job_id = job_text(&share->record);
@@ -124,6 +132,8 @@ enum mt_status mt_mark_parse(const char *text, size_t len, struct mt_mark *out)
     enum mt_status status = mt_json_load(text, len, &out->json);
     if (status != MT_OK)
         return status;
+    if (!mt_json_text(out->json, "service", &out->service))
+        out->service = NULL;
     /* Not json_unpack: it allocates, and does not tell when that fails. */
     bool ok = mt_json_text(out->json, "cluster", &out->cluster) &&
               mt_json_text(out->json, "wckey", &out->wckeys) &&

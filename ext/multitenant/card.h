@@ -48,7 +48,8 @@ struct mt_mark {
     const char *wckeys;
     uint32_t job_id;
     uint32_t uid;
-    int64_t time; /* of the answer that the card was made by */
+    const char *service; /* the key of the service whose card it is; NULL: of a job alone */
+    int64_t time;        /* of the answer that the card was made by */
 };
 
 /*

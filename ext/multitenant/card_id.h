@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The id of a card that can't have its session's id. */
+/* The id of a card that can't have its session's id, or is of a service. */
 #pragma once
 
 #include "status.h"
@@ -17,8 +17,12 @@
 MT_CHECKED enum mt_status mt_card_id_make(const char *cluster, uint32_t job_id, const char *session,
                                           char out[MT_UUID_SIZE]);
 
+/* The same of any texts. Statuses as there. */
+MT_CHECKED enum mt_status mt_card_id_of(const char *const *texts, size_t count,
+                                        char out[MT_UUID_SIZE]);
+
 /*
- * Whether a UUID has the form of those. What mt_card_id_make takes is known to all members of a
+ * Whether a UUID has the form of those. What they are made of is known to all members of a
  * group, so a publisher can name such an id; OOD's own session ids are of version 4.
  */
 MT_CHECKED bool mt_card_id_is_made(const char *uuid);

@@ -65,12 +65,8 @@ static bool is_undetermined(const struct mt_seen *seen, uint32_t job_id)
     return false;
 }
 
-bool mt_coverage_tells(const struct mt_coverage *coverage, const char *cluster, const char *wckeys,
-                       uint32_t job_id)
+static bool covers(const struct mt_seen *seen, const char *wckeys)
 {
-    const struct mt_seen *seen = find(coverage, cluster);
-    if (!seen || !seen->all || is_undetermined(seen, job_id))
-        return false;
     while (*wckeys) {
         size_t n = strcspn(wckeys, ",");
         if (!mt_text_list_has(seen->wckeys, wckeys, n))
@@ -78,6 +74,20 @@ bool mt_coverage_tells(const struct mt_coverage *coverage, const char *cluster, 
         wckeys += n + (wckeys[n] == ',');
     }
     return true;
+}
+
+bool mt_coverage_tells(const struct mt_coverage *coverage, const char *cluster, const char *wckeys,
+                       uint32_t job_id)
+{
+    const struct mt_seen *seen = find(coverage, cluster);
+    return seen && seen->all && !is_undetermined(seen, job_id) && covers(seen, wckeys);
+}
+
+bool mt_coverage_tells_all(const struct mt_coverage *coverage, const char *cluster,
+                           const char *wckeys)
+{
+    const struct mt_seen *seen = find(coverage, cluster);
+    return seen && seen->all && json_array_size(seen->undetermined) == 0 && covers(seen, wckeys);
 }
 
 bool mt_coverage_is_older(const struct mt_coverage *coverage, const char *cluster, int64_t time)

@@ -43,6 +43,10 @@ MT_CHECKED bool mt_coverage_has(const struct mt_coverage *coverage, const char *
 MT_CHECKED bool mt_coverage_tells(const struct mt_coverage *coverage, const char *cluster,
                                   const char *wckeys, uint32_t job_id);
 
+/* Whether every running job of the cluster with one of these keys was seen and placed. */
+MT_CHECKED bool mt_coverage_tells_all(const struct mt_coverage *coverage, const char *cluster,
+                                      const char *wckeys);
+
 /*
  * Whether the cluster's answer is older than another that was given at `time`. One that seems to be
  * older by more than MT_AGE_MAX seconds is not: a clock is wrong.

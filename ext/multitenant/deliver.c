@@ -6,6 +6,7 @@
 #include "inventory.h"
 #include "policy.h"
 #include "removal_plan.h"
+#include "service.h"
 #include "store.h"
 #include "text.h"
 
@@ -181,14 +182,40 @@ static enum mt_status end_edit(struct delivery *d, struct mt_dismissed *list, bo
 /* What a round says of the dismissals that were written at `since`. */
 struct end {
     const struct mt_specs *specs;
+    const struct mt_settings *settings;
     int64_t since;
 };
+
+/* Whether the cluster's answer, not an older one, has no job with these keys that is not placed. */
+static bool is_seen(const struct end *end, const char *cluster, const char *wckeys)
+{
+    return mt_coverage_tells_all(&end->specs->coverage, cluster, wckeys) &&
+           !mt_coverage_is_older(&end->specs->coverage, cluster, end->since);
+}
+
+/* A member may be on any cluster, and one that could not be looked at now may be one. */
+static bool has_service_ended(const struct mt_dismissal *dismissal, const struct end *end)
+{
+    const struct mt_settings *settings = end->settings;
+    if (mt_service_of_card(end->specs, dismissal->card_id) || !mt_services_are_whole(end->specs) ||
+        !is_seen(end, dismissal->cluster, dismissal->wckeys))
+        return false;
+    for (size_t i = 0; i < settings->n_clusters && settings->one_directory; i++) {
+        const struct mt_cluster *cluster = &settings->clusters[i];
+        bool is_named = *cluster->slurm || !cluster->ood;
+        if (is_named && !is_seen(end, cluster->slurm, dismissal->wckeys))
+            return false;
+    }
+    return true;
+}
 
 /* Another host of the user's may know a job that is younger than this round's answer. */
 static bool has_ended(const struct mt_dismissal *dismissal, const void *arg)
 {
     const struct end *end = arg;
     const struct mt_coverage *coverage = &end->specs->coverage;
+    if (dismissal->service && !has_service_ended(dismissal, end))
+        return false;
     return !mt_specs_find(end->specs, dismissal->cluster, dismissal->job_id) &&
            mt_coverage_tells(coverage, dismissal->cluster, dismissal->wckeys, dismissal->job_id) &&
            !mt_coverage_is_older(coverage, dismissal->cluster, end->since);
@@ -199,7 +226,7 @@ static enum mt_status forget_dismissed(struct delivery *d)
 {
     struct mt_dismissed list;
     enum mt_status status = mt_dismissed_load(d->root, &list);
-    const struct end end = {d->specs, list.time};
+    const struct end end = {d->specs, d->settings, list.time};
     bool dropped = status == MT_OK && mt_dismissed_drop(&list, has_ended, &end);
     if (!dropped || d->dry_run || d->lock >= 0)
         return end_edit(d, &list, dropped, status);
@@ -227,7 +254,8 @@ enum mt_status mt_deliver(struct mt_specs *specs, const struct mt_settings *sett
 static enum mt_status note_dismissal(struct delivery *d, const struct mt_found *found)
 {
     const struct mt_mark *mark = &found->mark;
-    const struct mt_dismissal it = {mark->cluster, mark->wckeys, mark->job_id, found->id};
+    const struct mt_dismissal it = {mark->cluster, mark->wckeys, mark->job_id, found->id,
+                                    mark->service};
     struct mt_dismissed list;
     enum mt_status status = mt_dismissed_load(d->root, &list);
     if (status == MT_OK)
@@ -235,8 +263,14 @@ static enum mt_status note_dismissal(struct delivery *d, const struct mt_found *
     return end_edit(d, &list, true, status);
 }
 
-static void dismiss_share(struct mt_specs *specs, const struct mt_mark *mark)
+static void dismiss_share(struct mt_specs *specs, const struct mt_found *found)
 {
+    const struct mt_mark *mark = &found->mark;
+    struct mt_service *service = specs ? mt_service_of_card(specs, found->id) : NULL;
+    if (service) {
+        mt_service_dismiss(service);
+        return;
+    }
     struct mt_share *share = specs ? mt_specs_find(specs, mark->cluster, mark->job_id) : NULL;
     if (!share || share->record.uid != mark->uid)
         return;
@@ -255,7 +289,7 @@ static enum mt_status dismiss(struct delivery *d, const struct mt_found *found, 
     if (found->owner == MT_OURS) {
         if ((status = note_dismissal(d, found)) != MT_OK)
             return status;
-        dismiss_share(d->specs, &found->mark);
+        dismiss_share(d->specs, found);
     }
     *done = true;
     remove_card(d, found);
@@ -287,7 +321,8 @@ static bool is_of_card(const struct mt_dismissal *dismissal, const void *id)
 {
     char job_id[MT_JOB_TEXT_SIZE];
     (void)mt_text_of_job(dismissal->job_id, job_id);
-    return strcmp(dismissal->card_id, id) == 0 || strcmp(job_id, id) == 0;
+    return strcmp(dismissal->card_id, id) == 0 || strcmp(job_id, id) == 0 ||
+           (dismissal->service && strcmp(dismissal->service, id) == 0);
 }
 
 enum mt_status mt_deliver_restore(const struct mt_settings *settings, const char *id, bool *found,

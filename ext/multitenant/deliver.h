@@ -50,16 +50,17 @@ MT_NODISCARD MT_NONNULL(1, 2, 4) enum mt_status
                mt_event_fn *tell, void *arg);
 
 /*
- * Sends the card of that id away: notes that its job gets none until it ends, removes its files and
- * changes the share in `specs` (NULL: there is no round yet). A card of the old initializer's is
- * removed without a note. *found: there was one; a session of the user's own is none. Statuses as
- * above; a card whose files can't be removed is told and found.
+ * Sends the card of that id away: notes that its job or service gets none until it ends, removes
+ * its files and changes the share in `specs` (NULL: there is no round yet). A card of the old
+ * initializer's is removed without a note. *found: there was one; a session of the user's own is
+ * none. Statuses as above; a card whose files can't be removed is told and found.
  */
 MT_NODISCARD MT_NONNULL(2, 3, 4, 5) enum mt_status
     mt_deliver_dismiss(struct mt_specs *specs, const struct mt_settings *settings, const char *id,
                        bool *found, mt_event_fn *tell, void *arg);
 
-/* Takes such a note back, by the card's id or the job's. *found: there was one. Statuses as above.
+/* Takes such a note back, by the id of the card or job, or the service's key. *found: there was
+ * one. Statuses as above.
  */
 MT_NODISCARD MT_NONNULL(1, 2, 3, 4) enum mt_status
     mt_deliver_restore(const struct mt_settings *settings, const char *id, bool *found,

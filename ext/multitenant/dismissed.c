@@ -12,6 +12,8 @@
 /* Reads one entry; false: it is not one. (json_unpack can't tell that from a lack of memory.) */
 static bool read_entry(const json_t *entry, struct mt_dismissal *out)
 {
+    if (!mt_json_text(entry, "service", &out->service))
+        out->service = NULL;
     return mt_json_text(entry, "cluster", &out->cluster) &&
            mt_json_text(entry, "wckey", &out->wckeys) && mt_json_text(entry, "id", &out->card_id) &&
            mt_json_u32(entry, "job", &out->job_id) && out->job_id > 0;
@@ -79,16 +81,35 @@ bool mt_dismissed_has(const struct mt_dismissed *dismissed, const char *cluster,
     return false;
 }
 
+bool mt_dismissed_has_card(const struct mt_dismissed *dismissed, const char *card_id)
+{
+    size_t i;
+    json_t *entry;
+    struct mt_dismissal it;
+    json_array_foreach(dismissed->list, i, entry)
+    {
+        if (read_entry(entry, &it) && it.service && strcmp(it.card_id, card_id) == 0)
+            return true;
+    }
+    return false;
+}
+
 enum mt_status mt_dismissed_add(struct mt_dismissed *dismissed,
                                 const struct mt_dismissal *dismissal)
 {
-    if (mt_dismissed_has(dismissed, dismissal->cluster, dismissal->job_id))
+    if (dismissal->service ? mt_dismissed_has_card(dismissed, dismissal->card_id)
+                           : mt_dismissed_has(dismissed, dismissal->cluster, dismissal->job_id))
         return MT_OK;
     if (!dismissed->list)
         dismissed->list = json_array();
     json_t *entry =
         json_pack("{s:s, s:s, s:I, s:s}", "cluster", dismissal->cluster, "wckey", dismissal->wckeys,
                   "job", (json_int_t)dismissal->job_id, "id", dismissal->card_id);
+    if (dismissal->service &&
+        json_object_set_new(entry, "service", json_string(dismissal->service)) != 0) {
+        json_decref(entry);
+        return MT_NOMEM;
+    }
     return json_array_append_new(dismissed->list, entry) == 0 ? MT_OK : MT_NOMEM;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The cards that a viewer sent away: jobs that get no card until they end. The list is kept in
+ * The cards that a viewer sent away: jobs and services that get no card until they end. The list is
+ * kept in
  * batch_connect/multitenant.dismissed (0600) below the data root.
  */
 #pragma once
@@ -19,9 +20,11 @@ struct mt_dismissal {
     const char *wckeys; /* that the job has or may have, comma-separated */
     uint32_t job_id;
     const char *card_id;
+    const char *service; /* the key of the service that it was the card of; NULL: of a job alone */
 };
 
-/* `list` is an array of {"cluster":…,"wckey":…,"job":…,"id":…}, owned; NULL: it is empty. */
+/* `list` is an array of {"cluster":…,"wckey":…,"job":…,"id":…}, of services with "service", owned;
+ * NULL: it is empty. */
 struct mt_dismissed {
     json_t *list;
     int64_t time; /* when the file was written; 0: there is none */
@@ -44,7 +47,10 @@ MT_CHECKED enum mt_status mt_dismissed_save(int root, const struct mt_dismissed 
 MT_CHECKED bool mt_dismissed_has(const struct mt_dismissed *dismissed, const char *cluster,
                                  uint32_t job_id);
 
-/* Adds one, unless its job is there. MT_OK, MT_NOMEM. */
+/* Whether the card of a service was sent away. */
+MT_CHECKED bool mt_dismissed_has_card(const struct mt_dismissed *dismissed, const char *card_id);
+
+/* Adds one, unless its job or service is there. MT_OK, MT_NOMEM. */
 MT_CHECKED enum mt_status mt_dismissed_add(struct mt_dismissed *dismissed,
                                            const struct mt_dismissal *dismissal);
 

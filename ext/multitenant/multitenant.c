@@ -120,6 +120,7 @@ void Init_multitenant(void)
     init_records(module);
     init_core(core);
     init_round(core);
+    init_specs(core);
     init_delivery(core);
     init_native(native);
     init_run(native);

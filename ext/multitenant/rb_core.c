@@ -131,6 +131,7 @@ static VALUE core_initialize(VALUE self, VALUE settings)
     (void)take_texts(&s->node_domains, fetch(settings, "node_domains"));
     take_envelopes(s, settings);
     s->publisher_in_group = RTEST(fetch(settings, "publisher_in_group"));
+    s->one_directory = RTEST(fetch(settings, "one_directory"));
     s->per_cluster_dataroot = RTEST(fetch(settings, "per_cluster_dataroot"));
     VALUE keys = rb_hash_lookup(settings, symbol("keys"));
     s->keys = copy_text(NIL_P(keys) ? ctext(MT_KEYS_DIRECTORY) : keys);

@@ -35,6 +35,8 @@ struct call {
     bool ends_round;
     bool nothing;
     bool restore;
+    int64_t now;
+    int64_t next;
     bool dry_run;
     enum mt_status status;
     size_t bad_line;
@@ -56,3 +58,6 @@ void run(struct call *call, void *(*function)(void *));
 
 /* The clusters that count from here on: pairs of Slurm's name and OOD's id. Raises. */
 void take_clusters(struct mt_settings *settings, VALUE clusters);
+
+/* The group that a share's name names. */
+VALUE group_of(const struct mt_jobname *name);

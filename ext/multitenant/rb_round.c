@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Rounds of MultiTenant::Core: read, decide, and what was decided. */
-#include "card.h"
 #include "envelope.h"
 #include "policy.h"
 #include "rb_core.h"
 #include "rb_records.h"
+#include "service.h"
 #include "store.h"
-
-#include <inttypes.h>
-#include <stdlib.h>
-
-static VALUE release_json(VALUE json)
-{
-    json_decref((json_t *)json);
-    return Qnil;
-}
 
 static void *add_streams(void *arg)
 {
@@ -91,7 +82,8 @@ static void *decide_round(void *arg)
     if (call->status == MT_IO || call->status == MT_UNSAFE)
         call->status = MT_OK;
     if (call->status == MT_OK)
-        call->status = mt_specs_decide(core->next, core->round, s, &call->opened, &call->dismissed);
+        call->status =
+            mt_specs_decide(core->next, core->round, s, &call->opened, &call->dismissed, call->now);
     return NULL;
 }
 
@@ -126,22 +118,43 @@ static VALUE decide_body(VALUE arg)
  * clusters that OOD knows
  * @param opened [String] what munged said, as multitenant-munge writes it; '' where it was not
  * asked
+ * @param now [Integer] seconds since the epoch, see {#choose}
  * @return [Integer, nil] the number of the first line of `opened` that does not belong: nothing of
  *   it counts then. {#refused} is the payloads of it that munged refused.
  */
-static VALUE core_decide(VALUE self, VALUE pairs, VALUE opened)
+static VALUE core_decide(VALUE self, VALUE pairs, VALUE opened, VALUE now)
 {
     StringValue(opened);
-    struct call call = {.arg = pairs, .text = rb_str_new_frozen(opened), .ends_round = true};
+    struct call call = {
+        .arg = pairs, .text = rb_str_new_frozen(opened), .ends_round = true, .now = NUM2LL(now)};
     return use(self, &call, decide_body);
 }
 
-/* A name is bytes: what is not UTF-8 in it becomes U+FFFD, which is in no group's name. */
-static VALUE group_of(const struct mt_jobname *name)
+static void *choose_members(void *arg)
 {
-    VALUE group = rb_utf8_str_new(name->group, (long)name->group_len);
-    VALUE scrubbed = rb_str_scrub(group, Qnil);
-    return rb_obj_freeze(NIL_P(scrubbed) ? group : scrubbed);
+    struct call *call = arg;
+    struct core *core = call->core;
+    if (core->round)
+        call->next = mt_services_choose(core->round, &core->settings, call->now);
+    return NULL;
+}
+
+static VALUE choose_body(VALUE arg)
+{
+    struct call *call = (struct call *)arg;
+    run(call, choose_members);
+    return call->next ? LL2NUM(call->next) : Qnil;
+}
+
+/*
+ * Chooses the members of services anew, as members leave with time alone.
+ * @param now [Integer] seconds since the epoch
+ * @return [Integer, nil] when to call it again, unless a round is decided before; nil: never
+ */
+static VALUE core_choose(VALUE self, VALUE now)
+{
+    struct call call = {.now = NUM2LL(now)};
+    return use(self, &call, choose_body);
 }
 
 static VALUE share_of(const struct mt_share *share, const struct mt_settings *s)
@@ -170,6 +183,7 @@ static VALUE share_of(const struct mt_share *share, const struct mt_settings *s)
         symbol("specs"),       key(mt_reason_code(share->specs)),
         symbol("card"),        key(mt_reason_code(share->card)),
         symbol("card_id"),     share->wants_card ? ctext(share->card_id) : Qnil,
+        symbol("service"),     share->service ? ctext(share->service->key) : Qnil,
     };
     return HASH_OF(pairs);
 }
@@ -189,7 +203,7 @@ static VALUE shares_body(VALUE arg)
  *   :envelope, :app, :title (each nil where it could not be read), :host (nil: none) and :own_host
  *   (whether that is the job's own; nil: its nodes are not known), :start, :end (0: no limit),
  *   :current (false: its cluster did not answer), :specs and :card (reason codes), :card_id (nil:
- *   no card)
+ *   no card), :service (key of the service that it is a member of; nil: it stands alone)
  */
 static VALUE core_shares(VALUE self)
 {
@@ -197,88 +211,11 @@ static VALUE core_shares(VALUE self)
     return use(self, &call, shares_body);
 }
 
-static VALUE number_text(int64_t number)
-{
-    return rb_obj_freeze(rb_enc_sprintf(rb_utf8_encoding(), "%" PRId64, number));
-}
-
-static VALUE path_of(VALUE parts)
-{
-    const char *const *part = (const char *const *)parts;
-    return rb_obj_freeze(rb_enc_sprintf(rb_utf8_encoding(), "%s/%s/%s", part[0], part[1], part[2]));
-}
-
-static VALUE free_text(VALUE text)
-{
-    free((void *)text);
-    return Qnil;
-}
-
-static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
-{
-    const struct mt_record *record = &share->record;
-    const char *root = s->dataroot ? s->dataroot : "";
-    const char *db[] = {root, MT_CARD_DB, share->card_id};
-    char *outputs = mt_card_outputs(share, s);
-    if (!outputs)
-        rb_memerror();
-    const char *output[] = {root, outputs, share->card_id};
-    VALUE output_path = rb_ensure(path_of, (VALUE)output, free_text, (VALUE)outputs);
-    const json_t *host = json_object_get(share->message.connection, "host");
-    bool own = mt_policy_own_host(record, &share->message, s) == MT_YES;
-    const VALUE pairs[] = {
-        key("user"),         ctext(record->user),
-        key("cluster"),      ctext(record->cluster),
-        key("db"),           path_of((VALUE)db),
-        key("output"),       output_path,
-        key("message"),      from_json(json_object_get(record->json, "name")),
-        key("message_size"), SIZET2NUM(record->name_len),
-        key("uid"),          number_text((int64_t)record->uid),
-        key("start"),        number_text(record->start),
-        key("end"),          number_text(record->end),
-        key("group"),        group_of(&record->parts),
-        key("host"),         own ? from_json(host) : ctext(""),
-        key("title"),        ctext(mt_message_title(&share->message)),
-    };
-    return HASH_OF(pairs);
-}
-
-static VALUE spec_of(const struct mt_share *share, const struct mt_settings *s)
-{
-    json_t *connection = mt_card_connection(share);
-    if (!connection)
-        rb_memerror();
-    VALUE shown = rb_ensure(hash_from_json, (VALUE)connection, release_json, (VALUE)connection);
-    const VALUE pairs[] = {key("info"),       info_of(share, s),
-                           key("accounting"), hash_from_json((VALUE)share->message.accounting),
-                           key("connection"), shown};
-    return HASH_OF(pairs);
-}
-
-static VALUE specs_body(VALUE arg)
-{
-    const struct core *core = ((const struct call *)arg)->core;
-    VALUE out = rb_hash_new();
-    for (size_t i = 0; core->round && i < core->round->count; i++) {
-        const struct mt_share *share = &core->round->shares[i];
-        if (share->listed)
-            rb_hash_aset(out, ctext(share->key), spec_of(share, &core->settings));
-    }
-    return rb_obj_freeze(out);
-}
-
-/* @return [Hash] MultiTenant.specs, frozen throughout */
-static VALUE core_specs(VALUE self)
-{
-    struct call call = {0};
-    return use(self, &call, specs_body);
-}
-
 void init_round(VALUE core)
 {
     rb_define_method(core, "read", core_read, 1);
-    rb_define_method(core, "decide", core_decide, 2);
+    rb_define_method(core, "decide", core_decide, 3);
     rb_define_attr(core, "refused", 1, 0);
     rb_define_method(core, "shares", core_shares, 0);
-    rb_define_method(core, "specs", core_specs, 0);
+    rb_define_method(core, "choose", core_choose, 1);
 }

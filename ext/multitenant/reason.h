@@ -47,6 +47,8 @@
     X(form_only, MT_FINAL, "Shared in forms only: the publisher asked for no card.")               \
     X(own_session, MT_FINAL, "This user's own job: its session card is there already.")            \
     X(dismissed, MT_FINAL, "Dismissed by this user; multitenant cards --restore brings it back.")  \
+    X(other_member, MT_FINAL, "Another job of the same service has its one card.")                 \
+    X(service_taken, MT_FINAL, "An older service of this publisher and group has the same name.")  \
     X(duplicate_session, MT_FINAL, "An older job of the same publisher has this session id.")      \
     X(unknown_cluster, MT_FINAL, "No OOD cluster belongs to the Slurm cluster of this job.")       \
     X(lookup_failed, MT_TEMPORARY,                                                                 \

@@ -2,6 +2,7 @@
 #include "removal_plan.h"
 
 #include "card.h"
+#include "service.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -60,23 +61,43 @@ static bool is_refused(const struct context *context, const struct mt_share *sha
  * Whether another host of the user's made the card by a newer answer: this round may not know the
  * job yet. What the user has dismissed goes all the same.
  */
-static bool is_ahead(const struct context *context, const struct mt_mark *mark,
-                     const struct mt_share *share)
+static bool is_ahead(const struct context *context, const struct mt_mark *mark, enum mt_reason card)
 {
     return mt_coverage_is_older(&context->specs->coverage, mark->cluster, mark->time) &&
-           !(share && share->card == MT_REASON_dismissed);
+           card != MT_REASON_dismissed;
+}
+
+/* The card of a service goes with the service, whatever its members do. */
+static void plan_service(const struct context *context, const struct mt_service *service,
+                         struct mt_found *found)
+{
+    bool goes = service->card != MT_REASON_ok;
+    if (service->shown && mt_share_is_due(service->shown)) {
+        found->plan = MT_WANTED;
+        found->share = service->shown;
+    }
+    for (size_t i = 0; i < service->count && service->card == MT_REASON_unknown_cluster; i++)
+        goes = goes && is_unknown(context->settings, service->members[i]->record.cluster);
+    if (goes)
+        found->plan = MT_GOES;
 }
 
 static void plan_ours(const struct context *context, struct mt_found *found)
 {
     const struct mt_mark *mark = &found->mark;
+    const struct mt_service *service = mt_service_of_card(context->specs, found->id);
     struct mt_share *share = mt_specs_find(context->specs, mark->cluster, mark->job_id);
-    if (share && share->record.uid != mark->uid) {
+    enum mt_reason card = share ? share->card : MT_REASON_ok;
+    if (service) {
+        plan_service(context, service, found);
+        card = service->card;
+    } else if (share && share->record.uid != mark->uid) {
         /* The job id went round: the marked job has ended. */
         found->plan = MT_GOES;
     } else if (!share) {
-        bool ended =
-            mt_coverage_tells(&context->specs->coverage, mark->cluster, mark->wckeys, mark->job_id);
+        bool ended = mt_coverage_tells(&context->specs->coverage, mark->cluster, mark->wckeys,
+                                       mark->job_id) &&
+                     (!mark->service || mt_services_are_whole(context->specs));
         found->plan = ended ? MT_GOES : MT_STAYS;
     } else if (mt_share_is_due(share)) {
         found->plan = MT_WANTED;
@@ -84,7 +105,7 @@ static void plan_ours(const struct context *context, struct mt_found *found)
     } else if (is_refused(context, share)) {
         found->plan = MT_GOES;
     }
-    if (found->plan == MT_GOES && is_ahead(context, mark, share))
+    if (found->plan == MT_GOES && is_ahead(context, mark, card))
         found->plan = MT_STAYS;
 }
 
@@ -127,8 +148,9 @@ static enum mt_status db_is_foreign(const struct context *context, const struct 
     }
     enum mt_status status = mt_inventory_read_db(context->db, id, &db, &there);
     (void)mt_text_of_job(share->record.job_id, job_id);
-    *foreign = there && (status != MT_OK || strcmp(db.token, share->message.delivery) != 0 ||
-                         strcmp(db.job_id, job_id) != 0);
+    *foreign =
+        there && (status != MT_OK || strcmp(db.token, mt_service_look(share)->delivery) != 0 ||
+                  strcmp(db.job_id, job_id) != 0);
     json_decref(db.json);
     return status == MT_MALFORMED ? MT_OK : status;
 }

@@ -10,7 +10,9 @@
 /* Where OOD keeps sessions and outputs, below its data root. */
 #define MT_BATCH_CONNECT "batch_connect"
 
-/* A Slurm cluster and the OOD cluster id that stands for it. */
+/* A Slurm cluster and the OOD cluster id that stands for it; `slurm` is empty where its name is not
+ * known, and `ood` NULL where its id is not: both, where there is an OOD cluster that did not
+ * answer yet. */
 struct mt_cluster {
     const char *slurm;
     const char *ood;
@@ -30,6 +32,8 @@ struct mt_settings {
     bool publisher_in_group; /* the publisher must belong to the group they name */
     const char *keys;        /* directory of the groups' keys (keyring.h); NULL: there is none */
     const char *publishers;  /* groups (a,b) whose members may publish; NULL: anyone may */
+
+    bool one_directory; /* one user name is one person on all clusters */
 
     const char *const *node_domains; /* what may follow a node's name in a host; then NULL */
 

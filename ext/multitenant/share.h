@@ -3,6 +3,7 @@
 #pragma once
 
 #include "card_id.h"
+#include "digest.h"
 #include "message.h"
 #include "mt_limits.h"
 #include "reason.h"
@@ -12,7 +13,9 @@
 /* Room for a job id, `@`, a cluster name and a terminator. */
 #define MT_SPEC_KEY_SIZE (12 + MT_NAME_MAX)
 
-/* One job. All pointers are owned by it. */
+struct mt_service;
+
+/* One job. All pointers but `service` are owned by it. */
 struct mt_share {
     struct mt_record record;
     char *wckeys;              /* the key the job has, or, where unknown, may have: "a,b" */
@@ -26,7 +29,11 @@ struct mt_share {
     bool listed;         /* in MultiTenant.specs: ok, or temporary and listed before */
     bool wants_card;     /* listed, and its card is there or is to be there */
     bool current;        /* decided from this round's streams, not kept from the last round */
-    char card_id[MT_UUID_SIZE]; /* where listed: the session id, or one made from it */
+    const struct mt_service *service;      /* that it is a member of; NULL: it stands alone */
+    unsigned char weight[MT_DIGEST_BYTES]; /* of a member, for this viewer: the largest is chosen */
+    bool leaving;                          /* of a member: it is about to end */
+    char card_id[MT_UUID_SIZE]; /* where listed: the session id, one made from it, or its service's
+                                 */
     char key[MT_SPEC_KEY_SIZE]; /* JOBID, or JOBID@CLUSTER where another share has that id */
 };
 
@@ -39,7 +46,8 @@ struct mt_share {
 MT_NODISCARD MT_NONNULL(1, 2) enum mt_status
     mt_share_set_texts(struct mt_share *share, const char *wckeys, const char *ood);
 
-/* Whether this round says that the share's card is to be there. */
+/* Whether this round says that the share's card is to be there; that of a service whose cluster did
+ * not answer, too. */
 MT_CHECKED MT_PURE bool mt_share_is_due(const struct mt_share *share);
 
 /* Where a job stands to a share, by job id and cluster: below, at or above 0. */

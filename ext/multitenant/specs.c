@@ -3,6 +3,7 @@
 
 #include "envelope.h"
 #include "policy.h"
+#include "service.h"
 #include "specs_view.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@ void mt_specs_free(struct mt_specs **specs)
         return;
     for (size_t i = 0; i < gone->count; i++)
         mt_share_free(&gone->shares[i]);
+    mt_services_free(gone);
     mt_coverage_free(&gone->coverage);
     free(gone->shares);
     free(gone->by_job);
@@ -88,6 +90,7 @@ static enum mt_status keep_others(struct mt_specs *specs, const struct mt_specs 
         struct mt_share *share = &specs->shares[specs->count++];
         *share = *old;
         share->current = false;
+        share->service = NULL;
         share->wckeys = share->ood_cluster = NULL;
         share->record = mt_record_copy(&old->record);
         share->message = mt_message_copy(&old->message);
@@ -322,8 +325,12 @@ static enum mt_status decide_all(struct mt_specs *specs, const struct mt_specs *
 
 enum mt_status mt_specs_decide(struct mt_specs *specs, const struct mt_specs *last,
                                const struct mt_settings *settings, const struct mt_opened *opened,
-                               const struct mt_dismissed *dismissed)
+                               const struct mt_dismissed *dismissed, int64_t now)
 {
     enum mt_status status = decide_all(specs, last, settings, opened);
-    return status == MT_OK ? mt_specs_view(specs, settings, dismissed) : status;
+    if (status == MT_OK)
+        status = mt_specs_view(specs, settings, dismissed);
+    if (status == MT_OK)
+        (void)mt_services_choose(specs, settings, now);
+    return status;
 }

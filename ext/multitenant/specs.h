@@ -19,6 +19,9 @@ struct mt_specs {
     size_t count;
     struct mt_share **by_job;  /* the same by job id, then cluster */
     struct mt_share **by_turn; /* the same as they count: each publisher's oldest, then the next */
+    struct mt_share **members; /* of services, which have their part of this list */
+    struct mt_service *services; /* of several jobs (service.h), the oldest first */
+    size_t n_services;
     struct mt_coverage coverage; /* what the complete streams of this round have seen */
 };
 
@@ -58,7 +61,8 @@ MT_NODISCARD MT_NONNULL(1, 3) size_t
  * `opened` is what munged said meanwhile. At most MT_SHARES_PER_VIEWER shares count in all, and
  * publishers take turns (too_many). Of shares that name one session id, the oldest of each
  * publisher may have a card (duplicate_session for the others); if several publishers named it,
- * each card gets an id of its own, made from cluster, job and session id.
+ * each card gets an id of its own, made from cluster, job and session id. Members of a service have
+ * one card, by the choice of `now` (service.h).
  *
  * MT_OK
  * MT_NOMEM, MT_CRYPTO, MT_INTERNAL: the round is of no use
@@ -66,7 +70,7 @@ MT_NODISCARD MT_NONNULL(1, 3) size_t
 MT_NODISCARD MT_NONNULL(1, 3, 4, 5) enum mt_status
     mt_specs_decide(struct mt_specs *specs, const struct mt_specs *last,
                     const struct mt_settings *settings, const struct mt_opened *opened,
-                    const struct mt_dismissed *dismissed);
+                    const struct mt_dismissed *dismissed, int64_t now);
 
 /* The share of a job, borrowed, or NULL. */
 MT_CHECKED struct mt_share *mt_specs_find(const struct mt_specs *specs, const char *cluster,

@@ -2,6 +2,7 @@
 #include "specs_view.h"
 
 #include "policy.h"
+#include "service.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -31,7 +32,7 @@ static enum mt_status settle_id(struct mt_specs *specs, struct mt_share *share)
     bool shared = mt_card_id_is_made(share->message.session);
     for (size_t i = 0; i < specs->count; i++) {
         const struct mt_share *other = &specs->shares[i];
-        if (other == share || !other->wants_card ||
+        if (other == share || !other->wants_card || other->service ||
             strcmp(other->message.session, share->message.session) != 0)
             continue;
         if (other->record.uid != share->record.uid)
@@ -67,9 +68,9 @@ static enum mt_status decide_cards(struct mt_specs *specs, const struct mt_setti
         if (share->specs == MT_REASON_ok)
             share->card = card;
     }
-    enum mt_status status = MT_OK;
+    enum mt_status status = mt_services_join(specs, settings, dismissed);
     for (size_t i = 0; i < specs->count && status == MT_OK; i++) {
-        if (specs->shares[i].listed && specs->shares[i].current)
+        if (specs->shares[i].listed && specs->shares[i].current && !specs->shares[i].service)
             status = settle_id(specs, &specs->shares[i]);
     }
     return status;

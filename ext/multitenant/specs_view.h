@@ -8,7 +8,8 @@
 #include "status.h"
 
 /*
- * The last part of mt_specs_decide: sets ood_cluster, card, wants_card, card_id and key.
+ * The next part of mt_specs_decide: sets ood_cluster, card, wants_card, card_id and key, and joins
+ * the members of services.
  *
  * MT_OK
  * MT_NOMEM, MT_CRYPTO, MT_INTERNAL

@@ -13,7 +13,9 @@ module MultiTenant
 
     # @return [Hash] MultiTenant.specs; frozen
     attr_reader :specs
-    # @return [Integer] changes with the specs
+    # @return [Hash] MultiTenant.services; frozen
+    attr_reader :services
+    # @return [Integer] changes with the specs and services
     attr_reader :generation
 
     # @param settings [Settings]
@@ -35,7 +37,7 @@ module MultiTenant
       @membership = membership
       @installed = installed
       @credentials = credentials
-      @specs = {}.freeze
+      @specs = @services = {}.freeze
       @shares = [].freeze
       @report = Report.new(log)
       @generation = 0
@@ -97,6 +99,21 @@ module MultiTenant
       give_up(e)
     end
 
+    # Members of services leave with time alone: where it has come, chooses anew.
+    # @return [void]
+    def choose
+      return unless @next_choice && Time.now.to_i >= @next_choice && @using_core.try_lock
+
+      begin
+        choose_members
+        @undelivered = true
+      ensure
+        @using_core.unlock
+      end
+    rescue StandardError, NoMemoryError => e
+      give_up(e)
+    end
+
     # @return [Boolean] see {CardFiles#touched?}
     def touched?
       @files ? @files.touched? : false
@@ -145,7 +162,7 @@ module MultiTenant
     def remove_all(dry_run: false)
       @using_core.synchronize do
         @core.read([])
-        @core.decide(@clusters.pairs([]), '')
+        @core.decide(@clusters.pairs([]), '', 0)
         @core.deliver_nothing(dry_run)
       end
     end
@@ -196,16 +213,26 @@ module MultiTenant
       @using_core.synchronize do
         whole = streams.select(&:complete)
         dismissed = @files&.dismissed
-        bad_line = @core.decide(@clusters.pairs(whole.map(&:cluster)), opened)
+        bad_line = @core.decide(clusters(whole.map(&:cluster)), opened, Time.now.to_i)
         @credentials.pause(@core.refused)
         all = whole.select { |stream| stream.sees == 'all' }
         @answered = @answered.merge(all.to_h { |stream| [stream.cluster, stream.generated] }).freeze
         @dismissed = dismissed
         @shown = whole.map { |stream| [stream.cluster, stream.sees] }
         @undelivered = true
-        publish
+        choose_members
         "Line #{bad_line} of the opened credentials does not belong there." if bad_line
       end
+    end
+
+    def clusters(names)
+      pairs = @clusters.pairs(names)
+      @clusters.silent? ? [*pairs, Clusters::SILENT] : pairs
+    end
+
+    def choose_members
+      @next_choice = @core.choose(Time.now.to_i)
+      publish
     end
 
     def unchanged?
@@ -226,9 +253,9 @@ module MultiTenant
 
     # Takes specs and shares over from the core: also after a delivery, which may give a card another id.
     def publish
-      specs = @core.specs
-      @generation += 1 unless specs == @specs
-      @specs = specs
+      told = [@core.specs, @core.services]
+      @generation += 1 unless told == [@specs, @services]
+      @specs, @services = told
       @shares = @core.shares
     end
 

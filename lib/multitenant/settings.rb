@@ -30,6 +30,8 @@ module MultiTenant
     attr_reader :envelopes
     # @return [Boolean] the publisher must belong to the group they name
     attr_reader :publisher_in_group
+    # @return [Boolean] one user name is one person on all clusters
+    attr_reader :one_directory
     # @return [String, nil] groups whose members may publish, with commas between
     attr_reader :publishers
     # @return [Array<String>] what may follow a node's name in a host
@@ -63,7 +65,8 @@ module MultiTenant
       @wckeys = keys_of('MULTITENANT_WCKEY', 'multitenant')
       @deliveries = list('MULTITENANT_DELIVERY', 'sys/multitenant-delivery_*', TOKEN_PATTERN)
       @envelopes = list('MULTITENANT_ENVELOPES', ENVELOPES.join(','), /\A(?:#{ENVELOPES.join('|')})\z/)
-      @publisher_in_group = value('MULTITENANT_PUBLISHER_IN_GROUP', 'true', /\A(?:true|false)\z/) == 'true'
+      @publisher_in_group = true?('MULTITENANT_PUBLISHER_IN_GROUP')
+      @one_directory = true?('MULTITENANT_ONE_DIRECTORY')
       @publishers = groups('MULTITENANT_PUBLISHERS')
       @node_domains = domains('MULTITENANT_NODE_DOMAINS')
       @timeout = seconds('MULTITENANT_TIMEOUT', 3, 0.2..60)
@@ -88,7 +91,7 @@ module MultiTenant
       {
         uid: Process.euid, gids: gids,
         deliveries: deliveries, envelopes: envelopes, node_domains: node_domains,
-        publisher_in_group: publisher_in_group, publishers: publishers,
+        publisher_in_group: publisher_in_group, one_directory: one_directory, publishers: publishers,
         dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot, keys: keys
       }
     end
@@ -107,6 +110,10 @@ module MultiTenant
       return text if text.match?(form) && !text.include?("\u{fffd}")
 
       refuse(name, text, block_given? ? yield : default)
+    end
+
+    def true?(name)
+      value(name, 'true', /\A(?:true|false)\z/) == 'true'
     end
 
     def list(name, default, form)

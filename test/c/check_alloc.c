@@ -146,7 +146,7 @@ static enum mt_status walk_with(enum stage stage, size_t n, struct mt_streams *s
         return status;
     out->bad_line += bad_line;
     if ((status = mt_specs_begin(NULL, streams, &settings, specs)) == MT_OK)
-        status = mt_specs_decide(*specs, NULL, &settings, &opened, dismissed);
+        status = mt_specs_decide(*specs, NULL, &settings, &opened, dismissed, 0);
     mt_opened_free(&opened);
     if (status != MT_OK)
         return status;
@@ -190,7 +190,7 @@ static void set_script(const char *connection, bool running)
 static void dismiss(void)
 {
     struct mt_dismissed list = {0};
-    struct mt_dismissal gone = {"hpc", "multitenant", 4711, SESSION};
+    struct mt_dismissal gone = {"hpc", "multitenant", 4711, SESSION, NULL};
     ck_assert_int_eq(mt_dismissed_add(&list, &gone), MT_OK);
     ck_assert_int_eq(save_dismissed(top, &list), MT_OK);
     mt_dismissed_free(&list);
@@ -285,15 +285,40 @@ static void munge_envelope(void)
              "\\\"conn\\\":{\\\"host\\\":\\\"n1\\\"}}\"}\n{\"end\":1}\n";
 }
 
+static void set_members(uint32_t first, size_t count)
+{
+    script_free(&script);
+    script_begin(&script, "hpc", "all");
+    for (size_t i = 0; i < count; i++) {
+        struct sample sample = good_sample(first + (uint32_t)i);
+        sample.connection = "{'host':'n1','mt_service':'spanish','mt_until':2000000000}";
+        script_job(&script, &sample);
+    }
+    script_end(&script);
+}
+
+static void other_member_there(void)
+{
+    set_members(4710, 1);
+    ck_assert_int_eq(walk(STAGES, 0).status, MT_OK);
+    set_members(4711, 3);
+}
+
 static const struct {
     const char *name;
     void (*prepare)(void);
 } contexts[] = {
-    {"nothing there", nothing_there},         {"same card there", same_card_there},
-    {"other card there", other_card_there},   {"ended card there", ended_card_there},
-    {"legacy card there", legacy_card_there}, {"own session there", own_session_there},
-    {"dismissed card", dismissed_card},       {"ended dismissed card", ended_dismissed_card},
-    {"munge envelope", munge_envelope},       {"key envelope", key_envelope},
+    {"nothing there", nothing_there},
+    {"same card there", same_card_there},
+    {"other card there", other_card_there},
+    {"ended card there", ended_card_there},
+    {"legacy card there", legacy_card_there},
+    {"own session there", own_session_there},
+    {"dismissed card", dismissed_card},
+    {"ended dismissed card", ended_dismissed_card},
+    {"another member's card there", other_member_there},
+    {"munge envelope", munge_envelope},
+    {"key envelope", key_envelope},
 };
 
 static void open_context(int context)

@@ -96,6 +96,7 @@ START_TEST(test_an_undetermined_job_alone_is_not_told)
     ck_assert(!mt_coverage_tells(&coverage, "hpc", "k", UINT32_MAX));
     ck_assert(mt_coverage_tells(&coverage, "hpc", "k", 7));
     ck_assert(mt_coverage_tells(&coverage, "hpc", "k", 6));
+    ck_assert(!mt_coverage_tells_all(&coverage, "hpc", "k"));
 }
 END_TEST
 
@@ -104,6 +105,9 @@ START_TEST(test_as_many_clusters_as_streams)
     for (int i = 0; i < MT_STREAMS_MAX; i++)
         (void)add(format("c%d", i), "[\"k\"]", true);
     ck_assert(mt_coverage_tells(&coverage, "c0", "k", 7));
+    ck_assert(mt_coverage_tells_all(&coverage, "c0", "k"));
+    ck_assert(!mt_coverage_tells_all(&coverage, "c0", "k,other"));
+    ck_assert(!mt_coverage_tells_all(&coverage, "none", "k"));
     ck_assert(mt_coverage_tells(&coverage, format("c%d", MT_STREAMS_MAX - 1), "k", 7));
 }
 END_TEST

@@ -12,8 +12,8 @@
 static char *root;
 static struct mt_dismissed list;
 
-static const struct mt_dismissal one = {"hpc", "multitenant", 4711, SESSION};
-static const struct mt_dismissal two = {"gpu", "a,b", UINT32_MAX, OTHER_SESSION};
+static const struct mt_dismissal one = {"hpc", "multitenant", 4711, SESSION, NULL};
+static const struct mt_dismissal two = {"gpu", "a,b", UINT32_MAX, OTHER_SESSION, NULL};
 
 static void setup(void)
 {
@@ -99,7 +99,7 @@ static bool is_two(const struct mt_dismissal *it, const void *arg)
 
 START_TEST(test_drop)
 {
-    struct mt_dismissal three = {"hpc", "multitenant", 1, SESSION};
+    struct mt_dismissal three = {"hpc", "multitenant", 1, SESSION, NULL};
     ck_assert_int_eq(mt_dismissed_add(&list, &one), MT_OK);
     ck_assert_int_eq(mt_dismissed_add(&list, &two), MT_OK);
     ck_assert_int_eq(mt_dismissed_add(&list, &three), MT_OK);

@@ -14,7 +14,7 @@ static const char contract[] =
     "bad_message bad_session_id bad_app_name bad_title bad_service bad_method delivery_not_allowed "
     "bad_connection_key "
     "bad_connection_value wrong_job wrong_publisher stale "
-    "form_only own_session dismissed duplicate_session unknown_cluster "
+    "form_only own_session dismissed other_member service_taken duplicate_session unknown_cluster "
     "lookup_failed envelope_unavailable out_of_time";
 
 static bool has_word(const char *words, const char *word)

@@ -198,7 +198,7 @@ END_TEST
 START_TEST(test_dismissed)
 {
     struct mt_dismissed dismissed = {0};
-    struct mt_dismissal gone = {"hpc", "multitenant", 4711, SESSION};
+    struct mt_dismissal gone = {"hpc", "multitenant", 4711, SESSION, NULL};
     struct sample samples[] = {good_sample(4711), good_sample(4712)};
     samples[1].mti = OTHER_SESSION;
     ck_assert_int_eq(mt_dismissed_add(&dismissed, &gone), MT_OK);
@@ -284,7 +284,7 @@ START_TEST(test_a_failing_library_is_no_reason)
     open_status = MT_CRYPTO;
     const struct mt_opened unopened = {NULL, 0};
     ck_assert_int_eq(mt_specs_begin(NULL, &streams, &settings, &now), MT_OK);
-    ck_assert_int_eq(mt_specs_decide(now, NULL, &settings, &unopened, &none), MT_CRYPTO);
+    ck_assert_int_eq(mt_specs_decide(now, NULL, &settings, &unopened, &none, 0), MT_CRYPTO);
     mt_streams_free(&streams);
 }
 END_TEST

@@ -273,7 +273,7 @@ void end_lock(int dir, int lock)
 void dismiss(uint32_t job_id)
 {
     struct mt_dismissed list;
-    struct mt_dismissal gone = {"hpc", "multitenant", job_id, SESSION};
+    struct mt_dismissal gone = {"hpc", "multitenant", job_id, SESSION, NULL};
     ck_assert_int_eq(load_dismissed(top, &list), MT_OK);
     ck_assert_int_eq(mt_dismissed_add(&list, &gone), MT_OK);
     ck_assert_int_eq(save_dismissed(top, &list), MT_OK);

@@ -331,11 +331,11 @@ json_t *record_of(const struct sample *sample)
     char *name = name_of(sample);
     json_t *gid = sample->gid == -2 ? json_null() : json_integer(sample->gid);
     json_t *record =
-        json_pack("{s:s, s:I, s:s, s:I, s:s, s:I, s:i, s:I, s:o, s:O}", "cluster", sample->cluster,
+        json_pack("{s:s, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:o, s:O}", "cluster", sample->cluster,
                   "job_id", (json_int_t)sample->job_id, "user", sample->user, "uid",
                   (json_int_t)sample->uid, "name", name, "start", (json_int_t)sample->start, "end",
-                  0, "restarts", (json_int_t)sample->restarts, "group_gid", gid,
-                  "publisher_in_group", sample->publisher_in_group);
+                  (json_int_t)sample->end, "restarts", (json_int_t)sample->restarts, "group_gid",
+                  gid, "publisher_in_group", sample->publisher_in_group);
     need(record);
     if (sample->publisher_allowed)
         need(json_object_set(record, "publisher_allowed", sample->publisher_allowed) == 0);
@@ -400,6 +400,7 @@ struct mt_settings viewer_settings(void)
         .n_deliveries = COUNT_OF(deliveries),
         .envelopes = MT_ENVELOPES_ALL,
         .publisher_in_group = true,
+        .one_directory = true,
         .clusters = clusters,
         .n_clusters = COUNT_OF(clusters),
     };

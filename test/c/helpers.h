@@ -78,6 +78,7 @@ struct sample {
     const char *user;
     uint32_t uid;
     int64_t start;
+    int64_t end; /* 0: no time limit */
     uint32_t restarts;
     const char *group;
     json_int_t gid; /* -1: no such group; -2: null */

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+int64_t round_time;
+
 struct mt_specs *round_of(const struct mt_specs *last, const struct script *script,
                           const struct mt_settings *settings, const struct mt_dismissed *dismissed)
 {
@@ -17,8 +19,9 @@ struct mt_specs *round_of(const struct mt_specs *last, const struct script *scri
     ck_assert_int_eq(mt_streams_read(&streams, script->text, script->len, &bad_line), MT_OK);
     ck_assert_uint_eq(bad_line, 0);
     ck_assert_int_eq(mt_specs_begin(last, &streams, settings, &specs), MT_OK);
-    ck_assert_int_eq(
-        mt_specs_decide(specs, last, settings, &unopened, dismissed ? dismissed : &none), MT_OK);
+    ck_assert_int_eq(mt_specs_decide(specs, last, settings, &unopened,
+                                     dismissed ? dismissed : &none, round_time),
+                     MT_OK);
     mt_streams_free(&streams);
     return specs;
 }

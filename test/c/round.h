@@ -14,6 +14,9 @@
 struct mt_specs *round_of(const struct mt_specs *last, const struct script *script,
                           const struct mt_settings *settings, const struct mt_dismissed *dismissed);
 
+/* When rounds are decided; 0 unless a test sets it. */
+extern int64_t round_time;
+
 /* The same of one complete stream of cluster hpc, which sees all, with nothing dismissed. */
 struct mt_specs *round_of_samples(const struct mt_specs *last, const struct sample *samples,
                                   size_t count, const struct mt_settings *settings);

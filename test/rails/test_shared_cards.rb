@@ -31,6 +31,31 @@ class TestSharedCards < RailsTest
     assert_equal [*own, 'mine'].sort, hosts
   end
 
+  def member(job_id)
+    job(job_id, connection: { host: "n#{job_id}", mt_service: 'spanish' })
+  end
+
+  # OOD's list at each poll, over two hand-overs: the same card, which names the job that runs.
+  def test_the_card_of_a_service_is_there_at_each_poll
+    [9, 10].each { |id| @slurm.run(id) }
+    slurm_says(fresh(member(8)))
+    start
+    seen = [[8], [8, 9], [9], [9, 10], [10]].map do |running|
+      slurm_says(fresh(*running.map { |id| member(id) }))
+      ttl_passes
+      cards = @dashboard.sessions.cards
+      assert_equal 1, cards.size
+      id = cards.keys[0]
+      assert_includes running.map(&:to_s), JSON.parse(File.read(@viewer.db(id)))['job_id']
+      id
+    end
+    assert_equal 1, seen.uniq.size
+    @dashboard.delete(seen[0])
+    slurm_says(fresh(member(11)))
+    ttl_passes
+    assert_empty @dashboard.sessions.cards
+  end
+
   # scancel would succeed: the viewer might be an operator.
   def test_delete_and_cancel_send_the_card_away_and_leave_the_job
     start

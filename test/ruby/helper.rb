@@ -568,7 +568,7 @@ class MultiTenantTest < Minitest::Test
   # Lets a core decide. @return [Hash] job key => specs code, card code
   def decide(core, *texts, clusters: [%w[hpc hpc]], opened: '')
     core.read(texts.map { |text| MultiTenant::Records.new(text) })
-    core.decide(clusters, opened)
+    core.decide(clusters, opened, 0)
     core.shares.to_h { |share| [share[:key], share.values_at(:specs, :card)] }
   end
 

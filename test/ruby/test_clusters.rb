@@ -55,6 +55,17 @@ class TestClusters < MultiTenantTest
     assert_equal 'b', id_of('hpc', 'b' => ['hpc', nil], 'a' => ['hpc', nil])
   end
 
+  # What is on one that never answered nobody knows; two that are one Slurm cluster both have.
+  def test_a_cluster_that_did_not_answer_yet
+    { %w[hpc] => true, %w[hpc gpu] => false, [] => true }.each do |names, silent|
+      clusters = MultiTenant::Clusters.new([Cluster.new('b', 'hpc', nil), Cluster.new('a', 'HPC', nil),
+                                            Cluster.new('c', nil, conf('gpu'))])
+      clusters.pairs(names)
+      assert_equal silent, clusters.silent?, names
+    end
+    refute_predicate MultiTenant::Clusters.new([]), :silent?
+  end
+
   def test_a_conf_that_can_not_be_read_says_nothing
     assert_equal 'a', id_of('hpc', 'a' => [nil, '/nonexistent/slurm.conf'])
     assert_equal 'hpc', id_of('hpc', 'a' => [nil, '/nonexistent/slurm.conf'], 'hpc' => [nil, nil])

@@ -208,7 +208,7 @@ class TestCredentials < MultiTenantTest
     good = (1..40).map { |n| sealed(munge(n), job_id: 100 + n) }
     core = core(uid: Process.euid, gids: [GROUP])
     assert_equal((1..32).map { |n| munge(n) }, payloads(*broken, *good, core: core))
-    core.decide([%w[hpc hpc]], '')
+    core.decide([%w[hpc hpc]], '', 0)
     codes = core.shares.to_h { |share| share.values_at(:job_id, :specs) }
     assert_equal %w[bad_base64], (1..64).map { |n| codes[n] }.uniq
     assert_equal %w[too_many], (133..140).map { |n| codes[n] }.uniq
@@ -219,9 +219,9 @@ class TestCredentials < MultiTenantTest
     records = (1..40).map { |n| sealed(munge(n), job_id: n) }
     core = core(uid: Process.euid, gids: [GROUP])
     payloads(*records, core: core)
-    core.decide([%w[hpc hpc]], opened(*(1..10).map { |n| { payload: munge(n), reason: 'bad_cipher' } }))
+    core.decide([%w[hpc hpc]], opened(*(1..10).map { |n| { payload: munge(n), reason: 'bad_cipher' } }), 0)
     assert_equal((11..40).map { |n| munge(n) }, payloads(*records, core: core))
-    core.decide([%w[hpc hpc]], '')
+    core.decide([%w[hpc hpc]], '', 0)
     assert_equal({ 'bad_cipher' => 10, 'envelope_unavailable' => 30 }, core.shares.map { |share| share[:specs] }.tally)
   end
 
@@ -243,7 +243,8 @@ class TestCredentials < MultiTenantTest
     records = [sealed('MUNGE:aaaa:'), sealed('MUNGE:bbbb:', job_id: 2), sealed('MUNGE:cccc:', job_id: 3)]
     assert_equal %w[MUNGE:aaaa: MUNGE:bbbb: MUNGE:cccc:], payloads(*records, core: core)
     core.decide([%w[hpc hpc]],
-                opened({ payload: 'MUNGE:aaaa:', uid: 1, text: '' }, { payload: 'MUNGE:bbbb:', reason: 'bad_cipher' }))
+                opened({ payload: 'MUNGE:aaaa:', uid: 1, text: '' },
+                       { payload: 'MUNGE:bbbb:', reason: 'bad_cipher' }), 0)
     assert_equal({ '1' => 'wrong_publisher', '2' => 'bad_cipher', '3' => 'envelope_unavailable' },
                  core.shares.to_h { |share| share.values_at(:key, :specs) })
     assert_equal %w[MUNGE:cccc:], payloads(*records, core: core)
@@ -255,10 +256,10 @@ class TestCredentials < MultiTenantTest
     core = core()
     payloads(sealed('MUNGE:aaaa:'), sealed('MUNGE:bbbb:', job_id: 2), core: core)
     core.decide([%w[hpc hpc]], opened({ payload: 'MUNGE:aaaa:', uid: 1, text: '' },
-                                      { payload: 'MUNGE:bbbb:', reason: 'envelope_unavailable' }))
+                                      { payload: 'MUNGE:bbbb:', reason: 'envelope_unavailable' }), 0)
     assert_equal %w[MUNGE:bbbb:], core.refused
     payloads(core: core)
-    core.decide([%w[hpc hpc]], '')
+    core.decide([%w[hpc hpc]], '', 0)
     assert_equal [], core.refused
   end
 

@@ -10,7 +10,7 @@ class TestGc < MultiTenantTest
     require 'multitenant'
     STREAMS, NAME, ROOT = Marshal.load(STDIN.binmode.read)
     CORE = { uid: 2001, gids: [2001, 3000], deliveries: ['sys/multitenant-delivery_*'], envelopes: %w[v1 munge],
-             publisher_in_group: true, publishers: 'staff', node_domains: [], dataroot: ROOT, per_cluster_dataroot: false }
+             publisher_in_group: true, one_directory: true, publishers: 'staff', node_domains: [], dataroot: ROOT, per_cluster_dataroot: false }
 
     OPENED = %({"payload":"MUNGE:AAAA:","reason":"bad_cipher"}\n{"end":1}\n)
 
@@ -20,9 +20,10 @@ class TestGc < MultiTenantTest
       STREAMS.map do |text|
         records = [text, "rubbish\n"].map { |one| MultiTenant::Records.new(one) }
         told = core.read(records)
-        told << core.decide(told[0].map { |stream| [stream.cluster.dup, "o#{stream.cluster}"] }, OPENED)
+        told << core.decide(told[0].map { |stream| [stream.cluster.dup, "o#{stream.cluster}"] }, OPENED, 0)
         told << core.refused << core.delivery?('sys/multitenant-delivery_default') << core.delivery?('sys/x')
-        [told, records.flat_map { |one| one.of('hpc') }, core.shares, core.specs, core.deliver(false), core.deliver(true)]
+        [told, records.flat_map { |one| one.of('hpc') }, core.shares, core.specs, core.deliver(false), core.deliver(true),
+         core.choose(0), core.services]
       end
     end
 
@@ -38,8 +39,8 @@ class TestGc < MultiTenantTest
     end
 
     def errors(core)
-      [-> { core.read([nil]) }, -> { core.decide([], '') },
-       -> { core.read([RECORDS]) && core.decide([['a', 5]], '') }, -> { MultiTenant::Core.new({}) },
+      [-> { core.read([nil]) }, -> { core.decide([], '', 0) },
+       -> { core.read([RECORDS]) && core.decide([['a', 5]], '', 0) }, -> { MultiTenant::Core.new({}) },
        -> { MultiTenant::Core.new(CORE.merge(gids: ['x'])) }, -> { MultiTenant::Native.open(1, 'u' * 300, '') },
        -> { MultiTenant::Native.run([], [], 1) }, -> { MultiTenant::Core.new(CORE.merge(dataroot: nil)).deliver(false) },
        -> { MultiTenant::Core.new(CORE.merge(envelopes: [5])) }].map do |wrong|
@@ -137,7 +138,7 @@ class TestGc < MultiTenantTest
   end
 
   def test_a_core_that_is_not_needed_any_more_is_freed
-    made = "c.read(STREAMS.map { |s| MultiTenant::Records.new(s) }); c.decide([], '')"
+    made = "c.read(STREAMS.map { |s| MultiTenant::Records.new(s) }); c.decide([], '', 0)"
     kib, = growth("5.times { c = MultiTenant::Core.new(CORE); #{made} }; GC.start")
     assert_operator kib, :<, 2048
   end

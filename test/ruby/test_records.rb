@@ -198,26 +198,26 @@ class TestRecords < MultiTenantTest
     assert_raises(TypeError) { core.read([nil]) }
     assert_raises(TypeError) { core.read(['text']) }
     ready = core.tap { |one| one.read([records_of(stream)]) }
-    assert_raises(TypeError) { ready.decide(5, '') }
-    assert_raises(TypeError) { ready.decide([], nil) }
+    assert_raises(TypeError) { ready.decide(5, '', 0) }
+    assert_raises(TypeError) { ready.decide([], nil, 0) }
   end
 
   # What is wrong with the arguments must not leave the core in use.
   def test_a_core_is_usable_after_it_raised
     core = core()
     core.read([records_of(stream(job(1)))])
-    assert_raises(TypeError) { core.decide([nil], '') }
+    assert_raises(TypeError) { core.decide([nil], '', 0) }
     core.read([records_of(stream(job(1)))])
-    core.decide([%w[hpc hpc]], '')
+    core.decide([%w[hpc hpc]], '', 0)
     assert_equal ['1'], core.specs.keys
   end
 
   def test_what_was_read_is_decided_once
     core = core()
-    assert_raises(MultiTenant::Error) { core.decide([], '') }
+    assert_raises(MultiTenant::Error) { core.decide([], '', 0) }
     core.read([records_of(stream(job(1)))])
-    assert_nil core.decide([%w[hpc hpc]], '')
-    error = assert_raises(MultiTenant::Error) { core.decide([], '') }
+    assert_nil core.decide([%w[hpc hpc]], '', 0)
+    error = assert_raises(MultiTenant::Error) { core.decide([], '', 0) }
     assert_equal ['There is nothing to decide: nothing was read.', ['1']], [error.message, core.specs.keys]
   end
 
@@ -232,7 +232,7 @@ class TestRecords < MultiTenantTest
         core.read([second])
       end
     end
-    assert_raises(MultiTenant::Error) { core.decide([%w[hpc hpc]], '') }
+    assert_raises(MultiTenant::Error) { core.decide([%w[hpc hpc]], '', 0) }
   end
 
   # What is converted may run Ruby, which could use the core meanwhile.
@@ -261,7 +261,7 @@ class TestRecords < MultiTenantTest
     2.times do
       core = core()
       core.read([records])
-      core.decide([%w[hpc hpc]], '')
+      core.decide([%w[hpc hpc]], '', 0)
       assert_equal ['1'], core.specs.keys
     end
   end
@@ -272,7 +272,7 @@ class TestRecords < MultiTenantTest
     raw = MultiTenant::Core.allocate
     assert_raises(MultiTenant::Error) { raw.specs }
     assert_raises(MultiTenant::Error) { raw.read([]) }
-    assert_raises(MultiTenant::Error) { raw.decide([], '') }
+    assert_raises(MultiTenant::Error) { raw.decide([], '', 0) }
     assert_raises(MultiTenant::Error) { raw.shares }
     assert_raises(KeyError) { MultiTenant::Core.new({}) }
     assert_raises(MultiTenant::Error) { core.send(:initialize, {}) }

@@ -208,7 +208,8 @@ class TestRemoval < MultiTenantTest
   end
 
   # What the others need a settings or a second job for is tested by itself.
-  BY_THEMSELVES = %w[ok too_many dismissed duplicate_session unknown_cluster envelope_not_accepted].freeze
+  BY_THEMSELVES = %w[ok too_many dismissed other_member service_taken duplicate_session unknown_cluster
+                     envelope_not_accepted].freeze
 
   def test_a_turn_for_every_reason
     assert_equal MultiTenant::Native.reasons.keys.sort, (turns.keys + BY_THEMSELVES).sort
@@ -250,6 +251,25 @@ class TestRemoval < MultiTenantTest
     round = @viewer.look(stream(job(7), job(6, start: 1, message: { mti: ID }, connection: { host: 'n6' })))
     assert_equal({ '6' => %w[ok ok], '7' => %w[ok duplicate_session] }, round.codes)
     assert_equal [[ID], 'n6'], [@viewer.listed, @viewer.connection(ID)['host']]
+  end
+
+  SPANISH = { host: 'n7', mt_service: 'spanish' }.freeze
+
+  # The card of the job alone goes in the delivery that writes the service's.
+  def test_a_job_that_becomes_one_of_several_of_a_service
+    jobs = [job(7, connection: SPANISH), job(8, connection: { **SPANISH, host: 'n8' })]
+    round = @viewer.look(stream(*jobs))
+    assert_equal [%w[ok ok], %w[ok other_member]], round.codes.values.sort
+    refute_includes @viewer.listed, ID
+    assert_equal 1, @viewer.listed.size
+  end
+
+  def test_a_service_of_another_app_has_the_name
+    older = job(6, start: 1, message: { mta: 'Other' }, connection: SPANISH)
+    round = @viewer.look(stream(older, job(7, connection: SPANISH)))
+    assert_equal({ '6' => %w[ok ok], '7' => %w[ok service_taken] }, round.codes)
+    refute_includes @viewer.listed, ID
+    assert_equal 1, @viewer.listed.size
   end
 
   # ---- half-way ----

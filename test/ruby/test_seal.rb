@@ -171,7 +171,7 @@ class TestSeal < MultiTenantTest
   def test_a_member_sees_it
     name = PREFIX + seal.out.chomp
     settings = { uid: 2001, gids: [2001, GROUP.gid], deliveries: ['sys/*'], envelopes: %w[key],
-                 publisher_in_group: true, publishers: nil, node_domains: [], dataroot: temporary,
+                 publisher_in_group: true, one_directory: true, publishers: nil, node_domains: [], dataroot: temporary,
                  per_cluster_dataroot: false, keys: @keys }
     core = MultiTenant::Core.new(settings)
     decide(core, stream(job(4711, name: name, restarts: 2, group_gid: GROUP.gid)), clusters: [])

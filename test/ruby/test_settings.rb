@@ -18,7 +18,7 @@ class TestSettings < MultiTenantTest
   end
 
   DEFAULTS = { wckeys: ['multitenant'], deliveries: ['sys/multitenant-delivery_*'], envelopes: %w[munge key v1],
-               publisher_in_group: true, publishers: nil, timeout: 3.0, ttl: 30.0, snapshot: nil,
+               publisher_in_group: true, one_directory: true, publishers: nil, timeout: 3.0, ttl: 30.0, snapshot: nil,
                warnings: [] }.freeze
 
   def test_defaults
@@ -158,10 +158,10 @@ class TestSettings < MultiTenantTest
 
   # ---- publishers ----
 
-  def test_publisher_in_group
-    assert_equal([true, false], %w[true false].map { |text| settings('PUBLISHER_IN_GROUP' => text).publisher_in_group })
-    ['False', '0', 'no', 'false x'].each do |text|
-      assert_nonsense('PUBLISHER_IN_GROUP', text, :publisher_in_group, true)
+  def test_what_is_true_or_false
+    { 'PUBLISHER_IN_GROUP' => :publisher_in_group, 'ONE_DIRECTORY' => :one_directory }.each do |name, attribute|
+      assert_equal([true, false], %w[true false].map { |text| settings(name => text).public_send(attribute) })
+      ['False', '0', 'no', 'false x'].each { |text| assert_nonsense(name, text, attribute, true) }
     end
   end
 
@@ -202,7 +202,7 @@ class TestSettings < MultiTenantTest
   # ---- bytes ----
 
   # What the env file holds need not be text; one bad byte must not stop the dashboard or us.
-  %w[WCKEY DELIVERY ENVELOPES PUBLISHER_IN_GROUP PUBLISHERS TIMEOUT TTL SNAPSHOT].each do |name|
+  %w[WCKEY DELIVERY ENVELOPES PUBLISHER_IN_GROUP ONE_DIRECTORY PUBLISHERS TIMEOUT TTL SNAPSHOT].each do |name|
     define_method(:"test_bytes_that_are_no_text_in_#{name}") do
       [Encoding::UTF_8, Encoding::US_ASCII, Encoding::BINARY].each do |encoding|
         made = settings(name => "x\xFFy ".dup.force_encoding(encoding))

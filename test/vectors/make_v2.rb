@@ -213,3 +213,21 @@ write('key', 'The key envelope: with the lines of keys as the group\'s key file,
        sealed('a label of many bytes', prefix: "\u00fc#{'x' * 200}|students|"),
        sealed('the highest numbers', job_id: 4_294_967_295, uid: 4_294_967_295, nonce: "\xff".b * 12),
        sealed('a list', to: SealingV2.code(LISTS['the issue\'s 400 of 10000']))], keys: RING, hostile: HOSTILE)
+
+# ---- members ----
+
+# The same three jobs for viewers of all sizes of uids, and a cluster more for some.
+COPIES = [['hpc', 4711], ['gpu', 4712], ['big', 4_294_967_295]].freeze
+VIEWERS = [0, 1, 1000, 1001, 2001, 2002, 2003, 65_534, 100_000, 999_999, 1_234_500_001, 1_234_500_002, 2_147_483_647,
+           2_147_483_648, 4_294_967_294, 20_001, 20_002, 20_003, 20_004, 20_005].freeze
+
+def weighed(uid)
+  weights = COPIES.to_h { |copy| [copy, OpenSSL::Digest.hexdigest('SHA256', [uid, *copy].map { |t| "#{t}\0" }.join)] }
+  weights.map do |copy, weight|
+    { cluster: copy[0], job: copy[1], sha256: weight, chosen: weight == weights.values.max }
+  end
+end
+
+write('members', 'Which member of a service a viewer is sent to: the one whose SHA-256 of uid, cluster and job, each ' \
+                 'in decimal or as it is and with a NUL behind it, is the largest.',
+      VIEWERS.map { |uid| { uid: uid, members: weighed(uid) } })

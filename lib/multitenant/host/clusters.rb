@@ -28,6 +28,9 @@ module MultiTenant
     # No Slurm cluster has this name.
     NOBODY = ''
 
+    # There is one that did not answer yet, for {Core#decide} beside {#pairs}.
+    SILENT = [NOBODY, nil].freeze
+
     # An id becomes a directory name where OOD keeps a data root per cluster.
     ID = /\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\z/
 
@@ -125,6 +128,15 @@ module MultiTenant
         found, others = @names.map { |name| [name, find(name)&.id] }.partition(&:last)
         found.sort_by { |_, id| @clusters.index { |cluster| cluster.id == id } } +
           @clusters.map { |cluster| [NOBODY, cluster.id] } + (sure? ? [] : others)
+      end
+    end
+
+    # @return [Boolean] one of OOD's clusters is none of those that were named to {#pairs}
+    def silent?
+      @mutex.synchronize do
+        @clusters.any? do |cluster|
+          @names.none? { |name| find(name) == cluster || same?(cluster.cluster || conf_name(cluster), name) }
+        end
       end
     end
 

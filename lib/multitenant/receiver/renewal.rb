@@ -24,6 +24,7 @@ module MultiTenant
     def call(cards: false)
       @sources.expire if cards && @receiver.touched?
       started&.join(WAIT)
+      @receiver.choose
       @receiver.deliver_changes if cards
     rescue StandardError => e # such as: no thread could be started
       @log.call(:warn, "nothing was renewed: #{e.class}: #{e.message}")
