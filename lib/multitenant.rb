@@ -37,6 +37,13 @@ module MultiTenant
       @receiver ? @receiver.specs : {}.freeze
     end
 
+    # @return [Hash] the same by service: one of several jobs is one, with the member that this user is sent to;
+    #   frozen. doc/formats.md
+    def services
+      renew
+      @receiver ? @receiver.services : {}.freeze
+    end
+
     # Asks Slurm now; specs and cards follow. Never raises.
     # @return [Hash] {report}
     def refresh
@@ -62,15 +69,16 @@ module MultiTenant
       last.merge('age' => last['at'] && (Time.now.to_i - last['at'])).freeze
     end
 
-    # @return [Integer] changes with {specs}
+    # @return [Integer] changes with {specs} and {services}
     def generation
       @receiver ? @receiver.generation : 0
     end
 
     # The service that a form's auto_multitenant_services chose, for submit.yml.erb and templates.
-    # @param key [String] of {specs}
+    # @param key [String] of {services} or {specs}; of a member: its service's
     # @param apps [Array<String>] names of apps that may be meant; none: all
-    # @return [Hash{String => String}] its connection
+    # @return [Hash{String => String}] the connection of the member that the viewer is sent to, and as "mt_members"
+    #   those of all members as JSON, that one first: the others are for when it doesn't answer
     # @raise [Failure] where the viewer does not have it (any more)
     def service(key, *apps)
       raise Failure.new(EX_USAGE, NOT_CHOSEN) if key.to_s.empty?
@@ -78,8 +86,8 @@ module MultiTenant
       # A submission asks Slurm, once.
       refresh if @sources && (@submitted.nil? || clock - @submitted > 10)
       @submitted = clock
-      spec = specs[key.to_s]
-      return spec['connection'] if spec && (apps.empty? || apps.include?(spec['accounting']['mta']))
+      found = find_service(key)
+      return connection_of(found) if found && (apps.empty? || apps.include?(found['app']))
 
       raise Failure.new(EX_UNAVAILABLE,
                         'The service that was chosen has ended, or is not shared with you: choose another one.')
@@ -99,17 +107,23 @@ module MultiTenant
       ServiceEnvironment.script(service(key, *apps))
     end
 
-    # @param key [String] of {specs}
+    # @param key [String] as {service}'s
     # @return [String] publisher and title, as a client's card says them
     def service_name(key)
-      ServiceNames.name(specs.fetch(key))
+      ServiceNames.name(fetch_service(key))
     end
 
-    # @param key [String, nil] of {specs}, of the service that a client was started with
+    # @param key [String] as {service}'s
+    # @return [String] the user whose service it is
+    def service_owner(key)
+      fetch_service(key)['user']
+    end
+
+    # @param key [String, nil] as {service}'s, of the service that a client was started with
     # @return [String] HTML for the client's card, where every cluster said that the viewer does not have that service
     #   any more; else ''
     def service_note(key)
-      return '' if key.nil? || specs.key?(key.to_s)
+      return '' if key.nil? || find_service(key)
 
       answered = report['clusters'].to_h.values
       answered.any? && answered.all?('all') && !report['error'] ? "<p class=\"alert alert-warning\">#{GONE}</p>" : ''
@@ -184,6 +198,23 @@ module MultiTenant
       refresh
       @renewal = Renewal.new(@receiver, @sources, log: log)
       Dashboard.attach(@receiver, @sources, log: log)
+    end
+
+    private
+
+    # @return [Hash, nil] of {services}
+    def find_service(key)
+      all = services
+      all[key.to_s] || all.each_value.find { |service| service['members'].include?(key.to_s) }
+    end
+
+    def fetch_service(key)
+      find_service(key) || raise(KeyError, "there is no service #{key}")
+    end
+
+    def connection_of(service)
+      members = specs.values_at(*service['members']).compact.map { |spec| spec['connection'] }
+      { **service['connection'], 'mt_members' => JSON.generate(members) }
     end
   end
 end

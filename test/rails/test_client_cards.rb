@@ -10,7 +10,7 @@ class TestClientCards < RailsTest
   # Run in the dashboard, as OOD does.
   BEFORE = <<~RUBY
     session = OpenStruct.new(staged_root: Pathname.new(Dir.mktmpdir), app: OpenStruct.new(root: %<app>p))
-    context = OpenStruct.new(auto_multitenant_services: '7')
+    context = OpenStruct.new(auto_multitenant_services: %<key>p)
     ERB.new(File.read(%<template>p), trim_mode: '-').result(binding)
   RUBY
   VIEW = <<~RUBY
@@ -27,7 +27,8 @@ class TestClientCards < RailsTest
   # @return [Hash{String => String}] of what the job has, those that its card gets
   def staged(client)
     app = @site.path('var/www/ood/apps/sys', client)
-    script = @dashboard.ruby(format(BEFORE, app: app, template: File.join(ROOT, client, 'template/before.sh.erb')))
+    script = @dashboard.ruby(format(BEFORE, key: @key || '7', app: app,
+                                            template: File.join(ROOT, client, 'template/before.sh.erb')))
     script.scan(/^(mt_service|mt_job)=(.*)$/).to_h { |name, word| [name, word.shellsplit.first] }
   end
 
@@ -51,6 +52,23 @@ class TestClientCards < RailsTest
       assert_includes card(client, told), 'prof: Spanish 301'
       assert_includes card(client, told), GONE
     end
+  end
+
+  def test_a_service_of_several_jobs_is_named_by_its_key
+    @key = 'prof/spanish@students'
+    member = lambda { |id|
+      job(id, message: { mta: 'Ollama_API' }, connection: { mt_title: 'Spanish 301', mt_service: 'spanish' })
+    }
+    slurm_says(fresh(member[7], member[8]))
+    start
+    values = CLIENTS.to_h { |client| [client, staged(client)] }
+    assert_equal [{ 'mt_service' => 'prof: Spanish 301', 'mt_job' => @key }], values.values.uniq
+    slurm_says(fresh(member[9]))
+    ttl_passes
+    values.each { |client, told| refute_includes card(client, told), GONE }
+    slurm_says(fresh)
+    ttl_passes
+    values.each { |client, told| assert_includes card(client, told), GONE }
   end
 
   # A cluster that does not answer may have it.

@@ -77,6 +77,29 @@ class TestForms < RailsTest
     end
   end
 
+  # Both kinds of key lead to it, and hand over the other members for when the chosen one doesn't answer.
+  def test_a_service_of_several_jobs_is_one_choice
+    app('chat', "form: [auto_multitenant_services]\n")
+    jobs = [1, 2].map { |id| job(id, connection: { host: "n#{id}", mt_service: 'spanish', mt_title: 'Spanish 301' }) }
+    slurm_says(fresh(*jobs, job(3)))
+    start
+    key = 'prof/spanish@students'
+    offered = options(@dashboard.form('sys/chat'), SELECT).map { |text, value,| [text, value] }
+    assert_equal [['Choose a service', ''], ['prof: App', '3'], ['prof: Spanish 301', key]], offered
+    told = JSON.parse(@dashboard.ruby(<<~RUBY))
+      JSON.generate(['#{key}', '1', '2'].map { |key| [MultiTenant.service(key), MultiTenant.service_environment(key)] } +
+                    [MultiTenant.service_environment('3'), MultiTenant.service_name('#{key}'), MultiTenant.service_owner('1')])
+    RUBY
+    first, second, third, alone, name, owner = told
+    assert_equal [first, first], [second, third]
+    members = JSON.parse(first[1]['MT_MEMBERS'])
+    assert_equal first[0].except('mt_members'), members[0]
+    assert_equal %w[1 2], members.map { |one| one['jobid'] }.sort
+    assert_equal first[0]['host'], first[1]['MT_HOST']
+    assert_equal(%w[3], JSON.parse(alone['MT_MEMBERS']).map { |one| one['jobid'] })
+    assert_equal ['prof: Spanish 301', 'prof'], [name, owner]
+  end
+
   SITES_OWN = <<~YAML
     # <%= File.write(File.join(Dir.home, 'rendered'), '.', mode: 'a') %>
     form: [service]

@@ -10,12 +10,13 @@ class TestServiceNames < Minitest::Test
   # @return [Hash]
   def service(title = 'Language model', connection: {}, **info)
     info = { user: 'prof', title: title, group: 'students', start: START.to_s, end: '0' }.merge(info)
-    { 'info' => info.transform_keys(&:to_s), 'connection' => connection.transform_keys(&:to_s) }
+    { **info.transform_keys(&:to_s), 'connection' => connection.transform_keys(&:to_s) }
   end
 
-  def assert_names(names, *services)
-    specs = services.each_with_index.to_h { |spec, i| [(i + 1).to_s, spec] }
-    assert_equal names, MultiTenant::ServiceNames.of(specs).values
+  def assert_names(names, *services, keys: (1..services.size).map(&:to_s))
+    services = keys.zip(services).each_with_index.to_h { |(key, one), i| [key, { **one, 'member' => (i + 1).to_s }] }
+    specs = services.values.to_h { |one| [one['member'], { 'info' => one.slice('start') }] }
+    assert_equal names, MultiTenant::ServiceNames.of(services, specs).values
   end
 
   def test_publisher_and_title_are_enough_where_no_other_reads_alike
@@ -48,6 +49,11 @@ class TestServiceNames < Minitest::Test
   def test_the_number_of_a_job_is_the_last_resort
     assert_names ['prof: Language model (job 1)', 'prof: Language model (job 2)'],
                  service, service(start: (START + 5).to_s)
+  end
+
+  def test_the_key_of_a_service_of_several_jobs_says_more_than_a_job
+    assert_names ['prof: Language model (prof/spanish@students)', 'prof: Language model (job 2)'],
+                 service, service(start: (START + 5).to_s), keys: %w[prof/spanish@students 2]
   end
 
   # Its publisher may have written anything.

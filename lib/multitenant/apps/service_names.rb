@@ -8,35 +8,39 @@ module MultiTenant
     MODEL_OR_DATABASE = %w[model ollama_model database].freeze
     TIME = '%a %-d %b %H:%M'
 
-    # What tells two apart that are called alike, what people know best first.
+    # What tells two apart that are called alike, what people know best first; of the service and its chosen member.
     DETAILS = [
-      ->(_, spec) { spec['connection'].values_at(*MODEL_OR_DATABASE).compact.find { |name| readable?(name) } },
-      ->(_, spec) { "for #{spec['info']['group']}" },
-      ->(_, spec) { time('since', spec['info']['start']) },
-      ->(_, spec) { time('until', spec['info']['end']) },
-      ->(key, _) { "job #{key}" }
+      ->(_, one, _) { one['connection'].values_at(*MODEL_OR_DATABASE).compact.find { |name| readable?(name) } },
+      ->(_, service, _) { "for #{service['group']}" },
+      ->(_, _, spec) { time('since', spec['info']['start']) },
+      ->(_, service, _) { time('until', service['end']) },
+      ->(key, _, _) { key.include?('/') ? key : "job #{key}" }
     ].freeze
 
     class << self
-      # @param specs [Hash] some of {MultiTenant.specs}
+      # @param services [Hash] some of {MultiTenant.services}
+      # @param specs [Hash] {MultiTenant.specs}
       # @return [Hash{String => String}] the same keys; publisher and title, and no more than tells them apart
-      def of(specs)
-        details = specs.transform_values { [] }
-        DETAILS.each { |detail| tell_apart(specs, details, detail) }
-        specs.to_h { |key, spec| [key, [name(spec), *("(#{details[key].join(', ')})" if details[key].any?)].join(' ')] }
+      def of(services, specs)
+        services = services.select { |_, service| specs.key?(service['member']) }
+        details = services.transform_values { [] }
+        DETAILS.each { |detail| tell_apart(services, specs, details, detail) }
+        services.to_h do |key, one|
+          [key, [name(one), *("(#{details[key].join(', ')})" if details[key].any?)].join(' ')]
+        end
       end
 
-      # @param spec [Hash] of one
+      # @param service [Hash] one
       # @return [String] publisher and title
-      def name(spec)
-        spec['info'].values_at('user', 'title').join(': ')
+      def name(service)
+        service.values_at('user', 'title').join(': ')
       end
 
       private
 
-      def tell_apart(specs, details, detail)
-        specs.group_by { |key, spec| [name(spec), details[key]] }.each_value do |alike|
-          told = alike.to_h { |key, spec| [key, instance_exec(key, spec, &detail)] }
+      def tell_apart(services, specs, details, detail)
+        services.group_by { |key, service| [name(service), details[key]] }.each_value do |alike|
+          told = alike.to_h { |key, one| [key, instance_exec(key, one, specs[one['member']], &detail)] }
           told.compact.each { |key, text| details[key] += [text] } if told.values.uniq.size > 1
         end
       end

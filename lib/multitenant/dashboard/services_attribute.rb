@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 # The form attribute auto_multitenant_services: a choice of the services that are shared with the
-# viewer now. Its value is the key of MultiTenant.specs; made anew for every request.
+# viewer now. Its value is the key of MultiTenant.services; made anew for every request.
 #
 #   form: [auto_multitenant_services]
 #   attributes:
@@ -34,8 +34,8 @@ module SmartAttributes
       # @return [Array<Array(String, String)>] text and key, by publisher and title
       def self.choices(apps)
         wanted = Array(apps).map(&:to_s)
-        specs = MultiTenant.specs.select { |_, spec| wanted.empty? || wanted.include?(spec['accounting']['mta']) }
-        MultiTenant::ServiceNames.of(specs).map(&:reverse).sort
+        services = MultiTenant.services.select { |_, service| wanted.empty? || wanted.include?(service['app']) }
+        MultiTenant::ServiceNames.of(services, MultiTenant.specs).map(&:reverse).sort
       end
 
       # The only service is chosen already, unless another one was before.
