@@ -17,6 +17,7 @@ module MultiTenant
       'cards' => 'write, keep and remove the card files of this user',
       'open' => 'open the job name on standard input, for diagnosis',
       'list' => 'list all shares, and say why this user sees them or not',
+      'services' => 'list services, their jobs, and which of them this user is sent to',
       'key' => 'make, rotate and prune the keys of a group',
       'doctor' => 'check what an installation needs, and say how to fix it',
       'install' => 'install the gem, initializer and apps for Open OnDemand',

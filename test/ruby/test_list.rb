@@ -12,7 +12,7 @@ class TestList < MultiTenantTest
   HOSTILE = "a\e[2J\r\n\t\u0000\u009b31m\u202ebc\u200f\u0301\u{1f600}\u754c\u00ad\u007f"
 
   # What {ShareTable} reads of a receiver.
-  Looked = Struct.new(:shares, :report)
+  Looked = Struct.new(:shares, :report, :services)
 
   def share(**changes)
     { key: '7', cluster: 'hpc', ood_cluster: 'hpc', job_id: 7, user: 'prof', group: 'students', envelope: 'v1',
@@ -23,7 +23,7 @@ class TestList < MultiTenantTest
   def list(*shares, out: StringIO.new, json: false, **report)
     report = { 'at' => NOW.to_i, 'seconds' => 0.01234, 'clusters' => { 'hpc' => 'all' } }
              .merge(report.transform_keys(&:to_s))
-    MultiTenant::ShareTable.new(Looked.new(shares, report), out: out, now: NOW, json: json).print
+    MultiTenant::ShareTable.new(Looked.new(shares, report, {}), out: out, now: NOW, json: json).print
     out.string if out.is_a?(StringIO)
   end
 

@@ -21,7 +21,9 @@ module MultiTenant
       def options(parser)
         records_options(parser)
         parser.on('--dry-run', 'change nothing, only say what would be done') { @options[:dry_run] = true }
-        parser.on('--restore ID', 'bring a dismissed card back, by its id or its job\'s') { |v| @options[:restore] = v }
+        parser.on('--restore ID', 'bring a dismissed card back: its id, its job\'s, or a service\'s key') do |v|
+          @options[:restore] = v
+        end
         parser.on('--remove-all', 'remove every card that MultiTenant made') { @options[:remove_all] = true }
       end
 

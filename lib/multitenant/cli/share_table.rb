@@ -1,17 +1,14 @@
 # frozen_string_literal: true
 
-require 'io/console'
 require 'json'
 require_relative 'plain_text'
+require_relative 'table'
 
 module MultiTenant
   # What is shared, as a table for people: each job with the WCKey, and whether this user has it.
   class ShareTable
+    SAME = '+ the same service'
     HEADINGS = ['JOB', 'SERVICE', 'FROM', 'GROUP', 'STATE', 'TIME LEFT', 'ENVELOPE', 'VISIBLE'].freeze
-    GAP = '  '
-
-    # Columns that a text of a publisher's takes at most.
-    WIDEST = 48
 
     # @param receiver [Receiver] that has asked
     # @param out [IO]
@@ -20,6 +17,7 @@ module MultiTenant
     def initialize(receiver, out: $stdout, now: Time.now, json: false)
       @report = receiver.report
       @shares = receiver.shares
+      @services = receiver.services
       @out = out
       @now = now.to_i
       @json = json
@@ -38,59 +36,34 @@ module MultiTenant
     # ---- table ----
 
     def print_table
-      rows = [HEADINGS, *@shares.map { |share| row(share) }]
-      limit = columns
-      widths = fit(HEADINGS.each_index.map { |i| rows.map { |row| row[i].size }.max }, limit)
-      rows.each do |row|
-        line = row.zip(widths).map { |text, width| PlainText.cut(text, width).ljust(width) }.join(GAP).rstrip
-        @out.puts limit ? PlainText.cut(line, limit) : line
+      rows = grouped.flat_map do |first, *others|
+        [row(first, @services.dig(first[:service], 'title') || first[:title]),
+         *others.map { |share| row(share, SAME) }]
       end
+      Table.new(HEADINGS, @out).print(rows)
     end
 
-    def row(share)
-      texts = share.values_at(:title, :user, :group).map { |text| PlainText.of(text || '-', WIDEST) }
-      [PlainText.of(share[:key], WIDEST), *texts, state(share), time_left(share),
-       PlainText.of(share[:envelope] || '-', WIDEST), visible(share)]
+    # Jobs of one service stand together.
+    # @return [Array<Array<Hash>>]
+    def grouped
+      @shares.group_by { |share| share[:service] || share[:key] }.values
     end
 
-    # @return [Integer, nil] of a terminal; nil: no limit
-    def columns
-      width = @out.winsize[1] if @out.tty?
-      width if width&.positive?
-    rescue SystemCallError, NoMethodError
-      nil
-    end
-
-    # Takes from the widest column, never below its heading; what is still too long is cut.
-    def fit(widths, limit)
-      over = limit ? widths.sum + (GAP.size * (widths.size - 1)) - limit : 0
-      over.times do
-        loose = widths.each_index.select { |i| widths[i] > HEADINGS[i].size }
-        break if loose.empty?
-
-        widths[loose.max_by { |i| widths[i] }] -= 1
-      end
-      widths
+    def row(share, title)
+      texts = [title, *share.values_at(:user, :group)].map { |text| PlainText.of(text || '-', Table::WIDEST) }
+      [PlainText.of(share[:key], Table::WIDEST), *texts, state(share), Table.time_left(share[:end], @now),
+       PlainText.of(share[:envelope] || '-', Table::WIDEST), visible(share)]
     end
 
     def state(share)
       share[:current] ? 'running' : 'not asked'
     end
 
-    def time_left(share)
-      return 'no limit' if share[:end].zero?
-
-      minutes = (share[:end] - @now) / 60
-      return 'over' if minutes.negative?
-
-      days, rest = minutes.divmod(24 * 60)
-      "#{"#{days}-" if days.positive?}#{format('%02d:%02d', *rest.divmod(60))}"
-    end
-
     def visible(share)
       specs, card = share.values_at(:specs, :card)
       return "no: #{why(specs)}" unless specs == 'ok'
       return 'card and form' if card == 'ok'
+      return 'by the card of its service' if card == 'other_member'
 
       card == 'form_only' ? 'form only' : "form only: #{why(card)}"
     end
@@ -104,8 +77,8 @@ module MultiTenant
     def summary
       return 'What is shared is not known: Slurm gave no answer.' unless @report['at']
 
-      seen = @shares.count { |share| share[:specs] == 'ok' }
-      services = @shares.one? ? '1 service' : "#{@shares.size} services"
+      seen = grouped.count { |shares| shares.any? { |share| share[:specs] == 'ok' } }
+      services = grouped.one? ? '1 service' : "#{grouped.size} services"
       told = @shares.empty? ? 'Nothing is shared' : "#{services}, #{seen} visible to you"
       "#{told}; asked #{PlainText.of(clusters.keys.join(', '))} in #{format('%.2f', @report['seconds'])} s"
     end
@@ -137,9 +110,9 @@ module MultiTenant
 
     def service(share)
       left = share[:end].zero? ? nil : share[:end] - @now
-      share.slice(:key, :cluster, :ood_cluster, :job_id, :app, :title, :user, :group, :envelope, :start, :end).merge(
-        state: state(share), seconds_left: left, specs: share[:specs], card: share[:card], visible: visible(share)
-      )
+      told = share.slice(:key, :cluster, :ood_cluster, :job_id, :app, :title, :user, :group, :service, :envelope,
+                         :start, :end, :specs, :card)
+      told.merge(state: state(share), seconds_left: left, visible: visible(share))
     end
   end
 end
