@@ -134,9 +134,23 @@ end
 if ENV['MULTITENANT_GEM'] != 'absent'
   require 'multitenant'
   # A dashboard asks Slurm by itself.
-  def MultiTenant.specs
-    command = [RbConfig.ruby, File.join(__dir__, 'exe/multitenant'), 'specs']
-    @specs ||= JSON.parse(Bundler.with_unbundled_env { IO.popen(command, &:read) })
+  module MultiTenant
+    class << self
+      def specs
+        @specs ||= say('specs')
+      end
+
+      def services
+        @services ||= say('services', '--json').transform_values do |service|
+          { **service, 'connection' => specs.dig(service['member'], 'connection') }
+        end
+      end
+
+      def say(*command)
+        command = [RbConfig.ruby, File.join(__dir__, 'exe/multitenant'), *command]
+        JSON.parse(Bundler.with_unbundled_env { IO.popen(command, &:read) })
+      end
+    end
   end
 end
 puts JSON.generate(App.new(JSON.parse($stdin.read)).public_send(ARGV.fetch(0)))
