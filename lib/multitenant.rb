@@ -25,7 +25,9 @@ module MultiTenant
                'whether it runs, and whether it is shared with a group of yours.'
   GONE = 'That service has ended, or is not shared with you any more: delete this session, and choose another one ' \
          'in a new session.'
-  private_constant :NOT_CHOSEN, :GONE
+  # Bytes of all members' connections as JSON: Linux takes 128 KiB for a variable, and Slurm hands on what it gets.
+  MEMBERS_MAX = 64 * 1024
+  private_constant :NOT_CHOSEN, :GONE, :MEMBERS_MAX
 
   class << self
     extend Forwardable
@@ -78,7 +80,8 @@ module MultiTenant
     # @param key [String] of {services} or {specs}; of a member: its service's
     # @param apps [Array<String>] names of apps that may be meant; none: all
     # @return [Hash{String => String}] the connection of the member that the viewer is sent to, and as "mt_members"
-    #   those of all members as JSON, that one first: the others are for when it doesn't answer
+    #   those of all members as JSON, that one first: the others are for when it doesn't answer. Of those, as many as
+    #   an environment variable has room for
     # @raise [Failure] where the viewer does not have it (any more)
     def service(key, *apps)
       raise Failure.new(EX_USAGE, NOT_CHOSEN) if key.to_s.empty?
@@ -213,8 +216,10 @@ module MultiTenant
     end
 
     def connection_of(service)
-      members = specs.values_at(*service['members']).compact.map { |spec| spec['connection'] }
-      { **service['connection'], 'mt_members' => JSON.generate(members) }
+      members = specs.values_at(*service['members']).compact.map { |spec| JSON.generate(spec['connection']) }
+      size = 0
+      fit = members.take_while { |member| (size += member.bytesize + 1) < MEMBERS_MAX }
+      { **service['connection'], 'mt_members' => "[#{fit.join(',')}]" }
     end
   end
 end

@@ -100,6 +100,15 @@ class TestForms < RailsTest
     assert_equal ['prof: Spanish 301', 'prof'], [name, owner]
   end
 
+  # A variable of more than 128 KiB would keep every program of the client's job from starting.
+  def test_all_members_have_room_in_a_variable
+    long = (1..8).to_h { |i| ["k#{i}", 'x' * 4000] }
+    slurm_says(fresh(*(1..4).map { |id| job(id, connection: { mt_service: 'spanish', **long }) }))
+    start
+    members = JSON.parse(@dashboard.ruby("MultiTenant.service('1')['mt_members']"))
+    assert_equal([10, 10], members.map(&:size))
+  end
+
   SITES_OWN = <<~YAML
     # <%= File.write(File.join(Dir.home, 'rendered'), '.', mode: 'a') %>
     form: [service]

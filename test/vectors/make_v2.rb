@@ -144,6 +144,7 @@ KEYS_OF_SERVICES = {
   'a name that is true' => [{ service: true }, 'bad_message', 'ok'],
   'names' => [{ service: ['a'] }, 'bad_message'],
   'an end' => [{ service: 'a', until: 2_000_000_000 }, 'ok'],
+  'an end in the past' => [{ service: 'a', until: 1_700_000_000 }, 'ok'],
   'an end beyond 32 bits' => [{ service: 'a', until: 4_294_967_296 }, 'ok'],
   'the last end' => [{ service: 'a', until: 253_402_300_799 }, 'ok'],
   'a second later' => [{ service: 'a', until: 253_402_300_800 }, 'bad_service'],
@@ -172,7 +173,8 @@ KEYS_OF_SERVICES = {
 }.freeze
 
 write('service', 'service, until and lead of messages: the reason that a reader gives, for v1 (mt_service, mt_until, ' \
-                 'mt_lead in the connection) another one where it stands there. Senders refuse what is not ok in v1.',
+                 'mt_lead in the connection) another one where it stands there. Senders refuse what is not ok in ' \
+                 'v1, and an end in the past.',
       KEYS_OF_SERVICES.map do |label, (keys, reason, v1)|
         { label: label, keys: keys, reason: reason, reason_v1: v1 || reason }
       end)
