@@ -96,6 +96,14 @@ class TestCli < MultiTenantTest
     end
   end
 
+  def test_open_tells_what_is_lifted_out_of_the_connection
+    lifted = { mt_title: 'Spanish', mt_service: 'spanish', mt_until: 2_000_000_000, mt_lead: 5 }
+    told = JSON.parse(open_name(job(1, connection: { host: 'n1', **lifted })[:name]).out)
+    assert_equal({ 'host' => 'n1' }, told['connection'])
+    assert_equal({ 'title' => 'Spanish', 'service' => 'spanish', 'until' => 2_000_000_000, 'lead' => 5 },
+                 told.except('accounting', 'connection'))
+  end
+
   def test_open_says_why_not
     { '' => 'malformed_name', 'bash' => 'malformed_name', "#{'x' * 1022}|g|p" => 'name_too_long',
       "x|g|#{'A' * 9000}" => 'name_too_long', 'l|g|!' => 'bad_base64', job(2)[:name] => 'bad_cipher',

@@ -78,6 +78,22 @@ class TestRenewal < MultiTenantTest
     end
   end
 
+  # A member that is about to end is left on the page after that time, although nobody was asked.
+  def test_a_page_chooses_another_member_in_time
+    now = Time.now.to_i
+    jobs = [7, 8].map { |id| job(id, connection: { host: "n#{id}", mt_service: 'spanish' }) }
+    first = [0, 1].max_by { |i| OpenSSL::Digest.hexdigest('SHA256', "2001\0hpc\0#{7 + i}\0") }
+    jobs[first][:end] = now + 1000
+    dashboard(stream(*jobs)) do |renewal, receiver, source|
+      hosts = [now, now + 500].map do |time|
+        Time.stub(:now, Time.at(time)) { page(renewal) }
+        chosen = receiver.services.dig('prof/spanish@students', 'connection', 'host')
+        [chosen, @viewer.connection(@viewer.listed[0])['host']]
+      end
+      assert_equal [1, 1, [["n#{7 + first}"] * 2, ["n#{8 - first}"] * 2]], [source.asked, @viewer.listed.size, hosts]
+    end
+  end
+
   # Promised: no page waits for more than 250 ms; no file changes while no page is made.
   def test_a_slow_answer_ends_in_the_background_and_touches_no_file
     dashboard(stream(job(7))) do |renewal, receiver, source, wait|
