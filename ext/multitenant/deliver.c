@@ -197,7 +197,8 @@ static bool is_seen(const struct end *end, const char *cluster, const char *wcke
 static bool has_service_ended(const struct mt_dismissal *dismissal, const struct end *end)
 {
     const struct mt_settings *settings = end->settings;
-    if (mt_service_of_card(end->specs, dismissal->card_id) || !mt_services_are_whole(end->specs) ||
+    if (mt_service_of_card(end->specs, dismissal->card_id) ||
+        !mt_service_is_whole(end->specs, dismissal->service) ||
         !is_seen(end, dismissal->cluster, dismissal->wckeys))
         return false;
     for (size_t i = 0; i < settings->n_clusters && settings->one_directory; i++) {

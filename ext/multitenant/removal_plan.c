@@ -97,7 +97,7 @@ static void plan_ours(const struct context *context, struct mt_found *found)
     } else if (!share) {
         bool ended = mt_coverage_tells(&context->specs->coverage, mark->cluster, mark->wckeys,
                                        mark->job_id) &&
-                     (!mark->service || mt_services_are_whole(context->specs));
+                     (!mark->service || mt_service_is_whole(context->specs, mark->service));
         found->plan = ended ? MT_GOES : MT_STAYS;
     } else if (mt_share_is_due(share)) {
         found->plan = MT_WANTED;

@@ -257,10 +257,13 @@ struct mt_service *mt_service_of_card(const struct mt_specs *specs, const char *
     return NULL;
 }
 
-bool mt_services_are_whole(const struct mt_specs *specs)
+bool mt_service_is_whole(const struct mt_specs *specs, const char *key)
 {
     for (size_t i = 0; i < specs->count; i++) {
-        if (mt_reason_is_temporary(specs->shares[i].specs))
+        const char *user = specs->shares[i].record.user;
+        size_t len = strlen(user);
+        bool is_theirs = len == 0 || (strncmp(key, user, len) == 0 && key[len] == '/');
+        if (is_theirs && mt_reason_is_temporary(specs->shares[i].specs))
             return false;
     }
     return true;

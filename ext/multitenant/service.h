@@ -54,8 +54,9 @@ MT_NONNULL_ALL int64_t mt_services_choose(struct mt_specs *specs,
 /* The service whose card has this id, borrowed, or NULL. */
 MT_CHECKED struct mt_service *mt_service_of_card(const struct mt_specs *specs, const char *id);
 
-/* Whether each job of the round could be looked at: else one that could not may be a member. */
-MT_CHECKED bool mt_services_are_whole(const struct mt_specs *specs);
+/* Whether each job of its publisher could be looked at: else one that could not may be a member.
+ * `key` is the service's, which begins with their name. */
+MT_CHECKED bool mt_service_is_whole(const struct mt_specs *specs, const char *key);
 
 /* Notes that the viewer sent the card away. */
 MT_NONNULL_ALL void mt_service_dismiss(struct mt_service *service);

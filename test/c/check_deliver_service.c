@@ -166,6 +166,20 @@ START_TEST(test_it_stays_while_a_member_can_not_be_looked_at)
 }
 END_TEST
 
+/* Else anybody's job in the group would keep the cards of all services that have ended. */
+START_TEST(test_it_goes_although_a_job_of_another_publisher_can_not_be_looked_at)
+{
+    char *id = deliver_member(1);
+    struct sample sample = member(2);
+    sample.user = "professor";
+    sample.uid = PUBLISHER + 1;
+    sample.gid = -2;
+    deliver_job(&sample);
+    assert_no_card(id);
+    free(id);
+}
+END_TEST
+
 /* Its member has ended; another one's cluster does not answer this time. */
 START_TEST(test_it_shows_a_member_of_a_cluster_that_does_not_answer)
 {
@@ -314,6 +328,9 @@ START_TEST(test_a_dismissal_ends_where_no_cluster_has_a_member)
     struct sample unknown = member(3);
     there.cluster = "gpu";
     unknown.gid = -2;
+    struct sample of_another = unknown;
+    of_another.user = "professor";
+    of_another.uid = PUBLISHER + 1;
     ck_assert(dismiss_card(id));
     deliver_streams(NULL, "all", NULL);
     ck_assert(is_noted(id));
@@ -323,7 +340,7 @@ START_TEST(test_a_dismissal_ends_where_no_cluster_has_a_member)
     ck_assert(is_noted(id));
     deliver_streams(&unknown, "all", &none);
     ck_assert(is_noted(id));
-    deliver_streams(NULL, "all", &none);
+    deliver_streams(&of_another, "all", &none);
     ck_assert(!exists(at("batch_connect/multitenant.dismissed")));
     free(id);
 }
@@ -366,6 +383,7 @@ int main(void)
     tcase_add_test(tests, test_a_changed_delivery_moves_it_within_one_delivery);
     tcase_add_test(tests, test_it_goes_for_a_final_reason);
     tcase_add_loop_test(tests, test_it_stays_while_a_member_can_not_be_looked_at, 0, 2);
+    tcase_add_test(tests, test_it_goes_although_a_job_of_another_publisher_can_not_be_looked_at);
     tcase_add_test(tests, test_it_shows_a_member_of_a_cluster_that_does_not_answer);
     tcase_add_test(tests, test_it_is_kept_without_proof_of_the_end);
     tcase_add_test(tests, test_a_data_root_per_cluster);

@@ -293,7 +293,7 @@ START_TEST(test_a_member_that_can_not_be_looked_at_stays_one)
     ck_assert_uint_eq(service()->ranked[0]->record.job_id, id);
     assert_codes(job(id), lookup_failed, lookup_failed);
     assert_codes(job(3 - id), ok, other_member);
-    ck_assert(!mt_services_are_whole(now));
+    ck_assert(!mt_service_is_whole(now, service()->key));
 }
 END_TEST
 
