@@ -13,7 +13,8 @@ enum mt_status mt_share_set_texts(struct mt_share *share, const char *wckeys, co
 
 bool mt_share_is_due(const struct mt_share *share)
 {
-    return (share->current || share->service) && share->card == MT_REASON_ok && share->wants_card;
+    bool decided = share->current && share->card == MT_REASON_ok;
+    return share->wants_card && (decided || share->service);
 }
 
 int mt_share_order(uint32_t job_id, const char *cluster, const struct mt_share *share)

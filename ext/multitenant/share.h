@@ -46,8 +46,11 @@ struct mt_share {
 MT_NODISCARD MT_NONNULL(1, 2) enum mt_status
     mt_share_set_texts(struct mt_share *share, const char *wckeys, const char *ood);
 
-/* Whether this round says that the share's card is to be there; that of a service whose cluster did
- * not answer, too. */
+/*
+ * Whether this round says that the share's card is to be there. That of a service is, too, where
+ * its member's cluster did not answer or the member could not be looked at: another one's may have
+ * to give way to it.
+ */
 MT_CHECKED MT_PURE bool mt_share_is_due(const struct mt_share *share);
 
 /* Where a job stands to a share, by job id and cluster: below, at or above 0. */

@@ -180,6 +180,22 @@ START_TEST(test_it_goes_although_a_job_of_another_publisher_can_not_be_looked_at
 }
 END_TEST
 
+/* What was known of a member, which can't be looked at this time, is enough to show it. */
+START_TEST(test_it_shows_a_member_that_was_known)
+{
+    struct sample samples[] = {member(1), member(2)};
+    deliver_jobs(samples, 2);
+    char *id = repeat(service()->card_id, 1);
+    uint32_t other = 3 - service()->shown->record.job_id;
+    samples[other - 1].gid = -2;
+    deliver_job(&samples[other - 1]);
+    assert_service_card(id, other);
+    assert_told("written %s\n", id);
+    assert_codes(share_of(specs, "hpc", other), lookup_failed, lookup_failed);
+    free(id);
+}
+END_TEST
+
 /* Its member has ended; another one's cluster does not answer this time. */
 START_TEST(test_it_shows_a_member_of_a_cluster_that_does_not_answer)
 {
@@ -384,6 +400,7 @@ int main(void)
     tcase_add_test(tests, test_it_goes_for_a_final_reason);
     tcase_add_loop_test(tests, test_it_stays_while_a_member_can_not_be_looked_at, 0, 2);
     tcase_add_test(tests, test_it_goes_although_a_job_of_another_publisher_can_not_be_looked_at);
+    tcase_add_test(tests, test_it_shows_a_member_that_was_known);
     tcase_add_test(tests, test_it_shows_a_member_of_a_cluster_that_does_not_answer);
     tcase_add_test(tests, test_it_is_kept_without_proof_of_the_end);
     tcase_add_test(tests, test_a_data_root_per_cluster);
