@@ -5,6 +5,7 @@
 #include "jobname.h"
 #include "mt_limits.h"
 #include "reason.h"
+#include "text.h"
 
 struct opening {
     struct mt_settings settings;
@@ -106,14 +107,38 @@ static VALUE native_keys(VALUE self, VALUE directory, VALUE gid)
     return out;
 }
 
+/* The parts borrow from the string that *name is then. */
+static bool split(VALUE *name, struct mt_jobname *parts)
+{
+    StringValue(*name);
+    return mt_jobname_split(RSTRING_PTR(*name), (size_t)RSTRING_LEN(*name), parts);
+}
+
 /* @return [String, nil] the group that a job name of a share names, in bytes */
 static VALUE native_group_of(VALUE self, VALUE name)
 {
     struct mt_jobname parts;
     (void)self;
-    StringValue(name);
-    bool share = mt_jobname_split(RSTRING_PTR(name), (size_t)RSTRING_LEN(name), &parts);
-    return share ? rb_str_new(parts.group, (long)parts.group_len) : Qnil;
+    VALUE out = split(&name, &parts) ? rb_str_new(parts.group, (long)parts.group_len) : Qnil;
+    RB_GC_GUARD(name);
+    return out;
+}
+
+/* @return [String, nil] what stands before the group there */
+static VALUE native_label_of(VALUE self, VALUE name)
+{
+    struct mt_jobname parts;
+    (void)self;
+    VALUE out = split(&name, &parts) ? rb_str_new(parts.label, (long)parts.label_len) : Qnil;
+    RB_GC_GUARD(name);
+    return out;
+}
+
+/* @return [Boolean] whether a service can have that title */
+static VALUE native_title(VALUE self, VALUE text)
+{
+    (void)self;
+    return boolean(mt_text_is_title(StringValueCStr(text), MT_APP_CHARS_MAX));
 }
 
 /* @return [Hash{String => Array(String, Boolean)}] code => sentence, temporary? */
@@ -135,5 +160,7 @@ void init_native(VALUE native)
     rb_define_module_function(native, "open", native_open, 3);
     rb_define_module_function(native, "keys", native_keys, 2);
     rb_define_module_function(native, "group_of", native_group_of, 1);
+    rb_define_module_function(native, "label_of", native_label_of, 1);
+    rb_define_module_function(native, "title?", native_title, 1);
     rb_define_module_function(native, "reasons", native_reasons, 0);
 }

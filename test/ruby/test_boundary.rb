@@ -12,7 +12,8 @@ class TestBoundary < MultiTenantTest
   }.freeze
   BARS_OF_OTHERS = { 'doctor/accounting.rb' => 'rows of sacctmgr' }.freeze
   NUMBERS_OF_OTHERS = {
-    'apps/site_settings.rb' => 'tokens of a context', 'card.rb' => 'ports', 'card/child.rb' => 'KiB',
+    'apps/service_state.rb' => 'bytes of a file that are read', 'apps/site_settings.rb' => 'tokens of a context',
+    'card.rb' => 'ports', 'card/child.rb' => 'KiB',
     'card/limits.rb' => 'pixels', 'dashboard/shared_cards.rb' => 'bytes of a mark that are read',
     'settings.rb' => 'bytes of resolv.conf that are read'
   }.freeze

@@ -110,6 +110,16 @@ module MultiTenant
       targets.empty? ? [Target.new] : targets
     end
 
+    # @param name [String, nil] Slurm's name of a cluster; nil: it is not known
+    # @return [Target, nil] nil: which it is can't be told
+    def target(name)
+      return (targets.first if targets.one?) unless name
+      return Target.new(nil, name, { 'cluster' => name }) if @clusters.empty?
+
+      found = @mutex.synchronize { find(name) }
+      found && Target.new(found.conf, found.cluster, found.job)
+    end
+
     # Notes which cluster a target leads to.
     # @param target [Target]
     # @param name [String] Slurm's name

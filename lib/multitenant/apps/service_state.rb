@@ -1,0 +1,132 @@
+# frozen_string_literal: true
+
+require_relative '../errors'
+
+module MultiTenant
+  # What a service of several jobs keeps for its owner: the directory of doc/formats.md, "The owner's state". Jobs write
+  # in it at the same time (libexec/multitenant-chain), each file by a rename: a file is there as a whole or not at all.
+  class ServiceState
+    # As mt_text_is_service has it (ext/multitenant/text.c), and the name of a group behind it.
+    NAME = /\A(?<service>[a-z0-9][a-z0-9-]{0,62})@(?<group>(?:[A-Za-z0-9._~-]|%\h\h)+)\z/
+    # Slurm's name of a job, or of a task of an array or a component of a heterogeneous job.
+    JOB = /\A[1-9]\d{0,9}(?:[_+]\d{1,9})?\z/
+    # Bytes of a file that count.
+    MOST = 4096
+
+    # One copy of a service: jobs that follow each other. `job`, `shared` and `next` are Slurm's names of them, `start`
+    # an epoch, `problems` sentences; all but these are nil where they are not there.
+    Chain = Struct.new(:job, :shared, :next, :start, :node, :dir, :problems, :ended, keyword_init: true) do
+      # @return [Array<String>] all that may run or wait for it
+      def jobs
+        [job, shared, self.next].compact.uniq
+      end
+    end
+
+    # @param env [#[]] of its owner
+    # @return [String] the directory of all of them
+    def self.root(env = ENV)
+      home = env['XDG_STATE_HOME'].to_s
+      home = File.join(env['HOME'] || Dir.home, '.local/state') if home.empty?
+      File.join(home, 'multitenant/services')
+    end
+
+    # @return [Array<ServiceState>] of this user
+    def self.all(root = self.root)
+      Dir.children(root).sort.filter_map { |name| at(File.join(root, name)) }
+    rescue SystemCallError
+      []
+    end
+
+    # @param path [String]
+    # @return [ServiceState, nil] nil: it is none, or another user's
+    def self.at(path)
+      stat = File.lstat(path)
+      new(path) if stat.directory? && stat.owned? && File.basename(path).match?(NAME)
+    rescue SystemCallError
+      nil
+    end
+
+    # @return [String] SERVICE@GROUP, as people write it
+    attr_reader :name
+    # @return [String]
+    attr_reader :service
+    # @return [String]
+    attr_reader :group
+
+    # @param path [String]
+    def initialize(path)
+      @path = path
+      match = NAME.match(File.basename(path))
+      @service = match[:service]
+      @group = match[:group].gsub(/%(\h\h)/) { Regexp.last_match(1).hex.chr }.force_encoding(Encoding::UTF_8).scrub('?')
+      @name = "#{service}@#{group}"
+    end
+
+    # @param file [String]
+    # @return [String, nil] its line; nil: there is none
+    def [](file)
+      read(File.join(@path, file))
+    end
+
+    # @param file [String]
+    # @param line [#to_s]
+    # @raise [SystemCallError]
+    # @return [void]
+    def []=(file, line)
+      beside = File.join(@path, ".#{file}.#{Process.pid}")
+      File.open(beside, File::WRONLY | File::CREAT | File::TRUNC | File::NOFOLLOW, 0o600) do |io|
+        io.write("#{line.to_s.gsub(/[[:cntrl:]]/, ' ')}\n")
+      end
+      File.rename(beside, File.join(@path, file))
+    end
+
+    # @raise [SystemCallError]
+    # @return [void]
+    def remove(file)
+      File.unlink(File.join(@path, file))
+    rescue Errno::ENOENT
+      nil
+    end
+
+    # @return [Array<Chain>]
+    def chains
+      numbers = Dir.children(File.join(@path, 'chains')).grep(/\A\d{1,9}\z/)
+      numbers.sort_by(&:to_i).map { |number| chain(File.join(@path, 'chains', number)) }
+    rescue SystemCallError
+      []
+    end
+
+    # @return [Array<String>] what may run or wait for it
+    def jobs
+      chains.flat_map(&:jobs).uniq
+    end
+
+    # @return [Integer, nil] when it ends for good, seconds since the epoch; nil: with its job
+    def until
+      Integer(self['until'].to_s, 10, exception: false)
+    end
+
+    # @return [String, nil] the name of the app of Open OnDemand's that it was started with
+    def app
+      staged = %r{/batch_connect/(?:[^/]+/)?sys/([^/]+)/output/#{Regexp.escape(self['session'].to_s)}(?:/|\z)}
+      chains.filter_map { |chain| chain.dir.to_s[staged, 1] }.first
+    end
+
+    private
+
+    def chain(dir)
+      job, shared, following = %w[job shared next].map { |file| read(File.join(dir, file)).to_s[JOB] }
+      problems = Dir.children(dir).grep(/\Aproblem(?:\.|\z)/).sort.filter_map { |file| read(File.join(dir, file)) }
+      Chain.new(job: job, shared: shared, next: following, problems: problems,
+                **%w[node dir ended].to_h { |file| [file.to_sym, read(File.join(dir, file))] },
+                start: Integer(read(File.join(dir, 'start')).to_s, 10, exception: false))
+    end
+
+    def read(path)
+      text = File.open(path, File::RDONLY | File::NOFOLLOW | File::NONBLOCK) { |io| io.read(MOST) }
+      text.to_s.force_encoding(Encoding::UTF_8).scrub('?').lines.first.to_s.chomp
+    rescue SystemCallError
+      nil
+    end
+  end
+end

@@ -1,0 +1,69 @@
+# frozen_string_literal: true
+
+require_relative 'marked_rows'
+require_relative 'slurm_command'
+
+module MultiTenant
+  # The jobs of this user on one cluster, and what Slurm lets them do with these.
+  class OwnJobs
+    # `id` is Slurm's name of it, with the number of a task or component; of tasks that wait, their numbers in brackets.
+    Job = Struct.new(:id, :raw, :state, :name, keyword_init: true) do
+      # @return [Boolean] it runs, or may yet
+      def alive?
+        !ENDED.match?(state)
+      end
+
+      # @return [Boolean] whether that is a name of it, or of the array whose tasks wait
+      def named?(name)
+        [id, raw].include?(name) || (id.include?('[') && id[/\A\d+/] == name[/\A(\d+)_/, 1])
+      end
+    end
+
+    ENDED = /\A(?:BOOT_FAIL|CANCELLED|COMPLETED|COMPLETING|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|REVOKED|
+                  TIMEOUT)\z/x
+    COLUMNS = { id: /\A[1-9][\d_+,%\[\]-]*\z/, raw: /\A[1-9]\d{0,9}\z/, state: /\A[A-Z_]+\z/, name: //n }.freeze
+    # Ids in one call of scancel.
+    IDS = 1000
+
+    # @param command [SlurmCommand]
+    # @param seconds [Float] the deadline of each call
+    def initialize(command, seconds: 20)
+      @command = command
+      @seconds = seconds
+    end
+
+    # @return [Array<Job>] those that slurmctld knows: some have ended
+    # @raise [Failure]
+    def all
+      rows = MarkedRows.new(COLUMNS)
+      format = %w[%i %A %T %j].map { |field| "#{field}#{rows.mark}" }.join
+      text = call('squeue', '--noheader', '--local', '--all', "--user=#{Process.euid}", '--states=all',
+                  "--format=#{format}")
+      rows.read(text).map { |row| Job.new(**row) }
+    rescue MarkedRows::Malformed
+      raise Failure.new(EX_DATAERR, 'squeue printed something else than what it was asked for.')
+    end
+
+    # One that has ended meanwhile is no failure.
+    # @param jobs [Array<Job>]
+    # @raise [Failure]
+    # @return [void]
+    def cancel(jobs)
+      jobs.map { |job| job.id.sub(/%\d+/, '') }.each_slice(IDS) { |ids| call('scancel', '--quiet', *ids) }
+    end
+
+    # @param job [Job]
+    # @param name [String]
+    # @raise [Failure]
+    # @return [void]
+    def rename(job, name)
+      call('scontrol', 'update', "JobId=#{job.id}", "JobName=#{name}")
+    end
+
+    private
+
+    def call(name, *args)
+      @command.call(name, args, MultiTenant.clock + @seconds)
+    end
+  end
+end
