@@ -56,6 +56,17 @@ class TestShareJob < Minitest::Test
     assert_opens({ 'host' => 'n1' })
   end
 
+  # A card would blink, or go where the new one can't be made.
+  def test_what_is_replaced_is_there_until_then
+    a_job(name: STALE)
+    share!(*COMMON, '--replace', 'host=n1')
+    assert_equal 1, updates.size
+    assert_opens({ 'host' => 'n1' })
+    assert_match(/\Aplain\|/, job_name)
+    assert_equal 75, share(*COMMON, '--replace', '--wait', '127.0.0.1:1', '--wait-seconds', '0').code
+    assert_equal 1, updates.size
+  end
+
   def test_a_service_that_is_not_ready_is_not_shared_and_the_old_share_is_gone
     a_job(name: STALE)
     port = serve(503)
