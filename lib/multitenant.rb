@@ -12,6 +12,7 @@ require_relative 'multitenant/receiver/membership'
 require_relative 'multitenant/receiver'
 require_relative 'multitenant/receiver/renewal'
 require_relative 'multitenant/dashboard'
+require_relative 'multitenant/apps/chain'
 require_relative 'multitenant/apps/service_environment'
 require_relative 'multitenant/apps/service_names'
 require_relative 'multitenant/apps/sharing'
@@ -154,10 +155,15 @@ module MultiTenant
     #   @see Sharing.envelope
     def_delegator Sharing, :envelope, :share_envelope
 
-    # @!method share_script(context, session:, site: {})
+    # @!method share_script(context, session:, site: {}, staged: nil)
     #   What shares a service app's job.
     #   @see Sharing.script
     def_delegator Sharing, :script, :share_script
+
+    # @!method chain_form(site)
+    #   What a form without {share_form} asks about a service of several jobs.
+    #   @see Chain.form
+    def_delegator Chain, :form, :chain_form
 
     # @!method share_note(told)
     #   How that went, for the owner's card.

@@ -7,6 +7,7 @@ require_relative 'dashboard/poll'
 require_relative 'dashboard/session_list'
 require_relative 'dashboard/shared_cards'
 require_relative 'dashboard/shared_session'
+require_relative 'dashboard/submission'
 
 module MultiTenant
   # Where we stand in Open OnDemand's dashboard, 3.1 to 4.2. The only place that knows OOD's classes.
@@ -73,6 +74,10 @@ module MultiTenant
       end
       hook(log, 'forms may be out of date for as long as the dashboard keeps them') do
         put_before(BatchConnect::App.singleton_class, AppCache, from_token: 1)
+      end
+      hook(log, 'a job that follows another one has only the options that Open OnDemand wrote down') do
+        require 'ood_core/job/adapters/slurm'
+        put_before(OodCore::Job::Adapters::Slurm::Batch, Submission, submit_string: 1, conf: 0)
       end
       hook(log, 'forms have no auto_multitenant_services and no auto_multitenant_groups') do
         build = SmartAttributes::AttributeFactory.method(:build)

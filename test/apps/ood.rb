@@ -57,6 +57,7 @@ class App
       staged.join(to).chmod(file.stat.mode)
     end
     write('job_script_content.sh', script)
+    write('job_script_options.json', JSON.generate(options))
     { id: @session.id, dir: staged, options: options }
   end
 
@@ -105,7 +106,7 @@ class App
     case id
     when 'auto_accounts' then { accounting_id: value }
     when 'auto_queues' then { queue_name: value }
-    when 'bc_num_hours' then { wall_time: (value.blank? ? 1 : value.to_i) * 3600 }
+    when 'bc_num_hours' then { wall_time: ((value.blank? ? 1 : value.to_f) * 3600).to_i }
     when 'bc_email_on_started' then { email_on_started: !value.to_i.zero? }
     else {}
     end
@@ -133,6 +134,8 @@ end
 
 if ENV['MULTITENANT_GEM'] != 'absent'
   require 'multitenant'
+  require 'ood_core/job/adapters/slurm'
+  OodCore::Job::Adapters::Slurm::Batch.prepend(MultiTenant::Dashboard::Submission)
   # A dashboard asks Slurm by itself.
   module MultiTenant
     class << self

@@ -99,6 +99,17 @@ class TestServiceForms < RailsTest
     assert_equal %w[none card], chosen
   end
 
+  def test_a_service_that_may_be_kept_running_asks_until_when
+    @apps.each { |app| @site.app(app, 'site.yml' => "cluster: hpc\nkeep_days: 30\n") }
+    start
+    both = ['Copies', 'Keep Running Until']
+    assert_equal([both, both.last(1), both.last(1), both], %w[dashboard database instruction llm].map do |app|
+      labels("multitenant-#{app}", 'Title') & both
+    end)
+    assert_equal 'MultiTenant::Dashboard::Submission',
+                 @dashboard.ruby('OodCore::Job::Adapters::Slurm::Batch.ancestors.first.name')
+  end
+
   def test_before_4_1_there_are_no_headings
     start
     @dashboard.ruby('SmartAttributes::Attribute.undef_method(:header)')

@@ -65,7 +65,8 @@ class TestSiteSettings < MultiTenantTest
     YAML
     told = { 'cluster' => '007', 'wckey' => '1e3', 'old_readers' => false, 'share_superuser' => true,
              'kinds' => %w[mysql postgresql mariadb], 'modules_mysql' => %w[mysql/8.0 12], 'modules_mariadb' => [],
-             'modules_postgresql' => [], 'envelope' => 'auto', 'munge_socket' => '' }
+             'modules_postgresql' => [], 'envelope' => 'auto', 'munge_socket' => '', 'keep_days' => '0',
+             'generations_max' => '1000' }
     assert_equal told, site
     assert_equal 'auto', MultiTenant.share_envelope(site)
     assert_equal 'v1', MultiTenant.share_envelope(read('multitenant-database', 'cluster: hpc'))

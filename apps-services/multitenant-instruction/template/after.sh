@@ -5,5 +5,5 @@
   refuse "$content_path belongs to another user, so nothing is delivered: readers would be refused. Copy it."
 (($(stat -Lc %s -- "$content_path") <= 1048576)) ||
   refuse "$content_path has more than 1 MiB, so nothing is delivered: readers would be refused. Make it shorter."
-multitenant_share content_path
+"${mt_sharer:-multitenant_share}" content_path
 quote_for_card content_path mt_title mt_shared

@@ -5,6 +5,7 @@ require 'shellwords'
 require_relative '../errors'
 require_relative '../settings'
 require_relative '../version'
+require_relative 'chain'
 
 module MultiTenant
   # What service apps have in common: the questions of their forms about sharing, what the job does with the answers,
@@ -36,9 +37,9 @@ module MultiTenant
         { 'enable_multitenant' => {
             widget: 'select', label: 'Share With',
             help: ['Who may use this service?', (PUBLIC if envelope(site) == 'v1')].compact.join(' '),
-            options: [['Nobody', 'none', hide_all], ['Only Myself', 'user', hide_all], [GROUP, 'mt']]
+            options: [['Nobody', 'none', hide_all(site)], ['Only Myself', 'user', hide_all(site)], [GROUP, 'mt']]
           },
-          **Dashboard.all_only_for(GROUP, group_questions),
+          **Dashboard.all_only_for(GROUP, { **group_questions, **Chain.form(site) }),
           'mt_delivery_select' => {
             widget: 'select', label: Dashboard.only_for('Kind of Card', CARD),
             help: 'What the card offers to those who get it.',
@@ -50,10 +51,11 @@ module MultiTenant
       #   {form}; #mt_title may be missing
       # @param session [String] OOD's session id
       # @param site [Hash] the app's site.yml
+      # @param staged [Pathname, nil] the session's directory; without it there is one job
       # @return [String] bash: the functions of libexec/multitenant-job and `multitenant_share`, which takes the
       #   further arguments of libexec/multitenant-share and returns its code, or 1 where nothing is to be shared, and
       #   sets mt_shared to what {note} takes; mt_title is what it is called
-      def script(context, session:, site: {})
+      def script(context, session:, site: {}, staged: nil)
         options = options(context, session, site)
         job = "#{File.read(JOB)}\n# shellcheck disable=SC2034 # after.sh quotes it for the card\n" \
               "mt_title=#{title(context).shellescape}\n# shellcheck disable=SC2034 # and mt_shared\n"
@@ -74,6 +76,7 @@ module MultiTenant
           }
           # What was shared before a restart is not there any more.
           [[ ${SLURM_RESTART_COUNT:-0} == 0 ]] || multitenant_share --unshare
+          #{Chain.script(context, session: session, site: site, staged: staged)}
         BASH
       end
 
@@ -145,9 +148,9 @@ module MultiTenant
 
       # The questions that mean nothing where nobody else gets the service. Who then chooses other users is asked all of
       # them, so the method is one that has a card: OOD does not look at what that choice hides.
-      def hide_all
-        { 'data-hide-auto-multitenant-groups': true, 'data-hide-mt-title': true, 'data-hide-mt-method': true,
-          'data-hide-mt-delivery-select': true, 'data-set-mt-method': 'card' }
+      def hide_all(site)
+        hidden = [*group_questions.keys, *Chain.form(site).keys, 'mt_delivery_select']
+        { **hidden.to_h { |id| [:"data-hide-#{id.tr('_', '-')}", true] }, 'data-set-mt-method': 'card' }
       end
     end
   end

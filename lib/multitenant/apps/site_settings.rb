@@ -24,7 +24,9 @@ module MultiTenant
     private_class_method :kinds
 
     SERVICE = { 'cluster' => '', 'wckey' => 'multitenant', 'envelope' => 'auto', 'old_readers' => true,
-                'munge_socket' => '' }.freeze
+                'munge_socket' => '', 'keep_days' => '0', 'generations_max' => '1000' }.freeze
+    # Of services that may have several jobs side by side.
+    COPIES = { 'copies_max' => '4' }.freeze
     CLIENT = { 'cluster' => '', 'services' => [], 'modules' => [] }.freeze
     # How many answers a server of language models gives at once, and the tokens of context that each has.
     SLOTS = { 'slots_ollama' => '4', 'slots_llamacpp' => '4', 'slots_vllm' => '',
@@ -32,10 +34,11 @@ module MultiTenant
     # App => key => what an empty value means, which is of its kind, too: a text, a list, or yes and no.
     APPS = {
       'multitenant-llm' => SERVICE.merge(kinds('ollama', 'llamacpp', 'vllm', 'openai'),
-                                         SLOTS, { 'models' => [], 'models_directory' => '', 'scratch' => '/tmp' }),
+                                         SLOTS, COPIES,
+                                         { 'models' => [], 'models_directory' => '', 'scratch' => '/tmp' }),
       'multitenant-database' => SERVICE.merge(kinds('mariadb', 'mysql', 'postgresql'),
                                               { 'kinds' => %w[mariadb postgresql], 'share_superuser' => false }),
-      'multitenant-dashboard' => { **SERVICE, **kinds('shiny', 'streamlit', 'python', 'command') },
+      'multitenant-dashboard' => SERVICE.merge(kinds('shiny', 'streamlit', 'python', 'command'), COPIES),
       'multitenant-instruction' => SERVICE,
       'multitenant-jupyter' => { **CLIENT, 'programs' => %w[jupyter-lab jupyter-notebook], 'origin' => '' },
       'multitenant-gradio' => { **CLIENT, 'python' => 'python3' }
@@ -47,6 +50,9 @@ module MultiTenant
       'wckey' => [Settings::WCKEY, 'one WCKey'],
       'envelope' => [/\A(?:auto|munge|key|v1)\z/, 'auto, munge, key or v1'],
       'munge_socket' => PATH, 'models_directory' => PATH,
+      'keep_days' => [/\A\d{1,4}\z/, 'a number of days, or 0'],
+      'copies_max' => [/\A[1-9]\d?\z/, 'a number from 1 to 99'],
+      'generations_max' => [/\A[1-9]\d{0,3}\z/, 'a number from 1 to 9999'],
       'scratch' => [%r{\A[/$]}, 'a path'], **SLOTS.transform_values { [/\A[1-9]\d{0,8}\z/, 'a number from 1'] },
       'origin' => [%r{\A(?:https?://[^/\s]+)?\z}, 'an address such as https://ondemand.university.edu, without a path']
     }.freeze

@@ -1,0 +1,92 @@
+# frozen_string_literal: true
+
+require 'date'
+require 'fileutils'
+require 'shellwords'
+require_relative '../errors'
+
+module MultiTenant
+  # A service of several jobs, which follow each other or stand side by side: what forms of service apps ask, and what
+  # the job then does (libexec/multitenant-chain).
+  module Chain
+    FILES = %w[chain submission].map { |name| File.expand_path("../../../libexec/multitenant-#{name}", __dir__) }.freeze
+    # Here the dashboard keeps how a session was submitted, where this directory is in the session's own.
+    SUBMISSION = 'submission'
+    # Of what is called by no letter that a service's name may have.
+    UNNAMED = 'service'
+
+    class << self
+      # @param site [Hash] the app's site.yml
+      # @return [Hash{String => Hash}] attributes of a form; none where services are not kept running
+      def form(site)
+        days = site['keep_days'].to_i
+        return {} unless days.positive?
+
+        copies = site['copies_max'].to_i
+        today = Date.today
+        questions = { 'mt_until' => {
+          widget: 'date_field', label: 'Keep Running Until', cacheable: false,
+          min: today.to_s, max: (today + days).to_s,
+          help: 'Another job follows each, until the end of that day. Left blank, there is one job.'
+        } }
+        return questions unless copies > 1
+
+        { 'mt_copies' => {
+          widget: 'number_field', label: 'Copies', value: 1, min: 1, max: copies,
+          help: 'So many jobs serve it side by side, on different nodes where that is possible: each takes a part of ' \
+                'those who use it, and all of them while another is away.'
+        }, **questions }
+      end
+
+      # @param context [#auto_multitenant_groups] the answers to {form} and to Sharing.form
+      # @param session [String] OOD's session id
+      # @param site [Hash] the app's site.yml
+      # @param staged [Pathname, nil] the session's directory
+      # @return [String] bash, which is empty where there is to be one job
+      # @raise [Failure] the day is none that may be chosen
+      def script(context, session:, site:, staged:)
+        return '' unless staged && context.enable_multitenant == 'mt' && site['keep_days'].to_i.positive?
+
+        last = last_day(answer(context, :mt_until), site)
+        copies = answer(context, :mt_copies).to_i.clamp(1, [site['copies_max'].to_i, 1].max)
+        return '' unless last || copies > 1
+
+        FileUtils.mkdir_p(File.join(staged, SUBMISSION), mode: 0o700)
+        title = answer(context, :mt_title)
+        options = { service: name(title, context), group: context.auto_multitenant_groups, session: session,
+                    directory: staged, title: title, copies: copies, generations: site['generations_max'],
+                    until: last && "@#{last}" }.compact
+        "#{FILES.map { |file| File.read(file) }.join("\n")}\n" \
+          "keep_running #{options.map { |key, value| ["--#{key}", value.to_s] }.flatten.shelljoin}\n"
+      end
+
+      private
+
+      def answer(context, name)
+        context.respond_to?(name) ? context.public_send(name).to_s.strip : ''
+      end
+
+      # @return [Integer, nil] the last second of that day
+      def last_day(told, site)
+        return if told.empty?
+
+        day = Date.iso8601(told)
+        raise Date::Error unless day.between?(Date.today, Date.today + site['keep_days'].to_i)
+
+        Time.local(day.year, day.month, day.day, 23, 59, 59).to_i
+      rescue Date::Error
+        raise Failure.new(EX_USAGE, "A service is kept running until one of the next #{site['keep_days']} days, not " \
+                                    "until #{told.inspect}: choose another day.")
+      end
+
+      def name(title, context)
+        [title, context.mt_delivery_select.to_s.split(' ', 2).first.to_s].each do |text|
+          letters = text.unicode_normalize(:nfkd).gsub(/\p{Mn}/, '').downcase
+          name = letters.gsub(/[^a-z0-9]+/, '-').gsub(/\A-+|-+\z/, '')[0, 60]
+          return name unless name.empty?
+        end
+        UNNAMED
+      end
+    end
+  end
+end

@@ -1,0 +1,166 @@
+# frozen_string_literal: true
+
+require_relative 'app_test'
+require 'date'
+
+# Services that outlive their jobs, and have several: real ones, from the form on.
+class TestChain < AppTest
+  APP = 'multitenant-dashboard'
+  SITE = { 'keep_days' => '30', 'copies_max' => '2' }.freeze
+  ANSWERS = { **SHARED, 'version' => 'command', 'command' => 'exec python3 -m http.server "$port"',
+                        'mt_delivery_select' => 'RShiny_App sys/multitenant-delivery_default',
+                        'mt_title' => 'Spanish 301' }.freeze
+  # What is not the same of a job and of the one that follows it.
+  OWN = %w[JobId JobName Priority JobState Reason Dependency Restarts ExitCode RunTime SubmitTime EligibleTime
+           AccrueTime StartTime EndTime SuspendTime LastSchedEval Scheduler AllocNode:Sid NodeList BatchHost WorkDir
+           StdErr StdOut].freeze
+
+  def setup
+    super
+    set(SITE)
+    FileUtils.rm_rf(state)
+  end
+
+  def teardown
+    Bed.cancel_all
+    set('keep_days' => '0', 'copies_max' => '4')
+  end
+
+  def set(settings)
+    AppJobs.configure(File.join(AppJobs.root(APP), 'site.yml'), settings)
+  end
+
+  def state(service = 'spanish-301@hpcGrp')
+    File.join(Bed.home('hpcfaculty'), '.local/state/multitenant/services', service)
+  end
+
+  # @return [String] empty where there is no such file
+  def kept(name)
+    path = File.join(state, name)
+    File.exist?(path) ? File.read(path).chomp : ''
+  end
+
+  def tell(name, text)
+    path = File.join(state, name)
+    File.write("#{path}.new", "#{text}\n")
+    FileUtils.chown('hpcfaculty', 'hpcfaculty', "#{path}.new")
+    File.rename("#{path}.new", path)
+  end
+
+  def start(**answers)
+    submit(APP, ANSWERS.merge('mt_until' => (Date.today + 7).to_s, **answers.transform_keys(&:to_s)))
+  end
+
+  # @return [Integer] the job that waits to follow the newest one
+  def follower
+    Bed.wait('a job that follows') { kept('chains/1/next')[/\A\d+\z/] }.to_i
+  end
+
+  def fields(job_id)
+    shown = IO.popen(['scontrol', 'show', 'job', job_id.to_s], &:read)
+    shown.scan(/(\S+?)=(.*?)(?=\s+\S+?=|\s*\z)/m).to_h
+  end
+
+  # @return [Array] those in which both jobs, which run, differ
+  def differences(first, second)
+    keys = first.keys.union(second.keys) - OWN
+    keys.map { |key| [key, first[key], second[key]] }.reject { |_, one, other| one == other }
+  end
+
+  def kill_server(port)
+    pid = IO.popen(['ss', '-Hltnp', "sport = :#{port}"], &:read)[/pid=(\d+)/, 1]
+    Process.kill('KILL', Integer(pid))
+  end
+
+  # From a server that dies until another job serves, in the same session, and is followed itself.
+  def test_a_lost_job_is_followed_by_one_like_it
+    job = start(num_cores: '2', memory: '3').shared
+    first = fields(job.job_id)
+    second = follower
+    waiting = fields(second)
+    assert_equal ["after:#{job.job_id}+50(unfulfilled)?afterany:#{job.job_id}(unfulfilled)", "#{job.dir}/gen-1",
+                  "#{job.dir}/gen-1/output.log"], waiting.values_at('Dependency', 'WorkDir', 'StdOut')
+    kill_server(job.specs['port'])
+    Bed.wait(-> { "job #{second} is shared; #{File.read("#{job.dir}/gen-1/output.log")}" }, 90) do
+      Bed.squeue('%j', '-t', 'all', '-j', second).count('|') == 2
+    end
+    assert_empty differences(first, fields(second))
+    Bed.wait('it serves') { kept('chains/1/served') == '1' }
+    assert_equal %w[1 1], [kept('chains/1/generation'), kept('chains/1/failed')]
+    refute_equal second, follower
+    Bed.running(second)
+    assert_equal([job.id], Bed.specs('hpcstudent').map { |_, spec| spec['accounting']['mti'] })
+  end
+
+  def test_who_cancels_a_job_ends_its_chain
+    job = start.shared
+    second = follower
+    Bed.as('hpcfaculty', 'scancel', job.job_id)
+    Bed.wait('nothing is left', 60) { Bed.squeue('%A').strip.empty? }
+    assert_equal "Job #{job.job_id} was cancelled, which ends this chain of jobs.", kept('chains/1/ended')
+    assert_equal 'CANCELLED', Bed.squeue('%T', '-t', 'all', '-j', second).strip
+  end
+
+  # Of one that waits to start again no trap runs: the job that follows finds it out.
+  def test_so_does_who_cancels_one_that_waits
+    job = start.shared
+    second = follower
+    system('scontrol', 'requeuehold', job.job_id.to_s, exception: true)
+    Bed.wait('it waits', 60) { job.state == 'PENDING' }
+    Bed.as('hpcfaculty', 'scancel', job.job_id)
+    Bed.wait('nothing is left', 60) { Bed.squeue('%A').strip.empty? }
+    assert_match(/\AJob #{job.job_id} was cancelled/, kept('chains/1/ended'))
+    assert_equal 'COMPLETED', Bed.squeue('%T', '-t', 'all', '-j', second).strip
+  end
+
+  # What Open OnDemand itself has written down, where its inside is one that the hook does not know.
+  def test_options_without_the_hook
+    job = start(bc_num_hours: '1.5').shared
+    dir = File.join(job.dir, 'submission')
+    kept, there = %w[arguments script].map { |name| File.read(File.join(dir, name)) }
+    read = "mt_directory=#{job.dir.shellescape} mt_submission=$(mktemp -d); . #{File.join(Bed::OURS, 'libexec')}" \
+           '/multitenant-submission; read_options && cat $mt_submission/arguments $mt_submission/script'
+    result = Bed.as('hpcfaculty', 'bash', '-c', read)
+    assert_equal([kept.split("\0").sort, there], [*result.out.rpartition("\0").values_at(0, 2)].then do |a, b|
+      [a.split("\0").sort, b]
+    end)
+  end
+
+  def test_copies_have_nodes_of_their_own_and_end_together
+    job = start(mt_copies: '2').shared
+    Bed.wait('another copy', 90) { kept('chains/2/shared') != '' }
+    assert_equal %w[node1 node2], [1, 2].map { |n| kept("chains/#{n}/node") }.sort
+    [job.job_id, kept('chains/2/job').to_i].each { |id| Bed.running(id) }
+    assert_equal 2, Bed.specs('hpcstudent').size
+    tell('stopped', 'Enough.')
+    Bed.wait('nothing is left', 60) { Bed.squeue('%A').strip.empty? }
+    assert_equal(['Enough.'] * 2, [1, 2].map { |n| kept("chains/#{n}/ended") })
+    assert_match(/^Enough\.$/, job.log)
+  end
+
+  # The card would blink.
+  def test_another_title_takes_the_place_of_the_one_before_it
+    job = start.shared
+    before = job.name
+    tell('title', 'Spanish 302')
+    seen = []
+    Bed.wait('the new title', 30) { (seen << job.name).last != before }
+    assert_equal([2], seen.map { |name| name.count('|') }.uniq)
+    assert_equal 'Spanish 302', Bed.specs('hpcstudent').dig(job.job_id.to_s, 'info', 'title')
+  end
+
+  def test_a_service_that_fails_at_once_is_tried_twice_more_and_rests
+    start(command: 'exit 1')
+    Bed.wait(-> { "rest; #{kept('chains/1/failed')}" }, 120) { kept('chains/1/ended') != '' }
+    assert_match(/\ATwo jobs in a row ended within five minutes/, kept('chains/1/ended'))
+    Bed.wait('nothing is left', 60) { Bed.squeue('%A').strip.empty? }
+    assert_equal '1', kept('chains/1/generation')
+  end
+
+  def test_one_job_is_as_it_was
+    job = submit(APP, ANSWERS).shared
+    assert_empty Dir.glob("#{job.dir}/{submission,gen-*,service.json}")
+    refute_path_exists state
+    assert_equal job.job_id.to_s, Bed.squeue('%A').strip
+  end
+end

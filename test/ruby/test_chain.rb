@@ -1,0 +1,277 @@
+# frozen_string_literal: true
+
+require_relative 'fake_job'
+
+# libexec/multitenant-chain with a Slurm of the test's: what jobs submit, when, and when they end instead.
+class TestChain < MultiTenantTest
+  include FakeJob
+
+  SITE = { 'keep_days' => '30', 'copies_max' => '4', 'generations_max' => '1000' }.freeze
+  # What nothing may change on its way from sbatch to sbatch.
+  ODD = %q(a'b "c" $(touch owned) `id` * & \\ €)
+  GENERATIONS = ENV.key?('MULTITENANT_LONG') ? 200 : 5
+
+  Answers = Struct.new(:enable_multitenant, :auto_multitenant_groups, :mt_title, :mt_delivery_select, :mt_until,
+                       :mt_copies, keyword_init: true)
+
+  # Each job ends at once; what sbatch gets is kept by the id that it gives out.
+  SBATCH = <<~'BASH'
+    here=${0%/*}
+    [[ " $* " != *' --test-only '* ]] || exit 0
+    [[ ! -e $here/refused ]] || { echo "sbatch: error: $(<"$here/refused")" >&2; exit 1; }
+    id=$(($(cat "$here/last" 2>/dev/null || echo 100) + 1))
+    echo "$id" >"$here/last"
+    mkdir "$here/$id"
+    printf '%s\0' "$@" >"$here/$id/arguments"
+    cat >"$here/$id/script"
+    cp "/proc/$$/environ" "$here/$id/environment"
+    echo "$id;hpc"
+  BASH
+
+  # A question for a job of its own, or what a file says of another.
+  SQUEUE = <<~BASH
+    here=${0%/*} all=$* job=${all#*--jobs=} job=${job%% *}
+    if [[ $* == *'%S'* ]]; then
+      echo "$SLURM_JOB_ID|$(cat "$here/name")|1700000000|$(cat "$here/end")"
+    else
+      [[ ! -e $here/$job.state ]] || echo "$job|$(cat "$here/$job.state")"
+    fi
+  BASH
+
+  def setup
+    super
+    fake('sbatch', SBATCH)
+    fake('squeue', SQUEUE)
+    fake('sacct', 'exit 1')
+    fake('scancel', 'echo "$@" >>"${0%/*}/cancelled"')
+    fake('scontrol', %q([[ $1 == write ]] && printf '#!/bin/bash\n#SBATCH --mem=1\n\ntrue\n'))
+    File.write(in_job('end'), '1700003600')
+    @staged = in_job('staged')
+    FileUtils.mkdir_p(@staged)
+    @home = in_job('home')
+  end
+
+  def answers(**changes)
+    Answers.new(enable_multitenant: 'mt', auto_multitenant_groups: 'hpcGrp', mt_title: 'Spanish 301',
+                mt_delivery_select: 'App sys/multitenant-delivery_default', mt_until: (Date.today + 7).to_s, **changes)
+  end
+
+  def chain(site: SITE, **changes)
+    MultiTenant::Chain.script(answers(**changes), session: FakeJob::ID, site: site, staged: @staged)
+  end
+
+  # What OOD and its hook leave in the session's directory.
+  def stage(arguments: ['-D', @staged, '-o', "#{@staged}/output.log", "--comment=#{ODD}", '--export', 'NONE'],
+            **changes)
+    File.write(File.join(@staged, 'before.sh'), "#{File.read(MultiTenant::Sharing::JOB)}\n#{chain(**changes)}\n" \
+                                                "multitenant_share() { echo \"$@\"; }\n")
+    script = "#!/bin/bash\n#SBATCH --mem=1\n\ncd #{@staged}\n. #{@staged}/before.sh\n"
+    MultiTenant::Dashboard::Submission.keep(script, arguments, { 'ODD' => "#{ODD}\nb" }, nil)
+    File.read(File.join(@staged, 'submission/script'))
+  end
+
+  # Runs a job's script.
+  def run_job(id, script, name: id.to_s, restarts: 0)
+    File.write(in_job('name'), name)
+    env = { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'HOME' => @home, 'SLURM_JOB_ID' => id.to_s,
+            'SLURM_RESTART_COUNT' => restarts.to_s, 'SQUEUE_FORMAT' => '%j', 'XDG_STATE_HOME' => nil }
+    script = "trap 'kill \"${mt_keeper-}\" 2>/dev/null' EXIT\n#{script}"
+    Open3.capture2e(env, 'bash', '-s', stdin_data: script, chdir: @staged).first
+  end
+
+  def submitted(id, what)
+    File.read(File.join(temporary, id.to_s, what))
+  end
+
+  def state(name)
+    path = File.join(@home, '.local/state/multitenant/services/spanish-301@hpcGrp', name)
+    File.exist?(path) ? File.read(path).chomp : nil
+  end
+
+  def last
+    File.read(in_job('last')).to_i
+  end
+
+  def test_no_option_drifts_over_the_generations
+    script = stage
+    seen = GENERATIONS.times.map do |n|
+      run_job(100 + n, script)
+      File.write(in_job("#{100 + n}.state"), '50:00|RUNNING')
+      script = submitted(101 + n, 'script')
+      %w[arguments environment script].map do |what|
+        submitted(101 + n, what).gsub(%r{/gen-#{n + 1}\b}, '/gen-N').gsub(/\b#{100 + n}\b/, 'ID')
+                                .sub("(1 #{n + 1} ", '(1 N ')
+      end
+    end
+    assert_equal 1, seen.uniq.size
+    dir = "#{@staged}/gen-N"
+    assert_equal ['--parsable', '-D', dir, '-o', "#{dir}/output.log", "--comment=#{ODD}", '--export', 'NONE',
+                  '--dependency=after:ID+50?afterany:ID'], seen[0][0].split("\0")
+    assert_includes seen[0][1].split("\0"), "ODD=#{ODD}\nb"
+    refute_match(/^SLURM_JOB_ID|^SQUEUE/, seen[0][1])
+    assert_match(/\A#!.*\n#SBATCH --mem=1\n\nMULTITENANT_CHAIN=\(1 N ID \S+\)\ncd \S+gen-N\n/, seen[0][2])
+    assert_equal (GENERATIONS - 1).to_s, state('chains/1/generation')
+  end
+
+  def test_what_is_kept_is_nobody_elses
+    run_job(100, stage)
+    all = Dir.glob("{#{@staged}/submission,#{@home}/.local/state/multitenant}/**/{*,.*}", File::FNM_DOTMATCH)
+    files = all.select { |path| File.file?(path) && !path.include?('/template/') }
+    assert_equal [0o600], files.map { |path| File.stat(path).mode & 0o777 }.uniq
+    assert_equal 0o700, File.stat("#{@home}/.local/state/multitenant/services/spanish-301@hpcGrp").mode & 0o777
+    assert_equal '{"service":"spanish-301@hpcGrp"}', File.read("#{@staged}/service.json").chomp
+  end
+
+  def test_a_limit_shorter_than_the_lead_and_none_at_all
+    File.write(in_job('end'), '1700000120')
+    run_job(100, stage)
+    assert_includes submitted(101, 'arguments'), 'after:100+1?afterany:100'
+    File.write(in_job('end'), 'NONE')
+    File.write(in_job('100.state'), '2-00:00:00|RUNNING')
+    run_job(101, submitted(101, 'script'))
+    assert_includes submitted(102, 'arguments'), '--dependency=afterany:101'
+  end
+
+  def decline(state, why)
+    script = stage
+    run_job(100, script)
+    File.write(in_job('100.state'), state)
+    said = run_job(101, submitted(101, 'script'))
+    assert_match why, said
+    assert_equal 101, last, said
+  end
+
+  def test_one_that_follows_a_cancelled_job_ends
+    decline('1:00|CANCELLED', /\AJob 100 was cancelled/)
+    assert_match(/\AJob 100 was cancelled/, state('chains/1/ended'))
+  end
+
+  def test_accounting_tells_where_slurmctld_has_forgotten
+    fake('sacct', 'echo "100|60|CANCELLED by 1001"')
+    script = stage
+    run_job(100, script)
+    assert_match(/\AJob 100 was cancelled/, run_job(101, submitted(101, 'script')))
+  end
+
+  def test_two_that_end_at_once_are_enough
+    script = stage
+    [100, 101].each do |id|
+      run_job(id, script)
+      File.write(in_job("#{id}.state"), '4:59|FAILED')
+      script = submitted(id + 1, 'script')
+    end
+    assert_match(/\ATwo jobs in a row ended within five minutes/, run_job(102, script))
+    assert_equal 102, last
+  end
+
+  def test_a_time_limit_is_no_failure
+    script = stage
+    [100, 101, 102].each do |id|
+      run_job(id, script)
+      File.write(in_job("#{id}.state"), '2:00|TIMEOUT')
+      script = submitted(id + 1, 'script')
+    end
+    assert_equal '0', state('chains/1/failed')
+  end
+
+  def test_a_requeued_job_has_one_successor_and_ends_once_that_runs
+    script = stage
+    run_job(100, script)
+    run_job(100, script, restarts: 1)
+    assert_equal 101, last
+    File.write(in_job('100.state'), '50:00|RUNNING')
+    run_job(101, submitted(101, 'script'))
+    assert_match(/\AJob 101 has followed this one already/, run_job(100, script, restarts: 2))
+    assert_equal 102, last
+  end
+
+  def test_one_that_is_refused_is_said
+    File.write(in_job('refused'), 'Batch job submission failed: Job violates policy')
+    run_job(100, stage)
+    assert_equal 'The next job could not be submitted, which is tried again: ' \
+                 'sbatch: error: Batch job submission failed: Job violates policy', state('chains/1/problem.next')
+    File.delete(in_job('refused'))
+    run_job(100, File.read("#{@staged}/submission/script"), restarts: 1)
+    assert_equal [nil, '101'], [state('chains/1/problem.next'), state('chains/1/next')]
+  end
+
+  def test_tasks_of_arrays_are_chains_of_their_own_and_federations_have_none
+    run_job(107, stage, name: '100_7')
+    assert_equal "--dependency=after:100_7+50?afterany:100_7\0--array=7\0", submitted(101, 'arguments')[/--dep.*/m]
+    assert_equal %w[100_7 101_7], [state('chains/7/job'), state('chains/7/next')]
+    FileUtils.rm_rf(@home)
+    run_job(1 << 26, File.read("#{@staged}/submission/script"))
+    assert_equal 'A job of a federation of clusters is not renewed.', state('chains/1/problem.next')
+    assert_equal 101, last
+  end
+
+  def test_it_ends_with_its_generations_and_its_time
+    script = stage(site: SITE.merge('generations_max' => '2'))
+    run_job(100, script)
+    File.write(in_job('100.state'), '50:00|RUNNING')
+    run_job(101, submitted(101, 'script'))
+    assert_equal 101, last
+    assert_equal 'This is the last of 2 jobs in a row: start the service anew.', state('chains/1/problem.next')
+    File.write("#{@home}/.local/state/multitenant/services/spanish-301@hpcGrp/until", "1\n")
+    assert_match(/\AThe service was to run until 1970/, run_job(102, script))
+  end
+
+  # A second session of that title is another service while the first one runs.
+  def test_a_name_that_is_taken
+    run_job(100, stage)
+    File.write(in_job('100.state'), '50:00|RUNNING')
+    other = File.read("#{@staged}/before.sh").gsub(FakeJob::ID, FakeJob::ID.sub('0', '1'))
+    File.write("#{@staged}/before.sh", other)
+    FileUtils.rm_rf("#{@staged}/submission/template")
+    run_job(200, File.read("#{@staged}/submission/script"))
+    assert_path_exists "#{@home}/.local/state/multitenant/services/spanish-301-2@hpcGrp"
+  end
+
+  def test_a_node_that_does_not_have_the_state_says_so
+    run_job(100, stage)
+    FileUtils.rm_rf("#{@home}/.local")
+    assert_match(/\AThis node has no .*: a service is renewed where/, run_job(101, submitted(101, 'script')))
+  end
+
+  # Sourced by a strict script, which has no session of OOD's; and nothing that it exports goes on.
+  def test_a_script_of_ones_own
+    files = [MultiTenant::Sharing::JOB, *MultiTenant::Chain::FILES].map { |file| ". #{file}\n" }.join
+    said = run_job(100, "set -euo pipefail\n#{files}export LATER=1\n" \
+                        "keep_running --service spanish-301 --group hpcGrp --until '1 day' -- --nice=5\n" \
+                        "echo \"$mt_session\"\n")
+    assert_match(/\AJob 101 follows this one\.\n\h{8}(-\h{4}){3}-\h{12}\n\z/, said)
+    assert_equal ['--parsable', '--job-name=', "--chdir=#{@staged}", '--open-mode=append', '--nice=5',
+                  '--dependency=after:100+50?afterany:100'], submitted(101, 'arguments').split("\0")
+    assert_match(/\A#!.*\n#SBATCH --mem=1\n\nMULTITENANT_CHAIN=\(1 1 100 \S+\)\ntrue\n\z/, submitted(101, 'script'))
+    refute_includes submitted(101, 'environment'), 'LATER'
+  end
+
+  def test_what_a_form_asks
+    assert_empty MultiTenant::Chain.form({})
+    assert_empty MultiTenant::Chain.form('keep_days' => '0', 'copies_max' => '4')
+    assert_equal %w[mt_until], MultiTenant::Chain.form('keep_days' => '30').keys
+    form = MultiTenant::Chain.form(SITE)
+    assert_equal [4, (Date.today + 30).to_s], [form['mt_copies'][:max], form['mt_until'][:max]]
+  end
+
+  def test_days_that_may_not_be_chosen
+    [(Date.today - 1).to_s, (Date.today + 31).to_s, 'soon', '2026-13-45'].each do |day|
+      error = assert_raises(MultiTenant::Failure) { chain(mt_until: day) }
+      assert_match(/one of the next 30 days, not until #{day.inspect}/, error.message)
+    end
+  end
+
+  def test_one_job_needs_none_of_it
+    assert_empty chain(mt_until: '')
+    assert_empty chain(enable_multitenant: 'user')
+    assert_empty MultiTenant::Chain.script(answers, session: FakeJob::ID, site: {}, staged: @staged)
+    assert_empty Dir.children(@staged)
+  end
+
+  def test_names_of_services
+    { 'Spanish 301' => 'spanish-301', ' Évaluation, été! ' => 'evaluation-ete', '數據' => 'app', '-' * 9 => 'app',
+      'x' * 80 => 'x' * 60 }.each do |title, name|
+      assert_includes chain(mt_title: title).lines.last, "--service #{name} ", title
+    end
+  end
+end
