@@ -112,6 +112,14 @@ module MultiTenant
     end
 
     # @param key [String] as {service}'s
+    # @return [String, nil] that key and what {service} gives as "mt_members", as JSON for a file members.json of a
+    #   client's session, which the dashboard writes anew when others run; nil where the viewer has no such service
+    def service_members(key)
+      found = find_service(key)
+      found && "{\"service\":#{JSON.generate(key)},\"members\":#{connection_of(found)['mt_members']}}"
+    end
+
+    # @param key [String] as {service}'s
     # @return [String] publisher and title, as a client's card says them
     def service_name(key)
       ServiceNames.name(fetch_service(key))

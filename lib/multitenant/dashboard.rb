@@ -2,6 +2,7 @@
 
 require_relative 'dashboard/app_cache'
 require_relative 'dashboard/card_script'
+require_relative 'dashboard/client_members'
 require_relative 'dashboard/dashboard_host'
 require_relative 'dashboard/poll'
 require_relative 'dashboard/session_list'

@@ -71,6 +71,46 @@ class TestClientCards < RailsTest
     values.each { |client, told| assert_includes card(client, told), GONE }
   end
 
+  MEMBERS = <<~RUBY
+    session = OpenStruct.new(staged_root: Pathname.new(%<dir>p))
+    context = OpenStruct.new(auto_multitenant_services: %<key>p)
+    session.staged_root.join('members.json').write(ERB.new(File.read(%<template>p), trim_mode: '-').result(binding))
+  RUBY
+
+  # @return [String] the file that tells a client's session, which began with this service, of its jobs
+  def client(id, name, key, **changes)
+    @viewer.own_session(uuid(id), token: "sys/#{name}", job_id: id.to_s, **changes)
+    @slurm.run(id)
+    dir = @viewer.output(uuid(id), token: "sys/#{name}")
+    @dashboard.ruby(format(MEMBERS, dir: dir, key: key, template: File.join(ROOT, name, 'template/members.json.erb')))
+    File.join(dir, 'members.json')
+  end
+
+  def members(file)
+    JSON.parse(File.read(file))['members'].map { |one| one['host'] }
+  end
+
+  def test_a_client_that_runs_is_told_of_the_jobs_that_run_now
+    member = ->(id) { job(id, connection: { host: "n#{id}", mt_service: 'spanish' }) }
+    slurm_says(fresh(member[7], member[8]))
+    start
+    key = 'prof/spanish@students'
+    files = CLIENTS.each_with_index.map { |name, i| client(901 + i, name, key) }
+    ended = client(903, CLIENTS[0], key, cache_completed: true)
+    files.each { |file| assert_equal %w[n7 n8], members(file).sort }
+    slurm_says(fresh(member[9]))
+    ttl_passes
+    @dashboard.sessions
+    files.each { |file| assert_equal [%w[n9], 0o600], [members(file), File.stat(file).mode & 0o777] }
+    assert_equal %w[n7 n8], members(ended).sort
+    File.write(files[0], 'x')
+    slurm_says(fresh)
+    ttl_passes
+    @dashboard.sessions
+    assert_equal %w[n9], members(files[1])
+    assert_equal 1, @dashboard.log.grep(/client #{uuid(901)} is not told of the jobs that run: JSON::ParserError"?\z/).size
+  end
+
   # A cluster that does not answer may have it.
   def test_nothing_is_said_of_what_is_not_known
     cluster('other')
