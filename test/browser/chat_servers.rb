@@ -7,13 +7,12 @@ require 'socket'
 
 # What reads requests in threads of its own, on a port of this host.
 class Listener
+  attr_reader :port
+
   def initialize
     @server = TCPServer.new('127.0.0.1', 0)
+    @port = @server.addr[1]
     @thread = Thread.new { loop { Thread.new(@server.accept) { |socket| speak(socket) } } }
-  end
-
-  def port
-    @server.addr[1]
   end
 
   def stop
@@ -67,6 +66,14 @@ class ModelServer < Listener
   # @return [Queue] what lets the answer that pauses go on
   attr_reader :asked, :left, :more
 
+  # @param loading [Boolean] whether it says that it can't answer yet
+  attr_writer :loading
+
+  # @return [String] as it is shared
+  def url
+    "http://127.0.0.1:#{port}/v1"
+  end
+
   def initialize
     @asked = Queue.new
     @left = Queue.new
@@ -81,10 +88,11 @@ class ModelServer < Listener
 
     messages, streamed = JSON.parse(body).values_at('messages', 'stream')
     @asked << messages
-    words = messages.last['content']
-    return reply(socket, '200 OK', { choices: [{ message: { content: ANSWERS[words] } }] }) unless streamed
+    words = @loading ? 'busy' : messages.last['content']
+    return reply(socket, *CODES[words]) if CODES.key?(words)
+    return stream(socket, words) if streamed
 
-    CODES.key?(words) ? reply(socket, *CODES[words]) : stream(socket, words)
+    reply(socket, '200 OK', { choices: [{ message: { content: ANSWERS[words] } }] })
   end
 
   def reply(socket, status, object)
@@ -101,6 +109,7 @@ class ModelServer < Listener
     when 'deep' then chunk(socket, "data: #{'[' * 100_000}\n\n")
     when 'nothing' then nil
     when 'silent' then return wait(socket)
+    when 'die' then return die(socket)
     when 'endless' then loop { say(socket, content: 'so on ' * 1000) }
     when 'pause' then pause(socket)
     when 'think' then say(socket, reasoning_content: 'first a *thought*') && say(socket, content: 'then a word')
@@ -115,6 +124,12 @@ class ModelServer < Listener
     say(socket, content: 'first')
     @more.pop
     say(socket, content: ' and last')
+  end
+
+  # As a process that is killed.
+  def die(socket)
+    say(socket, content: 'so far')
+    @more.pop
   end
 
   # Until whoever asked goes.
@@ -139,7 +154,11 @@ end
 # Open OnDemand's host with a card of the chat: `/rnode/HOST/PORT/…` leads to the page's server. As Apache does, it
 # notices that a browser is gone only when it writes to it.
 class Proxy < Listener
-  attr_writer :card
+  DASHBOARD = '/pun/sys/dashboard/batch_connect/sessions'
+
+  # @param card [String] HTML
+  # @param dashboard [#call] what is done where the dashboard is asked for its sessions
+  attr_writer :card, :dashboard
 
   def url
     "http://127.0.0.1:#{port}/"
@@ -151,6 +170,7 @@ class Proxy < Listener
     port, rest = path.match(%r{\A/rnode/127\.0\.0\.1/(\d+)(/.*)\z})&.captures
     return pass(socket, port, rest, head, body) if port
 
+    @dashboard&.call if path == DASHBOARD
     socket << "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n"
     socket << "<!DOCTYPE html><title>Card</title>#{@card}" if path == '/'
   end
@@ -168,13 +188,14 @@ class ChatJob
   TEMPLATE = File.expand_path('../../apps-clients/multitenant-gradio/template', __dir__)
   SERVICE = 'hpcfaculty: Spanish 301 model'
 
-  # @param base [String] the service's URL
-  def initialize(base)
+  # @param service [Hash{String => String}] what it knows of the service, in its environment
+  # @param dir [String] its own
+  def initialize(service, dir)
     @port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
     @password = SecureRandom.hex
     @pid = spawn({ 'host' => '127.0.0.1', 'port' => @port.to_s, 'password' => @password, 'mt_owner' => 'hpcfaculty',
-                   'mt_service' => SERVICE, 'OPENAI_BASE_URL' => base, 'OPENAI_API_KEY' => 'sekret' },
-                 'python3', '-E', '-s', '-B', File.join(TEMPLATE, 'chat.py'))
+                   'mt_service' => SERVICE, **service },
+                 'python3', '-E', '-s', '-B', File.join(TEMPLATE, 'chat.py'), chdir: dir)
   end
 
   # @return [Boolean] whether it answers

@@ -7,9 +7,12 @@ let running = null;
 
 const HEADERS = { "X-Requested-With": "multitenant-chat" };
 const PATIENCE = 10000;
+const LOOKS = 4;
+const PAUSE = 3000;
 const GONE = "The chat's own job does not answer: it may have ended, or your login to Open OnDemand has. " +
              "Look at its card in the dashboard.";
 const NOTHING = "The model ended its answer before it began. Your message is below again: send it once more, or change it.";
+const AGAIN = " Your message is below again: send it once more.";
 const CUT = "The answer ends here because it reached the length that the service allows. Write “go on” for more.";
 
 // Yields what the lines of an answer say.
@@ -70,6 +73,7 @@ class Answer {
   }
 
   take(part) {
+    if (part.note) element("note").textContent = part.note;
     if (part.cut) say(CUT);
     if (!part.text && !part.thought) return;
     this.text += part.text || "";
@@ -100,6 +104,32 @@ function busy(on) {
   element("messages").setAttribute("aria-busy", String(on));
 }
 
+function failure(part) {
+  return Object.assign(new Error(part.error), part);
+}
+
+// Where none of the jobs answers that the chat knows, the dashboard may know others, and tells the chat's job.
+async function persist(ask, begun) {
+  for (let looks = 0; ; looks++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!error.again || begun() || looks === LOOKS || !(await lookAgain(error.again, looks))) throw error;
+    }
+  }
+}
+
+async function lookAgain(dashboard, looks) {
+  state("No job of the service answers: your dashboard is asked for those that run now…");
+  if (looks) await new Promise(done => setTimeout(done, PAUSE));
+  try {
+    return (await fetch(dashboard, { signal: running && running.signal })).ok;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    return false;
+  }
+}
+
 async function receive(answer) {
   const response = await fetch("chat", {
     method: "POST", signal: running.signal, headers: { ...HEADERS, "Content-Type": "application/json" },
@@ -107,7 +137,7 @@ async function receive(answer) {
   });
   let whole = false;
   for await (const part of lines(response)) {
-    if (part.error) throw new Error(part.error);
+    if (part.error) throw failure(part);
     answer.take(part);
     whole = whole || part.done;
   }
@@ -128,45 +158,54 @@ async function send(text) {
     if (!answer.text && !answer.thought) state("Still waiting: the service may be busy with others, or load its model.");
   }, PATIENCE);
   let ended = "";
+  let lost = false;
   try {
-    await receive(answer);
+    await persist(() => receive(answer), () => answer.text || answer.thought);
   } catch (error) {
+    lost = error.lost;
     if (error.name === "AbortError") ended = "Stopped.";
-    else say(error.name === "Error" ? error.message : GONE);
+    else say(error.name === "Error" ? error.message + (lost && answer.text ? AGAIN : "") : GONE);
   }
   clearTimeout(late);
   running = null;
   busy(false);
   state(ended);
   answer.draw();
-  if (answer.text) {
+  if (answer.text) answer.article.append(copyButton("Copy the answer", answer.text));
+  if (answer.text && !lost) {
     messages.push({ role: "assistant", content: answer.text });
-    answer.article.append(copyButton("Copy the answer", answer.text));
   } else {
-    // It can be sent again.
+    // It can be sent again. What came of an answer that broke off stays to be read.
     messages.pop();
-    answer.article.remove();
-    asked.article.remove();
+    if (!answer.text) [answer, asked].forEach(({ article }) => article.remove());
     element("text").value = [text, element("text").value].filter(Boolean).join("\n\n");
   }
   element("text").focus();
+}
+
+async function models() {
+  const answer = await (await fetch("models", { headers: HEADERS })).json();
+  if (answer.error) throw failure(answer);
+  return answer;
 }
 
 // Whether there is a model to ask.
 async function start() {
   if (element("model").value) return true;
   try {
-    const answer = await (await fetch("models", { headers: HEADERS })).json();
-    say(answer.error || "");
-    if (answer.error) return false;
+    const answer = await persist(models, () => false);
+    say("");
     document.title = `Chat: ${answer.service}`;
     element("service").textContent = answer.service;
     element("owner").textContent = `Runs in a job of ${answer.owner}, who can read what you write.`;
-    for (const name of answer.models) element("model").append(new Option(name, name, false, name === answer.model));
+    element("note").textContent = answer.note || "";
+    element("model").replaceChildren(...answer.models.map(name => new Option(name, name, false, name === answer.model)));
     return true;
   } catch (error) {
-    say(GONE);
+    say(error.name === "Error" ? error.message : GONE);
     return false;
+  } finally {
+    state("");
   }
 }
 

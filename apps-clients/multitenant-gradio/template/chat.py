@@ -11,7 +11,7 @@ import sys
 import threading
 
 from gate import Gate
-from service import Service, ServiceError
+from service import Service, ServiceError, Stopped
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = {"/": ("chat.html", "text/html"), "/chat.css": ("chat.css", "text/css"),
@@ -29,7 +29,7 @@ HEADERS = {
 
 
 class Page(http.server.BaseHTTPRequestHandler):
-    """One request. `service`, `gate`, `title` and `owner` are the class's own, set by main."""
+    """One request. `service`, `gate`, `title`, `owner` and `dashboard` are the class's own, set by main."""
 
     timeout = 60
     server_version, sys_version = "chat", ""
@@ -73,11 +73,10 @@ class Page(http.server.BaseHTTPRequestHandler):
 
     def models(self):
         try:
-            names = self.service.models()
-            model = self.service.model if self.service.model in names else names[0]
-            self.json({"service": self.title, "owner": self.owner, "models": names, "model": model})
+            note, names, model = self.service.models()
+            self.json({"service": self.title, "owner": self.owner, "models": names, "model": model, **note})
         except ServiceError as error:
-            self.json({"error": str(error)})
+            self.json(self.failure(error))
 
     def chat(self, body):
         try:
@@ -96,12 +95,19 @@ class Page(http.server.BaseHTTPRequestHandler):
                     self.line(part)
             self.line({"done": True})
         except ServiceError as error:
-            self.line({"error": str(error)})
+            self.line(self.failure(error))
+        except Stopped:
+            pass
+
+    def failure(self, error):
+        """`again` is the page that makes the dashboard tell of other jobs, where there may be some."""
+        again = {"again": self.dashboard} if error.lost and self.dashboard else {}
+        return {"error": str(error), "lost": error.lost, **again}
 
     @contextlib.contextmanager
     def watch(self, upstream):
         """Closes the service's connection once the browser is gone, so that nobody computes an answer for it."""
-        over = threading.Event()
+        over, gone = threading.Event(), threading.Event()
 
         def look():
             while not over.wait(LOOK_SECONDS):
@@ -109,6 +115,7 @@ class Page(http.server.BaseHTTPRequestHandler):
                     self.line({})  # Apache tells that a browser is gone only when it is written to
                     if not hung_up(self.connection):
                         continue
+                gone.set()
                 with contextlib.suppress(OSError):
                     upstream.shutdown(socket.SHUT_RDWR)
                 return
@@ -120,6 +127,8 @@ class Page(http.server.BaseHTTPRequestHandler):
         finally:
             over.set()
             thread.join()
+            if gone.is_set():
+                raise Stopped
 
     def body(self, limit):
         """What was sent; None where that is more, or of no length."""
@@ -174,6 +183,7 @@ def main():
     gate = Gate(os.environ.pop("password"), "/rnode/{}/{}".format(host, port))
     Page.service, Page.gate = Service(os.environ), gate
     Page.title, Page.owner = os.environ["mt_service"], os.environ["mt_owner"]
+    Page.dashboard = os.environ.get("mt_dashboard")
     with Server(("", int(port)), Page) as server:
         server.serve_forever()
 

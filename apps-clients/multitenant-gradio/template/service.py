@@ -7,6 +7,8 @@ import socket
 import time
 import urllib.parse
 
+from members import Members
+
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 600  # a model may have to be loaded first
 WHOLE_SECONDS = 3600
@@ -15,6 +17,7 @@ LINE_BYTES = 1 << 20
 GONE = ("The service does not answer: it may have ended. Look in your dashboard whether it is still shared with you, "
         "and start a chat with what is there now.")
 SILENT = "The service said nothing for too long: it is busy, or has ended. Try again in some minutes."
+BROKEN = "The service broke its answer off: it may have ended."
 UNCLEAR = "The service's answer can't be understood."
 NO_ADDRESS = "What is shared is not the address of a language model."
 # As llama.cpp, vLLM, Ollama and OpenAI say it.
@@ -24,18 +27,85 @@ TOO_LONG = re.compile("context[ _](size|length|window)|maximum model length|too 
 class ServiceError(Exception):
     """One sentence for the reader of the page."""
 
+    lost = False  # whether another job of the service may yet answer
+
+
+class Unanswered(ServiceError):
+    """The job that was asked is gone, or can't answer now: another one may."""
+
+    lost = True
+
+
+class Busy(Unanswered):
+    """It is there, and says so."""
+
+    lost = False
+
+
+class Stopped(Exception):
+    """Nobody waits for the answer any more."""
+
 
 class Service:
-    """Speaks OpenAI's API, or Ollama's where only that is known. Knows no proxy and follows no redirection."""
+    """Asks the first of its members that answers. What has begun is asked nobody else."""
 
     def __init__(self, env):
-        self.openai = "OPENAI_BASE_URL" in env
-        self.url = (env.get("OPENAI_BASE_URL") or env.get("OLLAMA_HOST") or "").rstrip("/")
-        self.key = env.get("OPENAI_API_KEY", "none")
-        self.model = env.get("MT_MODEL", "")
+        self.members = Members(env)
 
     def models(self):
-        """Names; the one that is shared comes first where the service does not deny it."""
+        """The note of who answers, their names, and the one that is shared."""
+        *notes, (names, shared) = self._first(Member.listed)
+        return dict(*notes), names, shared if shared in names else names[0]
+
+    def answer(self, model, messages, watch):
+        """Yields the parts of what the model says: its text, its thought, that the answer was cut off, or a note of who
+        answers. `watch` is given the connection's socket, and entered for as long as a member is asked."""
+        return self._first(lambda member: member.answer(model, messages, watch))
+
+    def _first(self, ask):
+        errors, silent = [], []
+        for connection in self.members.now():
+            member = Member(connection)
+            begun = False
+            try:
+                with contextlib.closing(ask(member)) as parts:
+                    for part in parts:
+                        if not begun and self.members.several:
+                            yield {"note": note(silent, member.job)}
+                        begun = True
+                        yield part
+                return
+            except Unanswered as error:
+                self.members.put_last(connection)
+                if begun:
+                    raise Unanswered(BROKEN) from None
+                errors.append(error)
+                silent.append(member.job)
+        raise next((error for error in errors if isinstance(error, Busy)), errors[0])
+
+
+def note(silent, job):
+    if not silent:
+        return "Job {} answers.".format(job)
+    jobs = "Job {} does".format(silent[0]) if len(silent) == 1 else "Jobs {} do".format(", ".join(silent))
+    return "{} not answer; job {} of the same service does.".format(jobs, job)
+
+
+class Member:
+    """Speaks OpenAI's API, or Ollama's where only that is known. Knows no proxy and follows no redirection."""
+
+    def __init__(self, connection):
+        self.openai = "base_url" in connection
+        self.url = (connection.get("base_url") or connection.get("ollama_url") or "").rstrip("/")
+        self.key = self.openai and connection.get("api_key") or "none"
+        self.model = connection.get("model") or connection.get("ollama_model") or ""
+        self.job = connection.get("jobid", "")
+
+    def listed(self):
+        """Yields the names of its models, and the one that is shared."""
+        yield self._models(), self.model
+
+    def _models(self):
         path, listed, name = ("/models", "data", "id") if self.openai else ("/api/tags", "models", "name")
         with self._request("GET", path) as response:
             try:
@@ -47,8 +117,6 @@ class Service:
         return found
 
     def answer(self, model, messages, watch):
-        """Yields the parts of what the model says: its text, its thought, or that the answer was cut off. `watch` is
-        given the connection's socket, and entered for as long as the service is asked."""
         path = "/chat/completions" if self.openai else "/api/chat"
         question = {"model": model, "messages": messages, "stream": True}
         end = time.monotonic() + WHOLE_SECONDS
@@ -61,7 +129,7 @@ class Service:
                 piece = self._piece(line)
                 if piece is None:
                     if response.isclosed():
-                        raise ServiceError("The service broke its answer off: it may have ended.")
+                        raise Unanswered(BROKEN)
                     continue
                 for part in self._parts(piece):
                     left -= len(part.get("text") or part.get("thought") or "")
@@ -112,7 +180,10 @@ class Service:
                 kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
                 connection = kind(url.hostname, url.port, timeout=CONNECT_SECONDS)
                 stack.callback(connection.close)
-                connection.connect()
+                try:
+                    connection.connect()
+                except socket.timeout:
+                    raise Unanswered(SILENT) from None
                 connection.sock.settimeout(ANSWER_SECONDS)
                 if watch:
                     stack.enter_context(watch(connection.sock))
@@ -125,7 +196,7 @@ class Service:
             except socket.timeout:
                 raise ServiceError(SILENT) from None
             except (OSError, http.client.HTTPException):
-                raise ServiceError(GONE) from None
+                raise Unanswered(GONE) from None
             except RecursionError:  # nested deeper than Python follows
                 raise ServiceError(UNCLEAR) from None
             except ValueError:
@@ -142,13 +213,14 @@ def refusal(response, model):
         error = error.get("error") or error  # the latter is some vLLM's
     except (AttributeError, ValueError):
         error = response.reason
+    words = "The service answered with code %d: {}" % response.status
     if response.status in (429, 503):
-        return complaint("The service is busy, or still loads its model: try again in a minute. It says: {}", error)
-    return complaint("The service answered with code %d: {}" % response.status, error)
+        words = "The service is busy, or still loads its model: try again in a minute. It says: {}"
+    return complaint(words, error, Busy if response.status in (502, 503) else ServiceError)
 
 
-def complaint(words, error):
+def complaint(words, error, kind=ServiceError):
     said = str(error.get("message") if isinstance(error, dict) else error)[:300]
     if TOO_LONG.search(json.dumps(error)):
         words = "This is too long for the model: begin a new conversation, or write less. The service says: {}"
-    return ServiceError(words.format(said))
+    return kind(words.format(said))
