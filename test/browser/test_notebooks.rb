@@ -1,0 +1,112 @@
+# frozen_string_literal: true
+
+require 'open3'
+require_relative '../ruby/helper'
+require_relative 'chat_servers'
+
+# The first cells of the notebooks, as a kernel runs them, with services of several jobs.
+class TestNotebooks < MultiTenantTest
+  TEMPLATE = File.expand_path('../../apps-clients/multitenant-jupyter/template', __dir__)
+  # A cell ends as it does in Jupyter; then the kernel does what it reads.
+  KERNEL = <<~PYTHON
+    import json, sys
+    cells = [c["source"] for c in json.load(open(sys.argv[1]))["cells"] if c["cell_type"] == "code"]
+    names = {"__name__": "__main__"}
+    for line in sys.stdin:
+        try:
+            exec("".join(cells[int(line)]) if line.strip().isdigit() else line, names)
+        except (Exception, SystemExit) as error:
+            print("ended:", error)
+        print("", flush=True)
+        print("done", flush=True)
+  PYTHON
+
+  def setup
+    @servers = { '1' => ModelServer.new, '2' => ModelServer.new }
+  end
+
+  def teardown
+    @servers.each_value(&:stop)
+    super
+  end
+
+  def members(servers)
+    JSON.generate(servers.map { |id, server| { 'jobid' => id, 'base_url' => server.url, 'api_key' => "sekret #{id}" } })
+  end
+
+  # The block is given what runs a cell, by its number, or a line of Python, and returns what that says.
+  def notebook(name, env)
+    file = File.join(temporary, 'members.json')
+    kernel = ['python3', '-c', KERNEL, File.join(TEMPLATE, name)]
+    Open3.popen2({ 'mt_members' => file, **env }, *kernel) do |input, output, _|
+      yield(lambda { |cell|
+        input.puts(cell)
+        output.each_line(chomp: true).take_while { |line| line != 'done' }.join("\n").strip
+      }, file)
+    end
+  end
+
+  def model(**more, &block)
+    notebook('llm.ipynb', { 'OPENAI_BASE_URL' => @servers['1'].url, 'OPENAI_API_KEY' => 'sekret 1', **more }, &block)
+  end
+
+  WORDS = 'a part of the work only'
+
+  def test_another_job_answers_where_one_does_not
+    model('MT_MEMBERS' => members(@servers)) do |run, file|
+      assert_equal "Job 1 of the service answers.\nModels: #{ModelServer::MODEL}", run[0]
+      assert_match(/\ABecause.*#{WORDS}/, run[1])
+      @servers['1'].stop
+      assert_match(/\AJob 1 does not answer. Job 2 of the service answers.\nBecause.*#{WORDS}/, run[1])
+      assert_match(/\ABecause/, run[1])
+      assert_equal "#{@servers['2'].url} sekret 2", run['print(os.environ["OPENAI_BASE_URL"], key)']
+      assert_match(/,127.0.0.1\z/, run['print(os.environ["no_proxy"])'])
+      @servers['2'].stop
+      assert_match(/\Aended: The service does not answer; it may have ended: [^\n]*\z/, run[1])
+      @servers['3'] = ModelServer.new
+      File.write(file, %({"service":"prof/x@g","members":#{members(@servers.slice('3'))}}))
+      assert_match(/\AJob 3 of the service answers.\nBecause/, run[1])
+    end
+  end
+
+  def test_another_job_answers_where_one_still_loads
+    @servers['1'].loading = true
+    model('MT_MEMBERS' => members(@servers)) do |run,|
+      run[0]
+      assert_match(/\AJob 1 does not answer. Job 2 of the service answers.\nBecause/, run[1])
+    end
+  end
+
+  def test_a_job_that_is_the_only_one_needs_no_name
+    [{}, { 'MT_MEMBERS' => '[]' }, { 'MT_MEMBERS' => members(@servers.slice('1')) }].each do |env|
+      model(**env) { |run,| assert_equal "Models: #{ModelServer::MODEL}", run[0] }
+    end
+    @servers['1'].stop
+    model { |run,| assert_match(/\Aended: The service does not answer; it may have ended: .*refused/, run[0]) }
+  end
+
+  # The driver is a stand-in; what it is told is what libpq reads.
+  DRIVER = <<~PYTHON
+    import os
+    def connect(text):
+        if os.environ["PGPORT"] == "2":
+            return "connected to %s" % os.environ["PGPASSWORD"]
+        raise OSError("refused")
+  PYTHON
+
+  def test_a_database_that_is_handed_over_is_waited_for
+    File.write(File.join(temporary, 'psycopg.py'), DRIVER)
+    one, two = %w[1 2].map { |n| { 'host' => 'n', 'port' => n, 'user' => 'u', 'password' => "secret #{n}" } }
+    env = { 'PGHOST' => 'n', 'PGPORT' => '1', 'PGUSER' => 'u', 'PGPASSWORD' => 'x', 'PYTHONPATH' => temporary,
+            'MT_MEMBERS' => JSON.generate([one]) }
+    notebook('database.ipynb', env) do |run, file|
+      assert_equal 'ended: refused', run[0]
+      told = ->(*members) { File.write(file, JSON.generate('service' => 'prof/x@g', 'members' => members)) }
+      told[one.merge('handing_over' => 'yes')]
+      run["import builtins, time; time.sleep = lambda _: open(#{file.dump}, 'w').write(" \
+          "#{JSON.generate('members' => [one.merge('handing_over' => 'yes'), two]).dump})"]
+      assert_match(/\AThe database is handed over to another job of its service, and this waits/, run[0])
+      assert_equal 'connected to secret 2', run['print(connection)']
+    end
+  end
+end
