@@ -46,6 +46,7 @@ finish() {
   trap '' TERM
   stop
   [[ $(readlink "$LOCK") != "$MINE" ]] || rm -f "$LOCK"
+  [[ -z $BEAT ]] || kill "$BEAT" 2>/dev/null || true
   rm -rf "$PRIVATE" "$NEW" ready
 }
 
@@ -66,6 +67,28 @@ runs() { # JOB CLUSTER
   fi
 }
 
+# Slurm also calls a job ended, and starts it anew, whose node it only lost sight of: a server goes on there. So whoever
+# serves a directory touches its lock every ten seconds, and whoever finds another node's lock looks for as long as network
+# file systems may keep a time.
+beat() {
+  while [[ $(readlink "$LOCK") == "$MINE" ]] && kill -0 "$$" 2>/dev/null; do
+    touch -hc -- "$LOCK" 2>/dev/null || true
+    sleep 10
+  done
+}
+
+beats() { # NODE
+  local before now i
+  [[ $1 != "${HOSTNAME%%.*}" ]] && before=$(stat -c %y -- "$LOCK") || return 1
+  echo "Looking whether a server on $1 still has $datadir, for 90 s..."
+  for ((i = 0; i < 90; i++)); do
+    sleep 1
+    now=$(stat -c %y -- "$LOCK") || return 1
+    [[ $now == "$before" ]] || return 0
+  done
+  return 1
+}
+
 # No two jobs may serve one directory. A link is made at once or not at all, on network file systems too.
 lock() {
   local held job cluster node waits=0
@@ -74,6 +97,8 @@ lock() {
     read -r job cluster node <<<"$held"
     ! runs "$job" "$cluster" ||
       die "Job $job on $node serves $datadir already: cancel that job first, or remove $LOCK if it has ended."
+    ! beats "$node" ||
+      die "A server on $node still has $datadir, although Slurm lost sight of its job $job: it must be ended there first."
     [[ $(readlink "$LOCK") == "$held" ]] || continue
     echo "Job $job on $node left $datadir without a proper end."
     mv -T "$LOCK" "$LOCK.$SLURM_JOB_ID" && rm "$LOCK.$SLURM_JOB_ID"
@@ -131,8 +156,9 @@ check 'database user' "$user" "$USER_MAX"
 check 'database password' "$password" 128
 datadir=$(realpath -m -- "$datadir")
 
+read -r HOSTNAME </proc/sys/kernel/hostname # sbatch hands on that of the host where it was called
 [[ -n ${SLURM_CLUSTER_NAME:-} ]] || die 'Slurm did not tell this job the name of its cluster (SLURM_CLUSTER_NAME).'
-CLUSTER=$SLURM_CLUSTER_NAME LOCK=$datadir/.multitenant-job NEW='' PRIVATE='' ENDING=''
+CLUSTER=$SLURM_CLUSTER_NAME LOCK=$datadir/.multitenant-job NEW='' PRIVATE='' ENDING='' BEAT=''
 MINE="$SLURM_JOB_ID $CLUSTER ${HOSTNAME%%.*}"
 trap finish EXIT
 # It comes twice, from Slurm and from the batch script. A second exit would be the end of finish.
@@ -140,6 +166,9 @@ trap '[[ -n $ENDING ]] || { ENDING=yes; exit 0; }' TERM
 make_private
 find_programs
 prepare_data
+beat &
+BEAT=$!
+disown
 start "$datadir"
 # Others would be told the password. PostgreSQL also starts where it got the port by IPv6 alone.
 if others_listen || ! (: <"/dev/tcp/$host/$port") 2>/dev/null; then

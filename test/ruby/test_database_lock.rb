@@ -1,0 +1,76 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# Which data directories the database app's script.sh takes over, with programs of the test's in the place of Slurm's
+# and of PostgreSQL's. It has got the directory where it ends because its port does not answer.
+class TestDatabaseLock < MultiTenantTest
+  TEMPLATE = File.join(Tree::ROOT, 'apps-services/multitenant-database/template')
+  GOT_IT = 98
+
+  def setup
+    super
+    FileUtils.cp(Dir.glob("#{TEMPLATE}/*.sh"), temporary)
+    @data = File.join(temporary, 'data')
+    FileUtils.mkdir_p(File.join(@data, 'global'))
+    ['PG_VERSION', 'global/pg_control'].each { |name| File.write(File.join(@data, name), '') }
+    @lock = File.join(@data, '.multitenant-job')
+    FileUtils.mkdir_p(File.join(temporary, 'bin'))
+    programs = { 'postgres' => 'exec /bin/sleep 300', 'initdb' => '', 'pg_isready' => '', 'psql' => '',
+                 'squeue' => 'echo NODE_FAIL', 'scontrol' => 'echo "ClusterName = test"',
+                 'sleep' => 'exec /bin/sleep 0.02' }
+    programs.each { |name, body| fake(name, body) }
+  end
+
+  def fake(name, body)
+    File.write(File.join(temporary, 'bin', name), "#!/bin/bash\n#{body}\n", perm: 0o755)
+  end
+
+  # @return [Done] of job 7's script.sh
+  def serve
+    env = { 'PATH' => "#{temporary}/bin:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '7', 'SLURM_CLUSTER_NAME' => 'test',
+            'datadir' => @data, 'database' => 'd', 'user' => 'u' }
+    answers = 'HOSTNAME=login mt_kind=postgresql mt_modules= mt_share_superuser=no host=127.0.0.1 port=1 password=p'
+    job = "source #{MultiTenant::Sharing::JOB}; export #{answers}; ./script.sh"
+    run_as(nil, 'bash', '-c', job, env: env, dir: temporary)
+  end
+
+  # As the script.sh of a server does that Slurm knows nothing of. The time is another one at each touch.
+  def beating
+    time = Time.now
+    beat = Thread.new do
+      loop { File.lutime(time, time += 1, @lock) && sleep(0.02) }
+    rescue SystemCallError
+      nil # it is gone
+    end
+    yield
+  ensure
+    beat.kill.join
+  end
+
+  # A node whose slurmd has ended goes on with its jobs; slurmctld starts them anew on another one, under the same id.
+  def test_a_server_on_a_node_that_slurm_lost_sight_of_keeps_its_directory
+    ['7 test elsewhere', '6 test elsewhere'].each do |held|
+      File.symlink(held, @lock)
+      done = beating { serve }
+      assert_equal [1, held], [done.code, File.readlink(@lock)], done.err
+      assert_match(/A server on elsewhere still has #{@data}/, done.err)
+      assert_equal GOT_IT, serve.code
+      refute File.symlink?(@lock)
+    end
+  end
+
+  def test_a_lock_of_this_node_is_not_waited_for
+    File.symlink("7 test #{Etc.uname[:nodename][/[^.]+/]}", @lock)
+    done = beating { serve }
+    assert_equal GOT_IT, done.code, done.err
+    refute_includes done.out, 'Looking whether'
+  end
+
+  # Else nobody would know of the server.
+  def test_whoever_serves_a_directory_touches_its_lock
+    times = File.join(temporary, 'times')
+    fake('pg_isready', "stat -c %y #{@lock} >>#{times}; (($(sort -u #{times} | wc -l) > 3))")
+    assert_equal GOT_IT, serve.code
+  end
+end
