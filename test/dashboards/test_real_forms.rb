@@ -184,6 +184,25 @@ class TestRealForms < RealTest
     form("multitenant-#{app}")
     fill('auto_multitenant_services', '3')
     assert_equal 'sessions', launch
+    assert_includes staged(app)['before.sh'], 'mt_service=prof:\\ Spanish\\ 301'
+  end
+
+  def test_a_clients_card_says_that_its_service_has_ended
+    start
+    share([{}])
+    CLIENTS.each_key do |app|
+      form("multitenant-#{app}")
+      assert_equal 'sessions', launch
+      staged(app)
+      begin_service({ mt_service: 'prof: Language model', mt_job: '1', mt_notebook: 'llm.ipynb' })
+    end
+    # Beside them is the service's own.
+    at_each_width('clients') { |width| sessions(CLIENTS.size + 1, width) }
+    assert_equal CLIENTS.size + 1, cards_text.scan('prof: Language model').size
+    refute_includes cards_text, 'That service has ended'
+    share([])
+    wait_until { sessions(CLIENTS.size) || cards_text.scan('That service has ended').size == CLIENTS.size }
+    assert_page('clients-ended')
   end
 
   # ---- a site's own ----
