@@ -22,10 +22,11 @@ module MultiTenant
     URL = %r{\Ahttps?://[A-Za-z0-9._\-\[\]:]+(?:[/?#][!-~]*)?\z}i
     # No options: some of them make drivers run programs, or send files.
     JDBC = %r{\Ajdbc:(?<engine>postgresql|mysql|mariadb)://[A-Za-z0-9._\-\[\]:]+/(?:[\w.~-]|%\h\h)*\z}
-    OURS = %w[jobid mt_appname].freeze
+    OURS = %w[jobid mt_appname handing_over].freeze
     UNKNOWN = 'This service is not known at this time: it may have ended, or Slurm has not told yet. Look ' \
               'again in a minute.'
     OVER = 'Its time is over: it has ended, or does so now, and this card goes.'
+    HANDED_OVER = 'It is handed over to its next job now, and answers again in some minutes.'
     # Characters of a name that stands in a sentence.
     NAME = 64
     TOO_LONG = '<em>too long to be shown here</em>'
@@ -184,6 +185,7 @@ module MultiTenant
     def warning
       sentence = if !@info['user'] then UNKNOWN
                  elsif time('end').positive? && time('end') <= Time.now.to_i then OVER
+                 elsif @values.key?('handing_over') then HANDED_OVER
                  end
       "<p class=\"alert alert-warning\">#{sentence}</p>" if sentence
     end

@@ -164,6 +164,15 @@ class TestDeliveries < RailsTest
     assert_includes over['text'], 'Its time is over: it has ended, or does so now, and this card goes.'
   end
 
+  def test_a_card_says_that_its_database_is_handed_over
+    start
+    shared = { 'mt_appname' => 'DB_Conn', 'host' => 'n1', 'port' => '5432' }
+    now, before = cards([['default', shared.merge('handing_over' => 'yes'), true], ['default', shared, true]])
+    sentence = 'It is handed over to its next job now, and answers again in some minutes.'
+    assert_equal([true, false], [now, before].map { |card| card['text'].include?(sentence) })
+    refute_includes now['text'], 'handing_over'
+  end
+
   # Two of a kind differ in what they are called, or in when they began, without their jobs' numbers.
   def test_two_of_a_kind_can_be_told_apart
     start
