@@ -45,7 +45,7 @@ class TestPictures < CardsTest
 
   # The owner's own.
   def test_picture_of_a_services_card
-    values = MODEL.merge('mt_title' => 'Spanish 301 model', 'mt_shared' => 'shared card munge 24 spanish301')
+    values = MODEL.merge('mt_title' => 'Spanish 301 model', 'mt_shared' => 'shared card munge group spanish301')
     picture('service-card', 'Multitenant LLM', own_cards([['llm', values]])[0]['html'])
   end
 
