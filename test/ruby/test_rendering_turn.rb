@@ -39,6 +39,16 @@ class TestRenderingTurn < MultiTenantTest
     end
   end
 
+  # Each takes a call or two, of which a child has three seconds.
+  def test_not_all_names_of_somebody_who_takes_thousands_are_looked_at
+    servers = (1..20).map { |i| UNIXServer.new("\0multitenant-render-#{Process.pid}-#{i}") }
+    users = MultiTenant::Card::Turn.users_but('', 10)
+    assert_operator servers.count { |server| server.accept_nonblock(exception: false) != :wait_readable }, :<=, 10
+    refute_empty users
+  ensure
+    servers&.each(&:close)
+  end
+
   def test_all_at_once_are_never_more_than_the_host_bears
     answers = (1..(3 * USERS)).map { |i| Thread.new { turn_of(5200 + i) } }.map(&:value)
     assert_includes 1..USERS, answers.count('yes')

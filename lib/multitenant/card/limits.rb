@@ -45,9 +45,10 @@ module MultiTenant
       FREE = 0.3
       # Also how long a file that took too much, or did not answer, waits for its next try.
       PAUSE = 600
-      # Users for whom something is rendered at a time, on the whole host; and how often a child asks whether it is
-      # its turn.
+      # Users for whom something is rendered at a time, on the whole host; sockets that are asked for their user; and
+      # how often a child asks whether it is its turn.
       USERS = 4
+      LISTENERS = 1024
       TRIES = 10
       # Seconds until a killed child is left alone: a file system may hold it.
       REAP = 1

@@ -29,9 +29,11 @@ module MultiTenant
         IO.pipe[0]
       end
 
+      # @param most [Integer] names that are looked at: somebody may listen under as many as they have descriptors
       # @return [Array<Integer>] uids
-      def users_but(own)
-        (File.read('/proc/net/unix').scan(LISTED).flatten.uniq - [own]).filter_map { |name| user_of(name) }.uniq
+      def users_but(own, most = Limits::LISTENERS)
+        names = File.foreach('/proc/net/unix').lazy.filter_map { |line| line[LISTED, 1] }
+        names.reject { |name| name == own }.uniq.first(most).filter_map { |name| user_of(name) }.uniq
       end
 
       # @return [Integer, nil] nil: nobody listens there any more, or lets nobody know
