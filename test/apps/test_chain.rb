@@ -2,6 +2,7 @@
 
 require_relative 'app_test'
 require 'date'
+require 'net/http'
 
 # Services that outlive their jobs, and have several: real ones, from the form on.
 class TestChain < AppTest
@@ -156,6 +157,79 @@ class TestChain < AppTest
     Bed.wait('nothing is left', 60) { Bed.squeue('%A').strip.empty? }
     assert_equal '1', kept('chains/1/generation')
   end
+
+  # What takes minutes.
+  module Long
+    # Answers at once, and at /stream for 60 s.
+    SERVER = <<~PYTHON
+      import http.server, os, time
+      class Page(http.server.BaseHTTPRequestHandler):
+          def do_GET(self):
+              self.send_response(200)
+              self.end_headers()
+              for _ in range(60 if self.path == '/stream' else 0):
+                  self.wfile.write(b'word ')
+                  self.wfile.flush()
+                  time.sleep(1)
+              self.wfile.write(os.environ['SLURM_JOB_ID'].encode())
+      http.server.ThreadingHTTPServer(('', int(os.environ['port'])), Page).serve_forever()
+    PYTHON
+
+    def get(spec, path = '/')
+      Net::HTTP.get_response(spec['host'], path, Integer(spec['port'])).tap(&:value).body
+    end
+
+    # Until the block says so: what a tenant has who looks for the service every ten seconds and asks it every second.
+    # @return [Array] cards, and jobs that have answered
+    def follow
+      cards = []
+      jobs = []
+      until yield
+        specs = Bed.specs('hpcstudent')
+        service = specs.values.max_by { |spec| spec['connection']['jobid'].to_i }
+        cards << specs.map { |_, spec| spec['accounting']['mti'] }.uniq
+        10.times { (jobs << get(service['connection'])) && sleep(1) }
+      end
+      [cards.uniq, jobs.uniq]
+    end
+
+    def test_two_hand_overs_that_nobody_notices
+      job = start(command: "exec python3 -c #{SERVER.shellescape}", bc_num_hours: '0.0667').shared
+      stream = Thread.new { get(job.specs, '/stream') }
+      cards, jobs = follow { kept('chains/1/served') == '2' }
+      third = Integer(kept('chains/1/shared'))
+      assert_equal [[job.id]], cards
+      assert_equal [job.job_id, third], [jobs.first.to_i, third]
+      assert_operator jobs.size, :>=, 2
+      assert_equal "#{'word ' * 60}#{job.job_id}", stream.value
+      assert_match(/The next job serves/, job.log)
+      system('scontrol', 'requeue', jobs[1], exception: true)
+      Bed.wait('the requeued job ends', 120) { Bed.squeue('%T', '-t', 'all', '-j', jobs[1]).strip == 'COMPLETED' }
+      assert_match(/Job #{third} has followed this one already/, File.read("#{job.dir}/gen-1/output.log"))
+      assert_equal third.to_s, kept('chains/1/shared')
+    end
+
+    # A site's policy, say, that changes again.
+    def test_a_job_that_is_refused_is_tried_again
+      bin = File.join(Bed::OURS, 'bin')
+      FileUtils.mkdir_p(bin)
+      File.write(File.join(bin, 'sbatch'), <<~SH, perm: 0o755)
+        #!/bin/sh
+        [ ! -e #{bin}/no ] || { echo 'sbatch: error: no' >&2; exit 1; }
+        exec /usr/bin/sbatch "$@"
+      SH
+      File.write(File.join(bin, 'no'), '')
+      job = AppJobs.starting_up("PATH=#{bin}:$PATH\n") { start.shared }
+      assert_equal 'The next job could not be submitted, which is tried again: sbatch: error: no',
+                   kept('chains/1/problem.next')
+      File.delete(File.join(bin, 'no'))
+      Bed.wait('it is submitted', 120) { kept('chains/1/next') != '' }
+      assert_equal ['', 'RUNNING'], [kept('chains/1/problem.next'), job.state]
+    ensure
+      FileUtils.rm_rf(bin)
+    end
+  end
+  include Long if ENV.key?('MULTITENANT_LONG')
 
   def test_one_job_is_as_it_was
     job = submit(APP, ANSWERS).shared
