@@ -2,6 +2,7 @@
 
 require_relative 'app_test'
 require 'cgi'
+require 'date'
 require 'erb'
 require 'ostruct'
 
@@ -43,6 +44,36 @@ class TestDatabase < AppTest
     FileUtils.mkdir_p(File.dirname(@data))
     FileUtils.chown('hpcfaculty', nil, File.dirname(@data))
   end
+
+  # It takes minutes: the job that follows starts one after the first, and has to be served longer than TERM comes early.
+  module Long
+    ENGINES.each do |engine|
+      define_method("test_a_hand_over_of_#{engine}") do
+        site = File.join(AppJobs.root(APP), 'site.yml')
+        AppJobs.configure(site, 'keep_days' => '30')
+        first = serve(engine, password: '', mt_until: (Date.today + 1).to_s, bc_num_hours: '0.1').shared
+        specs = first.specs
+        assert_equal 0, query(engine, specs, 'CREATE TABLE a (n int); INSERT INTO a VALUES (301)').code
+        waits = nil
+        Bed.wait('another job serves', 240) do
+          waits ||= first.specs&.fetch('handing_over', nil)
+          Bed.specs('hpcstudent').keys.any? { |job| job != first.job_id.to_s }
+        end
+        # The card was never without one of them.
+        assert_equal 'yes', waits
+        Bed.wait('the first one is not shared', 60) { Bed.specs('hpcstudent').size == 1 }
+        now = Bed.specs('hpcstudent').values.first['connection']
+        assert_equal specs['password'], now['password']
+        assert_equal "301\n", query(engine, now, 'SELECT n FROM a').out
+        Bed.wait('the first one ends', 150) { first.ended? }
+        refute_match CRASHED, File.read("#{first.dir}/gen-1/output.log")
+        assert_equal 'COMPLETED', first.state
+      ensure
+        AppJobs.configure(site, 'keep_days' => '0')
+      end
+    end
+  end
+  include Long if ENV.key?('MULTITENANT_LONG')
 
   def teardown
     FileUtils.rm_f(@misleading.to_a)
