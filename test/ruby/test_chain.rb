@@ -74,7 +74,8 @@ class TestChain < MultiTenantTest
   def run_job(id, script, name: id.to_s, restarts: 0)
     File.write(in_job('name'), name)
     env = { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'HOME' => @home, 'SLURM_JOB_ID' => id.to_s,
-            'SLURM_RESTART_COUNT' => restarts.to_s, 'SQUEUE_FORMAT' => '%j', 'XDG_STATE_HOME' => nil }
+            'SLURM_RESTART_COUNT' => restarts.to_s, 'SQUEUE_FORMAT' => '%j', 'XDG_STATE_HOME' => nil,
+            'SLURM_CLUSTER_NAME' => 'hpc' }
     script = "trap 'kill \"${mt_keeper-}\" 2>/dev/null' EXIT\n#{script}"
     Open3.capture2e(env, 'bash', '-s', stdin_data: script, chdir: @staged).first
   end
@@ -119,7 +120,17 @@ class TestChain < MultiTenantTest
     files = all.select { |path| File.file?(path) && !path.include?('/template/') }
     assert_equal [0o600], files.map { |path| File.stat(path).mode & 0o777 }.uniq
     assert_equal 0o700, File.stat("#{@home}/.local/state/multitenant/services/spanish-301@hpcGrp").mode & 0o777
-    assert_equal '{"service":"spanish-301@hpcGrp"}', File.read("#{@staged}/service.json").chomp
+  end
+
+  # Dashboards may have another XDG_STATE_HOME than jobs, and job ids are the same on several clusters.
+  def test_the_session_says_where_its_state_is_and_that_on_which_cluster
+    @home = File.join(@home, 'a \\"b"')
+    FileUtils.mkdir_p(@home)
+    run_job(100, stage)
+    assert_equal({ 'service' => 'spanish-301@hpcGrp',
+                   'state' => "#{@home}/.local/state/multitenant/services/spanish-301@hpcGrp" },
+                 JSON.parse(File.read("#{@staged}/service.json")))
+    assert_equal 'hpc', state('cluster')
   end
 
   def test_a_limit_shorter_than_the_lead_and_none_at_all
