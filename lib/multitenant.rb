@@ -153,6 +153,14 @@ module MultiTenant
     #   @return [Card::Own]
     def_delegator Card::Own, :new, :own_card
 
+    # @param session [BatchConnect::Session] of the viewer's own, which has ended
+    # @return [String] HTML for a service app's completed view: why, or where that stands
+    def ended_note(session)
+      service = Dashboard::OwnService.of(session)
+      why = Card::Members.new(service.state, {}).sentences if service
+      "<div>#{why}<p>The file output.log, in the directory that the session ID leads to, says more.</p></div>"
+    end
+
     # @!method share_form(presets, site: {})
     #   What a service app's form asks about sharing.
     #   @see Sharing.form

@@ -4,6 +4,7 @@ require_relative 'dashboard/app_cache'
 require_relative 'dashboard/card_script'
 require_relative 'dashboard/client_members'
 require_relative 'dashboard/dashboard_host'
+require_relative 'dashboard/own_service'
 require_relative 'dashboard/poll'
 require_relative 'dashboard/session_list'
 require_relative 'dashboard/shared_cards'
@@ -66,13 +67,22 @@ module MultiTenant
       hook(log, 'specs and cards renew only when the dashboard starts') do
         put_before(BatchConnect::Session.singleton_class, SessionList, all: 0)
       end
-      hook(log, 'a shared card can\'t be dismissed, and its status is asked of Slurm') do
+      hook(log, 'a shared card can\'t be dismissed, its status is asked of Slurm, and the session of a service of ' \
+                'several jobs is that of its first one') do
         put_before(BatchConnect::Session, SharedSession,
                    destroy: 0, cancel: 0, update_info: 0, old?: 0, update_cache_completed!: 0)
+        put_before(BatchConnect::Session, OwnSession,
+                   destroy: 0, cancel: 0, update_info: 0, connect_file: 0, connect: 0)
       end
       hook(log, 'the Host button of a shared card leads where its publisher says') do
         put_before(BatchConnect::Session, SharedHost, ssh_to_compute_node?: 0)
       end
+      hook_forms(log)
+      hook(log, 'a page without sessions does not look for new cards') { Poll.set }
+      hook(log, 'what is open in a card closes when the page renews itself') { CardScript.set }
+    end
+
+    def hook_forms(log)
       hook(log, 'forms may be out of date for as long as the dashboard keeps them') do
         put_before(BatchConnect::App.singleton_class, AppCache, from_token: 1)
       end
@@ -86,8 +96,6 @@ module MultiTenant
 
         ATTRIBUTES.each { |file| load file }
       end
-      hook(log, 'a page without sessions does not look for new cards') { Poll.set }
-      hook(log, 'what is open in a card closes when the page renews itself') { CardScript.set }
     end
 
     # @return [void]

@@ -16,14 +16,19 @@ class Scheduler
       printf '\036HEADER\n'
       [ -e "$dir/job-$job" ] || exit 0
       while [ "$1" != -o ]; do shift; done
-      printf '%s\n' "$2" | sed "s/%A/$job/; s/%t/R/; s/%M/1:00/; s/%l/2:00:00/; s/%[SVe]/2026-01-01T00:00:00/g; s/%[A-Za-z]/x/g"
+      printf '%s\n' "$2" | sed "s/%A/$job/; s/%t/$(cat "$dir/job-$job")/; s/%M/1:00/; s/%l/2:00:00/; s/%[SVe]/2026-01-01T00:00:00/g; s/%[A-Za-z]/x/g"
     SH
     command('scancel', 'rm -f "$dir/job-$job"')
     File.chmod(0o777, bin)
   end
 
-  def run(job_id)
-    File.write(job(job_id), '')
+  # @param state [String] in short: PD waits
+  def run(job_id, state = 'R')
+    File.write(job(job_id), state)
+  end
+
+  def finish(job_id)
+    File.unlink(job(job_id))
   end
 
   def runs?(job_id)

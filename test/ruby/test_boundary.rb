@@ -7,7 +7,8 @@ class TestBoundary < MultiTenantTest
   # What else is JSON, or between bars, or of such a size: file => why.
   JSON_OF_OTHERS = {
     'card/child.rb' => 'what the child has rendered',
-    'dashboard/client_members.rb' => 'which service a client has', 'dashboard/shared_cards.rb' => 'the mark of a card',
+    'dashboard/client_members.rb' => 'which service a client has',
+    'dashboard/own_service.rb' => 'what the job wrote for it', 'dashboard/shared_cards.rb' => 'the mark of a card',
     'installer/dashboard_ruby.rb' => 'what gem says', 'installer/manifest.rb' => 'the manifest',
     'programs/names.rb' => 'what the names program says'
   }.freeze

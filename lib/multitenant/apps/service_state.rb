@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative '../errors'
+require_relative '../host/system_file'
 
 module MultiTenant
   # What a service of several jobs keeps for its owner: the directory of doc/formats.md, "The owner's state". Jobs write
@@ -13,9 +13,11 @@ module MultiTenant
     # Bytes of a file that count.
     MOST = 4096
 
-    # One copy of a service: jobs that follow each other. `job`, `shared` and `next` are Slurm's names of them, `start`
-    # an epoch, `problems` sentences; all but these are nil where they are not there.
-    Chain = Struct.new(:job, :shared, :next, :start, :node, :dir, :problems, :ended, keyword_init: true) do
+    # One copy of a service: jobs that follow each other. `job`, `shared` and `next` are Slurm's names of them, `served`
+    # is the generation of `shared`, `start` an epoch, `problems` sentences; but for these and the number of the copy,
+    # all are nil where they are not there.
+    Chain = Struct.new(:number, :job, :shared, :served, :next, :start, :node, :dir, :problems, :ended,
+                       keyword_init: true) do
       # @return [Array<String>] all that may run or wait for it
       def jobs
         [job, shared, self.next].compact.uniq
@@ -46,6 +48,8 @@ module MultiTenant
       nil
     end
 
+    # @return [String] its directory
+    attr_reader :path
     # @return [String] SERVICE@GROUP, as people write it
     attr_reader :name
     # @return [String]
@@ -73,11 +77,7 @@ module MultiTenant
     # @raise [SystemCallError]
     # @return [void]
     def []=(file, line)
-      beside = File.join(@path, ".#{file}.#{Process.pid}")
-      File.open(beside, File::WRONLY | File::CREAT | File::TRUNC | File::NOFOLLOW, 0o600) do |io|
-        io.write("#{line.to_s.gsub(/[[:cntrl:]]/, ' ')}\n")
-      end
-      File.rename(beside, File.join(@path, file))
+      SystemFile.write(File.join(@path, file), "#{line.to_s.gsub(/[[:cntrl:]]/, ' ')}\n", mode: 0o600)
     end
 
     # @raise [SystemCallError]
@@ -103,7 +103,7 @@ module MultiTenant
 
     # @return [Integer, nil] when it ends for good, seconds since the epoch; nil: with its job
     def until
-      Integer(self['until'].to_s, 10, exception: false)
+      number(File.join(@path, 'until'))
     end
 
     # @return [String, nil] the name of the app of Open OnDemand's that it was started with
@@ -117,9 +117,13 @@ module MultiTenant
     def chain(dir)
       job, shared, following = %w[job shared next].map { |file| read(File.join(dir, file)).to_s[JOB] }
       problems = Dir.children(dir).grep(/\Aproblem(?:\.|\z)/).sort.filter_map { |file| read(File.join(dir, file)) }
-      Chain.new(job: job, shared: shared, next: following, problems: problems,
+      Chain.new(number: File.basename(dir).to_i, job: job, shared: shared, next: following, problems: problems,
                 **%w[node dir ended].to_h { |file| [file.to_sym, read(File.join(dir, file))] },
-                start: Integer(read(File.join(dir, 'start')).to_s, 10, exception: false))
+                **%w[served start].to_h { |file| [file.to_sym, number(File.join(dir, file))] })
+    end
+
+    def number(path)
+      Integer(read(path).to_s, 10, exception: false)
     end
 
     def read(path)

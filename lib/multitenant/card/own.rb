@@ -1,7 +1,9 @@
 # frozen_string_literal: true
 
 require_relative '../apps/sharing'
+require_relative '../apps/service_state'
 require_relative '../card'
+require_relative 'members'
 
 module MultiTenant
   class Card
@@ -43,7 +45,8 @@ module MultiTenant
       end
 
       def warning
-        Sharing.note(self['mt_shared'])
+        state = ServiceState.at(self['mt_service'])
+        "#{Sharing.note(self['mt_shared'])}#{Members.new(state, MultiTenant.specs).html if state}"
       end
     end
   end
