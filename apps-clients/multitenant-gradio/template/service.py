@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import socket
+import threading
 import time
 import urllib.parse
 
@@ -12,6 +13,7 @@ from members import Members
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 600  # a model may have to be loaded first
 WHOLE_SECONDS = 3600
+LIST_SECONDS = 60
 ANSWER_CHARACTERS = 1 << 19  # more than models say at once; the page draws all of it with each part that comes
 LINE_BYTES = 1 << 20
 GONE = ("The service does not answer: it may have ended. Look in your dashboard whether it is still shared with you, "
@@ -185,6 +187,11 @@ class Member:
                 except socket.timeout:
                     raise Unanswered(SILENT) from None
                 connection.sock.settimeout(ANSWER_SECONDS)
+                # A server may say for ever that it goes on, or a byte at a time.
+                over = threading.Timer(WHOLE_SECONDS if watch else LIST_SECONDS, hang_up, [connection.sock])
+                stack.callback(over.cancel)
+                over.daemon = True
+                over.start()
                 if watch:
                     stack.enter_context(watch(connection.sock))
                 headers = {"Authorization": "Bearer " + self.key, "Content-Type": "application/json"}
@@ -201,6 +208,11 @@ class Member:
                 raise ServiceError(UNCLEAR) from None
             except ValueError:
                 raise ServiceError(NO_ADDRESS) from None
+
+
+def hang_up(connection):
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def refusal(response, model):
