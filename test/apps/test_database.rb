@@ -45,7 +45,7 @@ class TestDatabase < AppTest
     FileUtils.chown('hpcfaculty', nil, File.dirname(@data))
   end
 
-  # It takes minutes: the job that follows starts one after the first, and has to be served longer than TERM comes early.
+  # It takes minutes: the job that follows starts one after the first, whose limit is longer than TERM comes early.
   module Long
     ENGINES.each do |engine|
       define_method("test_a_hand_over_of_#{engine}") do
