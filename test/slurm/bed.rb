@@ -23,6 +23,7 @@ module Bed
   DIR = ENV.fetch('MULTITENANT_TESTBED_DIR') do
     abort 'The Slurm tests need the test bed: script/testbed up, then eval "$(script/testbed env)".'
   end
+  LOCK = '/var/lib/multitenant-testbeds/lock'
   OURS = File.join(DIR, 'ours')
   CLUSTERS = File.join(OURS, 'clusters.d')
   MEMBERS = %w[hpcstudent hpcstudent2].freeze
@@ -40,6 +41,15 @@ module Bed
     File.write(File.join(CLUSTERS, 'hpc.yml'), <<~YAML)
       v2: {metadata: {title: Test bed}, job: {adapter: slurm, cluster: hpc}}
     YAML
+  end
+
+  # Test beds that come up or go down beside this one change accounts, too: under the same lock, or what one of them
+  # writes into /etc/passwd or /etc/group is lost in what the other does. script/testbed.d/machine.sh
+  def change_accounts
+    File.open(LOCK, File::RDWR | File::CREAT) do |lock|
+      lock.flock(File::LOCK_EX)
+      yield
+    end
   end
 
   def uid(user)

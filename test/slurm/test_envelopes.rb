@@ -117,7 +117,7 @@ class TestEnvelopes < BedTest
 
   def test_five_thousand_members
     names = Array.new(5000) { |n| "mtmember#{n}" } + %w[hpcfaculty hpcstudent]
-    File.write('/etc/group', "mtlarge:x:3999:#{names.join(',')}\n", mode: 'a')
+    Bed.change_accounts { File.write('/etc/group', "mtlarge:x:3999:#{names.join(',')}\n", mode: 'a') }
     Bed.wait('munged knows the group', 60) do
       sealed = Bed.as('hpcfaculty', 'munge', "--socket=#{SOCKET}", '-g', '3999', input: 'x').out
       Bed.as('hpcstudent', 'unmunge', "--socket=#{SOCKET}", '-n', '-m', File::NULL, input: sealed).code.zero?
@@ -126,8 +126,10 @@ class TestEnvelopes < BedTest
     assert_operator name_of(job_id).bytesize, :<, 600
     assert_equal([THERE, nil], %w[hpcstudent hpcstudent2].map { |user| connection(user, job_id) })
   ensure
-    groups = File.readlines('/etc/group').reject { |line| line.start_with?('mtlarge:') }
-    MultiTenant::SystemFile.write('/etc/group', groups.join, mode: 0o644)
+    Bed.change_accounts do
+      groups = File.readlines('/etc/group').reject { |line| line.start_with?('mtlarge:') }
+      MultiTenant::SystemFile.write('/etc/group', groups.join, mode: 0o644)
+    end
   end
 
   # ---- the group's key ----

@@ -27,13 +27,14 @@ class TestPrivateData < BedTest
   RUBY
 
   Minitest.after_run do
-    system('userdel', ACCOUNT) if @made
+    Bed.change_accounts { system('userdel', ACCOUNT) } if @made
   end
 
   def self.make_account
     Etc.getpwnam(ACCOUNT)
   rescue ArgumentError
-    system('useradd', '--system', '--no-create-home', '--user-group', ACCOUNT, exception: true)
+    command = ['useradd', '--system', '--no-create-home', '--user-group', ACCOUNT]
+    Bed.change_accounts { system(*command, exception: true) }
     @made = true
   end
 

@@ -103,19 +103,21 @@ class TestShare < BedTest
 
   # Its members of today, those too whose primary group it is.
   def test_without_a_list_the_whole_group_can_use_it
-    system('useradd', '--gid', 'hpcGrp', '--no-create-home', 'mtprimary') || flunk('useradd')
+    command = %w[useradd --gid hpcGrp --no-create-home mtprimary]
+    Bed.change_accounts { system(*command) } || flunk('useradd')
     job_id = shared(submit(share('host=n1').sub(/--to \S+/, '')))
     to = Bed.specs('hpcstudent').dig(job_id.to_s, 'accounting', 'mtu').split(',')
     members = %w[hpcfaculty2 hpcdefault hpcstudent hpcstudent2 mtprimary].map { |user| Bed.uid(user).to_s }
     assert_equal members.sort, to.sort
   ensure
-    system('userdel', 'mtprimary')
+    Bed.change_accounts { system('userdel', 'mtprimary') }
   end
 
   # E-mail addresses as user names; useradd makes none of that length.
   def test_a_user_whose_name_has_40_characters
     user = 'firstname.lastname.of.somebody@uni.edu.x'
-    File.write('/etc/passwd', "#{user}:*:2140:#{Etc.getgrnam('hpcGrp').gid}::#{Bed.home(user)}:/bin/bash\n", mode: 'a')
+    account = "#{user}:*:2140:#{Etc.getgrnam('hpcGrp').gid}::#{Bed.home(user)}:/bin/bash\n"
+    Bed.change_accounts { File.write('/etc/passwd', account, mode: 'a') }
     FileUtils.mkdir_p(Bed.home(user), mode: 0o700)
     FileUtils.chown(2140, nil, Bed.home(user))
     manager = %w[sacctmgr --immediate --quiet add user] << user
@@ -127,7 +129,19 @@ class TestShare < BedTest
     Bed.wait('it ends') { Bed.squeue('%A', '--user', user).strip.empty? }
     system('sacctmgr', '--immediate', '--quiet', 'delete', 'user', user, out: File::NULL)
     FileUtils.rm_rf(Bed.home(user))
-    Bed.wait('its account is gone') { system('userdel', user, err: File::NULL) }
+    Bed.wait('its account is gone') { Bed.change_accounts { system('userdel', user, err: File::NULL) } }
+  end
+
+  def test_accounts_change_under_the_lock_of_test_beds
+    machine = File.join(Bed::ROOT, 'script/testbed.d/machine.sh')
+    script = "DIR=#{Bed::DIR}; source #{machine}; lock \"$BEDS/lock\"; echo locked; read -r"
+    IO.popen(['bash', '-c', script], 'r+') do |bed|
+      assert_equal "locked\n", bed.gets
+      change = Thread.new { Bed.change_accounts { :done } }
+      assert_nil change.join(0.3)
+      bed.puts
+      assert_equal :done, change.value
+    end
   end
 
   def test_components_share_themselves
