@@ -12,6 +12,13 @@ class TestChatPage < ChatTest
     assert_includes text('messages'), "You\nso **be** it\n#{ModelServer::MODEL}\n"
   end
 
+  def test_nothing_is_sent_before_the_page_can_do_so
+    came = 'fetch("./").then((page) => page.text())' \
+           '.then((text) => new DOMParser().parseFromString(text, "text/html").getElementById("send").disabled)'
+    assert @browser.evaluate(came)
+    refute @browser.evaluate('document.getElementById("send").disabled')
+  end
+
   def test_the_conversation_is_kept_and_begins_anew
     answer('one')
     answer('two')

@@ -230,4 +230,6 @@ element("clear").addEventListener("click", () => {
   state("");
   element("text").focus();
 });
+// A form that is submitted before there is a script for it stops the page.
+element("send").disabled = false;
 start();
