@@ -155,6 +155,7 @@ class TestReadfile < RailsTest
       shown(path, specs: { 'uid' => uid.to_s })
       ['readfile', { 'content_path' => path }, { 'uid' => uid.to_s }]
     end
+    limit(POLL: 1000) # on a busy machine a card may take so long that another page would seem to begin
     2.times do
       @dashboard.ruby('MultiTenant::Card::Budget.new_page; nil')
       cards = cards(asked, one_page: true)
