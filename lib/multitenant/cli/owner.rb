@@ -32,6 +32,8 @@ module MultiTenant
 
       def take(words)
         @word, *@more = words.map { |word| PlainText.utf8(word) }
+        user = @word.to_s[SERVICE, :user]
+        raise Failure.new(EX_NOPERM, "#{@word} is #{user}'s service, not yours.") if others?(user)
         return if words.size == 1 + self.class::WORDS.size
 
         told = ", not `#{words.join(' ')}`" if words.any?
@@ -54,10 +56,7 @@ module MultiTenant
       # Whether the words mean that service of this user's.
       def meant?(service, group)
         told = SERVICE.match(@word)
-        return false unless told
-        raise Failure.new(EX_NOPERM, "#{@word} is #{told[:user]}'s service, not yours.") if others?(told[:user])
-
-        told[:service] == service && [nil, group].include?(told[:group])
+        told && told[:service] == service && [nil, group].include?(told[:group])
       end
 
       def others?(user)
