@@ -231,6 +231,30 @@ class TestChain < AppTest
   end
   include Long if ENV.key?('MULTITENANT_LONG')
 
+  # What the owner's commands are told on a login node.
+  def decide(*argv)
+    result = Bed.multitenant('hpcfaculty', *argv)
+    assert_equal ['', 0], [result.err, result.code]
+    result.out
+  end
+
+  def test_its_owner_decides_from_a_login_node
+    job = start.shared
+    decide('title', 'spanish-301', 'Spanish 302')
+    Bed.wait('the new title', 60) { Bed.specs('hpcstudent').dig(job.job_id.to_s, 'info', 'title') == 'Spanish 302' }
+    decide('unshare', 'spanish-301@hpcGrp')
+    Bed.wait('it is not shared', 60) { job.name.count('|').zero? }
+    decide('unshare', '--undo', 'spanish-301')
+    Bed.wait('it is shared again', 60) { job.name.count('|') == 2 }
+    decide('copies', 'spanish-301', '2')
+    Bed.wait('another copy', 120) { kept('chains/2/shared') != '' }
+    assert_match(/\Aspanish-301@hpcGrp is stopped: \d jobs were cancelled\.\n\z/,
+                 decide('stop', 'hpcfaculty/spanish-301@hpcGrp'))
+    assert_empty Bed.squeue('%A', '-t', 'PENDING,RUNNING').strip
+    Bed.wait('nothing is left', 60) { Bed.squeue('%A').strip.empty? }
+    assert_empty Bed.squeue('%A', '-t', 'PENDING,RUNNING').strip
+  end
+
   def test_one_job_is_as_it_was
     job = submit(APP, ANSWERS).shared
     assert_empty Dir.glob("#{job.dir}/{submission,gen-*,service.json}")
