@@ -19,7 +19,7 @@ class TestOwner < MultiTenantTest
       case $id in
         *']') id=$(printf %s "${id%]}" | sed 's/\\[/\\\\[/')
               sed -i "s/^\\($id[]%][^;]*;[^;]*;\\)[A-Z]*/\\1CANCELLED/" "$dir/jobs" ;;
-        [0-9]*) sed -i "s/^\\($id;[^;]*;\\)[A-Z]*/\\1COMPLETING/" "$dir/jobs" ;;
+        [0-9]*) sed -i "s/^\\($id;[^;]*;\\)[A-Z]*/\\1COMPLETING/; s/^\\(${id}_[^;]*;[^;]*;\\)[A-Z]*/\\1CANCELLED/" "$dir/jobs" ;;
       esac
     done
   SH
@@ -227,6 +227,16 @@ class TestOwner < MultiTenantTest
     assert_told "spanish@students is stopped: 5 jobs were cancelled.\n", 'stop', 'spanish'
     assert_equal ['scancel --quiet 6 7 8 20_3 20_[4-6] -M hpc'], said
     assert_equal "The service was stopped by its owner.\n", kept('stopped')
+  end
+
+  # As squeue writes them, whoever's array it is: tasks with a step, and more of them than 64 bytes can name.
+  def test_stop_and_unshare_know_how_squeue_writes_the_tasks_of_an_array
+    jobs(7 => 'RUNNING', '30_[0-98:2]' => 'PENDING', '31_[1,4,5,9,11,...]' => 'PENDING', '20_[0-98:2%4]' => 'PENDING',
+         '21_[1,4,5,...%4]' => 'PENDING')
+    assert_told "Job 7 is not shared.\n", 'unshare', '7'
+    state(n1: { job: '20_100' }, n2: { job: '21_2' })
+    assert_told "spanish@students is stopped: 2 jobs were cancelled.\n", 'stop', 'spanish'
+    assert_equal ['scancel --quiet 20 21 -M hpc'], said
   end
 
   # What its jobs see first is that it is to stop.

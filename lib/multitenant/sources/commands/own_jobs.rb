@@ -6,7 +6,8 @@ require_relative 'slurm_command'
 module MultiTenant
   # The jobs of this user on one cluster, and what Slurm lets them do with these.
   class OwnJobs
-    # `id` is Slurm's name of it, with the number of a task or component; of tasks that wait, their numbers in brackets.
+    # `id` is Slurm's name of it, with the number of a task or component; of tasks that wait, their numbers in brackets,
+    # where squeue writes [0-98:2], and ... for what is longer than SLURM_BITSTR_LEN.
     Job = Struct.new(:id, :raw, :state, :name, keyword_init: true) do
       # @return [Boolean] it runs, or may yet
       def alive?
@@ -21,7 +22,7 @@ module MultiTenant
 
     ENDED = /\A(?:BOOT_FAIL|CANCELLED|COMPLETED|COMPLETING|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|REVOKED|
                   TIMEOUT)\z/x
-    COLUMNS = { id: /\A[1-9][\d_+,%\[\]-]*\z/, raw: /\A[1-9]\d{0,9}\z/, state: /\A[A-Z_]+\z/, name: //n }.freeze
+    COLUMNS = { id: /\A[1-9][\d_+,%:.\[\]-]*\z/, raw: /\A[1-9]\d{0,9}\z/, state: /\A[A-Z_]+\z/, name: //n }.freeze
     # Ids in one call of scancel.
     IDS = 1000
 
@@ -49,7 +50,7 @@ module MultiTenant
     # @raise [Failure]
     # @return [void]
     def cancel(jobs)
-      jobs.map { |job| job.id.sub(/%\d+/, '') }.each_slice(IDS) { |ids| call('scancel', '--quiet', *ids) }
+      jobs.map { |job| cancelled_by(job.id) }.each_slice(IDS) { |ids| call('scancel', '--quiet', *ids) }
     end
 
     # @param job [Job]
@@ -61,6 +62,11 @@ module MultiTenant
     end
 
     private
+
+    # scancel knows neither of these, and all tasks of an array are of one service.
+    def cancelled_by(id)
+      id.match?(/[:.]/) ? id[/\A\d+/] : id.sub(/%\d+/, '')
+    end
 
     def call(name, *args)
       @command.call(name, args, MultiTenant.clock + @seconds)
