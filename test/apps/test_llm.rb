@@ -196,7 +196,7 @@ class TestLlm < AppTest
     assert_includes view(job.connection), specs['model']
     assert(arguments.any? { |line| line.include?("\0--parallel\0004\0--ctx-size\00016384\0") })
     refute_match(/did not ask for the key/, job.log)
-    assert_includes view(job.connection), 'Without the key these answer: / /health /models /v1/models.'
+    assert_includes view(job.connection), 'These paths answer everybody, without the key: / /health /models /v1/models.'
     assert(arguments.any? { |line| line.include?('--api-key-file') })
     refute(arguments.any? { |line| line.include?(specs['api_key']) })
     refute_includes job.log, specs['api_key']
@@ -215,7 +215,7 @@ class TestLlm < AppTest
     assert_nobody_waits_for_another(specs)
     assert_both_families(specs)
     note = 'The server did not ask for the key at /invocations: everybody who can reach it can use it. ' \
-           'Without the key these answer: /health /metrics /version /pause.'
+           'These paths answer everybody, without the key: /health /metrics /version /pause.'
     assert_includes job.log, note
     assert_includes view(job.connection), note
     assert(arguments.any? { |line| line.include?("\0--max-num-seqs\0005\0--max-model-len\0002048") })

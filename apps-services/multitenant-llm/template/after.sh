@@ -53,7 +53,7 @@ if [[ -n ${api_key-} ]]; then
   used=$(all_within=30 ask --max-time 10 "http://$host:$port/{$use}" | answering '40[1345]')
   told=$(all_within=30 request --max-time 10 "http://$host:$port/{$tell}" | answering '40[134]')
   [[ -z $used ]] || key_note="The server did not ask for the key at $used: everybody who can reach it can use it. "
-  [[ -z $told ]] || key_note+="Without the key these answer: $told."
+  [[ -z $told ]] || key_note+="These paths answer everybody, without the key: $told."
   [[ -z $key_note ]] || echo "$key_note" >&2
 fi
 
