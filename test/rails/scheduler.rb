@@ -16,7 +16,7 @@ class Scheduler
       printf '\036HEADER\n'
       [ -e "$dir/job-$job" ] || exit 0
       while [ "$1" != -o ]; do shift; done
-      printf '%s\n' "$2" | sed "s/%A/$job/; s/%t/$(cat "$dir/job-$job")/; s/%M/1:00/; s/%l/2:00:00/; s/%[SVe]/2026-01-01T00:00:00/g; s/%[A-Za-z]/x/g"
+      printf '%s\n' "$2" | sed "s/%A/$job/; s/%t/$(grep . "$dir/job-$job" || echo R)/; s/%M/1:00/; s/%l/2:00:00/; s/%[SVe]/2026-01-01T00:00:00/g; s/%[A-Za-z]/x/g"
     SH
     command('scancel', 'rm -f "$dir/job-$job"')
     File.chmod(0o777, bin)
