@@ -184,6 +184,35 @@ class TestOwner < MultiTenantTest
     assert_equal "3\n", kept('copies')
   end
 
+  # What a command says where an app of this host's has that site.yml.
+  def said_with(site, *argv)
+    root = File.join(temporary, "host-#{site.size}")
+    FileUtils.mkdir_p(app = File.join(root, MultiTenant::Host::APPS, 'multitenant-dashboard'))
+    File.write(File.join(app, 'site.yml'), "cluster: hpc\n#{site}")
+    as_user(uid: OWNER) do
+      ENV['HOME'] = @home
+      MultiTenant::Host.prepend(Module.new { define_method(:at) { |path| File.join(root, path) } })
+      $stdout.reopen(File::NULL)
+      MultiTenant::CLI.new.run(argv)
+    rescue MultiTenant::Failure => e
+      [e.code, e.message]
+    end
+  end
+
+  def test_a_site_says_how_long_and_how_many
+    state(n1: { dir: "/x/batch_connect/sys/multitenant-dashboard/output/#{SESSION}/gen-3" })
+    path = File.join(@home, '.local/state/multitenant/services/spanish@students/session')
+    File.write(path, "#{SESSION}\n", perm: 0o644)
+    site = "keep_days: \"30\"\ncopies_max: \"2\"\n"
+    assert_equal 0, said_with(site, 'until', 'spanish', (Date.today + 30).to_s)
+    code, sentence = said_with(site, 'until', 'spanish', (Date.today + 31).to_s)
+    assert_equal 65, code
+    assert_match(/\AServices are kept running for 30 days at most here, and \w{3} .* 23:59 \w+ is later\.\z/, sentence)
+    assert_equal 0, said_with(site, 'copies', 'spanish', '2')
+    assert_match(/spanish@students can have 1 to 2 copies, not `3`/, said_with(site, 'copies', 'spanish', '3')[1])
+    assert_equal 0, said_with('odd: 1', 'copies', 'spanish', '3')
+  end
+
   def test_what_was_stopped_is_not_changed
     state
     File.write(File.join(@home, '.local/state/multitenant/services/spanish@students/stopped'), "Enough.\n", perm: 0o644)
