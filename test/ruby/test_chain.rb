@@ -238,6 +238,21 @@ class TestChain < MultiTenantTest
     assert_path_exists "#{@home}/.local/state/multitenant/services/spanish-301-2@hpcGrp"
   end
 
+  # Only what Slurm says to have ended has: a service that runs keeps its name, and a data directory has one server.
+  def test_a_job_runs_where_slurm_does_not_answer
+    run_job(100, stage)
+    fake('squeue', SQUEUE.sub('else', "elif [[ $job == 100 ]]; then\n  echo 'connect failure' >&2; exit 1\nelse"))
+    other = File.read("#{@staged}/before.sh").gsub(FakeJob::ID, FakeJob::ID.sub('0', '1'))
+    File.write("#{@staged}/before.sh", other)
+    FileUtils.rm_rf("#{@staged}/submission/template")
+    run_job(200, File.read("#{@staged}/submission/script"))
+    assert_path_exists "#{@home}/.local/state/multitenant/services/spanish-301-2@hpcGrp"
+    assert_equal %w[100 101], [state('chains/1/job'), state('chains/1/next')]
+    fake('squeue', "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
+    assert_equal "ended\n", run_job(200, ". #{MultiTenant::Sharing::JOB}\n. #{MultiTenant::Chain::FILES[0]}\n" \
+                                         'is_queued 100 || echo ended')
+  end
+
   def test_a_node_that_does_not_have_the_state_says_so
     run_job(100, stage)
     FileUtils.rm_rf("#{@home}/.local")
