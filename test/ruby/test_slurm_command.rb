@@ -124,8 +124,8 @@ class TestSlurmCommand < MultiTenantTest
       #{before}
       while [ "$1" != login1 ]; do shift; done
       shift
-      exec env -i PATH="$PATH" SQUEUE_PARTITION=theirs SACCT_FORMAT=theirs SCONTROL_ALL=theirs SLURM_CLUSTERS=theirs \
-        SLURM_TIME_FORMAT=theirs POSIXLY_CORRECT=theirs #{shell} -c "$*"
+      exec env -i PATH="$PATH" SQUEUE_PARTITION=theirs SACCT_FORMAT=theirs SCONTROL_ALL=theirs \
+        SCANCEL_STATE=theirs SLURM_CLUSTERS=theirs SLURM_TIME_FORMAT=theirs POSIXLY_CORRECT=theirs #{shell} -c "$*"
     SH
     with_env('PATH' => "#{dir}:#{ENV.fetch('PATH')}", &block)
   end

@@ -23,8 +23,8 @@ module MultiTenant
     # What start-up files on the other host export would change what a command asks and how it answers. That user's
     # shell may be any, so bash is told to forget it. What they print ends with the mark, its first argument.
     PLAIN = ['env', '-u', 'BASH_ENV', 'bash', '-c',
-             'unset "${!SQUEUE_@}" "${!SBATCH_@}" "${!SACCT_@}" "${!SCONTROL_@}" "${!SINFO_@}" SLURM_CLUSTERS ' \
-             "POSIXLY_CORRECT; export #{TIMES.map { |pair| pair.join('=') }.join(' ')}; " \
+             'unset "${!SQUEUE_@}" "${!SBATCH_@}" "${!SACCT_@}" "${!SCONTROL_@}" "${!SCANCEL_@}" "${!SINFO_@}" ' \
+             "SLURM_CLUSTERS POSIXLY_CORRECT; export #{TIMES.map { |pair| pair.join('=') }.join(' ')}; " \
              'echo "$1"; shift; exec "$@"', 'bash'].freeze
 
     # What a command says where it can never work as it is configured.
