@@ -9,7 +9,7 @@ class TestOwnCards < RailsTest
   extend CardViews::Corpus
 
   KEYS = %w[host port user password database jdbc_url ollama_url ollama_model base_url model api_key key_note proxy
-            content_path mt_title mt_shared].freeze
+            content_path mt_title mt_shared mt_state].freeze
   SERVICES = %w[dashboard database instruction llm].freeze
   SHARED = { 'mt_title' => '', 'mt_shared' => 'shared card munge 3 students' }.freeze
   WEB = { 'host' => 'n1', 'port' => '8080', 'proxy' => 'rnode' }.freeze
@@ -40,6 +40,11 @@ class TestOwnCards < RailsTest
         assert_equal skeleton(harmless['tree']), skeleton(hostile['tree']), "#{app} #{value.inspect}"
       end
     end
+  end
+
+  def test_a_state_that_no_path_can_name_is_none
+    start
+    assert_includes own('dashboard', WEB.merge('mt_state' => "/a\0b"))['text'], WHOM
   end
 
   def test_the_button_of_an_application_leads_to_a_host_and_a_port

@@ -44,7 +44,7 @@ module MultiTenant
     def self.at(path)
       stat = File.lstat(path)
       new(path) if stat.directory? && stat.owned? && File.basename(path).match?(NAME)
-    rescue SystemCallError
+    rescue SystemCallError, ArgumentError # no path has a NUL
       nil
     end
 

@@ -45,7 +45,7 @@ module MultiTenant
       end
 
       def warning
-        state = ServiceState.at(self['mt_service'])
+        state = ServiceState.at(self['mt_state'])
         "#{Sharing.note(self['mt_shared'])}#{Members.new(state, MultiTenant.specs).html if state}"
       end
     end

@@ -59,7 +59,7 @@ module MultiTenant
       # What its members wrote when they started may be over.
       # @return [Hash{Symbol => String}] of the connection
       def changes
-        found = { mt_service: state.path }
+        found = { mt_state: state.path }
         found[:mt_title] = state['title'] unless state['title'].to_s.empty?
         found[:mt_shared] = unshared if state['unshared']
         found
