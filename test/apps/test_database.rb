@@ -272,6 +272,7 @@ class TestDatabase < AppTest
       assert_match(/#{@data} is neither empty nor a data directory of #{engine}/, outcome(serve(engine)))
       assert_equal %w[thesis.tex], Dir.children(@data)
       assert_match(/The database user holds a control character/, outcome(serve(engine, db_user: "a\nb")))
+      assert_match(%r{must be a whole path, from / on: ~/verbs}, outcome(serve(engine, db_data: '~/verbs')))
     end
 
     # Two servers on one directory lose rows.

@@ -120,7 +120,6 @@ make_data() {
 }
 
 prepare_data() {
-  [[ $datadir == /* ]] || die "The data directory must be a whole path, from / on: $datadir."
   if is_data; then
     [[ -O $datadir ]] || die "The data directory $datadir belongs to another user."
     lock
@@ -154,6 +153,7 @@ check 'data directory' "$datadir" 4000
 check 'database name' "$database" "$NAME_MAX"
 check 'database user' "$user" "$USER_MAX"
 check 'database password' "$password" 128
+[[ $datadir == /* ]] || die "The data directory must be a whole path, from / on: $datadir."
 datadir=$(realpath -m -- "$datadir")
 
 read -r HOSTNAME </proc/sys/kernel/hostname # sbatch hands on that of the host where it was called
