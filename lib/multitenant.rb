@@ -112,11 +112,13 @@ module MultiTenant
     end
 
     # @param key [String] as {service}'s
-    # @return [String, nil] that key and what {service} gives as "mt_members", as JSON for a file members.json of a
-    #   client's session, which the dashboard writes anew when others run; nil where the viewer has no such service
+    # @return [String, nil] that key, whose it is and what {service} gives as "mt_members", as JSON for a file
+    #   members.json of a client's session, which the dashboard writes anew when others run; nil where the viewer has no
+    #   such service
     def service_members(key)
       found = find_service(key)
-      found && "{\"service\":#{JSON.generate(key)},\"members\":#{connection_of(found)['mt_members']}}"
+      found && "{\"service\":#{JSON.generate(key)},\"of\":\"#{whose(key, found)}\"," \
+               "\"members\":#{connection_of(found)['mt_members']}}"
     end
 
     # @param key [String] as {service}'s
@@ -235,6 +237,12 @@ module MultiTenant
 
     def fetch_service(key)
       find_service(key) || raise(KeyError, "there is no service #{key}")
+    end
+
+    # Once a job has ended, its key may be that of another cluster's job.
+    def whose(key, service)
+      cluster = specs.dig(service['member'], 'info', 'cluster') unless key.include?('/')
+      [service['uid'], *cluster].join('@')
     end
 
     def connection_of(service)

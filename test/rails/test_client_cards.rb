@@ -111,6 +111,23 @@ class TestClientCards < RailsTest
     assert_equal 1, @dashboard.log.grep(/client #{uuid(901)} is not told of the jobs that run: JSON::ParserError"?\z/).size
   end
 
+  # Ids are the same on several clusters: once that of this one has ended, the key is another one's.
+  def test_no_client_is_sent_to_another_clusters_job_of_that_id
+    cluster('other')
+    other = fresh(job(7, user: 'mallory', uid: 1002, connection: { host: 'evil' }), cluster: 'other')
+    slurm_says(fresh(job(7, connection: { host: 'n7' })))
+    slurm_says(other, cluster: 'other')
+    start
+    file = client(901, CLIENTS[0], '7')
+    assert_equal %w[n7], members(file)
+    slurm_says(fresh)
+    slurm_says(other, cluster: 'other')
+    everything_is_due
+    @dashboard.sessions
+    assert_equal 'evil', @dashboard.ruby("MultiTenant.specs.dig('7', 'connection', 'host')")
+    assert_equal %w[n7], members(file)
+  end
+
   # A cluster that does not answer may have it.
   def test_nothing_is_said_of_what_is_not_known
     cluster('other')

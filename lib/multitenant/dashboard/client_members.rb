@@ -24,8 +24,11 @@ module MultiTenant
           return unless path.file?
 
           told = path.read
-          now = MultiTenant.service_members(JSON.parse(told)['service'])
-          SystemFile.write(path, now, mode: 0o600) unless now.nil? || now == told
+          service, of = JSON.parse(told).values_at('service', 'of')
+          now = MultiTenant.service_members(service)
+          return if now.nil? || now == told || JSON.parse(now)['of'] != of
+
+          SystemFile.write(path, now, mode: 0o600)
         rescue StandardError => e
           # What a message quotes may be a secret.
           Rails.logger.warn("multitenant: client #{session.id} is not told of the jobs that run: #{e.class}")
