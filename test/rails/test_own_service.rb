@@ -132,6 +132,19 @@ class TestOwnService < RailsTest
     assert_includes plain(card[1]), "takes over #{at.call(ends - 600)}"
   end
 
+  # Neither another user's nor one of the owner's own.
+  def test_no_job_of_another_cluster_is_taken_for_one_of_the_services
+    cluster('other')
+    generation([], 'one')
+    keep('cluster' => 'hpc', 'chains/1/job' => '901', 'chains/1/shared' => '901', 'chains/1/served' => '0',
+         'chains/1/node' => 'node7', 'chains/1/next' => '902')
+    @slurm.run(901)
+    slurm_says(fresh(job(901, message: { mtm: 'form' })))
+    slurm_says(fresh(job(901, uid: @viewer.uid, end: 4_000_000_000), cluster: 'other'), cluster: 'other')
+    start
+    assert_match(/Job 901serves on node7Job 902waits in the queue/, plain(card[1]).gsub(/\n|Copy/, ''))
+  end
+
   def test_a_share_that_was_taken_back_says_so
     generation([], 'one')
     keep('unshared' => 'Its owner.', 'chains/1/job' => '901', 'chains/1/shared' => '901', 'chains/1/served' => '0')

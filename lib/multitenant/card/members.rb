@@ -16,7 +16,8 @@ module MultiTenant
       def initialize(state, specs)
         @state = state
         @chains = state.chains
-        @infos = specs.to_h { |key, spec| [key.split('@').first, spec['info']] }
+        own = specs.select { |_, spec| own?(spec['info']) }
+        @infos = own.to_h { |key, spec| [key.split('@').first, spec['info']] }
       end
 
       # @return [String]
@@ -31,6 +32,11 @@ module MultiTenant
       end
 
       private
+
+      # Ids are the same on several clusters.
+      def own?(info)
+        info['uid'] == Process.uid.to_s && [info['cluster'], nil].include?(@state['cluster'])
+      end
 
       def jobs(chain)
         return [] if chain.ended && !@infos.key?(chain.shared)
