@@ -16,7 +16,9 @@ class TestDatabaseLock < MultiTenantTest
     ['PG_VERSION', 'global/pg_control'].each { |name| File.write(File.join(@data, name), '') }
     @lock = File.join(@data, '.multitenant-job')
     FileUtils.mkdir_p(File.join(temporary, 'bin'))
-    programs = { 'postgres' => 'exec /bin/sleep 300', 'initdb' => '', 'pg_isready' => '', 'psql' => '',
+    # A server ends at SIGINT also where that is ignored, as in what nohup starts.
+    server = %(exec #{RbConfig.ruby} -e 'trap(:INT) { exit }; File.write("up", ""); sleep 300')
+    programs = { 'postgres' => server, 'initdb' => '', 'pg_isready' => '[[ -e up ]]', 'psql' => '',
                  'squeue' => 'echo NODE_FAIL', 'scontrol' => 'echo "ClusterName = test"',
                  'sleep' => 'exec /bin/sleep 0.02' }
     programs.each { |name, body| fake(name, body) }
@@ -28,6 +30,7 @@ class TestDatabaseLock < MultiTenantTest
 
   # @return [Done] of job 7's script.sh
   def serve
+    FileUtils.rm_f(File.join(temporary, 'up'))
     env = { 'PATH' => "#{temporary}/bin:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '7', 'SLURM_CLUSTER_NAME' => 'test',
             'datadir' => @data, 'database' => 'd', 'user' => 'u' }
     answers = 'HOSTNAME=login mt_kind=postgresql mt_modules= mt_share_superuser=no host=127.0.0.1 port=1 password=p'
@@ -70,7 +73,7 @@ class TestDatabaseLock < MultiTenantTest
   # Else nobody would know of the server.
   def test_whoever_serves_a_directory_touches_its_lock
     times = File.join(temporary, 'times')
-    fake('pg_isready', "stat -c %y #{@lock} >>#{times}; (($(sort -u #{times} | wc -l) > 3))")
+    fake('pg_isready', "[[ -e up ]] && stat -c %y #{@lock} >>#{times}; (($(sort -u #{times} | wc -l) > 3))")
     assert_equal GOT_IT, serve.code
   end
 end
