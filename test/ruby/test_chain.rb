@@ -102,8 +102,8 @@ class TestChain < MultiTenantTest
       File.write(in_job("#{100 + n}.state"), '50:00|RUNNING')
       script = submitted(101 + n, 'script')
       %w[arguments environment script].map do |what|
-        submitted(101 + n, what).gsub(%r{/gen-#{n + 1}\b}, '/gen-N').gsub(/\b#{100 + n}\b/, 'ID')
-                                .sub("(1 #{n + 1} ", '(1 N ')
+        submitted(101 + n, what).gsub(%r{/gen-#{n + 1}\b}, '/gen-N').sub("(1 #{n + 1} #{100 + n} ", '(1 N ID ')
+                                .sub("after:#{100 + n}+50?afterany:#{100 + n}", 'after:ID+50?afterany:ID')
       end
     end
     assert_equal 1, seen.uniq.size
