@@ -71,11 +71,11 @@ class TestChain < MultiTenantTest
   end
 
   # Runs a job's script.
-  def run_job(id, script, name: id.to_s, restarts: 0)
+  def run_job(id, script, name: id.to_s, restarts: 0, cluster: 'hpc')
     File.write(in_job('name'), name)
     env = { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'HOME' => @home, 'SLURM_JOB_ID' => id.to_s,
             'SLURM_RESTART_COUNT' => restarts.to_s, 'SQUEUE_FORMAT' => '%j', 'XDG_STATE_HOME' => nil,
-            'SLURM_CLUSTER_NAME' => 'hpc', 'SBATCH_WCKEY' => 'multitenant', 'SBATCH_WAIT' => '1' }
+            'SLURM_CLUSTER_NAME' => cluster, 'SBATCH_WCKEY' => 'multitenant', 'SBATCH_WAIT' => '1' }
     script = "trap 'kill \"${mt_keeper-}\" 2>/dev/null' EXIT\n#{script}"
     said, = Open3.capture2e(env, 'bash', '-s', stdin_data: script, chdir: @staged)
     # What bash says of a child that is killed as it begins.
@@ -233,21 +233,36 @@ class TestChain < MultiTenantTest
   def test_a_name_that_is_taken
     run_job(100, stage)
     File.write(in_job('100.state'), '50:00|RUNNING')
+    other_session
+    assert_path_exists "#{@home}/.local/state/multitenant/services/spanish-301-2@hpcGrp"
+  end
+
+  def other_session(**changes)
     other = File.read("#{@staged}/before.sh").gsub(FakeJob::ID, FakeJob::ID.sub('0', '1'))
     File.write("#{@staged}/before.sh", other)
     FileUtils.rm_rf("#{@staged}/submission/template")
-    run_job(200, File.read("#{@staged}/submission/script"))
-    assert_path_exists "#{@home}/.local/state/multitenant/services/spanish-301-2@hpcGrp"
+    run_job(200, File.read("#{@staged}/submission/script"), **changes)
+  end
+
+  # Whose home is the same; a job that this one has by that id is none of the service's.
+  def test_a_name_that_is_taken_on_another_cluster
+    run_job(100, stage)
+    fake('squeue', SQUEUE.gsub('$job.state', '$job.$([[ $* == *--clusters=hpc* ]] && echo hpc || echo state)'))
+    File.write(in_job('100.hpc'), '50:00|RUNNING')
+    other_session(cluster: 'other')
+    assert_equal %w[100 hpc], [state('chains/1/job'), state('cluster')]
+    File.write(in_job('100.state'), '50:00|RUNNING')
+    File.write(in_job('100.hpc'), '50:00|TIMEOUT')
+    FileUtils.rm_rf("#{@home}/.local/state/multitenant/services/spanish-301-2@hpcGrp")
+    other_session(cluster: 'other')
+    assert_equal %w[200 other], [state('chains/1/job'), state('cluster')]
   end
 
   # Only what Slurm says to have ended has: a service that runs keeps its name, and a data directory has one server.
   def test_a_job_runs_where_slurm_does_not_answer
     run_job(100, stage)
     fake('squeue', SQUEUE.sub('else', "elif [[ $job == 100 ]]; then\n  echo 'connect failure' >&2; exit 1\nelse"))
-    other = File.read("#{@staged}/before.sh").gsub(FakeJob::ID, FakeJob::ID.sub('0', '1'))
-    File.write("#{@staged}/before.sh", other)
-    FileUtils.rm_rf("#{@staged}/submission/template")
-    run_job(200, File.read("#{@staged}/submission/script"))
+    other_session
     assert_path_exists "#{@home}/.local/state/multitenant/services/spanish-301-2@hpcGrp"
     assert_equal %w[100 101], [state('chains/1/job'), state('chains/1/next')]
     fake('squeue', "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
