@@ -88,6 +88,21 @@ class TestOwnService < RailsTest
                     '<p class="alert alert-warning"><bdi>Two jobs'
   end
 
+  # OOD deletes what it has noted as ended a week ago, which would stop the service.
+  def test_what_a_dashboard_without_us_has_noted_as_ended_goes_on
+    @viewer.own_session(ID, job_id: '901', token: TOKEN, cache_completed: true)
+    File.utime(0, 0, @viewer.db(ID))
+    generation(['gen-1'], 'two')
+    keep('chains/1/job' => '902', 'chains/1/shared' => '902', 'chains/1/served' => '1', 'chains/1/next' => '903')
+    @slurm.run(902)
+    start
+    assert_equal 'Running', card[0]
+    refute_path_exists state('stopped')
+    keep('stopped' => 'Its owner.')
+    @dashboard.sessions
+    assert_empty @dashboard.sessions.cards
+  end
+
   def test_where_slurm_does_not_answer_it_has_not_ended
     generation([], 'one')
     keep('chains/1/job' => '902', 'chains/1/shared' => '902', 'chains/1/served' => '1')

@@ -34,6 +34,12 @@ module MultiTenant
         @chains = state.chains
       end
 
+      # @return [Boolean] nothing of it can run any more
+      def over?
+        last = state.until
+        last.nil? || last <= Time.now.to_i || !state['stopped'].nil? || @chains.all?(&:ended)
+      end
+
       # Of the member that serves, or else of one that is to.
       # @return [OodCore::Job::Info, nil] nil: none runs nor waits
       def info
@@ -89,8 +95,9 @@ module MultiTenant
     module OwnSession
       NOT_STOPPED = 'The service is to stop, and its jobs end by themselves; not all were cancelled: '
 
+      # A dashboard that did not know of the others, as while we were not loaded, has noted that it has ended.
       def update_info(*, **)
-        info = multitenant_members_info unless cache_completed
+        info = multitenant_members_info unless cache_completed && multitenant_service&.over?
         info ? @info = info : super
       end
 
