@@ -291,6 +291,31 @@ class TestChain < MultiTenantTest
     assert_equal ['SBATCH_WCKEY=multitenant'], submitted(101, 'environment').scan(/LATER|SBATCH_[^\0]*/)
   end
 
+  # Also where Slurm did not answer the first time that it was to be shared.
+  def test_what_is_shared_is_watched_and_shared_again
+    files = [MultiTenant::Sharing::JOB, *MultiTenant::Chain::FILES].map { |file| ". #{file}\n" }.join
+    said = run_job(100, files + <<~BASH)
+      stranger='' answers=''
+      others_listen() { [[ -n $stranger ]]; }
+      multitenant_share() { echo "${*: -1}" && [[ -n $answers ]]; }
+      keep_running --service spanish-301 --group hpcGrp --until '1 day' >/dev/null
+      start_keeper() { :; }
+      port=8080 host=n1
+      share_service app
+      round() { rounds=$((12 * $1 - 1)) minute=''; watch_once; cat "$mt_chain/problem.share" 2>&1; }
+      answers=yes
+      round 1
+      stranger=yes
+      round 2
+      round 3
+      stranger=''
+      round 4
+    BASH
+    none = 'cat: .*: No such file or directory'
+    stranger = 'Job 100 is not shared: another process listens on port 8080 too\.'
+    assert_match(/\Aapp\n--replace\n#{none}\n--unshare\n#{stranger}\n#{stranger}\n--replace\n#{none}\n\z/, said)
+  end
+
   def test_what_a_form_asks
     assert_empty MultiTenant::Chain.form({})
     assert_empty MultiTenant::Chain.form('keep_days' => '0', 'copies_max' => '4')
