@@ -244,6 +244,18 @@ class TestChain < MultiTenantTest
     run_job(200, File.read("#{@staged}/submission/script"), **changes)
   end
 
+  # As where a form was sent twice: the first one has the name, and has not begun yet.
+  def test_a_name_that_is_taken_at_the_same_moment
+    files = [MultiTenant::Sharing::JOB, *MultiTenant::Chain::FILES].map { |file| ". #{file}\n" }.join
+    keep = "keep_running --service spanish-301 --group hpcGrp --until '1 day'\n"
+    File.write(in_job('100.state'), '0:01|RUNNING')
+    second = in_job('second')
+    File.write(second, "export SLURM_JOB_ID=200\necho 200 >#{in_job('name')}\n#{files}#{keep}" \
+                       "kill \"$mt_keeper\"\necho \"$mt_service\"\n")
+    said = run_job(100, "#{files}decide() { bash #{second}; }\n#{keep}echo \"$mt_service\"\n")
+    assert_equal "Job 101 follows this one.\nspanish-301-2\nJob 102 follows this one.\nspanish-301\n", said
+  end
+
   # Whose home is the same; a job that this one has by that id is none of the service's.
   def test_a_name_that_is_taken_on_another_cluster
     run_job(100, stage)
