@@ -198,6 +198,15 @@ class TestChain < MultiTenantTest
     assert_equal 102, last
   end
 
+  def test_what_could_not_be_locked_at_its_start_is_done_later
+    run_job(100, stage)
+    File.write(in_job('100.state'), '50:00|RUNNING')
+    script = submitted(101, 'script')
+    run_job(101, "flock() { false; }\n#{script}\nunset -f flock\nmt_again=0 rounds=11\nwatch_once\n")
+    assert_equal %w[101 1 102], [state('chains/1/job'), state('chains/1/generation'), state('chains/1/next')]
+    assert_equal 102, last
+  end
+
   def test_one_that_is_refused_is_said
     File.write(in_job('refused'), 'Batch job submission failed: Job violates policy')
     run_job(100, stage)
