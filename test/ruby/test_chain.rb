@@ -207,6 +207,20 @@ class TestChain < MultiTenantTest
     assert_equal 102, last
   end
 
+  # Each job of the service asks, for as long as a copy waits.
+  def test_a_copy_that_waits_is_asked_for_once_a_minute
+    script = stage(mt_copies: '2')
+    asked = in_job('asked')
+    said = run_job(100, <<~BASH)
+      #{script}
+      mt_again=0 rounds=0
+      is_queued() { echo "$1" >>#{asked}; }
+      for i in {1..24}; do watch_once; done
+    BASH
+    assert_equal %w[101 102], [state('chains/1/next'), state('chains/2/next')], said
+    assert_equal "102\n" * 2, File.read(asked)
+  end
+
   def test_one_that_is_refused_is_said
     File.write(in_job('refused'), 'Batch job submission failed: Job violates policy')
     run_job(100, stage)
