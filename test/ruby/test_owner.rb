@@ -330,6 +330,27 @@ class TestOwner < MultiTenantTest
                  said
   end
 
+  # Whoever else has a job of that id, and also where it is an array's task, of which no share tells.
+  def test_a_job_of_one_of_several_clusters_can_be_named
+    clusters('hpc', 'other')
+    command('squeue', <<~SH)
+      for word; do case $word in --format=*) mark=$(printf %s "$word" | grep -o -m1 'mt[0-9a-f]*' | head -n 1) ;; esac; done
+      case "$*" in *'-M other') file=other ;; *) file=jobs ;; esac
+      sed "s/;/$mark/g" "$dir/$file"
+    SH
+    records(job(7), job(8, user: 'owner', uid: OWNER))
+    jobs(7 => 'RUNNING', '20_3' => %w[RUNNING s|g|p], 8 => %w[RUNNING s|g|p])
+    File.write(File.join(@bin, 'other'), "7;7;RUNNING;s|g|p;\n8;8;RUNNING;s|g|p;\n", perm: 0o644)
+    %w[20_3 7].each { |id| assert_told "Job #{id} is not shared any more, and runs on.\n", 'unshare', id }
+    assert_refused 64, 'You share a job 8 on several clusters: name one as 8@CLUSTER; see', 'unshare', '8'
+    state(n1: { job: 8 }, n2: { job: 9 })
+    File.write("#{state}/cluster", "hpc\n")
+    assert_told "Job 8 is not shared any more, and runs on.\n", 'unshare', '8@other'
+    assert_refused 65, 'Job 8 is one of spanish@students, whose', 'unshare', '8@hpc'
+    assert_equal ['scontrol update JobId=20_3 JobName=s| -M hpc', 'scontrol update JobId=7 JobName=s| -M other',
+                  'scontrol update JobId=8 JobName=s| -M other'], said
+  end
+
   # ---- services without a state: jobs that name one, and follow no other ----
 
   def records(*jobs)

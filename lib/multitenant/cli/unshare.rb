@@ -7,6 +7,8 @@ module MultiTenant
     # `multitenant unshare`
     class Unshare < Members
       TAKEN_BACK = 'Its owner has taken the share back.'
+      # Ids are the same on several clusters.
+      JOB = /\A(?<id>[1-9]\d{0,9}(?:[_+]\d{1,9})?)(?:@(?<cluster>[\w.-]+))?\z/
       LABEL = /\A[^[:cntrl:]|]{1,128}\z/
 
       # @return [Integer] exit code
@@ -17,8 +19,8 @@ module MultiTenant
                'jobs run on.'
         elsif @options[:undo]
           refuse("You have no service `#{@word}` of several jobs")
-        elsif @word.match?(ServiceState::JOB)
-          take_back(@word)
+        elsif (job = JOB.match(@word)) && (job[:cluster].nil? || members.empty?)
+          take_back(job[:id], job[:cluster])
         else
           take_all_back
         end
@@ -30,45 +32,53 @@ module MultiTenant
       def options(parser)
         super
         parser.banner = parser.banner.sub('SERVICE:', 'JOB|SERVICE:')
+        parser.separator('JOB: its id; where several clusters have one, ID@CLUSTER.')
         parser.on('--undo', 'share the jobs of the service again') { @options[:undo] = true }
       end
 
-      def take_back(name)
-        owner = ServiceState.all.find { |state| state.jobs.include?(name) }
+      def take_back(id, cluster)
+        owner = ServiceState.all.find { |one| one.jobs.include?(id) && (cluster.nil? || one['cluster'] == cluster) }
         if owner
-          raise Failure.new(EX_DATAERR, "Job #{name} is one of #{owner.name}, whose jobs share themselves: " \
+          raise Failure.new(EX_DATAERR, "Job #{id} is one of #{owner.name}, whose jobs share themselves: " \
                                         "`multitenant unshare #{owner.name}`.")
         end
 
-        clusters = host.clusters.targets.size > 1 ? clusters_of(name) : [nil]
-        found = clusters.map { |cluster| rename(own_jobs(cluster), name) }.compact
-        refuse("You have no job #{name}") if found.empty?
+        found = all_own_jobs(cluster).filter_map { |own| (job = job_of(own, id)) && [own, job] }
+        refuse("You have no job #{@word}") if found.empty?
+        shared = found.select { |_, job| Native.label_of(job.name) }
+        refuse("You share a job #{id} on several clusters: name one as #{id}@CLUSTER") if shared.size > 1
+        rename(*(shared.first || found.first))
       end
 
-      # Ids are the same on several clusters: the one that is shared is meant.
-      def clusters_of(name)
-        receiver.ask
-        shares = receiver.shares.select { |share| share[:job_id].to_s == name }
-        one_of(shares.map { |share| share[:cluster] }.uniq)
+      # @return [Array<OwnJobs>] those of one cluster, or of each
+      def all_own_jobs(cluster)
+        targets = host.clusters.targets
+        return [own_jobs(cluster)] if cluster || targets.one?
+
+        targets.map { |target| OwnJobs.new(SlurmCommand.new(target.job.to_h)) }
+      end
+
+      # @return [OwnJobs::Job, nil]
+      def job_of(own, id)
+        own.all.find { |one| one.alive? && [one.id, one.raw].include?(id) }
       end
 
       def take_all_back
         refuse("You have no service `#{@word}`, and no job") if members.empty? && !receiver.report['error']
         check_report if members.empty?
-        members.each { |cluster, names| names.each { |name| rename(own_jobs(cluster), name) } }
+        members.each do |cluster, names|
+          own = own_jobs(cluster)
+          names.each { |name| (job = job_of(own, name)) && rename(own, job) }
+        end
       end
 
       # With a bar behind it, its plain name is none that the sender in the job takes for one that Slurm has lost.
-      # @return [Boolean, nil] nil: there is no such job
-      def rename(own, name)
-        job = own.all.find { |one| one.alive? && [one.id, one.raw].include?(name) }
-        return unless job
-        return puts("Job #{job.id} is not shared.") || false unless (label = Native.label_of(job.name))
+      def rename(own, job)
+        return puts("Job #{job.id} is not shared.") unless (label = Native.label_of(job.name))
 
         label = PlainText.utf8(label)
         own.rename(job, "#{label.match?(LABEL) ? label : 'job'}|")
         puts "Job #{job.id} is not shared any more, and runs on."
-        true
       end
     end
   end
