@@ -206,4 +206,25 @@ class TestDashboard < AppTest
     secret = card('host' => 'n1', 'port' => 80, 'password' => '<b>')
     assert_includes secret, '<bdi>&#x3C;b&#x3E;</bdi></code>'
   end
+
+  def stopped?(pid)
+    File.read("/proc/#{pid}/stat")[/\) (.)/, 1] == 'T'
+  end
+
+  # Its server is stopped meanwhile, which is not its end.
+  def test_a_suspended_application_goes_on
+    enough = File.join(Bed.home('hpcfaculty'), 'enough')
+    command = "python3 -m http.server $port & until [ -e #{enough} ]; do sleep 0.5; done; exit 7"
+    job = start('command', 'command' => command).shared
+    server = processes(job).find { |pid| File.read("/proc/#{pid}/cmdline").include?('http.server') }
+    system('scontrol', 'suspend', job.job_id.to_s, exception: true)
+    Bed.wait('it is stopped') { stopped?(server) }
+    system('scontrol', 'resume', job.job_id.to_s, exception: true)
+    Bed.wait('it goes on') { !stopped?(server) }
+    FileUtils.touch(enough)
+    job.wait('its own end') { job.log.include?('The application has ended, with code') }
+    assert_match(/^The application has ended, with code 7\.$/, job.log)
+  ensure
+    FileUtils.rm_f(enough)
+  end
 end

@@ -44,7 +44,7 @@ directory=${app_path:-$HOME}
 cd -- "$directory" 2>/dev/null || cd / || exit 1
 
 start_group "${program[@]}"
-wait "$GROUP"
+await_end "$GROUP"
 code=$?
 echo "The application has ended, with code $code." >&2
 end_group

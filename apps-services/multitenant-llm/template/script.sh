@@ -68,9 +68,9 @@ pull() {
 start_group "${program[@]}"
 if [[ $mt_kind == ollama ]]; then
   pull &
-  wait $! || { end_group; exit 1; }
+  await_end $! || { end_group; exit 1; }
 fi
-wait "$GROUP"
+await_end "$GROUP"
 code=$?
 echo "${program[0]} has ended, with code $code." >&2
 end_group
