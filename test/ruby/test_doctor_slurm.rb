@@ -56,6 +56,8 @@ class TestDoctorSlurm < DoctorTest
     host.program('sacctmgr', 'echo "other|hpc"; echo "multitenant|elsewhere"')
     assert_told 'Accounting', 'warn', 'WCKey users', /no user of multitenant/,
                 /sacctmgr add user NAME wckeys=multitenant/
+    host.program('sacctmgr', 'echo "multitenant|hpc"')
+    assert_told 'Accounting', 'ok', 'WCKey users', /cancel their jobs, also those that wait/
     host.program('sacctmgr', 'echo "Your user doesn\'t have privilege to perform this action" >&2; exit 1')
     assert_told 'Accounting', 'skip', 'WCKey users', /only Slurm.s operators/
   end

@@ -171,7 +171,10 @@ module MultiTenant
         text = SlurmCommand.new(asked.target.job || {}).call('sacctmgr', args, MultiTenant.clock + Site::PATIENCE)
         there = text.b.lines.map { |line| line.chomp.split('|') }
         missing = keys.reject { |key| there.any? { |name, at| name.delete_prefix('*') == key && here?(asked, at) } }
-        return ok("#{asked.name}: slurmdbd knows users of #{keys.join(', ')}.") if missing.empty?
+        if missing.empty?
+          return ok("#{asked.name}: slurmdbd knows users of #{keys.join(', ')}. Before you take it from one, cancel " \
+                    'their jobs, also those that wait, or it comes back (doc/wckeys.md).')
+        end
 
         warn!("#{asked.name}: slurmdbd knows no user of #{list(missing)}.",
               "Run `sacctmgr add user NAME wckeys=#{missing[0]}` for everyone who may publish, and make sure that " \
