@@ -46,7 +46,7 @@ class TestRealCards < RealTest
     @served.stop
     start({ 'OOD_CSP_ENABLED' => 'true', 'OOD_CSP_REPORT_ONLY' => 'false' })
     sessions(CARDS.size)
-    assert_operator js("#{PANELS}.flatMap((card) => [...card.querySelectorAll('td button')]).length"), :>=, 20
+    wait_until { js("#{PANELS}.flatMap((card) => [...card.querySelectorAll('td button')]).length") >= 20 }
     assert_empty(@browser.all('Log.entryAdded').map { |event| event['entry']['text'] }.grep(/script-src/))
   end
 
