@@ -107,31 +107,32 @@ static VALUE native_keys(VALUE self, VALUE directory, VALUE gid)
     return out;
 }
 
-/* The parts borrow from the string that *name is then. */
-static bool split(VALUE *name, struct mt_jobname *parts)
+/* The group that a job name of a share names, in bytes, or what stands before it; nil: it is none.
+ */
+static VALUE part_of(VALUE name, bool label)
 {
-    StringValue(*name);
-    return mt_jobname_split(RSTRING_PTR(*name), (size_t)RSTRING_LEN(*name), parts);
+    struct mt_jobname parts;
+    StringValue(name);
+    VALUE out = Qnil;
+    if (mt_jobname_split(RSTRING_PTR(name), (size_t)RSTRING_LEN(name), &parts))
+        out = label ? rb_str_new(parts.label, (long)parts.label_len)
+                    : rb_str_new(parts.group, (long)parts.group_len);
+    RB_GC_GUARD(name);
+    return out;
 }
 
 /* @return [String, nil] the group that a job name of a share names, in bytes */
 static VALUE native_group_of(VALUE self, VALUE name)
 {
-    struct mt_jobname parts;
     (void)self;
-    VALUE out = split(&name, &parts) ? rb_str_new(parts.group, (long)parts.group_len) : Qnil;
-    RB_GC_GUARD(name);
-    return out;
+    return part_of(name, false);
 }
 
 /* @return [String, nil] what stands before the group there */
 static VALUE native_label_of(VALUE self, VALUE name)
 {
-    struct mt_jobname parts;
     (void)self;
-    VALUE out = split(&name, &parts) ? rb_str_new(parts.label, (long)parts.label_len) : Qnil;
-    RB_GC_GUARD(name);
-    return out;
+    return part_of(name, true);
 }
 
 /* @return [Boolean] whether a service can have that title */

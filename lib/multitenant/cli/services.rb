@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require 'json'
 require_relative 'table'
 require_relative 'viewer'
 
@@ -16,8 +15,7 @@ module MultiTenant
         services = receiver.services
         services = services.select { |_, one| one['uid'] == Process.euid.to_s } if @options[:mine]
         if @options[:json]
-          shown = services.transform_values { |one| one.except('connection') }
-          puts shown.empty? ? '{}' : PlainText.json(JSON.pretty_generate(shown))
+          print_json(services.transform_values { |one| one.except('connection') })
         else
           print(services)
         end

@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require 'json'
 require_relative 'plain_text'
 require_relative 'viewer'
 
@@ -14,7 +13,7 @@ module MultiTenant
         if @options[:explain]
           explain
         elsif receiver.report['at']
-          puts receiver.specs.empty? ? '{}' : PlainText.json(JSON.pretty_generate(receiver.specs))
+          print_json(receiver.specs)
         end
         check_report
       end

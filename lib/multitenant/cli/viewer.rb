@@ -1,9 +1,11 @@
 # frozen_string_literal: true
 
+require 'json'
 require_relative '../../multitenant'
 require_relative '../receiver/opened_file'
 require_relative '../sources/records_file'
 require_relative 'command'
+require_relative 'plain_text'
 
 module MultiTenant
   class CLI
@@ -52,6 +54,11 @@ module MultiTenant
 
       def dataroot
         File.expand_path(@options[:dataroot] || host.dataroot)
+      end
+
+      # @param told [Hash]
+      def print_json(told)
+        puts told.empty? ? '{}' : PlainText.json(JSON.pretty_generate(told))
       end
 
       # One cluster may have been decided although another one's stream was not complete.
