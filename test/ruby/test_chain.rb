@@ -382,8 +382,8 @@ class TestChain < MultiTenantTest
 
   # It may have slept all the while that its job was suspended, and another one has taken its place.
   def test_a_keeper_that_is_to_end_does_nothing_more
-    chain = File.expand_path('../../libexec/multitenant-chain', __dir__)
-    out, = Open3.capture2e('bash', '-c', <<~BASH, 'bash', chain, in_job('fifo'))
+    keeper = File.expand_path('../../libexec/multitenant-keeper', __dir__)
+    out, = Open3.capture2e('bash', '-c', <<~BASH, 'bash', keeper, in_job('fifo'))
       . "$1"
       watch_once() { echo looked; }
       mkfifo "$2" && exec {mt_never}<>"$2"

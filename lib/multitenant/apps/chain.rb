@@ -9,7 +9,9 @@ module MultiTenant
   # A service of several jobs, which follow each other or stand side by side: what forms of service apps ask, and what
   # the job then does (libexec/multitenant-chain).
   module Chain
-    FILES = %w[chain submission].map { |name| File.expand_path("../../../libexec/multitenant-#{name}", __dir__) }.freeze
+    FILES = %w[chain keeper submission].map do |name|
+      File.expand_path("../../../libexec/multitenant-#{name}", __dir__)
+    end.freeze
     # Here the dashboard keeps how a session was submitted, where this directory is in the session's own.
     SUBMISSION = 'submission'
     # Of what is called by no letter that a service's name may have.
