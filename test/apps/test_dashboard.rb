@@ -211,16 +211,23 @@ class TestDashboard < AppTest
     File.read("/proc/#{pid}/stat")[/\) (.)/, 1] == 'T'
   end
 
-  # Its server is stopped meanwhile, which is not its end.
+  def pause(pid, stop, go_on)
+    stop.call
+    Bed.wait('it is stopped') { stopped?(pid) }
+    sleep 1 # its script hears of it
+    go_on.call
+    Bed.wait('it goes on') { !stopped?(pid) }
+  end
+
+  # It is stopped meanwhile, which is not its end. Slurm sends TSTP, and STOP later: its script may see the first
+  # before it is stopped itself.
   def test_a_suspended_application_goes_on
     enough = File.join(Bed.home('hpcfaculty'), 'enough')
     command = "python3 -m http.server $port & until [ -e #{enough} ]; do sleep 0.5; done; exit 7"
     job = start('command', 'command' => command).shared
     server = processes(job).find { |pid| File.read("/proc/#{pid}/cmdline").include?('http.server') }
-    system('scontrol', 'suspend', job.job_id.to_s, exception: true)
-    Bed.wait('it is stopped') { stopped?(server) }
-    system('scontrol', 'resume', job.job_id.to_s, exception: true)
-    Bed.wait('it goes on') { !stopped?(server) }
+    pause(server, *%w[TSTP CONT].map { |signal| -> { Process.kill(signal, -Process.getpgid(server)) } })
+    pause(server, *%w[suspend resume].map { |verb| -> { system('scontrol', verb, job.job_id.to_s, exception: true) } })
     FileUtils.touch(enough)
     job.wait('its own end') { job.log.include?('The application has ended, with code') }
     assert_match(/^The application has ended, with code 7\.$/, job.log)
