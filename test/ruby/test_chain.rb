@@ -231,6 +231,31 @@ class TestChain < MultiTenantTest
     assert_equal [nil, '101'], [state('chains/1/problem.next'), state('chains/1/next')]
   end
 
+  # In a full home: copies start at once, and each of them would submit more. The second time its space ended meanwhile.
+  def test_what_can_not_be_noted_is_not_submitted_again_and_again
+    run_job(100, "#{stage(mt_copies: '3')}\n#{<<~BASH}")
+      rm "$mt_chain/next"
+      mt_again=0 rounds=0
+      put() { false; }
+      for i in {1..24}; do watch_once; done
+      mt_again=0
+      put() { [[ $1 != */next ]] && : >"$1"; }
+      for i in {1..12}; do watch_once; done
+    BASH
+    assert_equal %w[102 103], File.readlines(in_job('cancelled'), chomp: true)
+    assert_equal [103, nil], [last, state('chains/2/next')]
+  end
+
+  # Some file systems have no locks, and some no FIFO.
+  def test_file_systems_that_lack_something
+    script = "#{stage}\nmkfifo() { false; }\nread -rt 0.1 -u \"$mt_never\"\necho $?\n"
+    assert_equal "142\n", run_job(100, script).lines.last
+    fake('flock', 'exit 69')
+    FileUtils.rm_rf(@home)
+    assert_match(/^Nothing can be kept in \S+: nothing follows this job\.$/, run_job(100, script))
+    assert_equal %w[spanish-301@hpcGrp], Dir.children("#{@home}/.local/state/multitenant/services")
+  end
+
   def test_tasks_of_arrays_are_chains_of_their_own_and_federations_have_none
     run_job(107, stage, name: '100_7')
     assert_equal "--dependency=after:100_7+50?afterany:100_7\0--array=7\0", submitted(101, 'arguments')[/--dep.*/m]
