@@ -190,6 +190,15 @@ class TestOwnService < RailsTest
     assert_empty @dashboard.sessions.cards
   end
 
+  # As in a full home, where Open OnDemand's own Delete works.
+  def test_so_does_delete_where_nothing_can_be_written
+    run_three
+    @viewer.do { File.chmod(0o500, File.dirname(state('stopped'))) }
+    assert_equal 'done', @dashboard.delete(ID).flash['notice']
+    assert_equal([901, 902, 903], cancelled.map { |line| line[/\d+/].to_i }.uniq.sort)
+    refute_path_exists state('stopped')
+  end
+
   def test_so_does_cancel
     run_three
     assert_equal 204, @dashboard.cancel(ID, accept: 'application/json').status

@@ -277,6 +277,16 @@ class TestOwner < MultiTenantTest
     assert_equal "The service was stopped by its owner.\n", kept('stopped')
   end
 
+  # As in a full home.
+  def test_stop_cancels_also_where_it_can_not_be_noted
+    File.chmod(0o500, state(n1: { job: 7 }))
+    jobs(7 => 'RUNNING')
+    assert_told "spanish@students is stopped: 1 job was cancelled.\n", 'stop', 'spanish'
+    assert_equal [['scancel --quiet 7 -M hpc'], nil], [said, kept('stopped')]
+    File.write(File.join(@bin, 'broken'), '')
+    assert_refused 69, 'squeue', 'stop', 'spanish'
+  end
+
   # A job may submit the next one while it is being ended.
   def test_stop_looks_again
     dir = state(n1: { job: 7 })

@@ -80,6 +80,15 @@ module MultiTenant
       SystemFile.write(File.join(@path, file), "#{line.to_s.gsub(/[[:cntrl:]]/, ' ')}\n", mode: 0o600)
     end
 
+    # @param why [String] it is to end, which its jobs see first
+    # @return [Boolean] false: that could not be written, as in a full home; the jobs can be cancelled all the same
+    def stop(why)
+      self['stopped'] = why
+      true
+    rescue SystemCallError
+      false
+    end
+
     # @raise [SystemCallError]
     # @return [void]
     def remove(file)

@@ -16,12 +16,12 @@ module MultiTenant
         raise not_found if members.empty? && states.empty?
 
         state = states.first
-        state['stopped'] = STOPPED if state
+        noted = state&.stop(STOPPED)
         ended = jobs.sum { |cluster, _| end_jobs(cluster) }
         puts "#{state&.name || @word} is stopped: #{ended == 1 ? '1 job was' : "#{ended} jobs were"} cancelled."
         EX_OK
       rescue Failure => e
-        raise unless state
+        raise unless noted
 
         raise Failure.new(e.code, "#{state.name} is to stop, and its jobs end by themselves; they could not all be " \
                                   "cancelled: #{e.message}")

@@ -78,7 +78,7 @@ module MultiTenant
       # @raise [StandardError] what could not be cancelled ends by itself, where it reads that it is to stop
       # @return [void]
       def stop
-        state['stopped'] = STOPPED
+        state.stop(STOPPED)
         return if @session.completed?
 
         done = []
