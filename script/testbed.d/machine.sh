@@ -45,12 +45,16 @@ lock() {
   until mkdir -p "$BEDS" && exec {fd}>>"$1" && flock "$fd" && [[ /proc/$BASHPID/fd/$fd -ef $1 ]]; do :; done
 }
 
-# Whether a test bed but this one is up, or on its way.
+# Whether a test bed but this one is up, or on its way. Sets STALE to the files of those that are neither, whose locks are
+# then ours until we end: who wants to begin waits for that, and makes the file anew.
 others() {
-  local bed dir
+  local bed dir fd
+  STALE=()
   for bed in "$BEDS"/+*; do
     dir=${bed##*/}
-    [[ ! -f $bed || $bed == "$BED" || ! -f ${dir//+/\/}/mode ]] || return 0
+    [[ -f $bed && $bed != "$BED" ]] || continue
+    [[ ! -f ${dir//+/\/}/mode ]] && exec {fd}>>"$bed" && flock --nonblock "$fd" || return 0
+    STALE+=("$bed")
   done
   return 1
 }
@@ -76,11 +80,12 @@ make_user() {
   if ! known passwd "$name"; then
     ! known passwd "$2" || uid=()
     make_group "$name" "$2"
-    useradd "${uid[@]}" --gid "$name" --no-create-home --home-dir "$DIR/home/$name" --shell /bin/bash --no-log-init \
+    # The account may stay longer than this test bed.
+    useradd "${uid[@]}" --gid "$name" --no-create-home --home-dir "$BEDS/home/$name" --shell /bin/bash --no-log-init \
       -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 "$name"
     record user "$name"
   fi
-  install -d -m 0700 -o "$name" -g "$(id -g "$name")" "$DIR/home/$name"
+  install -d -m 0700 -o "$name" -g "$(id -g "$name")" "$BEDS/home/$name" "$DIR/home/$name"
   for group in "${@:3}"; do
     ! is_member "$name" "$group" || continue
     gpasswd --add "$name" "$group" >/dev/null
@@ -122,7 +127,13 @@ remove_accounts() {
 # Of two that go down at the same time one is the last.
 clear_away() (
   lock "$BEDS/lock"
-  if others; then say 'another test bed is up and keeps the accounts'; else remove_accounts; fi
-  rm -rf "$DIR" "$BED"
-  others || rm -rf "$BEDS"
+  if others; then
+    say 'another test bed is up and keeps the accounts'
+    rm -rf "$DIR" "$BED"
+  else
+    remove_accounts
+    rm -rf "$DIR" "$BED" "${STALE[@]}" "$BEDS"/{home,made,lock}
+    # Where one begins at this moment its file is there.
+    rmdir "$BEDS" 2>/dev/null || true
+  fi
 )

@@ -26,26 +26,54 @@ class TestScripts < MultiTenantTest
   end
 
   # What is asked of the machine is said instead of done.
-  def clear_away(bed, beds)
+  def machine(bed, beds, script)
     machine = File.read(File.join(Tree::ROOT, 'script/testbed.d/machine.sh')).sub(/^readonly BEDS=.*/, "BEDS=#{beds}")
-    stubs = %w[userdel groupdel gpasswd].map { |name| "#{name}() { echo #{name} \"$@\"; }\n" }.join
+    stubs = %w[useradd userdel groupdel gpasswd].map { |name| "#{name}() { echo #{name} \"$@\"; }\n" }.join
     stubs += "say() { :; }\nknown() { :; }\nis_member() { :; }\nwait_for() { \"${@:2}\"; }\n"
-    out, status = Open3.capture2({ 'DIR' => bed }, 'bash', '-c', "set -euo pipefail\n#{machine}\n#{stubs}clear_away")
+    out, status = Open3.capture2({ 'DIR' => bed }, 'bash', '-c', "set -euo pipefail\n#{machine}\n#{stubs}#{script}")
     assert_predicate status, :success?
     out.lines(chomp: true)
   end
 
+  # @return [Array<String>] the directory of what beds have in common, and two beds that are up
+  def beds
+    beds, *all = %w[beds first second].map { |name| File.join(temporary, name).tap { |dir| FileUtils.mkdir_p(dir) } }
+    all.each { |dir| FileUtils.touch([File.join(beds, dir.tr('/', '+')), File.join(dir, 'mode')]) }
+    FileUtils.touch(File.join(beds, "#{temporary}/gone".tr('/', '+')))
+    File.write(File.join(beds, 'made'), "group lab\nuser ann\nmember ann lab\n")
+    [beds, *all]
+  end
+
   # Whichever of them made an account.
   def test_the_last_test_bed_removes_all_accounts_and_no_other_does
-    beds = File.join(temporary, 'beds')
-    all = %w[first second gone].map { |name| File.join(temporary, name) }
-    [beds, *all.first(2)].each { |dir| Dir.mkdir(dir) }
-    all.each { |dir| FileUtils.touch(File.join(beds, dir.tr('/', '+'))) }
-    all.first(2).each { |dir| FileUtils.touch(File.join(dir, 'mode')) }
-    File.write(File.join(beds, 'made'), "group lab\nuser ann\nmember ann lab\n")
-    assert_empty clear_away(all[0], beds)
-    assert_equal ['userdel ann', 'groupdel lab'], clear_away(all[1], beds)
+    beds, *all = self.beds
+    assert_empty machine(all[0], beds, 'clear_away')
+    assert_equal ['userdel ann', 'groupdel lab'], machine(all[1], beds, 'clear_away')
     refute_path_exists beds
+  end
+
+  # It may install packages first, before it has its directory.
+  def test_a_test_bed_on_its_way_up_keeps_accounts_and_its_lock
+    beds, first, second = self.beds
+    File.unlink(File.join(second, 'mode'))
+    coming = File.join(beds, second.tr('/', '+'))
+    File.open(coming) do |file|
+      file.flock(File::LOCK_EX)
+      assert_empty machine(first, beds, 'clear_away')
+      assert_path_exists coming
+    end
+  end
+
+  # That of the one that made it would be gone while others are up.
+  def test_an_accounts_home_goes_with_no_test_bed_but_the_last
+    beds, first, = self.beds
+    made = machine(first, beds, "known() { false; }; install() { echo install \"$@\"; }; id() { echo 0; }\n" \
+                                'make_group() { :; }; make_user ann 5000')
+    assert_match(%r{ --home-dir #{beds}/home/ann }, made.grep(/\Auseradd/)[0])
+    assert_match(%r{\Ainstall .* #{beds}/home/ann #{first}/home/ann\z}, made.grep(/\Ainstall/)[0])
+    FileUtils.mkdir_p("#{beds}/home/ann")
+    machine(first, beds, 'clear_away')
+    assert_path_exists "#{beds}/home/ann"
   end
 
   def test_parts_that_need_the_build_say_so
