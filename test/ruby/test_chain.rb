@@ -124,6 +124,21 @@ class TestChain < MultiTenantTest
     assert_equal 0o700, File.stat("#{@home}/.local/state/multitenant/services/spanish-301@hpcGrp").mode & 0o777
   end
 
+  # A job of any kind, submitted from a directory that may be others', too.
+  def test_no_other_directory_of_that_name_is_written_in
+    need_root
+    all = [kept = in_job('kept/submission'), planted = in_job('planted/submission'), linked = in_job('linked')]
+    FileUtils.mkdir_p(all)
+    File.write("#{kept}/script", "mine\n")
+    File.chown(2001, 2001, planted)
+    File.symlink(linked, "#{@staged}/submission")
+    [in_job('kept'), in_job('planted'), @staged].each do |dir|
+      MultiTenant::Dashboard::Submission.keep('script', ['-D', dir], {}, nil)
+    end
+    assert_equal([%w[script], [], []], all.map { |dir| Dir.children(dir) })
+    assert_equal "mine\n", File.read("#{kept}/script")
+  end
+
   # Dashboards may have another XDG_STATE_HOME than jobs, and job ids are the same on several clusters.
   def test_the_session_says_where_its_state_is_and_that_on_which_cluster
     @home = File.join(@home, 'a \\"b"')

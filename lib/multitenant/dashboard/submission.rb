@@ -7,19 +7,31 @@ module MultiTenant
     # Keeps what sbatch is called with for a service of several jobs, so that these submit each other in the same way.
     # For OodCore::Job::Adapters::Slurm::Batch.
     module Submission
+      FLAGS = File::WRONLY | File::CREAT | File::EXCL | File::NOFOLLOW
+
       class << self
         # @param conf [#to_s, nil] the cluster's slurm.conf
         def keep(script, arguments, environment, conf)
           at = arguments.index('-D')
           dir = at && File.join(arguments[at + 1], Chain::SUBMISSION)
-          return unless dir && File.directory?(dir)
+          return unless dir && made_for_it?(dir)
 
           variables = ENV.to_h.merge(environment.to_h { |name, value| [name.to_s, value.to_s] })
           variables['SLURM_CONF'] = conf.to_s if conf
           { 'script' => script, 'environment' => variables.map { |pair| "#{pair.join('=')}\0" }.join,
             'arguments' => arguments.map { |argument| "#{argument}\0" }.join }.each do |name, text|
-            File.open(File.join(dir, name), File::WRONLY | File::CREAT | File::TRUNC, 0o600) { |file| file.write(text) }
+            File.open(File.join(dir, name), FLAGS, 0o600) { |file| file.write(text) }
           end
+        end
+
+        private
+
+        # Any job may be submitted in a directory with one of that name, and others may write there.
+        def made_for_it?(dir)
+          stat = File.lstat(dir)
+          stat.directory? && stat.owned? && Dir.empty?(dir)
+        rescue SystemCallError
+          false
         end
       end
 
