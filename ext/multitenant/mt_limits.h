@@ -49,6 +49,11 @@
  * much, and the text is a part of a record line. */
 #define MT_MUNGE_TEXT_MAX (8 * 1024)
 
+/* Bytes of what a credential for a login holds: some names and numbers, and a door key. Seconds
+ * that it may be good for: clocks may differ, and a page with it stands for a while. */
+#define MT_LOGIN_TEXT_MAX 1024
+#define MT_LOGIN_TTL_MAX 180
+
 /* Credentials that munged is asked for at once: the first of those that may count. */
 #define MT_CREDENTIALS_MAX 512
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * multitenant-munge: opens MUNGE credentials, one a line on standard input, as the user that it
- * runs as, and writes what is in each. A program of its own, because libmunge waits for munged
- * without a limit.
+ * runs as, and writes what is in each; or makes one that a single other user can open. A program of
+ * its own, because libmunge waits for munged without a limit.
  */
 #include "clock.h"
 #include "deadline.h"
 #include "lines.h"
+#include "make.h"
 #include "mt_limits.h"
 #include "program.h"
 #include "reason.h"
@@ -18,28 +19,52 @@
 #include <sysexits.h>
 
 static const char help[] =
-    "usage: multitenant-munge [--socket PATH] [--timeout SECONDS]\n"
+    "usage: multitenant-munge [--for UID [--ttl SECONDS]] [--socket PATH] [--timeout SECONDS]\n"
     "\n"
     "Reads MUNGE credentials, one a line, up to the end of standard input, has munged open\n"
     "each for the user of this process, and prints what is in it, one JSON object a line.\n"
+    "With --for it has munged make one of the text on standard input, and prints\n"
+    "{\"credential\":TEXT}.\n"
     "\n"
+    "  --for UID             who alone may open it\n"
+    "  --ttl SECONDS         for how long, 1 to 180 (default 60)\n"
     "  --socket PATH         munged's socket, where it is not libmunge's default\n"
     "  --timeout SECONDS     end within this time, 0.1 to 3600 (default 3), with what is known\n"
     "  --help, --version     this text; the program's version\n"
     "\n"
-    "Exit codes: 0 fine, 64 usage, 65 input that is not credentials, 69 munged could not be\n"
-    "asked, 71 internal, 74 input or output, 75 not all were asked in time. The last line is\n"
-    "{\"end\":COUNT}.\n";
+    "Exit codes: 0 fine, 64 usage, 65 input that is not credentials or too long, 69 munged\n"
+    "could not be asked, 71 internal, 74 input or output, 75 not all were asked in time. The\n"
+    "last line is {\"end\":COUNT}.\n";
 
 static const struct mt_step ask_step = {"munged did not answer",
                                         "see that munged runs on this host"};
 
+struct options {
+    const char *socket; /* NULL: libmunge's default */
+    bool make;
+    struct mt_wish wish; /* where it makes one */
+};
+
 static int take(void *into, int option, const char *value)
 {
-    const char **socket = into;
-    (void)option; /* there is one */
-    *socket = value;
-    return 0;
+    struct options *options = into;
+    switch (option) {
+    case 'f':
+        options->make = true;
+        /* munge's word for "whoever" is the largest. */
+        if (mt_program_number(value, &options->wish.reader) &&
+            options->wish.reader != (uint32_t)MUNGE_UID_ANY)
+            return 0;
+        return mt_usage("--for is not a uid");
+    case 't':
+        if (mt_program_number(value, &options->wish.ttl) && options->wish.ttl >= 1 &&
+            options->wish.ttl <= MT_LOGIN_TTL_MAX)
+            return 0;
+        return mt_usage("--ttl is not a number of seconds from 1 to %d", MT_LOGIN_TTL_MAX);
+    default:
+        options->socket = value;
+        return 0;
+    }
 }
 
 /* What munged said of a credential, and what is in it if it is open. */
@@ -165,7 +190,6 @@ static int answer_all(const struct mt_buf *input, const char *socket)
     size_t count = 0;
     int status = 0;
 
-    mt_deadline_step(&ask_step);
     const int64_t until = mt_deadline_soft();
     if (rest && rest[end - 1] == '\n')
         rest[end - 1] = '\0';
@@ -188,21 +212,26 @@ int main(int argc, char **argv)
 {
     static const struct option known[] = {
         {"socket", required_argument, NULL, 's'},
+        {"for", required_argument, NULL, 'f'},
+        {"ttl", required_argument, NULL, 't'},
         MT_OPTIONS_OF_ALL,
     };
     static const struct mt_program program = {
         .help = help, .options = known, .timeout = 3, .take = take};
-    const char *socket = NULL; /* libmunge's default */
-    struct mt_buf input = MT_BUF_INIT(MT_MUNGE_INPUT_MAX);
+    struct options options = {.wish.ttl = 60};
     int status;
 
-    if (!mt_program_begin(&program, argc, argv, &socket, &status))
+    if (!mt_program_begin(&program, argc, argv, &options, &status))
         return status;
+    struct mt_buf input = MT_BUF_INIT(options.make ? MT_LOGIN_TEXT_MAX : MT_MUNGE_INPUT_MAX);
     status = mt_input_read(&input);
-    if (status == 0 && mt_buf_append(&input, "", 1) != MT_OK)
+    if (status == 0 && !options.make && mt_buf_append(&input, "", 1) != MT_OK)
         status = mt_say_no_memory();
-    if (status == 0)
-        status = answer_all(&input, socket);
+    if (status == 0) {
+        mt_deadline_step(&ask_step);
+        status = options.make ? mt_credential_make(&input, &options.wish, options.socket)
+                              : answer_all(&input, options.socket);
+    }
     mt_buf_wipe(&input);
     return status;
 }

@@ -135,6 +135,53 @@ class TestCredentials < MultiTenantTest
     assert_equal "multitenant-munge #{MultiTenant::VERSION}\n", Open3.capture2(@program, '--version')[0]
   end
 
+  # ---- the program makes one ----
+
+  # @return [Array(String, String, Integer)] standard output, standard error, exit status of it as this uid
+  def made(*options, text: TEXT, uid: 2001)
+    out, err, status = Open3.capture3('setpriv', '--reuid', uid.to_s, '--regid', GROUP.to_s, '--clear-groups', '--',
+                                      @program, '--socket', @munged.socket, *options, stdin_data: text)
+    [out, err, status.exitstatus]
+  end
+
+  def test_one_that_is_made_is_opened_by_its_reader_alone
+    out, err, code = made('--for', '1001', '--ttl', '180')
+    assert_equal ['', 0], [err, code]
+    line, last = out.lines.map { |one| JSON.parse(one) }
+    assert_equal [%w[credential], { 'end' => 1 }], [line.keys, last]
+    assert_equal({ 'payload' => line['credential'], 'uid' => 2001, 'uid_only' => 1001, 'text' => TEXT },
+                 told(line['credential'], uid: 1001)[0])
+    [2001, 2002, 0].each { |uid| assert_equal [shut(line['credential'])], told(line['credential'], uid: uid) }
+  end
+
+  def test_one_is_made_for_a_moment_alone
+    ttl = lambda do |*options|
+      credential = JSON.parse(made('--for', '1001', *options)[0].lines[0])['credential']
+      out, = Open3.capture2('setpriv', *faculty, '--', 'unmunge', "--socket=#{@munged.socket}", '--keys=TTL',
+                            stdin_data: credential)
+      out[/^TTL:\s+(\d+)/, 1]
+    end
+    assert_equal %w[60 7], [ttl.call, ttl.call('--ttl', '7')]
+    { %w[--ttl 0] => 'ttl', %w[--ttl 181] => 'ttl', %w[--ttl -1] => 'ttl', %w[--ttl 1x] => 'ttl',
+      %w[--for 4294967295] => 'for', %w[--for prof] => 'for', ['--for', ''] => 'for' }.each do |options, name|
+      out, err, code = made(*options, '--for', '1001')
+      assert_equal ['', 64], [out, code], options
+      assert_match(/\Amultitenant-munge: --#{name} is not a /, err)
+    end
+    codes = [1025, 1024].map { |size| made('--for', '1001', text: 'x' * size)[2] }
+    assert_equal [65, 0], codes
+  end
+
+  def test_one_is_made_in_time_or_not_at_all
+    @munged.freeze_it
+    assert_equal ['', "multitenant-munge: munged did not answer within 0.3 s; see that munged runs on this host\n", 75],
+                 made('--for', '1001', '--timeout', '0.3')
+    @munged.stop
+    out, err, code = made('--for', '1001')
+    assert_equal ['', 69], [out, code]
+    assert_match(/\Amultitenant-munge: munged could not be asked: /, err)
+  end
+
   # ---- what runs it ----
 
   def credentials(program: PROGRAM)

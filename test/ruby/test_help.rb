@@ -4,7 +4,7 @@ require_relative 'helper'
 
 # The command lines of the C programs, which they have from one kit (test/c/check_program.c).
 class TestHelp < MultiTenantTest
-  OPTIONS = { 'names' => %w[publishers others viewer], 'munge' => %w[socket],
+  OPTIONS = { 'names' => %w[publishers others viewer], 'munge' => %w[for ttl socket],
               'query' => %w[wckey cluster publishers known],
               'seal' => %w[group label cluster job restarts keys] }.freeze
 
