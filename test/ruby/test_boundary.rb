@@ -6,6 +6,7 @@ require_relative 'helper'
 class TestBoundary < MultiTenantTest
   # What else is JSON, or between bars, or of such a size: file => why.
   JSON_OF_OTHERS = {
+    'apps/gate_state.rb' => 'the log of a gateway',
     'card/child.rb' => 'what the child has rendered',
     'dashboard/client_members.rb' => 'which service a client has',
     'dashboard/own_service.rb' => 'what the job wrote for it', 'dashboard/shared_cards.rb' => 'the mark of a card',

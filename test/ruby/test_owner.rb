@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require_relative 'login_node'
 require 'minitest/mock'
 require 'multitenant/cli/moment'
 require 'time'
@@ -8,44 +9,13 @@ require 'time'
 # The commands by which the owner of a service says what is to become of it, against Slurm's commands as a test wants
 # them. With a real Slurm: test/slurm/test_owner.rb.
 class TestOwner < MultiTenantTest
-  OWNER = 2001
-  SESSION = '00000007-0000-4000-8000-0123456789ab'
+  include LoginNode
 
-  SAY = 'printf "%s\n" "${0##*/} $*" >>"$dir/said"'
-  # As squeue lists it then.
-  CANCEL = <<~SH.freeze
-    #{SAY}
-    for id; do
-      case $id in
-        *']') id=$(printf %s "${id%]}" | sed 's/\\[/\\\\[/')
-              sed -i "s/^\\($id[]%][^;]*;[^;]*;\\)[A-Z]*/\\1CANCELLED/" "$dir/jobs" ;;
-        [0-9]*) sed -i "s/^\\($id;[^;]*;\\)[A-Z]*/\\1COMPLETING/; s/^\\(${id}_[^;]*;[^;]*;\\)[A-Z]*/\\1CANCELLED/" "$dir/jobs" ;;
-      esac
-    done
-  SH
+  SESSION = '00000007-0000-4000-8000-0123456789ab'
 
   def setup
     super
-    need_root
-    @home = File.join(temporary, 'home')
-    @bin = File.join(temporary, 'bin')
-    [@home, @bin].each { |dir| Dir.mkdir(dir) && File.chmod(0o777, dir) }
-    @clusters = File.join(temporary, 'clusters.yml')
-    clusters('hpc')
-    jobs({})
-    command('scontrol', SAY)
-    command('scancel', CANCEL)
-    command('squeue', <<~SH)
-      case "$*" in *" --user=2001 --states=all "*) ;; *) exit 3 ;; esac
-      [ ! -e "$dir/broken" ] || { echo 'squeue: error: Unable to contact slurm controller' >&2; exit 1; }
-      for word; do case $word in --format=*) mark=$(printf %s "$word" | grep -o -m1 'mt[0-9a-f]*' | head -n 1) ;; esac; done
-      sed "s/;/$mark/g" "$dir/jobs"
-    SH
     query('exit 69')
-  end
-
-  def command(name, body)
-    File.write(File.join(@bin, name), "#!/bin/sh\ndir=${0%/*}\n#{body}\n", perm: 0o755)
   end
 
   # What multitenant-query does.
@@ -56,59 +26,10 @@ class TestOwner < MultiTenantTest
     File.write(path, "#!/bin/sh\n#{body}\n", perm: 0o755)
   end
 
-  def clusters(*names)
-    all = names.to_h do |name|
-      [name, { 'job' => { 'adapter' => 'slurm', 'cluster' => name, 'bin' => @bin } }]
-    end
-    File.write(@clusters, YAML.dump('v2' => all))
-  end
-
-  # @param all [Hash] name => state and job name
-  def jobs(all)
-    path = File.join(@bin, 'jobs')
-    File.write(path, all.map { |id, (state, name)| "#{id};#{id.to_s[/\d+/]};#{state};#{name || 'sys'};\n" }.join)
-    File.chmod(0o666, path)
-  end
-
-  def state(name = 'spanish@students', **chains)
-    dir = File.join(@home, '.local/state/multitenant/services', name)
-    FileUtils.mkdir_p(File.join(dir, 'chains'))
-    chains.each do |number, files|
-      FileUtils.mkdir_p(chain = File.join(dir, 'chains', number.to_s.delete('n')))
-      files.each { |file, text| File.write(File.join(chain, file.to_s), "#{text}\n") }
-    end
-    FileUtils.chown_R(OWNER, OWNER, @home)
-    FileUtils.chmod_R('go=', @home)
-    dir
-  end
-
-  # @return [String, nil]
-  def kept(file, name = 'spanish@students')
-    path = File.join(@home, '.local/state/multitenant/services', name, file)
-    File.read(path) if File.exist?(path)
-  end
-
   def told(*argv, **env)
     env = { 'HOME' => @home, 'OOD_CLUSTERS' => @clusters, 'TZ' => 'Europe/Berlin', 'MULTITENANT_TIMEOUT' => '5',
             **env.transform_keys(&:to_s) }
     multitenant_process(*argv, as: OWNER, lib: @lib, env: env)
-  end
-
-  def assert_told(out, *argv, **env)
-    done = told(*argv, **env)
-    assert_equal ['', out, 0], [done.err, done.out, done.code]
-  end
-
-  def assert_refused(code, sentence, *argv, **env)
-    done = told(*argv, **env)
-    assert_match(/\Amultitenant: #{sentence}.*\n\z/, done.err)
-    assert_equal [code, ''], [done.code, done.out]
-  end
-
-  # @return [Array<String>] what Slurm's commands that change something were called with
-  def said
-    path = File.join(@bin, 'said')
-    File.exist?(path) ? File.readlines(path, chomp: true) : []
   end
 
   # ---- which service ----

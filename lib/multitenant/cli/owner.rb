@@ -8,7 +8,7 @@ module MultiTenant
   class CLI
     # A command by which the owner of a service of several jobs says what is to become of it. Its jobs read that in the
     # service's state; Slurm lets owners do the rest. A subclass has `change(state)`, and may have WORDS for more
-    # arguments than the service.
+    # arguments than the service; one in brackets may be left out.
     class Owner < Viewer
       SERVICE = %r{\A(?:(?<user>[^/]+)/)?(?<service>[a-z0-9][a-z0-9-]{0,62})(?:@(?<group>.+))?\z}
       WORDS = [].freeze
@@ -34,10 +34,12 @@ module MultiTenant
         @word, *@more = words.map { |word| PlainText.utf8(word) }
         user = @word.to_s[SERVICE, :user]
         raise Failure.new(EX_NOPERM, "#{@word} is #{user}'s service, not yours.") if others?(user)
-        return if words.size == 1 + self.class::WORDS.size
+
+        known = self.class::WORDS
+        return if words.size.between?(1 + known.grep_v(/\A\[/).size, 1 + known.size)
 
         told = ", not `#{words.join(' ')}`" if words.any?
-        refuse("multitenant #{@name} takes #{['a service', *self.class::WORDS].join(' and ')}#{told}")
+        refuse("multitenant #{@name} takes #{['a service', *known].join(' and ')}#{told}")
       end
 
       # @return [Array<ServiceState>] one, or none

@@ -1,0 +1,231 @@
+# frozen_string_literal: true
+
+require 'digest'
+require 'fileutils'
+require 'json'
+require_relative '../host/system_file'
+require_relative 'service_state'
+
+module MultiTenant
+  # What the gateway of a service keeps for its owner: the directory of doc/formats.md, "The gateway's state". Gates of
+  # several nodes read and write in it at the same time, each file by a rename.
+  class GateState
+    DIRECTORY = 'gate'
+    # Who a line of `limits` without a user is about.
+    ALL = '*'
+    # JOB@CLUSTER, as in the names of files.
+    MEMBER = /[1-9]\d{0,9}@[\w.-]+/
+    JOB = /\A(?<id>[1-9]\d{0,9})(?:@(?<cluster>[\w.-]+))?\z/
+    LINE = /\A(?<who>\*|\d{1,10})(?: (?<rate>\d{1,9}))?\z/
+    LOGIN = /\A(?<time>\d{1,12})(?:\.\d+)? login (?:.* )?uid=(?<uid>\d{1,10})(?: |$)/
+    NOT_CUT = /^(\d{1,12})\S* streams_not_cut/
+    # Bytes of a list, and of a line of a log, that count. The path in a line is escaped.
+    MOST = 1_000_000
+    LONGEST = 100_000
+
+    # One who was let in: `since` and `last` are seconds since the epoch, as far as logs are kept.
+    Tenant = Struct.new(:uid, :user, :since, :last, :requests, :bytes, keyword_init: true) do
+      def seen(time)
+        self.since = [since, time].compact.min
+        self.last = [last, time].compact.max
+      end
+    end
+
+    # @param service [ServiceState]
+    # @return [GateState, nil] nil: none of its jobs ever had a gateway
+    def self.of(service)
+      at(File.join(service.path, DIRECTORY), service.name)
+    end
+
+    # @param word [String] ID or ID@CLUSTER
+    # @return [Array<GateState>] of jobs without a service; ids are the same on several clusters
+    def self.of_jobs(word, root = File.expand_path('../jobs', ServiceState.root))
+      told = JOB.match(word) or return []
+      names = Dir.children(root).grep(/\A#{told[:id]}@#{told[:cluster] ? Regexp.escape(told[:cluster]) : '.+'}\z/i)
+      names.sort.filter_map { |name| at(File.join(root, name, DIRECTORY), "job #{name}") }
+    rescue SystemCallError
+      []
+    end
+
+    # @param path [String]
+    # @param name [String] what people call it
+    # @return [GateState, nil] nil: there is none, or it is another user's
+    def self.at(path, name = File.basename(File.dirname(path)))
+      stat = File.lstat(path)
+      new(path, name) if stat.directory? && stat.owned?
+    rescue SystemCallError, ArgumentError # no path has a NUL
+      nil
+    end
+
+    # @return [String]
+    attr_reader :path
+    # @return [String]
+    attr_reader :name
+
+    def initialize(path, name)
+      @path = path
+      @name = name
+    end
+
+    # @return [Array<Integer>] uids
+    def banned
+      lines('banned').filter_map { |line| Integer(line[LINE, :who], 10, exception: false) if line.match?(LINE) }
+    end
+
+    # @return [Hash{Integer, String => Integer}] uid, or {ALL} => requests a minute; 0: any number
+    def limits
+      lines('limits').filter_map { |line| LINE.match(line) }.select { |told| told[:rate] }.to_h do |told|
+        [Integer(told[:who], 10, exception: false) || ALL, told[:rate].to_i]
+      end
+    end
+
+    # @param uid [Integer]
+    # @raise [SystemCallError]
+    # @return [void]
+    def ban(uid)
+      locked { write('banned', [*banned, uid].uniq.sort) }
+    end
+
+    # @param uid [Integer]
+    # @raise [SystemCallError]
+    # @return [Boolean] they were banned
+    def unban(uid)
+      locked { banned.include?(uid).tap { write('banned', banned - [uid]) } }
+    end
+
+    # @param who [Integer, String] uid, or {ALL}
+    # @param rate [Integer, nil] nil: what holds for all, or what the site has set
+    # @raise [SystemCallError]
+    # @return [void]
+    def limit(who, rate)
+      locked { write('limits', limits.merge(who => rate).compact.map { |pair| pair.join(' ') }) }
+    end
+
+    # @return [Array<Array(String, String)>] job and cluster of each gate that has read the lists
+    def members
+      Dir.children(@path).grep(/\Aseen\.#{MEMBER}\z/o).sort.map { |file| file.delete_prefix('seen.').split('@', 2) }
+    rescue SystemCallError
+      []
+    end
+
+    # @return [Boolean] the gate of that member goes by the lists as they are
+    def taken_over?(member)
+      seen(member).first(2) == sums
+    end
+
+    # @param since [Integer] seconds since the epoch
+    # @return [Boolean] that gate has said since that it can't end what the banned have open
+    def not_cut?(member, since)
+      logs(/\.gate\z/, Regexp.escape(member.join('@'))).any? do |file|
+        file.seek(-LONGEST, IO::SEEK_END) if file.size > LONGEST
+        file.read(LONGEST).to_s.scan(NOT_CUT).flatten.any? { |time| time.to_i >= since }
+      ensure
+        file.close
+      end
+    end
+
+    # @return [Array<Tenant>] those that were let in, by name; read line by line
+    def tenants
+      found = Hash.new { |all, uid| all[uid] = Tenant.new(uid: uid, requests: 0, bytes: 0) }
+      each_line(/\.jsonl(?:\.\d)?\z/) { |line| count(found, line) }
+      each_line(/\.gate(?:\.\d)?\z/) do |line|
+        told = LOGIN.match(line)
+        found[told[:uid].to_i].seen(told[:time].to_i) if told
+      end
+      found.values.sort_by { |one| [one.user || '~', one.uid] }
+    end
+
+    # How many people used it since a time, from the ends of the newest logs.
+    # @param since [Integer] seconds since the epoch
+    # @param most [Integer] bytes that are read at most
+    # @return [Array(Integer, Boolean)] how many, and whether there may be more
+    def users(since, most = 200_000)
+      files = logs(/\.jsonl(?:\.1)?\z/).select { |file| file.mtime.to_i >= since }
+      part = most / [files.size, 1].max
+      more = false
+      uids = files.flat_map do |file|
+        file.seek(-part, IO::SEEK_END) if file.size > part
+        rows = file.read(part).scan(/^{"time":(\d{1,12})[^,]*,"user":"[^"]*","uid":"?(\d*)/)
+        more ||= file.size > part && (rows.empty? || rows.first.first.to_i >= since)
+        rows.filter_map { |time, uid| uid if time.to_i >= since && !uid.empty? }
+      end
+      [uids.uniq.size, more]
+    ensure
+      files&.each(&:close)
+    end
+
+    private
+
+    def count(found, line)
+      told = JSON.parse(line)
+      uid = Integer(told['uid'].to_s, 10, exception: false)
+      return unless uid && !told['user'].to_s.empty?
+
+      one = found[uid]
+      one.user = told['user'].to_s
+      one.seen(told['time'].to_i)
+      one.requests += 1
+      one.bytes += told['bytes'].to_i
+    rescue JSON::ParserError, TypeError, NoMethodError
+      nil # a line that was cut
+    end
+
+    def each_line(pattern, &block)
+      logs(pattern).each do |file|
+        file.each_line("\n", LONGEST) { |line| block.call(line.scrub('?')) }
+      ensure
+        file.close
+      end
+    end
+
+    # All are open before one is read: one that is given another name meanwhile is neither missed nor read twice.
+    # @return [Array<File>]
+    def logs(pattern, member = MEMBER)
+      names = Dir.children(File.join(@path, 'log')).grep(/\A#{member}#{pattern}/i).sort
+      files = names.filter_map { |name| open_file(File.join('log', name)) }
+      files.uniq { |file| file.stat.ino }.tap { |kept| (files - kept).each(&:close) }
+    rescue SystemCallError
+      []
+    end
+
+    def open_file(name)
+      file = File.new(File.join(@path, name), File::RDONLY | File::NOFOLLOW | File::NONBLOCK, binmode: true)
+      return file if file.stat.file?
+
+      file.close
+    rescue SystemCallError
+      nil
+    end
+
+    def lines(name)
+      bytes(name).scrub('?').lines(chomp: true)
+    end
+
+    def bytes(name)
+      file = open_file(name) or return ''
+      file.read(MOST).to_s
+    ensure
+      file&.close
+    end
+
+    def seen(member)
+      bytes("seen.#{member.join('@')}").split
+    end
+
+    def sums
+      %w[banned limits].map { |name| Digest::SHA256.hexdigest(bytes(name)) }
+    end
+
+    # Two commands of the owner's at once.
+    def locked
+      File.open(File.join(@path, 'lock'), File::RDWR | File::CREAT | File::NOFOLLOW, 0o600) do |lock|
+        lock.flock(File::LOCK_EX)
+        yield
+      end
+    end
+
+    def write(name, lines)
+      SystemFile.write(File.join(@path, name), lines.map { |line| "#{line}\n" }.join, mode: 0o600)
+    end
+  end
+end

@@ -1,0 +1,39 @@
+# frozen_string_literal: true
+
+require_relative 'gate'
+
+module MultiTenant
+  class CLI
+    # `multitenant limit`
+    class Limit < Gate
+      WORDS = ['[USER]', 'RATE'].freeze
+      MOST = 1_000_000
+
+      private
+
+      def options(parser)
+        super
+        parser.separator('RATE: requests a minute; 0 is any number, and "default" what holds for all, or is the ' \
+                         "site's.\nWithout USER it is about each of them.")
+      end
+
+      def change(gate)
+        *user, told = @more
+        rate = Integer(told, 10, exception: false) unless told == 'default'
+        refuse("RATE is 0 to #{MOST}, or default, not `#{told}`") unless told == 'default' || rate&.between?(0, MOST)
+
+        gate.limit(user.empty? ? GateState::ALL : uid(user.first), rate)
+        say(gate, "#{user.empty? ? 'Each tenant' : PlainText.of(user.first)} has #{words(rate)} in #{gate.name}")
+      end
+
+      def words(rate)
+        case rate
+        when nil then 'no limit of their own'
+        when 0 then 'no limit'
+        when 1 then '1 request a minute'
+        else "#{rate} requests a minute"
+        end
+      end
+    end
+  end
+end

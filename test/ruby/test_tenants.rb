@@ -1,0 +1,189 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require_relative 'login_node'
+require 'digest'
+require 'multitenant/apps/gate_state'
+
+# What owners see of those who use their service through its gateway, and say about them. What gates make of it, with a
+# real one: test/ruby/test_gate.rb.
+class TestTenants < MultiTenantTest
+  include LoginNode
+
+  NONE = Digest::SHA256.hexdigest('')
+
+  def told(*argv, **env)
+    env = { 'HOME' => @home, 'OOD_CLUSTERS' => @clusters, 'TZ' => 'Europe/Berlin', **env.transform_keys(&:to_s) }
+    multitenant(*argv, as: OWNER, env: env)
+  end
+
+  # @param seen [Array<String>] members whose gates have read the lists
+  # @return [String] its directory
+  def gate(*seen, in_dir: state)
+    dir = File.join(in_dir, 'gate')
+    FileUtils.mkdir_p(File.join(dir, 'log'))
+    seen.each { |member| File.write(File.join(dir, "seen.#{member}"), "#{NONE} #{NONE}\n") }
+    FileUtils.chown_R(OWNER, OWNER, @home)
+    dir
+  end
+
+  # As nginx writes it.
+  def row(user, uid, time, bytes: 10, path: '/v1/models')
+    told = { time: time, user: user, uid: uid, method: 'GET', path: path, status: 200, bytes: bytes, ms: 3 }
+    "#{JSON.generate(told)}\n"
+  end
+
+  def log(dir, name, *lines)
+    File.write(File.join(dir, 'log', name), lines.join, perm: 0o644)
+  end
+
+  # Gates that take a change over while a command waits.
+  def with_gates(dir, *members)
+    stop = false
+    gates = Thread.new do
+      until stop
+        sums = %w[banned limits].map do |name|
+          path = File.join(dir, name)
+          Digest::SHA256.hexdigest(File.exist?(path) ? File.binread(path) : '')
+        end
+        members.each { |member| File.write(File.join(dir, "seen.#{member}"), "#{sums.join(' ')}\n") }
+        sleep 0.05
+      end
+    end
+    yield
+  ensure
+    stop = true
+    gates&.join
+  end
+
+  def list(dir, name)
+    File.binread(File.join(dir, name))
+  end
+
+  # ---- ban, unban, limit ----
+
+  def test_a_ban_says_in_how_many_jobs_it_acts
+    jobs(7 => 'RUNNING', 8 => 'RUNNING', 9 => 'COMPLETED')
+    dir = gate('7@hpc', '8@hpc', '9@hpc', '10@hpc')
+    log(dir, '8@HPC.gate', "#{Time.now.to_i - 99} streams_not_cut\n")
+    with_gates(dir, '7@hpc', '8@hpc') do
+      assert_told "2002 is banned from spanish@students: all 2 jobs of it go by that now.\n", 'ban', 'spanish', '2002'
+      assert_told "daemon is banned from spanish@students: all 2 jobs of it go by that now.\n", 'ban', 'spanish',
+                  'daemon'
+    end
+    assert_equal "1\n2002\n", list(dir, 'banned')
+    assert_equal 0o600, File.stat(File.join(dir, 'banned')).mode & 0o777
+    log(dir, '8@HPC.gate', "#{Time.now.to_i - 99} streams_not_cut\n")
+    with_gates(dir, '7@hpc', '8@hpc') do
+      assert_told "2002 is let into spanish@students again: all 2 jobs of it go by that now.\n", 'unban', 'spanish',
+                  '2002'
+      assert_told "2002 is not banned from spanish@students: all 2 jobs of it go by that now.\n", 'unban', 'spanish',
+                  '2002'
+      log(dir, '8@HPC.gate', "#{Time.now.to_i + 99}.123 streams_not_cut\n")
+      out = told('ban', 'spanish', '2002').out
+      assert_match(/go by that now\.\nAn answer that they are getting already goes on to its end, which/, out)
+    end
+    assert_refused 64, 'There is no user `nobody-here` on this host', 'ban', 'spanish', 'nobody-here'
+  end
+
+  def test_a_job_whose_gate_does_not_take_it_over_is_named
+    jobs(7 => 'RUNNING', 8 => 'RUNNING')
+    dir = gate('7@hpc', '8@hpc')
+    with_gates(dir, '8@hpc') do
+      assert_told 'Each tenant has 60 requests a minute in spanish@students: 1 of 2 jobs go by that now. Job 7 did ' \
+                  "not take it over in 10 s: see its output.log.\n", 'limit', 'spanish', '60'
+    end
+    assert_equal "* 60\n", list(dir, 'limits')
+  end
+
+  def test_limits_are_each_tenants_or_all
+    dir = gate
+    [%w[60], %w[2002 5], %w[2003 1], %w[2003 default], %w[2004 0]].each do |words|
+      assert_equal 0, told('limit', 'spanish', *words).code
+    end
+    assert_equal "* 60\n2002 5\n2004 0\n", list(dir, 'limits')
+    assert_told 'Each tenant has no limit of their own in spanish@students: no job of it runs now, and those to come ' \
+                "go by it.\n", 'limit', 'spanish', 'default'
+    assert_equal "2002 5\n2004 0\n", list(dir, 'limits')
+    %w[-1 1.5 1000001 many].each { |rate| assert_equal 64, told('limit', '--', 'spanish', rate).code, rate }
+    assert_refused 64, 'multitenant limit takes a service and \[USER\] and RATE, not `spanish`', 'limit', 'spanish'
+  end
+
+  # ---- which gateway ----
+
+  def test_a_job_without_a_service_has_a_gateway_too
+    jobs(7 => 'RUNNING')
+    state(n1: { job: 9 })
+    dir = gate('7@hpc', in_dir: File.join(@home, '.local/state/multitenant/jobs/7@hpc'))
+    with_gates(dir, '7@hpc') do
+      assert_told "2002 is banned from job 7@hpc: its job goes by that now.\n", 'ban', '7', '2002'
+    end
+    gate(in_dir: File.join(@home, '.local/state/multitenant/jobs/7@other'))
+    assert_refused 64, 'You have a job 7 on several clusters: name one as ID@CLUSTER', 'ban', '7', '2002'
+    assert_told "Nobody has used job 7@other yet.\n", 'tenants', '7@other'
+    assert_refused 64, 'You have no gateway of a service or job `8`', 'tenants', '8'
+    assert_refused 65, 'spanish@students has no gateway: whoever knows its key', 'tenants', '9'
+    strange = File.join(@home, '.local/state/multitenant/jobs/7@other/gate')
+    FileUtils.chown(0, 0, strange)
+    assert_refused 64, 'You have no gateway of a service or job `7@other`', 'ban', '7@other', '2002'
+  end
+
+  # ---- tenants ----
+
+  def test_tenants_are_read_from_the_logs_of_all_members
+    dir = gate
+    log(dir, '7@hpc.jsonl', row('bob', 2002, 1_800_000_300.25, bytes: 2_500_000), row('', nil, 1_800_000_400),
+        row('eve', 2003, 1_800_000_100), '{"time":18000004')
+    log(dir, '7@hpc.jsonl.1', row('bob', 2002, 1_800_000_000.5), "\xff\n")
+    log(dir, '8@hpc.jsonl', row('bob', 2002, 1_800_000_200, path: "/\n\"x"))
+    log(dir, '8@hpc.gate', "1799999999.123 login uid=1\n", "1800000001 login_expired uid=2005\n",
+        "1799990000 login uid=2002 user=bob\n")
+    File.symlink('/etc/passwd', File.join(dir, 'log/9@hpc.jsonl'))
+    told('limit', 'spanish', '60')
+    told('ban', 'spanish', '2009')
+    told('limit', 'spanish', '2002', '0')
+    assert_told <<~TABLE, 'tenants', 'spanish'
+      USER    SINCE             LAST SEEN         REQUESTS  BYTES   LIMIT
+      bob     2027-01-15 06:13  2027-01-15 09:05  3         2.5 MB
+      eve     2027-01-15 09:01  2027-01-15 09:01  1         10 B    60 a minute
+      daemon  2027-01-15 08:59  2027-01-15 08:59  0         0 B     60 a minute
+      2009                                        0         0 B     banned
+    TABLE
+    told = JSON.parse(told('tenants', 'spanish', '--json').out)
+    assert_equal 'spanish@students', told['service']
+    assert_equal({ 'user' => 'bob', 'uid' => 2002, 'since' => 1_799_990_000, 'last' => 1_800_000_300, 'requests' => 3,
+                   'bytes' => 2_500_020, 'banned' => false, 'limit' => 0 }, told['tenants'].first)
+  end
+
+  def test_a_log_is_read_line_by_line
+    dir = gate
+    File.open(File.join(dir, 'log/7@hpc.jsonl'), 'w') do |file|
+      (40 << 10).times { |i| file.write(row("u#{i % 50}", 3000 + (i % 50), 1_800_000_000 + i, path: 'x' * 400)) }
+      file.write("{\"path\":\"#{'x' * (20 << 20)}\"}\n#{row('last', 4000, 1)}")
+    end
+    File.chown(OWNER, OWNER, File.join(dir, 'log/7@hpc.jsonl'))
+    count, more = as_user(uid: OWNER) do
+      found = MultiTenant::GateState.at(dir)
+      before = rss
+      tenants = found.tenants
+      [tenants.sum(&:requests), rss - before, found.users(0)].then { |sum, kib, used| [[sum, *used], kib] }
+    end
+    assert_equal [(40 << 10) + 1, 1, true], count
+    assert_operator more, :<, 60_000, 'KiB more than before'
+  end
+
+  def rss
+    File.read('/proc/self/status')[/^VmRSS:\s*(\d+)/, 1].to_i
+  end
+
+  def test_how_many_used_it_is_told_from_the_ends_of_the_logs
+    dir = gate
+    log(dir, '7@hpc.jsonl', row('bob', 2002, 100), row('eve', 2003, 200.5), row('bob', 2002, 300), row('', nil, 300))
+    log(dir, '8@hpc.jsonl', row('eve', 2003, 400), row('mia', 2004, 400))
+    found = as_user(uid: OWNER) do
+      one = MultiTenant::GateState.at(dir)
+      [[150], [350], [0], [150, 500], [150, 260], [Time.now.to_i + 5]].map { |words| one.users(*words) }
+    end
+    assert_equal [[3, false], [2, false], [3, false], [3, true], [1, true], [0, false]], found
+  end
+end
