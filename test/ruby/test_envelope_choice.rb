@@ -47,6 +47,41 @@ class TestEnvelopeChoice < InstallTest
     assert_match(/\Amunge makes no credential here/, choice(%w[nobody], path: path)[1])
   end
 
+  # munged reads /etc/group itself, and may know nothing else. nogroup is in every one.
+  def choice_beside(gid, opened, groups_of_nobody)
+    dir = temporary
+    File.chmod(0o755, dir)
+    { 'munge' => 'echo MUNGE:$2:', 'unmunge' => "grep -qE 'gid=(#{opened})'", 'id' => "echo #{groups_of_nobody}" }
+      .each { |name, line| File.write("#{dir}/#{name}", "#!/bin/sh\n#{line}\n", perm: 0o755) }
+    local = Etc::Group.new('nogroup', 'x', 3000, %w[nobody])
+    groups = { 3000 => local, 4000 => Etc::Group.new('students', 'x', 4000, []) }
+    Etc.stub(:group, ->(&block) { block.call(local) }) do
+      Etc.stub(:getgrgid, ->(gid) { groups.fetch(gid) }) do
+        was = ENV.fetch('PATH')
+        ENV['PATH'] = "#{dir}:#{was}"
+        made = MultiTenant::EnvelopeChoice.new(MultiTenant::Host.new(env: {}), gid)
+        return [made.envelope, made.told]
+      ensure
+        ENV['PATH'] = was
+      end
+    end
+  end
+
+  def test_what_a_local_group_proves_is_not_taken_for_a_directorys
+    envelope, told = choice_beside(3000, '3000', '65534 3000 4000')
+    assert_equal 'key', envelope
+    assert_match(/\Anobody, a member of students, can't open /, told)
+    told = 'nobody, a member of nogroup, and nobody, a member of students, opened what was sealed for the group.'
+    assert_equal ['munge', "Service apps seal by munge: #{told}"], choice_beside(3000, '3000|4000', '65534 3000 4000')
+  end
+
+  # SSSD has a setting that lists no members.
+  def test_a_directory_that_lists_no_members_is_not_tried_by_a_local_group
+    envelope, told = choice_beside(4000, '3000', '65534 3000')
+    assert_equal 'key', envelope
+    assert_match(/\ANo member of students is listed here/, told)
+  end
+
   # It owns apps that are installed, and may be gone since.
   def test_a_group_that_is_gone_is_not_tried
     assert_includes %w[munge key], MultiTenant::EnvelopeChoice.new(MultiTenant::Host.new, 4_000_000_000).envelope

@@ -4,7 +4,8 @@ require 'etc'
 
 module MultiTenant
   # How service apps seal what they share on a site without old readers: by munge, where a member of a group opens here
-  # what is sealed for the group, since munged may not know a directory's groups; else by the groups' keys.
+  # what is sealed for the group, since munged may not know a directory's groups; else by the groups' keys. What a local
+  # group proves is true of local groups alone, so that one of a directory's is tried beside it.
   class EnvelopeChoice
     SECONDS = '5'
     KEYS = 'Service apps seal by key, and share nothing with a group before it has one: run `multitenant key new ' \
@@ -35,10 +36,21 @@ module MultiTenant
 
     # @return [String, nil] why munge does not do, in a sentence
     def obstacle(gid)
-      group, user = pairs(gid).first
-      return 'No group of this host has a member with whom munge could be tried.' unless group
+      tries = tries(gid)
+      return 'No group of this host has a member with whom munge could be tried.' if tries.empty?
 
-      @tried = "#{user.name}, a member of #{group.name},"
+      group = entry(:getgrgid, gid) if gid
+      if group && !local?(group) && tries.none? { |one, _| !local?(one) }
+        return "No member of #{group.name} is listed here, with whom munge could be tried."
+      end
+
+      why = tries.lazy.filter_map { |one, user| failure(one, user) }.first
+      @tried = tries.map { |one, user| member(one, user) }.join(' and ')
+      why
+    end
+
+    # @return [String, nil] a sentence where the user can't open what is sealed for the group
+    def failure(group, user)
       sealed, made = IO.pipe
       return 'munge makes no credential here.' unless
         run('munge', '--no-input', "--restrict-gid=#{group.gid}", *@options, out: made)
@@ -47,15 +59,39 @@ module MultiTenant
       return if run('setpriv', "--reuid=#{user.uid}", "--regid=#{user.gid}", '--clear-groups', 'unmunge', *@options,
                     in: sealed)
 
-      "#{@tried} can't open what munge sealed for the group."
+      "#{member(group, user)} can't open what munge sealed for the group."
     end
 
-    # Groups of people, each with a member whose primary group is another.
+    def member(group, user)
+      "#{user.name}, a member of #{group.name},"
+    end
+
+    # @return [Array] a group of people, and one of a directory's, each with a member whose primary group is another
+    def tries(first)
+      group, user = pairs(first).first
+      return [] unless group
+      return [[group, user]] unless local?(group)
+
+      more = groups_of(user).map { |one| [one, user] }.each + pairs(first)
+      [[group, user], *more.lazy.reject { |one, _| local?(one) }.first(1)]
+    end
+
     def pairs(first)
       others = Etc.enum_for(:group).lazy.select { |group| group.gid >= 1000 }
       groups = [(entry(:getgrgid, first) if first)].compact.each + others
       groups.lazy.flat_map { |group| group.mem.lazy.map { |name| [group, entry(:getpwnam, name)] } }
             .select { |group, user| user && user.gid != group.gid && user.uid.positive? }
+    end
+
+    # Some directories tell the groups of a user and not the users of a group.
+    def groups_of(user)
+      gids = IO.popen(['id', '-G', '--', user.name], err: File::NULL, &:read).split.map(&:to_i)
+      (gids - [user.gid]).select { |gid| gid >= 1000 }.filter_map { |gid| entry(:getgrgid, gid) }
+    end
+
+    def local?(group)
+      @local ||= File.foreach('/etc/group').to_h { |line| [line[/\A[^:]*/], true] }
+      @local.key?(group.name)
     end
 
     # @return [Etc::Group, Etc::Passwd, nil] nil: the name service does not know it
