@@ -231,6 +231,7 @@ struct mt_message mt_message_copy(const struct mt_message *message)
     json_incref(message->connection);
     json_incref(message->title);
     json_incref(message->service);
+    json_incref(message->door);
     return *message;
 }
 
@@ -249,5 +250,6 @@ void mt_message_free(struct mt_message *message)
     json_decref(message->connection);
     json_decref(message->title);
     json_decref(message->service);
+    json_decref(message->door);
     memset(message, 0, sizeof *message);
 }

@@ -19,7 +19,8 @@
  * A parsed message. Its form is right; whether its contents are acceptable, the policy says.
  * Both objects are flat and hold strings only, in the publisher's order; a connection value may
  * hold any character, NUL too. The texts borrow from `accounting`, are NUL-terminated and UTF-8, as
- * title and service are. `until` and `lead` are below 0 where what is told is no number above 0.
+ * title, service and door are. `until`, `lead` and `gate` are below 0 where what is told is no
+ * number above 0.
  * jansson counts references atomically, so copies may end on other threads.
  */
 struct mt_message {
@@ -29,6 +30,8 @@ struct mt_message {
     json_t *service;        /* a text: the service that its job is a member of; NULL: none */
     int64_t until;          /* epoch: when its publisher means it to end; 0: not told */
     int64_t lead;           /* minutes before a job's end in which it hands over; 0: not told */
+    json_t *door;           /* a text: what its gateway asks a tenant for; NULL: it has none */
+    int64_t gate;           /* the port of its gateway; 0: it has none */
     const char *recipients; /* mtu: decimal uids and commas, or MT_WHOLE_GROUP */
     const char *session;    /* mti */
     const char *app;        /* mta */

@@ -94,7 +94,7 @@ static enum mt_status keep_connection(const json_t *object, struct mt_message *o
 /* How many of the keys that may be absent are there. */
 static size_t count_optional(const json_t *object)
 {
-    static const char *const names[] = {"title", "service", "until", "lead", "to"};
+    static const char *const names[] = {"title", "service", "until", "lead", "door", "gate", "to"};
     size_t count = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         count += json_object_get(object, names[i]) != NULL;
@@ -122,7 +122,8 @@ static enum mt_status parse(const json_t *object, struct claim *claim, struct mt
     if (!json_is_object(object) || json_object_size(object) != KEYS + count_optional(object) ||
         !get_claim(object, claim) || !get_text(object, "title", &out->title) ||
         !get_text(object, "service", &out->service) || !get_number(object, "until", &out->until) ||
-        !get_number(object, "lead", &out->lead))
+        !get_number(object, "lead", &out->lead) || !get_text(object, "door", &out->door) ||
+        !get_number(object, "gate", &out->gate))
         return MT_MALFORMED;
     enum mt_status status = keep_accounting(object, out);
     return status == MT_OK ? keep_connection(object, out) : status;

@@ -4,11 +4,11 @@
  *
  *   {"v":2,"cluster":"hpc","job":4711,"group":"hpcGrp","restarts":0,"id":"<uuid>","app":"DB_Conn",
  *    "title":"Spanish 301","method":"card","delivery":"sys/multitenant-delivery_default",
- *    "service":"spanish","until":1795315062,"lead":10,"to":"<recipients.h>",
- *    "conn":{"host":"n1","port":"5432"}}
+ *    "service":"spanish","until":1795315062,"lead":10,"door":"<32 bytes>","gate":18080,
+ *    "to":"<recipients.h>","conn":{"host":"n1","port":"5432"}}
  *
- * In any order; `title`, `service`, `until`, `lead` and `to` may be absent. No other keys: what an
- * old reader would overlook could be a condition, so a message that has more has another `v`.
+ * In any order; all from `service` to `to`, and `title`, may be absent. No other keys: what an old
+ * reader would overlook could be a condition, so a message that has more has another `v`.
  */
 #pragma once
 

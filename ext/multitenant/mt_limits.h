@@ -41,6 +41,12 @@
 #define MT_LEAD_MAX 1440
 #define MT_LEAD_DEFAULT 10
 
+/* The ports that a gateway may have, as any user's program; characters of what its door asks for:
+ * 32 bytes as base64url. */
+#define MT_GATE_MIN 1024
+#define MT_GATE_MAX 65535
+#define MT_DOOR_CHARS 43
+
 /* Bytes of a user, cluster, group or WCKey name; directories hold longer ones than POSIX asks for.
  */
 #define MT_NAME_MAX 256
@@ -166,6 +172,9 @@
     X(service, MT_SERVICE_MAX)       \
     X(until, MT_UNTIL_MAX)           \
     X(lead, MT_LEAD_MAX)             \
+    X(gate_min, MT_GATE_MIN)         \
+    X(gate, MT_GATE_MAX)             \
+    X(door_chars, MT_DOOR_CHARS)     \
     X(name, MT_NAME_MAX)             \
     X(keys, MT_KEYS_MAX)             \
     X(records, MT_RECORDS_MAX)       \

@@ -157,6 +157,15 @@ static bool is_service_fine(const struct mt_message *message)
            message->lead <= MT_LEAD_MAX;
 }
 
+/* Both or none. */
+static bool is_gateway_fine(const struct mt_message *message)
+{
+    if (!message->door)
+        return message->gate == 0;
+    return mt_text_is_door(json_string_value(message->door)) && message->gate >= MT_GATE_MIN &&
+           message->gate <= MT_GATE_MAX;
+}
+
 enum mt_reason mt_policy_message(const struct mt_record *record, const struct mt_message *message,
                                  const struct mt_settings *settings)
 {
@@ -168,7 +177,7 @@ enum mt_reason mt_policy_message(const struct mt_record *record, const struct mt
         return MT_REASON_bad_app_name;
     if (message->title && !mt_text_is_title(mt_message_title(message), MT_APP_CHARS_MAX))
         return MT_REASON_bad_title;
-    if (!is_service_fine(message))
+    if (!is_service_fine(message) || !is_gateway_fine(message))
         return MT_REASON_bad_service;
     if (strcmp(message->method, "form") != 0 && strcmp(message->method, "card") != 0)
         return MT_REASON_bad_method;

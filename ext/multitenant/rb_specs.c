@@ -40,6 +40,12 @@ static VALUE free_text(VALUE text)
     return Qnil;
 }
 
+/* Whether its `host` is one of the job's own; nobody is sent to another one. */
+static bool has_own_host(const struct mt_share *share, const struct mt_settings *s)
+{
+    return mt_policy_own_host(&share->record, &share->message, s) == MT_YES;
+}
+
 static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
 {
     const struct mt_record *record = &share->record;
@@ -51,7 +57,6 @@ static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
     const char *output[] = {root, outputs, share->card_id};
     VALUE output_path = rb_ensure(path_of, (VALUE)output, free_text, (VALUE)outputs);
     const json_t *host = json_object_get(share->message.connection, "host");
-    bool own = mt_policy_own_host(record, &share->message, s) == MT_YES;
     const VALUE pairs[] = {
         key("user"),         ctext(record->user),
         key("cluster"),      ctext(record->cluster),
@@ -60,10 +65,12 @@ static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
         key("message"),      from_json(json_object_get(record->json, "name")),
         key("message_size"), SIZET2NUM(record->name_len),
         key("uid"),          number_text((int64_t)record->uid),
+        key("job"),          number_text((int64_t)record->job_id),
+        key("restarts"),     number_text((int64_t)record->restarts),
         key("start"),        number_text(record->start),
         key("end"),          number_text(record->end),
         key("group"),        group_of(&record->parts),
-        key("host"),         own ? from_json(host) : ctext(""),
+        key("host"),         has_own_host(share, s) ? from_json(host) : ctext(""),
         key("title"),        ctext(mt_message_title(&share->message)),
     };
     return HASH_OF(pairs);
@@ -77,12 +84,21 @@ static VALUE connection_of(const struct mt_share *share)
     return rb_ensure(hash_from_json, (VALUE)connection, release_json, (VALUE)connection);
 }
 
+static VALUE gate_of(const struct mt_message *message)
+{
+    const VALUE pairs[] = {key("port"), number_text(message->gate), key("door"),
+                           from_json(message->door)};
+    return HASH_OF(pairs);
+}
+
 static VALUE spec_of(const struct mt_share *share, const struct mt_settings *s)
 {
+    bool has_gate = share->message.door && has_own_host(share, s);
     const VALUE pairs[] = {key("info"),       info_of(share, s),
                            key("accounting"), hash_from_json((VALUE)share->message.accounting),
-                           key("connection"), connection_of(share)};
-    return HASH_OF(pairs);
+                           key("connection"), connection_of(share),
+                           key("gate"),       has_gate ? gate_of(&share->message) : Qnil};
+    return hash_of(has_gate ? 8 : 6, pairs);
 }
 
 static VALUE specs_body(VALUE arg)

@@ -33,7 +33,8 @@
     X(bad_app_name, MT_FINAL, "The app name is not 1 to 64 printable characters without markup.")  \
     X(bad_title, MT_FINAL, "The title is not 1 to 64 printable characters without markup.")        \
     X(bad_service, MT_FINAL,                                                                       \
-      "The service's name is not [a-z0-9][a-z0-9-]{0,62}, or its end or lead is out of range.")    \
+      "The service's name is not [a-z0-9][a-z0-9-]{0,62}, or its end, lead, door or gate is out "  \
+      "of range.")                                                                                 \
     X(bad_method, MT_FINAL, "The method is neither form nor card.")                                \
     X(delivery_not_allowed, MT_FINAL,                                                              \
       "MULTITENANT_DELIVERY does not allow this delivery app, or it is not installed.")            \

@@ -112,6 +112,14 @@ bool mt_text_is_service(const char *text)
     return text[len] == '\0' && text[0] != '-' && len > 0 && len <= MT_SERVICE_MAX;
 }
 
+bool mt_text_is_door(const char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    /* The last of 43 digits has four bits, and two more that are zero. */
+    size_t len = strspn(text, digits);
+    return len == MT_DOOR_CHARS && text[len] == '\0' && strchr("AEIMQUYcgkosw048", text[len - 1]);
+}
+
 size_t mt_text_of_job(uint32_t job_id, char out[MT_JOB_TEXT_SIZE])
 {
     return (size_t)snprintf(out, MT_JOB_TEXT_SIZE, "%lu", (unsigned long)job_id);

@@ -27,6 +27,9 @@ MT_CHECKED bool mt_text_is_title(const char *text, size_t max);
 /* Whether the text can be the name of a service: [a-z0-9][a-z0-9-]{0,62}. */
 MT_CHECKED bool mt_text_is_service(const char *text);
 
+/* Whether the text can be a door: the one base64url text of 32 bytes, without padding. */
+MT_CHECKED bool mt_text_is_door(const char *text);
+
 /* The characters that are invisible, unusual blanks among them, or turn the direction of writing,
  * and the marks that pile up on a letter: static tables. */
 MT_CHECKED const struct mt_text_range *mt_text_unseen(size_t *count);

@@ -19,7 +19,8 @@ static const char form[] =
     "standard input is not "
     "{\"id\":...,\"app\":...,\"method\":...,\"delivery\":...,\"conn\":{KEY:TEXT,...}} "
     "with \"to\":[UID,...] where it is not for the whole group, \"title\" where it has one, and "
-    "\"service\", \"until\" and \"lead\" of a service of several jobs";
+    "\"service\", \"until\" and \"lead\" of a service of several jobs, \"door\" and \"gate\" of "
+    "its gateway";
 static const char too_many[] = "\"to\" holds more uids than can be shared: share with the group";
 
 static int by_number(const void *a, const void *b)
@@ -73,9 +74,9 @@ static int code_recipients(const json_t *list, json_t **out)
 static bool has_form(json_t *request)
 {
     return json_unpack_ex(request, NULL, JSON_STRICT | JSON_VALIDATE_ONLY,
-                          "{s:s, s:s, s:s, s:s, s:{*}, s?s, s?s, s?I, s?I, s?o}", "id", "app",
-                          "method", "delivery", "conn", "title", "service", "until", "lead",
-                          "to") == 0;
+                          "{s:s, s:s, s:s, s:s, s:{*}, s?s, s?s, s?I, s?I, s?s, s?I, s?o}", "id",
+                          "app", "method", "delivery", "conn", "title", "service", "until", "lead",
+                          "door", "gate", "to") == 0;
 }
 
 /* In the order of doc/formats.md. NULL without memory. */
@@ -83,13 +84,15 @@ static json_t *compose(const json_t *request, json_t *to, const struct mt_record
                        const struct mt_jobname *name)
 {
     return json_pack(
-        "{s:i, s:s, s:I, s:s%, s:I, s:O, s:O, s:O*, s:O, s:O, s:O*, s:O*, s:O*, s:O*, s:O}", "v", 2,
-        "cluster", record->cluster, "job", (json_int_t)record->job_id, "group", name->group,
+        "{s:i, s:s, s:I, s:s%, s:I, s:O, s:O, s:O*, s:O, s:O, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, "
+        "s:O}",
+        "v", 2, "cluster", record->cluster, "job", (json_int_t)record->job_id, "group", name->group,
         name->group_len, "restarts", (json_int_t)record->restarts, "id",
         json_object_get(request, "id"), "app", json_object_get(request, "app"), "title",
         json_object_get(request, "title"), "method", json_object_get(request, "method"), "delivery",
         json_object_get(request, "delivery"), "service", json_object_get(request, "service"),
-        "until", json_object_get(request, "until"), "lead", json_object_get(request, "lead"), "to",
+        "until", json_object_get(request, "until"), "lead", json_object_get(request, "lead"),
+        "door", json_object_get(request, "door"), "gate", json_object_get(request, "gate"), "to",
         to, "conn", json_object_get(request, "conn"));
 }
 

@@ -9,9 +9,10 @@
 
 /*
  * Reads `{"id":…,"app":…,"method":…,"delivery":…,"conn":{KEY:TEXT,…},"to":[UID,…],"title":…}` from
- * standard input, `to` if the share is not for the whole group, `title` if it has one, in any
- * order, and appends it to `out` as the v2 message of `record`'s job and `name`'s group. All that a
- * reader would refuse is refused. Other than 0, a sentence was said.
+ * standard input, `to` if the share is not for the whole group, `title` if it has one, and the
+ * other keys of message_v2.h that may be absent, in any order, and appends it to `out` as the v2
+ * message of `record`'s job and `name`'s group. All that a reader would refuse is refused. Other
+ * than 0, a sentence was said.
  *
  * 0
  * 65 (EX_DATAERR): what is read can't be shared

@@ -26,6 +26,7 @@ static const char help[] =
     "  {\"id\":...,\"app\":...,\"method\":...,\"delivery\":...,\"conn\":{KEY:TEXT,...}}\n"
     "with \"to\":[UID,...] where it is not for the whole group, \"title\" where it has one, and\n"
     "\"service\", \"until\" (epoch) and \"lead\" (minutes) of a service of several jobs,\n"
+    "\"door\" (32 bytes in base64url) and \"gate\" (its port) of its gateway,\n"
     "seals it with the group's key, and prints what follows LABEL|GROUP| in the job's name.\n"
     "\n"
     "  --group GROUP         whose members may read it\n"

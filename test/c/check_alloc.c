@@ -281,7 +281,8 @@ static void munge_envelope(void)
              "{\\\"v\\\":2,\\\"cluster\\\":\\\"hpc\\\",\\\"job\\\":4711,"
              "\\\"group\\\":\\\"students\\\",\\\"restarts\\\":0,\\\"id\\\":\\\"" SESSION
              "\\\",\\\"app\\\":\\\"Ollama_API\\\",\\\"method\\\":\\\"card\\\","
-             "\\\"delivery\\\":\\\"" TOKEN "\\\",\\\"to\\\":\\\"KvR__SZTxz_\\\","
+             "\\\"delivery\\\":\\\"" TOKEN "\\\",\\\"gate\\\":18080,\\\"door\\\":"
+             "\\\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\\\",\\\"to\\\":\\\"KvR__SZTxz_\\\","
              "\\\"conn\\\":{\\\"host\\\":\\\"n1\\\"}}\"}\n{\"end\":1}\n";
 }
 

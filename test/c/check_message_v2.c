@@ -65,6 +65,9 @@ START_TEST(test_vector)
               (!message.service && !json_object_get(vector, "service")));
     ck_assert_int_eq(message.until, json_integer_value(json_object_get(vector, "until")));
     ck_assert_int_eq(message.lead, json_integer_value(json_object_get(vector, "lead")));
+    ck_assert(json_equal(message.door, json_object_get(vector, "door")) ||
+              (!message.door && !json_object_get(vector, "door")));
+    ck_assert_int_eq(message.gate, json_integer_value(json_object_get(vector, "gate")));
 }
 END_TEST
 

@@ -39,10 +39,12 @@ module SealingV2
 
   # @param job [Hash] cluster, job_id, group, restarts
   # @return [String] the message
-  def message(job, id:, app:, method:, delivery:, conn:, to: nil, title: nil, service: nil, until: nil, lead: nil)
+  def message(job, id:, app:, method:, delivery:, conn:, to: nil, title: nil, service: nil, until: nil, lead: nil,
+              door: nil, gate: nil)
     JSON.generate({ v: 2, cluster: job[:cluster], job: job[:job_id], group: job[:group], restarts: job[:restarts],
                     id: id, app: app, title: title, method: method, delivery: delivery, service: service,
-                    until: binding.local_variable_get(:until), lead: lead, to: to, conn: conn }.compact)
+                    until: binding.local_variable_get(:until), lead: lead, door: door, gate: gate, to: to,
+                    conn: conn }.compact)
   end
 
   # The key of one job. @param secret [String] 32 bytes @param job [Hash] cluster, job_id, uid

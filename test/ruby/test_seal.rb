@@ -81,6 +81,17 @@ class TestSeal < MultiTenantTest
     end
   end
 
+  def test_the_gateways_are_those_that_readers_take
+    Vectors.read('gateway').each do |vector|
+      done = seal(SHARED.merge(vector['keys']))
+      case vector['reason']
+      when 'ok' then assert_equal vector['keys'], JSON.parse(open_sealed(done.out)).slice('door', 'gate')
+      when 'bad_service' then assert_refused 65, /door or gate is out of range/, done
+      else assert_refused 65, /"door" and "gate" of its gateway/, done
+      end
+    end
+  end
+
   def test_the_newest_key_seals
     write_keys("00000001 #{['x' * 32].pack('m0')} 1800000000\n#{LINES}")
     assert_equal ['00000001'].pack('H*'), seal.out.delete_prefix('MTK1:').tr('-_', '+/').unpack1('m')[0, 4]
@@ -108,7 +119,7 @@ class TestSeal < MultiTenantTest
 
   {
     'nothing' => '', 'no JSON' => 'x', 'a list' => '[]', 'no connection' => JSON.generate(SHARED.except(:conn)),
-    'a key that is ours' => JSON.generate(SHARED.merge(job: 1)), 'more' => JSON.generate(SHARED.merge(door: 'x')),
+    'a key that is ours' => JSON.generate(SHARED.merge(job: 1)), 'more' => JSON.generate(SHARED.merge(doors: 'x')),
     'a number' => JSON.generate(SHARED.merge(conn: { port: 1 })),
     'to as text' => JSON.generate(SHARED.merge(to: 'JvT')),
     'a uid below 0' => JSON.generate(SHARED.merge(to: [-1])),

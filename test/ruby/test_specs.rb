@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require_relative 'sealing_v2'
 
 # MultiTenant.specs: its shape, who sees what, and what stays when Slurm has no answer.
 class TestSpecs < MultiTenantTest
@@ -25,8 +26,9 @@ class TestSpecs < MultiTenantTest
                      'user' => 'prof', 'cluster' => 'hpc', 'db' => "#{root}/batch_connect/db/#{id}",
                      'output' => "#{root}/batch_connect/sys/multitenant-delivery_default/output/#{id}",
                      'message' => record[:name], 'message_size' => record[:name].bytesize,
-                     'uid' => record[:uid].to_s, 'start' => record[:start].to_s, 'end' => record[:end].to_s,
-                     'group' => 'students', 'host' => '', 'title' => 'App'
+                     'uid' => record[:uid].to_s, 'job' => '4711', 'restarts' => '0',
+                     'start' => record[:start].to_s, 'end' => record[:end].to_s, 'group' => 'students',
+                     'host' => '', 'title' => 'App'
                    },
                    'accounting' => { 'mtu' => '2001', 'mti' => id, 'mta' => 'App', 'mtm' => 'card',
                                      'mtd' => 'sys/multitenant-delivery_default' },
@@ -52,6 +54,34 @@ class TestSpecs < MultiTenantTest
     decide(one, stream(job(1), job(2, connection: { host: 'evil.example' }), job(3, nodes: nil)))
     told = one.shares.map { |share| share.values_at(:host, :own_host) }
     assert_equal [['n1', true], ['evil.example', false], ['n1', nil]], told
+  end
+
+  DOOR = SecureRandom.urlsafe_base64(32).freeze
+
+  # In a munge envelope, as v1 has none.
+  def with_a_gateway(job_id, host: 'n1', **record)
+    record = job(job_id, name: "sys/dashboard|students|MUNGE:AAA#{job_id}:", **record)
+    parts = { id: uuid(job_id), app: 'Ollama_API', method: 'card', delivery: 'sys/multitenant-delivery_default',
+              door: DOOR, gate: 18_080, conn: { host: host, port: '18080' }.compact }
+    text = SealingV2.message({ **record, group: 'students' }, **parts)
+    [record, { payload: record[:name].split('|').last, uid: record[:uid], gid_only: 3000, text: text }]
+  end
+
+  # A dashboard sends credentials there, so a publisher may not say where that is.
+  def test_a_gateway_is_told_of_where_the_host_is_the_jobs_own
+    records, said = [with_a_gateway(1, restarts: 2), with_a_gateway(2, host: 'evil.example'),
+                     with_a_gateway(3, host: 'n1.evil.example'), with_a_gateway(4, nodes: nil),
+                     with_a_gateway(5, host: nil), with_a_gateway(6, host: '10.0.0.1')].transpose
+    one = core
+    decide(one, stream(*records, job(7)), opened: opened(*said))
+    gate = { 'port' => '18080', 'door' => DOOR }
+    assert_equal([gate, nil, nil, nil, nil, gate, nil], one.specs.values.map { |spec| spec['gate'] })
+    assert_equal %w[info accounting connection], one.specs['2'].keys
+    assert_predicate one.specs.dig('1', 'gate'), :frozen?
+    assert_equal %w[1 2 1001 hpc n1], one.specs['1']['info'].values_at('job', 'restarts', 'uid', 'cluster', 'host')
+    refute_includes one.services.to_s, DOOR
+    decide(one, stream(*records, job(7)))
+    assert_equal gate, one.specs.dig('1', 'gate'), 'what was opened once is kept'
   end
 
   # A card says it in the view's own words while its job is not known.

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
-# Writes recipients.json, message_v2.json, service.json and key.json beside this file: known answers that do not come
-# from the core. Run it after a change of a format: ruby test/vectors/make_v2.rb
+# Writes recipients.json, message_v2.json, service.json, gateway.json and key.json beside this file: known answers that
+# do not come from the core. Run it after a change of a format: ruby test/vectors/make_v2.rb
 require_relative '../ruby/sealing_v2'
 
 SESSION = '0c3a8b1e-7d42-4c8e-9a51-2b6f0d9e8c11'
@@ -69,6 +69,8 @@ def text(job: {}, drop: [], add: {}, **parts)
 end
 
 SERVICE = { service: 'spanish-301', until: 1_795_315_062, lead: 15 }.freeze
+DOOR = ['door of thirty-two bytes, no more'[0, 32]].pack('m0').tr('+/', '-_').delete('=').freeze
+GATEWAY = { door: DOOR, gate: 18_080 }.freeze
 
 GOOD = {
   'whole group' => [text, '*', PARTS[:conn]],
@@ -78,9 +80,13 @@ GOOD = {
   'any text' => [text(conn: { a: "it's \"|\\ \u00fc \u{1f600}" }), '*', { a: "it's \"|\\ \u00fc \u{1f600}" }],
   'a title' => [text(title: "Spanish 301 \u00f1"), '*', PARTS[:conn], { title: "Spanish 301 \u00f1" }],
   'a service' => [text(**SERVICE), '*', PARTS[:conn], SERVICE],
-  'all keys' => [text(title: 'Spanish', to: '', **SERVICE), '', PARTS[:conn], { title: 'Spanish', **SERVICE }],
+  'a gateway' => [text(**GATEWAY), '*', PARTS[:conn], GATEWAY],
+  'all keys' => [text(title: 'Spanish', to: '', **SERVICE, **GATEWAY), '', PARTS[:conn],
+                 { title: 'Spanish', **SERVICE, **GATEWAY }],
   'another order' => [JSON.generate(JSON.parse(text).to_a.reverse.to_h), '*', PARTS[:conn]]
 }.freeze
+
+KEYS_THAT_MAY_BE = [*SERVICE.keys, *GATEWAY.keys].freeze
 
 BAD = {
   'bad_message' => {
@@ -88,10 +94,10 @@ BAD = {
     'a newline after it' => "#{text}\n", 'a blank before it' => " #{text}", 'two' => text * 2,
     'NUL after it' => "#{text}\0",
     'v 1' => text(add: { v: 1 }), 'v 3' => text(add: { v: 3 }), 'v as text' => text(add: { v: '2' }),
-    'v 2.0' => text.sub('"v":2', '"v":2.0'), 'another key' => text(add: { door: 'x' }),
+    'v 2.0' => text.sub('"v":2', '"v":2.0'), 'another key' => text(add: { gates: 'x' }),
     'a key twice' => text.sub('"v":2', '"v":2,"v":2'),
-    **SERVICE.keys.to_h { |key| ["#{key} twice", text(**SERVICE).sub(/"#{key}":[^,]*,/, '\0\0')] },
-    **SERVICE.keys.to_h { |key| ["#{key} null", text(add: { key => nil })] },
+    **KEYS_THAT_MAY_BE.to_h { |key| ["#{key} twice", text(**SERVICE, **GATEWAY).sub(/"#{key}":[^,]*,/, '\0\0')] },
+    **KEYS_THAT_MAY_BE.to_h { |key| ["#{key} null", text(**SERVICE, **GATEWAY, add: { key => nil })] },
     'a number over 64 bits' => text(**SERVICE).sub(/"until":\d*/, '"until":9223372036854775808'),
     'a key twice in conn' => text.sub('"host":"n1"', '"host":"n1","host":"n2"'),
     **%i[v cluster job group restarts id app method delivery conn].to_h { |key| ["without #{key}", text(drop: [key])] },
@@ -179,15 +185,51 @@ write('service', 'service, until and lead of messages: the reason that a reader 
         { label: label, keys: keys, reason: reason, reason_v1: v1 || reason }
       end)
 
+# ---- door, gate ----
+
+GATEWAYS = {
+  'a gateway' => [GATEWAY, 'ok'], 'all bits' => [{ door: "#{'_' * 42}8", gate: 1024 }, 'ok'],
+  'no bit' => [{ door: 'A' * 43, gate: 65_535 }, 'ok'],
+  'a door alone' => [{ door: DOOR }, 'bad_service'], 'a gate alone' => [{ gate: 18_080 }, 'bad_service'],
+  'a port of the system' => [{ door: DOOR, gate: 1023 }, 'bad_service'],
+  'a port of 17 bits' => [{ door: DOOR, gate: 65_536 }, 'bad_service'],
+  'a port beyond 32 bits' => [{ door: DOOR, gate: 4_294_985_376 }, 'bad_service'],
+  'port 0' => [{ door: DOOR, gate: 0 }, 'bad_service'], 'port 0 alone' => [{ gate: 0 }, 'bad_service'],
+  'a port below 0' => [{ door: DOOR, gate: -18_080 }, 'bad_service'],
+  'a port as text' => [{ door: DOOR, gate: '18080' }, 'bad_message'],
+  'a port in parts' => [{ door: DOOR, gate: 18_080.5 }, 'bad_message'],
+  'a port that is true' => [{ door: DOOR, gate: true }, 'bad_message'],
+  'ports' => [{ door: DOOR, gate: [18_080] }, 'bad_message'],
+  'an empty door' => [{ door: '', gate: 18_080 }, 'bad_service'],
+  'a digit less' => [{ door: DOOR[0..-2], gate: 18_080 }, 'bad_service'],
+  'a digit more' => [{ door: "#{DOOR}A", gate: 18_080 }, 'bad_service'],
+  'bits left over' => [{ door: "#{'A' * 42}B", gate: 18_080 }, 'bad_service'],
+  'padded' => [{ door: "#{'A' * 43}=", gate: 18_080 }, 'bad_service'],
+  'of base64' => [{ door: "+#{'A' * 42}", gate: 18_080 }, 'bad_service'],
+  'a slash' => [{ door: "/#{'A' * 42}", gate: 18_080 }, 'bad_service'],
+  'a newline after it' => [{ door: "#{DOOR}\n", gate: 18_080 }, 'bad_service'],
+  'a newline for a digit' => [{ door: "#{DOOR[0..-2]}\n", gate: 18_080 }, 'bad_service'],
+  'a header' => [{ door: "\r\nX: #{'A' * 38}", gate: 18_080 }, 'bad_service'],
+  'markup in it' => [{ door: "<b>#{'A' * 40}", gate: 18_080 }, 'bad_service'],
+  'a letter of two bytes' => [{ door: "\u00e9#{'A' * 41}", gate: 18_080 }, 'bad_service'],
+  'a kilobyte' => [{ door: 'A' * 1024, gate: 18_080 }, 'bad_service'],
+  'NUL' => [{ door: "#{DOOR}\0", gate: 18_080 }, 'bad_message'],
+  'a number' => [{ door: 301, gate: 18_080 }, 'bad_message'],
+  'doors' => [{ door: [DOOR], gate: 18_080 }, 'bad_message']
+}.freeze
+
+write('gateway', 'door and gate of v2 messages: the reason that a reader gives. Senders refuse what is not ok.',
+      GATEWAYS.map { |label, (keys, reason)| { label: label, keys: keys, reason: reason } })
+
 # ---- key ----
 
 KEYS = [['a1b2c3d4', (0..31).map(&:chr).join.b], ['00ff00ff', ("\xff".b * 32)]].freeze
 RING = KEYS.each_with_index.map { |(id, key), i| "#{id} #{[key].pack('m0')} #{1_700_000_000 - i}\n" }.join
 
-def sealed(label, key: KEYS[0], uid: 1001, prefix: nil, nonce: 'nonce-12byte', to: nil, **job)
+def sealed(label, key: KEYS[0], uid: 1001, prefix: nil, nonce: 'nonce-12byte', more: {}, **job)
   job = JOB.merge(job, uid: uid)
   prefix ||= "sys/dashboard|#{job[:group]}|"
-  text = SealingV2.message(job, **PARTS, to: to)
+  text = SealingV2.message(job, **PARTS, **more)
   { label: label, **job, nonce: nonce.unpack1('H*'), keyid: key[0], message: text,
     job_name: prefix + SealingV2.seal_key(text, job, key: key, nonce: nonce, prefix: prefix) }
 end
@@ -214,7 +256,8 @@ write('key', 'The key envelope: with the lines of keys as the group\'s key file,
        sealed('no label', prefix: '|students|'),
        sealed('a label of many bytes', prefix: "\u00fc#{'x' * 200}|students|"),
        sealed('the highest numbers', job_id: 4_294_967_295, uid: 4_294_967_295, nonce: "\xff".b * 12),
-       sealed('a list', to: SealingV2.code(LISTS['the issue\'s 400 of 10000']))], keys: RING, hostile: HOSTILE)
+       sealed('a list', more: { to: SealingV2.code(LISTS['the issue\'s 400 of 10000']) }),
+       sealed('a gateway', more: GATEWAY)], keys: RING, hostile: HOSTILE)
 
 # ---- members ----
 
