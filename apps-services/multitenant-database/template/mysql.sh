@@ -13,7 +13,7 @@ find_program() { # NAME…: prints where the first of them is
 }
 
 find_programs() {
-  local version
+  local version base
   PATH+=:/usr/sbin:/usr/libexec
   if [[ $mt_kind == mariadb ]]; then
     DAEMON=$(find_program mariadbd mysqld)
@@ -31,8 +31,11 @@ find_programs() {
     mariadb/* | mysql/*MariaDB*) die "$DAEMON is not $mt_kind: $version" ;;
   esac
   # Where it is not the distribution's, it may have been moved since it was built.
-  BASE=$(dirname "$(dirname "$(readlink -f "$DAEMON")")")
-  [[ $BASE != /usr ]] && BASE=(--basedir="$BASE") || BASE=()
+  base=$(dirname "$(dirname "$(readlink -f "$DAEMON")")")
+  [[ $base != /usr ]] && COMMON=(--basedir="$base") || COMMON=()
+  # A server that starts removes the temporary tables in its directory for them, which are another's where both have one.
+  mkdir -p "$PRIVATE/tmp"
+  COMMON+=(--tmpdir="$PRIVATE/tmp")
 }
 
 is_data() {
@@ -72,11 +75,11 @@ initialise() {
   local owner
   owner=$(id -un)
   if [[ $mt_kind == mariadb ]]; then
-    "$INSTALL" --no-defaults "${BASE[@]}" --datadir="$1" --skip-test-db --auth-root-authentication-method=socket \
+    "$INSTALL" --no-defaults "${COMMON[@]}" --datadir="$1" --skip-test-db --auth-root-authentication-method=socket \
       --auth-root-socket-user="${owner//\\/\\\\}" >"$PRIVATE/said" 2>&1
   else
     owner=root
-    "$DAEMON" --no-defaults "${BASE[@]}" --initialize-insecure --datadir="$1" >"$PRIVATE/said" 2>&1
+    "$DAEMON" --no-defaults "${COMMON[@]}" --initialize-insecure --datadir="$1" >"$PRIVATE/said" 2>&1
   fi || { cat "$PRIVATE/said" >&2; die "$datadir could not be made: see above."; }
   start "$1" --skip-networking
   administrate "$owner" <<SQL || die "$datadir could not be made: see above."
@@ -101,7 +104,7 @@ SQL
 run_server() { # DIRECTORY OPTION…
   local directory=$1
   mkdir -p "$PRIVATE/files"
-  exec "$DAEMON" --no-defaults "${BASE[@]}" --datadir="$directory" --socket="$PRIVATE/socket" \
+  exec "$DAEMON" --no-defaults "${COMMON[@]}" --datadir="$directory" --socket="$PRIVATE/socket" \
     --pid-file="$PRIVATE/pid" --port="$port" --bind-address='*' --skip-name-resolve --local-infile=OFF \
     --secure-file-priv="$PRIVATE/files" --skip-log-bin --loose-mysqlx=OFF --character-set-server=utf8mb4 \
     --innodb-buffer-pool-size="$((${SLURM_MEM_PER_NODE:-512} / 2))M" "${@:2}"
