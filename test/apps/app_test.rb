@@ -108,7 +108,7 @@ class AppJob
   end
 
   def ended?
-    Bed.squeue('%A', '-t', 'PENDING,RUNNING,COMPLETING', '-j', job_id).strip.empty?
+    Bed.left('-j', job_id).empty?
   end
 
   def name

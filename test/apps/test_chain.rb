@@ -104,7 +104,7 @@ class TestChain < AppTest
     job = start.shared
     second = follower
     Bed.as('hpcfaculty', 'scancel', job.job_id)
-    Bed.wait('nothing is left', 60) { Bed.squeue('%A').strip.empty? }
+    Bed.wait('nothing is left', 60) { Bed.left.empty? }
     assert_equal "Job #{job.job_id} was cancelled, which ends this chain of jobs.", kept('chains/1/ended')
     assert_ended(/\ACANCELLED/, second)
   end
@@ -116,7 +116,7 @@ class TestChain < AppTest
     system('scontrol', 'requeuehold', job.job_id.to_s, exception: true)
     Bed.wait('it waits', 60) { job.state == 'PENDING' }
     Bed.as('hpcfaculty', 'scancel', job.job_id)
-    Bed.wait('nothing is left', 60) { Bed.squeue('%A').strip.empty? }
+    Bed.wait('nothing is left', 60) { Bed.left.empty? }
     assert_match(/\AJob #{job.job_id} was cancelled/, kept('chains/1/ended'))
     assert_ended(/\ACOMPLETED/, second)
   end
@@ -141,7 +141,7 @@ class TestChain < AppTest
     [job.job_id, kept('chains/2/job').to_i].each { |id| Bed.running(id) }
     assert_equal 2, Bed.specs('hpcstudent').size
     tell('stopped', 'Enough.')
-    Bed.wait('nothing is left', 60) { Bed.squeue('%A').strip.empty? }
+    Bed.wait('nothing is left', 60) { Bed.left.empty? }
     assert_equal(['Enough.'] * 2, [1, 2].map { |n| kept("chains/#{n}/ended") })
     assert_match(/^Enough\.$/, job.log)
   end
@@ -161,7 +161,7 @@ class TestChain < AppTest
     start(command: 'exit 1')
     Bed.wait(-> { "rest; #{kept('chains/1/failed')}" }, 120) { kept('chains/1/ended') != '' }
     assert_match(/\ATwo jobs in a row ended within five minutes/, kept('chains/1/ended'))
-    Bed.wait('nothing is left', 60) { Bed.squeue('%A').strip.empty? }
+    Bed.wait('nothing is left', 60) { Bed.left.empty? }
     assert_equal '1', kept('chains/1/generation')
   end
 
@@ -258,7 +258,7 @@ class TestChain < AppTest
     assert_match(/\Aspanish-301@hpcGrp is stopped: \d jobs were cancelled\.\n\z/,
                  decide('stop', 'hpcfaculty/spanish-301@hpcGrp'))
     assert_empty Bed.squeue('%A', '-t', 'PENDING,RUNNING').strip
-    Bed.wait('nothing is left', 60) { Bed.squeue('%A').strip.empty? }
+    Bed.wait('nothing is left', 60) { Bed.left.empty? }
     assert_empty Bed.squeue('%A', '-t', 'PENDING,RUNNING').strip
   end
 
@@ -266,6 +266,6 @@ class TestChain < AppTest
     job = submit(APP, ANSWERS).shared
     assert_empty Dir.glob("#{job.dir}/{submission,gen-*,service.json}")
     refute_path_exists state
-    assert_equal job.job_id.to_s, Bed.squeue('%A').strip
+    assert_equal [job.job_id.to_s], Bed.left
   end
 end

@@ -27,6 +27,8 @@ module Bed
   OURS = File.join(DIR, 'ours')
   CLUSTERS = File.join(OURS, 'clusters.d')
   MEMBERS = %w[hpcstudent hpcstudent2].freeze
+  # States of jobs that are over.
+  ENDED = %w[BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED TIMEOUT].freeze
   USERS = %w[hpcfaculty hpcfaculty2 hpcdefault hpcstudent hpcstudent2 outsider].freeze
 
   # What a command gave.
@@ -108,6 +110,12 @@ module Bed
     out
   end
 
+  # squeue's own choice, and one by states, leaves out jobs that are being signalled.
+  # @return [Array<String>] jobs that have not ended
+  def left(*args)
+    squeue('%i %T', '-t', 'all', *args).lines.map(&:split).reject { |_, state| ENDED.include?(state) }.map(&:first)
+  end
+
   # @param what [String, #call] what is waited for; one that is called tells what is so when the time is over
   def wait(what, seconds = 40)
     deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds
@@ -182,7 +190,7 @@ module Bed
 
   def cancel_all
     USERS.each { |user| system('scancel', '--user', user) }
-    wait('all jobs end') { squeue('%A').strip.empty? }
+    wait('all jobs end') { left.empty? }
   end
 end
 

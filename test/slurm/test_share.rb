@@ -62,7 +62,7 @@ class TestShare < BedTest
     job_id = submit("#{share('host=n1')}; touch #{go}; until [[ ! -e #{go} ]]; do sleep 0.1; done; exit 0")
     shared(job_id)
     FileUtils.rm(go)
-    Bed.wait('the job ends', 15) { Bed.squeue('%A', '-t', 'RUNNING,COMPLETING').strip.empty? }
+    Bed.wait('the job ends', 15) { Bed.left.empty? }
   end
 
   def test_a_member_elsewhere_in_the_cluster_can_not_share_the_job_of_another
