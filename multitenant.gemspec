@@ -18,6 +18,8 @@ Gem::Specification.new do |spec|
                .select { |path| File.file?(File.join(__dir__, path)) }
   spec.bindir = 'exe'
   spec.executables = %w[multitenant multitenant-agent]
-  spec.extensions = ['', '_munge', '_names', '_query', '_seal'].map { |part| "ext/multitenant#{part}/extconf.rb" }
+  spec.extensions = ['', '_gate', '_munge', '_names', '_query', '_seal'].map do |part|
+    "ext/multitenant#{part}/extconf.rb"
+  end
   spec.metadata['rubygems_mfa_required'] = 'true'
 end

@@ -18,6 +18,13 @@ def jansson_missing
   'jansson cannot be linked' unless have_library('jansson', 'json_object()', 'jansson.h')
 end
 
+def munge_missing
+  dir_config('munge')
+  return 'libmunge has no header munge.h' unless have_header('munge.h')
+
+  'libmunge cannot be linked' unless have_library('munge', 'munge_ctx_create()', 'munge.h')
+end
+
 # Directories outside of the loader's own have to be named in the program.
 def runtime_paths
   named = $LIBPATH + $LDFLAGS.scan(/-L(\S+)/).flatten

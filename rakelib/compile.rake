@@ -2,9 +2,9 @@
 
 require 'rbconfig'
 
-EXTENSIONS = { 'multitenant' => 'multitenant.so', 'multitenant_munge' => 'multitenant-munge',
-               'multitenant_names' => 'multitenant-names', 'multitenant_query' => 'multitenant-query',
-               'multitenant_seal' => 'multitenant-seal' }.freeze
+EXTENSIONS = { 'multitenant' => 'multitenant.so', 'multitenant_gate' => 'multitenant-gate',
+               'multitenant_munge' => 'multitenant-munge', 'multitenant_names' => 'multitenant-names',
+               'multitenant_query' => 'multitenant-query', 'multitenant_seal' => 'multitenant-seal' }.freeze
 
 # A running process may have the old file mapped: it is replaced, not written over.
 def put(built, target)

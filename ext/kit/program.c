@@ -97,7 +97,7 @@ bool mt_program_begin(const struct mt_program *program, int argc, char **argv, v
     }
     if (*status == 0 && optind < argc)
         *status = mt_usage("\"%s\" is not an option", argv[optind]);
-    if (*status == 0)
+    if (*status == 0 && timeout > 0)
         *status = mt_deadline_start(timeout);
     return *status == 0;
 }

@@ -14,17 +14,17 @@ struct mt_program {
     const char *help;             /* the text of --help */
     const char *built_with;       /* follows the version, " (Slurm 22.05.8)"; NULL: nothing */
     const struct option *options; /* its own, in lower-case letters, and MT_OPTIONS_OF_ALL */
-    double timeout;               /* seconds, where --timeout is not given */
+    double timeout;               /* seconds, where --timeout is not given; 0: it has no deadline */
 
     /* Takes one of its own options. 0; 64 (EX_USAGE) by mt_usage. */
     int (*take)(void *options, int option, const char *value);
 };
 
-/* The end of a program's table of options. */
+/* The end of a program's table of options, and of that of one that runs until it is told to end. */
 /* clang-format off */
-#define MT_OPTIONS_OF_ALL \
-    {"timeout", required_argument, NULL, 'T'}, {"help", no_argument, NULL, 'H'}, \
-    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}
+#define MT_OPTIONS_OF_ALL {"timeout", required_argument, NULL, 'T'}, MT_OPTIONS_OF_DAEMONS
+#define MT_OPTIONS_OF_DAEMONS \
+    {"help", no_argument, NULL, 'H'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}
 /* clang-format on */
 
 /* Says what is wrong with the command line, and where to look. Returns 64 (EX_USAGE). */

@@ -158,6 +158,36 @@
 /* Bytes of the name service's answer (a group's member list). */
 #define MT_NSS_BUF_MAX (16 * 1024 * 1024)
 
+/* The gate (ext/multitenant_gate). Bytes of a request's headers, of which nginx takes 32 KiB, of a
+ * login's body, and of the credential in it. */
+#define MT_GATE_HEADERS_MAX (64 * 1024)
+#define MT_GATE_BODY_MAX 4096
+#define MT_GATE_CREDENTIAL_MAX 1024
+
+/* Seconds that a login's credential may live, and a token. */
+#define MT_GATE_TTL_MAX 180
+#define MT_GATE_TOKEN_SECONDS (12 * 3600)
+
+/* Requests that wait; processes for what may block, and how many of them may ask munged: a munged
+ * that hangs leaves the others to the name service. */
+#define MT_GATE_CONNECTIONS_MAX 256
+#define MT_GATE_CHILDREN_MAX 16
+#define MT_GATE_LOGINS_MAX 12
+
+/* Tenants and connections that are remembered, the least recently seen are forgotten; credentials,
+ * which aren't; uids of a file of the state, and paths under which a service is met. */
+#define MT_GATE_TENANTS_MAX 8192
+#define MT_GATE_STREAMS_MAX 8192
+#define MT_GATE_NONCES_MAX 8192
+#define MT_GATE_LISTED_MAX 4096
+#define MT_GATE_BASES_MAX 8
+
+/* Requests a minute that a limit can say; bytes of a log, of which two older ones are kept; lines
+ * of the gate's own a second. */
+#define MT_GATE_RATE_MAX 1000000
+#define MT_GATE_LOG_MAX (16 * 1024 * 1024)
+#define MT_GATE_LINES_MAX 200
+
 /* The limits that Ruby has, too, as MultiTenant::Core::LIMITS: name and number. */
 #define MT_LIMITS_TABLE(X)           \
     X(jobname, MT_JOBNAME_MAX)       \

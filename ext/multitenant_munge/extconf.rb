@@ -5,13 +5,6 @@
 # --with-ldflags=FLAGS. MT_WERROR=1 makes warnings errors (development).
 require_relative '../program'
 
-def munge_missing
-  dir_config('munge')
-  return 'libmunge has no header munge.h' unless have_header('munge.h')
-
-  'libmunge cannot be linked' unless have_library('munge', 'munge_ctx_create()', 'munge.h')
-end
-
 missing = [jansson_missing, munge_missing].compact
 if missing.empty?
   write_makefile(__dir__, 'multitenant-munge', %w[reason.c])

@@ -17,7 +17,7 @@ class TestGem < MultiTenantTest
   # ---- contents ----
 
   PARTS = %w[ext lib exe initializer doc libexec systemd apps-services apps-delivery apps-clients].freeze
-  BUILT = /\.(so|o)\z|multitenant-(munge|names|query|seal)\z/
+  BUILT = /\.(so|o)\z|multitenant-(gate|munge|names|query|seal)\z/
 
   def built
     need_root

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* What is open and has to be closed: connections, and accounts of databases. */
+#include "ask.h"
+#include "clock.h"
+#include "gate.h"
+#include "reply.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ACCOUNT_SECONDS 5
+#define TICK MT_SECOND
+#define LINE_SIZE 512
+
+static void lock_later(struct gate *gate, uid_t uid)
+{
+    struct tenant *tenant = tenants_find(gate->tenants, uid, mt_now());
+    if (tenant)
+        tenant->locks = true;
+}
+
+static void account_told(void *context, void *owner, const void *answer, size_t len)
+{
+    struct gate *gate = context;
+    struct connection *connection = owner;
+    (void)answer;
+    if (lists_bans(&gate->lists, connection->uid)) {
+        /* Since it was begun; whoever locked the account may have been there first. */
+        lock_later(gate, connection->uid);
+        request_refuse(gate, connection, CODE_banned);
+        return;
+    }
+    if (len != 1) {
+        request_refuse(gate, connection, CODE_account_failed);
+        return;
+    }
+    if (connection->login.is_form)
+        reply_show_account(connection->fd, connection->token, connection->password,
+                           connection->expires);
+    else
+        reply_account(connection->fd, connection->token, connection->password, connection->expires);
+    request_note(gate, connection, "login");
+    request_end(connection);
+}
+
+void account_open(struct gate *gate, struct connection *connection, struct tenant *tenant)
+{
+    const struct child_terms terms = {.work = ask_account,
+                                      .done = account_told,
+                                      .owner = connection,
+                                      .seconds = ACCOUNT_SECONDS,
+                                      .is_login = true};
+    char shown[SHOWN_SIZE];
+    char line[LINE_SIZE];
+    const struct account_question question = {.argv = gate->config.accounts, .line = line};
+    tenant_shown(tenant, shown);
+    const char *name = *tenant->name ? tenant->name : shown;
+    bool ok = account_name(tenant->uid, name, connection->token) == MT_OK &&
+              account_password(gate->keys.token, connection->token, connection->password) == MT_OK;
+    (void)snprintf(line, sizeof line, "login %s %s %s\n", connection->token, connection->password,
+                   shown);
+    if (ok && children_start(&gate->children, &terms, &question)) {
+        tenant->has_account = true;
+        connection->stage = ASKS_ACCOUNT;
+    } else {
+        request_refuse(gate, connection, CODE_too_busy);
+    }
+    OPENSSL_cleanse(line, sizeof line);
+}
+
+static bool is_banned(const void *lists, uid_t uid)
+{
+    return lists_bans(lists, uid);
+}
+
+static bool is_user(const void *uid, uid_t other)
+{
+    return *(const uid_t *)uid == other;
+}
+
+static void note_cut(struct gate *gate, int count)
+{
+    if (count < 0)
+        keeper_note(&gate->keeper, "streams_not_cut");
+    else
+        keeper_note(&gate->keeper, "streams_cut count=%d", count);
+}
+
+void bans_act(struct gate *gate, const struct lists *lists)
+{
+    for (size_t i = 0; i < lists->banned_count && gate->config.accounts; i++) {
+        if (!lists_bans(&gate->lists, lists->banned[i]))
+            lock_later(gate, lists->banned[i]);
+    }
+    gate->lists = *lists;
+    if (!gate->config.accounts)
+        note_cut(gate, streams_cut(gate->streams, gate->nginx, is_banned, &gate->lists));
+    gate->seen_due = true;
+}
+
+void tenant_leaves(struct gate *gate, struct tenant *tenant)
+{
+    if (gate->config.accounts)
+        tenant->locks = tenant->has_account;
+    else
+        note_cut(gate, streams_cut(gate->streams, gate->nginx, is_user, &tenant->uid));
+}
+
+static void locked(void *context, void *owner, const void *answer, size_t len)
+{
+    struct gate *gate = context;
+    struct tenant *tenant = owner;
+    (void)answer;
+    tenant->locking = false;
+    if (len == 1) {
+        tenant->locks = false;
+        tenant->has_account = false;
+    }
+    keeper_note(&gate->keeper, "%s uid=%u", len == 1 ? "account_locked" : "account_not_locked",
+                tenant->uid);
+}
+
+static void lock(struct gate *gate, struct tenant *tenant)
+{
+    const struct child_terms terms = {
+        .work = ask_account, .done = locked, .owner = tenant, .seconds = 2 * ACCOUNT_SECONDS};
+    char account[ACCOUNT_SIZE];
+    char line[LINE_SIZE];
+    struct account_question question = {.argv = gate->config.accounts, .uid = tenant->uid};
+    if (*tenant->name && account_name(tenant->uid, tenant->name, account) == MT_OK) {
+        (void)snprintf(line, sizeof line, "ban %s\n", account);
+        question.line = line;
+    }
+    if (!tenant->locking)
+        tenant->locking = children_start(&gate->children, &terms, &question);
+}
+
+void accounts_tick(struct gate *gate, int64_t now, int64_t *until)
+{
+    bool due = false;
+    for (size_t i = 0; i < MT_GATE_TENANTS_MAX && gate->config.accounts; i++) {
+        struct tenant *tenant = tenants_at(gate->tenants, i);
+        if (!tenant)
+            continue;
+        due = due || tenant->locks;
+        if (tenant->locks)
+            lock(gate, tenant);
+        else if (tenant->has_account && tenant_knowledge(tenant, now) != KNOWN &&
+                 !tenant_ask(gate, tenant))
+            due = true;
+    }
+    if (gate->seen_due && !due) {
+        keeper_seen(&gate->keeper);
+        gate->seen_due = false;
+    }
+    if (gate->config.accounts && now + TICK < *until)
+        *until = now + TICK;
+}

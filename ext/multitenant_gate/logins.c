@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "ask.h"
+#include "clock.h"
+#include "gate.h"
+#include "reply.h"
+
+#include <string.h>
+#include <strings.h>
+#include <sys/param.h> /* MIN */
+#include <time.h>
+
+#define MUNGE_SECONDS 5
+
+/* A browser that asks for a login's answer once more has the token of the first one. */
+static bool has_token(const struct gate *gate, struct connection *connection, uid_t uid)
+{
+    uid_t whose;
+    return connection->login.is_form &&
+           request_token(gate, &connection->request, &whose, &connection->expires,
+                         connection->token) == CODE_ok &&
+           whose == uid;
+}
+
+static enum code judge(struct gate *gate, struct connection *connection,
+                       const struct credential *said, int64_t now)
+{
+    const struct login_terms terms = {
+        .publisher = gate->config.recipients.publisher,
+        .cluster = gate->config.cluster,
+        .job_id = gate->config.job_id,
+        .restarts = gate->config.restarts,
+        .door = gate->keys.door,
+    };
+    enum code code = login_judge(said, &terms);
+    enum nonce nonce =
+        code == CODE_ok ? nonces_use(gate->nonces, connection->login.credential, now) : NONCE_NEW;
+    if (nonce == NONCE_FULL)
+        return CODE_too_busy;
+    if (nonce == NONCE_USED)
+        code = CODE_login_replayed;
+    if (code != CODE_login_replayed || !has_token(gate, connection, said->uid))
+        return code;
+    connection->again = true;
+    return CODE_ok;
+}
+
+static void munge_told(void *context, void *owner, const void *answer, size_t len)
+{
+    struct gate *gate = context;
+    struct connection *connection = owner;
+    const int64_t now = mt_now();
+    struct credential said;
+    enum code code = CODE_munge_unavailable;
+    if (len == sizeof said) {
+        memcpy(&said, answer, sizeof said);
+        code = judge(gate, connection, &said, now);
+        if (code != CODE_login_invalid && code != CODE_munge_unavailable &&
+            code != CODE_login_restriction)
+            connection->uid = said.uid;
+        explicit_bzero(&said, sizeof said);
+    }
+    if (code == CODE_ok)
+        request_enter(gate, connection, now);
+    else
+        request_refuse(gate, connection, code);
+}
+
+/* Where a browser is sent, and the cookie belongs. */
+static bool is_base(const struct gate *gate, const char *text)
+{
+    for (const char *const *base = gate->config.bases; *base; base++) {
+        if (strcmp(*base, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool read_body(const struct gate *gate, struct connection *connection)
+{
+    struct mt_buf *input = &connection->input;
+    const struct scgi_request *request = &connection->request;
+    struct login *login = &connection->login;
+    /* The body ends with the input: more would be of another request. */
+    return input->len == request->body + request->body_len &&
+           login_read(request->content_type, input->data + request->body, request->body_len, login,
+                      &connection->parsed) &&
+           (!login->is_form || login->shows_key || gate->config.accounts ||
+            is_base(gate, login->base));
+}
+
+void login_begin(struct gate *gate, struct connection *connection, int64_t now)
+{
+    const struct child_terms terms = {.work = ask_munge,
+                                      .done = munge_told,
+                                      .owner = connection,
+                                      .seconds = MUNGE_SECONDS,
+                                      .is_login = true};
+    struct munge_question question = {.socket = gate->config.munge_socket};
+    (void)now;
+    if (!read_body(gate, connection)) {
+        request_refuse(gate, connection, CODE_bad_request);
+        return;
+    }
+    if (strcasecmp(connection->request.site, "cross-site") == 0) {
+        request_refuse(gate, connection, CODE_cross_site);
+        return;
+    }
+    question.credential = connection->login.credential;
+    if (children_start(&gate->children, &terms, &question))
+        connection->stage = ASKS_MUNGE;
+    else
+        request_refuse(gate, connection, CODE_too_busy);
+}
+
+static void answer(const struct gate *gate, const struct connection *connection, const char *user)
+{
+    const struct login *login = &connection->login;
+    const bool is_https = strcasecmp(connection->request.proto, "https") == 0;
+    (void)gate;
+    if (!login->is_form)
+        reply_token(connection->fd, connection->token, connection->expires, user);
+    else if (login->shows_key)
+        reply_show_token(connection->fd, connection->token, connection->expires,
+                         connection->request.host);
+    else
+        reply_open(connection->fd, login->base, connection->again ? NULL : connection->token,
+                   connection->expires - time(NULL), is_https);
+}
+
+void login_finish(struct gate *gate, struct connection *connection, struct tenant *tenant)
+{
+    char shown[SHOWN_SIZE];
+    if (!connection->again) {
+        connection->expires = time(NULL) + MT_GATE_TOKEN_SECONDS;
+        if (gate->config.expires > 0)
+            connection->expires = MIN(connection->expires, gate->config.expires);
+    }
+    if (gate->config.accounts) {
+        account_open(gate, connection, tenant);
+        return;
+    }
+    if (!connection->again && token_make(gate->keys.token, tenant->uid, connection->expires,
+                                         connection->token) != MT_OK) {
+        request_refuse(gate, connection, CODE_too_busy);
+        return;
+    }
+    tenant_shown(tenant, shown);
+    answer(gate, connection, shown);
+    request_note(gate, connection, "login");
+    request_end(connection);
+}

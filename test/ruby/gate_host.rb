@@ -1,0 +1,233 @@
+# frozen_string_literal: true
+
+require 'base64'
+require 'json'
+require 'net/http'
+require 'socket'
+require_relative 'munged'
+
+# A job with a gateway: multitenant-gate and nginx as the publisher, a server behind them, a munged of its own, and
+# users and groups that this machine has not.
+class GateHost
+  PROGRAM = File.expand_path('../../lib/multitenant/multitenant-gate', __dir__)
+  PUBLISHER = 1001
+  USERS = { 'prof' => 1001, 'ann' => 2001, 'bob' => 2002, 'eve' => 2999 }.freeze
+  MEMBERS = %w[prof ann bob].freeze
+  BASE = '/rnode/n1/8080/'
+
+  # What /etc/passwd and /etc/group of this machine are, for the gate, while it runs.
+  MOUNT = 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"'
+
+  attr_reader :munged, :state, :pid, :port, :config
+  attr_accessor :nginx_extra
+
+  def initialize(dir, **config)
+    @dir = dir
+    @munged = Munged.new(make('munge', 0o755))
+    @state = make('state', 0o700)
+    @run = make('run', 0o711)
+    @config = { cluster: 'hpc', job: 4711, restarts: 0, group: 'students', state: @state,
+                socket: "#{make('gate', 0o700)}/s", expires: 0, rate: 0, kind: 'http', bases: [BASE],
+                munge_socket: @munged.socket }.merge(config)
+    File.chown(PUBLISHER, PUBLISHER, @state, @run, path('gate'))
+    FileUtils.cp(PROGRAM, path('multitenant-gate'))
+    members(*MEMBERS)
+    File.write(path('passwd'), USERS.map { |name, uid| "#{name}:x:#{uid}:#{uid}::/nonexistent:/bin/false\n" }.join)
+    serve
+  end
+
+  def make(name, mode)
+    path(name).tap { |dir| Dir.mkdir(dir) && File.chmod(mode, dir) }
+  end
+
+  def path(*parts)
+    File.join(@dir, *parts)
+  end
+
+  # Who is in the group, from now on: written in place, since it is bound to another name.
+  def members(*names)
+    File.write(path('group'), "students:x:3000:#{names.join(',')}\n")
+  end
+
+  def publisher(*argv)
+    ['setpriv', '--reuid', PUBLISHER.to_s, '--regid', PUBLISHER.to_s, '--clear-groups', '--', *argv]
+  end
+
+  def new_keys
+    system(*publisher(path('multitenant-gate'), '--new-keys', @state), exception: true)
+  end
+
+  def start
+    new_keys
+    @port ||= TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    write('nginx.conf', nginx_configuration)
+    write('config.json', JSON.generate(@config.merge(nginx: nginx)))
+    @pid = spawn('unshare', '--mount', 'sh', '-ec', MOUNT, 'sh', @dir,
+                 *publisher(path('multitenant-gate'), '--config', path('config.json')), err: path('err'))
+    self
+  end
+
+  def nginx
+    ['/usr/sbin/nginx', '-c', path('nginx.conf'), '-p', @run]
+  end
+
+  def write(name, text)
+    File.write(path(name), text, perm: 0o600)
+    File.chown(PUBLISHER, PUBLISHER, path(name))
+  end
+
+  def answers?
+    get('/').code == '401'
+  rescue SystemCallError, EOFError
+    false
+  end
+
+  def said
+    File.read(path('err'))
+  end
+
+  def log
+    Dir[File.join(@state, 'log/*.gate')].map { |file| File.read(file) }.join
+  end
+
+  # @return [Process::Status] of the gate
+  def wait
+    Process.wait2(@pid)[1].tap { @pid = nil }
+  end
+
+  def stop
+    if @pid
+      Process.kill(:CONT, @pid)
+      Process.kill(:TERM, @pid)
+      wait
+    end
+    @munged.stop
+    @server.kill
+  end
+
+  # ---- what tenants do ----
+
+  def door
+    File.read(File.join(@state, 'door')).chomp
+  end
+
+  def payload(**changes)
+    JSON.generate({ purpose: 'multitenant-login', cluster: 'hpc', job: 4711, restarts: 0, door: door }.merge(changes))
+  end
+
+  # @return [String] what `user` logs in with; `munged` may be another one
+  def credential(user = 'ann', text: payload, restrict: PUBLISHER, ttl: 60, munged: @munged, options: [])
+    uid = USERS.fetch(user).to_s
+    options += ['-u', restrict.to_s] if restrict
+    munged.encode(text, '-t', ttl.to_s, *options, as: ['--reuid', uid, '--regid', uid, '--clear-groups'])
+  end
+
+  def login(credential = self.credential, **headers)
+    post(JSON.generate(credential: credential), 'Content-Type' => 'application/json', **headers)
+  end
+
+  def post(body, headers)
+    request(Net::HTTP::Post, '/multitenant/login', headers, body)
+  end
+
+  # A browser's.
+  def form(credential = self.credential, headers = {}, **fields)
+    post(URI.encode_www_form(credential: credential, base: BASE, **fields),
+         { 'Content-Type' => 'application/x-www-form-urlencoded' }.merge(headers))
+  end
+
+  def token(user = 'ann')
+    JSON.parse(login(credential(user)).body).fetch('token')
+  end
+
+  def get(path, token = nil, **headers)
+    headers['Authorization'] = "Bearer #{token}" if token
+    request(Net::HTTP::Get, path, headers)
+  end
+
+  def request(kind, path, headers, body = nil)
+    Net::HTTP.start('127.0.0.1', @port, open_timeout: 30, read_timeout: 60) do |http|
+      http.request(kind.new(path, headers.transform_keys(&:to_s)), body)
+    end
+  end
+
+  # @return [Array(String, String)] status and code of an answer
+  def verdict(answer)
+    [answer.code, answer['X-MultiTenant-Reason']]
+  end
+
+  private
+
+  # Answers with what it was told; below /stream without an end.
+  def serve
+    server = UNIXServer.new(path('server'))
+    File.chmod(0o777, path('server'))
+    @server = Thread.new { loop { Thread.new(server.accept) { |client| answer(client) } } }
+  end
+
+  def answer(client)
+    head = +''
+    head << client.readpartial(4096) until head.include?("\r\n\r\n")
+    return stream(client) if head.start_with?('GET /stream')
+
+    client.write("HTTP/1.0 200 OK\r\nContent-Length: #{head.bytesize}\r\n\r\n#{head}")
+  rescue SystemCallError, IOError
+    nil
+  ensure
+    client.close
+  end
+
+  def stream(client)
+    client.write("HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+    loop do
+      client.write("data: x\n\n")
+      sleep 0.05
+    end
+  end
+
+  def nginx_configuration
+    <<~NGINX
+      daemon off;
+      pid #{@run}/pid;
+      error_log #{@run}/error;
+      events { worker_connections 512; }
+      http {
+        client_body_temp_path #{@run}/body; proxy_temp_path #{@run}/proxy; scgi_temp_path #{@run}/scgi;
+        fastcgi_temp_path #{@run}/fastcgi; uwsgi_temp_path #{@run}/uwsgi;
+        map $mt_user $up { default closed; "~^[!-~]+$" behind; }
+        upstream behind { server unix:#{path('server')}; }
+        upstream closed { server unix:#{path('nowhere')}; }
+        log_format mt escape=json '{"time":$msec,"user":"$mt_user","uid":"$mt_uid","path":"$uri","status":$status}';
+        access_log #{@state}/log/4711@hpc.jsonl mt;
+        server {
+          listen 127.0.0.1:#{@port};
+          set $mt_user ''; set $mt_uid '';
+          scgi_param REQUEST_METHOD $request_method; scgi_param CONTENT_TYPE $content_type;
+          scgi_param REMOTE_ADDR $remote_addr; scgi_param REMOTE_PORT $remote_port;
+          scgi_param SCGI 1; scgi_param DOCUMENT_URI $document_uri;
+          location = /multitenant/login {
+            client_max_body_size 64k; client_body_buffer_size 64k; scgi_read_timeout 30s; scgi_pass unix:#{@config[:socket]};
+          }
+          location = /multitenant/check {
+            internal; scgi_pass_request_body off; scgi_read_timeout 12s; scgi_pass unix:#{@config[:socket]};
+          }
+          location / {
+            auth_request /multitenant/check;
+            auth_request_set $mt_user $upstream_http_x_multitenant_user;
+            auth_request_set $mt_uid $upstream_http_x_multitenant_uid;
+            auth_request_set $mt_reason $upstream_http_x_multitenant_reason;
+            auth_request_set $mt_retry $upstream_http_x_multitenant_retry;
+            error_page 500 =503 /multitenant/down;
+            add_header X-MultiTenant-Reason $mt_reason always;
+            add_header Retry-After $mt_retry always;
+            proxy_pass http://$up;
+            proxy_buffering off;
+            proxy_set_header Authorization '';
+            proxy_set_header X-MultiTenant-User $mt_user;
+          }
+          location = /multitenant/down { internal; return 503; }
+        }
+      }
+    NGINX
+  end
+end
