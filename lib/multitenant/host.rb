@@ -108,14 +108,15 @@ module MultiTenant
 
     # ---- what is set ----
 
+    # As browsers write it. Where Open OnDemand has no TLS itself, what stands before it may have.
     # @return [String, nil] where browsers find Open OnDemand, if its ood_portal.yml names one address and no other
     def origin
       portal = Psych.safe_load(File.read(at(PORTAL)))
-      return unless portal.is_a?(Hash)
+      return unless portal.is_a?(Hash) && portal['ssl']
 
-      name, proxy, aliases, tls, port = portal.values_at('servername', 'proxy_server', 'server_aliases', 'ssl', 'port')
-      origin = "http#{'s' if tls}://#{name}#{":#{port}" unless ['', '80', '443'].include?(port.to_s)}"
-      origin if [name, *proxy, *aliases].uniq.one? && origin.match?(%r{\Ahttps?://[\w.-]+(?::\d+)?\z})
+      name, proxy, aliases, port = portal.values_at('servername', 'proxy_server', 'server_aliases', 'port')
+      origin = "https://#{name}#{":#{port}" unless ['', '80', '443'].include?(port.to_s)}".downcase
+      origin if [name, *proxy, *aliases].uniq.one? && origin.match?(%r{\Ahttps://[\w.-]+(?::\d+)?\z})
     rescue SystemCallError, Psych::Exception
       nil
     end

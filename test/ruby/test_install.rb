@@ -267,7 +267,7 @@ class TestInstall < InstallTest
   # Without it other hosts' pages can use a user's Jupyter.
   def test_the_jupyter_client_takes_open_ondemands_own_address
     site.release('apps-clients/multitenant-jupyter/site.yml', "cluster: \"\"\norigin: \"\"\n")
-    site.write('/etc/ood/config/ood_portal.yml', "servername: ood.example.edu\nssl:\n  - SSLEngine on\nport: 8443\n")
+    site.write('/etc/ood/config/ood_portal.yml', "servername: OOD.example.edu\nssl:\n  - SSLEngine on\nport: 8443\n")
     assert_installed
     assert_equal 'https://ood.example.edu:8443', YAML.safe_load(site.read(JUPYTER))['origin']
     refute_includes site.out, 'origin'
@@ -280,8 +280,10 @@ class TestInstall < InstallTest
 
   def test_an_address_that_is_not_sure_is_asked_for
     site.release('apps-clients/multitenant-jupyter/site.yml', "cluster: \"\"\norigin: \"\"\n")
-    two = ["servername: a.b\nproxy_server: c.d\n", "servername: a.b\nserver_aliases: [c.d]\n"]
-    ['', "a: [\n", "- a\n", "ssl: [x]\n", *two, "servername: [a]\n", "servername: a b\n"].each do |text|
+    two = ["proxy_server: c.d\n", "server_aliases: [c.d]\n"].map { |more| "ssl: [x]\nservername: a.b\n#{more}" }
+    # What stands before it may have TLS, and Jupyter would answer no page of that address.
+    ['', "a: [\n", "- a\n", "ssl: [x]\n", *two, "servername: a.b\n", "ssl: [x]\nservername: [a]\n",
+     "ssl: [x]\nservername: a b\n"].each do |text|
       site.write('/etc/ood/config/ood_portal.yml', text)
       assert_installed
       assert_equal '', YAML.safe_load(site.read(JUPYTER))['origin'], text
