@@ -419,19 +419,4 @@ class TestChain < MultiTenantTest
       assert_includes chain(mt_title: title).lines.last, "--service #{name} ", title
     end
   end
-
-  # It may have slept all the while that its job was suspended, and another one has taken its place.
-  def test_a_keeper_that_is_to_end_does_nothing_more
-    keeper = File.expand_path('../../libexec/multitenant-keeper', __dir__)
-    out, = Open3.capture2e('bash', '-c', <<~BASH, 'bash', keeper, in_job('fifo'))
-      . "$1"
-      watch_once() { echo looked; }
-      mkfifo "$2" && exec {mt_never}<>"$2"
-      keep_watch &
-      sleep 1
-      kill $!
-      wait
-    BASH
-    assert_empty out
-  end
 end

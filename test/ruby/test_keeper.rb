@@ -1,0 +1,43 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# libexec/multitenant-keeper, where its job is being ended. What else it does: test_chain.rb.
+class TestKeeper < MultiTenantTest
+  include Places
+
+  KEEPER = File.join(Tree::ROOT, 'libexec/multitenant-keeper')
+
+  # Its job is being ended while Slurm's controller is away.
+  def test_a_share_that_can_not_be_taken_back_keeps_no_keeper
+    out, = Open3.capture2e('bash', '-c', <<~BASH, 'bash', KEEPER, File.join(temporary, 'fifo'), File.join(temporary, 'tried'))
+      . "$1"
+      mkfifo "$2" && exec {mt_never}<>"$2"
+      is_over() { false; }
+      is_too_many() { false; }
+      has_followed() { true; }
+      leave() { exit; }
+      tried=$3
+      multitenant_share() { echo >>"$tried"; (($(wc -l <"$tried") < 5)) || { echo 'still tries' && exit; }; false; }
+      keep_watch &
+      until [[ -e $3 ]]; do sleep 0.1; done
+      kill $!
+      wait
+    BASH
+    assert_empty out
+  end
+
+  # It may have slept all the while that its job was suspended, and another one has taken its place.
+  def test_a_keeper_that_is_to_end_does_nothing_more
+    out, = Open3.capture2e('bash', '-c', <<~BASH, 'bash', KEEPER, File.join(temporary, 'fifo'))
+      . "$1"
+      watch_once() { echo looked; }
+      mkfifo "$2" && exec {mt_never}<>"$2"
+      keep_watch &
+      sleep 1
+      kill $!
+      wait
+    BASH
+    assert_empty out
+  end
+end
