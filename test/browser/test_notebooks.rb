@@ -53,7 +53,7 @@ class TestNotebooks < MultiTenantTest
   WORDS = 'a part of the work only'
 
   def test_another_job_answers_where_one_does_not
-    model('MT_MEMBERS' => members(@servers)) do |run, file|
+    model('MT_MEMBERS' => members(@servers), 'NO_PROXY' => 'localhost') do |run, file|
       assert_equal "Job 1 of the service answers.\nModels: #{ModelServer::MODEL}", run[0]
       assert_match(/\ABecause.*#{WORDS}/, run[1])
       @servers['1'].stop
@@ -66,6 +66,21 @@ class TestNotebooks < MultiTenantTest
       @servers['3'] = ModelServer.new
       File.write(file, %({"service":"prof/x@g","members":#{members(@servers.slice('3'))}}))
       assert_match(/\AJob 3 of the service answers.\nBecause/, run[1])
+    end
+  end
+
+  # Programs that find it in the environment would hand its key to the node's proxy.
+  def test_also_a_job_that_did_not_answer_is_reached_directly
+    silent = [{ 'jobid' => '1', 'base_url' => 'http://127.0.0.9:9/v1' }]
+    @servers['2'].stop
+    ['[]', JSON.generate(silent)].each do |others|
+      model('MT_MEMBERS' => JSON.generate(JSON.parse(members(@servers.slice('2'))) + JSON.parse(others)),
+            'NO_PROXY' => 'localhost') do |run,|
+        assert_match(/\Aended: The service does not answer/, run[0])
+        host = run['print(urllib.parse.urlsplit(os.environ["OPENAI_BASE_URL"]).hostname)']
+        assert_includes run['print(os.environ["NO_PROXY"])'].split(','), host
+        assert_equal 'True', run['print(os.environ["no_proxy"] == os.environ["NO_PROXY"])']
+      end
     end
   end
 
