@@ -11,6 +11,7 @@ require_relative 'multitenant/sources'
 require_relative 'multitenant/receiver/membership'
 require_relative 'multitenant/receiver'
 require_relative 'multitenant/receiver/renewal'
+require_relative 'multitenant/gateway'
 require_relative 'multitenant/dashboard'
 require_relative 'multitenant/apps/chain'
 require_relative 'multitenant/apps/service_environment'
@@ -97,7 +98,8 @@ module MultiTenant
                         'The service that was chosen has ended, or is not shared with you: choose another one.')
     end
 
-    # The same for the programs of a client's job. Secrets are among the values.
+    # The same for the programs of a client's job. Secrets are among the values, but of a service with a gateway none
+    # that lets in: {service_script} logs in.
     # @param key [String] as {service}'s
     # @return [Hash{String => String}] names and values of environment variables
     # @see ServiceEnvironment
@@ -108,8 +110,11 @@ module MultiTenant
     # The same as bash, which a client's script.sh sources once it has loaded its modules.
     # @see ServiceEnvironment.script
     def service_script(key, *apps)
-      ServiceEnvironment.script(service(key, *apps))
+      ServiceEnvironment.script(service(key, *apps), munge_socket: @munge_socket)
     end
+
+    # @return [String, nil] munged's socket on this host; nil: libmunge's default
+    attr_reader :munge_socket
 
     # @param key [String] as {service}'s
     # @return [String, nil] that key, whose it is and what {service} gives as "mt_members", as JSON for a file
@@ -220,6 +225,7 @@ module MultiTenant
       host = DashboardHost.new
       host.settings.warnings.each { |warning| log.call(:warn, warning) }
       membership = Membership.new(host.settings.gids)
+      @munge_socket = host.munge_socket
       @sources = host.sources(gids: membership.method(:gids), log: log)
       @receiver = host.receiver(@sources, membership: membership, log: log)
       refresh
@@ -246,10 +252,13 @@ module MultiTenant
     end
 
     def connection_of(service)
-      members = specs.values_at(*service['members']).compact.map { |spec| JSON.generate(spec['connection']) }
+      chosen = specs[service['member']] || service.slice('connection')
+      members = specs.values_at(*service['members']).compact.map { |spec| Gateway.connection(spec) }
       size = 0
-      fit = members.take_while { |member| (size += member.bytesize + 1) < MEMBERS_MAX }
-      { **service['connection'], 'mt_members' => "[#{fit.join(',')}]" }
+      fit = members.take_while { |member| (size += JSON.generate(member).bytesize + 1) < MEMBERS_MAX }
+      gates = fit.filter_map { |member| member['mt_gate'] }
+      told = { **Gateway.connection(chosen), 'mt_members' => JSON.generate(fit) }
+      gates.empty? ? told : { **told, 'mt_gates' => gates.join("\n") }
     end
   end
 end

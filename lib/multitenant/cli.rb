@@ -27,6 +27,7 @@ module MultiTenant
       'open' => 'open the job name on standard input, for diagnosis',
       'list' => 'list all shares, and say why this user sees them or not',
       'services' => 'list services, their jobs, and which of them this user is sent to',
+      'login' => 'log in to a service with a gateway, and print the key for a shell',
       'key' => 'make, rotate and prune the keys of a group',
       'doctor' => 'check what an installation needs, and say how to fix it',
       'install' => 'install the gem, initializer and apps for Open OnDemand',

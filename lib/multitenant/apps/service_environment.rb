@@ -28,12 +28,17 @@ module MultiTenant
         all(connection).merge(language_model(connection), database(connection))
       end
 
+      # @param munge_socket [String, nil] munged's; nil: its default
       # @return [String] bash that gives a client's job this environment; nothing of the user's own is left in it, where
-      #   a service has nothing of that name. It needs libexec/multitenant-job.
-      def script(connection)
+      #   a service has nothing of that name. To one with a gateway it logs in. It needs libexec/multitenant-job.
+      def script(connection, munge_socket: nil)
         exports = of(connection).map { |name, value| "export #{name}=#{value.shellescape}" }
         hosts = hosts(connection)
         exports << format(NO_PROXY, hosts) unless hosts.empty?
+        if connection.key?('mt_gates')
+          exports << "export MULTITENANT_MUNGE_SOCKET=#{munge_socket.shellescape}" if munge_socket
+          exports << 'use_login'
+        end
         "# shellcheck shell=bash\nunset_client_variables\n#{exports.join("\n")}\n"
       end
 
@@ -45,11 +50,13 @@ module MultiTenant
       end
 
       def all(connection)
-        connection.to_h { |key, value| [PREFIX + key.upcase.delete_prefix(PREFIX), value] }
+        connection.except('mt_gate').transform_keys { |key| PREFIX + key.upcase.delete_prefix(PREFIX) }
       end
 
       def language_model(connection)
         base, ollama = connection.values_at('base_url', 'ollama_url')
+        # Ollama's own programs send no token.
+        base, ollama = base || (ollama && "#{ollama.chomp('/')}/v1") if connection.key?('mt_gate')
         return {} unless base || ollama
 
         # OpenAI's library insists on a key.
@@ -59,7 +66,7 @@ module MultiTenant
 
       # Where nothing says which it is, clients of both find it.
       def database(connection)
-        return {} unless %w[host port user].all? { |key| connection.key?(key) }
+        return {} unless database?(connection)
 
         names = case connection['jdbc_url']
                 when /\Ajdbc:postgresql:/ then POSTGRESQL
@@ -68,6 +75,13 @@ module MultiTenant
                 else {}
                 end
         names.transform_values { |key| connection[key] }.compact.merge(*NO_FILES.values_at(*names.keys).compact)
+      end
+
+      # Of one with a gateway the user comes with the login.
+      def database?(connection)
+        names = connection.keys
+        (%w[host port] - names).empty? &&
+          (names.include?('user') || (names.include?('mt_gate') && (%w[database jdbc_url] & names).any?))
       end
     end
   end

@@ -1,0 +1,333 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require_relative 'munged'
+require_relative 'stand_in_gate'
+require 'minitest/mock'
+require 'multitenant/cli/login'
+
+# How a tenant logs in to a service with a gateway. What answers is the test's own, munged is real.
+class TestGateway < MultiTenantTest
+  DOOR = 'd' * 43
+  JOB = File.expand_path('../../libexec/multitenant-job', __dir__)
+  SECRETS = { 'api_key' => 'theirs', 'password' => 'theirs', 'user' => 'theirs', 'mt_gate' => 'theirs' }.freeze
+
+  def teardown
+    @gates&.each(&:stop)
+    @munged&.stop
+    super
+  end
+
+  def token(uid: Process.uid, expires: Time.now.to_i + 3600)
+    "mt1.#{uid}.#{expires}.#{'t' * 43}"
+  end
+
+  def spec(gate: { 'port' => '8443', 'door' => DOOR }, connection: {}, **info)
+    { 'info' => { 'user' => 'prof', 'uid' => '1001', 'cluster' => 'hpc', 'job' => '4711', 'restarts' => '1',
+                  'host' => 'n1' }.merge(info.transform_keys(&:to_s)),
+      'connection' => { 'host' => 'n1', 'port' => '8443', **connection }, 'gate' => gate }.compact
+  end
+
+  def gateway(gate, host: '127.0.0.1', **info)
+    MultiTenant::Gateway.of(spec(gate: { 'port' => gate.port, 'door' => DOOR }, host: host, **info))
+  end
+
+  # @return [StandInGate]
+  def gate(answer = JSON.generate(token: token, expires: 1, user: 'x'), **options, &block)
+    made = block ? StandInGate.new(&block) : StandInGate.saying(answer, **options)
+    (@gates ||= []) << made
+    made
+  end
+
+  def munged
+    need_root
+    @munged ||= begin
+      File.chmod(0o755, temporary)
+      Munged.new(File.join(temporary, 'munge').tap { |dir| Dir.mkdir(dir) })
+    end
+  end
+
+  # @return [StandInGate] one that sends everybody on to there
+  def sending_to(other)
+    gate { |client, *| client.write("HTTP/1.1 302 x\r\nLocation: http://127.0.0.1:#{other.port}/\r\n\r\n") }
+  end
+
+  # ---- where it is ----
+
+  def test_a_gateway_is_where_the_specs_say
+    found = MultiTenant::Gateway.of(spec)
+    assert_equal "n1 8443 1001 hpc 4711 1 #{DOOR}", found.to_s
+    assert_equal({ 'purpose' => 'multitenant-login', 'cluster' => 'hpc', 'job' => 4711, 'restarts' => 1,
+                   'door' => DOOR }, JSON.parse(found.payload))
+    [nil, spec(gate: nil), spec(host: ''), spec(host: 'n1 n2'), spec(host: 'n1/x'), spec(job: nil), spec(uid: 'x'),
+     spec(cluster: 'a"b'), spec(gate: { 'port' => '1', 'door' => "#{DOOR} " }), spec(gate: { 'door' => DOOR })]
+      .each { |none| assert_nil MultiTenant::Gateway.of(none), none }
+  end
+
+  def test_what_is_the_publishers_own_is_not_told_to_who_logs_in
+    with = MultiTenant::Gateway.connection(spec(connection: SECRETS))
+    assert_equal({ 'host' => 'n1', 'port' => '8443', 'mt_gate' => "n1 8443 1001 hpc 4711 1 #{DOOR}" }, with)
+    without = MultiTenant::Gateway.connection(spec(gate: nil, connection: SECRETS))
+    assert_equal SECRETS.except('mt_gate'), without.slice(*SECRETS.keys)
+  end
+
+  # ---- the credential ----
+
+  def test_a_credential_is_for_the_publisher
+    maker = MultiTenant::Gateway::Credential.new(socket: munged.socket)
+    found = MultiTenant::Gateway.of(spec)
+    credential = maker.make(found, 10)
+    out, status = Open3.capture2('setpriv', '--reuid=1001', '--clear-groups', 'unmunge', "--socket=#{munged.socket}",
+                                 stdin_data: credential)
+    assert_predicate status, :success?
+    assert_match(/^TTL: +180$/, out)
+    assert_equal found.payload, out.lines.last
+    munged.freeze_it
+    late = assert_raises(MultiTenant::Failure) { maker.make(found, 0.5) }
+    assert_equal [75, 'munged did not answer within'], [late.code, late.message[0, 28]]
+  end
+
+  # ---- the login ----
+
+  def log_in(gate, seconds: 10, **info)
+    MultiTenant::Gateway::Login.new(gateway(gate, **info)).call('MUNGE:x:', seconds: seconds)
+  end
+
+  # @return [Array(Integer, String)] code and sentence
+  def refused(gate, **options)
+    failure = assert_raises(MultiTenant::Failure) { log_in(gate, **options) }
+    [failure.code, failure.message]
+  end
+
+  def test_a_login_gives_a_token
+    answers = gate
+    with_proxy = { 'http_proxy' => 'http://127.0.0.1:1', 'HTTP_PROXY' => 'http://127.0.0.1:1' }
+    given = with_env(with_proxy) { log_in(answers) }
+    assert_equal %w[api_key], given.keys
+    assert_match(/\Amt1\.#{Process.uid}\./, given['api_key'])
+    headers, body = answers.asked[0]
+    assert_equal 'POST /multitenant/login HTTP/1.0', headers['']
+    assert_equal ["127.0.0.1:#{answers.port}", 'application/json'], headers.values_at('host', 'content-type')
+    assert_equal({ 'credential' => 'MUNGE:x:' }, JSON.parse(body))
+  end
+
+  def with_env(changes)
+    before = ENV.to_h
+    ENV.update(changes)
+    yield
+  ensure
+    ENV.replace(before)
+  end
+
+  def test_of_a_database_it_gives_the_tenants_account
+    account = { 'user' => 'mt_2001_0123abcd', 'password' => 'p-_9' }
+    assert_equal account, log_in(gate(JSON.generate(account.merge('expires' => 1))))
+    [account.merge('password' => "a\nb"), account.merge('user' => ''), account.except('user')].each do |odd|
+      assert_match(/is not this service's gateway/, refused(gate(JSON.generate(odd)))[1])
+    end
+  end
+
+  def test_a_refusal_is_a_sentence
+    said = JSON.generate(code: 'banned', sentence: 'Its owner has banned you.')
+    answers = gate(said, status: '403 Forbidden')
+    assert_equal [77, "127.0.0.1:#{answers.port} does not let you in: Its owner has banned you."], refused(answers)
+    assert_equal 75, refused(gate(said, status: '503 Service Unavailable'))[0]
+    closed = gate.tap(&:stop)
+    @gates.clear
+    assert_match(/\ANothing answers at 127\.0\.0\.1:\d+, where you would log in \(Connection refused\)/,
+                 refused(closed)[1])
+  end
+
+  def test_whatever_else_answers_is_no_gateway
+    elsewhere = gate
+    ['', '{', '[]', '{"token":1}', "{\"token\":\"#{token(uid: 4242)}\"}",
+     "{\"token\":\"#{token}\\nX: y\"}"].each do |odd|
+      assert_match(/is not this service's gateway/, refused(gate(odd))[1], odd)
+    end
+    redirects = sending_to(elsewhere)
+    assert_match(/is not this service's gateway/, refused(redirects)[1])
+    assert_empty elsewhere.asked
+  end
+
+  def test_a_login_ends_in_time_and_reads_so_much_and_no_more
+    silent = gate { |*| sleep }
+    assert_match(/\ANothing answers at .* \(Connection timed out\)/, refused(silent, seconds: 0.3)[1])
+    drips = gate do |client, *|
+      loop do
+        client.write("HTTP/1.1 200 OK\r\n")
+        sleep 0.05
+      end
+    end
+    assert_match(/timed out/, refused(drips, seconds: 0.5)[1])
+    floods = gate { |client, *| loop { client.write('x' * 65_536) } }
+    assert_match(/is not this service's gateway/, refused(floods, seconds: 30)[1])
+  end
+
+  # ---- the command ----
+
+  # What a viewer has of it.
+  Receiver = Struct.new(:services, :specs, :report) do
+    def ask; end
+  end
+
+  def command(*gates, word: 'spanish', connection: {}, found: nil)
+    specs = gates.each_with_index.to_h do |one, i|
+      base = { 'base_url' => "http://n#{i}/v1", 'model' => "a b\u202e", **SECRETS, **connection }
+      [(4711 + i).to_s, spec(gate: one && { 'port' => one.port, 'door' => DOOR }, host: '127.0.0.1', connection: base)]
+    end
+    services = found || { 'prof/spanish@hpcGrp' => { 'title' => "Spanish\u202e 301", 'user' => 'prof',
+                                                     'members' => specs.keys, 'member' => '4711' } }
+    receiver = Receiver.new(services, specs, {})
+    told = MultiTenant::CLI::Login.new('login', 'log in')
+    host = Struct.new(:munge_socket).new(munged.socket)
+    out, = capture_io { told.stub(:receiver, receiver) { told.stub(:host, host) { @code = told.call([word]) } } }
+    out
+  end
+
+  def test_the_command_prints_the_token_and_the_variables_for_a_shell
+    answers = gate
+    %w[spanish spanish@hpcGrp prof/spanish@hpcGrp 4711].each do |word|
+      out = command(answers, word: word)
+      assert_equal 0, @code
+      assert_match(/\A# prof: Spanish\\u202e 301, until \d{4}-.*\. It is yours alone\.$/, out)
+      shell, = Open3.capture2('bash', '-c', 'eval "$1"; echo "$OPENAI_BASE_URL $OPENAI_API_KEY ${MT_MODEL-none}"', '-',
+                              out)
+      assert_match(%r{\Ahttp://n0/v1 mt1\.#{Process.uid}\.\S+ none\n\z}, shell)
+      refute_match(/theirs|#{DOOR}/, out)
+    end
+    out, = Open3.capture2('setpriv', '--reuid=1001', '--clear-groups', 'unmunge', "--socket=#{munged.socket}",
+                          stdin_data: answers.credentials[0])
+    assert_equal MultiTenant::Gateway.of(spec).payload, out.lines.last
+  end
+
+  def test_the_command_tries_all_jobs_of_a_service
+    closed = gate.tap(&:stop)
+    @gates.clear
+    banned = gate('{"sentence":"Banned."}', status: '403 x')
+    assert_match(%r{^export OPENAI_BASE_URL=http://n2/v1$}, command(closed, banned, gate))
+    failure = assert_raises(MultiTenant::Failure) { command(closed, banned) }
+    assert_match(/ does not let you in: Banned\.\z/, failure.message)
+    assert_equal 77, failure.code
+  end
+
+  def test_the_command_prints_the_account_of_a_database
+    answers = gate(JSON.generate(user: 'mt_1_a', password: 'secret', expires: 1))
+    out = command(answers, connection: { 'database' => 'd', 'jdbc_url' => 'jdbc:postgresql://n1:5432/d' })
+    assert_match(/^export PGUSER=mt_1_a$/, out)
+    assert_match(/^export PGPASSWORD=secret$/, out)
+    refute_match(/theirs/, out)
+  end
+
+  def test_the_command_says_what_there_is_not
+    failure = assert_raises(MultiTenant::Failure) { command(nil) }
+    assert_equal [65, 'spanish asks nobody to log in: its card shows all that there is.'],
+                 [failure.code, failure.message]
+    failure = assert_raises(MultiTenant::Failure) { command(gate, word: 'french') }
+    assert_match(/There is no service `french` that is shared with you/, failure.message)
+    two = { 'a/x@g' => { 'members' => [] }, 'b/x@g' => { 'members' => [] } }
+    failure = assert_raises(MultiTenant::Failure) { command(gate, word: 'x', found: two) }
+    assert_match(%r{name one of a/x@g, b/x@g}, failure.message)
+    [[], %w[a b]].each do |words|
+      assert_raises(MultiTenant::Failure) { MultiTenant::CLI::Login.new('login', '').call(words) }
+    end
+  end
+
+  # ---- in a client's job ----
+
+  # Programs that write down what they are called with.
+  def watched(*names)
+    bin = File.join(temporary, 'bin')
+    FileUtils.mkdir_p(bin)
+    names.each do |name|
+      real = MultiTenant::Program.find(name)
+      File.write(File.join(bin, name), "#!/bin/bash\nprintf '%s\\n' \"$*\" >>#{bin}/calls\nexec #{real} \"$@\"\n",
+                 perm: 0o755)
+    end
+    "#{bin}:#{ENV.fetch('PATH')}"
+  end
+
+  # @return [Array(String, String)] standard output and standard error of bash in a job
+  def in_job(script, gates, path: ENV.fetch('PATH'), **env)
+    lines = gates.map { |one| gateway(one).to_s }.join("\n")
+    env = { 'MULTITENANT_MUNGE_SOCKET' => munged.socket, 'PATH' => path, 'SLURM_JOB_ID' => '1',
+            'http_proxy' => 'http://127.0.0.1:1', **env.transform_keys(&:to_s) }
+    out, err, = Open3.capture3(env, 'bash', '-c', "set -euo pipefail; . #{JOB}; export MT_GATES=$1; #{script}", '-',
+                               lines)
+    [out, err]
+  end
+
+  def test_a_job_logs_in_without_a_secret_among_its_arguments
+    answers = gate
+    path = watched('munge', 'curl', 'timeout')
+    out, err = in_job('bash -c log_in', [answers], path: path)
+    assert_equal '', err
+    assert_match(MultiTenant::Gateway::TOKEN, out.chomp)
+    calls = File.read(File.join(temporary, 'bin/calls'))
+    assert_match(/--restrict-uid=1001/, calls)
+    refute_match(/#{DOOR}|MUNGE:/, calls)
+    shown, = Open3.capture2('setpriv', '--reuid=1001', '--clear-groups', 'unmunge', "--socket=#{munged.socket}",
+                            stdin_data: answers.credentials[0])
+    assert_equal MultiTenant::Gateway.of(spec).payload, shown.lines.last
+  end
+
+  def test_a_job_logs_in_at_the_first_that_answers
+    closed = gate.tap(&:stop)
+    @gates.clear
+    refuses = gate('{"code":"banned","sentence":"Its owner has banned you."}', status: '403 x')
+    elsewhere = gate
+    redirects = sending_to(elsewhere)
+    assert_match(MultiTenant::Gateway::TOKEN, in_job('log_in', [closed, refuses, redirects, gate])[0].chomp)
+    assert_equal ['', "You could not log in to the service: Its owner has banned you.\n"],
+                 in_job('log_in || true', [closed, refuses, redirects])
+    assert_match(/: it does not answer, and may have ended\.$/, in_job('log_in || true', [closed])[1])
+    assert_empty elsewhere.asked
+    munged.stop
+    assert_match(/: munged does not answer on this node\.$/, in_job('log_in || true', [gate])[1])
+  end
+
+  # @return [String] what programs find
+  def environment(connection, answers)
+    script = MultiTenant::ServiceEnvironment.script(
+      { **connection, 'mt_gate' => gateway(answers).to_s,
+                      'mt_gates' => gateway(answers).to_s }, munge_socket: munged.socket
+    )
+    names = %w[OPENAI_BASE_URL OPENAI_API_KEY OLLAMA_HOST MT_API_KEY PGHOST PGUSER PGPASSWORD MYSQL_USER MYSQL_PWD]
+    out, = in_job("#{script}\nfor n in #{names.join(' ')}; do printf '%s ' \"${!n--}\"; done", [answers],
+                  MULTITENANT_MUNGE_SOCKET: '')
+    out.strip
+  end
+
+  def test_programs_find_the_tenants_own_key
+    key = token
+    answers = gate(JSON.generate(token: key))
+    assert_equal "http://n1/v1 #{key} - #{key} - - - - -", environment({ 'base_url' => 'http://n1/v1' }, answers)
+    # Ollama's own programs send no token.
+    assert_equal "http://n1/v1 #{key} - #{key} - - - - -", environment({ 'ollama_url' => 'http://n1/' }, answers)
+    refuses = gate('{}', status: '403 x')
+    assert_equal 'http://n1/v1 none - - - - - - -', environment({ 'base_url' => 'http://n1/v1' }, refuses)
+  end
+
+  def test_programs_find_the_tenants_own_account
+    answers = gate(JSON.generate(user: 'mt_1_a', password: 'secret', expires: 1))
+    connection = { 'host' => 'n1', 'port' => '5432', 'database' => 'd' }
+    assert_equal '- - - - n1 mt_1_a secret - -',
+                 environment({ **connection, 'jdbc_url' => 'jdbc:postgresql://n1:5432/d' }, answers)
+    assert_equal '- - - - n1 mt_1_a secret mt_1_a secret', environment(connection, answers)
+  end
+
+  # ---- what forms and templates get ----
+
+  def test_clients_are_told_the_gateways_of_all_jobs
+    specs = { '1' => spec(connection: SECRETS), '2' => spec(job: '2', connection: { 'a' => 'b' }),
+              '3' => spec(gate: nil, connection: SECRETS) }
+    services = { 'k' => { 'member' => '1', 'members' => %w[1 2 3], 'connection' => specs['1']['connection'],
+                          'app' => 'A' } }
+    told = MultiTenant.stub(:specs, specs) { MultiTenant.stub(:services, services) { MultiTenant.service('k') } }
+    lines = %w[1 2].map { |key| MultiTenant::Gateway.of(specs[key]).to_s }
+    assert_equal lines.join("\n"), told['mt_gates']
+    members = JSON.parse(told['mt_members'])
+    assert_equal([*lines, nil], members.map { |member| member['mt_gate'] })
+    assert_equal([nil, nil, 'theirs'], members.map { |member| member['api_key'] })
+    assert_nil told['api_key']
+  end
+end
