@@ -76,6 +76,20 @@ class TestScripts < MultiTenantTest
     assert_path_exists "#{beds}/home/ann"
   end
 
+  # SQUEUE_STATES=PENDING leaves out the job that script/demo looks for.
+  def test_what_a_developer_exports_for_slurm_does_not_reach_a_test_bed
+    need_root
+    FileUtils.touch(%w[mode ready].map { |name| File.join(temporary, name) })
+    names = %w[SQUEUE_STATES SBATCH_WAIT SACCT_FORMAT SCONTROL_ALL SCANCEL_STATE SINFO_SORT SLURM_CLUSTERS
+               SLURM_TIME_FORMAT]
+    env = { 'MULTITENANT_TESTBED_DIR' => temporary, **names.to_h { |name| [name, 'x'] } }
+    out, status = Open3.capture2(env, 'bash', '-euc', 'eval "$("$0" env)"; env',
+                                 File.join(Tree::ROOT, 'script/testbed'))
+    assert_predicate status, :success?
+    assert_includes out, "SLURM_CONF=#{temporary}/etc/slurm.conf"
+    assert_empty out.scan(/^\w+(?==)/) & names
+  end
+
   def test_parts_that_need_the_build_say_so
     done = script_test('c', 'ruby')
     assert_equal [1, "script/test: ruby needs what build makes: script/test build c ruby\n"], [done.code, done.err]

@@ -14,7 +14,9 @@ require 'zlib'
 require_relative '../ruby/own_host'
 
 # What a developer exports for Slurm's commands is not the test bed's.
-ENV.delete_if { |name, _| name.match?(/\A(?:SQUEUE|SBATCH|SACCT|SCONTROL|SINFO)_|\ASLURM_(?:CLUSTERS|TIME_FORMAT)\z/) }
+ENV.delete_if do |name, _|
+  name.match?(/\A(?:SQUEUE|SBATCH|SACCT|SCONTROL|SCANCEL|SINFO)_|\ASLURM_(?:CLUSTERS|TIME_FORMAT)\z/)
+end
 
 # The test bed and its users. Commands run as the real users, with their own groups; ours come from a
 # copy of lib/ and exe/ that they can read.
