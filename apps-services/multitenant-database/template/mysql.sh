@@ -69,7 +69,7 @@ client() { # OPTION…: runs SQL from standard input
   "$CLIENT" "$@" --connect-timeout=10 --default-character-set=utf8mb4 --batch --skip-column-names
 }
 
-administrate() { client --no-defaults --socket="$PRIVATE/socket" --user="$1"; }
+administrate() { client --no-defaults --socket="$PRIVATE/socket" --user="$1" "${@:2}"; }
 
 initialise() {
   local owner
@@ -100,6 +100,63 @@ ALTER USER root@localhost IDENTIFIED WITH auth_socket AS $(literal "$(id -un)");
 SQL
     administrate root <<<'ALTER USER root@localhost ACCOUNT LOCK;' || die "$datadir could not be made: see above."
 }
+
+TENANTS="user REGEXP '^mt_[0-9]+_[0-9a-f]{8}$'"
+
+# Accounts of tenants have what mt_tenants has. Earlier tenants may know the password of the user, who is locked, too.
+offer_accounts() {
+  local whose=$TENANTS rights='SELECT, SHOW VIEW'
+  [[ $mt_rights != write ]] || rights='ALL PRIVILEGES'
+  for ADMINISTRATOR in "$(id -un)" root ''; do
+    [[ -n $ADMINISTRATOR ]] || { echo "Neither $(id -un) nor root may administrate $datadir by its socket." >&2; return 1; }
+    ! administrate "$ADMINISTRATOR" <<<'CREATE ROLE IF NOT EXISTS mt_tenants' 2>/dev/null || break
+  done
+  [[ $user == "$ADMINISTRATOR" ]] || whose+=" OR user = $(literal "$user")"
+  administrate "$ADMINISTRATOR" <<SQL || return
+SET SESSION sql_mode = '';
+USE $(name "$database");
+DROP ROLE mt_tenants;
+CREATE ROLE mt_tenants;
+GRANT $rights ON $(pattern "$database").* TO mt_tenants;
+SQL
+  lock_users "$whose"
+}
+
+lock_users() { # WHERE [unlock]
+  local quoted="CONCAT(QUOTE(user), '@', QUOTE(host))"
+  administrate "$ADMINISTRATOR" --raw <<SQL | administrate "$ADMINISTRATOR"
+SELECT 'SET SESSION sql_mode = "";' UNION ALL SELECT CONCAT('ALTER USER ', $quoted, ' ACCOUNT ${2-LOCK}; KILL USER ', $quoted, ';') FROM mysql.user
+  WHERE ($1) AND is_role = 'N' AND user <> '';
+SQL
+}
+
+# What offer_accounts did in another job.
+withdraw_accounts() {
+  local ADMINISTRATOR
+  for ADMINISTRATOR in "$(id -un)" root; do
+    administrate "$ADMINISTRATOR" <<<'DROP ROLE mt_tenants' 2>/dev/null || continue
+    lock_users "$TENANTS"
+    lock_users "user = $(literal "$user")" UNLOCK
+  done
+}
+
+open_account() { # ACCOUNT PASSWORD RATE
+  local account="'$1'@'%'" own
+  own="CREATE DATABASE IF NOT EXISTS $1 CHARACTER SET utf8mb4; GRANT ALL PRIVILEGES ON $(pattern "$1").* TO $account;"
+  [[ $mt_own == yes ]] || own=''
+  [[ $mt_rights != write ]] || own+="GRANT ALL PRIVILEGES ON $(pattern "$database").* TO $account;"
+  administrate "$ADMINISTRATOR" <<SQL
+SET SESSION sql_mode = '';
+CREATE USER IF NOT EXISTS $account IDENTIFIED BY '$2' ACCOUNT LOCK;
+GRANT mt_tenants TO $account;
+SET DEFAULT ROLE mt_tenants FOR $account;
+$own
+ALTER USER $account IDENTIFIED BY '$2' WITH MAX_USER_CONNECTIONS $mt_connections MAX_QUERIES_PER_HOUR $((10#$3 * 60))
+  ACCOUNT UNLOCK;
+SQL
+}
+
+close_account() { lock_users "user = '$1'"; }
 
 run_server() { # DIRECTORY OPTION…
   local directory=$1

@@ -43,22 +43,102 @@ SQL
 
 # Settings of the directory's own stay, but for who may connect, and from where.
 run_server() {
-  cat >"$PRIVATE/pg_hba.conf" <<'HBA'
-# Nobody else comes through the directory that the socket is in.
-local all all trust
-host all all 0.0.0.0/0 scram-sha-256
-host all all ::/0 scram-sha-256
-HBA
+  write_access
   exec "$BIN/postgres" -D "$1" -p "$port" -k "$PRIVATE" -c listen_addresses='*' -c hba_file="$PRIVATE/pg_hba.conf" \
     -c password_encryption=scram-sha-256 -c logging_collector=off -c log_destination=stderr \
     -c log_min_error_statement=panic -c log_statement=none -c log_min_duration_statement=-1
+}
+
+write_access() {
+  local who='all all' others='host all +mt_tenants all reject'
+  [[ -z $mt_accounts ]] || who="$(name "$database") +mt_tenants" others=''
+  cat >"$PRIVATE/pg_hba.conf" <<HBA
+# Nobody else comes through the directory that the socket is in.
+local all all trust
+$others
+host $who 0.0.0.0/0 scram-sha-256
+host $who ::/0 scram-sha-256
+HBA
+}
+
+administrate() { # DATABASE
+  PGHOST=$PRIVATE PGPORT=$port PGUSER=$ADMINISTRATOR PGDATABASE=$1 PGCONNECT_TIMEOUT=10 PGCLIENTENCODING=UTF8 \
+    "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet --output=/dev/null --set=ON_ERROR_STOP=1
+}
+
+find_administrator() {
+  local is='SELECT 1/count(*) FROM pg_roles WHERE rolname = current_user AND rolsuper'
+  for ADMINISTRATOR in postgres "$(id -un)"; do ! administrate "$database" <<<"$is" 2>/dev/null || return 0; done
+  return 1
+}
+
+# Accounts of tenants are in mt_tenants, which alone may connect; those who may change everything are in the role of the user,
+# too, who owns the database.
+offer_accounts() {
+  local rights
+  find_administrator || { echo "Neither postgres nor $(id -un) may administrate $datadir." >&2; return 1; }
+  rights=$(PGHOST=$PRIVATE PGPASSWORD='' log_in 2>&1) || { printf '%s\n' "$rights" >&2; return 1; }
+  [[ $rights == 0 || $mt_share_superuser == yes || $mt_rights == read ]] || {
+    echo "Tenants can change nothing, since the user $user has rights on the whole server." >&2
+    mt_rights='read'
+  }
+  administrate "$database" <<SQL
+SET client_min_messages = error;
+SELECT 'CREATE ROLE mt_tenants' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mt_tenants') \gexec
+SELECT format('ALTER ROLE %I NOLOGIN', rolname), format('REVOKE %I FROM %I', $(literal "$user"), rolname)
+  FROM pg_roles WHERE rolname ~ '^mt_[0-9]+_[0-9a-f]{8}\$' \gexec
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '^mt_[0-9]+_[0-9a-f]{8}\$';
+GRANT CONNECT, TEMPORARY ON DATABASE $(name "$database") TO mt_tenants;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+GRANT CREATE ON SCHEMA public TO $(name "$user");
+SELECT format('GRANT USAGE ON SCHEMA %I TO mt_tenants', nspname),
+    format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO mt_tenants', nspname)
+  FROM pg_namespace JOIN pg_roles o ON o.oid = nspowner
+  WHERE nspname !~ '^(pg_|information_schema\$)' AND o.rolname !~ '^mt_[0-9]+_[0-9a-f]{8}\$' \gexec
+ALTER DEFAULT PRIVILEGES FOR ROLE $(name "$user") GRANT SELECT ON TABLES TO mt_tenants;
+ALTER DEFAULT PRIVILEGES FOR ROLE $(name "$user") GRANT USAGE ON SCHEMAS TO mt_tenants;
+SQL
+}
+
+# Tenants who were the owner of all may have given the user a password.
+withdraw_accounts() {
+  write_access
+  kill -HUP "$SERVER"
+  ! find_administrator || administrate "$database" <<SQL
+SELECT format('ALTER ROLE %I PASSWORD %L', $(literal "$user"), $(literal "$password"))
+  WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = 'mt_tenants') \gexec
+SQL
+}
+
+# Those who may change everything make what they make as the owner of all, unless they have a schema of their own. A server of
+# PostgreSQL counts no requests.
+open_account() { # ACCOUNT PASSWORD
+  local owner
+  owner=$(name "$user")
+  administrate "$database" <<SQL
+SET client_min_messages = error;
+SELECT 'CREATE ROLE $1 NOLOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$1') \gexec
+GRANT mt_tenants TO $1;
+ALTER ROLE $1 RESET role;
+$([[ $mt_rights != write ]] || echo "GRANT $owner TO $1;")
+$([[ $mt_own != yes ]] || echo "CREATE SCHEMA IF NOT EXISTS $1 AUTHORIZATION $1;")
+$([[ $mt_rights != write || $mt_own == yes ]] || echo "ALTER ROLE $1 SET role = $owner;")
+ALTER ROLE $1 LOGIN PASSWORD '$2' CONNECTION LIMIT $mt_connections;
+SQL
+}
+
+close_account() {
+  administrate "$database" <<SQL
+SELECT 'ALTER ROLE $1 NOLOGIN' WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = '$1') \gexec
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '$1';
+SQL
 }
 
 answers() { "$BIN/pg_isready" --quiet --host="$PRIVATE" --port="$port"; }
 
 # Prints how many roles the user has with which one can run programs, or become one that can.
 log_in() {
-  PGHOST=$host PGPORT=$port PGUSER=$user PGDATABASE=$database PGPASSWORD=$password PGCONNECT_TIMEOUT=10 \
+  PGHOST=${PGHOST-$host} PGPORT=$port PGUSER=$user PGDATABASE=$database PGPASSWORD=${PGPASSWORD-$password} PGCONNECT_TIMEOUT=10 \
     PGSSLMODE=disable PGGSSENCMODE=disable PGCLIENTENCODING=UTF8 "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet <<'SQL'
 SELECT count(*) FROM pg_roles WHERE pg_has_role(current_user, oid, 'MEMBER') AND (rolsuper OR rolcreaterole
   OR rolname IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files'));

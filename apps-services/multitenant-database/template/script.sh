@@ -47,7 +47,7 @@ finish() {
   stop
   [[ $(readlink "$LOCK") != "$MINE" ]] || rm -f "$LOCK"
   [[ -z $BEAT ]] || kill "$BEAT" 2>/dev/null || true
-  rm -rf "$PRIVATE" "$NEW" ready
+  rm -rf "$PRIVATE" "$NEW" ready accounts
 }
 
 ENDED='BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|TIMEOUT'
@@ -143,16 +143,34 @@ try_user() {
   echo "${why:-usable}" >ready
 }
 
-# shellcheck source=/dev/null
+# Whether tenants get accounts of their own; accounts.sh, which the gate calls, is told here what it needs.
+make_accounts() {
+  if [[ -n $mt_accounts ]] && offer_accounts; then
+    mt_engine=$PWD/$ENGINE
+    declare -p mt_engine mt_kind mt_rights mt_own mt_connections database user port PRIVATE PATH ADMINISTRATOR CLIENT BIN \
+      LD_LIBRARY_PATH >accounts 2>/dev/null || true
+    echo accounts >ready
+    return
+  fi
+  [[ $mt_gateway != required ]] || die 'Tenants can have no accounts of their own here, as this site wants it: see above.'
+  [[ -z $mt_accounts ]] || echo 'Tenants can have no accounts of their own here, and use one together: see above.' >&2
+  mt_accounts=''
+  withdraw_accounts || true
+  return 1
+}
+
 case $mt_kind in
-  mariadb | mysql) source ./mysql.sh ;;
-  postgresql) source ./postgres.sh ;;
+  mariadb | mysql) ENGINE=mysql.sh ;;
+  postgresql) ENGINE=postgres.sh ;;
   *) die 'The form names no database that this app has.' ;;
 esac
+# shellcheck source=/dev/null
+source "./$ENGINE"
 check 'data directory' "$datadir" 4000
 check 'database name' "$database" "$NAME_MAX"
 check 'database user' "$user" "$USER_MAX"
 check 'database password' "$password" 128
+mt_accounts=${mt_accounts-} mt_gateway=${mt_gateway-}
 [[ $datadir == /* ]] || die "The data directory must be a whole path, from / on: $datadir."
 datadir=$(realpath -m -- "$datadir")
 
@@ -175,6 +193,6 @@ if others_listen || ! (: <"/dev/tcp/$host/$port") 2>/dev/null; then
   echo "Another process has port $port." >&2
   exit "$PORT_TAKEN"
 fi
-try_user
+make_accounts || try_user
 wait "$SERVER" || true
 die 'The server has ended by itself; what it said stands above.'

@@ -1,0 +1,166 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require 'shellwords'
+require 'socket'
+
+# The accounts that the database app makes for tenants who log in at its gateway, in real servers. The gate calls
+# accounts.sh as this test does.
+class TestDatabaseAccounts < MultiTenantTest
+  TEMPLATE = File.join(Tree::ROOT, 'apps-services/multitenant-database/template')
+  # One that every Debian has: servers ask for the owner's name.
+  OWNER = 1
+  BOB = 'mt_2002_0000000b'
+  EVE = 'mt_2003_0000000e'
+  PUBLISHER = 'mt_1_00000001'
+  PASSWORD = 'p' * 32
+  NAME = %q(o'ur_"`db % €)
+  ENGINES = %w[mariadb postgresql].freeze
+  PROGRAMS = { 'mariadb' => '/usr/sbin/mariadbd', 'postgresql' => '/usr/lib/postgresql/*/bin/postgres' }.freeze
+  SLEEP = { 'mariadb' => 'SELECT sleep(60)', 'postgresql' => 'SELECT pg_sleep(60)' }.freeze
+  CONNECTIONS = { 'mariadb' => "SELECT count(*) FROM information_schema.processlist WHERE user = '%s'",
+                  'postgresql' => "SELECT count(*) FROM pg_stat_activity WHERE usename = '%s'" }.freeze
+  DENIED = /denied|permission|must be/i
+  LOCKED = /locked|not permitted to log in/
+
+  def setup
+    super
+    need_root
+    @dir = File.join(temporary, 'staged')
+    [@dir, File.join(@dir, 'bin')].each { |dir| Dir.mkdir(dir) }
+    FileUtils.cp([*Dir.glob("#{TEMPLATE}/*.sh"), MultiTenant::Sharing::JOB], @dir)
+    { 'squeue' => 'echo NODE_FAIL', 'scontrol' => 'echo "ClusterName = test"' }.each do |name, body|
+      File.write(File.join(@dir, 'bin', name), "#!/bin/bash\n#{body}\n", perm: 0o755)
+    end
+    FileUtils.chown_R(OWNER, OWNER, @dir)
+    File.chmod(0o755, temporary)
+  end
+
+  # A job's script.sh, until the block ends.
+  def serving(engine, rights: 'read', own: 'yes', accounts: 'port')
+    skip "there is no #{engine} here" if Dir.glob(PROGRAMS[engine]).empty?
+    @engine = engine
+    @port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    answers = { 'datadir' => File.join(@dir, 'data'), 'database' => NAME, 'user' => "#{NAME}u", 'password' => 'secret',
+                'host' => '127.0.0.1', 'port' => @port, 'mt_rights' => rights, 'mt_own' => own, 'mt_connections' => 2,
+                'mt_accounts' => accounts, 'mt_kind' => engine, 'mt_modules' => '', 'mt_share_superuser' => 'no' }
+    job = answers.map { |name, value| "#{name}=#{value.to_s.shellescape}" }.join(' ')
+    env = { 'PATH' => "#{@dir}/bin:/usr/sbin:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '7', 'LANG' => 'C.UTF-8',
+            'SLURM_CLUSTER_NAME' => 'test', 'TMPDIR' => '/tmp', 'HOME' => @dir }
+    log = File.join(temporary, 'said')
+    pid = spawn(env, 'setpriv', '--reuid', OWNER.to_s, '--regid', OWNER.to_s, '--clear-groups', 'bash', '-c',
+                "source ./multitenant-job; export #{job}; exec bash ./script.sh",
+                chdir: @dir, unsetenv_others: true, %i[out err] => log)
+    wait_until { File.size?(File.join(@dir, 'ready')) || Process.wait(pid, Process::WNOHANG) }
+    flunk(File.read(log)) unless File.exist?(File.join(@dir, 'ready'))
+    assert_equal "#{accounts.empty? ? 'usable' : 'accounts'}\n", File.read(File.join(@dir, 'ready')), File.read(log)
+    yield
+  ensure
+    Process.kill(:TERM, pid) && Process.wait(pid) if pid && File.exist?("/proc/#{pid}/stat")
+  end
+
+  # What users have in their start-up files does not count.
+  def gate(*words)
+    run_as(OWNER, 'bash', File.join(@dir, 'accounts.sh'), File.join(@dir, 'accounts'),
+           stdin: "#{words.join(' ')}\n", env: { 'PGOPTIONS' => '-c x=1', 'MARIADB_HOME' => '/nowhere' })
+  end
+
+  def login(*accounts)
+    accounts.each do |account|
+      done = gate('login', account, PASSWORD, 'bob')
+      assert_equal ['', '', 0], [done.err, done.out, done.code]
+    end
+  end
+
+  # The owner's words to the server.
+  def administrate(sql)
+    dir = Dir.glob('/tmp/multitenant-db.7.*').find { |path| File.stat(path).uid == OWNER }
+    argv = ['mariadb', '-BN', "--socket=#{dir}/socket", '-u', Etc.getpwuid(OWNER).name]
+    argv = ['psql', '-XAtqh', dir, '-p', @port.to_s, '-U', 'postgres'] if @engine == 'postgresql'
+    run_as(OWNER, *argv, stdin: sql).out.chomp
+  end
+
+  # @return [Done]
+  def query(account, sql, database: NAME, password: PASSWORD)
+    host = '127.0.0.1'
+    if @engine == 'postgresql'
+      env = { 'PGHOST' => host, 'PGPORT' => @port.to_s, 'PGUSER' => account, 'PGDATABASE' => database,
+              'PGPASSWORD' => password }
+      run_as(nil, 'psql', '-XAtqw', '-v', 'ON_ERROR_STOP=1', stdin: sql, env: env)
+    else
+      argv = ['mariadb', '--no-defaults', '--default-character-set=utf8mb4', '-BN', '-h', host, '-P', @port.to_s]
+      run_as(nil, *argv, '-u', account, '-D', database, stdin: sql, env: { 'MYSQL_PWD' => password })
+    end
+  end
+
+  def assert_rows(expected, account, sql, **options)
+    done = query(account, sql, **options)
+    assert_equal ['', expected], [done.err, done.out.split]
+  end
+
+  def refute_done(pattern, account, sql, **options)
+    done = query(account, sql, **options)
+    assert_match(pattern, done.err)
+    refute_equal 0, done.code
+  end
+
+  # Bob's own.
+  OWN = "#{BOB}.own".freeze
+
+  ENGINES.each do |engine|
+    define_method("test_tenants_of_#{engine}_read_what_is_shared_and_have_something_of_their_own") do
+      serving(engine) do
+        login(PUBLISHER, BOB, EVE)
+        assert_rows [], PUBLISHER, 'CREATE TABLE lesson (n int); INSERT INTO lesson VALUES (301)'
+        assert_rows ['301'], BOB, 'SELECT n FROM lesson'
+        refute_done DENIED, BOB, 'INSERT INTO lesson VALUES (1)'
+        assert_rows %w[7], BOB, "CREATE TABLE #{OWN} (n int); INSERT INTO #{OWN} VALUES (7); SELECT n FROM #{OWN}"
+        [EVE, PUBLISHER].each { |other| refute_done DENIED, other, "SELECT n FROM #{OWN}" }
+        # The same account, and the same password.
+        login(BOB)
+        assert_rows %w[7], BOB, "SELECT n FROM #{OWN}"
+        refute_equal 0, query("#{NAME}u", 'SELECT 1', password: 'secret').code
+      end
+      # In the next job nobody is let in who has not logged in there, and all is as it was.
+      serving(engine, rights: 'write') do
+        refute_done LOCKED, EVE, 'SELECT 1'
+        login(BOB, EVE)
+        assert_rows %w[301 1], BOB, 'INSERT INTO lesson VALUES (1); SELECT n FROM lesson'
+        assert_rows %w[7], BOB, "SELECT n FROM #{OWN}"
+        refute_done DENIED, EVE, "SELECT n FROM #{OWN}"
+        # Who may be the owner of all does not get in as the owner.
+        query(BOB, %(SET ROLE "#{NAME.gsub('"', '""')}u"; ALTER USER CURRENT_USER PASSWORD 'known'))
+        refute_equal 0, query("#{NAME}u", 'SELECT 1', password: 'known').code
+      end
+      # Without a gateway the user is what it was, and tenants' accounts are locked.
+      serving(engine, accounts: '') do
+        assert_rows %w[301 1], "#{NAME}u", 'SELECT n FROM lesson', password: 'secret'
+        refute_equal 0, query(EVE, 'SELECT 1').code
+      end
+    end
+
+    define_method("test_bans_and_limits_of_#{engine}_act") do
+      serving(engine, own: 'no') do
+        File.write(File.join(@dir, 'limits'), "* 5\n2003 7\n")
+        File.write(File.join(@dir, 'accounts'), "mt_gate_state=#{@dir}\n", mode: 'a')
+        login(BOB, EVE)
+        sleepers = Array.new(2) { Thread.new { query(BOB, SLEEP[engine]) } }
+        wait_until { administrate(format(CONNECTIONS[engine], BOB)) == '2' }
+        refute_done(/exceeded the 'max_user_connections'|too many connections for role/, BOB, 'SELECT 1')
+        assert_equal 0, gate('ban', BOB).code
+        sleepers.each { |sleeper| refute_equal 0, sleeper.value.code }
+        refute_done LOCKED, BOB, 'SELECT 1'
+        assert_rows ['1'], EVE, 'SELECT 1'
+        if engine == 'mariadb'
+          told = administrate("SELECT max_questions FROM mysql.user WHERE user IN ('#{BOB}', '#{EVE}') ORDER BY user")
+          assert_equal %w[300 420], told.split
+        end
+        login(BOB)
+        assert_rows ['1'], BOB, 'SELECT 1'
+        assert_equal 0, gate('ban', 'mt_9_00000000').code
+        [%w[login root x y], %W[login #{BOB} short bob], %W[drop #{BOB}],
+         ["login #{BOB};x #{PASSWORD} b"], []].each { |words| refute_equal 0, gate(*words).code, words.inspect }
+      end
+    end
+  end
+end
