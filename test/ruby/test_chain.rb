@@ -300,6 +300,15 @@ class TestChain < MultiTenantTest
     assert_path_exists "#{@home}/.local/state/multitenant/services/spanish-301-2@hpcGrp"
   end
 
+  # Nor is what an earlier service of that name left, where a start-up file hides files from the shell.
+  def test_what_another_session_left_goes
+    run_job(100, stage)
+    FileUtils.touch(File.join(@home, '.local/state/multitenant/services/spanish-301@hpcGrp/chains/1/ended'))
+    File.write("#{@staged}/submission/script", "GLOBIGNORE='*'\n#{File.read("#{@staged}/submission/script")}")
+    assert_match(/follows this one/, other_session)
+    assert_nil state('chains/1/ended')
+  end
+
   def other_session(**changes)
     other = File.read("#{@staged}/before.sh").gsub(FakeJob::ID, FakeJob::ID.sub('0', '1'))
     File.write("#{@staged}/before.sh", other)
