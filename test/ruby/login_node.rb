@@ -48,10 +48,12 @@ module LoginNode
     File.write(@clusters, YAML.dump('v2' => all))
   end
 
-  # @param all [Hash] name => state and job name
+  # @param all [Hash] name => state, job name and dependency
   def jobs(all)
     path = File.join(@bin, 'jobs')
-    File.write(path, all.map { |id, (state, name)| "#{id};#{id.to_s[/\d+/]};#{state};#{name || 'sys'};\n" }.join)
+    File.write(path, all.map do |id, (state, name, dependency)|
+      "#{id};#{id.to_s[/\d+/]};#{state};#{dependency || '(null)'};#{name || 'sys'};\n"
+    end.join)
     File.chmod(0o666, path)
   end
 

@@ -214,10 +214,21 @@ class TestOwner < MultiTenantTest
     jobs(7 => 'RUNNING')
     command('scancel', <<~SH)
       #{CANCEL}
-      [ "$2" != 7 ] || { printf '8\\n' >#{dir}/chains/1/next; printf '8;8;PENDING;sys;\\n' >>"$dir/jobs"; }
+      [ "$2" != 7 ] || { printf '8\\n' >#{dir}/chains/1/next; printf '8;8;PENDING;(null);sys;\\n' >>"$dir/jobs"; }
     SH
     assert_told "spanish@students is stopped: 2 jobs were cancelled.\n", 'stop', 'spanish'
     assert_equal ['scancel --quiet 7 -M hpc', 'scancel --quiet 8 -M hpc'], said
+  end
+
+  # Its job was killed between submitting it and noting that.
+  def test_stop_finds_the_job_that_waits_to_follow_one_and_no_other_that_waits_for_it
+    state(n1: { job: 7 }, n2: { job: '20_3' })
+    after = ->(id) { "after:#{id}+50(unfulfilled)?afterany:#{id}(unfulfilled)" }
+    jobs(7 => 'RUNNING', '20_3' => 'RUNNING', 8 => ['PENDING', nil, after.call(7)],
+         '21_3' => ['PENDING', nil, after.call('20_3')], 9 => %w[PENDING tidy afterany:7(unfulfilled)],
+         10 => ['PENDING', nil, after.call(70)])
+    assert_told "spanish@students is stopped: 4 jobs were cancelled.\n", 'stop', 'spanish'
+    assert_equal ['scancel --quiet 7 20_3 8 21_3 -M hpc'], said
   end
 
   # Ids are the same on several clusters.
@@ -271,7 +282,7 @@ class TestOwner < MultiTenantTest
     SH
     records(job(7), job(8, user: 'owner', uid: OWNER))
     jobs(7 => 'RUNNING', '20_3' => %w[RUNNING s|g|p], 8 => %w[RUNNING s|g|p])
-    File.write(File.join(@bin, 'other'), "7;7;RUNNING;s|g|p;\n8;8;RUNNING;s|g|p;\n", perm: 0o644)
+    File.write(File.join(@bin, 'other'), "7;7;RUNNING;(null);s|g|p;\n8;8;RUNNING;(null);s|g|p;\n", perm: 0o644)
     %w[20_3 7].each { |id| assert_told "Job #{id} is not shared any more, and runs on.\n", 'unshare', id }
     assert_refused 64, 'You share a job 8 on several clusters: name one as 8@CLUSTER; see', 'unshare', '8'
     state(n1: { job: 8 }, n2: { job: 9 })

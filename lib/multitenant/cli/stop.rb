@@ -61,8 +61,9 @@ module MultiTenant
         cancelled.size
       end
 
+      # One that was killed may not have noted which job follows it.
       def left_of(own, names)
-        left = own.all.select { |job| job.alive? && names.any? { |name| job.named?(name) } }
+        left = own.all.select { |job| job.alive? && names.any? { |name| job.named?(name) || job.follows?(name) } }
         own.cancel(left)
         left
       end

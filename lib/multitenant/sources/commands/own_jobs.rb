@@ -8,7 +8,7 @@ module MultiTenant
   class OwnJobs
     # `id` is Slurm's name of it, with the number of a task or component; of tasks that wait, their numbers in brackets,
     # where squeue writes [0-98:2], and ... for what is longer than SLURM_BITSTR_LEN.
-    Job = Struct.new(:id, :raw, :state, :name, keyword_init: true) do
+    Job = Struct.new(:id, :raw, :state, :dependency, :name, keyword_init: true) do
       # @return [Boolean] it runs, or may yet
       def alive?
         !ENDED.match?(state)
@@ -18,11 +18,19 @@ module MultiTenant
       def named?(name)
         [id, raw].include?(name) || (id.include?('[') && id[/\A\d+/] == name[/\A(\d+)_/, 1])
       end
+
+      # Jobs of a service are submitted in this way, and nobody else's.
+      # @return [Boolean] whether it is the one that waits to follow that job (libexec/multitenant-chain)
+      def follows?(name)
+        id = Regexp.escape(name)
+        dependency.match?(/\Aafter:#{id}\+\d+\([^)]*\)\?afterany:#{id}\(/)
+      end
     end
 
     ENDED = /\A(?:BOOT_FAIL|CANCELLED|COMPLETED|COMPLETING|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|REVOKED|
                   TIMEOUT)\z/x
-    COLUMNS = { id: /\A[1-9][\d_+,%:.\[\]-]*\z/, raw: /\A[1-9]\d{0,9}\z/, state: /\A[A-Z_]+\z/, name: //n }.freeze
+    COLUMNS = { id: /\A[1-9][\d_+,%:.\[\]-]*\z/, raw: /\A[1-9]\d{0,9}\z/, state: /\A[A-Z_]+\z/, dependency: //n,
+                name: //n }.freeze
     # Ids in one call of scancel.
     IDS = 1000
 
@@ -37,7 +45,7 @@ module MultiTenant
     # @raise [Failure]
     def all
       rows = MarkedRows.new(COLUMNS)
-      format = %w[%i %A %T %j].map { |field| "#{field}#{rows.mark}" }.join
+      format = %w[%i %A %T %E %j].map { |field| "#{field}#{rows.mark}" }.join
       text = call('squeue', '--noheader', '--local', '--all', "--user=#{Process.euid}", '--states=all',
                   "--format=#{format}")
       rows.read(text).map { |row| Job.new(**row) }
