@@ -1,120 +1,10 @@
 # frozen_string_literal: true
 
-require_relative 'fake_job'
+require_relative 'fake_chain'
 
-# libexec/multitenant-chain with a Slurm of the test's: what jobs submit, when, and when they end instead.
+# libexec/multitenant-chain: what jobs submit, when, and when they end instead.
 class TestChain < MultiTenantTest
-  include FakeJob
-
-  SITE = { 'keep_days' => '30', 'copies_max' => '4', 'generations_max' => '1000' }.freeze
-  # What nothing may change on its way from sbatch to sbatch.
-  ODD = %q(a'b "c" $(touch owned) `id` * & \\ €)
-  GENERATIONS = ENV.key?('MULTITENANT_LONG') ? 200 : 5
-
-  Answers = Struct.new(:enable_multitenant, :auto_multitenant_groups, :mt_title, :mt_delivery_select, :mt_until,
-                       :mt_copies, keyword_init: true)
-
-  # Each job ends at once; what sbatch gets is kept by the id that it gives out.
-  SBATCH = <<~'BASH'
-    here=${0%/*}
-    [[ " $* " != *' --test-only '* ]] || exit 0
-    [[ ! -e $here/refused ]] || { echo "sbatch: error: $(<"$here/refused")" >&2; exit 1; }
-    id=$(($(cat "$here/last" 2>/dev/null || echo 100) + 1))
-    echo "$id" >"$here/last"
-    mkdir "$here/$id"
-    printf '%s\0' "$@" >"$here/$id/arguments"
-    cat >"$here/$id/script"
-    cp "/proc/$$/environ" "$here/$id/environment"
-    echo "$id;hpc"
-  BASH
-
-  # A question for a job of its own, or what a file says of another.
-  SQUEUE = <<~BASH
-    here=${0%/*} all=$* job=${all#*--jobs=} job=${job%% *}
-    if [[ $* == *'%S'* ]]; then
-      echo "$SLURM_JOB_ID|$(cat "$here/name")|1700000000|$(cat "$here/end")"
-    else
-      [[ ! -e $here/$job.state ]] || echo "$job|$(cat "$here/$job.state")"
-    fi
-  BASH
-
-  def setup
-    super
-    fake('sbatch', SBATCH)
-    fake('squeue', SQUEUE)
-    fake('sacct', 'exit 1')
-    fake('scancel', 'echo "$@" >>"${0%/*}/cancelled"')
-    fake('scontrol', %q([[ $1 == write ]] && printf '#!/bin/bash\n#SBATCH --mem=1\n\ntrue\n'))
-    File.write(in_job('end'), '1700003600')
-    @staged = in_job('staged')
-    FileUtils.mkdir_p(@staged)
-    @home = in_job('home')
-  end
-
-  def answers(**changes)
-    Answers.new(enable_multitenant: 'mt', auto_multitenant_groups: 'hpcGrp', mt_title: 'Spanish 301',
-                mt_delivery_select: 'App sys/multitenant-delivery_default', mt_until: (Date.today + 7).to_s, **changes)
-  end
-
-  def chain(site: SITE, **changes)
-    MultiTenant::Chain.script(answers(**changes), session: FakeJob::ID, site: site, staged: @staged)
-  end
-
-  # What OOD and its hook leave in the session's directory.
-  def stage(arguments: ['-D', @staged, '-o', "#{@staged}/output.log", "--comment=#{ODD}", '--export', 'NONE'],
-            **changes)
-    File.write(File.join(@staged, 'before.sh'), "#{File.read(MultiTenant::Sharing::JOB)}\n#{chain(**changes)}\n" \
-                                                "multitenant_share() { echo \"$@\"; }\n")
-    script = "#!/bin/bash\n#SBATCH --mem=1\n\ncd #{@staged}\n. #{@staged}/before.sh\n"
-    MultiTenant::Dashboard::Submission.keep(script, arguments, { 'ODD' => "#{ODD}\nb" }, nil)
-    File.read(File.join(@staged, 'submission/script'))
-  end
-
-  # Runs a job's script.
-  def run_job(id, script, name: id.to_s, restarts: 0, cluster: 'hpc')
-    File.write(in_job('name'), name)
-    env = { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'HOME' => @home, 'SLURM_JOB_ID' => id.to_s,
-            'SLURM_RESTART_COUNT' => restarts.to_s, 'SQUEUE_FORMAT' => '%j', 'XDG_STATE_HOME' => nil,
-            'SLURM_CLUSTER_NAME' => cluster, 'SBATCH_WCKEY' => 'multitenant', 'SBATCH_WAIT' => '1' }
-    script = "trap 'kill \"${mt_keeper-}\" 2>/dev/null' EXIT\n#{script}"
-    said, = Open3.capture2e(env, 'bash', '-s', stdin_data: script, chdir: @staged)
-    # What bash says of a child that is killed as it begins.
-    said.lines.grep_v(/wait_for: No record of process/).join
-  end
-
-  def submitted(id, what)
-    File.read(File.join(temporary, id.to_s, what))
-  end
-
-  def state(name)
-    path = File.join(@home, '.local/state/multitenant/services/spanish-301@hpcGrp', name)
-    File.exist?(path) ? File.read(path).chomp : nil
-  end
-
-  def last
-    File.read(in_job('last')).to_i
-  end
-
-  def test_no_option_drifts_over_the_generations
-    script = stage
-    seen = GENERATIONS.times.map do |n|
-      run_job(100 + n, script)
-      File.write(in_job("#{100 + n}.state"), '50:00|RUNNING')
-      script = submitted(101 + n, 'script')
-      %w[arguments environment script].map do |what|
-        submitted(101 + n, what).gsub(%r{/gen-#{n + 1}\b}, '/gen-N').sub("(1 #{n + 1} #{100 + n} ", '(1 N ID ')
-                                .sub("after:#{100 + n}+50?afterany:#{100 + n}", 'after:ID+50?afterany:ID')
-      end
-    end
-    assert_equal 1, seen.uniq.size
-    dir = "#{@staged}/gen-N"
-    assert_equal ['--parsable', '-D', dir, '-o', "#{dir}/output.log", "--comment=#{ODD}", '--export', 'NONE',
-                  '--dependency=after:ID+50?afterany:ID'], seen[0][0].split("\0")
-    assert_includes seen[0][1].split("\0"), "ODD=#{ODD}\nb"
-    refute_match(/^SLURM_JOB_ID|^SQUEUE/, seen[0][1])
-    assert_match(/\A#!.*\n#SBATCH --mem=1\n\nMULTITENANT_CHAIN=\(1 N ID \S+\)\ncd \S+gen-N\n/, seen[0][2])
-    assert_equal (GENERATIONS - 1).to_s, state('chains/1/generation')
-  end
+  include FakeChain
 
   def test_what_is_kept_is_nobody_elses
     run_job(100, stage)
@@ -236,16 +126,6 @@ class TestChain < MultiTenantTest
     assert_equal "102\n" * 2, File.read(asked)
   end
 
-  def test_one_that_is_refused_is_said
-    File.write(in_job('refused'), 'Batch job submission failed: Job violates policy')
-    run_job(100, stage)
-    assert_equal 'The next job could not be submitted, which is tried again: ' \
-                 'sbatch: error: Batch job submission failed: Job violates policy', state('chains/1/problem.next')
-    File.delete(in_job('refused'))
-    run_job(100, File.read("#{@staged}/submission/script"), restarts: 1)
-    assert_equal [nil, '101'], [state('chains/1/problem.next'), state('chains/1/next')]
-  end
-
   # In a full home: copies start at once, and each of them would submit more. The second time its space ended meanwhile.
   def test_what_can_not_be_noted_is_not_submitted_again_and_again
     run_job(100, "#{stage(mt_copies: '3')}\n#{<<~BASH}")
@@ -318,13 +198,12 @@ class TestChain < MultiTenantTest
 
   # As where a form was sent twice: the first one has the name, and has not begun yet.
   def test_a_name_that_is_taken_at_the_same_moment
-    files = [MultiTenant::Sharing::JOB, *MultiTenant::Chain::FILES].map { |file| ". #{file}\n" }.join
     keep = "keep_running --service spanish-301 --group hpcGrp --until '1 day'\n"
     File.write(in_job('100.state'), '0:01|RUNNING')
     second = in_job('second')
-    File.write(second, "export SLURM_JOB_ID=200\necho 200 >#{in_job('name')}\n#{files}#{keep}" \
+    File.write(second, "export SLURM_JOB_ID=200\necho 200 >#{in_job('name')}\n#{source}#{keep}" \
                        "kill \"$mt_keeper\"\necho \"$mt_service\"\n")
-    said = run_job(100, "#{files}decide() { bash #{second}; }\n#{keep}echo \"$mt_service\"\n")
+    said = run_job(100, "#{source}decide() { bash #{second}; }\n#{keep}echo \"$mt_service\"\n")
     assert_equal "Job 101 follows this one.\nspanish-301-2\nJob 102 follows this one.\nspanish-301\n", said
   end
 
@@ -360,25 +239,9 @@ class TestChain < MultiTenantTest
     assert_match(/\AThis node has no .*: a service is renewed where/, run_job(101, submitted(101, 'script')))
   end
 
-  # Sourced by a strict script, which has no session of OOD's; and nothing that it exports goes on. Hosts in FIPS mode
-  # know no MD5.
-  def test_a_script_of_ones_own
-    fake('md5sum', 'exit 134')
-    files = [MultiTenant::Sharing::JOB, *MultiTenant::Chain::FILES].map { |file| ". #{file}\n" }.join
-    said = run_job(100, "set -euo pipefail\n#{files}export LATER=1\n" \
-                        "keep_running --service spanish-301 --group hpcGrp --until '1 day' -- --nice=5\n" \
-                        "echo \"$mt_session\"\n")
-    assert_match(/\AJob 101 follows this one\.\n\h{8}(-\h{4}){3}-\h{12}\n\z/, said)
-    assert_equal ['--parsable', '--job-name=', "--chdir=#{@staged}", '--open-mode=append', '--nice=5',
-                  '--dependency=after:100+50?afterany:100'], submitted(101, 'arguments').split("\0")
-    assert_match(/\A#!.*\n#SBATCH --mem=1\n\nMULTITENANT_CHAIN=\(1 1 100 \S+\)\ntrue\n\z/, submitted(101, 'script'))
-    assert_equal ['SBATCH_WCKEY=multitenant'], submitted(101, 'environment').scan(/LATER|SBATCH_[^\0]*/)
-  end
-
   # Also where Slurm did not answer the first time that it was to be shared.
   def test_what_is_shared_is_watched_and_shared_again
-    files = [MultiTenant::Sharing::JOB, *MultiTenant::Chain::FILES].map { |file| ". #{file}\n" }.join
-    said = run_job(100, files + <<~BASH)
+    said = run_job(100, source + <<~BASH)
       stranger='' answers=''
       others_listen() { [[ -n $stranger ]]; }
       multitenant_share() { echo "${*: -1}" && [[ -n $answers ]]; }

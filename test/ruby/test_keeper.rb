@@ -8,9 +8,14 @@ class TestKeeper < MultiTenantTest
 
   KEEPER = File.join(Tree::ROOT, 'libexec/multitenant-keeper')
 
+  def keep(script)
+    files = %w[fifo tried].map { |name| File.join(temporary, name) }
+    Open3.capture2e('bash', '-c', script, 'bash', KEEPER, *files).first
+  end
+
   # Its job is being ended while Slurm's controller is away.
   def test_a_share_that_can_not_be_taken_back_keeps_no_keeper
-    out, = Open3.capture2e('bash', '-c', <<~BASH, 'bash', KEEPER, File.join(temporary, 'fifo'), File.join(temporary, 'tried'))
+    out = keep(<<~BASH)
       . "$1"
       mkfifo "$2" && exec {mt_never}<>"$2"
       is_over() { false; }
@@ -29,7 +34,7 @@ class TestKeeper < MultiTenantTest
 
   # It may have slept all the while that its job was suspended, and another one has taken its place.
   def test_a_keeper_that_is_to_end_does_nothing_more
-    out, = Open3.capture2e('bash', '-c', <<~BASH, 'bash', KEEPER, File.join(temporary, 'fifo'))
+    out = keep(<<~BASH)
       . "$1"
       watch_once() { echo looked; }
       mkfifo "$2" && exec {mt_never}<>"$2"

@@ -1,0 +1,65 @@
+# frozen_string_literal: true
+
+require_relative 'fake_chain'
+
+# libexec/multitenant-submission: with what options a job of a service submits others, and on which nodes.
+class TestSubmission < MultiTenantTest
+  include FakeChain
+
+  GENERATIONS = ENV.key?('MULTITENANT_LONG') ? 200 : 5
+
+  def test_no_option_drifts_over_the_generations
+    script = stage
+    seen = GENERATIONS.times.map do |n|
+      run_job(100 + n, script)
+      File.write(in_job("#{100 + n}.state"), '50:00|RUNNING')
+      script = submitted(101 + n, 'script')
+      %w[arguments environment script].map do |what|
+        submitted(101 + n, what).gsub(%r{/gen-#{n + 1}\b}, '/gen-N').sub("(1 #{n + 1} #{100 + n} ", '(1 N ID ')
+                                .sub("after:#{100 + n}+50?afterany:#{100 + n}", 'after:ID+50?afterany:ID')
+      end
+    end
+    assert_equal 1, seen.uniq.size
+    dir = "#{@staged}/gen-N"
+    assert_equal ['--parsable', '-D', dir, '-o', "#{dir}/output.log", "--comment=#{ODD}", '--export', 'NONE',
+                  '--dependency=after:ID+50?afterany:ID'], seen[0][0].split("\0")
+    assert_includes seen[0][1].split("\0"), "ODD=#{ODD}\nb"
+    refute_match(/^SLURM_JOB_ID|^SQUEUE/, seen[0][1])
+    assert_match(/\A#!.*\n#SBATCH --mem=1\n\nMULTITENANT_CHAIN=\(1 N ID \S+\)\ncd \S+gen-N\n/, seen[0][2])
+    assert_equal (GENERATIONS - 1).to_s, state('chains/1/generation')
+  end
+
+  # Sourced by a strict script, which has no session of OOD's; and nothing that it exports goes on. Hosts in FIPS mode
+  # know no MD5.
+  def test_a_script_of_ones_own
+    fake('md5sum', 'exit 134')
+    said = run_job(100, "set -euo pipefail\n#{source}export LATER=1\n" \
+                        "keep_running --service spanish-301 --group hpcGrp --until '1 day' -- --nice=5\n" \
+                        "echo \"$mt_session\"\n")
+    assert_match(/\AJob 101 follows this one\.\n\h{8}(-\h{4}){3}-\h{12}\n\z/, said)
+    assert_equal ['--parsable', '--job-name=', "--chdir=#{@staged}", '--open-mode=append', '--nice=5',
+                  '--dependency=after:100+50?afterany:100'], submitted(101, 'arguments').split("\0")
+    assert_match(/\A#!.*\n#SBATCH --mem=1\n\nMULTITENANT_CHAIN=\(1 1 100 \S+\)\ntrue\n\z/, submitted(101, 'script'))
+    assert_equal ['SBATCH_WCKEY=multitenant'], submitted(101, 'environment').scan(/LATER|SBATCH_[^\0]*/)
+  end
+
+  # The job that follows would be waited for.
+  def test_a_script_that_waits_for_its_end
+    fake('scontrol', %q([[ $1 == write ]] && printf '#!/bin/bash\n#SBATCH -W --mem=1 --wait\n#SBATCH --wait\n') +
+                     %q(&& printf '#SBATCH --wait-all-nodes=1\ntrue\n#SBATCH --wait\n'))
+    run_job(100, "#{source}keep_running --service spanish-301 --group hpcGrp --until '1 day' -- --wait -W --nice=5\n")
+    assert_equal %w[--nice=5 --dependency=after:100+50?afterany:100], submitted(101, 'arguments').split("\0").last(2)
+    assert_equal ['#SBATCH --mem=1 ', '#SBATCH ', '#SBATCH --wait-all-nodes=1', 'true', '#SBATCH --wait'],
+                 submitted(101, 'script').lines(chomp: true).grep_v(/^MULTI|^#!/)
+  end
+
+  def test_one_that_is_refused_is_said
+    File.write(in_job('refused'), 'Batch job submission failed: Job violates policy')
+    run_job(100, stage)
+    assert_equal 'The next job could not be submitted, which is tried again: ' \
+                 'sbatch: error: Batch job submission failed: Job violates policy', state('chains/1/problem.next')
+    File.delete(in_job('refused'))
+    run_job(100, File.read("#{@staged}/submission/script"), restarts: 1)
+    assert_equal [nil, '101'], [state('chains/1/problem.next'), state('chains/1/next')]
+  end
+end
