@@ -138,6 +138,7 @@ class TestChain < AppTest
     job = start(mt_copies: '2').shared
     Bed.wait('another copy', 90) { kept('chains/2/shared') != '' }
     assert_equal %w[node1 node2], [1, 2].map { |n| kept("chains/#{n}/node") }.sort
+    Bed.wait('the one that waits keeps off') { fields(follower)['ExcNodeList'] == kept('chains/2/node') }
     [job.job_id, kept('chains/2/job').to_i].each { |id| Bed.running(id) }
     assert_equal 2, Bed.specs('hpcstudent').size
     tell('stopped', 'Enough.')

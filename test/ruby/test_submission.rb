@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'fake_chain'
+require 'socket'
 
 # libexec/multitenant-submission: with what options a job of a service submits others, and on which nodes.
 class TestSubmission < MultiTenantTest
@@ -61,5 +62,42 @@ class TestSubmission < MultiTenantTest
     File.delete(in_job('refused'))
     run_job(100, File.read("#{@staged}/submission/script"), restarts: 1)
     assert_equal [nil, '101'], [state('chains/1/problem.next'), state('chains/1/next')]
+  end
+
+  # As they start in turn and Slurm starts jobs elsewhere again, what waits is told where the other copies are.
+  def test_copies_keep_off_each_others_nodes
+    fake('scontrol', 'echo "$@" >>"${0%/*}/told"')
+    script = stage(mt_copies: '2')
+    run_job(100, <<~BASH)
+      #{script}
+      mt_again=0 rounds=0
+      for node in node2 node2 node3; do
+        put "$mt_state/chains/2/job" 7 && put "$mt_state/chains/2/node" "$node"
+        watch_once
+      done
+      put "$mt_state/chains/2/ended" 'It was cancelled.'
+      watch_once
+    BASH
+    assert_equal(['node2', 'node3', ''].map { |nodes| "update JobId=101 ExcNodeList=#{nodes}\n" },
+                 File.readlines(in_job('told')))
+    assert_equal "--exclude=#{Socket.gethostname}", submitted(102, 'arguments').split("\0").last
+  end
+
+  def test_who_names_nodes_has_those
+    script = stage
+    fake('scontrol', 'echo "$@" >>"${0%/*}/told"')
+    ['#SBATCH -x node9', '#SBATCH --mem=2 --nodelist=node9'].each do |line|
+      File.write("#{@staged}/submission/script", script.sub('#SBATCH --mem=1', line))
+      FileUtils.rm_rf(@home)
+      run_job(100, <<~BASH)
+        #{script}
+        mkdir -p "$mt_state/chains/2" && put "$mt_state/chains/2/node" node2
+        rm "$mt_chain/next" && submit_next
+        watch_once
+      BASH
+    end
+    assert_equal 104, last
+    (101..104).each { |id| refute_includes submitted(id, 'arguments'), '--exclude' }
+    refute_path_exists in_job('told')
   end
 end

@@ -35,8 +35,8 @@ module MultiTenant
 
         { 'mt_copies' => {
           widget: 'number_field', label: 'Copies', value: 1, min: 1, max: copies,
-          help: 'So many jobs serve it side by side, on different nodes where that is possible: each takes a part of ' \
-                'those who use it, and all of them while another is away.'
+          help: 'So many jobs serve it side by side, each started on another node if that can be. Each takes a part ' \
+                'of those who use it, and all of them while another is away.'
         }, **questions }
       end
 
