@@ -4,6 +4,7 @@ require 'json'
 require_relative 'card/budget'
 require_relative 'card/content'
 require_relative 'card/elements'
+require_relative 'card/login'
 require_relative 'card/snippets'
 
 module MultiTenant
@@ -41,6 +42,18 @@ module MultiTenant
       @spec = spec_in(specs)
       @info = @spec.to_h.fetch('info', {})
       @budget = Budget.new(publisher)
+      @login = Login.of(@spec)
+      @values = own_values if gateway?
+    end
+
+    # @return [Boolean] each viewer has a key of their own, and logs in for it
+    def gateway?
+      !@login.nil?
+    end
+
+    # @return [Boolean] programs have to send a key
+    def key?
+      gateway? || !self['api_key'].empty?
     end
 
     # @return [String] '' where it was not shared
@@ -80,14 +93,13 @@ module MultiTenant
 
     # @return [Array<String>] HTML of rows with all that was shared
     def rows
-      shared.map do |key, value|
-        key.match?(SECRET) || value.match?(SECRET_INSIDE) ? secret_row(key, value) : row(key, value)
-      end
+      shared.map { |key, value| secret?(key, value) ? secret_row(key, value) : row(key, value) }
     end
 
     # @return [String] JSON of all that is known
     def json
-      JSON.pretty_generate(@spec || @values)
+      told = gateway? ? { **@spec.except('gate'), 'connection' => @values } : @spec
+      JSON.pretty_generate(told || @values)
     end
 
     # @return [String, nil] the text where it is a http or https URL
@@ -107,7 +119,10 @@ module MultiTenant
 
     # @return [String, nil] where OOD's proxy shows the service's web pages
     def web_path
-      "/#{self['proxy'] == 'node' ? 'node' : 'rnode'}/#{self['host']}/#{self['port']}/" if address? && own_host?
+      proxy = self['proxy'] == 'node' ? 'node' : 'rnode'
+      return @login.base(proxy) if gateway?
+
+      "/#{proxy}/#{self['host']}/#{self['port']}/" if address? && own_host?
     end
 
     # @return [String, nil] URL of an OpenAI-compatible interface, which Ollama has, too
@@ -163,7 +178,17 @@ module MultiTenant
     # @return [String] HTML of a button that says whose web application it opens; '' where there is no address, or none
     #   of its job's own
     def web_button
-      web_path ? button("Open the application of #{@info['user']}", web_path, icon: 'eye') : ''
+      label = "Open the application of #{@info['user']}"
+      return @login.button(label, web_path, icon: 'eye') if gateway?
+
+      web_path ? button(label, web_path, icon: 'eye') : ''
+    end
+
+    # @return [String] HTML of a button that leads to the viewer's own key; '' where there is no gateway
+    def key_button(label = 'Show my key')
+      return '' unless gateway?
+
+      "<p>#{@login.button(label, @login.base('rnode'), icon: 'key', key: true)} It is yours: give it to nobody.</p>"
     end
 
     # @return [Integer, nil] uid of the publisher
@@ -210,6 +235,17 @@ module MultiTenant
       html = @budget.take(yield) if value.to_s.bytesize <= @budget.left(Limits::CARD)
       @cut = CUT unless html
       html
+    end
+
+    def secret?(key, value)
+      key.match?(SECRET) || value.match?(SECRET_INSIDE)
+    end
+
+    # No secret of the publisher's. An account of a database is known before one logs in.
+    def own_values
+      shared = Gateway.tenants(@values)
+      shared = shared.reject { |key, value| secret?(key, value) } unless shared.key?('proxy')
+      %w[database jdbc_url].any? { |key| shared.key?(key) } ? { **shared, 'user' => Gateway.account } : shared
     end
 
     # Jobs of two clusters may have one id, and the card of one that ended may still be there: take the job that

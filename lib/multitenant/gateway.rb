@@ -35,7 +35,19 @@ module MultiTenant
       def connection(spec)
         shared = spec['connection'].except(*NAMES)
         gateway = of(spec)
-        gateway ? { **shared.except(*OWN), 'mt_gate' => gateway.to_s } : shared
+        gateway ? { **tenants(shared), 'mt_gate' => gateway.to_s } : shared
+      end
+
+      # @param shared [Hash{String => String}] of a service with a gateway
+      # @return [Hash{String => String}] the same without {OWN}; a web application may ask for a password, too
+      def tenants(shared)
+        shared.key?('proxy') ? shared : shared.except(*OWN)
+      end
+
+      # @return [String] what this process's user is called in a database with a gateway
+      def account
+        user = Etc.getpwuid
+        "mt_#{user.uid}_#{Digest::SHA256.hexdigest(user.name)[0, 8]}"
       end
     end
 
@@ -64,12 +76,6 @@ module MultiTenant
     def payload
       JSON.generate(purpose: 'multitenant-login', cluster: @cluster, job: Integer(@job, 10),
                     restarts: Integer(@restarts, 10), door: @door)
-    end
-
-    # @return [String] what this process's user is called in a database with a gateway
-    def self.account
-      user = Etc.getpwuid
-      "mt_#{user.uid}_#{Digest::SHA256.hexdigest(user.name)[0, 8]}"
     end
   end
 end

@@ -89,6 +89,16 @@ module MultiTenant
           "rel=\"noopener\">#{icon(icon)}#{text(label)}</a>"
       end
 
+      # @param fields [Hash{String => String}]
+      # @return [String] HTML of a button that sends these
+      def post(label, action, fields, icon:, minor: false)
+        hidden = fields.map { |name, value| "<input type=\"hidden\" name=\"#{name}\" value=\"#{attribute(value)}\">" }
+        "<form class=\"d-inline-block\" method=\"post\" target=\"_blank\" action=\"#{attribute(action)}\">" \
+          "#{hidden.join}" \
+          "<button class=\"btn btn-#{minor ? 'secondary' : 'primary'}\" type=\"submit\">#{icon(icon)}#{text(label)}" \
+          '</button></form>'
+      end
+
       # @return [String] HTML of a link to the form of an app; '' where this host does not have it for the viewer
       def launch(app, label, icon:, minor: false)
         apps = defined?(SysRouter) && SysRouter.respond_to?(:base_path) ? SysRouter.base_path : Host::APPS

@@ -100,12 +100,12 @@ module MultiTenant
         return unless model?
 
         <<~PYTHON
-          #{"import getpass\n" if key?}import httpx
+          #{"import getpass\n" if card.key?}import httpx
           from openai import OpenAI
 
           client = OpenAI(
               base_url=#{string(card.base_url)},
-              api_key=#{key? ? 'getpass.getpass("API key: ")' : '"none"'},
+              api_key=#{card.key? ? 'getpass.getpass("API key: ")' : '"none"'},
               http_client=httpx.Client(trust_env=False),
           )
           answer = client.chat.completions.create(
@@ -117,7 +117,7 @@ module MultiTenant
       end
 
       def ollama
-        return unless model? && card.ollama_url
+        return unless model? && card.ollama_url && !card.gateway?
 
         <<~PYTHON
           import os
@@ -139,9 +139,10 @@ module MultiTenant
 
         body = JSON.generate(model: card.model, messages: [{ role: 'user', content: 'Hello' }])
         ask = %q(read -rsp 'API key: ' key && printf 'header = "Authorization: Bearer %s"\n' "$key" |)
-        lines = ["curl -q #{'--config - ' if key?}--noproxy '*' --globoff --header 'Content-Type: application/json'",
+        from = '--config - ' if card.key?
+        lines = ["curl -q #{from}--noproxy '*' --globoff --header 'Content-Type: application/json'",
                  "  --data #{word(body)}", "  #{word(completions)}"]
-        "#{"#{ask}\n" if key?}#{lines.join(" \\\n")}\n"
+        "#{"#{ask}\n" if card.key?}#{lines.join(" \\\n")}\n"
       end
 
       def httr2
@@ -152,7 +153,7 @@ module MultiTenant
 
           answer <- request(#{string(completions)}) |>
             req_options(noproxy = "*") |>
-          #{"  req_auth_bearer_token(askpass::askpass(\"API key: \")) |>\n" if key?}  req_body_json(list(
+          #{"  req_auth_bearer_token(askpass::askpass(\"API key: \")) |>\n" if card.key?}  req_body_json(list(
               model = #{string(card.model)},
               messages = list(list(role = "user", content = "Hello"))
             )) |>
@@ -180,10 +181,6 @@ module MultiTenant
 
       def model?
         card.base_url && visible?(card.model)
-      end
-
-      def key?
-        !card['api_key'].empty?
       end
 
       def completions

@@ -1,0 +1,43 @@
+# frozen_string_literal: true
+
+require_relative '../gateway'
+require_relative 'credentials'
+require_relative 'elements'
+
+module MultiTenant
+  class Card
+    # What a card offers of a service with a gateway: buttons by which the viewer's browser shows there who they are.
+    # The answer is the gateway's own; the dashboard opens no connection to a node, and no key stands in its pages.
+    class Login
+      include Elements
+
+      NOT_NOW = 'You can\'t be let in at this moment, as munged does not answer on this host: look again in a minute.'
+
+      # @return [Login, nil] nil: the service has no gateway, or none that is known to be its own
+      def self.of(spec)
+        gateway = Gateway.of(spec)
+        new(gateway) if gateway
+      end
+
+      # @param gateway [Gateway]
+      def initialize(gateway)
+        @gateway = gateway
+      end
+
+      # @param proxy [String] OOD's, `rnode` or `node`
+      # @return [String] where the service's pages are
+      def base(proxy)
+        "/#{proxy}/#{@gateway.host}/#{@gateway.port}/"
+      end
+
+      # @param key [Boolean] it shows the viewer's key, and opens nothing
+      # @return [String] HTML
+      def button(label, base, icon:, key: false)
+        credential = Credentials.of(@gateway) or return "<span>#{NOT_NOW}</span>"
+
+        fields = { 'credential' => credential, 'base' => base, **(key ? { 'show' => 'key' } : {}) }
+        post(label, "#{base.chomp('/')}#{Gateway::PATH}", fields, icon: icon, minor: key)
+      end
+    end
+  end
+end
