@@ -29,6 +29,7 @@ module MultiTenant
       'services' => 'list services, their jobs, and which of them this user is sent to',
       'login' => 'log in to a service with a gateway, and print the key for a shell',
       'key' => 'make, rotate and prune the keys of a group',
+      'node-kit' => 'write a directory of the programs that compute nodes need',
       'doctor' => 'check what an installation needs, and say how to fix it',
       'install' => 'install the gem, initializer and apps for Open OnDemand',
       'uninstall' => 'remove what install installed'
@@ -63,8 +64,8 @@ module MultiTenant
       return help($stderr, EX_USAGE) unless name
       raise Failure.usage('multitenant', "there is no command `#{name}`") unless COMMANDS.key?(name)
 
-      require_relative "cli/#{name}"
-      CLI.const_get(name.capitalize).new(name, COMMANDS[name]).call(argv)
+      require_relative "cli/#{name.tr('-', '_')}"
+      CLI.const_get(name.split('-').map(&:capitalize).join).new(name, COMMANDS[name]).call(argv)
     end
 
     private

@@ -138,12 +138,12 @@ class TestDocuments < MultiTenantTest
     MultiTenant::Settings.new(asked)
     settings = ['MULTITENANT_ENABLE', *asked.names].uniq.sort
     assert_equal settings, rows('doc/admins.md', 'Settings').map { |cell| cell.delete('`') }.sort
-    each_page { |page| text(page).scan(/\bMULTITENANT_(?!TESTBED)\w+/) - settings }
+    each_page { |page| text(page).scan(/\bMULTITENANT_(?!TESTBED|NODE_KIT)\w+/) - settings }
   end
 
   def test_commands
     cells = rows('doc/reference.md', 'The command `multitenant`')
-    named = cells.flat_map { |cell| cell.scan(/`multitenant (\w+)|, `(\w+)`/) }
+    named = cells.flat_map { |cell| cell.scan(/`multitenant ([\w-]+)|, `(\w+)`/) }
     assert_equal MultiTenant::CLI::COMMANDS.keys.sort, named.flatten.compact.sort
   end
 
