@@ -204,7 +204,7 @@
     X(lead, MT_LEAD_MAX)             \
     X(gate_min, MT_GATE_MIN)         \
     X(gate, MT_GATE_MAX)             \
-    X(door_chars, MT_DOOR_CHARS)     \
+    X(recipients, MT_RECIPIENTS_MAX) \
     X(name, MT_NAME_MAX)             \
     X(keys, MT_KEYS_MAX)             \
     X(records, MT_RECORDS_MAX)       \

@@ -54,6 +54,11 @@ class Munged
     out.chomp if status.success?
   end
 
+  # @return [String] what is in a credential
+  def decode(credential)
+    Open3.capture2('unmunge', "--socket=#{@socket}", '--metadata=/dev/null', stdin_data: credential)[0]
+  end
+
   private
 
   def path(name)

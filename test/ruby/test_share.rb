@@ -120,9 +120,10 @@ class TestShare < Minitest::Test
     end
     { jobname: 'NAME', message: 'MESSAGE', munge_text: 'MUNGE', conn_keys: 'KEYS', conn_key: 'KEY', conn_value: 'VALUE',
       app_chars: 'APP', token_part: 'TOKEN', marks: 'MARKS', name: 'GROUP', service: 'SERVICE', until: 'UNTIL',
-      lead: 'LEAD' }.each do |limit, ours|
+      lead: 'LEAD', gate: 'GATE', recipients: 'RECIPIENTS' }.each do |limit, ours|
       assert_equal Core::LIMITS.fetch(limit), Integer(text[/ #{ours}_MAX=(\d+)/, 1]), ours
     end
+    assert_equal Core::LIMITS.fetch(:gate_min), Integer(text[/ GATE_MIN=(\d+)/, 1])
     assert_equal "multitenant-share #{MultiTenant::VERSION}\n", share('--version').out
     assert_match(/\AUsage: /, share!('--help', env: { 'SLURM_JOB_ID' => nil }).out)
   end
