@@ -164,13 +164,14 @@
 #define MT_GATE_BODY_MAX 4096
 #define MT_GATE_CREDENTIAL_MAX 1024
 
-/* Seconds that a login's credential may live, and a token. */
-#define MT_GATE_TTL_MAX 180
+/* Seconds that a token holds. */
 #define MT_GATE_TOKEN_SECONDS (12 * 3600)
 
-/* Requests that wait; processes for what may block, and how many of them may ask munged: a munged
- * that hangs leaves the others to the name service. */
+/* Requests at once, how many of them may wait, and how many logins: a munged that hangs leaves the
+ * other places to checks. Processes for what may block, and how many of them may be for logins. */
 #define MT_GATE_CONNECTIONS_MAX 256
+#define MT_GATE_WAITING_MAX 192
+#define MT_GATE_LOGINS_WAITING_MAX 64
 #define MT_GATE_CHILDREN_MAX 16
 #define MT_GATE_LOGINS_MAX 12
 

@@ -44,7 +44,8 @@ static void account_told(void *context, void *owner, const void *answer, size_t 
     request_end(connection);
 }
 
-void account_open(struct gate *gate, struct connection *connection, struct tenant *tenant)
+void account_open(struct gate *gate, struct connection *connection, struct tenant *tenant,
+                  int64_t now)
 {
     const struct child_terms terms = {.work = ask_account,
                                       .done = account_told,
@@ -64,7 +65,7 @@ void account_open(struct gate *gate, struct connection *connection, struct tenan
         tenant->has_account = true;
         connection->stage = ASKS_ACCOUNT;
     } else {
-        request_refuse(gate, connection, CODE_too_busy);
+        request_wait(gate, connection, now, request_enter);
     }
     OPENSSL_cleanse(line, sizeof line);
 }
@@ -89,12 +90,16 @@ static void note_cut(struct gate *gate, int count)
 
 void bans_act(struct gate *gate, const struct lists *lists)
 {
-    for (size_t i = 0; i < lists->banned_count && gate->config.accounts; i++) {
-        if (!lists_bans(&gate->lists, lists->banned[i]))
+    bool more = false;
+    for (size_t i = 0; i < lists->banned_count; i++) {
+        if (lists_bans(&gate->lists, lists->banned[i]))
+            continue;
+        more = true;
+        if (gate->config.accounts)
             lock_later(gate, lists->banned[i]);
     }
     gate->lists = *lists;
-    if (!gate->config.accounts)
+    if (more && !gate->config.accounts)
         note_cut(gate, streams_cut(gate->streams, gate->nginx, is_banned, &gate->lists));
     gate->seen_due = true;
 }

@@ -93,7 +93,6 @@ static int take_signals(int *out)
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
     if (signal(SIGPIPE, SIG_IGN) != SIG_ERR && sigprocmask(SIG_SETMASK, &set, NULL) == 0 &&
         (*out = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) >= 0)
         return 0;
@@ -130,6 +129,7 @@ static int begin(struct gate *gate, const char *path)
         code = open_tables(gate);
     if (code == 0)
         code = listen_at(gate->config.socket, &gate->listener);
+    gate->seen_due = true;
     return code == 0 ? nginx_start(gate->config.nginx, &gate->nginx) : code;
 }
 
@@ -204,10 +204,10 @@ static void watch(const struct gate *gate, struct watch *out)
     for (size_t i = 0; i < MT_GATE_CONNECTIONS_MAX; i++) {
         const struct connection *connection = gate->connections + i;
         room = room || connection->stage == FREE;
-        if (connection->stage != READS)
-            continue;
-        out->fds[out->count++] = (struct pollfd){.fd = connection->fd, .events = POLLIN};
-        if (connection->until < out->until)
+        if (connection->stage == READS)
+            out->fds[out->count++] = (struct pollfd){.fd = connection->fd, .events = POLLIN};
+        if ((connection->stage == READS || connection->stage == WAITS) &&
+            connection->until < out->until)
             out->until = connection->until;
     }
     out->fds[LISTENER] = (struct pollfd){.fd = room ? gate->listener : -1, .events = POLLIN};
@@ -235,6 +235,7 @@ static int serve(struct gate *gate)
             if (gate->connections[i].stage == READS)
                 request_read(gate, gate->connections + i, now);
         }
+        requests_retry(gate, now);
         if (waits.fds[LISTENER].revents)
             requests_accept(gate, now);
         if (waits.fds[KEEPER].revents)

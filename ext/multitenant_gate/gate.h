@@ -21,13 +21,17 @@ enum stage {
     READS,
     ASKS_MUNGE,
     ASKS_NAMES, /* about `uid` */
-    ASKS_ACCOUNT
+    ASKS_ACCOUNT,
+    WAITS /* for a child to be free, then `retry` */
 };
+
+struct gate;
 
 struct connection {
     enum stage stage;
     int fd;
-    int64_t until; /* while it reads */
+    int64_t until; /* while it reads or waits */
+    void (*retry)(struct gate *gate, struct connection *connection, int64_t now);
     bool is_login; /* else it is a check */
     bool again;    /* a login that was used before, by a browser that has a token */
     uid_t uid;     /* from ASKS_NAMES on */
@@ -62,6 +66,14 @@ struct gate {
 /* Takes what nginx asks, up to the number of places; answers what can be answered at once. */
 MT_NONNULL_ALL void requests_accept(struct gate *gate, int64_t now);
 
+/* Tries those anew that wait. */
+MT_NONNULL_ALL void requests_retry(struct gate *gate, int64_t now);
+
+/* There is no child to ask for it: waits for one, and is tried anew then; or is refused. */
+MT_NONNULL_ALL void request_wait(struct gate *gate, struct connection *connection, int64_t now,
+                                 void retry(struct gate *gate, struct connection *connection,
+                                            int64_t now));
+
 /* Reads on, or gives it up where it is late. */
 MT_NONNULL_ALL void request_read(struct gate *gate, struct connection *connection, int64_t now);
 
@@ -83,8 +95,8 @@ MT_NONNULL_ALL enum code request_token(const struct gate *gate, const struct scg
 MT_NONNULL_ALL void request_note(struct gate *gate, const struct connection *connection,
                                  const char *what);
 
-/* Asks the name service about a user; false: not now. */
-MT_CHECKED bool tenant_ask(struct gate *gate, struct tenant *tenant);
+/* Asks the name service about a user, if that is not under way; false: not now. */
+MT_NONNULL_ALL bool tenant_ask(struct gate *gate, struct tenant *tenant);
 
 /* ---- logins.c ---- */
 
@@ -93,13 +105,13 @@ MT_NONNULL_ALL void login_begin(struct gate *gate, struct connection *connection
 
 /* The user may come in. */
 MT_NONNULL_ALL void login_finish(struct gate *gate, struct connection *connection,
-                                 struct tenant *tenant);
+                                 struct tenant *tenant, int64_t now);
 
 /* ---- accounts.c ---- */
 
 /* Makes or unlocks the user's account, and answers. */
 MT_NONNULL_ALL void account_open(struct gate *gate, struct connection *connection,
-                                 struct tenant *tenant);
+                                 struct tenant *tenant, int64_t now);
 
 /* New lists act: whoever is banned now loses what is open. */
 MT_NONNULL_ALL void bans_act(struct gate *gate, const struct lists *lists);

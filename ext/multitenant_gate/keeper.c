@@ -23,6 +23,7 @@
 
 #define LOOK_EVERY_MS 1000
 #define HEX_SIZE 65
+#define SEEN_SIZE sizeof(((struct keeper *)NULL)->seen)
 #define LINE_MAX_BYTES 1024
 #define NAME_SIZE (MT_NAME_MAX + 32)
 
@@ -31,6 +32,7 @@ enum message { TELLS_LISTS = 'L', TELLS_ROTATED = 'R', TELLS_WRONG = 'W', SAYS_S
 
 struct told {
     char message;
+    char seen[SEEN_SIZE]; /* the line of the file `seen` */
     struct lists lists;
 };
 
@@ -99,6 +101,8 @@ static int read_one(struct files *files, struct watched *watched, bool first)
 static void send_lists(struct files *files, enum message message)
 {
     files->told = (struct told){.message = (char)message, .lists = files->lists};
+    (void)snprintf(files->told.seen, SEEN_SIZE, "%s %s\n", files->watched[0].hex,
+                   files->watched[1].hex);
     if (send(files->socket, &files->told, sizeof files->told, MSG_NOSIGNAL) < 0)
         _exit(1);
 }
@@ -113,11 +117,9 @@ static void look(struct files *files, bool first)
         send_lists(files, TELLS_LISTS);
 }
 
-static void write_seen(const struct files *files)
+static void write_seen(const struct files *files, const char *line, size_t len)
 {
-    char line[2 * HEX_SIZE + 1];
-    int len = snprintf(line, sizeof line, "%s %s\n", files->watched[0].hex, files->watched[1].hex);
-    if (mt_store_write(files->state, files->seen, files->state, line, (size_t)len) != MT_OK)
+    if (mt_store_write(files->state, files->seen, files->state, line, len) != MT_OK)
         return; /* whoever waits for it is told that it does not act yet */
 }
 
@@ -159,8 +161,8 @@ static _Noreturn void keep(struct files *files)
         ssize_t n = recv(files->socket, text, sizeof text, MSG_DONTWAIT);
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
             _exit(0);
-        if (n == 1 && text[0] == SAYS_SEEN)
-            write_seen(files);
+        if (n > 1 && text[0] == SAYS_SEEN)
+            write_seen(files, text + 1, (size_t)n - 1);
         else if (n > 1)
             write_line(files, text, (size_t)n);
         if (mt_now() < next)
@@ -190,6 +192,12 @@ static _Noreturn void run(int socket, const struct config *config, pid_t parent)
     keep(files);
 }
 
+static void take(struct keeper *keeper, const struct told *told, struct lists *lists)
+{
+    *lists = told->lists;
+    memcpy(keeper->seen, told->seen, SEEN_SIZE);
+}
+
 int keeper_start(struct keeper *keeper, const struct config *config, struct lists *lists)
 {
     struct told *told = malloc(sizeof *told);
@@ -216,7 +224,7 @@ int keeper_start(struct keeper *keeper, const struct config *config, struct list
     else if (told->message != TELLS_LISTS)
         code = mt_say(EX_CONFIG, "banned or limits in %s is not of its form", config->state);
     else
-        *lists = told->lists;
+        take(keeper, told, lists);
     free(told);
     return code;
 }
@@ -231,15 +239,17 @@ enum keeper_news keeper_read(struct keeper *keeper, struct lists *lists)
         return KEEPER_ROTATED;
     if (n != (ssize_t)sizeof told || told.message != TELLS_LISTS)
         return KEEPER_ENDED;
-    *lists = told.lists;
+    take(keeper, &told, lists);
     return KEEPER_LISTS;
 }
 
 void keeper_seen(struct keeper *keeper)
 {
-    const char seen = SAYS_SEEN;
+    char message[1 + SEEN_SIZE] = {SAYS_SEEN};
+    size_t len = strlen(keeper->seen);
+    memcpy(message + 1, keeper->seen, len);
     /* Where it hangs, whoever waits for the file is told that it does not act yet. */
-    if (send(keeper->socket, &seen, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    if (send(keeper->socket, message, 1 + len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         keeper->dropped++;
 }
 

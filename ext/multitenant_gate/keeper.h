@@ -13,7 +13,8 @@
 struct keeper {
     pid_t pid;
     int socket;
-    int64_t second; /* lines written in it, and left out */
+    char seen[2 * 64 + 3]; /* what tells of the lists that were read last */
+    int64_t second;        /* lines written in it, and left out */
     unsigned lines;
     unsigned dropped;
 };
@@ -32,7 +33,7 @@ enum keeper_news {
 /* What it has to tell; never blocks. */
 MT_CHECKED enum keeper_news keeper_read(struct keeper *keeper, struct lists *lists);
 
-/* What was told last acts now. */
+/* The lists that were read last act now. */
 MT_NONNULL_ALL void keeper_seen(struct keeper *keeper);
 
 /*

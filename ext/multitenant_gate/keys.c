@@ -64,7 +64,7 @@ static void write_hex(const unsigned char *bytes, char *out)
 
 static void write_door(const unsigned char *bytes, char *out)
 {
-    struct mt_buf text = MT_BUF_INIT(DOOR_CHARS);
+    struct mt_buf text = MT_BUF_INIT(MT_DOOR_CHARS);
     *out = '\0';
     if (mt_base64url_encode(bytes, TOKEN_KEY_BYTES, &text) == MT_OK)
         (void)snprintf(out, TEXT_SIZE, "%.*s\n", (int)text.len, text.data);
@@ -126,11 +126,11 @@ static bool take_token(const struct mt_buf *text, struct keys *out)
 static bool take_door(const struct mt_buf *text, struct keys *out)
 {
     struct mt_buf bytes = MT_BUF_INIT(TOKEN_KEY_BYTES);
-    bool ok = text->len == DOOR_CHARS + 1 && text->data[DOOR_CHARS] == '\n' &&
-              mt_base64url_decode(text->data, DOOR_CHARS, &bytes) == MT_OK;
+    bool ok = text->len == MT_DOOR_CHARS + 1 && text->data[MT_DOOR_CHARS] == '\n' &&
+              mt_base64url_decode(text->data, MT_DOOR_CHARS, &bytes) == MT_OK;
     mt_buf_wipe(&bytes);
     if (ok)
-        memcpy(out->door, text->data, DOOR_CHARS);
+        memcpy(out->door, text->data, MT_DOOR_CHARS);
     return ok;
 }
 

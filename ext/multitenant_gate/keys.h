@@ -2,13 +2,12 @@
 /* The two secrets of a service's state: what tokens are made with, and what its message tells. */
 #pragma once
 
+#include "mt_limits.h"
 #include "token.h"
-
-#define DOOR_CHARS 43 /* base64url of 32 bytes */
 
 struct keys {
     unsigned char token[TOKEN_KEY_BYTES];
-    char door[DOOR_CHARS + 1];
+    char door[MT_DOOR_CHARS + 1];
 };
 
 /*

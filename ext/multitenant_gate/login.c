@@ -156,7 +156,7 @@ enum code login_judge(const struct credential *said, const struct login_terms *t
     /* What is not encrypted could be written in another way, and so be used twice. */
     if (said->uid_only != terms->publisher || said->cipher == MUNGE_CIPHER_NONE)
         return CODE_login_restriction;
-    if (said->ttl < 1 || said->ttl > MT_GATE_TTL_MAX)
+    if (said->ttl < 1 || said->ttl > MT_LOGIN_TTL_MAX)
         return CODE_login_ttl;
     enum code code = judge_payload(said, terms);
     return code == CODE_ok && said->status == EMUNGE_CRED_REPLAYED ? CODE_login_replayed : code;

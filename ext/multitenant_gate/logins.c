@@ -10,6 +10,7 @@
 #include <time.h>
 
 #define MUNGE_SECONDS 5
+#define PUT_OFF_SECONDS 900
 
 /* A browser that asks for a login's answer once more has the token of the first one. */
 static bool has_token(const struct gate *gate, struct connection *connection, uid_t uid)
@@ -88,35 +89,35 @@ static bool read_body(const struct gate *gate, struct connection *connection)
             is_base(gate, login->base));
 }
 
-void login_begin(struct gate *gate, struct connection *connection, int64_t now)
+static void ask(struct gate *gate, struct connection *connection, int64_t now)
 {
     const struct child_terms terms = {.work = ask_munge,
                                       .done = munge_told,
                                       .owner = connection,
                                       .seconds = MUNGE_SECONDS,
                                       .is_login = true};
-    struct munge_question question = {.socket = gate->config.munge_socket};
-    (void)now;
-    if (!read_body(gate, connection)) {
-        request_refuse(gate, connection, CODE_bad_request);
-        return;
-    }
-    if (strcasecmp(connection->request.site, "cross-site") == 0) {
-        request_refuse(gate, connection, CODE_cross_site);
-        return;
-    }
-    question.credential = connection->login.credential;
+    const struct munge_question question = {.credential = connection->login.credential,
+                                            .socket = gate->config.munge_socket};
     if (children_start(&gate->children, &terms, &question))
         connection->stage = ASKS_MUNGE;
     else
-        request_refuse(gate, connection, CODE_too_busy);
+        request_wait(gate, connection, now, ask);
 }
 
-static void answer(const struct gate *gate, const struct connection *connection, const char *user)
+void login_begin(struct gate *gate, struct connection *connection, int64_t now)
+{
+    if (!read_body(gate, connection))
+        request_refuse(gate, connection, CODE_bad_request);
+    else if (strcasecmp(connection->request.site, "cross-site") == 0)
+        request_refuse(gate, connection, CODE_cross_site);
+    else
+        ask(gate, connection, now);
+}
+
+static void answer(const struct connection *connection, const char *user)
 {
     const struct login *login = &connection->login;
     const bool is_https = strcasecmp(connection->request.proto, "https") == 0;
-    (void)gate;
     if (!login->is_form)
         reply_token(connection->fd, connection->token, connection->expires, user);
     else if (login->shows_key)
@@ -127,16 +128,24 @@ static void answer(const struct gate *gate, const struct connection *connection,
                    connection->expires - time(NULL), is_https);
 }
 
-void login_finish(struct gate *gate, struct connection *connection, struct tenant *tenant)
+/* Where the service has an end, and goes on all the same, that was put off: a while at a time. */
+static int64_t end_of_token(const struct gate *gate)
+{
+    const int64_t now = time(NULL);
+    const int64_t end = gate->config.expires;
+    if (end > 0 && end <= now)
+        return now + PUT_OFF_SECONDS;
+    return end > 0 ? MIN(end, now + MT_GATE_TOKEN_SECONDS) : now + MT_GATE_TOKEN_SECONDS;
+}
+
+void login_finish(struct gate *gate, struct connection *connection, struct tenant *tenant,
+                  int64_t now)
 {
     char shown[SHOWN_SIZE];
-    if (!connection->again) {
-        connection->expires = time(NULL) + MT_GATE_TOKEN_SECONDS;
-        if (gate->config.expires > 0)
-            connection->expires = MIN(connection->expires, gate->config.expires);
-    }
+    if (!connection->again)
+        connection->expires = end_of_token(gate);
     if (gate->config.accounts) {
-        account_open(gate, connection, tenant);
+        account_open(gate, connection, tenant, now);
         return;
     }
     if (!connection->again && token_make(gate->keys.token, tenant->uid, connection->expires,
@@ -145,7 +154,7 @@ void login_finish(struct gate *gate, struct connection *connection, struct tenan
         return;
     }
     tenant_shown(tenant, shown);
-    answer(gate, connection, shown);
+    answer(connection, shown);
     request_note(gate, connection, "login");
     request_end(connection);
 }

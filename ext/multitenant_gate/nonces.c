@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* munged takes a credential within its TTL before and after the time that it says. */
-#define REMEMBERED (2 * MT_GATE_TTL_MAX * MT_SECOND)
+#define REMEMBERED (2 * MT_LOGIN_TTL_MAX * MT_SECOND)
 
 /* A ring, the oldest first. */
 struct nonces {

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define READ_SECONDS 5
+#define WAIT_SECONDS 10
+#define ACCEPTED_MAX 64 /* in a turn: the others want theirs */
 #define NAMES_SECONDS 10
 #define COOKIE "multitenant_token="
 #define COOKIES_MAX 8
@@ -164,6 +166,44 @@ bool tenant_ask(struct gate *gate, struct tenant *tenant)
     return tenant->asking;
 }
 
+/* Whether there is room for one more who waits. */
+static bool may_wait(const struct gate *gate, const struct connection *connection)
+{
+    size_t waiting = 0;
+    size_t logins = 0;
+    for (size_t i = 0; i < MT_GATE_CONNECTIONS_MAX; i++) {
+        const struct connection *other = gate->connections + i;
+        if (other == connection || other->stage == FREE || other->stage == READS)
+            continue;
+        waiting++;
+        logins += other->is_login;
+    }
+    return waiting < MT_GATE_WAITING_MAX &&
+           (!connection->is_login || logins < MT_GATE_LOGINS_WAITING_MAX);
+}
+
+void request_wait(struct gate *gate, struct connection *connection, int64_t now,
+                  void retry(struct gate *gate, struct connection *connection, int64_t now))
+{
+    if (connection->stage != WAITS || connection->retry != retry)
+        connection->until = now + WAIT_SECONDS * MT_SECOND;
+    if (now >= connection->until || !may_wait(gate, connection)) {
+        request_refuse(gate, connection, CODE_too_busy);
+        return;
+    }
+    connection->retry = retry;
+    connection->stage = WAITS;
+}
+
+void requests_retry(struct gate *gate, int64_t now)
+{
+    for (size_t i = 0; i < MT_GATE_CONNECTIONS_MAX; i++) {
+        struct connection *connection = gate->connections + i;
+        if (connection->stage == WAITS)
+            connection->retry(gate, connection, now);
+    }
+}
+
 static void let_in(struct gate *gate, struct connection *connection, struct tenant *tenant,
                    int64_t now)
 {
@@ -190,7 +230,7 @@ static void decide(struct gate *gate, struct connection *connection, struct tena
     else if (*portal && strcmp(portal, tenant->name) != 0)
         request_refuse(gate, connection, CODE_other_user);
     else if (connection->is_login)
-        login_finish(gate, connection, tenant);
+        login_finish(gate, connection, tenant, now);
     else
         let_in(gate, connection, tenant, now);
 }
@@ -202,14 +242,15 @@ void request_enter(struct gate *gate, struct connection *connection, int64_t now
         return;
     }
     struct tenant *tenant = tenants_find(gate->tenants, connection->uid, now);
-    enum knowledge knowledge = tenant ? tenant_knowledge(tenant, now) : FAILED;
-    if (!tenant || (knowledge == UNKNOWN && !tenant_ask(gate, tenant)))
-        request_refuse(gate, connection, CODE_too_busy);
-    else if (knowledge == FAILED)
+    enum knowledge knowledge = tenant ? tenant_knowledge(tenant, now) : UNKNOWN;
+    bool asked = tenant && (knowledge == UNKNOWN || knowledge == AGING) && tenant_ask(gate, tenant);
+    if (knowledge == FAILED)
         request_refuse(gate, connection, CODE_lookup_failed);
+    else if (knowledge == UNKNOWN && (!asked || !may_wait(gate, connection)))
+        request_wait(gate, connection, now, request_enter);
     else if (knowledge == UNKNOWN)
         connection->stage = ASKS_NAMES;
-    else if (knowledge == KNOWN || tenant_ask(gate, tenant) || tenant)
+    else
         decide(gate, connection, tenant, now);
 }
 
@@ -247,7 +288,9 @@ void request_read(struct gate *gate, struct connection *connection, int64_t now)
             continue;
         if (n < 0 && errno == EAGAIN && now < connection->until)
             return;
-        if (n <= 0 || mt_buf_append(&connection->input, block, (size_t)n) != MT_OK) {
+        /* With room for a terminator: from here on it stays where it is. */
+        if (n <= 0 || mt_buf_append(&connection->input, block, (size_t)n) != MT_OK ||
+            mt_buf_reserve(&connection->input, 1) != MT_OK) {
             request_refuse(gate, connection, CODE_bad_request);
             return;
         }
@@ -275,7 +318,8 @@ static struct connection *free_place(struct gate *gate)
 
 void requests_accept(struct gate *gate, int64_t now)
 {
-    for (struct connection *place; (place = free_place(gate));) {
+    struct connection *place;
+    for (int n = 0; n < ACCEPTED_MAX && (place = free_place(gate)); n++) {
         int fd = accept4(gate->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
             return;

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* Links: children buf. */
+#include "children.h"
+
+#include "clock.h"
+#include "helpers.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct children children;
+static char secret[8];
+static char told[64];
+static size_t told_len;
+static int tellings;
+
+static void wipe(void *context)
+{
+    memset(context, 'x', sizeof secret - 1);
+}
+
+static void setup(void)
+{
+    children = (struct children){.context = secret, .before = wipe};
+    memcpy(secret, "secrets", sizeof secret);
+    told_len = 0;
+    tellings = 0;
+}
+
+static size_t say_secret(const void *question, void *answer)
+{
+    memcpy(answer, secret, sizeof secret - 1);
+    memcpy((char *)answer + sizeof secret - 1, question, strlen(question) + 1);
+    return sizeof secret + strlen(question);
+}
+
+static size_t say_nothing(const void *question, void *answer)
+{
+    (void)question;
+    (void)answer;
+    return 0;
+}
+
+static size_t hang(const void *question, void *answer)
+{
+    (void)question;
+    (void)answer;
+    while (pause() < 0)
+        continue;
+    return 0;
+}
+
+static void done(void *context, void *owner, const void *answer, size_t len)
+{
+    ck_assert_ptr_eq(context, secret);
+    ck_assert_ptr_eq(owner, &told);
+    ck_assert_uint_le(len, sizeof told);
+    memcpy(told, answer, len);
+    told_len = len;
+    tellings++;
+}
+
+static bool start(child_work *work, bool is_login)
+{
+    const struct child_terms terms = {
+        .work = work, .done = done, .owner = &told, .seconds = 60, .is_login = is_login};
+    return children_start(&children, &terms, "?");
+}
+
+static void wait_for_one(void)
+{
+    struct pollfd fds[MT_GATE_CHILDREN_MAX];
+    int64_t until = INT64_MAX;
+    size_t count = children_watch(&children, fds, &until);
+    ck_assert_uint_gt(count, 0);
+    ck_assert_int_lt(until, mt_now() + 61 * MT_SECOND);
+    ck_assert_int_gt(poll(fds, count, 20000), 0);
+}
+
+static void reap_all(void)
+{
+    for (pid_t pid; (pid = waitpid(-1, NULL, 0)) > 0;)
+        children_reaped(&children, pid);
+    ck_assert_int_eq(errno, ECHILD);
+}
+
+START_TEST(test_an_answer_without_the_parents_secrets)
+{
+    ck_assert(start(say_secret, false));
+    while (tellings == 0) {
+        wait_for_one();
+        children_look(&children, mt_now());
+    }
+    ck_assert_uint_eq(told_len, sizeof secret + 1);
+    ck_assert_str_eq(told, "xxxxxxx?");
+    ck_assert_str_eq(secret, "secrets");
+    reap_all();
+    ck_assert_int_eq(tellings, 1);
+}
+END_TEST
+
+/* It may have ended before anybody looked. */
+START_TEST(test_an_answer_that_is_there_when_it_is_reaped)
+{
+    ck_assert(start(say_secret, false));
+    reap_all();
+    ck_assert_str_eq(told, "xxxxxxx?");
+    children_look(&children, mt_now());
+    ck_assert_int_eq(tellings, 1);
+    ck_assert(start(say_nothing, false));
+    reap_all();
+    ck_assert_uint_eq(told_len, 0);
+    ck_assert_int_eq(tellings, 2);
+}
+END_TEST
+
+START_TEST(test_one_that_hangs_is_killed)
+{
+    ck_assert(start(hang, false));
+    children_look(&children, mt_now() + 59 * MT_SECOND);
+    ck_assert_int_eq(tellings, 0);
+    children_look(&children, mt_now() + 61 * MT_SECOND);
+    ck_assert_int_eq(tellings, 1);
+    ck_assert_uint_eq(told_len, 0);
+    reap_all();
+    ck_assert_int_eq(tellings, 1);
+}
+END_TEST
+
+/* Those that ask munged leave some places to others; a killed one takes its place until it has
+ * ended. */
+START_TEST(test_how_many_there_may_be)
+{
+    const int64_t late = mt_now() + 100 * MT_SECOND;
+    for (int i = 0; i < MT_GATE_LOGINS_MAX; i++)
+        ck_assert(start(hang, true));
+    ck_assert(!start(hang, true));
+    for (int i = MT_GATE_LOGINS_MAX; i < MT_GATE_CHILDREN_MAX; i++)
+        ck_assert(start(hang, false));
+    ck_assert(!start(hang, false));
+    children_look(&children, late);
+    ck_assert_int_eq(tellings, MT_GATE_CHILDREN_MAX);
+    ck_assert(!start(hang, false));
+    reap_all();
+    ck_assert(start(say_nothing, true));
+    reap_all();
+}
+END_TEST
+
+/* A program that a child runs ends with it. */
+static size_t run_another(const void *question, void *answer)
+{
+    const pid_t parent = getpid();
+    (void)question;
+    (void)answer;
+    if (fork() == 0) {
+        if (child_begin(parent, SIGKILL))
+            (void)execlp("sleep", "sleep", "1000", (char *)NULL);
+        _exit(1);
+    }
+    (void)wait(NULL);
+    return 0;
+}
+
+START_TEST(test_its_own_children_end_with_it)
+{
+    int ends[2];
+    char byte;
+    ck_assert_int_eq(pipe(ends), 0); /* which the last of them closes */
+    ck_assert(start(run_another, false));
+    ck_assert_int_eq(close(ends[1]), 0);
+    children_look(&children, mt_now() + 61 * MT_SECOND);
+    reap_all();
+    ck_assert_int_eq(read(ends[0], &byte, 1), 0);
+    ck_assert_int_eq(close(ends[0]), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("children");
+    TCase *tests = add_case(suite, "children");
+    tcase_add_checked_fixture(tests, setup, NULL);
+    tcase_add_test(tests, test_an_answer_without_the_parents_secrets);
+    tcase_add_test(tests, test_an_answer_that_is_there_when_it_is_reaped);
+    tcase_add_test(tests, test_one_that_hangs_is_killed);
+    tcase_add_test(tests, test_how_many_there_may_be);
+    tcase_add_test(tests, test_its_own_children_end_with_it);
+    return run_suite(suite);
+}
