@@ -69,6 +69,9 @@ class ModelServer < Listener
   # @param loading [Boolean] whether it says that it can't answer yet
   attr_writer :loading
 
+  # @return [Array<String>] the keys that it takes; nil: it asks for none
+  attr_accessor :keys
+
   # @return [String] as it is shared
   def url
     "http://127.0.0.1:#{port}/v1"
@@ -83,7 +86,12 @@ class ModelServer < Listener
 
   private
 
-  def serve(socket, path, _head, body)
+  def serve(socket, path, head, body)
+    unless keys.nil? || keys.include?(head.join[/^authorization: Bearer (\S+)/i,
+                                                1])
+      return reply(socket,
+                   *CODES['refused'])
+    end
     return reply(socket, '200 OK', { data: [{ id: MODEL }] }) if path == '/v1/models'
 
     messages, streamed = JSON.parse(body).values_at('messages', 'stream')

@@ -3,9 +3,12 @@
 require 'open3'
 require_relative '../ruby/helper'
 require_relative 'chat_servers'
+require_relative 'own_keys'
 
 # The first cells of the notebooks, as a kernel runs them, with services of several jobs.
 class TestNotebooks < MultiTenantTest
+  include OwnKeys
+
   TEMPLATE = File.expand_path('../../apps-clients/multitenant-jupyter/template', __dir__)
   # A cell ends as it does in Jupyter; then the kernel does what it reads.
   KERNEL = <<~PYTHON
@@ -122,6 +125,51 @@ class TestNotebooks < MultiTenantTest
           "#{JSON.generate('members' => [one.merge('handing_over' => 'yes'), two]).dump})"]
       assert_match(/\AThe database is handed over to another job of its service, and this waits/, run[0])
       assert_equal 'connected to secret 2', run['print(connection)']
+    end
+  end
+
+  # ---- services with a gateway ----
+
+  def with_gate(env, &block)
+    members = [{ 'jobid' => '1', 'base_url' => @servers['1'].url, 'mt_gate' => 'gate 1', 'api_key' => nil }.compact]
+    model('MT_MEMBERS' => JSON.generate(members), **env, &block)
+  end
+
+  def test_a_key_of_ones_own_is_renewed_before_it_ends_and_where_it_is_not_taken
+    @servers['1'].keys = [token('a'), token('b')]
+    with_gate('OPENAI_API_KEY' => token('a'), **log_in(token('b'), token('c'))) do |run,|
+      assert_equal "Models: #{ModelServer::MODEL}", run[0]
+      assert_empty logged_in
+      run["os.environ['OPENAI_API_KEY'] = '#{token('a', left: 500)}'"]
+      assert_match(/\ABecause/, run[1])
+      assert_equal token('b'), run['print(key)']
+      @servers['1'].keys = [token('c')]
+      assert_match(/\ABecause/, run[1])
+      assert_equal token('c'), run['print(os.environ["OPENAI_API_KEY"])']
+      @servers['1'].keys = []
+      assert_equal 'ended: Banned.', run[1]
+      assert_equal ['gate 1'] * 3, logged_in
+    end
+  end
+
+  def test_who_has_no_key_of_their_own_yet_logs_in
+    @servers['1'].keys = [token('a')]
+    with_gate('OPENAI_API_KEY' => 'none', **log_in(token('a'))) do |run,|
+      assert_equal "Models: #{ModelServer::MODEL}", run[0]
+    end
+  end
+
+  def test_an_account_of_ones_own_in_a_database
+    File.write(File.join(temporary, 'psycopg.py'), DRIVER)
+    one = { 'host' => 'n', 'port' => '2', 'database' => 'd', 'mt_gate' => 'gate 1' }
+    env = { 'PGHOST' => 'n', 'PGPORT' => '1', 'PGUSER' => nil, 'PGPASSWORD' => nil, 'PYTHONPATH' => temporary,
+            'MT_MEMBERS' => JSON.generate([one]) }
+    notebook('database.ipynb', { **env, **log_in('mt_1_a own') }) do |run,|
+      run[0]
+      assert_equal 'connected to own', run['print(connection)']
+      assert_equal 'mt_1_a d None',
+                   run['print(os.environ["PGUSER"], os.environ["PGDATABASE"], os.environ.get("MYSQL_USER"))']
+      assert_equal 'ended: Banned.', run[0]
     end
   end
 end

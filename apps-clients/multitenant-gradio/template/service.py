@@ -1,4 +1,4 @@
-"""The language model that is shared with this user, as the environment names it. The key stays here."""
+"""The language model that is shared with this user, as the environment names it. Keys stay here."""
 import contextlib
 import http.client
 import json
@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.parse
 
+from key import Key, NotLetIn
 from members import Members
 
 CONNECT_SECONDS = 10
@@ -44,6 +45,10 @@ class Busy(Unanswered):
     lost = False
 
 
+class Refused(ServiceError):
+    """It does not take the key."""
+
+
 class Stopped(Exception):
     """Nobody waits for the answer any more."""
 
@@ -53,6 +58,7 @@ class Service:
 
     def __init__(self, env):
         self.members = Members(env)
+        self.key = Key(env)
 
     def models(self):
         """The note of who answers, their names, and the one that is shared."""
@@ -66,14 +72,15 @@ class Service:
 
     def _first(self, ask):
         errors, silent = [], []
-        for connection in self.members.now():
-            member = Member(connection)
+        found = self.members.now()
+        for connection in found:
+            job = connection.get("jobid", "")
             begun = False
             try:
-                with contextlib.closing(ask(member)) as parts:
+                with contextlib.closing(self._let_in(ask, connection, found)) as parts:
                     for part in parts:
                         if not begun and self.members.several:
-                            yield {"note": note(silent, member.job)}
+                            yield {"note": note(silent, job)}
                         begun = True
                         yield part
                 return
@@ -82,8 +89,30 @@ class Service:
                 if begun:
                     raise Unanswered(BROKEN) from None
                 errors.append(error)
-                silent.append(member.job)
+                silent.append(job)
         raise next((error for error in errors if isinstance(error, Busy)), errors[0])
+
+    def _let_in(self, ask, connection, found):
+        """Asks that member, with the key that all have. With a gateway each user has their own: where that is not taken
+        any more, with a new one."""
+        if "mt_gate" not in connection:
+            yield from ask(Member(connection, connection.get("api_key")))
+            return
+        key = None
+        while True:
+            key, refused = self._own_key(found, key), key
+            try:
+                yield from ask(Member(connection, key))
+                return
+            except Refused:
+                if refused:
+                    raise
+
+    def _own_key(self, found, refused):
+        try:
+            return self.key.now([one["mt_gate"] for one in found if "mt_gate" in one], refused)
+        except NotLetIn as error:
+            raise ServiceError(str(error)) from None
 
 
 def note(silent, job):
@@ -96,12 +125,12 @@ def note(silent, job):
 class Member:
     """Speaks OpenAI's API, or Ollama's where only that is known. Knows no proxy and follows no redirection."""
 
-    def __init__(self, connection):
+    def __init__(self, connection, key):
         self.openai = "base_url" in connection
         self.url = (connection.get("base_url") or connection.get("ollama_url") or "").rstrip("/")
-        self.key = self.openai and connection.get("api_key") or "none"
+        self.key = self.openai and key or "none"
+        self.own_key = "mt_gate" in connection
         self.model = connection.get("model") or connection.get("ollama_model") or ""
-        self.job = connection.get("jobid", "")
 
     def listed(self):
         """Yields the names of its models, and the one that is shared."""
@@ -198,7 +227,7 @@ class Member:
                 connection.request(method, url.path + path, body and json.dumps(body).encode(), headers)
                 response = connection.getresponse()
                 if response.status != 200:
-                    raise refusal(response, model)
+                    raise refusal(response, model, self.own_key)
                 yield response
             except socket.timeout:
                 raise ServiceError(SILENT) from None
@@ -215,8 +244,8 @@ def hang_up(connection):
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def refusal(response, model):
-    if response.status in (401, 403):
+def refusal(response, model, own_key):
+    if response.status in (401, 403) and not own_key:
         return ServiceError("The service refuses the key that was shared: start a new chat from your dashboard.")
     if response.status == 404 and model:
         return ServiceError('The service has no model called "{}".'.format(model[:200]))
@@ -226,6 +255,9 @@ def refusal(response, model):
     except (AttributeError, ValueError):
         error = response.reason
     words = "The service answered with code %d: {}" % response.status
+    if response.status in (401, 403):
+        kind = Refused if response.status == 401 else ServiceError
+        return complaint("The service does not let you in: {}", error, kind)
     if response.status in (429, 503):
         words = "The service is busy, or still loads its model: try again in a minute. It says: {}"
     return complaint(words, error, Busy if response.status in (502, 503) else ServiceError)
