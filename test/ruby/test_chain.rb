@@ -239,6 +239,24 @@ class TestChain < MultiTenantTest
     assert_match(/\AThis node has no .*: a service is renewed where/, run_job(101, submitted(101, 'script')))
   end
 
+  # Some of which the chain has, too, as arrays.
+  def test_variables_of_any_name_go_on_as_they_were
+    variables = %w[NODES arguments script sbatch mt_own name BASH_ENV].to_h { |name| [name, in_job('4')] }
+    File.write(in_job('4'), '')
+    run_job(100, <<~BASH, variables: variables.merge('SHELLOPTS' => 'allexport'))
+      #{source}
+      keep_running --service spanish-301 --group hpcGrp --until '1 day' --copies 2
+      mt_again=0 rounds=0
+      watch_once
+    BASH
+    [101, 102].each do |id|
+      assert_equal %w[--parsable --job-name=], submitted(id, 'arguments').split("\0").first(2)
+      assert_equal "true\n", submitted(id, 'script').lines.last
+      now = submitted(id, 'environment').split("\0").to_h { |pair| pair.split('=', 2) }
+      assert_equal(variables.except('mt_own'), now.select { |name, _| variables.key?(name) || name.start_with?('mt_') })
+    end
+  end
+
   # Also where Slurm did not answer the first time that it was to be shared.
   def test_what_is_shared_is_watched_and_shared_again
     said = run_job(100, source + <<~BASH)
