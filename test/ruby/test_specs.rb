@@ -78,6 +78,8 @@ class TestSpecs < MultiTenantTest
     assert_equal([gate, nil, nil, nil, nil, gate, nil], one.specs.values.map { |spec| spec['gate'] })
     assert_equal %w[info accounting connection], one.specs['2'].keys
     assert_predicate one.specs.dig('1', 'gate'), :frozen?
+    gateways = one.specs.transform_values { |spec| MultiTenant::Gateway.of(spec)&.to_s }.compact
+    assert_equal({ '1' => "n1 18080 1001 hpc 1 2 #{DOOR}", '6' => "10.0.0.1 18080 1001 hpc 6 0 #{DOOR}" }, gateways)
     assert_equal %w[1 2 1001 hpc n1], one.specs['1']['info'].values_at('job', 'restarts', 'uid', 'cluster', 'host')
     refute_includes one.services.to_s, DOOR
     decide(one, stream(*records, job(7)))
