@@ -175,7 +175,7 @@ class TestGateway < MultiTenantTest
       base = { 'base_url' => "http://n#{i}/v1", 'model' => "a b\u202e", **SECRETS, **connection }
       [(4711 + i).to_s, spec(gate: one && { 'port' => one.port, 'door' => DOOR }, host: '127.0.0.1', connection: base)]
     end
-    services = found || { 'prof/spanish@hpcGrp' => { 'title' => "Spanish\u202e 301", 'user' => 'prof',
+    services = found || { 'prof/spanish@hpcGrp' => { 'title' => "Spanish\u202e 301 $(false)", 'user' => 'prof',
                                                      'members' => specs.keys, 'member' => '4711' } }
     receiver = Receiver.new(services, specs, {})
     told = MultiTenant::CLI::Login.new('login', 'log in')
@@ -189,7 +189,7 @@ class TestGateway < MultiTenantTest
     %w[spanish spanish@hpcGrp prof/spanish@hpcGrp 4711].each do |word|
       out = command(answers, word: word)
       assert_equal 0, @code
-      assert_match(/\A# prof: Spanish\\u202e 301, until \d{4}-.*\. It is yours alone\.$/, out)
+      assert_match(/\A: 'prof: Spanish\\u202e 301 \$\(false\), until \d{4}-.*\. It is yours alone\.'$/, out)
       shell, = Open3.capture2('bash', '-c', 'eval "$1"; echo "$OPENAI_BASE_URL $OPENAI_API_KEY ${MT_MODEL-none}"', '-',
                               out)
       assert_match(%r{\Ahttp://n0/v1 mt1\.#{Process.uid}\.\S+ none\n\z}, shell)
@@ -216,6 +216,31 @@ class TestGateway < MultiTenantTest
     assert_match(/^export PGUSER=mt_1_a$/, out)
     assert_match(/^export PGPASSWORD=secret$/, out)
     refute_match(/theirs/, out)
+  end
+
+  # Of the user's own, where it is about something else, nothing goes.
+  def test_what_the_shell_has_leads_nothing_elsewhere
+    theirs = { 'PGHOSTADDR' => '192.0.2.1', 'PGSERVICE' => 'x', 'OPENAI_PROJECT' => 'mine', 'MYSQL_UNIX_PORT' => '/x',
+               'MT_OLD' => 'x', 'http_proxy' => 'http://proxy', 'no_proxy' => 'localhost' }
+    was = ENV.to_h
+    ENV.update(theirs)
+    database = gate(JSON.generate(user: 'mt_1_a', password: 'secret', expires: 1))
+    address = { 'database' => 'd', 'host' => 'n7', 'port' => '5432', 'jdbc_url' => 'jdbc:postgresql://n7:5432/d' }
+    [[command(database, connection: address), %w[MYSQL_UNIX_PORT], 'n7'],
+     [command(gate), %w[PGHOSTADDR PGSERVICE MYSQL_UNIX_PORT], 'n0']].each do |out, left, host|
+      found, = Open3.capture2('bash', '-c', 'eval "$1" && env', '-', out)
+      assert_equal left, theirs.keys.grep(/\A[A-Z]/) & found.scan(/^\w+(?==)/)
+      assert_match(/^no_proxy=localhost,.*\b#{host}\b/, found)
+    end
+  ensure
+    ENV.replace(was)
+  end
+
+  def test_what_is_forgotten_in_a_shell_is_forgotten_in_a_job
+    names = MultiTenant::ServiceEnvironment::FAMILIES.flatten.map { |beginning| "#{beginning}X" }
+    script = "source #{MultiTenant::Sharing::JOB}; unset_client_variables; env"
+    out, = Open3.capture2(names.to_h { |name| [name, 'x'] }, 'bash', '-c', script)
+    assert_empty out.scan(/^\w+(?==)/) & names
   end
 
   def test_the_command_says_what_there_is_not

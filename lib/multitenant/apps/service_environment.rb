@@ -17,6 +17,8 @@ module MultiTenant
                  'MYSQL_HOST' => { 'MYSQL_TEST_LOGIN_FILE' => '/dev/null' } }.freeze
     # The service is reached directly, whatever proxy the node has: that would read the key.
     NO_PROXY = 'export NO_PROXY=${NO_PROXY:+$NO_PROXY,}${no_proxy:+$no_proxy,}%s; export no_proxy=$NO_PROXY'
+    # Beginnings of what the same programs read, as unset_client_variables of libexec/multitenant-job has them.
+    FAMILIES = [%w[PG PSQL], %w[MYSQL MARIADB LIBMYSQL], %w[OPENAI_], %w[OLLAMA_], [PREFIX]].freeze
     URL_HOST = %r{\Ahttps?://\[?(?<host>[A-Za-z0-9._-]+|[\h:.]+)\]?(?:[:/]|\z)}
     HOST = /\A[A-Za-z0-9._:-]+\z/
 
@@ -32,9 +34,7 @@ module MultiTenant
       # @return [String] bash that gives a client's job this environment; nothing of the user's own is left in it, where
       #   a service has nothing of that name. To one with a gateway it logs in. It needs libexec/multitenant-job.
       def script(connection, munge_socket: nil)
-        exports = of(connection).map { |name, value| "export #{name}=#{value.shellescape}" }
-        hosts = hosts(connection)
-        exports << format(NO_PROXY, hosts) unless hosts.empty?
+        exports = [*exports(of(connection)), *directly(connection)]
         if connection.key?('mt_gates')
           exports << "export MULTITENANT_MUNGE_SOCKET=#{munge_socket.shellescape}" if munge_socket
           exports << 'use_login'
@@ -42,7 +42,30 @@ module MultiTenant
         "# shellcheck shell=bash\nunset_client_variables\n#{exports.join("\n")}\n"
       end
 
+      # The same for a shell of the user's, of any kind.
+      # @param env [#keys] what that shell has exported: what would lead these programs elsewhere goes
+      # @yield [String] a value
+      # @yieldreturn [Boolean] whether that may be printed
+      # @return [Array<String>] lines
+      def shell(connection, env: ENV, &block)
+        variables = of(connection)
+        families = FAMILIES.select { |family| variables.any? { |name, _| name.start_with?(*family) } }.flatten
+        variables.select! { |_, value| block.call(value) }
+        others = env.keys.select { |name| name.start_with?(*families) && name.match?(/\A\w+\z/) } - variables.keys
+        [*others.map { |name| "unset #{name}" }, *exports(variables), *directly(connection)]
+      end
+
       private
+
+      def exports(variables)
+        variables.map { |name, value| "export #{name}=#{value.shellescape}" }
+      end
+
+      # @return [String, nil]
+      def directly(connection)
+        hosts = hosts(connection)
+        format(NO_PROXY, hosts) unless hosts.empty?
+      end
 
       def hosts(connection)
         urls = connection.values_at('base_url', 'ollama_url').map { |url| url && url[URL_HOST, :host] }

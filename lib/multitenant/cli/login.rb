@@ -66,13 +66,13 @@ module MultiTenant
         raise failures.find { |failure| failure.code != EX_UNAVAILABLE } || failures.first
       end
 
-      # What can't be seen on a screen is left out.
+      # What can't be seen on a screen is left out. The sentence is one quoted word: whoever pastes it into a shell that
+      # knows no comments runs nothing of it.
       def show(service, spec, granted)
-        variables = ServiceEnvironment.of({ **Gateway.connection(spec), **granted })
-        puts "# #{PlainText.of("#{service['user']}: #{service['title']}")}#{until_when(granted)}. It is yours alone."
-        variables.each do |name, value|
-          puts "export #{name}=#{value.shellescape}" if PlainText.of(value) == value
-        end
+        whose = PlainText.of("#{service['user']}: #{service['title']}").delete("'")
+        puts ": '#{whose}#{until_when(granted)}. It is yours alone.'"
+        connection = { **Gateway.connection(spec), **granted }
+        puts(ServiceEnvironment.shell(connection) { |value| PlainText.of(value) == value })
       end
 
       def until_when(granted)
