@@ -9,7 +9,7 @@ class TestOwnCards < RailsTest
   extend CardViews::Corpus
 
   KEYS = %w[host port user password database jdbc_url ollama_url ollama_model base_url model api_key key_note proxy
-            content_path mt_title mt_shared mt_state].freeze
+            content_path mt_title mt_shared mt_state mt_gate_state].freeze
   SERVICES = %w[dashboard database instruction llm].freeze
   SHARED = { 'mt_title' => '', 'mt_shared' => 'shared card munge 3 students' }.freeze
   WEB = { 'host' => 'n1', 'port' => '8080', 'proxy' => 'rnode' }.freeze
@@ -45,6 +45,17 @@ class TestOwnCards < RailsTest
   def test_a_state_that_no_path_can_name_is_none
     start
     assert_includes own('dashboard', WEB.merge('mt_state' => "/a\0b"))['text'], WHOM
+  end
+
+  # Of those whom the gateway let in.
+  def test_how_many_used_it_today
+    start
+    gate = File.join(@viewer.home, '7@hpc/gate')
+    row = ->(uid, time) { "#{JSON.generate('time' => time, 'user' => "u#{uid}", 'uid' => uid)}\n" }
+    @viewer.write(File.join(gate, 'log/7@hpc.jsonl'), row.call(5, 0) + (row.call(6, Time.now.to_i) * 2))
+    text = own('dashboard', WEB.merge('mt_gate_state' => gate))['text']
+    assert_match(/#{WHOM}.*1 person has used it today: multitenant tenants 7@hpc on a login node/, text)
+    refute_includes own('dashboard', WEB.merge('mt_gate_state' => "#{gate}/none"))['text'], 'used it'
   end
 
   def test_the_button_of_an_application_leads_to_a_host_and_a_port

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require 'date'
+require_relative '../apps/gate_state'
 require_relative '../apps/sharing'
 require_relative '../apps/service_state'
 require_relative '../card'
@@ -46,7 +48,16 @@ module MultiTenant
 
       def warning
         state = ServiceState.at(self['mt_state'])
-        "#{Sharing.note(self['mt_shared'])}#{Members.new(state, MultiTenant.specs).html if state}"
+        gate = state ? GateState.of(state) : GateState.at(self['mt_gate_state'])
+        "#{Sharing.note(self['mt_shared'])}#{used(gate) if gate}#{Members.new(state, MultiTenant.specs).html if state}"
+      end
+
+      def used(gate)
+        count, more = gate.users(Date.today.to_time.to_i)
+        people = count == 1 ? '1 person has' : "#{count} people have"
+        command = "multitenant tenants #{gate.name.delete_prefix('job ')}"
+        "<p>#{'At least ' if more}#{text(people)} used it today: <code>#{text(command)}</code> on a login node says " \
+          'who.</p>'
       end
     end
   end
