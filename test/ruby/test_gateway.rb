@@ -83,7 +83,7 @@ class TestGateway < MultiTenantTest
     assert_match(/^TTL: +180$/, out)
     assert_equal found.payload, out.lines.last
     munged.freeze_it
-    late = assert_raises(MultiTenant::Failure) { maker.make(found, 0.5) }
+    late = assert_raises(MultiTenant::Failure) { maker.make(found, 3) }
     assert_equal [75, 'munged did not answer within'], [late.code, late.message[0, 28]]
   end
 
@@ -255,6 +255,19 @@ class TestGateway < MultiTenantTest
     [[], %w[a b]].each do |words|
       assert_raises(MultiTenant::Failure) { MultiTenant::CLI::Login.new('login', '').call(words) }
     end
+  end
+
+  # ---- on cards ----
+
+  # Each would wait as long as one that is just not slow.
+  def test_many_cards_do_not_wait_for_munged_one_after_the_other
+    cards = MultiTenant::Card::Credentials
+    slowly = Struct.new(:made) { def make(*) = sleep(0.1) && "MUNGE:#{self.made += 1}:" }.new(0)
+    gateways = Array.new(32) { |i| gateway(Struct.new(:port).new('8443'), job: (100_000 + i).to_s) }
+    MultiTenant::Gateway::Credential.stub(:new, slowly) { gateways.each { |one| cards.of(one) } }
+    assert_includes 1..10, slowly.made
+  ensure
+    cards.instance_eval { @spent = @since = @paused = 0 }
   end
 
   # ---- in a client's job ----

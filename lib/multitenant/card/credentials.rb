@@ -5,14 +5,16 @@ require_relative '../gateway/credential'
 module MultiTenant
   class Card
     # What the buttons of a viewer's cards post to gateways. Pages are rendered often, and wait for munged: one is made
-    # for each card in a minute, and none while munged is slow or down.
+    # for each card in a minute, and none while munged is slow or down: a publisher may share many services.
     module Credentials
       KEPT = 60
       SECONDS = 1.0
+      # Of one, and of all in a minute.
       SLOW = 0.25
+      ALL = 1.0
 
       @made = {}
-      @paused = 0
+      @spent = @since = @paused = 0
       @lock = Mutex.new
 
       class << self
@@ -36,7 +38,10 @@ module MultiTenant
           nil
         ensure
           now = MultiTenant.clock
-          @paused = now + KEPT if made.nil? || now - start > SLOW
+          @spent = 0 if now - @since > KEPT
+          @since = now if @spent.zero?
+          @spent += now - start
+          @paused = now + KEPT if made.nil? || now - start > SLOW || @spent > ALL
         end
       end
     end
