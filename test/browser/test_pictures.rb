@@ -47,6 +47,21 @@ class TestPictures < CardsTest
   def test_picture_of_a_services_card
     values = MODEL.merge('mt_title' => 'Spanish 301 model', 'mt_shared' => 'shared card munge group spanish301')
     picture('service-card', 'Multitenant LLM', own_cards([['llm', values]])[0]['html'])
+    values.update('mt_state' => state('until' => Time.now.to_i + (7 * 86_400), 'lead' => 10, **chain(1), **chain(2)))
+    specs = [1, 2].to_h { |n| ["471#{n}", { 'info' => SOON.merge('uid' => @viewer.uid.to_s, 'host' => "gpu0#{n}") }] }
+    picture('service-members', 'Multitenant LLM', own_cards([['llm', values]], specs: specs)[0]['html'])
+  end
+
+  def chain(number)
+    { 'job' => "471#{number}", 'shared' => "471#{number}", 'next' => "471#{number + 2}", 'node' => "gpu0#{number}" }
+      .transform_keys { |file| "chains/#{number}/#{file}" }
+  end
+
+  # @return [String] where a service of several jobs keeps what it knows
+  def state(files)
+    path = File.join(@viewer.home, '.local/state/multitenant/services/spanish-301-model@spanish301')
+    files.each { |file, text| @viewer.write(File.join(path, file), "#{text}\n") }
+    path
   end
 
   # @param from [String] name of the first question that is shown

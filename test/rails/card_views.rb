@@ -58,9 +58,10 @@ module CardViews
 
   # Those that owners of services have.
   # @param asked [Array<Array(String, Hash)>] service app, what its job wrote
+  # @param specs [Hash, nil]
   # @return [Array<Hash>] as {#cards}
-  def own_cards(asked)
-    views(asked.map { |app, values| [File.join(SERVICES, "multitenant-#{app}/view.html.erb"), values, nil] })
+  def own_cards(asked, specs: nil)
+    views(asked.map { |app, values| [File.join(SERVICES, "multitenant-#{app}/view.html.erb"), values, specs] })
   end
 
   # @param questions [Array<Array(String, Hash, Hash)>] path of a view, what its names are, specs or nil
