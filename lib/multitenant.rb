@@ -110,7 +110,7 @@ module MultiTenant
     # The same as bash, which a client's script.sh sources once it has loaded its modules.
     # @see ServiceEnvironment.script
     def service_script(key, *apps)
-      ServiceEnvironment.script(service(key, *apps), munge_socket: @munge_socket)
+      ServiceEnvironment.script(service(key, *apps), munge_socket: Settings.new.munge_socket)
     end
 
     # @return [String, nil] munged's socket on this host; nil: libmunge's default

@@ -323,6 +323,31 @@ class TestGateway < MultiTenantTest
     assert_match(/: munged does not answer on this node\.$/, in_job('log_in || true', [gate])[1])
   end
 
+  # One rule for all: what is set, else what slurm.conf of the node says. The web host may have another one.
+  def test_a_job_asks_the_munged_of_its_own_node
+    path = watched('munge')
+    File.write(File.join(temporary, 'bin/scontrol'), <<~SH, perm: 0o755)
+      #!/bin/sh
+      echo 'AuthInfo                = cred_expire=120,socket=#{munged.socket},ttl=9'
+    SH
+    out, = in_job('log_in', [gate], path: path, MULTITENANT_MUNGE_SOCKET: '')
+    assert_match(MultiTenant::Gateway::TOKEN, out.chomp)
+    assert_match(/ --socket=#{munged.socket}$/, File.read(File.join(temporary, 'bin/calls')))
+  end
+
+  def test_a_client_is_not_told_of_the_munged_that_the_web_host_found
+    specs = { '1' => spec(connection: SECRETS) }
+    services = { 'k' => { 'member' => '1', 'members' => %w[1], 'connection' => {}, 'app' => 'A' } }
+    MultiTenant.instance_variable_set(:@munge_socket, '/web/host')
+    told = MultiTenant.stub(:specs, specs) do
+      MultiTenant.stub(:services, services) { MultiTenant.service_script('k') }
+    end
+    assert_includes told, 'use_login'
+    refute_includes told, '/web/host'
+  ensure
+    MultiTenant.instance_variable_set(:@munge_socket, nil)
+  end
+
   # @return [String] what programs find
   def environment(connection, answers)
     script = MultiTenant::ServiceEnvironment.script(

@@ -30,7 +30,7 @@ module MultiTenant
         all(connection).merge(language_model(connection), database(connection))
       end
 
-      # @param munge_socket [String, nil] munged's; nil: its default
+      # @param munge_socket [String, nil] what the site has set; nil: the node finds out
       # @return [String] bash that gives a client's job this environment; nothing of the user's own is left in it, where
       #   a service has nothing of that name. To one with a gateway it logs in. It needs libexec/multitenant-job.
       def script(connection, munge_socket: nil)
