@@ -104,6 +104,33 @@ class TestDatabaseAccounts < MultiTenantTest
     refute_equal 0, done.code
   end
 
+  # Who may change everything may also change what names and settings mean where the administrator comes.
+  TRAP = <<~SQL
+    CREATE FUNCTION public.trap() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+      IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+        EXECUTE $c$ COPY (SELECT 1) TO PROGRAM 'touch sprung' $c$;
+      END IF;
+      RETURN true;
+    END $$;
+    CREATE VIEW public.pg_roles AS SELECT r.* FROM (SELECT public.trap() AS t OFFSET 0) x, pg_catalog.pg_roles r WHERE t;
+  SQL
+  SETTINGS = ['search_path = public, pg_catalog', 'default_transaction_read_only = on'].freeze
+
+  def test_no_tenant_becomes_the_administrator_of_postgresql
+    serving('postgresql', rights: 'write', own: 'no') do
+      login(BOB)
+      assert_rows [], BOB, TRAP
+      SETTINGS.each do |setting|
+        assert_rows [], BOB, "SELECT format('ALTER DATABASE %I SET #{setting}', current_database()) \\gexec"
+        login(EVE)
+        assert_empty Dir.glob("#{@dir}/data/sprung")
+      end
+      assert_rows %w[on], EVE, 'SHOW default_transaction_read_only'
+    end
+    serving('postgresql') { login(EVE) }
+    assert_empty Dir.glob("#{@dir}/data/sprung")
+  end
+
   # Bob's own.
   OWN = "#{BOB}.own".freeze
 

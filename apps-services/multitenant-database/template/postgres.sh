@@ -1,6 +1,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # PostgreSQL, for script.sh.
 NAME_MAX=63 USER_MAX=63 STOP=INT
+# Who owns the database may set all of these for it, and have functions of their own found before the server's, which we would
+# call with our rights.
+OPTIONS='-c search_path=pg_catalog -c role=none -c standard_conforming_strings=on -c default_transaction_read_only=off'
+OPTIONS+=' -c statement_timeout=0'
 
 # In PATH, or where Debian and EL have them; an existing directory wants its own version.
 find_programs() {
@@ -62,7 +66,8 @@ HBA
 }
 
 administrate() { # DATABASE
-  PGHOST=$PRIVATE PGPORT=$port PGUSER=$ADMINISTRATOR PGDATABASE=$1 PGCONNECT_TIMEOUT=10 PGCLIENTENCODING=UTF8 \
+  PGHOST=$PRIVATE PGPORT=$port PGUSER=$ADMINISTRATOR PGDATABASE=$1 PGOPTIONS=$OPTIONS PGCONNECT_TIMEOUT=10 \
+    PGCLIENTENCODING=UTF8 \
     "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet --output=/dev/null --set=ON_ERROR_STOP=1
 }
 
@@ -138,8 +143,8 @@ answers() { "$BIN/pg_isready" --quiet --host="$PRIVATE" --port="$port"; }
 
 # Prints how many roles the user has with which one can run programs, or become one that can.
 log_in() {
-  PGHOST=${PGHOST-$host} PGPORT=$port PGUSER=$user PGDATABASE=$database PGPASSWORD=${PGPASSWORD-$password} PGCONNECT_TIMEOUT=10 \
-    PGSSLMODE=disable PGGSSENCMODE=disable PGCLIENTENCODING=UTF8 "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet <<'SQL'
+  PGHOST=${PGHOST-$host} PGPORT=$port PGUSER=$user PGDATABASE=$database PGPASSWORD=${PGPASSWORD-$password} PGOPTIONS=$OPTIONS \
+    PGCONNECT_TIMEOUT=10 PGSSLMODE=disable PGGSSENCMODE=disable PGCLIENTENCODING=UTF8 "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet <<'SQL'
 SELECT count(*) FROM pg_roles WHERE pg_has_role(current_user, oid, 'MEMBER') AND (rolsuper OR rolcreaterole
   OR rolname IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files'));
 SQL
