@@ -21,6 +21,10 @@ class CardsTest < RailsTest
   # In two hours it is over.
   SOON = { 'start' => (Time.now.to_i - 600).to_s, 'end' => (Time.now.to_i + 7200).to_s }.freeze
 
+  # One that has a gateway besides.
+  GATE = SOON.merge('gate' => { 'port' => '8443', 'door' => 'D' * 43 }, 'cluster' => 'hpc', 'job' => '7',
+                    'restarts' => '0').freeze
+
   # What runs before all else: whatever hostile text calls is told.
   TELL = 'window.ran = []; for (const f of ["alert", "evil", "a", "id"]) window[f] = () => window.ran.push(f); ' \
          'addEventListener("submit", () => window.ran.push("submit"), true);'
@@ -33,6 +37,7 @@ class CardsTest < RailsTest
     %w[multitenant-jupyter multitenant-gradio code-server cloudbeaver dbeaver].each do |name|
       @site.app(name, 'manifest.yml' => "name: #{name}\n")
     end
+    credential('MUNGE:a+b/c=:')
     start
     @server = PageServer.new(STYLES)
     @browser = Browser.new
@@ -43,6 +48,11 @@ class CardsTest < RailsTest
     @browser&.quit
     @server&.stop
     super
+  end
+
+  # What munged makes from now on.
+  def credential(text)
+    program_says('munge', "echo '#{JSON.generate(credential: text)}'; echo '{\"end\":1}'")
   end
 
   # @return [String] path of the publisher's file

@@ -22,6 +22,8 @@ class PageServer
 
   # @return [Array<String>] paths that were asked for, since the last time
   attr_reader :asked
+  # @return [Array<Array(String, String)>] path and body of each form that was sent
+  attr_reader :sent
   attr_writer :cards, :csp, :theme
   # HTML that stands in the place of the cards.
   attr_writer :content
@@ -34,6 +36,7 @@ class PageServer
                '/webfonts/fa-solid-900.woff2' => File.binread(File.join(icons, 'webfonts/fa-solid-900.woff2')),
                '/markdown.css' => "#{File.read(markdown).gsub(%r{^\s*//.*}, '')}\n#{MORE}" }
     @asked = []
+    @sent = []
     @cards = []
     @theme = 'light'
     @server = TCPServer.new('127.0.0.1', 0)
@@ -62,9 +65,12 @@ class PageServer
   private
 
   def serve(client)
-    path = client.gets.to_s.split[1]
-    nil until ["\r\n", nil].include?(client.gets)
+    method, path = client.gets.to_s.split
+    return unless path # a browser that connects ahead of time
+
+    head = client.each_line.take_while { |line| line != "\r\n" }.join
     @asked << path
+    @sent << [path, client.read(head[/^content-length: (\d+)/i, 1].to_i)] if method == 'POST'
     type = TYPES.fetch(File.extname(path))
     body = path == '/' ? page : @files[path]
     head = ["HTTP/1.1 #{body ? '200 OK' : '404 Not Found'}", "Content-Type: #{type}",

@@ -5,6 +5,7 @@ require_relative 'axe'
 require_relative 'cards_test'
 require_relative 'layout'
 require 'multitenant/card/image_size'
+require 'uri'
 
 # The cards in a browser: what a hostile publisher can make it do, and who can read them.
 class TestCards < CardsTest
@@ -139,11 +140,21 @@ class TestCards < CardsTest
       ['default', values.merge('mt_appname' => app), SOON]
     end
     services.keys.zip(html(asked)).to_h.merge(
+      **gated,
       'over' => html([['default', DATABASE, { 'end' => (Time.now.to_i - 60).to_s }]])[0],
       'debug' => html([['debug', DATABASE, true]])[0], 'unknown' => html([['default', DATABASE, false]])[0],
       'lesson' => file(lesson('lesson.md', LESSON)), 'text' => file(lesson('lesson.txt', LESSON)),
       'missing' => file('/nonexistent/lesson.md'), **owners, **clients
     )
+  end
+
+  # @return [Hash{String => String}] name => HTML of the cards of services with a gateway
+  def gated
+    services = { 'gate-llm' => ['Ollama_API', LLM], 'gate-code' => ['Ollama_Code', LLM],
+                 'gate-database' => ['DB_Conn', DATABASE],
+                 'gate-web' => ['RShiny_App', { 'host' => 'node17', 'port' => '8443', 'proxy' => 'rnode' }] }
+    asked = services.values.map { |app, values| ['default', values.merge('mt_appname' => app), GATE] }
+    services.keys.zip(html(asked)).to_h
   end
 
   # @return [Hash{String => String}] name => HTML of the cards that clients of a service have once it has ended
@@ -289,6 +300,38 @@ class TestCards < CardsTest
     before = @browser.evaluate('look()')
     assert_match(/\[true,true,true,true\].*,11\]\z/, before)
     assert_equal [before], @browser.evaluate(format(MINUTE, JSON.generate(@server.list))).uniq
+  end
+
+  # Another credential stands in it every minute.
+  def test_polls_leave_a_card_open_whose_credential_has_changed
+    before, = gated.values_at('gate-llm')
+    after = before.gsub('MUNGE&#x3A;a', 'MUNGE&#x3A;z')
+    refute_equal before, after
+    POLLS.each do |release, poll|
+      show([after], csp: true)
+      renewed = @server.list
+      show([before], csp: true)
+      @browser.evaluate(File.read(JQUERY))
+      @browser.evaluate("#{LOOK}; #{OPEN}; const poll = #{poll}; document.querySelector('form button').focus(); 0")
+      looked = @browser.evaluate('look()')
+      assert_match(/\[true,true.*"id_0-button-\d"/, looked)
+      assert_equal [looked], @browser.evaluate(format(MINUTE, JSON.generate(renewed))).uniq, release
+      assert_match(/\AMUNGE:z/, @browser.evaluate('document.querySelector("[name=credential]").value'))
+    end
+  end
+
+  def test_a_button_sends_who_the_viewer_is_and_no_key
+    { 'gate-llm' => ['gpu01', { 'show' => 'key' }], 'gate-web' => ['node17', {}] }.each do |name, (host, more)|
+      show([gated[name]], csp: true)
+      @server.sent.clear
+      @browser.evaluate("#{OPEN}; document.querySelector('form button').focus(); 0")
+      @browser.press('Enter', text: "\r")
+      wait_until { @server.sent.any? }
+      path, body = @server.sent[0]
+      assert_equal "/rnode/#{host}/8443/multitenant/login", path
+      assert_equal({ 'credential' => 'MUNGE:a+b/c=:', 'base' => "/rnode/#{host}/8443/", **more },
+                   URI.decode_www_form(body).to_h)
+    end
   end
 
   # What each button says then, and what was copied.

@@ -50,7 +50,9 @@ module CardViews
       info = { 'user' => 'prof', 'uid' => '1001', 'end' => '0', 'host' => connection['host'] }
       info.update(specs) if specs.is_a?(Hash)
       connection = connection.merge('jobid' => '7')
-      specs = { '7' => { 'info' => info, 'accounting' => {}, 'connection' => known || connection } } if specs
+      gate = info.delete('gate')
+      spec = { 'info' => info, 'accounting' => {}, 'connection' => known || connection, 'gate' => gate }.compact
+      specs = { '7' => spec } if specs
       [File.join(APPS, "multitenant-delivery_#{app}/view.html.erb"), connection, specs == false ? {} : specs]
     end
     views(questions, one_page: one_page)
