@@ -3,6 +3,7 @@
 require_relative 'helper'
 require_relative 'login_node'
 require 'digest'
+require 'time'
 require 'multitenant/apps/gate_state'
 
 # What owners see of those who use their service through its gateway, and say about them. What gates make of it, with a
@@ -65,7 +66,7 @@ class TestTenants < MultiTenantTest
   def test_a_ban_says_in_how_many_jobs_it_acts
     jobs(7 => 'RUNNING', 8 => 'RUNNING', 9 => 'COMPLETED')
     dir = gate('7@hpc', '8@hpc', '9@hpc', '10@hpc')
-    log(dir, '8@HPC.gate', "#{Time.now.to_i - 99} streams_not_cut\n")
+    log(dir, '8@HPC.gate', "#{(Time.now - 99).utc.iso8601} streams_not_cut\n")
     with_gates(dir, '7@hpc', '8@hpc') do
       assert_told "2002 is banned from spanish@students: all 2 jobs of it go by that now.\n", 'ban', 'spanish', '2002'
       assert_told "daemon is banned from spanish@students: all 2 jobs of it go by that now.\n", 'ban', 'spanish',
@@ -73,13 +74,13 @@ class TestTenants < MultiTenantTest
     end
     assert_equal "1\n2002\n", list(dir, 'banned')
     assert_equal 0o600, File.stat(File.join(dir, 'banned')).mode & 0o777
-    log(dir, '8@HPC.gate', "#{Time.now.to_i - 99} streams_not_cut\n")
+    log(dir, '8@HPC.gate', "#{(Time.now - 99).utc.iso8601} streams_not_cut\n")
     with_gates(dir, '7@hpc', '8@hpc') do
       assert_told "2002 is let into spanish@students again: all 2 jobs of it go by that now.\n", 'unban', 'spanish',
                   '2002'
       assert_told "2002 is not banned from spanish@students: all 2 jobs of it go by that now.\n", 'unban', 'spanish',
                   '2002'
-      log(dir, '8@HPC.gate', "#{Time.now.to_i + 99}.123 streams_not_cut\n")
+      log(dir, '8@HPC.gate', "#{(Time.now + 99).utc.iso8601} streams_not_cut\n")
       out = told('ban', 'spanish', '2002').out
       assert_match(/go by that now\.\nAn answer that they are getting already goes on to its end, which/, out)
     end
@@ -136,8 +137,9 @@ class TestTenants < MultiTenantTest
         row('eve', 2003, 1_800_000_100), '{"time":18000004')
     log(dir, '7@hpc.jsonl.1', row('bob', 2002, 1_800_000_000.5), "\xff\n")
     log(dir, '8@hpc.jsonl', row('bob', 2002, 1_800_000_200, path: "/\n\"x"))
-    log(dir, '8@hpc.gate', "1799999999.123 login uid=1\n", "1800000001 login_expired uid=2005\n",
-        "1799990000 login uid=2002 user=bob\n")
+    log(dir, '8@hpc.gate', "2027-01-15T07:59:59Z login uid=1 addr=127.0.0.1\n",
+        "2027-01-15T08:00:01Z login_expired uid=2005 addr=127.0.0.1\n", "2027-99-15T08:00:01Z login uid=1\n",
+        "2027-01-15T05:13:20Z login uid=2002\n")
     File.symlink('/etc/passwd', File.join(dir, 'log/9@hpc.jsonl'))
     told('limit', 'spanish', '60')
     told('ban', 'spanish', '2009')

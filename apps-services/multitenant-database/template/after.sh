@@ -5,7 +5,7 @@ await_service test -s ready
 # The gate stands beside the database, at a port of its own, and makes an account for each tenant who logs in there.
 open_gate() {
   local i
-  mt_gate_accounts=(bash "$PWD/accounts.sh" "$PWD/accounts")
+  mt_gate_accounts=("$(type -P bash)" "$PWD/accounts.sh" "$PWD/accounts")
   for i in {1..3}; do
     if ! mt_gate_port=$(find_port "$host") || [[ $mt_gate_port == "$port" ]] ||
       ! port=$mt_gate_port start_gateway unix:/nonexistent; then

@@ -17,8 +17,10 @@ module MultiTenant
     MEMBER = /[1-9]\d{0,9}@[\w.-]+/
     JOB = /\A(?<id>[1-9]\d{0,9})(?:@(?<cluster>[\w.-]+))?\z/
     LINE = /\A(?<who>\*|\d{1,10})(?: (?<rate>\d{1,9}))?\z/
-    LOGIN = /\A(?<time>\d{1,12})(?:\.\d+)? login (?:.* )?uid=(?<uid>\d{1,10})(?: |$)/
-    NOT_CUT = /^(\d{1,12})\S* streams_not_cut/
+    # As the gate writes its own log, in UTC.
+    TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/
+    LOGIN = /\A(?<time>#{TIME}) login (?:.* )?uid=(?<uid>\d{1,10})(?:\s|\z)/
+    NOT_CUT = /^(#{TIME}) streams_not_cut/
     # Bytes of a list, and of a line of a log, that count. The path in a line is escaped.
     MOST = 1_000_000
     LONGEST = 100_000
@@ -118,7 +120,7 @@ module MultiTenant
     def not_cut?(member, since)
       logs(/\.gate\z/, Regexp.escape(member.join('@'))).any? do |file|
         file.seek(-LONGEST, IO::SEEK_END) if file.size > LONGEST
-        file.read(LONGEST).to_s.scan(NOT_CUT).flatten.any? { |time| time.to_i >= since }
+        file.read(LONGEST).to_s.scan(NOT_CUT).flatten.any? { |time| epoch(time).to_i >= since }
       ensure
         file.close
       end
@@ -130,7 +132,7 @@ module MultiTenant
       each_line(/\.jsonl(?:\.\d)?\z/) { |line| count(found, line) }
       each_line(/\.gate(?:\.\d)?\z/) do |line|
         told = LOGIN.match(line)
-        found[told[:uid].to_i].seen(told[:time].to_i) if told
+        found[told[:uid].to_i].seen(epoch(told[:time])) if told
       end
       found.values.sort_by { |one| [one.user || '~', one.uid] }
     end
@@ -155,6 +157,12 @@ module MultiTenant
     end
 
     private
+
+    def epoch(time)
+      Time.utc(*time.scan(/\d+/)).to_i
+    rescue ArgumentError
+      nil # a line that was cut
+    end
 
     def count(found, line)
       told = JSON.parse(line)
