@@ -176,10 +176,12 @@
 #define MT_GATE_LOGINS_MAX 12
 
 /* Tenants and connections that are remembered, the least recently seen are forgotten; credentials,
- * which aren't; uids of a file of the state, and paths under which a service is met. */
+ * which aren't, and of one user, who could keep all others out; uids of a file of the state, and
+ * paths under which a service is met. */
 #define MT_GATE_TENANTS_MAX 8192
 #define MT_GATE_STREAMS_MAX 8192
 #define MT_GATE_NONCES_MAX 8192
+#define MT_GATE_NONCES_USER_MAX 1024
 #define MT_GATE_LISTED_MAX 4096
 #define MT_GATE_BASES_MAX 8
 

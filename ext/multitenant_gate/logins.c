@@ -33,8 +33,9 @@ static enum code judge(struct gate *gate, struct connection *connection,
         .door = gate->keys.door,
     };
     enum code code = login_judge(said, &terms);
-    enum nonce nonce =
-        code == CODE_ok ? nonces_use(gate->nonces, connection->login.credential, now) : NONCE_NEW;
+    enum nonce nonce = code == CODE_ok
+                           ? nonces_use(gate->nonces, connection->login.credential, said->uid, now)
+                           : NONCE_NEW;
     if (nonce == NONCE_FULL)
         return CODE_too_busy;
     if (nonce == NONCE_USED)

@@ -18,6 +18,7 @@ struct nonces {
     struct {
         unsigned char digest[MT_DIGEST_BYTES];
         int64_t until;
+        uid_t uid;
     } items[MT_GATE_NONCES_MAX];
 };
 
@@ -31,8 +32,9 @@ void nonces_free(struct nonces *nonces)
     free(nonces);
 }
 
-enum nonce nonces_use(struct nonces *nonces, const char *credential, int64_t now)
+enum nonce nonces_use(struct nonces *nonces, const char *credential, uid_t uid, int64_t now)
 {
+    size_t own = 0;
     unsigned char digest[MT_DIGEST_BYTES];
     if (mt_digest(&credential, 1, digest) != MT_OK)
         return NONCE_FULL;
@@ -44,11 +46,13 @@ enum nonce nonces_use(struct nonces *nonces, const char *credential, int64_t now
         size_t at = (nonces->first + i) % MT_GATE_NONCES_MAX;
         if (memcmp(nonces->items[at].digest, digest, sizeof digest) == 0)
             return NONCE_USED;
+        own += nonces->items[at].uid == uid;
     }
-    if (nonces->count == MT_GATE_NONCES_MAX)
+    if (nonces->count == MT_GATE_NONCES_MAX || own >= MT_GATE_NONCES_USER_MAX)
         return NONCE_FULL;
     size_t last = (nonces->first + nonces->count++) % MT_GATE_NONCES_MAX;
     memcpy(nonces->items[last].digest, digest, sizeof digest);
     nonces->items[last].until = now + REMEMBERED;
+    nonces->items[last].uid = uid;
     return NONCE_NEW;
 }

@@ -8,6 +8,8 @@
 #include "attr.h"
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 struct nonces;
 
@@ -18,8 +20,9 @@ void nonces_free(struct nonces *nonces);
 enum nonce {
     NONCE_NEW,  /* and remembered from now on */
     NONCE_USED, /* seen before */
-    NONCE_FULL  /* there is no room to remember it */
+    NONCE_FULL  /* there is no room to remember it, or none for one more of this user's */
 };
 
-/* Of a credential, when munged still takes it. */
-MT_CHECKED enum nonce nonces_use(struct nonces *nonces, const char *credential, int64_t now);
+/* Of a user's credential, when munged still takes it. */
+MT_CHECKED enum nonce nonces_use(struct nonces *nonces, const char *credential, uid_t uid,
+                                 int64_t now);

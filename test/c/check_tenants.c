@@ -214,11 +214,11 @@ START_TEST(test_a_credential_is_used_once)
 {
     struct nonces *nonces = nonces_new();
     ck_assert_ptr_nonnull(nonces);
-    ck_assert_int_eq(nonces_use(nonces, "MUNGE:a:", T0), NONCE_NEW);
-    ck_assert_int_eq(nonces_use(nonces, "MUNGE:b:", T0), NONCE_NEW);
-    ck_assert_int_eq(nonces_use(nonces, "MUNGE:a:", T0 + 359 * MT_SECOND), NONCE_USED);
-    ck_assert_int_eq(nonces_use(nonces, "MUNGE:b:", T0 + 359 * MT_SECOND), NONCE_USED);
-    ck_assert_int_eq(nonces_use(nonces, "MUNGE:a:", T0 + 360 * MT_SECOND), NONCE_NEW);
+    ck_assert_int_eq(nonces_use(nonces, "MUNGE:a:", 2001, T0), NONCE_NEW);
+    ck_assert_int_eq(nonces_use(nonces, "MUNGE:b:", 2001, T0), NONCE_NEW);
+    ck_assert_int_eq(nonces_use(nonces, "MUNGE:a:", 2001, T0 + 359 * MT_SECOND), NONCE_USED);
+    ck_assert_int_eq(nonces_use(nonces, "MUNGE:b:", 2001, T0 + 359 * MT_SECOND), NONCE_USED);
+    ck_assert_int_eq(nonces_use(nonces, "MUNGE:a:", 2001, T0 + 360 * MT_SECOND), NONCE_NEW);
     nonces_free(nonces);
 }
 END_TEST
@@ -228,11 +228,25 @@ START_TEST(test_more_credentials_than_there_is_room_for)
     struct nonces *nonces = nonces_new();
     ck_assert_ptr_nonnull(nonces);
     for (int i = 0; i < MT_GATE_NONCES_MAX; i++)
-        ck_assert_int_eq(nonces_use(nonces, format("MUNGE:%d:", i), T0 + i), NONCE_NEW);
-    ck_assert_int_eq(nonces_use(nonces, "MUNGE:x:", T0), NONCE_FULL);
-    ck_assert_int_eq(nonces_use(nonces, "MUNGE:0:", T0), NONCE_USED);
-    ck_assert_int_eq(nonces_use(nonces, "MUNGE:x:", T0 + 360 * MT_SECOND), NONCE_NEW);
-    ck_assert_int_eq(nonces_use(nonces, "MUNGE:y:", T0 + 360 * MT_SECOND), NONCE_FULL);
+        ck_assert_int_eq(nonces_use(nonces, format("MUNGE:%d:", i), (uid_t)i, T0 + i), NONCE_NEW);
+    ck_assert_int_eq(nonces_use(nonces, "MUNGE:x:", 9, T0), NONCE_FULL);
+    ck_assert_int_eq(nonces_use(nonces, "MUNGE:0:", 0, T0), NONCE_USED);
+    ck_assert_int_eq(nonces_use(nonces, "MUNGE:x:", 9, T0 + 360 * MT_SECOND), NONCE_NEW);
+    ck_assert_int_eq(nonces_use(nonces, "MUNGE:y:", 9, T0 + 360 * MT_SECOND), NONCE_FULL);
+    nonces_free(nonces);
+}
+END_TEST
+
+/* Who is in the group, or was, and logs in all the time. */
+START_TEST(test_nobody_fills_the_list_of_credentials)
+{
+    struct nonces *nonces = nonces_new();
+    ck_assert_ptr_nonnull(nonces);
+    for (int i = 0; i < MT_GATE_NONCES_USER_MAX; i++)
+        ck_assert_int_eq(nonces_use(nonces, format("MUNGE:%d:", i), 2001, T0), NONCE_NEW);
+    ck_assert_int_eq(nonces_use(nonces, "MUNGE:x:", 2001, T0), NONCE_FULL);
+    ck_assert_int_eq(nonces_use(nonces, "MUNGE:x:", 2002, T0), NONCE_NEW);
+    ck_assert_int_eq(nonces_use(nonces, "MUNGE:y:", 2001, T0 + 360 * MT_SECOND), NONCE_NEW);
     nonces_free(nonces);
 }
 END_TEST
@@ -322,6 +336,7 @@ int main(void)
     tcase_add_test(tests, test_the_lowest_and_the_highest_rate);
     tcase_add_test(tests, test_a_credential_is_used_once);
     tcase_add_test(tests, test_more_credentials_than_there_is_room_for);
+    tcase_add_test(tests, test_nobody_fills_the_list_of_credentials);
     tcase_add_test(tests, test_who_is_banned);
     tcase_add_test(tests, test_limits);
     tcase_add_test(tests, test_lists_that_are_not_of_their_form);
