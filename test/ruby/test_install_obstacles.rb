@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'site'
+require 'minitest/mock'
 
 # What is refused, and what a killed process leaves.
 class TestInstallObstacles < InstallTest
@@ -20,6 +21,14 @@ class TestInstallObstacles < InstallTest
     assert_refused 64, '--ood-version takes a number', '--ood-version', 'new'
     assert_installed '--ood-version', '3.1.7'
     assert_equal [Site::CLASSIC], site.active
+  end
+
+  # As of a container that keeps it.
+  def test_a_state_that_is_a_file_system_of_its_own
+    Dir.stub(:rmdir, ->(path) { raise Errno::EBUSY, path }) do
+      assert_installed
+      assert_equal [0, ''], [site.uninstall, site.err]
+    end
   end
 
   LINKS = { 'initializer' => Site::PLUGIN, 'plugin' => '/etc/ood/config/plugins/multitenant',

@@ -85,7 +85,7 @@ module MultiTenant
     def remove(path)
       guard(path)
       directory?(path) ? Dir.rmdir(at(path)) : File.unlink(at(path))
-    rescue Errno::ENOTEMPTY, Errno::EEXIST, Errno::ENOENT
+    rescue Errno::ENOTEMPTY, Errno::EEXIST, Errno::ENOENT, Errno::EBUSY # where a file system is mounted
       nil
     end
 
