@@ -31,6 +31,7 @@ module MultiTenant
     # Characters of a name that stands in a sentence.
     NAME = 64
     TOO_LONG = '<em>too long to be shown here</em>'
+    CLOSED = ' Here no card opens a web application of others.'
     ELSEWHERE = ' No button leads to its host, which is not known to be one of its job\'s.'
     CUT = ' Not all of it is shown here, because it is too long: the rest is in connection.yml, in the directory ' \
           'that the session ID above leads to.'
@@ -119,6 +120,8 @@ module MultiTenant
 
     # @return [String, nil] where OOD's proxy shows the service's web pages
     def web_path
+      return unless web_apps?
+
       proxy = self['proxy'] == 'node' ? 'node' : 'rnode'
       return @login.base(proxy) if gateway?
 
@@ -221,7 +224,13 @@ module MultiTenant
     end
 
     def elsewhere
+      return CLOSED if !web_apps? && (app == 'RShiny_App' || !self['proxy'].empty?)
+
       ELSEWHERE unless self['host'].empty? || own_host?
+    end
+
+    def web_apps?
+      Settings.new.web_apps?
     end
 
     def within(label, value, &block)

@@ -69,6 +69,7 @@ module MultiTenant
       @one_directory = true?('MULTITENANT_ONE_DIRECTORY')
       @publishers = groups('MULTITENANT_PUBLISHERS')
       @node_domains = domains('MULTITENANT_NODE_DOMAINS')
+      @web_apps = value('MULTITENANT_WEB_APPS', 'all', /\A(?:all|publishers|off)\z/) { 'off' }
       @timeout = seconds('MULTITENANT_TIMEOUT', 3, 0.2..60)
       @ttl = seconds('MULTITENANT_TTL', 30, 1..86_400)
       @snapshot = value('MULTITENANT_SNAPSHOT', nil, %r{\A/[^[:cntrl:]]+\z})
@@ -76,6 +77,12 @@ module MultiTenant
       @keys = value('MULTITENANT_KEYS', nil, %r{\A/[^[:cntrl:]]{1,1000}\z})
       @env = nil
       freeze
+    end
+
+    # Below Open OnDemand's own address the pages of a web application can act as who opens them.
+    # @return [Boolean] cards have buttons that open those of others
+    def web_apps?
+      @web_apps == 'publishers' ? !publishers.nil? : @web_apps == 'all'
     end
 
     # @return [Array<Integer>] the groups of this process

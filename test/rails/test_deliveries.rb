@@ -265,6 +265,16 @@ class TestDeliveries < RailsTest
     assert_empty links(unknown['tree'])
   end
 
+  def test_a_site_may_open_no_web_application_from_cards
+    start({ 'MULTITENANT_WEB_APPS' => 'off' })
+    [{ 'mt_appname' => 'RShiny_App' }, { 'mt_appname' => 'App', 'proxy' => 'node' }].each do |values|
+      card = cards([['default', { 'host' => 'n1', 'port' => '8080', **values }, true]])[0]
+      assert_empty links(card['tree'])
+      assert_includes card['text'], 'Here no card opens a web application of others.'
+    end
+    refute_includes cards([['default', { 'host' => 'n1', 'port' => '1' }, true]])[0]['text'], 'Here no card'
+  end
+
   def test_a_button_leads_only_to_a_host_of_the_job
     start
     values = { 'host' => 'n1', 'port' => '8080', 'mt_appname' => 'RShiny_App' }

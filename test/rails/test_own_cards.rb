@@ -68,6 +68,11 @@ class TestOwnCards < RailsTest
     end
   end
 
+  def test_owners_open_their_own_application_everywhere
+    start({ 'MULTITENANT_WEB_APPS' => 'off' })
+    assert_equal ['/rnode/n1/8080/'], links(own('dashboard', WEB)['tree'])
+  end
+
   def test_a_secret_is_there_to_be_shown_where_there_is_one
     start
     { 'dashboard' => 'password', 'database' => 'password', 'llm' => 'api_key' }.each do |app, key|

@@ -39,6 +39,15 @@ class TestSettings < MultiTenantTest
     ENV['MULTITENANT_TIMEOUT'] = before
   end
 
+  def test_whose_web_applications_are_opened
+    group = { 'PUBLISHERS' => 'faculty' }
+    { {} => true, { 'WEB_APPS' => 'all' } => true, { 'WEB_APPS' => 'off', **group } => false,
+      { 'WEB_APPS' => 'publishers' } => false, { 'WEB_APPS' => 'publishers', **group } => true }.each do |env, opened|
+      assert_equal [opened, []], [settings(env).web_apps?, settings(env).warnings], env
+    end
+    assert_nonsense('WEB_APPS', 'of', :web_apps?, false)
+  end
+
   # ---- WCKey ----
 
   def test_wckeys

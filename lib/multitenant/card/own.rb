@@ -42,6 +42,10 @@ module MultiTenant
 
       private
 
+      def web_apps?
+        true
+      end
+
       def from
         ''
       end
