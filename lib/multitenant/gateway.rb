@@ -12,7 +12,7 @@ module MultiTenant
     # What each tenant has of their own, so that nothing of that is the publisher's to tell.
     OWN = %w[api_key user password].freeze
     # Names in a client's connection that are ours.
-    NAMES = %w[mt_gate mt_gates].freeze
+    NAMES = %w[mt_gate mt_gates mt_members].freeze
     HOST = /\A(?=.{1,253}\z)\w([\w.-]*\w)?\z/
     NUMBER = /\A\d{1,10}\z/
     CLUSTER = /\A[\w.-]+\z/

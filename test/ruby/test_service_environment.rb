@@ -50,4 +50,12 @@ class TestServiceEnvironment < Minitest::Test
     assert_equal keys.size, names.size
     assert_empty(names.grep_v(/\AMT_[A-Z0-9_]*\z/))
   end
+
+  # These say where credentials of the tenant's go, and for whom.
+  def test_no_key_tells_of_other_jobs_or_gateways
+    theirs = { 'mt_members' => 'ours', 'MEMBERS' => 'x', 'members' => 'x', 'Gates' => 'x', 'MT_GATES' => 'x' }
+    assert_equal({ 'MT_MEMBERS' => 'ours' }, of(theirs))
+    names = { 'mt_members' => 'x', 'mt_gates' => 'x', 'mt_gate' => 'x', 'host' => 'n1' }
+    assert_equal({ 'host' => 'n1' }, MultiTenant::Gateway.connection('connection' => names))
+  end
 end

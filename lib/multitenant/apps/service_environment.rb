@@ -7,6 +7,8 @@ module MultiTenant
   # names but behind the prefix MT_, so that none of them is a variable which means something to a shell or a loader.
   module ServiceEnvironment
     PREFIX = 'MT_'
+    # Ours, whatever a publisher's own are called.
+    OURS = %w[mt_members mt_gates].freeze
     NO_KEY = 'none'
     POSTGRESQL = { 'PGHOST' => 'host', 'PGPORT' => 'port', 'PGUSER' => 'user', 'PGPASSWORD' => 'password',
                    'PGDATABASE' => 'database' }.freeze
@@ -73,7 +75,8 @@ module MultiTenant
       end
 
       def all(connection)
-        connection.except('mt_gate').transform_keys { |key| PREFIX + key.upcase.delete_prefix(PREFIX) }
+        shared = connection.except('mt_gate', *OURS).transform_keys { |key| PREFIX + key.upcase.delete_prefix(PREFIX) }
+        shared.except(*OURS.map(&:upcase)).merge(connection.slice(*OURS).transform_keys(&:upcase))
       end
 
       def language_model(connection)
