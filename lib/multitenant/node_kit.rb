@@ -3,6 +3,7 @@
 require 'etc'
 require 'fileutils'
 require 'open3'
+require 'pathname'
 require_relative 'errors'
 require_relative 'host/system_file'
 require_relative 'version'
@@ -45,7 +46,8 @@ module MultiTenant
     # @return [void]
     def write
       files = contents
-      refuse unless new?
+      refuse('holds something else than a kit: name a new directory.') unless new?
+      refuse('can be changed by others, or a directory above it can: name one that only you can change.') unless own?
       files.each do |name, (bytes, mode)|
         path = File.join(@dir, name)
         FileUtils.mkdir_p(File.dirname(path), mode: 0o755)
@@ -85,8 +87,13 @@ module MultiTenant
       true
     end
 
-    def refuse
-      raise Failure.new(EX_CANTCREAT, "#{@dir} holds something else than a kit: name a new directory.")
+    # What somebody else puts there would run in everybody's jobs.
+    def own?
+      SystemFile.secure?(Pathname.new(@dir).ascend.find(&:exist?), uids: [0, Process.euid])
+    end
+
+    def refuse(why)
+      raise Failure.new(EX_CANTCREAT, "#{@dir} #{why}")
     end
 
     LUA = <<~LUA

@@ -56,6 +56,21 @@ class TestNodeKit < MultiTenantTest
     TCL
   end
 
+  def test_it_is_not_made_where_others_could_change_it
+    need_root
+    Dir.mkdir(theirs = File.join(temporary, 'theirs'))
+    Dir.mkdir(open = File.join(temporary, 'open'))
+    File.chown(2001, 2001, theirs)
+    File.chmod(0o777, open)
+    File.symlink(theirs, link = File.join(temporary, 'link'))
+    [theirs, link, File.join(theirs, 'kit'), File.join(open, 'kit')].each do |dir|
+      done = multitenant('node-kit', dir)
+      assert_match(/\Amultitenant: #{dir} can be changed by others, .* name one that only you can change\.\n\z/, done.err)
+      assert_equal 73, done.code
+    end
+    assert_empty [theirs, open].flat_map { |dir| Dir.children(dir) }
+  end
+
   def test_a_kit_is_renewed_and_nothing_else_is_touched
     seal = File.join(made, 'bin/multitenant-seal')
     File.open(seal) do |open|
