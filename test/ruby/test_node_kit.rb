@@ -63,12 +63,13 @@ class TestNodeKit < MultiTenantTest
     File.chown(2001, 2001, theirs)
     File.chmod(0o777, open)
     File.symlink(theirs, link = File.join(temporary, 'link'))
+    sentence = /can be changed by others, .* name one that only you can change\.\n\z/
     [theirs, link, File.join(theirs, 'kit'), File.join(open, 'kit')].each do |dir|
       done = multitenant('node-kit', dir)
-      assert_match(/\Amultitenant: #{dir} can be changed by others, .* name one that only you can change\.\n\z/, done.err)
+      assert_match(sentence, done.err)
       assert_equal 73, done.code
     end
-    assert_empty [theirs, open].flat_map { |dir| Dir.children(dir) }
+    assert_empty([theirs, open].flat_map { |dir| Dir.children(dir) })
   end
 
   def test_a_kit_is_renewed_and_nothing_else_is_touched
