@@ -146,6 +146,19 @@ class TestEnvelopeChoice < InstallTest
     assert_match(/^old_readers: "no"$/, site.read("#{Site::SYS}/multitenant-instruction/site.yml"))
   end
 
+  # A dashboard reads those of all plugins.
+  def test_an_old_reader_of_another_plugin_is_found_and_moved
+    release('multitenant-llm')
+    old = '/etc/ood/config/plugins/site/initializers/services.rb'
+    site.write(old, OLD)
+    assert_installed
+    assert_equal %w[yes auto], settings
+    assert_match(/^#{old} is another MultiTenant's\./, site.out)
+    assert_equal OLD, site.read("#{old}.disabled")
+    site.uninstall
+    assert_equal OLD, site.read(old)
+  end
+
   def test_where_an_old_reader_is_found_v1_stays_and_is_told
     release('multitenant-llm')
     site.write(Site::CLASSIC, OLD)

@@ -11,8 +11,6 @@ module MultiTenant
                  others: 'Other initializers' }.freeze
 
       GEMS_OWN = DashboardRuby::INITIALIZER
-      FOREIGN = ["#{File.dirname(Host::CLASSIC)}/**/*.rb",
-                 '/etc/ood/config/plugins/*/initializers/**/*.rb'].freeze
 
       # The dashboard reads it as the user.
       def enabled
@@ -67,7 +65,7 @@ module MultiTenant
       # Another MultiTenant, beside which ours can't be loaded.
       def others
         ours = [Host::CLASSIC, Host::PLUGIN].map { |path| site.at(path) }
-        files = FOREIGN.flat_map { |pattern| Dir.glob(site.at(pattern)) }.uniq.sort
+        files = InstallPlan::INITIALIZERS.flat_map { |pattern| Dir.glob(site.at(pattern)) }.uniq.sort
         foreign = files.select { |path| readable_text(path)&.match?(InstallPlan::FOREIGN) } - ours
         foreign.each do |path|
           fail!("#{path} defines a MultiTenant of its own, so ours can't be loaded.",

@@ -21,12 +21,15 @@ module MultiTenant
     # How another `MultiTenant` begins; a module of that name can't be loaded beside it.
     FOREIGN = /^\s*class\s+MultiTenant\b/
     OURS = 'ood_multitenant'
+    # Where a dashboard looks for initializers.
+    INITIALIZERS = ["#{File.dirname(Host::CLASSIC)}/**/*.rb",
+                    '/etc/ood/config/plugins/*/initializers/**/*.rb'].freeze
     EDITED = File.join(Host::STATE, 'edited').freeze
 
     class << self
       # @return [Array<String>] where initializers are, and where ours may be
       def initializers(tree)
-        [*tree.glob("#{File.dirname(Host::CLASSIC)}/**/*.rb"), Host::PLUGIN].uniq
+        [*INITIALIZERS.flat_map { |pattern| tree.glob(pattern) }, Host::PLUGIN].uniq
       end
 
       # @return [Boolean] the file is the initializer of another MultiTenant
