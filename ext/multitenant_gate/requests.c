@@ -14,6 +14,7 @@
 
 #define READ_SECONDS 5
 #define WAIT_SECONDS 10
+#define UNREAD_MAX 64   /* blocks of 4 KiB */
 #define ACCEPTED_MAX 64 /* in a turn: the others want theirs */
 #define NAMES_SECONDS 10
 #define COOKIE "multitenant_token="
@@ -279,6 +280,17 @@ static void dispatch(struct gate *gate, struct connection *connection, int64_t n
         request_refuse(gate, connection, CODE_bad_request);
 }
 
+/* Where something is left unread nginx would not hear the answer. */
+static void refuse_unread(struct gate *gate, struct connection *connection)
+{
+    char block[4096];
+    for (int n = 0; n < UNREAD_MAX; n++) {
+        if (recv(connection->fd, block, sizeof block, MSG_DONTWAIT) <= 0)
+            break;
+    }
+    request_refuse(gate, connection, CODE_bad_request);
+}
+
 void request_read(struct gate *gate, struct connection *connection, int64_t now)
 {
     for (;;) {
@@ -300,7 +312,7 @@ void request_read(struct gate *gate, struct connection *connection, int64_t now)
         if (state == SCGI_MORE)
             continue;
         if (state == SCGI_BAD)
-            request_refuse(gate, connection, CODE_bad_request);
+            refuse_unread(gate, connection);
         else
             dispatch(gate, connection, now);
         return;

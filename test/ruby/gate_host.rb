@@ -18,11 +18,13 @@ class GateHost
   # What /etc/passwd and /etc/group of this machine are, for the gate, while it runs.
   MOUNT = 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"'
 
-  attr_reader :munged, :state, :pid, :port, :config
-  attr_accessor :nginx_extra
+  attr_reader :munged, :state, :pid, :port
 
-  def initialize(dir, **config)
+  # @param patience [Integer] seconds after which nginx no longer waits for the gate
+  # @param config [Hash] changes to the gate's configuration
+  def initialize(dir, patience: 30, **config)
     @dir = dir
+    @patience = patience
     @munged = Munged.new(make('munge', 0o755))
     @state = make('state', 0o700)
     @run = make('run', 0o711)
@@ -82,6 +84,45 @@ class GateHost
     false
   end
 
+  # What is written as the publisher's commands do it.
+  def list(name, text)
+    File.write(File.join(@state, ".#{name}"), text, perm: 0o600)
+    File.chown(PUBLISHER, PUBLISHER, File.join(@state, ".#{name}"))
+    File.rename(File.join(@state, ".#{name}"), File.join(@state, name))
+  end
+
+  # Whether the gate goes by the lists that are there.
+  def seen?
+    sums = %w[banned limits].map do |name|
+      file = File.join(@state, name)
+      OpenSSL::Digest::SHA256.hexdigest(File.exist?(file) ? File.read(file) : '')
+    end
+    File.read(File.join(@state, "seen.#{@config[:job]}@hpc")) == "#{sums.join(' ')}\n"
+  rescue Errno::ENOENT
+    false
+  end
+
+  # nginx's processes.
+  def master
+    File.read(File.join(@run, 'pid')).to_i
+  end
+
+  def worker
+    (processes(master) - [master])[0]
+  end
+
+  # @return [Array<Integer>] those of a process group that still run
+  def processes(group)
+    Dir.children('/proc').grep(/\A\d+\z/).map(&:to_i).select { |pid| in_group?(pid, group) }
+  end
+
+  # What users are looked up in does not answer any more.
+  def hang_name_service
+    File.mkfifo(path('fifo'))
+    system('nsenter', "--mount=/proc/#{@pid}/ns/mnt", 'mount', '--bind', path('fifo'), '/etc/passwd', exception: true)
+  end
+
+  # What the gate says at its end.
   def said
     File.read(path('err'))
   end
@@ -103,6 +144,23 @@ class GateHost
     end
     @munged.stop
     @server.kill
+    end_nginx
+    return unless @fake
+
+    Process.kill(:TERM, @fake)
+    Process.wait(@fake)
+  end
+
+  # nginx alone, in front of something else than the gate, which answers every question with `text`.
+  def start_nginx(text)
+    @port ||= TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    FileUtils.mkdir_p(File.join(@state, 'log'))
+    FileUtils.chown_R(PUBLISHER, PUBLISHER, @state)
+    write('nginx.conf', nginx_configuration)
+    server = UNIXServer.new(@config[:socket])
+    File.chown(PUBLISHER, PUBLISHER, @config[:socket])
+    Thread.new { loop { server.accept.tap { |client| client.readpartial(4096) && client.write(text) }.close } }
+    @fake = spawn(*publisher(*nginx), err: path('err'))
   end
 
   # ---- what tenants do ----
@@ -156,7 +214,28 @@ class GateHost
     [answer.code, answer['X-MultiTenant-Reason']]
   end
 
+  # @return [TCPSocket] on which a stream has begun
+  def open_stream(token)
+    socket = TCPSocket.new('127.0.0.1', @port)
+    socket.write("GET /stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer #{token}\r\n\r\n")
+    head = +''
+    head << socket.readpartial(4096) until head.include?('data: ')
+    socket
+  end
+
   private
+
+  # Which a gate that fails its test may leave behind.
+  def end_nginx
+    Process.kill(:KILL, -master) if File.exist?(File.join(@run, 'pid')) && processes(master).any?
+  end
+
+  def in_group?(pid, group)
+    state, _, number = File.read("/proc/#{pid}/stat")[/.*\) (.*)/m, 1].split
+    number.to_i == group && state != 'Z'
+  rescue Errno::ESRCH, Errno::ENOENT
+    false
+  end
 
   # Answers with what it was told; below /stream without an end.
   def serve
@@ -206,10 +285,10 @@ class GateHost
           scgi_param REMOTE_ADDR $remote_addr; scgi_param REMOTE_PORT $remote_port;
           scgi_param SCGI 1; scgi_param DOCUMENT_URI $document_uri;
           location = /multitenant/login {
-            client_max_body_size 64k; client_body_buffer_size 64k; scgi_read_timeout 30s; scgi_pass unix:#{@config[:socket]};
+            client_max_body_size 64k; client_body_buffer_size 64k; scgi_read_timeout #{@patience}s; scgi_pass unix:#{@config[:socket]};
           }
           location = /multitenant/check {
-            internal; scgi_pass_request_body off; scgi_read_timeout 12s; scgi_pass unix:#{@config[:socket]};
+            internal; scgi_pass_request_body off; scgi_read_timeout #{@patience}s; scgi_pass unix:#{@config[:socket]};
           }
           location / {
             auth_request /multitenant/check;

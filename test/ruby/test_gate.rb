@@ -110,4 +110,374 @@ class TestGate < MultiTenantTest
     refused('not_recipient', host.credential('eve'))
     assert_equal(%w[200 200], %w[bob prof].map { |user| host.login(host.credential(user)).code })
   end
+
+  def test_a_node_without_a_directory
+    host(to: [77_777])
+    uid = 77_777
+    credential = host.munged.encode(host.payload, '-t', '60', '-u', GateHost::PUBLISHER.to_s, as: %W[--reuid #{uid}])
+    assert_equal 'uid_77777', JSON.parse(host.login(credential).body)['user']
+  end
+
+  def test_what_is_no_login
+    bad = lambda do |body, type, **headers|
+      host.verdict(host.post(body, 'Content-Type' => type, **headers))
+    end
+    refused = [%w[400 bad_request]]
+    good = "{\"credential\":\"#{host.credential}\"}"
+    assert_equal refused, ['', '{}', '[]', "\0", "#{good}x", 'x' * 4096].map { |body|
+      bad[body, 'application/json']
+    }.uniq
+    assert_equal refused, ['text/plain', ''].map { |type| bad[good, type] }.uniq
+    assert_equal '400', host.form(base: '/elsewhere/').code
+    assert_equal '400', host.get('/multitenant/login').code
+    assert_equal refused, [bad['x' * 60_000, 'application/json']]
+    assert_equal '200', bad[good, 'application/json; charset=utf-8'][0]
+  end
+
+  # ---- browsers ----
+
+  def test_a_browser_gets_a_cookie_for_the_service_alone
+    answer = host.form
+    assert_equal ['303', GateHost::BASE], [answer.code, answer['Location']]
+    name, *attributes = answer['Set-Cookie'].split('; ')
+    assert_match(/\Amultitenant_token=mt1\.2001\.\d+\.[\w-]{43}\z/, name)
+    assert_equal ["Path=#{GateHost::BASE}", 'HttpOnly', 'SameSite=Strict'], attributes.grep_v(/Max-Age=43[12]\d\d\z/)
+    assert_match(/; Secure\z/, host.form(host.credential, { 'X-Forwarded-Proto' => 'https' })['Set-Cookie'])
+    cookie = answer['Set-Cookie'][/[^;]+/]
+    assert_equal '200', host.get('/', nil, Cookie: "a=b; multitenant_token=mt1.1.2.x; #{cookie}; c=d").code
+    assert_equal '401', host.get('/', nil, Cookie: 'multitenant_token=').code
+  end
+
+  def test_a_reloaded_login_is_let_in_by_its_cookie_alone
+    credential = host.credential
+    cookie = host.form(credential)['Set-Cookie'][/[^;]+/]
+    again = host.form(credential, { 'Cookie' => cookie })
+    assert_equal ['303', nil], [again.code, again['Set-Cookie']]
+    page = host.form(credential)
+    assert_equal ['403', 'text/html; charset=utf-8'], [page.code, page['Content-Type']]
+    assert_match(/reload the page.*login_replayed/, page.body)
+    bob = host.form(host.credential('bob'))['Set-Cookie'][/[^;]+/]
+    assert_equal '403', host.form(credential, { 'Cookie' => bob }).code
+  end
+
+  def test_a_key_is_shown_on_a_page
+    page = host.form(show: 'key')
+    assert_equal %w[200 no-store no-referrer], [page.code, page['Cache-Control'], page['Referrer-Policy']]
+    key = page.body[/OPENAI_API_KEY=(\S+)/, 1]
+    assert_equal '200', host.get('/', key).code
+    assert_match(%r{OPENAI_BASE_URL=http://127\.0\.0\.1:#{host.port}/v1}, page.body)
+    refute_match(/<script/, page.body)
+  end
+
+  def test_a_login_of_another_site_or_of_somebody_else
+    assert_match(/cross_site/, host.form(host.credential, { 'Sec-Fetch-Site' => 'cross-site' }).body)
+    assert_match(/other_user/, host.form(host.credential, { 'X-Forwarded-User' => 'bob' }).body)
+    assert_equal '303',
+                 host.form(host.credential, { 'X-Forwarded-User' => 'ann', 'Sec-Fetch-Site' => 'same-origin' }).code
+    assert_equal %w[403 other_user], host.verdict(host.get('/', host.token, 'X-Forwarded-User': 'bob'))
+    assert_equal '200', host.get('/', host.token, 'X-Forwarded-User': 'ann').code
+  end
+
+  # ---- tokens ----
+
+  def test_where_a_token_may_stand
+    token = host.token
+    basic = ["any:#{token}"].pack('m0')
+    portal = ['ann:portal-password'].pack('m0')
+    assert_equal '200', host.get('/', nil, 'X-MultiTenant-Token': token).code
+    assert_equal '200', host.get('/', nil, Authorization: "Basic #{basic}").code
+    assert_equal '200', host.get('/', nil, Authorization: "bearer  #{token}").code
+    # The portal's own password may be there, too.
+    assert_equal '200', host.get('/', nil, Authorization: "Basic #{portal}", Cookie: "multitenant_token=#{token}").code
+    assert_equal '401', host.get('/', nil, Authorization: "Basic #{portal}").code
+    assert_equal '401', host.get('/', token, 'X-MultiTenant-Token': 'x').code
+    assert_equal '401', host.get("/?multitenant_token=#{token}&access_token=#{token}").code
+  end
+
+  def hmac(text, key: [File.read(File.join(host.state, 'token.key')).chomp].pack('H*'))
+    "#{text}.#{[OpenSSL::HMAC.digest('SHA256', key, text)].pack('m0').tr('+/', '-_').delete('=')}"
+  end
+
+  def test_tokens_that_let_nobody_in
+    token = host.token
+    _, uid, expires, tag = token.split('.')
+    said = lambda do |text|
+      before = host.log.lines.size
+      assert_equal '401', host.get('/', text).code
+      wait_until { host.log.lines.size > before }
+      host.log.lines.last[/\S+Z (\S+)/, 1]
+    end
+    assert_equal 'token_bad', said["mt1.2002.#{expires}.#{tag}"]
+    assert_equal 'token_bad', said["mt1.#{uid}.#{expires.to_i + 1}.#{tag}"]
+    assert_equal 'token_bad', said[hmac("mt1.#{uid}.#{expires}", key: 'x' * 32)]
+    assert_equal 'token_malformed', said[token[0..-2]]
+    assert_equal 'token_malformed', said["#{token}A"]
+    assert_equal 'token_malformed', said['x' * 8000]
+    assert_equal 'token_expired', said[hmac("mt1.#{uid}.#{Time.now.to_i - 1}")]
+    assert_equal '200', host.get('/', hmac("mt1.#{uid}.#{Time.now.to_i + 60}")).code
+    assert_equal '400', host.get('/', 'x' * (1 << 20)).code
+    assert_equal '200', host.get('/', token).code
+  end
+
+  def test_a_token_ends_with_the_service
+    host(expires: Time.now.to_i + 100)
+    assert_in_delta Time.now.to_i + 100, JSON.parse(host.login.body)['expires'], 60
+  end
+
+  # ---- the publisher's word ----
+
+  def test_a_ban_acts_at_once_and_on_what_is_open
+    tokens = { 'ann' => host.token, 'bob' => host.token('bob') }
+    ann, bob = tokens.values.map { |token| host.open_stream(token) }
+    wait_until { host.seen? }
+    host.list('banned', "2001\n")
+    wait_until { host.seen? }
+    assert_equal %w[403 banned], host.verdict(host.get('/', tokens['ann']))
+    assert_equal '200', host.get('/', tokens['bob']).code
+    refused('banned', host.credential)
+    assert_stream_ends(ann)
+    assert_includes bob.readpartial(1 << 20), 'data: '
+    assert_match(/ streams_cut count=1\n/, wait_for_log('streams_cut'))
+    host.list('banned', '')
+    wait_until { host.seen? }
+    assert_equal '200', host.get('/', tokens['ann']).code
+  ensure
+    [ann, bob].each { |socket| socket&.close }
+  end
+
+  def assert_stream_ends(socket)
+    assert_raises(EOFError, Errno::ECONNRESET) { loop { socket.wait_readable(60) ? socket.readpartial(1 << 20) : flunk } }
+  end
+
+  # What can't be read changes nothing, and the commands are not told that it acts.
+  def test_lists_that_are_not_of_their_form
+    token = host.token
+    host.list('banned', "2001\n")
+    wait_until { host.seen? }
+    host.list('banned', "ann\n")
+    host.list('limits', "* 1\n")
+    wait_until { host.get('/', host.token('bob')).code == '403' }
+    refute_predicate host, :seen?
+    assert_equal %w[403 banned], host.verdict(host.get('/', token))
+  end
+
+  def test_a_limit_and_its_retry
+    host(rate: 3)
+    token = host.token
+    answers = Array.new(4) { host.get('/', token) }
+    assert_equal %w[200 200 200 403], answers.map(&:code)
+    assert_equal ['rate_limited', true],
+                 [answers[3]['X-MultiTenant-Reason'], answers[3]['Retry-After'].to_i.between?(1, 20)]
+    assert_equal '200', host.get('/', host.token('bob')).code
+    host.list('limits', "2001 0\n")
+    wait_until { host.seen? }
+    assert_equal %w[200] * 9, Array.new(9) { host.get('/', token).code }
+  end
+
+  def test_who_left_the_group_is_out_within_a_minute
+    ann = host.token
+    bob = host.token('bob')
+    stream = host.open_stream(ann)
+    host.members('prof', 'bob')
+    left = now
+    sleep 0.5 until (out = host.get('/', ann).code == '403') || now - left > 120
+    assert out
+    assert_equal %w[403 not_recipient], host.verdict(host.get('/', ann))
+    assert_equal '200', host.get('/', bob).code
+    assert_stream_ends(stream)
+    refused('not_recipient', host.credential)
+  ensure
+    stream&.close
+  end
+
+  # ---- what does not answer ----
+
+  def test_a_munged_that_hangs_costs_a_login_alone
+    token = host.token
+    credential = host.credential('bob')
+    host.munged.freeze_it
+    logins = Array.new(12) { Thread.new { host.verdict(host.login(credential)) } }
+    assert_let_in(token) while logins.any?(&:alive?)
+    assert_equal [%w[503 munge_unavailable]], logins.map(&:value).uniq
+  end
+
+  def assert_let_in(token)
+    assert_equal '200', host.get('/', token).code
+    sleep 0.05
+  end
+
+  def test_a_name_service_that_hangs
+    token = host.token
+    host.hang_name_service
+    login = Thread.new { host.verdict(host.login(host.credential('bob'))) }
+    assert_let_in(token) while login.alive?
+    assert_equal %w[503 lookup_failed], login.value
+  end
+
+  def test_a_gate_that_hangs_lets_nobody_in
+    host(patience: 1)
+    token = host.token
+    Process.kill(:STOP, host.pid)
+    assert_equal '503', host.get('/', token).code
+    Process.kill(:CONT, host.pid)
+    wait_until { host.get('/', token).code == '200' }
+  end
+
+  # nginx takes each of them for a yes.
+  def test_an_answer_without_a_status_leads_nowhere
+    @host = GateHost.new(temporary)
+    text = +''
+    @host.start_nginx(text)
+    wait_until { host_code != 'closed' }
+    ["\r\n", "X: y\r\n\r\n", "X-MultiTenant-Uid: 1\r\n\r\n", "Status: 200 OK\r\n\r\n"].each do |answer|
+      text.replace(answer)
+      assert_equal '502', host_code
+    end
+    text.replace("Status: 200 OK\r\nX-MultiTenant-User: ann\r\n\r\n")
+    assert_equal '200', host_code
+  end
+
+  def host_code
+    @host.get('/').code
+  rescue SystemCallError, EOFError
+    'closed'
+  end
+
+  # ---- what ends ----
+
+  # @yield ends something
+  def assert_closes
+    host.token
+    group = host.master
+    yield
+    wait_until { host_code == 'closed' }
+    wait_until { host.processes(group).empty? }
+  end
+
+  def test_sigterm_ends_both
+    assert_closes do
+      Process.kill(:TERM, host.pid)
+      assert_equal 0, host.wait.exitstatus
+    end
+    assert_empty host.said
+  end
+
+  def test_where_nginx_is_killed_nothing_is_left
+    assert_closes do
+      Process.kill(:KILL, host.master)
+      assert_equal 70, host.wait.exitstatus
+    end
+    assert_equal "multitenant-gate: nginx was ended by signal 9, and so the service is closed\n", host.said
+  end
+
+  def test_a_worker_that_is_killed_is_replaced
+    token = host.token
+    worker = host.worker
+    Process.kill(:KILL, worker)
+    wait_until { ![nil, worker].include?(host.worker) }
+    assert_equal '200', host.get('/', token).code
+  end
+
+  def kill_the_gate
+    Process.kill(:KILL, host.pid)
+    host.wait
+  end
+
+  def test_where_the_gate_is_killed_nginx_ends
+    assert_closes { kill_the_gate }
+  end
+
+  def test_a_gate_that_starts_again_knows_the_same_tokens
+    token = host.token
+    host.list('banned', "2002\n")
+    bob = hmac("mt1.2002.#{Time.now.to_i + 60}")
+    assert_closes { kill_the_gate }
+    host.start
+    wait_until { host.answers? }
+    assert_equal '200', host.get('/', token).code
+    assert_equal %w[403 banned], host.verdict(host.get('/', bob))
+  end
+
+  def test_an_nginx_that_can_not_start
+    @host = GateHost.new(temporary)
+    def @host.nginx = ['/bin/false']
+    @host.start
+    assert_equal 70, @host.wait.exitstatus
+    assert_match(/nginx ended with 1/, @host.said)
+  end
+
+  # ---- secrets ----
+
+  def test_its_memory_is_closed_and_its_logs_hold_no_secret
+    token = host.token
+    host.form
+    host.get('/?key=secret', token)
+    secrets = [token.split('.')[3], host.door, 'MUNGE:', File.read(File.join(host.state, 'token.key')).chomp,
+               'key=secret']
+    wait_until { host.log.include?(' login uid=2001 addr=127.0.0.1') }
+    logs = Dir[File.join(host.state, 'log/*')]
+    assert_equal(%w[600 600], logs.map { |file| format('%o', File.stat(file).mode & 0o777) })
+    assert_empty(secrets.select { |secret| logs.any? { |file| File.read(file).include?(secret) } })
+    children = File.read("/proc/#{host.pid}/task/#{host.pid}/children").split.map(&:to_i) - [host.master]
+    [host.pid, *children].each do |pid|
+      %w[maps environ mem].each do |file|
+        refute system(*host.publisher('head', '-c1', "/proc/#{pid}/#{file}"), %i[out err] => File::NULL)
+      end
+    end
+  end
+
+  def test_logs_that_have_grown
+    token = host.token
+    log = File.join(host.state, 'log/4711@hpc.jsonl')
+    File.truncate(log, 17 << 20)
+    wait_until { File.exist?("#{log}.1") && File.exist?(log) }
+    host.get('/after', token)
+    wait_until { File.read(log).include?('"path":"/after"') }
+    File.truncate(log, 17 << 20)
+    wait_until { File.exist?("#{log}.2") }
+    assert_equal([17 << 20] * 2, %w[1 2].map { |old| File.size("#{log}.#{old}") >> 20 << 20 })
+  end
+
+  # ---- databases ----
+
+  # @param body [String] of the program that makes accounts
+  def database(body)
+    accounts = program(body)
+    host(kind: 'accounts', accounts: [accounts])
+  end
+
+  def told
+    File.readlines(made, chomp: true)
+  end
+
+  # Where it writes what it was told.
+  def made
+    File.join(temporary, 'made').tap { |file| File.open(file, 'a') { |io| io.chmod(0o666) } }
+  end
+
+  def test_accounts
+    database("cat >>#{made}")
+    account = "mt_2001_#{OpenSSL::Digest::SHA256.hexdigest('ann')[0, 8]}"
+    said = Array.new(2) { JSON.parse(host.login.body) }
+    password = hmac("account\0#{account}").split('.')[-1][0, 32]
+    assert_equal([[account, password]] * 2, said.map { |one| one.values_at('user', 'password') })
+    assert_equal ["login #{account} #{password} ann"] * 2, told
+    assert_match(/user: #{account}\npassword: #{password}/, host.form.body)
+    wait_until { host.seen? }
+    host.list('banned', "2001\n2002\n")
+    wait_until { host.seen? }
+    bob = "mt_2002_#{OpenSSL::Digest::SHA256.hexdigest('bob')[0, 8]}"
+    assert_equal ["ban #{account}", "ban #{bob}"], told.last(2).sort
+    refused('banned', host.credential)
+  end
+
+  def test_an_account_that_can_not_be_made
+    database('exit 1')
+    refused('account_failed', host.credential)
+  end
+
+  def test_a_database_that_hangs
+    database('sleep 1000')
+    refused('account_failed', host.credential)
+  end
 end
