@@ -71,7 +71,7 @@ class TestCli < MultiTenantTest
   end
 
   def test_wrong_usage_is_named_and_refers_to_the_help_of_its_command
-    services = { 'login' => ['spanish'], 'stop' => ['spanish'], 'unshare' => ['spanish'], 'tenants' => ['spanish'], 'node-kit' => ['/none'] }
+    services = %w[login stop unshare tenants].to_h { |name| [name, ['spanish']] }.merge('node-kit' => ['/none'])
     MultiTenant::CLI::COMMANDS.each_key do |name|
       ['--odd', 'surplus'].each do |word|
         assert_complaint multitenant(name, *services[name], word), 64, "#{word}`?; see `multitenant #{name} --help`\\."
