@@ -131,6 +131,24 @@ class TestDatabaseAccounts < MultiTenantTest
     assert_empty Dir.glob("#{@dir}/data/sprung")
   end
 
+  # Otherwise all would use one user together then, those too who are banned.
+  def test_nothing_that_a_tenant_changes_costs_the_next_job_its_accounts
+    serving('postgresql', rights: 'write', own: 'no') do
+      login(BOB)
+      assert_rows [], BOB, <<~SQL
+        DROP SCHEMA public CASCADE;
+        SELECT format('ALTER ROLE %I SET local_preload_libraries = nope', current_user),
+          format('ALTER DATABASE %I CONNECTION LIMIT 0', current_database()),
+          format('ALTER DATABASE %I SET local_preload_libraries = nope', current_database()) \\gexec
+      SQL
+      login(EVE)
+    end
+    serving('postgresql', rights: 'write', own: 'no') do
+      login(EVE)
+      assert_rows ['1'], EVE, 'SELECT 1'
+    end
+  end
+
   # Bob's own.
   OWN = "#{BOB}.own".freeze
 

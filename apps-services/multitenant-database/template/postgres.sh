@@ -4,7 +4,7 @@ NAME_MAX=63 USER_MAX=63 STOP=INT
 # Who owns the database may set all of these for it, and have functions of their own found before the server's, which we would
 # call with our rights.
 OPTIONS='-c search_path=pg_catalog -c role=none -c standard_conforming_strings=on -c default_transaction_read_only=off'
-OPTIONS+=' -c statement_timeout=0'
+OPTIONS+=' -c statement_timeout=0 -c local_preload_libraries= -c client_min_messages=warning'
 
 # In PATH, or where Debian and EL have them; an existing directory wants its own version.
 find_programs() {
@@ -82,6 +82,12 @@ find_administrator() {
 offer_accounts() {
   local rights
   find_administrator || { echo "Neither postgres nor $(id -un) may administrate $datadir." >&2; return 1; }
+  # These would keep the user out, and so everybody would have to use that one together.
+  administrate "$database" <<SQL || return
+ALTER DATABASE $(name "$database") CONNECTION LIMIT -1;
+ALTER DATABASE $(name "$database") RESET local_preload_libraries;
+ALTER ROLE $(name "$user") RESET local_preload_libraries;
+SQL
   rights=$(PGHOST=$PRIVATE PGPASSWORD='' log_in 2>&1) || { printf '%s\n' "$rights" >&2; return 1; }
   [[ $rights == 0 || $mt_share_superuser == yes || $mt_rights == read ]] || {
     echo "Tenants can change nothing, since the user $user has rights on the whole server." >&2
@@ -94,8 +100,8 @@ SELECT format('ALTER ROLE %I NOLOGIN', rolname), format('REVOKE %I FROM %I', $(l
   FROM pg_roles WHERE rolname ~ '^mt_[0-9]+_[0-9a-f]{8}\$' \gexec
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '^mt_[0-9]+_[0-9a-f]{8}\$';
 GRANT CONNECT, TEMPORARY ON DATABASE $(name "$database") TO mt_tenants;
-REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-GRANT CREATE ON SCHEMA public TO $(name "$user");
+SELECT 'REVOKE CREATE ON SCHEMA public FROM PUBLIC', format('GRANT CREATE ON SCHEMA public TO %I', $(literal "$user"))
+  FROM pg_namespace WHERE nspname = 'public' \gexec
 SELECT format('GRANT USAGE ON SCHEMA %I TO mt_tenants', nspname),
     format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO mt_tenants', nspname)
   FROM pg_namespace JOIN pg_roles o ON o.oid = nspowner
