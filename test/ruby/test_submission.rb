@@ -54,6 +54,12 @@ class TestSubmission < MultiTenantTest
                  submitted(101, 'script').lines(chomp: true).grep_v(/^MULTI|^#!/)
   end
 
+  def test_what_a_wrapper_of_sbatch_says_is_no_refusal
+    fake('sbatch', "echo 'Welcome to hpc'\n#{FakeChain::SBATCH}\necho 'This job costs 5 units.' >&2\n")
+    run_job(100, "#{stage}\nmt_again=0 rounds=0\nfor i in {1..24}; do watch_once; done\n")
+    assert_equal ['101', 101], [state('chains/1/next'), last]
+  end
+
   def test_one_that_is_refused_is_said
     File.write(in_job('refused'), 'Batch job submission failed: Job violates policy')
     run_job(100, stage)
