@@ -210,7 +210,7 @@ class TestChain < AppTest
       assert_equal [job.job_id, third], [jobs.first.to_i, third]
       assert_operator jobs.size, :>=, 2
       assert_equal "#{'word ' * 60}#{job.job_id}", stream.value
-      assert_match(/The next job serves/, job.log)
+      job.wait('has been left', 120) { job.log.include?('The next job serves') }
       system('scontrol', 'requeue', jobs[1], exception: true)
       Bed.wait('the requeued job ends', 120) { Bed.squeue('%T', '-t', 'all', '-j', jobs[1]).strip == 'COMPLETED' }
       assert_match(/Job #{third} has followed this one already/, File.read("#{job.dir}/gen-1/output.log"))
