@@ -181,15 +181,17 @@ module MultiTenant
     # @return [String] HTML of a button that says whose web application it opens; '' where there is no address, or none
     #   of its job's own
     def web_button
-      label = "Open the application of #{@info['user']}"
-      return @login.button(label, web_path, icon: 'eye') if gateway?
+      return '' unless web_path
 
-      web_path ? button(label, web_path, icon: 'eye') : ''
+      label = "Open the application of #{@info['user']}"
+      gateway? ? @login.button(label, web_path, icon: 'eye') : button(label, web_path, icon: 'eye')
     end
 
+    # That page comes from the publisher's job, as a web application's do.
     # @return [String] HTML of a button that leads to the viewer's own key; '' where there is no gateway
     def key_button(label = 'Show my key')
       return '' unless gateway?
+      return "<p>In a shell #{code("multitenant login #{self['jobid']}")} tells your own.</p>" unless web_apps?
 
       "<p>#{@login.button(label, @login.base('rnode'), icon: 'key', key: true)} It is yours: give it to nobody.</p>"
     end

@@ -95,6 +95,18 @@ class TestGatewayCards < RailsTest
     assert_includes rnode['text'], THEIRS
   end
 
+  # What answers there is a program of the publisher's.
+  def test_no_button_leads_to_a_gateway_where_cards_open_nothing_of_others
+    start({ 'MULTITENANT_WEB_APPS' => 'off' })
+    KINDS.merge('RShiny_App' => { 'proxy' => 'rnode' }).each do |app, shared|
+      card = views([question(app, shared)])[0]
+      assert_empty forms(card['tree']), app
+      refute_includes card['source'], 'MUNGE:'
+      assert_includes card['text'], 'multitenant login 7', app
+    end
+    assert_empty asked
+  end
+
   def test_a_card_without_a_gateway_is_as_it_was
     start
     KINDS.merge('RShiny_App' => { 'proxy' => 'rnode' }).each do |app, shared|
