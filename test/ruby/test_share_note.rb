@@ -44,6 +44,25 @@ class TestShareNote < Minitest::Test
     assert_equal 'Shared with nobody. To share it, delete this session and start another one.', card('none')[0]
   end
 
+  ALONE = 'Nobody else can use it: a gateway asks each for a token of their own.'
+  OPEN = 'Whoever reaches it can use it: there is no gateway, since envelope v1 has no secret to log in with.'
+  # What share_service makes of it.
+  GUARDED = 'plan_gateway port; multitenant_share host=n1; mt_shared="$mt_gate_note|$mt_shared"'
+
+  def test_who_else_can_use_it
+    told = MultiTenant.share_note('gateway|shared card munge group lab')
+    assert_equal "<p>Shared with all members of lab, as a card and a choice in forms.</p><p>#{ALONE}</p>" \
+                 "<p>#{MultiTenant::Sharing::SEALED['munge']}</p>", told
+    told, = card('mt', 'DB_Conn sys/x', 'card', 'lab', share: GUARDED, gateway: 'auto')
+    assert_equal "Shared with 2 other members of lab, as a card and a choice in forms. #{OPEN} #{PUBLIC}", told
+    error = assert_raises(MultiTenant::Failure) { card('mt', 'DB_Conn sys/x', 'card', 'lab', gateway: 'required') }
+    assert_match(/shares through a gateway alone, and envelope v1 has none/, error.message)
+    [[{}, ALONE], [{ 'envelope' => 'v1' }, OPEN]].each do |site, sentence|
+      site = { 'envelope' => 'munge', 'gateway' => 'auto' }.merge(site)
+      assert_includes MultiTenant.share_form([], site: site)['enable_multitenant'][:help], sentence
+    end
+  end
+
   def test_what_start_up_files_print_is_not_taken_for_the_answer
     start_up = File.join(temporary, 'start_up')
     File.write(start_up, "echo Welcome\n")

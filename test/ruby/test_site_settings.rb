@@ -66,7 +66,8 @@ class TestSiteSettings < MultiTenantTest
     told = { 'cluster' => '007', 'wckey' => '1e3', 'old_readers' => false, 'share_superuser' => true,
              'kinds' => %w[mysql postgresql mariadb], 'modules_mysql' => %w[mysql/8.0 12], 'modules_mariadb' => [],
              'modules_postgresql' => [], 'envelope' => 'auto', 'munge_socket' => '', 'keep_days' => '0',
-             'generations_max' => '1000' }
+             'generations_max' => '1000', 'gateway' => 'off', 'modules_nginx' => [], 'gate_rate' => '0',
+             'gate_stream_max' => '60' }
     assert_equal told, site
     assert_equal 'auto', MultiTenant.share_envelope(site)
     assert_equal 'v1', MultiTenant.share_envelope(read('multitenant-database', 'cluster: hpc'))
@@ -82,6 +83,13 @@ class TestSiteSettings < MultiTenantTest
     end
     site = read('multitenant-gradio', "cluster: hpc\npython:\nservices:\n")
     assert_equal ['python3', []], site.values_at('python', 'services')
+  end
+
+  def test_a_gateway_is_off_wanted_or_required
+    { "cluster: hpc\ngateway: on\n" => [2, /\Agateway takes off, auto or required, not "on"/],
+      "cluster: hpc\ngate_rate: many\n" => [2, /\Agate_rate takes a number of requests a minute/],
+      "cluster: hpc\nkinds: nginx\n" => [2, /\Akinds takes some of ollama, /] }
+      .each { |text, (line, sentence)| assert_refused(line, sentence, text) }
   end
 
   def test_what_makes_no_sense_is_told_with_file_line_and_key

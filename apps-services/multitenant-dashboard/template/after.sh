@@ -5,7 +5,7 @@ type -P curl >/dev/null || refuse 'This node has no curl, which tells when the a
 answers() {
   local path=/ code
   [[ $proxy == rnode ]] || path=$base_path/
-  code=$(curl -q --silent --noproxy '*' --max-time 10 --output /dev/null --write-out '%{http_code}' \
+  code=$(curl_server --max-time 10 --output /dev/null --write-out '%{http_code}' \
     "http://$host:$port$path")
   ((10#$code >= 200 && 10#$code < 500))
 }
@@ -17,4 +17,4 @@ if [[ ${mt_command-} == *password* ]]; then shared+=(password); else password=''
 share_service "${shared[@]}"
 # A stranger's pages would be in the owner's Open OnDemand session.
 ! others_listen || port=''
-quote_for_card host password mt_title mt_shared
+quote_for_card host password mt_gate_state mt_title mt_shared

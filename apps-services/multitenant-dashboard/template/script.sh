@@ -1,25 +1,30 @@
 #!/usr/bin/env bash
 # Runs the application until it ends or TERM comes.
 
-# shellcheck disable=SC2154 # exported by before.sh
+# shellcheck disable=SC2034,SC2154 # exported by before.sh
+
 load_modules "$mt_modules" || exit 1
+
+# Behind a gateway the application is for the gateway alone.
+export listen=0.0.0.0
+[[ ${mt_guard-} != port ]] || port=$mt_server_port host=127.0.0.1 listen=127.0.0.1
 
 # shellcheck disable=SC2154
 case $mt_kind in
   shiny)
-    program=(Rscript -e 'shiny::runApp(Sys.getenv("app_path"), host = "0.0.0.0",
+    program=(Rscript -e 'shiny::runApp(Sys.getenv("app_path"), host = Sys.getenv("listen"),
       port = as.integer(Sys.getenv("port")), launch.browser = FALSE)')
     ;;
   streamlit)
     # The proxy calls this host by another name than the browser does, which Streamlit would refuse.
-    program=(streamlit run --server.address=0.0.0.0 --server.port="$port" --server.baseUrlPath="$base_path"
+    program=(streamlit run --server.address="$listen" --server.port="$port" --server.baseUrlPath="$base_path"
       --server.headless=true --server.enableCORS=false --server.enableXsrfProtection=false
       --browser.gatherUsageStats=false "$app_path")
     ;;
   python)
     # Dash knows these; others are told by their names. Below CONDA_PREFIX it would listen on 127.0.0.1 all the same.
     unset CONDA_PREFIX
-    export HOST=0.0.0.0 PORT=$port DASH_REQUESTS_PATHNAME_PREFIX=$base_path/ PYTHONUNBUFFERED=1
+    export HOST=$listen PORT=$port DASH_REQUESTS_PATHNAME_PREFIX=$base_path/ PYTHONUNBUFFERED=1
     program=(python3 "$app_path")
     ;;
   command)
@@ -43,6 +48,7 @@ directory=${app_path:-$HOME}
 [[ -d $directory ]] || directory=$(dirname -- "$directory")
 cd -- "$directory" 2>/dev/null || cd / || exit 1
 
+[[ ${mt_guard-} != socket ]] || program=(isolate "${program[@]}")
 start_group "${program[@]}"
 await_end "$GROUP"
 code=$?

@@ -1,9 +1,11 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 type -P curl >/dev/null || refuse 'This node has no curl, which tells when the server is ready: please tell the administrators.'
 
-# request CURL-ARGUMENT…: prints code and address of each answer. As --max-time counts for each, a limit stands above all.
+# request CURL-ARGUMENT…: prints code and address of each answer of the server's, past its gateway. As --max-time counts for
+# each, a limit stands above all.
 request() {
-  timeout "${all_within:-700}" curl -q --silent --noproxy '*' --output /dev/null \
+  # shellcheck disable=SC2086 # curl's words
+  timeout "${all_within:-700}" curl -q --silent --noproxy '*' ${mt_reach-} --output /dev/null \
     --write-out '%{http_code} %{url_effective}\n' "$@"
 }
 
@@ -24,8 +26,7 @@ completes() {
 # A server may answer /health and /v1/models long before it has its model; others load it for the first question, and give
 # up where that is withdrawn. So it is waited for, but not as a command in the foreground, for whose end TERM would wait.
 ready() {
-  sockets A
-  ((${#SOCKETS[@]})) || return
+  server_listens || return
   [[ $mt_kind != ollama ]] || has_model || return
   completes &
   wait $!
@@ -48,17 +49,24 @@ use+=,api/chat,api/generate,api/embed
 tell=,health,v1/health,models,v1/models,api/tags,props,slots,metrics,lora-adapters,index.html
 tell+=,ping,version,load,docs,openapi.json,tokenizer_info,server_info,pause,resume,is_paused,scale_elastic_ep,abort_requests
 tell+=,init_weight_transfer_engine,update_weights,sleep,wake_up,collective_rpc,reset_prefix_cache,start_profile
-key_note=''
+key_note='' everybody=everybody
+[[ -z ${mt_guard-} ]] || everybody='users of the same node'
 if [[ -n ${api_key-} ]]; then
   used=$(all_within=30 ask --max-time 10 "http://$host:$port/{$use}" | answering '40[1345]')
   told=$(all_within=30 request --max-time 10 "http://$host:$port/{$tell}" | answering '40[134]')
-  [[ -z $used ]] || key_note="The server did not ask for the key at $used: everybody who can reach it can use it. "
-  [[ -z $told ]] || key_note+="These paths answer everybody, without the key: $told."
+  [[ -z $used ]] || key_note="The server did not ask for the key at $used: $everybody who can reach it can use it. "
+  [[ -z $told ]] || key_note+="These paths answer $everybody, without the key: $told."
   [[ -z $key_note ]] || echo "$key_note" >&2
 fi
 
 shared=(base_url model)
-[[ $mt_kind != ollama ]] || shared+=(ollama_url ollama_models ollama_model)
-[[ -z ${api_key-} ]] || shared+=(api_key)
+# Who has a token of their own needs no key, and Ollama's own programs can't send one.
+if [[ -n ${mt_guard-} ]]; then
+  api_key='' ollama_url='' ollama_models='' ollama_model=''
+elif [[ $mt_kind == ollama ]]; then
+  shared+=(ollama_url ollama_models ollama_model)
+else
+  shared+=(api_key)
+fi
 share_service "${shared[@]}"
-quote_for_card host ollama_url ollama_models ollama_model base_url model api_key key_note mt_title mt_shared
+quote_for_card host ollama_url ollama_models ollama_model base_url model api_key key_note mt_gate_state mt_title mt_shared

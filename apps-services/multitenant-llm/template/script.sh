@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the server until it ends or TERM comes.
-# shellcheck disable=SC2154 # before.sh exports
+# shellcheck disable=SC2034,SC2154,SC2317 # before.sh exports; start_group calls functions by name
 
 load_modules "$mt_modules" || exit 1
 
@@ -8,12 +8,15 @@ load_modules "$mt_modules" || exit 1
 # families, so that nobody else can have the port on the other. Ollama takes 0.0.0.0 for both.
 all=0.0.0.0
 [[ -z $(cat /proc/net/if_inet6 2>/dev/null) || $(cat /proc/sys/net/ipv6/bindv6only) != 0 ]] || all=::
+# Behind a gateway it is for the gateway alone.
+ollama=0.0.0.0
+[[ ${mt_guard-} != port ]] || port=$mt_server_port host=127.0.0.1 all=127.0.0.1 ollama=127.0.0.1
 case $mt_kind in
   ollama)
     # Pages from elsewhere, in browsers on the cluster's network, have no business here, whatever the user exports.
     # Others may download into the same directory at this moment, which is why it doesn't prune.
     unset OLLAMA_ORIGINS
-    export OLLAMA_HOST=0.0.0.0:$port OLLAMA_MODELS=$mt_models OLLAMA_NOPRUNE=1 OLLAMA_KEEP_ALIVE=-1
+    export OLLAMA_HOST=$ollama:$port OLLAMA_MODELS=$mt_models OLLAMA_NOPRUNE=1 OLLAMA_KEEP_ALIVE=-1
     export OLLAMA_NUM_PARALLEL=$slots OLLAMA_CONTEXT_LENGTH=$context_size
     program=(ollama serve)
     ;;
@@ -43,11 +46,12 @@ esac
 type -P "${program[0]}" >/dev/null ||
   refuse "This node has no ${program[0]} in PATH: see modules_$mt_kind in the app's site.yml."
 
-# Ollama downloads the model where it is missing. Progress comes many times a second: a line for each step and tenth is kept.
+# pull PID: Ollama downloads the model where it is missing. Progress comes many times a second: a line for each step and
+# tenth is kept.
 pull() {
   local line said='' state
-  until curl -q --silent --fail --noproxy '*' --output /dev/null "$ollama_url/api/version"; do
-    kill -0 -- "-$GROUP" 2>/dev/null || return
+  until curl_server --fail --output /dev/null "$ollama_url/api/version"; do
+    kill -0 "$1" 2>/dev/null || return
     sleep 1
   done
   ! has_model || return 0
@@ -59,15 +63,35 @@ pull() {
       state+=" $((BASH_REMATCH[2] * 10 / BASH_REMATCH[1]))0 %"
     [[ $state == "$said" ]] || echo "${state//[[:cntrl:]]/ }"
     said=$state
-  done < <(curl -q --silent --no-buffer --noproxy '*' --data "{\"model\":\"$model\"}" "$ollama_url/api/pull")
+  done < <(curl_server --no-buffer --data "{\"model\":\"$model\"}" "$ollama_url/api/pull")
   has_model && return
   echo "The model $model could not be downloaded into $mt_models; nothing is shared." >&2
   return 1
 }
 
-start_group "${program[@]}"
+# What is isolated can't download: another server does before, which nobody but users of this node reaches.
+serve_isolated() {
+  local server name=$model
+  set +m
+  [[ ${name##*/} == *:* ]] || name+=:latest
+  case $name in
+    */*/*) ;;
+    */*) name=registry.ollama.ai/$name ;;
+    *) name=registry.ollama.ai/library/$name ;;
+  esac
+  if [[ ! -e $mt_models/manifests/${name%:*}/${name##*:} ]]; then
+    OLLAMA_HOST=$mt_download "${program[@]}" &
+    server=$!
+    mt_reach="--connect-to ::$mt_download" pull "$server" || exit 1
+    kill -TERM "$server"
+    wait "$server"
+  fi
+  isolate "${program[@]}"
+}
+
+if [[ $mt_kind == ollama && ${mt_guard-} == socket ]]; then start_group serve_isolated; else start_group "${program[@]}"; fi
 if [[ $mt_kind == ollama ]]; then
-  pull &
+  pull "$GROUP" &
   await_end $! || { end_group; exit 1; }
 fi
 await_end "$GROUP"

@@ -6,6 +6,7 @@ require_relative '../errors'
 require_relative '../settings'
 require_relative '../version'
 require_relative 'chain'
+require_relative 'gateway_job'
 
 module MultiTenant
   # What service apps have in common: the questions of their forms about sharing, what the job does with the answers,
@@ -13,8 +14,11 @@ module MultiTenant
   module Sharing
     JOB = File.expand_path('../../../libexec/multitenant-job', __dir__)
     SENDER = File.expand_path('../../../libexec/multitenant-share', __dir__)
-    # What the sender's --note says of a share, and of those whom it is for and how it is sealed, in words.
-    SHARED = /\Ashared (?<method>form|card) (?<envelope>v1|munge|key) (?<with>\d+|group|me)(?<more>\+?) (?<group>.+)\z/m
+    # What the sender's --note says of a share, behind what the job says of its gateway, and of those whom it is for and
+    # how it is sealed, in words.
+    SHARED = /\A(?:(?<gate>[^|]+)\|)?
+              shared[ ](?<method>form|card)[ ](?<envelope>v1|munge|key)[ ](?<with>\d+|group|me)(?<more>\+?)[ ]
+              (?<group>.+)\z/mx
     WHERE = { 'form' => 'as a choice in forms', 'card' => 'as a card and a choice in forms' }.freeze
     SEALED = {
       'v1' => 'Every user of the cluster can read what is shared, passwords too (envelope v1).',
@@ -36,7 +40,8 @@ module MultiTenant
       def form(presets, site: {})
         { 'enable_multitenant' => {
             widget: 'select', label: 'Share With',
-            help: ['Who may use this service?', (PUBLIC if envelope(site) == 'v1')].compact.join(' '),
+            help: ['Who may use this service?', *GatewayJob.help(site, envelope(site)),
+                   (PUBLIC if envelope(site) == 'v1')].compact.join(' '),
             options: [['Nobody', 'none', hide_all(site)], ['Only Myself', 'user', hide_all(site)], [GROUP, 'mt']]
           },
           **Dashboard.all_only_for(GROUP, { **group_questions, **Chain.form(site) }),
@@ -76,7 +81,7 @@ module MultiTenant
           }
           # What was shared before a restart is not there any more.
           [[ ${SLURM_RESTART_COUNT:-0} == 0 ]] || multitenant_share --unshare
-          #{Chain.script(context, session: session, site: site, staged: staged)}
+          #{guard(context, site)}#{Chain.script(context, session: session, site: site, staged: staged)}
         BASH
       end
 
@@ -97,7 +102,8 @@ module MultiTenant
         return '' if told.to_s.match?(/\A\d*\z/)
 
         shared = SHARED.match(told.to_s)
-        sentences = shared ? [with(shared), SEALED[shared[:envelope]]] : [told.to_s, *(NEXT_TIME if told == NOBODY)]
+        sentences = [told.to_s, *(NEXT_TIME if told == NOBODY)]
+        sentences = [with(shared), *GatewayJob.note(shared[:gate]), SEALED[shared[:envelope]]] if shared
         sentences.map { |sentence| "<p>#{CGI.escapeHTML(sentence)}</p>" }.join
       end
 
@@ -136,14 +142,24 @@ module MultiTenant
       def options(context, session, site)
         app, delivery = context.mt_delivery_select.to_s.split(' ', 2)
         common = ['--app', app.to_s, '--delivery', delivery.to_s, '--session', session, '--envelope', envelope(site)]
-        socket = [site['munge_socket'].to_s, Settings.new.munge_socket.to_s].find { |path| !path.empty? }
-        common.push('--munge-socket', socket) if socket
+        common.push('--munge-socket', munge_socket(site)) if munge_socket(site)
         common.push('--title', title(context)) unless title(context).empty?
         case context.enable_multitenant
         when 'user' then [*common, '--method', 'form', '--only-me']
         when 'mt'
           [*common, '--method', context.mt_method.to_s, '--group', context.auto_multitenant_groups.to_s]
         end
+      end
+
+      # @return [String, nil]
+      def munge_socket(site)
+        [site['munge_socket'].to_s, Settings.new.munge_socket.to_s].find { |path| !path.empty? }
+      end
+
+      # @return [String] bash
+      def guard(context, site)
+        group = context.auto_multitenant_groups.to_s if context.enable_multitenant == 'mt'
+        GatewayJob.script(site, envelope: envelope(site), group: group, munge_socket: munge_socket(site))
       end
 
       # The questions that mean nothing where nobody else gets the service. Who then chooses other users is asked all of

@@ -27,6 +27,8 @@ module MultiTenant
                 'munge_socket' => '', 'keep_days' => '0', 'generations_max' => '1000' }.freeze
     # Of services that may have several jobs side by side.
     COPIES = { 'copies_max' => '4' }.freeze
+    # Of services that nginx and multitenant-gate may stand in front of; requests a minute, and minutes.
+    GATEWAY = { 'gateway' => 'off', 'modules_nginx' => [], 'gate_rate' => '0', 'gate_stream_max' => '60' }.freeze
     CLIENT = { 'cluster' => '', 'services' => [], 'modules' => [] }.freeze
     # How many answers a server of language models gives at once, and the tokens of context that each has.
     SLOTS = { 'slots_ollama' => '4', 'slots_llamacpp' => '4', 'slots_vllm' => '',
@@ -34,11 +36,12 @@ module MultiTenant
     # App => key => what an empty value means, which is of its kind, too: a text, a list, or yes and no.
     APPS = {
       'multitenant-llm' => SERVICE.merge(kinds('ollama', 'llamacpp', 'vllm', 'openai'),
-                                         SLOTS, COPIES,
+                                         SLOTS, COPIES, GATEWAY,
                                          { 'models' => [], 'models_directory' => '', 'scratch' => '/tmp' }),
-      'multitenant-database' => SERVICE.merge(kinds('mariadb', 'mysql', 'postgresql'),
+      'multitenant-database' => SERVICE.merge(kinds('mariadb', 'mysql', 'postgresql'), GATEWAY,
                                               { 'kinds' => %w[mariadb postgresql], 'share_superuser' => false }),
-      'multitenant-dashboard' => SERVICE.merge(kinds('shiny', 'streamlit', 'python', 'command'), COPIES),
+      'multitenant-dashboard' => SERVICE.merge(kinds('shiny', 'streamlit', 'python', 'command'), COPIES,
+                                               GATEWAY),
       'multitenant-instruction' => SERVICE,
       'multitenant-jupyter' => { **CLIENT, 'programs' => %w[jupyter-lab jupyter-notebook], 'origin' => '' },
       'multitenant-gradio' => { **CLIENT, 'python' => 'python3' }
@@ -53,6 +56,9 @@ module MultiTenant
       'keep_days' => [/\A\d{1,4}\z/, 'a number of days, or 0'],
       'copies_max' => [/\A[1-9]\d?\z/, 'a number from 1 to 99'],
       'generations_max' => [/\A[1-9]\d{0,3}\z/, 'a number from 1 to 9999'],
+      'gateway' => [/\A(?:off|auto|required)\z/, 'off, auto or required'],
+      'gate_rate' => [/\A\d{1,6}\z/, 'a number of requests a minute, or 0'],
+      'gate_stream_max' => [/\A[1-9]\d{0,4}\z/, 'a number of minutes from 1'],
       'scratch' => [%r{\A[/$]}, 'a path'], **SLOTS.transform_values { [/\A[1-9]\d{0,8}\z/, 'a number from 1'] },
       'origin' => [%r{\A(?:https?://[^/\s]+)?\z}, 'an address such as https://ondemand.university.edu, without a path']
     }.freeze
@@ -140,7 +146,7 @@ module MultiTenant
 
     # Those that this app has modules for.
     def kinds
-      @known.keys.filter_map { |key| key[/\Amodules_(.+)/, 1] }
+      (@known.keys - GATEWAY.keys).filter_map { |key| key[/\Amodules_(.+)/, 1] }
     end
 
     def refuse(sentence)

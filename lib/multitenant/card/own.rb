@@ -33,6 +33,11 @@ module MultiTenant
         self['mt_shared'].match?(Sharing::SHARED)
       end
 
+      # @return [Boolean] whether the sentence on sharing says who else reaches it
+      def gateway_told?
+        self['mt_shared'].match(Sharing::SHARED).to_a[1].to_s != ''
+      end
+
       # @return [String] HTML of a button that opens the web application; a sentence where there is no address
       def web_button
         return '<p>The job named no address that a button could lead to: see output.log.</p>' unless web_path

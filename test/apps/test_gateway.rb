@@ -1,0 +1,342 @@
+# frozen_string_literal: true
+
+require_relative 'app_test'
+require 'net/http'
+
+# Services behind a gateway: real jobs, nginx, multitenant-gate and munge, and what others find of them on their node.
+class TestGateway < AppTest
+  BIN = File.join(Bed::OURS, 'bin')
+  SERVER = File.join(Bed::OURS, 'gateway_server.py')
+  PROTECTED = { 'envelope' => 'munge', 'gateway' => 'auto' }.freeze
+  OFF = { 'envelope' => 'auto', 'gateway' => 'off', 'modules_nginx' => '' }.freeze
+  JSON_TYPE = { 'Content-Type' => 'application/json' }.freeze
+  APPS = %w[multitenant-llm multitenant-dashboard].freeze
+
+  FileUtils.mkdir_p(BIN)
+  FileUtils.cp(File.join(__dir__, 'llm_server.rb'), BIN)
+  FileUtils.cp(File.join(__dir__, 'gateway_server.py'), SERVER)
+  %w[ollama llama-server vllm].each { |name| FileUtils.ln_sf('llm_server.rb', File.join(BIN, name)) }
+  ENV['PATH'] = "#{BIN}:#{ENV.fetch('PATH')}" unless ENV.fetch('PATH').start_with?("#{BIN}:")
+
+  def setup
+    super
+    set(PROTECTED)
+    @go = File.join(Bed.home('hpcfaculty'), 'go')
+    FileUtils.rm_f(@go)
+  end
+
+  def teardown
+    Bed.cancel_all
+    set(OFF)
+  end
+
+  def set(settings)
+    APPS.each { |app| AppJobs.configure(File.join(AppJobs.root(app), 'site.yml'), settings) }
+  end
+
+  def serve(kind, model, values = {})
+    submit('multitenant-llm', SHARED.merge('mt_delivery_select' => 'Ollama_API sys/multitenant-delivery_default',
+                                           'version' => kind, 'ollama_model' => model).merge(values))
+  end
+
+  def web(address = '"$host"', **values)
+    command = "exec python3 #{SERVER} #{@go} #{address}"
+    submit('multitenant-dashboard', SHARED.merge('mt_delivery_select' => 'RShiny_App sys/multitenant-delivery_default',
+                                                 'version' => 'command', 'command' => command, 'proxy' => 'rnode')
+                                          .merge(values.transform_keys(&:to_s)))
+  end
+
+  # What a tenant's program does with what was shared with them.
+  # @return [Net::HTTPResponse]
+  def login(job, user, changed = {})
+    gate = Bed.specs('hpcstudent').fetch(job.job_id.to_s).fetch('gate')
+    assert_equal port(job).to_s, gate['port']
+    proof = { 'purpose' => 'multitenant-login', 'cluster' => 'hpc', 'job' => job.job_id, 'restarts' => 0,
+              'door' => gate['door'] }
+    credential = Bed.as(user, 'munge', "--socket=#{ENV.fetch('MULTITENANT_TESTBED_MUNGE_SOCKET')}", '--ttl=60',
+                        "--restrict-uid=#{Bed.uid('hpcfaculty')}", input: JSON.generate(proof.merge(changed))).out
+    ask(job, Net::HTTP::Post.new('/multitenant/login', JSON_TYPE), body: JSON.generate(credential: credential.strip))
+  end
+
+  def token(job, user = 'hpcstudent')
+    JSON.parse(login(job, user).tap { |answer| assert_equal '200', answer.code, answer.body }.body).fetch('token')
+  end
+
+  def port(job)
+    @ports ||= {}
+    @ports[job.job_id] ||= Integer(Bed.specs('hpcstudent').dig(job.job_id.to_s, 'connection', 'port'))
+  end
+
+  # @return [Net::HTTPResponse]
+  def ask(job, request, body: nil, token: nil, headers: {})
+    request = Net::HTTP::Get.new(request) if request.is_a?(String)
+    headers.merge(token ? { 'Authorization' => "Bearer #{token}" } : {}).each { |key, value| request[key] = value }
+    request.body = body
+    Net::HTTP.start('127.0.0.1', port(job), nil, nil, read_timeout: 120) { |http| http.request(request) }
+  end
+
+  # @return [String, nil] nil: nobody is there
+  def code(job, path = '/', **options)
+    ask(job, path, **options).code
+  rescue SystemCallError, EOFError, Net::ReadTimeout
+    nil
+  end
+
+  # @return [Hash{Integer => Array<String>}] the job's processes and their arguments
+  def processes(job)
+    Dir.glob('/proc/[0-9]*/cgroup').filter_map { |file| Integer(file[/\d+/]) }.select { |pid| of_job?(pid, job) }
+       .to_h { |pid| [pid, File.binread("/proc/#{pid}/cmdline").split("\0")] }
+  rescue Errno::ENOENT, Errno::ESRCH
+    retry
+  end
+
+  # It has the job in its environment, or comes from one that has.
+  def of_job?(pid, job)
+    while pid > 1
+      environment = File.binread("/proc/#{pid}/environ")
+      return true if environment.split("\0").include?("SLURM_JOB_ID=#{job.job_id}") && environment.include?(Bed::DIR)
+
+      pid = Integer(File.read("/proc/#{pid}/status")[/^PPid:\s*(\d+)/, 1])
+    end
+  rescue Errno::ENOENT, Errno::ESRCH
+    false
+  end
+
+  def nginx(job, what)
+    processes(job).find { |_, words| words.join(' ').start_with?("nginx: #{what}") }&.first
+  end
+
+  # Ports and unix sockets on which these processes listen, in whatever namespace.
+  def listening(pids)
+    pids.flat_map do |pid|
+      inodes = Dir.glob("/proc/#{pid}/fd/*").filter_map { |fd| link(fd)[/socket:\[(\d+)\]/, 1] }
+      tables = link("/proc/#{pid}/ns/net") == link('/proc/self/ns/net') ? %w[tcp tcp6] : []
+      ports = tables.flat_map { |table| File.readlines("/proc/#{pid}/net/#{table}").drop(1).map(&:split) }
+                    .select { |row| row[3] == '0A' && inodes.include?(row[9]) }.map { |row| row[1][/\h+\z/].hex }
+      paths = File.readlines("/proc/#{pid}/net/unix").drop(1).map(&:split)
+                  .select { |row| row[7] && inodes.include?(row[6]) && row[3] == '00010000' }.map { |row| row[7] }
+      ports + paths
+    end.uniq
+  end
+
+  def link(path)
+    File.readlink(path)
+  rescue SystemCallError
+    ''
+  end
+
+  # What curl gives this user there: the answer's code, 000 without one.
+  def outsider_gets(where, path)
+    to = where.is_a?(Integer) ? [] : ['--unix-socket', where]
+    hosts = where.is_a?(Integer) ? ["127.0.0.1:#{where}", "[::1]:#{where}"] : ['localhost']
+    hosts.map do |host|
+      Bed.as('outsider', 'curl', '-q', '-s', '--max-time', '20', '-o', File::NULL, '-w', '%{http_code}', *to,
+             "http://#{host}#{path}").out
+    end
+  end
+
+  # @param but [Array<Integer>] ports that ask for a key of the server's own
+  def assert_others_get_nothing(job, path)
+    found = listening(processes(job).keys)
+    assert_includes found, port(job)
+    found.each { |where| assert_empty outsider_gets(where, path).uniq - %w[401 403 404 000], "#{where} #{found}" }
+    processes(job).each_key do |pid|
+      %w[environ fd/0 root/tmp].each { |name| refute Bed.as('outsider', 'cat', "/proc/#{pid}/#{name}").code.zero? }
+      refute Bed.as('outsider', 'nsenter', '--net', '--target', pid, 'true').code.zero?
+    end
+    found
+  end
+
+  # Neither in what others may read of processes, nor in the job's name or log.
+  def assert_hidden(job, *secrets)
+    text = [job.log, *processes(job).values.flatten].join("\n").b
+    secrets.each { |secret| refute_includes text, secret.b }
+  end
+
+  def chat(job, token)
+    body = { model: 'm', messages: [{ role: 'user', content: 'as I said' }] }
+    ask(job, Net::HTTP::Post.new('/v1/chat/completions', JSON_TYPE), body: JSON.generate(body), token: token)
+  end
+
+  def test_ollama_is_met_through_its_gateway_alone
+    job = serve('ollama', 'llama3.2', 'ollama_models' => 'scratch').shared
+    assert_equal %w[base_url host model port], job.specs.keys.sort
+    assert_match(/\Agateway\|shared card munge group hpcGrp/, job.connection['mt_shared'])
+    refute_includes job.log, 'can reach'
+    token = token(job)
+    assert_equal 'as I said', JSON.parse(chat(job, token).body).dig('choices', 0, 'message', 'content')
+    assert_equal '401', chat(job, nil).code
+    assert_equal '401', chat(job, "#{token[0..-2]}#{token[-1] == 'A' ? 'E' : 'A'}").code
+    %w[/api/tags /v1/../api/tags /v1/%2e%2e/api/tags /].each do |path|
+      assert_equal '404', code(job, path, token: token), path
+    end
+    assert_equal '403', login(job, 'outsider').code
+    assert_equal '403', login(job, 'hpcstudent', 'job' => job.job_id + 1).code
+    found = assert_others_get_nothing(job, '/v1/models')
+    assert_equal([port(job)], found.grep(Integer))
+    server = processes(job).find { |_, words| words.last(2).join(' ').end_with?('ollama serve') }.first
+    assert_equal Bed.uid('hpcfaculty'), Integer(Bed.as('hpcfaculty', 'stat', '-c', '%u', "/proc/#{server}").out)
+    assert_hidden job, token, Bed.specs('hpcstudent').dig(job.job_id.to_s, 'gate', 'door')
+    assert_equal ['hpcstudent'], used(job).filter_map { |line| line['user'] unless line['user'].empty? }.uniq
+    socket = found.grep(%r{/server\z}).first
+    assert_path_exists socket
+    job.cancel
+    refute_path_exists File.dirname(socket)
+  end
+
+  def state(job)
+    File.join(Bed.home('hpcfaculty'), ".local/state/multitenant/jobs/#{job.job_id}@hpc/gate")
+  end
+
+  # @return [Array<Hash>] who used it
+  def used(job)
+    path = File.join(state(job), "log/#{job.job_id}@hpc.jsonl")
+    assert_equal 0o600, File.stat(path).mode & 0o777
+    File.readlines(path).map { |line| JSON.parse(line) }
+  end
+
+  def test_a_servers_own_key_is_known_to_the_gateway_alone
+    job = serve('vllm', 'facebook/opt-125m').shared
+    assert_equal %w[base_url host model port], job.specs.keys.sort
+    assert_includes ['', nil], job.connection['api_key']
+    token = token(job)
+    assert_equal '200', chat(job, token).code
+    assert_equal '401', chat(job, nil).code
+    assert_equal '404', ask(job, Net::HTTP::Post.new('/pause', JSON_TYPE), token: token).code
+    assert_match(/did not ask for the key at .*: users of the same node/, job.log)
+    server = listening(processes(job).keys).grep(Integer) - [port(job)]
+    assert_equal %w[401 000], outsider_gets(server.first, '/v1/models')
+    keys = processes(job).keys.map { |pid| File.binread("/proc/#{pid}/environ")[/VLLM_API_KEY=(\w{32})/, 1] }
+    assert_hidden job, token, keys.compact.first
+    assert_never_open(job, token) { |pid| Process.kill('KILL', pid) }
+  end
+
+  def test_so_are_those_of_llama_cpp_and_of_a_command
+    dir = File.join(Bed.home('hpcfaculty'), 'llm')
+    FileUtils.mkdir_p(dir)
+    File.write(File.join(dir, 'm.gguf'), 'GGUF')
+    command = 'VLLM_API_KEY=$api_key exec vllm serve "$model" --host "$host" --port "$port"'
+    [serve('llamacpp', 'm.gguf', 'ollama_models' => 'custom', 'ollama_custom' => dir),
+     serve('openai', 'm', 'command' => command)].each(&:shared).each do |job|
+      assert_equal %w[base_url host model port], job.specs.keys.sort
+      assert_equal %w[200 401], [chat(job, token(job)), chat(job, nil)].map(&:code)
+      refute_empty used(job)
+    end
+  end
+
+  # Whatever ends, nobody is let in meanwhile, and who has a token is let in again.
+  def assert_never_open(job, token)
+    ends = { 'worker' => -> { nginx(job, 'worker') }, 'master' => -> { nginx(job, 'master') },
+             'gate' => -> { processes(job).find { |_, words| words.include?('--config') }&.first } }
+    ends.each do |what, pid|
+      codes = []
+      watch = Thread.new { loop { codes << code(job, '/v1/models') } }
+      yield Bed.wait(what, &pid)
+      Bed.wait("it answers after its #{what} was killed", 120) { code(job, '/v1/models', token: token) == '200' }
+      watch.kill.join
+      assert_empty codes.compact.uniq - %w[401 503 502 500], what
+    end
+    assert_operator job.log.scan(/The gateway has ended with code \d+, and is started again/).size, :>=, 2
+  end
+
+  def test_a_web_application_learns_who_comes_and_gets_streams_sockets_and_large_bodies
+    job = web.shared
+    token = token(job)
+    assert_equal '401', code(job, '/')
+    headers = { 'X-MultiTenant-User' => 'root', 'X_MultiTenant_User' => 'root', 'Remote-User' => 'root',
+                'Connection' => 'X-MultiTenant-User', 'X-MultiTenant-Uid' => '0', 'X-MultiTenant-Token' => token,
+                'Cookie' => "a=1; multitenant_token=#{token}; b=2; multitenant_token=x; mod_auth_openidc_session=s" }
+    seen = JSON.parse(ask(job, '/who', headers: headers).body)
+    assert_equal([%w[x-multitenant-user hpcstudent]], seen.grep(->(one) { one[0].match?(/tenant|remote.user|auth/) }))
+    assert_equal 'a=1; b=2', seen.assoc('cookie').last.chomp('; ')
+    refute_includes seen.to_s, token
+    assert_equal '200', code(job, '/', headers: { 'Cookie' => "multitenant_token=#{token}" })
+    assert_stream(job, token)
+    assert_echo(job, token)
+    assert_upload(job, token)
+    ban(job, 'hpcstudent')
+    Bed.wait('the ban acts') { code(job, '/', token: token) == '403' }
+    assert_equal '200', code(job, '/', token: token(job, 'hpcstudent2'))
+  end
+
+  def ban(job, user)
+    path = File.join(state(job), 'banned')
+    Bed.as('hpcfaculty', 'sh', '-c', 'umask 077; echo "$1" >"$2.new" && mv "$2.new" "$2"', 'sh', Bed.uid(user), path)
+  end
+
+  # The first piece is there while the second is not.
+  def assert_stream(job, token)
+    socket = connect(job, token, '/events')
+    assert_match(/first/, socket.each_line.find { |line| line.start_with?('data: ') })
+    refute_path_exists @go
+    FileUtils.touch(@go)
+    assert_match(/second/, socket.each_line.find { |line| line.start_with?('data: ') })
+  ensure
+    socket&.close
+  end
+
+  # @return [TCPSocket] that has asked
+  def connect(job, token, path, *headers)
+    TCPSocket.new('127.0.0.1', port(job)).tap do |socket|
+      socket << ["GET #{path} HTTP/1.1", 'Host: n1', "Authorization: Bearer #{token}", *headers, '', ''].join("\r\n")
+    end
+  end
+
+  def assert_echo(job, token)
+    upgrade = ['Upgrade: websocket', 'Connection: Upgrade', "Sec-WebSocket-Key: #{['a' * 16].pack('m0')}",
+               'Sec-WebSocket-Version: 13']
+    socket = connect(job, token, '/socket', *upgrade)
+    assert_match(/ 101 /, socket.gets)
+    socket.each_line("\r\n", chomp: true).find(&:empty?)
+    mask = 'mask'.bytes
+    socket << ([0x81, 0x85] + mask + 'hello'.bytes.each_with_index.map { |byte, i| byte ^ mask[i % 4] }).pack('C*')
+    assert_equal "\x81\x05hello".b, socket.read(7)
+    refused = connect(job, 'none', '/socket', *upgrade)
+    assert_match(/ 401 /, refused.gets)
+  ensure
+    [socket, refused].compact.each(&:close)
+  end
+
+  def assert_upload(job, token)
+    file = File.join(Bed::OURS, 'large')
+    File.open(file, 'w') { |io| io.truncate(200 << 20) }
+    argv = ['curl', '-q', '-s', '--noproxy', '*', '-X', 'POST', '-T', file, '-H', "Authorization: Bearer #{token}",
+            "http://127.0.0.1:#{port(job)}/upload"]
+    assert_equal 'received', IO.popen(argv, &:read)
+  ensure
+    FileUtils.rm_f(file)
+  end
+
+  def test_a_web_application_that_needs_no_network_is_met_through_its_gateway_alone
+    job = web('0.0.0.0', mt_network: 'no').shared
+    assert_equal '200', code(job, '/', token: token(job))
+    assert_equal([port(job)], assert_others_get_nothing(job, '/').grep(Integer))
+  end
+
+  def test_a_server_that_listens_past_its_gateway_is_not_served
+    job = web('0.0.0.0')
+    job.wait('ends', 90) { job.ended? }
+    assert_match(/The server listens on all addresses, where everybody reaches it past its gateway/, job.log)
+    refute_includes Bed.squeue('%j', '-t', 'all', '-j', job.job_id), '|'
+  end
+
+  # A node without nginx.
+  def test_where_there_can_be_no_gateway_it_is_said_or_nothing_is_served
+    hidden = 'type() { [[ "$*" != "-P nginx" ]] || return 1; builtin type "$@"; }'
+    job = AppJobs.starting_up("#{hidden}\n") { serve('vllm', 'm').shared }
+    said = 'Nobody who reaches it is asked who they are, since there is no gateway: this node has no nginx'
+    assert_includes job.log, said
+    assert_includes job.connection['mt_shared'], said
+    assert_match(/\A\w{32}\z/, job.specs['api_key'])
+    set('gateway' => 'required')
+    job = AppJobs.starting_up("#{hidden}\n") { serve('vllm', 'm') }
+    job.wait('ends', 60) { job.ended? }
+    assert_match(/this node has no nginx .*: nothing is served/, job.log)
+    assert_match(/envelope v1 has none/, assert_raises(RuntimeError) { v1 { serve('vllm', 'm') } }.message)
+  end
+
+  def v1
+    set('envelope' => 'v1')
+    yield
+  end
+end
