@@ -1,0 +1,59 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# What a job with a gateway removes of those that ended long ago.
+class TestGateForgets < MultiTenantTest
+  PARTS = %w[job gateway].map { |name| File.join(Tree::ROOT, "libexec/multitenant-#{name}") }.freeze
+  MONTH = 31 * 24 * 3600
+
+  def squeue(body)
+    Dir.mkdir(bin = File.join(temporary, 'bin')) unless Dir.exist?(File.join(temporary, 'bin'))
+    File.write(File.join(bin, 'squeue'), "#!/bin/sh\n#{body}\n", perm: 0o755)
+  end
+
+  def keep(*names, age: MONTH)
+    names.each do |name|
+      path = File.join(temporary, 'home/multitenant/jobs', name)
+      name.include?('.') ? FileUtils.mkdir_p(File.dirname(path)) && FileUtils.touch(path) : FileUtils.mkdir_p(path)
+      File.utime(*([Time.now - age] * 2), path)
+    end
+  end
+
+  def begin_job(bash = '')
+    env = { 'PATH' => "#{temporary}/bin:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '7', 'SLURM_CLUSTER_NAME' => 'hpc',
+            'XDG_STATE_HOME' => File.join(temporary, 'home') }
+    script = "#{PARTS.map { |path| "source #{path}" }.join("\n")}\n#{bash}\ngateway_state; echo \"$mt_gate_state\""
+    done = run_as(nil, 'bash', '-c', script, env: env)
+    assert_equal ['', 0], [done.err, done.code]
+    done.out.chomp
+  end
+
+  def jobs
+    Dir.children(File.join(temporary, 'home/multitenant/jobs')).sort
+  end
+
+  def test_what_jobs_left_that_ended_goes_after_a_month
+    keep('5@hpc', '6@hpc', '9@other', 'mine')
+    keep('4@hpc', age: 20)
+    squeue('echo 6; echo 55')
+    assert_equal File.join(temporary, 'home/multitenant/jobs/7@hpc/gate'), begin_job
+    assert_equal %w[4@hpc 6@hpc 9@other mine], jobs
+  end
+
+  def test_where_slurm_does_not_answer_all_stays
+    keep('5@hpc')
+    squeue('echo "squeue: error" >&2; exit 1')
+    begin_job
+    assert_equal %w[5@hpc], jobs
+  end
+
+  def test_of_a_service_the_logs_of_members_go
+    keep('s/gate/log/5@hpc.jsonl', 's/gate/log/6@hpc.jsonl.1', 's/gate/seen.5@hpc', 's/gate/seen.6@hpc',
+         's/gate/lists.x')
+    squeue('echo 6')
+    begin_job("mt_state=#{temporary}/home/multitenant/jobs/s")
+    kept = Dir.glob('**/*', base: File.join(temporary, 'home/multitenant/jobs/s'))
+    assert_equal %w[gate gate/lists.x gate/log gate/log/6@hpc.jsonl.1 gate/seen.6@hpc], kept.sort
+  end
+end
