@@ -11,21 +11,24 @@ require_relative 'doctor/accounting'
 require_relative 'doctor/identity'
 require_relative 'doctor/sealing'
 require_relative 'doctor/apps'
+require_relative 'doctor/gateway'
 require_relative 'doctor/machine'
 
 module MultiTenant
   # Checks one by one what an installation needs, and says the fix. It runs where the compiled core can't be
   # loaded, and as any user, of whom it says what they see.
   class Doctor
-    THEMES = [Setup, GemFiles, Accounting, Identity, Sealing, Apps, Machine].freeze
+    THEMES = [Setup, GemFiles, Accounting, Identity, Sealing, Apps, Gateway, Machine].freeze
 
     # @param root [String] a host's files are below it
     # @param env [#to_h] variables of this process
     # @param out [IO]
     # @param json [Boolean] print the same for a program
+    # @param node [Boolean] try a job
     # @param themes [Array<Class>] of {Theme}
-    def initialize(root: '', env: ENV, out: $stdout, json: false, themes: THEMES)
+    def initialize(root: '', env: ENV, out: $stdout, json: false, node: false, themes: THEMES)
       @site = Site.new(root: root, env: env.to_h)
+      @site.node = node
       @out = out
       @json = json
       @themes = themes

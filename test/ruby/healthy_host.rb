@@ -71,9 +71,10 @@ end
 
 # Runs `doctor` on that host, and looks at what it says.
 class DoctorTest < MultiTenantTest
-  RUN = "require 'multitenant/doctor'; dir, themes, json = ARGV\n" \
+  RUN = "require 'multitenant/doctor'; dir, themes, json, node = ARGV\n" \
         "themes = themes.split(',').map { |name| MultiTenant::Doctor.const_get(name) }\n" \
-        'exit MultiTenant::Doctor.new(root: dir, env: ENV.to_h, themes: themes, json: json == "json").run'
+        'exit MultiTenant::Doctor.new(root: dir, env: ENV.to_h, themes: themes, json: json == "json", ' \
+        'node: node == "true").run'
   ALL = 'Setup,GemFiles,Accounting,Identity,Apps,Machine'
   VIEWER = 2001
 
@@ -89,9 +90,9 @@ class DoctorTest < MultiTenantTest
   end
 
   # As the viewer, unless the test says otherwise.
-  def doctor(themes = ALL, as: VIEWER, json: nil, lib: host.lib, env: {})
+  def doctor(themes = ALL, as: VIEWER, json: nil, node: nil, lib: host.lib, env: {})
     env = { 'PATH' => "#{host.at('/bin')}:#{ENV.fetch('PATH')}", 'HOME' => temporary }.merge(env)
-    @done = run_as(as, RbConfig.ruby, '-I', lib, '-e', RUN, host.root, themes, json.to_s, env: env)
+    @done = run_as(as, RbConfig.ruby, '-I', lib, '-e', RUN, host.root, themes, json.to_s, node.to_s, env: env)
     assert_empty done.err
     refute_includes done.out, ' crashed: '
     done.out

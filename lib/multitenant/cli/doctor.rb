@@ -9,13 +9,14 @@ module MultiTenant
     class Doctor < Command
       # @return [Integer] exit code
       def run
-        MultiTenant::Doctor.new(env: ENV.to_h, json: @options[:json]).run
+        MultiTenant::Doctor.new(env: ENV.to_h, **@options).run
       end
 
       private
 
       def options(parser)
         parser.on('--json', 'the same as JSON') { @options[:json] = true }
+        parser.on('--node', 'also what a compute node can do, by a job of this user\'s') { @options[:node] = true }
       end
     end
   end

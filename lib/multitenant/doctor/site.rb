@@ -12,6 +12,14 @@ module MultiTenant
       # Seconds that a program may take.
       PATIENCE = 5
 
+      # @param node [Boolean]
+      attr_writer :node
+
+      # @return [Boolean] checks may submit a job
+      def node?
+        @node
+      end
+
       # @return [String] the dashboard's file of variables
       def env_path
         at(ENV_FILE)

@@ -1,0 +1,152 @@
+# frozen_string_literal: true
+
+require 'shellwords'
+require_relative '../apps/sharing'
+require_relative 'theme'
+
+module MultiTenant
+  class Doctor
+    # Whether services can ask each tenant who they are, what falls back to what where a node can't, and what the portal
+    # hands to services.
+    class Gateway < Theme
+      CHECKS = { gateways: 'Gateways', nodes: 'Gateway on a node', secrets: 'Portal\'s secrets' }.freeze
+
+      # The functions that decide it in a job.
+      PARTS = [Sharing::JOB, File.expand_path('../../../libexec/multitenant-gateway', __dir__)].freeze
+      ASK = "can_guard || echo \"guard $WHY\"\ncan_isolate || echo \"isolate $WHY\"\necho asked\n"
+      # Seconds that a job may wait and take.
+      JOB = 90
+
+      PORTALS = %w[/etc/httpd/conf.d/ood-portal.conf /etc/apache2/sites-enabled/ood-portal.conf
+                   /etc/apache2/sites-available/ood-portal.conf].freeze
+      LOCATION = %r{<LocationMatch\s+"?\^(?<uri>/[\w/-]+)/\(\?<host>.*?</LocationMatch>}m
+      EDIT = /^\s*RequestHeader\s+(?<what>edit\*?|unset)\s+Cookie(?:\s+"(?<from>(?:\\.|[^"\\])*)"\s+"(?<to>[^"]*)")?/i
+      COOKIE = 'mod_auth_openidc_session'
+      # As browsers send it.
+      COOKIES = ["#{COOKIE}=s", "#{COOKIE}=s; a=1", "a=1; #{COOKIE}=s", "a=1; #{COOKIE}=s; b=2"].freeze
+      CURE = 'Add to custom_location_directives of ood_portal.yml: ' \
+             "'RequestHeader edit* Cookie \"(^|;\\s*)#{COOKIE}[^;]*\" \"\"', and run update_ood_portal.".freeze
+      STRIPS_SINCE = Gem::Version.new('4.1')
+
+      def gateways
+        wanted = apps.select { |_, settings| %w[auto required].include?(settings['gateway']) }
+        return ok('no service app is to have one: whoever can reach a service and knows its key can use it.') if
+          wanted.empty?
+
+        bare = wanted.select { |_, settings| Sharing.envelope(settings) == 'v1' }.keys
+        return ok("#{list(wanted.keys)} asks each tenant who they are.") if bare.empty?
+
+        warn!("#{list(bare)} shares in v1, which has no secret to log in with: with `gateway: auto` there is none, " \
+              'with `required` nothing can be shared.',
+              'Write `old_readers: "no"` and `envelope: "auto"` into its site.yml.')
+      end
+
+      # A job, which whoever asks has to want.
+      def nodes
+        return skip('`multitenant doctor --node` tries it, by a job of a minute.') unless site.node?
+        return skip('run it as a user: jobs of root may be refused.') if site.root?
+        return unless core?
+
+        ran = site.run('srun', '--ntasks=1', '--time=2', '--quiet', "--immediate=#{JOB - 30}", 'bash', '-s',
+                       seconds: JOB, input: script)
+        return skip('this host has no srun.') unless ran
+        return skip("no job told: #{ran.error || 'it said something else than it was to'}") unless asked?(ran)
+
+        tell(ran.out[/^guard (.*)/, 1], ran.out[/^isolate (.*)/, 1])
+      end
+
+      # What is the portal's, and would let a service act as who opens it.
+      def secrets
+        path = PORTALS.map { |one| site.at(one) }.find { |one| File.exist?(one) }
+        return skip('this host has no portal of Open OnDemand\'s.') unless path
+
+        text = File.read(path, encoding: 'UTF-8').scrub
+        blocks = text.to_enum(:scan, LOCATION).map { Regexp.last_match }
+        return ok("#{path} leads to no services.") if blocks.empty?
+
+        leaks = blocks.reject { |block| kept?(block[0]) }.map { |block| block[:uri] }
+        return warn!(*told(leaks, path)) if leaks.any?
+
+        ok("#{path} keeps its own cookie and passwords from services.")
+      rescue Errno::EACCES
+        skip("only root can read #{path}.")
+      end
+
+      private
+
+      # @return [Hash{String => Hash}] name of an app and its settings
+      def apps
+        services = site.apps.select { |app| SiteSettings::APPS.dig(File.basename(app), 'envelope') }
+        services.to_h { |app| [File.basename(app), settings(app)] }
+      end
+
+      def settings(app)
+        SiteSettings.read(app)
+      rescue Failure
+        {} # see the check of all settings
+      end
+
+      def script
+        modules = apps.values.flat_map { |settings| Array(settings['modules_nginx']) }.uniq
+        told = { gate_programs: File.expand_path('..', __dir__), modules_nginx: modules.join(' '),
+                 munge_socket: site.settings.munge_socket }.compact
+        "#{PARTS.map { |path| "#{File.read(path)}\n" }.join}" \
+          "#{told.map { |name, value| "mt_#{name}=#{value.shellescape}\n" }.join}#{ASK}"
+      end
+
+      def asked?(ran)
+        ran.out.lines.last.to_s.chomp == 'asked'
+      end
+
+      def tell(guard, isolate)
+        if guard
+          warn!("#{guard}. There is no gateway there: with `gateway: auto` all who get a service have its one key, " \
+                'of Ollama none; with `required` nothing is served.',
+                'doc/admins.md, "Compute nodes", says what nodes need.')
+        end
+        if isolate
+          warn!("#{isolate}. With `gateway: auto` users of the same node reach Ollama, and web applications that " \
+                'need no network, past the gateway; with `required` these are not served.',
+                'Allow user namespaces (user.max_user_namespaces, AppArmor); install util-linux, iproute and socat.')
+        end
+        ok('a node has nginx, munge and multitenant-gate, and lets users make namespaces.') unless guard || isolate
+      end
+
+      # @param block [String] directives
+      # @return [Boolean]
+      def kept?(block)
+        return false if block.match?(/^\s*AuthType\s+Basic\b/i) && !authorization_stripped?(block)
+        return true unless block.match?(/^\s*AuthType\s+"?(?:openid-connect|auth-openidc)/i)
+        return true if block.match?(/^\s*OIDCStripCookies\s.*\b#{COOKIE}(?:\s|$)/i)
+
+        edits = block.to_enum(:scan, EDIT).map { Regexp.last_match }
+        COOKIES.none? { |cookies| edited(cookies, edits).include?(COOKIE) }
+      end
+
+      def authorization_stripped?(block)
+        block.match?(/^\s*RequestHeader\s+unset\s+Authorization\b/i) || site.ood_version >= STRIPS_SINCE
+      rescue Failure
+        false
+      end
+
+      # As Apache does it.
+      def edited(cookies, edits)
+        edits.reduce(cookies) do |text, edit|
+          next '' if edit[:what].casecmp?('unset')
+
+          change = edit[:what].end_with?('*') ? :gsub : :sub
+          text.public_send(change, Regexp.new(edit[:from].to_s), edit[:to].to_s.gsub(/\$(\d)/, '\\\\\1'))
+        rescue RegexpError
+          text
+        end
+      end
+
+      def told(leaks, path)
+        basic = File.read(path).match?(/^\s*AuthType\s+Basic\b/i)
+        what = basic ? 'the password that they log in with' : "the portal's session cookie (#{COOKIE})"
+        ["below #{list(leaks)} a service is given #{what} of whoever opens it, and could act as them.",
+         basic ? 'Add `RequestHeader unset Authorization` to custom_location_directives of ood_portal.yml.' : CURE]
+      end
+    end
+  end
+end

@@ -1,0 +1,114 @@
+# frozen_string_literal: true
+
+require_relative 'healthy_host'
+
+# What doctor says of gateways, and of what the portal hands to services.
+class TestDoctorGateway < DoctorTest
+  APPS = '/var/www/ood/apps/sys'
+  PORTAL = '/etc/httpd/conf.d/ood-portal.conf'
+
+  def host
+    super.tap { |one| FileUtils.cp_r(File.join(Tree::ROOT, 'libexec'), File.dirname(one.lib)) unless @copied }
+         .tap { @copied = true }
+  end
+
+  def app(text)
+    host.write("#{APPS}/multitenant-llm/site.yml", "cluster: hpc\n#{text}")
+  end
+
+  def test_who_asks_tenants_who_they_are
+    assert_told 'Gateway', 'ok', 'Gateways', /no service app is to have one: whoever can reach a service/
+    app("gateway: auto\nenvelope: munge\n")
+    assert_told 'Gateway', 'ok', 'Gateways', /multitenant-llm asks each tenant who they are/
+    app("gateway: required\n")
+    assert_told 'Gateway', 'warn', 'Gateways', /multitenant-llm shares in v1, .* with `required` nothing can be shared/,
+                /old_readers: "no"/
+  end
+
+  # What a job says, in the words of libexec/multitenant-gateway, which it is given.
+  def test_what_a_node_can_do_is_asked_by_a_job
+    told = { node: true }
+    assert_told 'Gateway', 'skip', 'Gateway on a node', /`multitenant doctor --node` tries it/
+    host.program('srun', 'cat >"${0%/*}/asked"; echo asked')
+    FileUtils.touch(host.at('/bin/asked')) && File.chmod(0o666, host.at('/bin/asked'))
+    assert_told 'Gateway', 'ok', 'Gateway on a node', /a node has nginx, munge and multitenant-gate/, **told
+    assert_match(%r{^can_guard\(\) \{.*^can_isolate\(\) \{.*^mt_gate_programs=/}m, File.read(host.at('/bin/asked')))
+    host.program('srun', "cat >/dev/null; echo 'guard this node has no nginx with auth_request'; echo asked")
+    assert_told 'Gateway', 'warn', 'Gateway on a node', /this node has no nginx with auth_request\. .* with `required`/,
+                /Compute nodes/, **told
+    host.program('srun', "cat >/dev/null; echo 'isolate this node gives users no network namespace'; echo asked")
+    assert_told 'Gateway', 'warn', 'Gateway on a node', /no network namespace\. With `gateway: auto` users of the same/,
+                /max_user_namespaces/, **told
+    host.program('srun', "echo 'srun: error: Unable to allocate resources' >&2; exit 1")
+    assert_told 'Gateway', 'skip', 'Gateway on a node', /no job told: .*Unable to allocate/, **told
+    assert_told 'Gateway', 'skip', 'Gateway on a node', /run it as a user/, as: nil, **told
+  end
+
+  # The words of the job itself, here.
+  def test_what_a_job_is_given_runs
+    parts = MultiTenant::Doctor::Gateway::PARTS.map { |path| File.read(path) }.join("\n")
+    done = run_as(nil, 'bash', '-s', stdin: "#{parts}#{MultiTenant::Doctor::Gateway::ASK}",
+                                     env: { 'SLURM_JOB_ID' => '7', 'SLURM_CLUSTER_NAME' => 'hpc' })
+    assert_equal 'asked', done.out.lines.last.chomp, done.err
+    assert_empty(done.out.lines(chomp: true).grep_v(/\A(?:guard|isolate) .|\Aasked\z/))
+  end
+
+  # ---- the portal ----
+
+  def portal(*lines, auth: 'AuthType openid-connect')
+    host.write(PORTAL, <<~APACHE)
+      <LocationMatch "^/node/(?<host>[^/]+)/(?<port>\\d+)">
+        #{[auth, 'Require valid-user', *lines].join("\n  ")}
+        LuaHookFixups node_proxy.lua node_proxy_handler
+      </LocationMatch>
+      <LocationMatch "^/rnode/(?<host>[^/]+)/(?<port>\\d+)(?<uri>/.*|)">
+        #{[auth, *lines].join("\n  ")}
+      </LocationMatch>
+      <Location "/pun">
+        #{auth}
+      </Location>
+    APACHE
+  end
+
+  def assert_leaks(*lines)
+    portal(*lines)
+    assert_told 'Gateway', 'warn', "Portal's secrets",
+                %r{below /node, /rnode a service is given the portal's session cookie \(mod_auth_openidc_session\)},
+                /custom_location_directives.*RequestHeader edit\* Cookie/
+  end
+
+  def assert_keeps(*lines)
+    portal(*lines)
+    assert_told 'Gateway', 'ok', "Portal's secrets", /keeps its own cookie and passwords from services/
+  end
+
+  def test_the_portals_session_cookie
+    assert_told 'Gateway', 'skip', "Portal's secrets", /no portal of Open OnDemand's/
+    assert_leaks
+    # It leaves the last cookie where it is.
+    assert_leaks 'RequestHeader edit* Cookie "mod_auth_openidc_session[^;]*;\s*" ""'
+    assert_leaks 'RequestHeader edit Cookie "^mod_auth_openidc_session=[^;]*" ""'
+    assert_leaks 'RequestHeader edit* Cookie "(" ""'
+    assert_keeps 'RequestHeader edit* Cookie "(^|;\s*)mod_auth_openidc_session[^;]*" ""'
+    assert_keeps 'OIDCStripCookies mod_auth_openidc_session mod_auth_openidc_session_0'
+    assert_keeps 'RequestHeader unset Cookie'
+  end
+
+  def test_the_cure_that_is_told_is_one
+    cure = MultiTenant::Doctor::Gateway::CURE[/'(RequestHeader.*)'/, 1]
+    assert_keeps cure
+  end
+
+  def test_passwords_of_the_portal
+    basic = 'AuthType Basic'
+    portal(auth: basic)
+    assert_told 'Gateway', 'ok', "Portal's secrets", /keeps its own cookie and passwords/
+    host.write('/opt/ood/VERSION', "4.0.8\n")
+    assert_told 'Gateway', 'warn', "Portal's secrets", %r{/node, /rnode a service is given the password that they log},
+                /RequestHeader unset Authorization/
+    portal('RequestHeader unset Authorization', auth: basic)
+    assert_told 'Gateway', 'ok', "Portal's secrets", /keeps its own cookie and passwords/
+    File.chmod(0o600, host.at(PORTAL))
+    assert_told 'Gateway', 'skip', "Portal's secrets", /only root can read/
+  end
+end
