@@ -8,7 +8,7 @@ class TestGateway < AppTest
   BIN = File.join(Bed::OURS, 'bin')
   SERVER = File.join(Bed::OURS, 'gateway_server.py')
   PROTECTED = { 'envelope' => 'munge', 'gateway' => 'auto' }.freeze
-  OFF = { 'envelope' => 'auto', 'gateway' => 'off', 'modules_nginx' => '' }.freeze
+  OFF = { 'envelope' => 'auto', 'gateway' => 'off', 'modules_nginx' => '', 'keep_days' => '0' }.freeze
   JSON_TYPE = { 'Content-Type' => 'application/json' }.freeze
   APPS = %w[multitenant-llm multitenant-dashboard].freeze
 
@@ -185,7 +185,7 @@ class TestGateway < AppTest
   end
 
   def state(job)
-    File.join(Bed.home('hpcfaculty'), ".local/state/multitenant/jobs/#{job.job_id}@hpc/gate")
+    @state || File.join(Bed.home('hpcfaculty'), ".local/state/multitenant/jobs/#{job.job_id}@hpc/gate")
   end
 
   # @return [Array<Hash>] who used it
@@ -311,6 +311,24 @@ class TestGateway < AppTest
     job = web('0.0.0.0', mt_network: 'no').shared
     assert_equal '200', code(job, '/', token: token(job))
     assert_equal([port(job)], assert_others_get_nothing(job, '/').grep(Integer))
+  end
+
+  # As they do of its successors: all members have one door and one key of tokens, and each has a gate.
+  def test_copies_of_a_service_know_the_tenants_of_each_other
+    set('keep_days' => '2', 'copies_max' => '2')
+    job = web(mt_copies: '2', mt_title: 'Twins').shared
+    token = token(job)
+    state = File.join(Bed.home('hpcfaculty'), '.local/state/multitenant/services/twins@hpcGrp')
+    shared = "#{state}/chains/2/shared"
+    Bed.wait('another copy', 60) { File.size?(shared) }
+    other = File.read(shared).to_i
+    Bed.running(other)
+    other = AppJob.new('job_id' => other, 'id' => job.id, 'dir' => job.dir)
+    refute_equal port(job), port(other)
+    assert_equal(%w[200 200], [job, other].map { |one| code(one, '/', token: token) })
+    @state = "#{state}/gate"
+    ban(job, 'hpcstudent')
+    [job, other].each { |one| Bed.wait('the ban acts') { code(one, '/', token: token) == '403' } }
   end
 
   def test_a_server_that_listens_past_its_gateway_is_not_served

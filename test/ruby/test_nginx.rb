@@ -1,0 +1,153 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require 'net/http'
+require 'socket'
+
+# nginx as a job's gateway has it (libexec/multitenant-gateway): whatever answers in the place of multitenant-gate,
+# nobody is let in whom it did not name.
+class TestNginx < MultiTenantTest
+  UID = 1001
+  GATEWAY = File.expand_path('../../libexec/multitenant-gateway', __dir__)
+  WRITE = 'source "$1"; mt_nginx_has=$("$2" -V 2>&1) mt_gate_run=$3 host=n1 port=$4; mt_gate_paths=$6 ' \
+          'nginx_configuration "$5" own-key | sed "s/scgi_read_timeout 12s/scgi_read_timeout 1s/"'
+  NGINX = '/usr/sbin/nginx'
+  NAMED = "Status: 200 OK\r\nX-MultiTenant-User: ann\r\nX-MultiTenant-Uid: 2001\r\n\r\n"
+
+  def setup
+    super
+    need_root
+    skip 'nginx is not installed' unless File.executable?(NGINX)
+    File.chmod(0o755, temporary)
+    @run = File.join(temporary, 'run')
+    %w[tmp log].each { |name| FileUtils.mkdir_p(File.join(@run, name)) }
+    @says = ->(_) { NAMED }
+    @asked = []
+    listen
+    start
+  end
+
+  def teardown
+    Process.kill('TERM', @nginx) && Process.wait(@nginx) if @nginx
+    [@gate, @server].compact.each(&:close)
+    super
+  end
+
+  # The stand-in of the gate, and the server, which says what it was sent.
+  def listen
+    @gate = UNIXServer.new(File.join(@run, 'gate'))
+    @server = TCPServer.new('127.0.0.1', 0)
+    FileUtils.chown_R(UID, UID, @run)
+    serve(@gate) do |client|
+      parameters = client.read(client.gets(':').to_i + 1)
+      client.write(@says.call(parameters).to_s)
+    end
+    serve(@server) do |client|
+      head = client.gets("\r\n\r\n").to_s
+      @asked << head
+      client.write("HTTP/1.1 200 OK\r\nContent-Length: #{head.bytesize}\r\nConnection: close\r\n\r\n#{head}")
+    end
+  end
+
+  def serve(listener)
+    Thread.new do
+      loop do
+        Thread.new(listener.accept) do |client|
+          yield client
+        rescue SystemCallError
+          # Whoever asked is gone.
+        ensure
+          client.close
+        end
+      end
+    rescue IOError, Errno::EBADF
+      # The test is over.
+    end
+  end
+
+  def start(paths = '')
+    @port = TCPServer.open('127.0.0.1', 0) { |probe| probe.addr[1] }
+    conf = File.join(@run, 'nginx.conf')
+    text, status = Open3.capture2({ 'SLURM_JOB_ID' => '4711', 'SLURM_CLUSTER_NAME' => 'hpc' }, 'bash', '-c', WRITE,
+                                  'bash', GATEWAY, NGINX, @run, @port.to_s, "127.0.0.1:#{@server.addr[1]}", paths)
+    assert_predicate status, :success?
+    File.write(conf, text)
+    @nginx = spawn('setpriv', "--reuid=#{UID}", "--regid=#{UID}", '--clear-groups', NGINX, '-c', conf, '-p', @run,
+                   err: File.join(temporary, 'err'))
+    until_listening
+  end
+
+  def until_listening
+    TCPSocket.new('127.0.0.1', @port).close
+  rescue Errno::ECONNREFUSED
+    flunk File.read(File.join(temporary, 'err')) if Process.wait(@nginx, Process::WNOHANG)
+    sleep 0.05
+    retry
+  end
+
+  def get(path = '/', headers = {})
+    Net::HTTP.start('127.0.0.1', @port, nil, nil, read_timeout: 60) { |http| http.get(path, headers) }
+  end
+
+  def test_an_answer_that_names_nobody_lets_nobody_in
+    answers = ["\r\n", "\r\n\r\n", "X-A: b\r\n\r\n", "Status: 200 OK\r\n\r\n", 'HTTP/1.1 200 OK', "\0" * 99, '',
+               "Status: 200 OK\r\nX-MultiTenant-User:\r\n\r\n", "Status: 200 OK\r\nX-MultiTenant-User: a b\r\n\r\n",
+               "Status: 204 No Content\r\nX-MultiTenant-Uid: 0\r\n\r\n",
+               *['302 Found', '429 x', '403 x'].map { |code| "Status: #{code}\r\nX-MultiTenant-User: ann\r\n\r\n" }]
+    answers.each do |answer|
+      @says = ->(_) { answer }
+      assert_includes %w[401 403 502 503], get('/', 'X-MultiTenant-User' => 'ann').code, answer.inspect
+    end
+    @says = ->(_) { sleep }
+    assert_equal '503', get.code, 'a gate that hangs'
+    @gate.close
+    File.unlink(File.join(@run, 'gate'))
+    assert_equal '503', get.code, 'no gate'
+    assert_empty @asked
+  end
+
+  def told(headers, path = '/')
+    assert_equal '200', get(path, headers).code
+    @asked.last.lines(chomp: true).drop(1).filter_map { |line| line.split(': ', 2) if line.include?(': ') }.to_h
+  end
+
+  # What let a tenant in, at the portal too, stays here; so does what claims that they are somebody.
+  def test_the_server_is_told_who_comes_and_nothing_that_lets_in
+    { 'multitenant_token=t' => nil, 'a=1; multitenant_token=t' => 'a=1; ', 'multitenant_token=t; a=1' => 'a=1',
+      'a=1; multitenant_token=t; multitenant_token=u; b=2' => 'a=1; b=2',
+      'xmultitenant_token=1' => 'xmultitenant_token=1',
+      'mod_auth_openidc_session=s; mod_auth_openidc_session_0=s;a=1' => 'a=1',
+      "a=1; #{'multitenant_token=t; ' * 9}b=2" => nil, 'a="multitenant_token"; b=2' => 'a="multitenant_token"; b=2' }
+      .each do |cookies, left|
+        assert_equal left.to_s, told('Cookie' => cookies)['Cookie'].to_s, cookies
+      end
+    names = %w[X-MultiTenant-User X-MultiTenant-Uid X-MultiTenant-Token Remote-User X-Forwarded-User X-WebAuth-User]
+    claims = names.to_h { |name| [name, 'root'] }
+    seen = told(claims.merge('Authorization' => 'Bearer mt1.t', 'Connection' => names.join(',')))
+    assert_equal({ 'X-MultiTenant-User' => 'ann', 'Authorization' => 'Bearer own-key' },
+                 seen.slice(*names, 'Authorization'))
+    assert_equal '400', get('/', 'Authorization' => "Bearer #{'a' * (1 << 20)}").code
+  end
+
+  def test_who_used_it_is_a_line_of_json_without_the_question
+    get(%(/a%22,"user":"root"/\\?secret=1))
+    @says = ->(_) { "Status: 403 x\r\nX-MultiTenant-Reason: rate_limited\r\nX-MultiTenant-Retry: 7\r\n\r\n" }
+    answer = get('/b')
+    assert_equal %w[429 7 rate_limited],
+                 [answer.code, answer['Retry-After'], JSON.parse(answer.body).dig('error', 'code')]
+    first, second = File.readlines(File.join(@run, 'log/4711@hpc.jsonl')).map { |line| JSON.parse(line) }
+    assert_equal ['ann', 2001, 'GET', %(/a%22,"user":"root"/\\), 200],
+                 first.values_at('user', 'uid', 'method', 'path', 'status')
+    assert_equal ['', nil, '/b', 429], second.values_at('user', 'uid', 'path', 'status')
+    assert_operator first['ms'] + first['bytes'], :>, 0
+  end
+
+  def test_of_a_language_model_there_is_its_api_alone
+    Process.kill('TERM', @nginx) && Process.wait(@nginx)
+    start('^/v1/')
+    assert_equal '200', get('/v1/models').code
+    %w[/ /api/delete /v1/../slots /v1/%2e%2e/slots /slots/..%2fv1/x /slots%2f..%2fv1/x /slots\\..\\v1/]
+      .each { |path| assert_equal '404', get(path).code, path }
+    assert_equal 1, @asked.size
+  end
+end
