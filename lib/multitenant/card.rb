@@ -31,6 +31,8 @@ module MultiTenant
     # Characters of a name that stands in a sentence.
     NAME = 64
     TOO_LONG = '<em>too long to be shown here</em>'
+    OWN_KEY = 'It is yours: give it to nobody. Its page comes from the service\'s own job, with your Open OnDemand ' \
+              'session in reach: open it only if you trust who shares it.'
     CLOSED = ' Here no card opens a web application of others.'
     ELSEWHERE = ' No button leads to its host, which is not known to be one of its job\'s.'
     CUT = ' Not all of it is shown here, because it is too long: the rest is in connection.yml, in the directory ' \
@@ -193,7 +195,7 @@ module MultiTenant
       return '' unless gateway?
       return "<p>In a shell #{code("multitenant login #{self['jobid']}")} tells your own.</p>" unless web_apps?
 
-      "<p>#{@login.button(label, @login.base('rnode'), icon: 'key', key: true)} It is yours: give it to nobody.</p>"
+      "<p>#{@login.button(label, @login.base('rnode'), icon: 'key', key: true)} #{OWN_KEY}</p>"
     end
 
     # @return [Integer, nil] uid of the publisher

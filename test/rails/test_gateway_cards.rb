@@ -68,6 +68,7 @@ class TestGatewayCards < RailsTest
       form = forms(card['tree'])[0]
       assert_equal %w[post _blank /rnode/n1/8443/multitenant/login], form.values_at('method', 'target', 'action'), app
       assert_equal({ 'credential' => 'MUNGE:a+b/c=:', 'base' => '/rnode/n1/8443/', 'show' => 'key' }, form[:fields])
+      assert_match(/open it only if you trust who shares it/, card['text'])
       assert_equal "Show my #{app.start_with?('DB') ? 'password' : 'key'}", form[:text]
     end
     said = { 'purpose' => 'multitenant-login', 'cluster' => 'hpc', 'job' => 7, 'restarts' => 0, 'door' => DOOR }
