@@ -32,6 +32,16 @@ class ClientTest < AppTest
                                            'version' => 'vllm', 'ollama_model' => MODEL)).shared
   end
 
+  # @return [AppJob] the same behind a gateway, for which each has a key of their own
+  def serve_guarded
+    file = File.join(AppJobs.root('multitenant-llm'), 'site.yml')
+    before = File.read(file)
+    AppJobs.configure(file, 'envelope' => 'munge', 'gateway' => 'required')
+    serve
+  ensure
+    File.write(file, before)
+  end
+
   # A job of hpcfaculty's that shares these values; gives its id.
   def share(values, app: 'Ollama_API', command: 'sleep 600')
     given = values.map { |key, value| "#{key}=#{value}" }.shelljoin

@@ -54,6 +54,21 @@ class TestChat < ClientTest
     end
   end
 
+  def test_a_student_chats_by_a_key_of_their_own_where_there_is_a_gateway
+    service = serve_guarded
+    job = start(service.job_id)
+    page = login(job)
+    assert_equal [MODEL], models(job, page)['models']
+    assert_equal [{ 'done' => true }], chat(job, page).last(1)
+    door = Bed.specs(STUDENT).dig(service.job_id.to_s, 'gate', 'door')
+    (arguments + [job.log]).each { |text| refute_match(/#{door}|mt1\.\d+\.|MUNGE:/, text) }
+    shell = 'eval "$1"; curl -qsf --header "Authorization: Bearer $OPENAI_API_KEY" "$OPENAI_BASE_URL/models"'
+    told = Bed.multitenant(STUDENT, 'login', service.job_id).out
+    assert_match(/"#{MODEL}"/, Bed.as(STUDENT, 'bash', '-c', shell, '-', told).out)
+    Bed.as(STUDENT, 'scancel', job.job_id)
+    service.cancel
+  end
+
   def test_a_student_chats_with_the_model_and_learns_when_it_ends
     service = serve
     key = service.specs['api_key']

@@ -21,13 +21,17 @@ class TestJupyter < ClientTest
   end
 
   # What the notebook's cells print, run by Jupyter in the environment that the job's programs have.
-  def run_notebook(job, path = notebook(job))
-    names = processes(job).map { |pid| File.read("/proc/#{pid}/environ") }
-                          .find { |text| text.include?('MT_APPNAME=') }.split("\0")
-    names.map! { |pair| pair.split('=', 2) }
-    result = Bed.as(STUDENT, 'env', '-C', Bed.home(STUDENT), 'python3', '-c', EXECUTE, path, env: names.to_h)
+  def run_notebook(job, path = notebook(job), **changes)
+    env = programs_environment(job).merge(changes.transform_keys(&:to_s))
+    result = Bed.as(STUDENT, 'env', '-C', Bed.home(STUDENT), 'python3', '-c', EXECUTE, path, env: env)
     assert_equal 0, result.code, result.err
     result.out
+  end
+
+  # @return [Hash{String => String}]
+  def programs_environment(job)
+    processes(job).map { |pid| File.read("/proc/#{pid}/environ") }
+                  .find { |text| text.include?('MT_APPNAME=') }.split("\0").to_h { |pair| pair.split('=', 2) }
   end
 
   EXECUTE = <<~PYTHON
@@ -65,6 +69,21 @@ class TestJupyter < ClientTest
     assert_refused(service.job_id)
     Bed.as(STUDENT, 'scancel', job.job_id)
     Bed.wait('nothing of it is left', 60) { job.ended? && processes(job).empty? }
+  end
+
+  def test_a_notebook_has_a_key_of_the_students_own_where_there_is_a_gateway
+    service = serve_guarded
+    job = start(service.job_id)
+    assert_match(/^Models: #{MODEL}$/, run_notebook(job))
+    key, gates = programs_environment(job).values_at('OPENAI_API_KEY', 'MT_GATES')
+    assert_match(/\Amt1\.#{Bed.uid(STUDENT)}\.\d+\.[\w-]{43}\z/, key)
+    assert_secrets(job, key)
+    assert_secrets(job, gates.split.last)
+    # Where it has ended, the first cell logs in.
+    assert_match(/^Models: #{MODEL}$/, run_notebook(job, OPENAI_API_KEY: 'none'))
+    assert_match(/^Models: #{MODEL}$/, run_notebook(job, OPENAI_API_KEY: key.sub(/.{9}\z/, 'x' * 9)))
+    Bed.as(STUDENT, 'scancel', job.job_id)
+    service.cancel
   end
 
   def database(engine)
