@@ -316,9 +316,10 @@ class TestGateway < AppTest
   # As they do of its successors: all members have one door and one key of tokens, and each has a gate.
   def test_copies_of_a_service_know_the_tenants_of_each_other
     set('keep_days' => '2', 'copies_max' => '2')
+    state = File.join(Bed.home('hpcfaculty'), '.local/state/multitenant/services/twins@hpcGrp')
+    FileUtils.rm_rf(state) # bans are kept
     job = web(mt_copies: '2', mt_title: 'Twins').shared
     token = token(job)
-    state = File.join(Bed.home('hpcfaculty'), '.local/state/multitenant/services/twins@hpcGrp')
     shared = "#{state}/chains/2/shared"
     Bed.wait('another copy', 60) { File.size?(shared) }
     other = File.read(shared).to_i
