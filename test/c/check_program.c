@@ -6,6 +6,7 @@
 #include "helpers.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -81,6 +82,31 @@ START_TEST(test_command_lines)
     ck_assert_str_eq(is.err, said);
     ck_assert_str_eq(is.out, lines[_i].out);
     ck_assert_int_eq(is.status, lines[_i].status);
+}
+END_TEST
+
+/* A program that runs until it is told to end. */
+static int begin_daemon(void *argument)
+{
+    static const struct option options[] = {MT_OPTIONS_OF_DAEMONS};
+    const struct mt_program program = {.help = "usage: this\n", .options = options, .take = take};
+    char *argv[] = {(char *)"it", argument, NULL};
+    struct sigaction action;
+    int status;
+    if (!mt_program_begin(&program, argument ? 2 : 1, argv, &status, &status))
+        return status;
+    printf("%d", sigaction(SIGRTMIN, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
+    (void)fflush(stdout);
+    return 0;
+}
+
+START_TEST(test_a_daemon_has_no_deadline)
+{
+    struct forked is = run_forked(begin_daemon, NULL, "", 0);
+    ck_assert_str_eq(is.out, "1");
+    is = run_forked(begin_daemon, (void *)"--timeout=1", "", 0);
+    ck_assert_int_eq(is.status, EX_USAGE);
+    ck_assert_str_eq(is.err, "program: \"--timeout=1\" is not an option; see program --help\n");
 }
 END_TEST
 
@@ -192,6 +218,7 @@ int main(void)
     Suite *suite = suite_create("program");
     TCase *tests = add_case(suite, "program");
     tcase_add_loop_test(tests, test_command_lines, 0, COUNT_OF(lines));
+    tcase_add_test(tests, test_a_daemon_has_no_deadline);
     tcase_add_loop_test(tests, test_timeouts_that_are_none, 0, COUNT_OF(timeouts));
     tcase_add_loop_test(tests, test_numbers, 0, COUNT_OF(numbers));
     tcase_add_test(tests, test_what_it_was_built_with);

@@ -11,8 +11,9 @@ require_relative 'munged'
 class GateHost
   PROGRAM = File.expand_path('../../lib/multitenant/multitenant-gate', __dir__)
   PUBLISHER = 1001
-  USERS = { 'prof' => 1001, 'ann' => 2001, 'bob' => 2002, 'eve' => 2999 }.freeze
-  MEMBERS = %w[prof ann bob].freeze
+  CLASS = (1..40).to_h { |number| ["pupil#{number}", 3000 + number] }.freeze
+  USERS = { 'prof' => 1001, 'ann' => 2001, 'bob' => 2002, 'eve' => 2999 }.merge(CLASS).freeze
+  MEMBERS = ['prof', 'ann', 'bob', *CLASS.keys].freeze
   BASE = '/rnode/n1/8080/'
 
   # What /etc/passwd and /etc/group of this machine are, for the gate, while it runs.
@@ -269,7 +270,7 @@ class GateHost
       daemon off;
       pid #{@run}/pid;
       error_log #{@run}/error;
-      events { worker_connections 512; }
+      events { worker_connections 1000; }
       http {
         client_body_temp_path #{@run}/body; proxy_temp_path #{@run}/proxy; scgi_temp_path #{@run}/scgi;
         fastcgi_temp_path #{@run}/fastcgi; uwsgi_temp_path #{@run}/uwsgi;

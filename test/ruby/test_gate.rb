@@ -246,7 +246,10 @@ class TestGate < MultiTenantTest
   end
 
   def assert_stream_ends(socket)
-    assert_raises(EOFError, Errno::ECONNRESET) { loop { socket.wait_readable(60) ? socket.readpartial(1 << 20) : flunk } }
+    limit = now + 60
+    assert_raises(EOFError, Errno::ECONNRESET) do
+      socket.readpartial(1 << 20) while now < limit && socket.wait_readable(60)
+    end
   end
 
   # What can't be read changes nothing, and the commands are not told that it acts.
@@ -288,6 +291,22 @@ class TestGate < MultiTenantTest
     refused('not_recipient', host.credential)
   ensure
     stream&.close
+  end
+
+  # More at once than there may be processes that ask: they wait for each other.
+  def test_a_class_that_comes_at_once
+    credentials = GateHost::CLASS.keys.map { |name| [name, host.credential(name)] }
+    tokens = in_threads(credentials) { |name, credential| [name, JSON.parse(host.login(credential).body)['token']] }
+    assert_equal 40, tokens.map(&:last).compact.size
+    assert_closes { kill_the_gate }
+    host.start
+    wait_until { host.answers? }
+    users = in_threads(tokens * 3) { |_, token| host.get('/', token).body[/X-MultiTenant-User: (.*)\r/i, 1] }
+    assert_equal tokens.map(&:first) * 3, users
+  end
+
+  def in_threads(items)
+    items.map { |item| Thread.new { yield item } }.map(&:value)
   end
 
   # ---- what does not answer ----
