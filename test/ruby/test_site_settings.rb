@@ -67,7 +67,7 @@ class TestSiteSettings < MultiTenantTest
              'kinds' => %w[mysql postgresql mariadb], 'modules_mysql' => %w[mysql/8.0 12], 'modules_mariadb' => [],
              'modules_postgresql' => [], 'envelope' => 'auto', 'munge_socket' => '', 'keep_days' => '0',
              'generations_max' => '1000', 'gateway' => 'off', 'modules_nginx' => [], 'gate_rate' => '0',
-             'gate_stream_max' => '60' }
+             'connections_max' => '10' }
     assert_equal told, site
     assert_equal 'auto', MultiTenant.share_envelope(site)
     assert_equal 'v1', MultiTenant.share_envelope(read('multitenant-database', 'cluster: hpc'))

@@ -1,0 +1,105 @@
+# frozen_string_literal: true
+
+require_relative 'app_test'
+require 'net/http'
+
+# Databases whose tenants log in at a gateway: real jobs, servers, nginx, multitenant-gate and munge. The accounts in
+# themselves: test/ruby/test_database_accounts.rb.
+class TestGatewayDatabase < AppTest
+  APP = 'multitenant-database'
+  ON = { 'envelope' => 'munge', 'gateway' => 'auto' }.freeze
+  OFF = { 'envelope' => 'auto', 'gateway' => 'off' }.freeze
+  JSON_TYPE = { 'Content-Type' => 'application/json' }.freeze
+
+  def setup
+    super
+    set(ON)
+    @data = File.join(Bed::OURS, 'data', name)
+    FileUtils.rm_rf(File.dirname(@data))
+    FileUtils.mkdir_p(File.dirname(@data))
+    FileUtils.chown('hpcfaculty', nil, File.dirname(@data))
+  end
+
+  def teardown
+    Bed.cancel_all
+    set(OFF)
+  end
+
+  def set(settings)
+    AppJobs.configure(File.join(AppJobs.root(APP), 'site.yml'), settings)
+  end
+
+  def serve(engine, **values)
+    @engine = engine
+    submit(APP, SHARED.merge('version' => engine, 'db_data' => @data, 'db_name' => 'course', 'db_user' => 'owner',
+                             'db_pass' => 'known to all of last term', 'db_rights' => 'read', 'db_own' => 'yes',
+                             'mt_delivery_select' => 'DB_Conn sys/multitenant-delivery_default', **values))
+  end
+
+  # What a tenant's program does with what was shared with them.
+  # @return [Array(String, Hash)] code and answer
+  def login(job, user)
+    gate = Bed.specs('hpcstudent').fetch(job.job_id.to_s).fetch('gate')
+    proof = { purpose: 'multitenant-login', cluster: 'hpc', job: job.job_id, restarts: 0, door: gate['door'] }
+    credential = Bed.as(user, 'munge', "--socket=#{ENV.fetch('MULTITENANT_TESTBED_MUNGE_SOCKET')}", '--ttl=60',
+                        "--restrict-uid=#{Bed.uid('hpcfaculty')}", input: JSON.generate(proof)).out
+    answer = Net::HTTP.post(URI("http://127.0.0.1:#{gate['port']}/multitenant/login"),
+                            JSON.generate(credential: credential.strip), JSON_TYPE)
+    [answer.code, JSON.parse(answer.body)]
+  end
+
+  # @return [Hash] user and password
+  def account(job, user)
+    code, told = login(job, user)
+    assert_equal '200', code, told
+    told
+  end
+
+  # What a client of theirs says to SQL.
+  def query(job, account, sql)
+    host, port, database = job.specs.values_at('host', 'port', 'database')
+    name, password = account.values_at('user', 'password')
+    if @engine == 'postgresql'
+      env = { 'PGHOST' => host, 'PGPORT' => port, 'PGUSER' => name, 'PGDATABASE' => database, 'PGPASSWORD' => password }
+      Bed.as('hpcstudent', *%w[psql -XAtqw -v ON_ERROR_STOP=1], input: sql, env: env)
+    else
+      Bed.as('hpcstudent', 'mariadb', '--no-defaults', '-BN', "-h#{host}", "-P#{port}", '-u', name, '-D', database,
+             input: sql, env: { 'MYSQL_PWD' => password })
+    end
+  end
+
+  def assert_rows(rows, *asked)
+    done = query(*asked)
+    assert_equal ['', rows], [done.err, done.out.split]
+  end
+
+  %w[mariadb postgresql].each do |engine|
+    define_method("test_each_tenant_of_#{engine}_has_an_account_until_they_are_banned") do
+      job = serve(engine).shared
+      assert_empty job.specs.slice('user', 'password')
+      owner, student = %w[hpcfaculty hpcstudent].map { |user| account(job, user) }
+      assert_match(/\Amt_#{Bed.uid('hpcstudent')}_\h{8}\z/, student['user'])
+      assert_equal student, account(job, 'hpcstudent').merge(student.slice('expires'))
+      assert_equal(%w[403 not_recipient], login(job, 'outsider').then { |code, told| [code, told['code']] })
+      assert_rows [], job, owner, 'CREATE TABLE lesson (n int); INSERT INTO lesson VALUES (301)'
+      assert_rows ['301'], job, student, 'SELECT n FROM lesson'
+      refute_equal 0, query(job, student, 'DELETE FROM lesson').code
+      assert_rows ['7'], job, student, "CREATE TABLE #{student['user']}.a (n int); " \
+                                       "INSERT INTO #{student['user']}.a VALUES (7); SELECT n FROM #{student['user']}.a"
+      # Earlier tenants may know this one.
+      refute_equal 0, query(job, { 'user' => 'owner', 'password' => 'known to all of last term' }, 'SELECT 1').code
+      [owner, student].each { |one| refute_includes "#{job.log}#{job.file('connection.yml')}", one['password'] }
+
+      told = Bed.multitenant('hpcfaculty', 'tenants', job.job_id.to_s)
+      assert_match(/^hpcstudent +20\d\d-/, told.out, told.err)
+      told = Bed.multitenant('hpcfaculty', 'ban', job.job_id.to_s, 'hpcstudent')
+      assert_equal "hpcstudent is banned from job #{job.job_id}@hpc: its job goes by that now.\n", told.out, told.err
+      refute_equal 0, query(job, student, 'SELECT 1').code
+      assert_equal '403', login(job, 'hpcstudent').first
+      assert_rows ['301'], job, owner, 'SELECT n FROM lesson'
+      told = Bed.multitenant('hpcfaculty', 'unban', job.job_id.to_s, 'hpcstudent')
+      assert_match(/its job goes by that now/, told.out, told.err)
+      assert_rows ['301'], job, account(job, 'hpcstudent'), 'SELECT n FROM lesson'
+    end
+  end
+end
