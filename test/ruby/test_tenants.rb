@@ -182,10 +182,12 @@ class TestTenants < MultiTenantTest
     dir = gate
     log(dir, '7@hpc.jsonl', row('bob', 2002, 100), row('eve', 2003, 200.5), row('bob', 2002, 300), row('', nil, 300))
     log(dir, '8@hpc.jsonl', row('eve', 2003, 400), row('mia', 2004, 400))
+    # Nobody makes requests of a database.
+    log(dir, '9@hpc.gate', "1970-01-01T00:06:40Z login uid=2005 addr=::1\n", "1970-01-01T00:06:41Z banned uid=2006\n")
     found = as_user(uid: OWNER) do
       one = MultiTenant::GateState.at(dir)
-      [[150], [350], [0], [150, 500], [150, 260], [Time.now.to_i + 5]].map { |words| one.users(*words) }
+      [[150], [350], [0], [150, 750], [150, 390], [Time.now.to_i + 5]].map { |words| one.users(*words) }
     end
-    assert_equal [[3, false], [2, false], [3, false], [3, true], [1, true], [0, false]], found
+    assert_equal [[4, false], [3, false], [4, false], [4, true], [2, true], [0, false]], found
   end
 end

@@ -21,6 +21,8 @@ module MultiTenant
     TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/
     LOGIN = /\A(?<time>#{TIME}) login (?:.* )?uid=(?<uid>\d{1,10})(?:\s|\z)/
     NOT_CUT = /^(#{TIME}) streams_not_cut/
+    # A line of either log.
+    USED = /^(?:{"time":(\d{1,12})[^,]*,"user":"[^"]*","uid":"?(\d*)|(#{TIME}) login uid=(\d{1,10}))/
     # Bytes of a list, and of a line of a log, that count. The path in a line is escaped.
     MOST = 1_000_000
     LONGEST = 100_000
@@ -142,12 +144,12 @@ module MultiTenant
     # @param most [Integer] bytes that are read at most
     # @return [Array(Integer, Boolean)] how many, and whether there may be more
     def users(since, most = 200_000)
-      files = logs(/\.jsonl(?:\.1)?\z/).select { |file| file.mtime.to_i >= since }
+      files = logs(/\.(?:jsonl(?:\.1)?|gate)\z/).select { |file| file.mtime.to_i >= since }
       part = most / [files.size, 1].max
       more = false
       uids = files.flat_map do |file|
         file.seek(-part, IO::SEEK_END) if file.size > part
-        rows = file.read(part).scan(/^{"time":(\d{1,12})[^,]*,"user":"[^"]*","uid":"?(\d*)/)
+        rows = file.read(part).scan(USED).map { |time, uid, login, who| [login ? epoch(login) : time.to_i, who || uid] }
         more ||= file.size > part && (rows.empty? || rows.first.first.to_i >= since)
         rows.filter_map { |time, uid| uid if time.to_i >= since && !uid.empty? }
       end
