@@ -48,16 +48,16 @@ module MultiTenant
       @receiver ? @receiver.services : {}.freeze
     end
 
-    # Asks Slurm now; specs and cards follow. Never raises.
+    # Asks Slurm now; specs and cards follow, the cards later where their files take longer than MULTITENANT_TIMEOUT.
+    # Never raises.
     # @return [Hash] {report}
     def refresh
-      @sources&.expire
-      @receiver&.refresh
+      @renewal&.refresh(@timeout)
       report
     end
 
     # Asks Slurm where specs are older than their time to live, and with `cards` lets the card files
-    # follow. On the request's thread; returns within a quarter of a second; never raises.
+    # follow. Returns within a quarter of a second, unless card files have to go from a slow home; never raises.
     # @param cards [Boolean] the page is about to list the card files
     # @return [void]
     def renew(cards: false)
@@ -88,9 +88,7 @@ module MultiTenant
     def service(key, *apps)
       raise Failure.new(EX_USAGE, NOT_CHOSEN) if key.to_s.empty?
 
-      # A submission asks Slurm, once.
-      refresh if @sources && (@submitted.nil? || clock - @submitted > 10)
-      @submitted = clock
+      ask
       found = find_service(key)
       return connection_of(found) if found && (apps.empty? || apps.include?(found['app']))
 
@@ -228,12 +226,22 @@ module MultiTenant
       @munge_socket = host.munge_socket
       @sources = host.sources(gids: membership.method(:gids), log: log)
       @receiver = host.receiver(@sources, membership: membership, log: log)
-      refresh
+      @timeout = host.settings.timeout
       @renewal = Renewal.new(@receiver, @sources, log: log)
+      refresh
       Dashboard.attach(@receiver, @sources, log: log)
     end
 
     private
+
+    # A submission asks Slurm, once; the cards can wait for the next page that shows them.
+    def ask
+      return unless @sources && (@submitted.nil? || clock - @submitted > 10)
+
+      @sources.expire
+      @receiver.ask
+      @submitted = clock
+    end
 
     # @return [Hash, nil] of {services}
     def find_service(key)

@@ -21,6 +21,7 @@ struct delivery {
     bool dry_run;
     mt_event_fn *tell;
     void *arg;
+    bool writes_only;
     int root;
     int db;
     int base; /* batch_connect, where the lock is */
@@ -64,6 +65,10 @@ static enum mt_status open_dirs(struct delivery *d, bool create)
 
 static void remove_card(struct delivery *d, const struct mt_found *found)
 {
+    if (d->writes_only) {
+        tell(d, MT_LEFT, found->id);
+        return;
+    }
     enum mt_status status = d->dry_run ? MT_OK : mt_card_files_remove(d->root, d->db, found);
     if (status == MT_OK)
         tell(d, MT_REMOVED, found->id);
@@ -142,7 +147,7 @@ static enum mt_status begin(struct delivery *d)
     if (due && !d->dry_run && (status = lock(d)) != MT_OK)
         return status;
     status = take_inventory(d, tell_failure);
-    if (status != MT_OK || due || d->dry_run || !is_any_ours(d))
+    if (status != MT_OK || due || d->dry_run || d->writes_only || !is_any_ours(d))
         return status;
     if ((status = lock(d)) == MT_OK)
         status = take_inventory(d, NULL);
@@ -236,19 +241,31 @@ static enum mt_status forget_dismissed(struct delivery *d)
     return status == MT_OK && d->lock >= 0 ? forget_dismissed(d) : status;
 }
 
+static enum mt_status deliver(struct delivery *d)
+{
+    enum mt_status status = begin(d);
+    if (status == MT_OK)
+        status = mt_removal_plan(&d->found, d->db, d->specs, d->settings, tell_failure, d);
+    if (status == MT_OK)
+        status = carry_out(d);
+    if (status == MT_OK && d->root >= 0)
+        status = forget_dismissed(d);
+    end(d);
+    return status;
+}
+
 enum mt_status mt_deliver(struct mt_specs *specs, const struct mt_settings *settings, bool dry_run,
                           mt_event_fn *event, void *arg)
 {
     struct delivery d = {specs, settings, dry_run, event, arg, DELIVERY_INIT};
-    enum mt_status status = begin(&d);
-    if (status == MT_OK)
-        status = mt_removal_plan(&d.found, d.db, specs, settings, tell_failure, &d);
-    if (status == MT_OK)
-        status = carry_out(&d);
-    if (status == MT_OK && d.root >= 0)
-        status = forget_dismissed(&d);
-    end(&d);
-    return status;
+    return deliver(&d);
+}
+
+enum mt_status mt_deliver_writes(struct mt_specs *specs, const struct mt_settings *settings,
+                                 mt_event_fn *event, void *arg)
+{
+    struct delivery d = {specs, settings, false, event, arg, DELIVERY_INIT, .writes_only = true};
+    return deliver(&d);
 }
 
 /* The note is kept before the files go: a card that comes back would be the worse half. */

@@ -18,7 +18,7 @@
 #include "specs.h"
 #include "status.h"
 
-enum mt_action { MT_WRITTEN, MT_KEPT, MT_REMOVED, MT_FAILED };
+enum mt_action { MT_WRITTEN, MT_KEPT, MT_REMOVED, MT_LEFT, MT_FAILED };
 
 /* What happened to one card, or, on MT_FAILED, to the path `id` below the data root. */
 struct mt_event {
@@ -48,6 +48,14 @@ typedef void mt_event_fn(const struct mt_event *event, void *arg);
 MT_NODISCARD MT_NONNULL(1, 2, 4) enum mt_status
     mt_deliver(struct mt_specs *specs, const struct mt_settings *settings, bool dry_run,
                mt_event_fn *tell, void *arg);
+
+/*
+ * The same, but what has to go is told as MT_LEFT, and stays. It may run while OOD reads the files:
+ * no name of a card's goes away.
+ */
+MT_NODISCARD MT_NONNULL(1, 2, 3) enum mt_status
+    mt_deliver_writes(struct mt_specs *specs, const struct mt_settings *settings, mt_event_fn *tell,
+                      void *arg);
 
 /*
  * Sends the card of that id away: notes that its job or service gets none until it ends, removes

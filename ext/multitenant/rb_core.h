@@ -34,6 +34,7 @@ struct call {
     VALUE text;
     bool ends_round;
     bool nothing;
+    bool writes_only;
     bool restore;
     int64_t now;
     int64_t next;

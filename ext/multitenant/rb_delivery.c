@@ -30,6 +30,8 @@ static void *run_delivery(void *arg)
     const struct mt_settings *s = &call->core->settings;
     if (call->nothing)
         call->status = mt_deliver_nothing(s, call->dry_run, remember, call);
+    else if (call->core->round && call->writes_only)
+        call->status = mt_deliver_writes(call->core->round, s, remember, call);
     else if (call->core->round)
         call->status = mt_deliver(call->core->round, s, call->dry_run, remember, call);
     if (call->out_of_memory)
@@ -45,6 +47,7 @@ static VALUE deliver_body(VALUE arg)
     static const char *const actions[] = {[MT_WRITTEN] = "written",
                                           [MT_KEPT] = "kept",
                                           [MT_REMOVED] = "removed",
+                                          [MT_LEFT] = "left",
                                           [MT_FAILED] = "failed"};
     struct call *call = (struct call *)arg;
     VALUE out = rb_ary_new();
@@ -71,6 +74,16 @@ static VALUE deliver_body(VALUE arg)
 static VALUE core_deliver(VALUE self, VALUE dry_run)
 {
     struct call call = {.dry_run = RTEST(dry_run)};
+    return use(self, &call, deliver_body);
+}
+
+/*
+ * The same without a removal, so that OOD may read the files meanwhile.
+ * @return [Array] as #deliver; :left and a card id: it has to go
+ */
+static VALUE core_deliver_writes(VALUE self)
+{
+    struct call call = {.writes_only = true};
     return use(self, &call, deliver_body);
 }
 
@@ -137,6 +150,7 @@ static VALUE core_restore(VALUE self, VALUE id)
 void init_delivery(VALUE core)
 {
     rb_define_method(core, "deliver", core_deliver, 1);
+    rb_define_method(core, "deliver_writes", core_deliver_writes, 0);
     rb_define_method(core, "deliver_nothing", core_deliver_nothing, 1);
     rb_define_method(core, "dismiss", core_dismiss, 1);
     rb_define_method(core, "restore", core_restore, 1);

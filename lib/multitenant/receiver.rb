@@ -79,39 +79,36 @@ module MultiTenant
     # Makes the card files follow the last round, once.
     # @return [void]
     def deliver(dry_run: false)
-      @using_core.synchronize { write_cards(dry_run) }
+      @using_core.synchronize do
+        write_cards(whole: !dry_run) { @core.deliver(dry_run) } if @undelivered
+      end
     rescue StandardError, NoMemoryError => e
       give_up(e)
     end
 
-    # The same for a page, which must not wait: nothing is done while another thread uses the core, and no file is
-    # looked at where what is shown is what was shown the last time.
+    # The same beside a page, whose reading of the files must not fail: nothing is removed. Nothing is done while
+    # another thread uses the core, and no file is looked at where what is shown is what was shown the last time.
+    # @param anyway [Boolean] also then
     # @return [void]
-    def deliver_changes
-      return unless @undelivered && @using_core.try_lock
+    def deliver_changes(anyway: false)
+      unless_in_use { write_cards { @core.deliver_writes } if @undelivered && (anyway || !unchanged?) }
+    end
 
-      begin
-        write_cards(false) unless unchanged?
-      ensure
-        @using_core.unlock
-      end
-    rescue StandardError, NoMemoryError => e
-      give_up(e)
+    # Removes what {#deliver_changes} left. Before the page reads the files.
+    # @return [void]
+    def deliver_removals
+      unless_in_use { write_cards { @core.deliver(false) } } if @left
     end
 
     # Members of services leave with time alone: where it has come, chooses anew.
     # @return [void]
     def choose
-      return unless @next_choice && Time.now.to_i >= @next_choice && @using_core.try_lock
+      return unless @next_choice && Time.now.to_i >= @next_choice
 
-      begin
+      unless_in_use do
         choose_members
         @undelivered = true
-      ensure
-        @using_core.unlock
       end
-    rescue StandardError, NoMemoryError => e
-      give_up(e)
     end
 
     # @return [Boolean] see {CardFiles#touched?}
@@ -168,6 +165,19 @@ module MultiTenant
     end
 
     private
+
+    # For a page: runs the block, unless another thread uses the core.
+    def unless_in_use
+      return unless @using_core.try_lock
+
+      begin
+        yield
+      ensure
+        @using_core.unlock
+      end
+    rescue StandardError, NoMemoryError => e
+      give_up(e)
+    end
 
     def renew(seconds)
       gids, seconds = membership(seconds)
@@ -239,14 +249,15 @@ module MultiTenant
       @delivered == [@specs, @shares, @shown] && !@files.due?
     end
 
-    def write_cards(dry_run)
-      return unless @undelivered && @files
+    def write_cards(whole: true)
+      return unless @files
 
       @undelivered = false
-      events = @core.deliver(dry_run)
+      events = yield
       publish
       @report.delivered(events)
-      whole = !dry_run && events.none? { |action,| action == :failed }
+      @left = events.any? { |action,| action == :left }
+      whole &&= !@left && events.none? { |action,| action == :failed }
       @delivered = whole ? [@specs, @shares, @shown] : nil
       @files.leave(@dismissed, @shares.filter_map { |share| @specs.dig(share[:key], 'info') if share[:card_id] })
     end

@@ -33,6 +33,47 @@ START_TEST(test_order_of_removal)
 }
 END_TEST
 
+/* While OOD may be reading them, files come and none goes. */
+START_TEST(test_what_has_to_go_is_left_by_writes)
+{
+    struct sample samples[] = {good_sample(1), good_sample(2)};
+    samples[1].mti = OTHER_SESSION;
+    deliver_job(&samples[0]);
+    next_round(&samples[1], 1);
+    deliver_writes();
+    assert_told("left " SESSION "\nwritten " OTHER_SESSION "\n");
+    assert_card(SESSION, 1, "n1");
+    assert_card(OTHER_SESSION, 2, "n1");
+    next_round(NULL, 0);
+    deliver_writes();
+    ck_assert_uint_eq(strlen(told), 2 * strlen("left " SESSION "\n"));
+    ck_assert(strstr(told, "left " SESSION "\n") && strstr(told, "left " OTHER_SESSION "\n"));
+    ck_assert_str_eq(steps, "");
+    deliver();
+    assert_no_card(SESSION);
+    assert_no_card(OTHER_SESSION);
+}
+END_TEST
+
+/* The id is the same: the new files stand where OOD looks, and the old directory goes afterwards.
+ */
+START_TEST(test_a_card_that_moves_is_whole_before_it_has_gone)
+{
+    struct sample sample = good_sample(4711);
+    deliver_job(&sample);
+    sample.mtd = "sys/multitenant-delivery_other";
+    next_round(&sample, 1);
+    deliver_writes();
+    assert_told("left " SESSION "\nwritten " SESSION "\n");
+    ck_assert(exists(connection_of(SESSION)));
+    ck_assert(exists(
+        at("batch_connect/sys/multitenant-delivery_other/output/" SESSION "/" MT_CARD_CONNECTION)));
+    deliver();
+    ck_assert(!exists(output_of(SESSION)));
+    ck_assert(exists(db_of(SESSION)));
+}
+END_TEST
+
 /* A publisher chooses the app: what was made for it goes with its last card. */
 START_TEST(test_the_last_card_takes_the_directories_of_its_app_along)
 {
@@ -416,6 +457,8 @@ int main(void)
     TCase *tests = add_fixed_case(suite, "remove");
     tcase_add_test(tests, test_removed_when_the_job_has_ended);
     tcase_add_test(tests, test_order_of_removal);
+    tcase_add_test(tests, test_what_has_to_go_is_left_by_writes);
+    tcase_add_test(tests, test_a_card_that_moves_is_whole_before_it_has_gone);
     tcase_add_test(tests, test_the_last_card_takes_the_directories_of_its_app_along);
     tcase_add_test(tests, test_directories_that_are_not_empty_stay);
     tcase_add_test(tests, test_a_card_of_an_app_that_was_taken_away_goes);

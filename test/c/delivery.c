@@ -82,6 +82,7 @@ void note(const struct mt_event *event, void *arg)
     static const char *const actions[] = {[MT_WRITTEN] = "written",
                                           [MT_KEPT] = "kept",
                                           [MT_REMOVED] = "removed",
+                                          [MT_LEFT] = "left",
                                           [MT_FAILED] = "failed"};
     ck_assert_ptr_eq(arg, told);
     if (event->action == MT_FAILED)
@@ -97,6 +98,13 @@ enum mt_status deliver_as(bool dry_run)
     *told = *steps = '\0';
     n_steps = 0;
     return mt_deliver(specs, &settings, dry_run, note, told);
+}
+
+void deliver_writes(void)
+{
+    *told = *steps = '\0';
+    n_steps = 0;
+    ck_assert_int_eq(mt_deliver_writes(specs, &settings, note, told), MT_OK);
 }
 
 void deliver(void)

@@ -37,6 +37,7 @@ void setup(void);
 void teardown(void);
 enum mt_status deliver_as(bool dry_run);
 void deliver(void);
+void deliver_writes(void);
 
 /* The next round, with these jobs of hpc. */
 void next_round(const struct sample *samples, size_t count);

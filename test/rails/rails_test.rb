@@ -74,8 +74,10 @@ class RailsTest < MultiTenantTest
 
   PATIENT = <<~RUBY
     if defined?(MultiTenant::Renewal)
-      MultiTenant::Renewal.send(:remove_const, :WAIT)
-      MultiTenant::Renewal.const_set(:WAIT, 30)
+      %i[WAIT PAGE].each do |name|
+        MultiTenant::Renewal.send(:remove_const, name)
+        MultiTenant::Renewal.const_set(name, 30)
+      end
     end
     nil
   RUBY

@@ -147,11 +147,15 @@ class TestReceiver < MultiTenantTest
   def test_the_age_of_the_last_answer
     made = receiver
     MultiTenant.instance_variable_set(:@receiver, made)
+    sources = MultiTenant::Sources.new([])
+    renewal = MultiTenant::Renewal.new(made, sources, log: nil)
+    MultiTenant.instance_variable_set(:@renewal, renewal)
+    MultiTenant.instance_variable_set(:@timeout, 3)
     assert_nil MultiTenant.report['age']
     assert_includes 0..2, MultiTenant.refresh['age']
     assert_equal ['1'], MultiTenant.specs.keys
   ensure
-    MultiTenant.instance_variable_set(:@receiver, nil)
+    %i[@receiver @renewal @timeout].each { |name| MultiTenant.instance_variable_set(name, nil) }
   end
 
   # ---- log ----

@@ -1,13 +1,19 @@
 # frozen_string_literal: true
 
+require_relative '../host/clock'
+
 module MultiTenant
   # Keeps what a viewer sees up to date while their dashboard runs. A page that needs it calls this on its own thread:
   # where an answer is due, a background thread asks Slurm, and the page waits a moment for it and then goes on with
-  # what is known. The background thread ends with its question and writes no file; the page's thread writes the cards.
+  # what is known. That thread ends with its question and touches no file. The cards' files are written by another one,
+  # which a page begins that is about to list them: a home may be slow, so what is not there after a moment is on the
+  # next page. Files go only while no page reads them (decision 22).
   class Renewal
-    # Seconds that a page waits for an answer. Writing may wait 0.1 s more for another process of the viewer's
-    # (ext/multitenant/store.c), so that no page loses more than a quarter of a second.
+    # Seconds that a page waits for an answer.
     WAIT = 0.12
+
+    # Seconds after which a page goes on in any case, so that none loses more than a quarter of a second.
+    PAGE = 0.2
 
     # @param receiver [Receiver]
     # @param sources [Sources]
@@ -22,15 +28,54 @@ module MultiTenant
     # @param cards [Boolean] the page is about to list the cards: bring their files up to date
     # @return [void]
     def call(cards: false)
-      @sources.expire if cards && @receiver.touched?
-      started&.join(WAIT)
-      @receiver.choose
-      @receiver.deliver_changes if cards
-    rescue StandardError => e # such as: no thread could be started
-      @log.call(:warn, "nothing was renewed: #{e.class}: #{e.message}")
+      logged { cards ? renew_cards(MultiTenant.clock + PAGE) : renew }
+    end
+
+    # Asks now, however long ago the last answer was.
+    # @param seconds [Float] what that, and then writing the cards, may take
+    # @return [void]
+    def refresh(seconds)
+      ends = MultiTenant.clock + seconds
+      logged do
+        @sources.expire
+        @receiver.ask(seconds)
+        write([ends, MultiTenant.clock + PAGE].max) { @receiver.deliver_changes(anyway: true) }
+      end
     end
 
     private
+
+    def renew
+      started&.join(WAIT)
+      @receiver.choose
+    end
+
+    def renew_cards(ends)
+      write(ends) do
+        @sources.expire if @receiver.touched?
+        renew
+        @receiver.deliver_changes
+      end
+    end
+
+    # Runs the block beside the page, after what an earlier page began; the page goes on when it ends, or at `ends`.
+    def write(ends, &block)
+      return unless written?(ends)
+
+      @receiver.deliver_removals
+      @writing = Thread.new { logged(&block) }
+      @receiver.deliver_removals if written?(ends)
+    end
+
+    def written?(ends)
+      @writing.nil? || !@writing.join([ends - MultiTenant.clock, 0].max).nil?
+    end
+
+    def logged
+      yield
+    rescue StandardError => e # such as: no thread could be started
+      @log.call(:warn, "nothing was renewed: #{e.class}: #{e.message}")
+    end
 
     # @return [Thread, nil] one that this call started; nil also where the sources failed before: a page that waits for
     #   them is likely to wait in vain
