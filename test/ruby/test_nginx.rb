@@ -129,6 +129,16 @@ class TestNginx < MultiTenantTest
     assert_equal '400', get('/', 'Authorization' => "Bearer #{'a' * (1 << 20)}").code
   end
 
+  # What comes through another protocol than WebSocket nobody would check.
+  def test_no_connection_becomes_one_of_another_protocol
+    %w[h2c H2C h2c,websocket TLS/1.2].each do |protocol|
+      seen = told('Connection' => 'Upgrade, HTTP2-Settings', 'Upgrade' => protocol, 'HTTP2-Settings' => 'AAMAAABk')
+      assert_equal({ 'Connection' => 'close' }, seen.slice('Connection', 'Upgrade', 'HTTP2-Settings'), protocol)
+    end
+    seen = told('Connection' => 'keep-alive, Upgrade', 'Upgrade' => 'WebSocket')
+    assert_equal %w[upgrade websocket], seen.values_at('Connection', 'Upgrade')
+  end
+
   def test_who_used_it_is_a_line_of_json_without_the_question
     get(%(/a%22,"user":"root"/\\?secret=1))
     @says = ->(_) { "Status: 403 x\r\nX-MultiTenant-Reason: rate_limited\r\nX-MultiTenant-Retry: 7\r\n\r\n" }
