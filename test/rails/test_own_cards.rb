@@ -58,6 +58,13 @@ class TestOwnCards < RailsTest
     refute_includes own('dashboard', WEB.merge('mt_gate_state' => "#{gate}/none"))['text'], 'used it'
   end
 
+  def test_owners_of_databases_have_a_user_of_their_own_too
+    start
+    values = { 'database' => 'course', 'mt_gate_state' => '/none' }
+    assert_includes own('database', values)['text'], 'multitenant login on a login node prints yours'
+    refute_includes own('database', values.merge('user' => 'all'))['text'], 'multitenant login'
+  end
+
   def test_the_button_of_an_application_leads_to_a_host_and_a_port
     start
     { {} => '/rnode/n1/8080/', { 'proxy' => 'node' } => '/node/n1/8080/', { 'proxy' => '<' } => '/rnode/n1/8080/',
