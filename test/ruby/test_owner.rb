@@ -128,7 +128,8 @@ class TestOwner < MultiTenantTest
     assert_equal 0, said_with(site, 'until', 'spanish', (Date.today + 30).to_s)
     code, sentence = said_with(site, 'until', 'spanish', (Date.today + 31).to_s)
     assert_equal 65, code
-    assert_match(/\AServices are kept running for 30 days at most here, and \w{3} .* 23:59 [\w+-]+ is later\.\z/, sentence)
+    assert_match(/\AServices are kept running for 30 days at most here, and \w{3} .* 23:59 [\w+-]+ is later\.\z/,
+                 sentence)
     assert_equal 0, said_with(site, 'copies', 'spanish', '2')
     assert_match(/spanish@students can have 1 to 2 copies, not `3`/, said_with(site, 'copies', 'spanish', '3')[1])
     assert_equal 0, said_with('odd: 1', 'copies', 'spanish', '3')
