@@ -2,10 +2,10 @@
 
 require 'etc'
 require 'fileutils'
-require 'open3'
 require 'pathname'
 require_relative 'errors'
 require_relative 'host/system_file'
+require_relative 'programs/program'
 require_relative 'version'
 
 module MultiTenant
@@ -17,6 +17,8 @@ module MultiTenant
     # As a directory says that it is a kit.
     MARK = '.multitenant-node-kit'
     OS = '/etc/os-release'
+    # That a program has to say its version.
+    SECONDS = 10
 
     # @return [String] its path
     attr_reader :dir
@@ -76,9 +78,7 @@ module MultiTenant
     end
 
     def runs?(path)
-      Open3.capture2e(path, '--version').last.success?
-    rescue SystemCallError
-      false
+      Program.new(path).call('--version', seconds: SECONDS).success?
     end
 
     def new?
