@@ -32,12 +32,12 @@ class ClientTest < AppTest
                                            'version' => 'vllm', 'ollama_model' => MODEL)).shared
   end
 
-  # @return [AppJob] the same behind a gateway, for which each has a key of their own
-  def serve_guarded
-    file = File.join(AppJobs.root('multitenant-llm'), 'site.yml')
+  # What the block starts with this app is behind a gateway, for which each has a key of their own.
+  def guarded(app = 'multitenant-llm')
+    file = File.join(AppJobs.root(app), 'site.yml')
     before = File.read(file)
     AppJobs.configure(file, 'envelope' => 'munge', 'gateway' => 'required')
-    serve
+    yield
   ensure
     File.write(file, before)
   end

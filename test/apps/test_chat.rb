@@ -55,7 +55,7 @@ class TestChat < ClientTest
   end
 
   def test_a_student_chats_by_a_key_of_their_own_where_there_is_a_gateway
-    service = serve_guarded
+    service = guarded { serve }
     job = start(service.job_id)
     page = login(job)
     assert_equal [MODEL], models(job, page)['models']
