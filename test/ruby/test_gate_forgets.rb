@@ -48,6 +48,21 @@ class TestGateForgets < MultiTenantTest
     assert_equal %w[5@hpc], jobs
   end
 
+  # The job may run on, as where it has handed its data over.
+  def test_no_command_waits_for_a_gateway_that_has_ended
+    keep('s/gate/seen.7@hpc', 's/gate/seen.77@hpc', 's/gate/log/7@hpc.gate', age: 0)
+    squeue('echo 7')
+    state = File.join(temporary, 'home/multitenant/jobs/s')
+    begin_job(<<~BASH)
+      mt_state=#{state} mt_gate_run=#{temporary}/run
+      gateway_state && mkdir "$mt_gate_run" && ln -s "$mt_gate_state/log" "$mt_gate_run/log"
+      quote_for_card mt_gate_state
+      end_gateway
+    BASH
+    assert_equal %w[gate gate/log gate/log/7@hpc.gate gate/seen.77@hpc], Dir.glob('**/*', base: state).sort
+    refute_path_exists File.join(temporary, 'run')
+  end
+
   def test_of_a_service_the_logs_of_members_go
     keep('s/gate/log/5@hpc.jsonl', 's/gate/log/6@hpc.jsonl.1', 's/gate/seen.5@hpc', 's/gate/seen.6@hpc',
          's/gate/lists.x')

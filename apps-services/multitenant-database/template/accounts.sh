@@ -28,6 +28,7 @@ case $act in
     [[ $password =~ ^[A-Za-z0-9_-]{32}$ ]] || exit 65
     open_account "$account" "$password" "$rate"
     ;;
-  ban) close_account "$account" ;;
+  # It is tried again at once.
+  ban) close_account "$account" || { sleep 1; exit 69; } ;;
   *) exit 65 ;;
 esac
