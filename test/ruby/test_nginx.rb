@@ -103,6 +103,7 @@ class TestNginx < MultiTenantTest
     @gate.close
     File.unlink(File.join(@run, 'gate'))
     assert_equal '503', get.code, 'no gate'
+    assert_equal 'gateway_down', JSON.parse(get.body)['code']
     assert_empty @asked
   end
 
@@ -145,6 +146,9 @@ class TestNginx < MultiTenantTest
     answer = get('/b')
     assert_equal %w[429 7 rate_limited],
                  [answer.code, answer['Retry-After'], JSON.parse(answer.body).dig('error', 'code')]
+    page = get('/b', 'Accept' => 'text/html,*/*')
+    assert_equal ['429', 'text/html'], [page.code, page.content_type]
+    assert_includes page.body, '<p>You have asked too often: try again in 7 s.</p>'
     first, second = File.readlines(File.join(@run, 'log/4711@hpc.jsonl')).map { |line| JSON.parse(line) }
     assert_equal ['ann', 2001, 'GET', %(/a%22,"user":"root"/\\), 200],
                  first.values_at('user', 'uid', 'method', 'path', 'status')
