@@ -185,7 +185,8 @@ class Proxy < Listener
 
   def pass(socket, port, path, head, body)
     TCPSocket.open('127.0.0.1', port) do |behind|
-      behind << head[0].sub(/ \S+ /, " #{path} ") << head.drop(1).join << "\r\n" << body
+      others = head.drop(1).grep_v(/\Aconnection:/i)
+      behind << head[0].sub(/ \S+ /, " #{path} ") << others.join << "Connection: close\r\n\r\n" << body
       loop { socket << behind.readpartial(1 << 16) }
     end
   end

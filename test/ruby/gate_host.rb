@@ -19,7 +19,8 @@ class GateHost
   # What /etc/passwd and /etc/group of this machine are, for the gate, while it runs.
   MOUNT = 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"'
 
-  attr_reader :munged, :state, :pid, :port
+  attr_reader :munged, :state, :pid
+  attr_accessor :port
 
   # @param patience [Integer] seconds after which nginx no longer waits for the gate
   # @param config [Hash] changes to the gate's configuration
