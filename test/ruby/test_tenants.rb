@@ -134,7 +134,7 @@ class TestTenants < MultiTenantTest
   def test_tenants_are_read_from_the_logs_of_all_members
     dir = gate
     log(dir, '7@hpc.jsonl', row('bob', 2002, 1_800_000_300.25, bytes: 2_500_000), row('', nil, 1_800_000_400),
-        row('eve', 2003, 1_800_000_100), '{"time":18000004')
+        row('eve', 2003, 1_800_000_100, path: '/_').b.sub('_', "\xff".b), '{"time":18000004')
     log(dir, '7@hpc.jsonl.1', row('bob', 2002, 1_800_000_000.5), "\xff\n")
     log(dir, '8@hpc.jsonl', row('bob', 2002, 1_800_000_200, path: "/\n\"x"))
     log(dir, '8@hpc.gate', "2027-01-15T07:59:59Z login uid=1 addr=127.0.0.1\n",

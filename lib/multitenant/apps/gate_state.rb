@@ -182,7 +182,7 @@ module MultiTenant
 
     def each_line(pattern, &block)
       logs(pattern).each do |file|
-        file.each_line("\n", LONGEST) { |line| block.call(line.scrub('?')) }
+        file.each_line("\n", LONGEST) { |line| block.call(line.force_encoding(Encoding::UTF_8).scrub('?')) }
       ensure
         file.close
       end
