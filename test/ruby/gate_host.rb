@@ -22,18 +22,20 @@ class GateHost
   attr_reader :munged, :state, :pid
   attr_accessor :port
 
-  # @param patience [Integer] seconds after which nginx no longer waits for the gate
+  # @param patience [Integer, nil] seconds after which nginx no longer waits for the gate
   # @param config [Hash] changes to the gate's configuration
-  def initialize(dir, patience: 30, **config)
+  def initialize(dir, patience: nil, **config)
     @dir = dir
     @patience = patience
     @munged = Munged.new(make('munge', 0o755))
     @state = make('state', 0o700)
-    @run = make('run', 0o711)
+    @run = make('run', 0o700)
+    make('run/tmp', 0o700)
+    File.symlink(File.join(@state, 'log'), File.join(@run, 'log'))
     @config = { cluster: 'hpc', job: 4711, restarts: 0, group: 'students', state: @state,
-                socket: "#{make('gate', 0o700)}/s", expires: 0, rate: 0, kind: 'http', bases: [BASE],
+                socket: File.join(@run, 'gate'), expires: 0, rate: 0, kind: 'http', bases: [BASE],
                 munge_socket: @munged.socket }.merge(config)
-    File.chown(PUBLISHER, PUBLISHER, @state, @run, path('gate'))
+    FileUtils.chown_R(PUBLISHER, PUBLISHER, [@state, @run])
     FileUtils.cp(PROGRAM, path('multitenant-gate'))
     members(*MEMBERS)
     File.write(path('passwd'), USERS.map { |name, uid| "#{name}:x:#{uid}:#{uid}::/nonexistent:/bin/false\n" }.join)
@@ -106,7 +108,7 @@ class GateHost
 
   # nginx's processes.
   def master
-    File.read(File.join(@run, 'pid')).to_i
+    File.read(File.join(@run, 'nginx.pid')).to_i
   end
 
   def worker
@@ -211,9 +213,10 @@ class GateHost
     end
   end
 
-  # @return [Array(String, String)] status and code of an answer
+  # @return [Array(String, String)] status and code of an answer, the gate's own or nginx's
   def verdict(answer)
-    [answer.code, answer['X-MultiTenant-Reason']]
+    said = JSON.parse(answer.body)
+    [answer.code, said['code'] || said.dig('error', 'code')]
   end
 
   # @return [TCPSocket] on which a stream has begun
@@ -229,7 +232,7 @@ class GateHost
 
   # Which a gate that fails its test may leave behind.
   def end_nginx
-    Process.kill(:KILL, -master) if File.exist?(File.join(@run, 'pid')) && processes(master).any?
+    Process.kill(:KILL, -master) if File.exist?(File.join(@run, 'nginx.pid')) && processes(master).any?
   end
 
   def in_group?(pid, group)
@@ -266,49 +269,15 @@ class GateHost
     end
   end
 
+  # That of a service job, but for how long nginx waits for the gate where the test says so.
   def nginx_configuration
-    <<~NGINX
-      daemon off;
-      pid #{@run}/pid;
-      error_log #{@run}/error;
-      events { worker_connections 1000; }
-      http {
-        client_body_temp_path #{@run}/body; proxy_temp_path #{@run}/proxy; scgi_temp_path #{@run}/scgi;
-        fastcgi_temp_path #{@run}/fastcgi; uwsgi_temp_path #{@run}/uwsgi;
-        map $mt_user $up { default closed; "~^[!-~]+$" behind; }
-        upstream behind { server unix:#{path('server')}; }
-        upstream closed { server unix:#{path('nowhere')}; }
-        log_format mt escape=json '{"time":$msec,"user":"$mt_user","uid":"$mt_uid","path":"$uri","status":$status}';
-        access_log #{@state}/log/4711@hpc.jsonl mt;
-        server {
-          listen 127.0.0.1:#{@port};
-          set $mt_user ''; set $mt_uid '';
-          scgi_param REQUEST_METHOD $request_method; scgi_param CONTENT_TYPE $content_type;
-          scgi_param REMOTE_ADDR $remote_addr; scgi_param REMOTE_PORT $remote_port;
-          scgi_param SCGI 1; scgi_param DOCUMENT_URI $document_uri;
-          location = /multitenant/login {
-            client_max_body_size 64k; client_body_buffer_size 64k; scgi_read_timeout #{@patience}s; scgi_pass unix:#{@config[:socket]};
-          }
-          location = /multitenant/check {
-            internal; scgi_pass_request_body off; scgi_read_timeout #{@patience}s; scgi_pass unix:#{@config[:socket]};
-          }
-          location / {
-            auth_request /multitenant/check;
-            auth_request_set $mt_user $upstream_http_x_multitenant_user;
-            auth_request_set $mt_uid $upstream_http_x_multitenant_uid;
-            auth_request_set $mt_reason $upstream_http_x_multitenant_reason;
-            auth_request_set $mt_retry $upstream_http_x_multitenant_retry;
-            error_page 500 =503 /multitenant/down;
-            add_header X-MultiTenant-Reason $mt_reason always;
-            add_header Retry-After $mt_retry always;
-            proxy_pass http://$up;
-            proxy_buffering off;
-            proxy_set_header Authorization '';
-            proxy_set_header X-MultiTenant-User $mt_user;
-          }
-          location = /multitenant/down { internal; return 503; }
-        }
-      }
-    NGINX
+    parts = %w[job gateway].map { |name| "source #{File.expand_path("../../libexec/multitenant-#{name}", __dir__)}" }
+    given = { mt_gate_run: @run, port: @port, host: 'n1', SLURM_JOB_ID: 4711, SLURM_CLUSTER_NAME: 'hpc' }
+    parts += [*given.map { |pair| pair.join('=') }, 'mt_nginx_has=$(/usr/sbin/nginx -V 2>&1)',
+              "nginx_configuration 'unix:#{path('server')}' ''"]
+    text, status = Open3.capture2('bash', '-c', parts.join("\n"))
+    raise 'nginx has no configuration' unless status.success?
+
+    @patience ? text.gsub(/scgi_read_timeout \d+s/, "scgi_read_timeout #{@patience}s") : text
   end
 end
