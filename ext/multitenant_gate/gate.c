@@ -230,6 +230,13 @@ static int serve(struct gate *gate)
         if (poll(waits.fds, waits.count, milliseconds_until(waits.until)) < 0 && errno != EINTR)
             return mt_say(EX_OSERR, "nothing can be waited for (%s)", strerror(errno));
         const int64_t now = mt_now();
+        if (waits.fds[KEEPER].revents)
+            code = look_at_keeper(gate);
+        /* Before whoever waits for a child is tried anew: only one that was reaped leaves room. */
+        if (code < 0 && waits.fds[SIGNALS].revents)
+            code = look_at_signals(gate);
+        if (code >= 0)
+            break;
         children_look(&gate->children, now);
         for (size_t i = 0; i < MT_GATE_CONNECTIONS_MAX; i++) {
             if (gate->connections[i].stage == READS)
@@ -238,10 +245,6 @@ static int serve(struct gate *gate)
         requests_retry(gate, now);
         if (waits.fds[LISTENER].revents)
             requests_accept(gate, now);
-        if (waits.fds[KEEPER].revents)
-            code = look_at_keeper(gate);
-        if (code < 0 && waits.fds[SIGNALS].revents)
-            code = look_at_signals(gate);
     }
     return code;
 }

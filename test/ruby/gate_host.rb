@@ -11,7 +11,7 @@ require_relative 'munged'
 class GateHost
   PROGRAM = File.expand_path('../../lib/multitenant/multitenant-gate', __dir__)
   PUBLISHER = 1001
-  CLASS = (1..40).to_h { |number| ["pupil#{number}", 3000 + number] }.freeze
+  CLASS = (1..24).to_h { |number| ["pupil#{number}", 3000 + number] }.freeze
   USERS = { 'prof' => 1001, 'ann' => 2001, 'bob' => 2002, 'eve' => 2999 }.merge(CLASS).freeze
   MEMBERS = ['prof', 'ann', 'bob', *CLASS.keys].freeze
   BASE = '/rnode/n1/8080/'

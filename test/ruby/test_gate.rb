@@ -306,16 +306,22 @@ class TestGate < MultiTenantTest
     stream&.close
   end
 
-  # More at once than there may be processes that ask: they wait for each other.
+  # More at once than there may be processes that ask: they wait for each other. (On a busy machine one of these may be
+  # late, which the tenant is told, and comes again.)
   def test_a_class_that_comes_at_once
-    credentials = GateHost::CLASS.keys.map { |name| [name, host.credential(name)] }
-    tokens = in_threads(credentials) { |name, credential| [name, JSON.parse(host.login(credential).body)['token']] }
-    assert_equal 40, tokens.map(&:last).compact.size
+    credentials = GateHost::CLASS.keys.to_h { |name| [name, Array.new(5) { host.credential(name) }] }
+    tokens = in_threads(credentials) { |_, tries| JSON.parse(in_time(tries) { |one| host.login(one) }.body)['token'] }
     assert_closes { kill_the_gate }
     host.start
     wait_until { host.answers? }
-    users = in_threads(tokens * 3) { |_, token| host.get('/', token).body[/X-MultiTenant-User: (.*)\r/i, 1] }
-    assert_equal tokens.map(&:first) * 3, users
+    pages = in_threads(tokens * 3) { |token| in_time([token] * 5) { |one| host.get('/', one) } }
+    assert_equal(GateHost::CLASS.keys * 3, pages.map { |page| page.body[/X-MultiTenant-User: (.*)\r/i, 1] })
+    refute_match(/ too_busy /, host.log)
+  end
+
+  # @return the first answer but "try again"
+  def in_time(tries)
+    tries.each { |try| (answer = yield try).code == '503' || (return answer) }
   end
 
   def in_threads(items)
