@@ -6,11 +6,13 @@
 #include "reply.h"
 
 #include <openssl/crypto.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #define ACCOUNT_SECONDS 5
 #define TICK MT_SECOND
+#define RENEWAL (60 * MT_SECOND)
 #define LINE_SIZE 512
 
 static void lock_later(struct gate *gate, uid_t uid)
@@ -80,12 +82,29 @@ static bool is_user(const void *uid, uid_t other)
     return *(const uid_t *)uid == other;
 }
 
+/* Without pidfd_getfd they end with nginx's worker, which has its worker_shutdown_timeout. */
 static void note_cut(struct gate *gate, int count)
 {
-    if (count < 0)
+    if (count < 0) {
+        gate->renew_due = true;
         keeper_note(&gate->keeper, "streams_not_cut");
-    else
+    } else {
         keeper_note(&gate->keeper, "streams_cut count=%d", count);
+    }
+}
+
+/* Each leaves an old worker, so not for each of many who leave. */
+static void renew_workers(struct gate *gate, int64_t now, int64_t *until)
+{
+    if (!gate->renew_due)
+        return;
+    if (now >= gate->renew_at) {
+        (void)kill(gate->nginx, SIGHUP);
+        gate->renew_due = false;
+        gate->renew_at = now + RENEWAL;
+    } else if (gate->renew_at < *until) {
+        *until = gate->renew_at;
+    }
 }
 
 void bans_act(struct gate *gate, const struct lists *lists)
@@ -161,4 +180,5 @@ void accounts_tick(struct gate *gate, int64_t now, int64_t *until)
     }
     if (gate->config.accounts && now + TICK < *until)
         *until = now + TICK;
+    renew_workers(gate, now, until);
 }

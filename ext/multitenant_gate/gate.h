@@ -53,7 +53,9 @@ struct gate {
     struct tenants *tenants;
     struct nonces *nonces;
     struct streams *streams;
-    bool seen_due; /* the lists act, once all accounts are locked */
+    bool seen_due;    /* the lists act, once all accounts are locked */
+    bool renew_due;   /* what is open has to end with nginx's workers */
+    int64_t renew_at; /* not before */
     pid_t nginx;
     bool nginx_ended;
     int listener;
@@ -119,5 +121,5 @@ MT_NONNULL_ALL void bans_act(struct gate *gate, const struct lists *lists);
 /* A user may no longer come in. */
 MT_NONNULL_ALL void tenant_leaves(struct gate *gate, struct tenant *tenant);
 
-/* What is due about accounts; when to look again. */
+/* What is due about accounts and about what is open; when to look again. */
 MT_NONNULL_ALL void accounts_tick(struct gate *gate, int64_t now, int64_t *until);
