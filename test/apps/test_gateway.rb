@@ -114,7 +114,7 @@ class TestGateway < AppTest
       ports = tables.flat_map { |table| lines("/proc/#{pid}/net/#{table}").drop(1).map(&:split) }
                     .select { |row| row[3] == '0A' && inodes.include?(row[9]) }.map { |row| row[1][/\h+\z/].hex }
       paths = lines("/proc/#{pid}/net/unix").drop(1).map(&:split)
-                                            .select { |row| row[7] && inodes.include?(row[6]) && row[3] == '00010000' }.map { |row| row[7] }
+      paths = paths.select { |row| row[7] && inodes.include?(row[6]) && row[3] == '00010000' }.map { |row| row[7] }
       ports + paths
     end.uniq
   end
