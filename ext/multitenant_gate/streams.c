@@ -84,24 +84,41 @@ static bool from_text(const char *addr, const char *port, struct client *out)
     return inet_pton(AF_INET6, addr, &out->addr) == 1;
 }
 
-static bool from_peer(int fd, struct client *out)
+static bool from_name(const struct sockaddr_storage *name, struct client *out)
 {
-    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
-    socklen_t len = sizeof peer;
-    if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
-        return false;
-    if (peer.ss_family == AF_INET) {
-        const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)&peer;
+    if (name->ss_family == AF_INET) {
+        const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)name;
         from_ipv4(&ipv4->sin_addr, out);
         out->port = ntohs(ipv4->sin_port);
         return true;
     }
-    const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)&peer;
-    if (peer.ss_family != AF_INET6)
+    const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)name;
+    if (name->ss_family != AF_INET6)
         return false;
     out->addr = ipv6->sin6_addr;
     out->port = ntohs(ipv6->sin6_port);
     return true;
+}
+
+/* The other end of a socket. */
+static bool from_peer(int fd, struct client *out)
+{
+    struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof name;
+    return getpeername(fd, (struct sockaddr *)&name, &len) == 0 && from_name(&name, out);
+}
+
+/* The port at this end of a socket, and whether it is listened on; 0: none. */
+static uint16_t own_port(int fd, bool *listens)
+{
+    struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
+    struct client own;
+    int on = 0;
+    socklen_t len = sizeof on;
+    *listens = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
+    len = sizeof name;
+    return getsockname(fd, (struct sockaddr *)&name, &len) == 0 && from_name(&name, &own) ? own.port
+                                                                                          : 0;
 }
 
 void streams_note(struct streams *streams, const char *addr, const char *port, uid_t uid,
@@ -132,14 +149,18 @@ struct cut {
     const void *context;
 };
 
-static bool is_cut(const struct cut *cut, const struct client *client)
+/* Whoever asks from ports enough can have their own connection forgotten: one of a client's that
+ * may have been is cut, too. */
+static bool is_cut(const struct cut *cut, const struct client *client, bool is_clients)
 {
+    bool full = true;
     size_t first = set_of(client);
     for (size_t i = first; i < first + PLACES; i++) {
         if (cut->streams->places[i].at && is_same(&cut->streams->places[i].client, client))
             return cut->is_out(cut->context, cut->streams->places[i].uid);
+        full = full && cut->streams->places[i].at;
     }
-    return false;
+    return full && is_clients;
 }
 
 /* The number that an entry of /proc is named by; -1: another entry. */
@@ -158,6 +179,7 @@ static int cut_in(const struct cut *cut, pid_t pid)
     int process = (int)syscall(SYS_pidfd_open, pid, 0);
     DIR *fds = process < 0 ? NULL : opendir(path);
     int count = fds ? 0 : -1;
+    uint16_t listened = 0; /* these come first, as nginx has them from its beginning */
     for (const struct dirent *entry; count >= 0 && (entry = readdir(fds));) {
         struct client client;
         char target[8] = "";
@@ -169,7 +191,11 @@ static int cut_in(const struct cut *cut, pid_t pid)
         if (fd < 0 && errno != EBADF) {
             count = -1;
         } else if (fd >= 0) {
-            if (from_peer(fd, &client) && is_cut(cut, &client))
+            bool listens;
+            uint16_t port = own_port(fd, &listens);
+            if (listens && port)
+                listened = port;
+            if (from_peer(fd, &client) && is_cut(cut, &client, port == listened))
                 count += shutdown(fd, SHUT_RDWR) == 0;
             (void)close(fd);
         }

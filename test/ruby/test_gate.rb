@@ -257,6 +257,40 @@ class TestGate < MultiTenantTest
     [ann, bob].each { |socket| socket&.close }
   end
 
+  # The gate remembers so many connections: theirs is pushed out by others of theirs.
+  def test_a_ban_cuts_a_stream_whose_connection_was_forgotten
+    token = host.token
+    stream = host.open_stream(token)
+    place = place_of(stream.local_address.ip_port)
+    (20_000..60_000).select { |port| place_of(port) == place }.first(30).each { |port| ask_from(port, token) }
+    bob = host.open_stream(host.token('bob'))
+    host.list('banned', "2001\n")
+    assert_stream_ends(stream)
+    wait_until { host.seen? }
+    assert_includes bob.readpartial(1 << 20), 'data: '
+  ensure
+    [stream, bob].each { |socket| socket&.close }
+  end
+
+  # Where streams.c keeps a port of 127.0.0.1.
+  def place_of(port)
+    addr = [0, 0xffff0000, 0x0100007f].reduce(:^)
+    (((((addr * 31) + port) * 2_654_435_761) & 0xffffffff) >> 16) & 1023
+  end
+
+  def ask_from(port, token)
+    socket = Socket.new(:INET, :STREAM)
+    socket.setsockopt(:SOCKET, :REUSEADDR, true)
+    socket.bind(Addrinfo.tcp('127.0.0.1', port))
+    socket.connect(Addrinfo.tcp('127.0.0.1', host.port))
+    socket.write("GET / HTTP/1.1\r\nHost: n1\r\nConnection: close\r\nX-MultiTenant-Token: #{token}\r\n\r\n")
+    socket.read
+  rescue Errno::EADDRINUSE
+    # Somebody else's.
+  ensure
+    socket&.close
+  end
+
   def assert_stream_ends(socket)
     limit = now + 60
     assert_raises(EOFError, Errno::ECONNRESET) do
