@@ -174,8 +174,8 @@ void reply_open(int fd, const char *base, const char *token, int64_t seconds, bo
             "Set-Cookie: multitenant_token=%s; Path=%s; Max-Age=%lld; HttpOnly; SameSite=Strict%s"
             "\r\n",
             token, base, (long long)seconds, is_https ? "; Secure" : "");
-    add(&reply, "Location: %s\r\nCache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n\r\n",
-        base);
+    /* Up from the login: before a whole path Open OnDemand's /rnode puts its prefix once more. */
+    add(&reply, "Location: ../\r\nCache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n\r\n");
     finish(&reply, fd);
 }
 

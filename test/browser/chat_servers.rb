@@ -159,14 +159,26 @@ class ModelServer < Listener
   end
 end
 
-# Open OnDemand's host with a card of the chat: `/rnode/HOST/PORT/…` leads to the page's server. As Apache does, it
-# notices that a browser is gone only when it writes to it.
+# Open OnDemand's host with a card: `/rnode/HOST/PORT/…` leads to a service. As its Apache does, it tells the service
+# another host and who has logged in, edits where an answer leads to and its cookies, and notices that a browser is gone
+# only when it writes to it.
 class Proxy < Listener
   DASHBOARD = '/pun/sys/dashboard/batch_connect/sessions'
+  # ood-portal.conf
+  LOCATION = %r{\A([^/]+//[^/]+)|(?=/)|\A([./]+(?<!/))}
 
   # @param card [String] HTML
   # @param dashboard [#call] what is done where the dashboard is asked for its sessions
   attr_writer :card, :dashboard
+  # @return [Queue] of each request, its first line and headers
+  attr_reader :heads
+
+  # @param user [String, nil] who has logged in
+  def initialize(user: nil)
+    @heads = Queue.new
+    @user = user ? ["X-Forwarded-User: #{user}\r\n"] : []
+    super()
+  end
 
   def url
     "http://127.0.0.1:#{port}/"
@@ -175,19 +187,34 @@ class Proxy < Listener
   private
 
   def serve(socket, path, head, body)
-    port, rest = path.match(%r{\A/rnode/127\.0\.0\.1/(\d+)(/.*)\z})&.captures
-    return pass(socket, port, rest, head, body) if port
+    @heads << head.join
+    base, port, rest = path.match(%r{\A(/rnode/127\.0\.0\.1/(\d+))(/.*)\z})&.captures
+    return pass(socket, port, base, [head[0].sub(/ \S+ /, " #{rest} "), *head.drop(1)], body) if port
 
     @dashboard&.call if path == DASHBOARD
     socket << "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n"
-    socket << "<!DOCTYPE html><title>Card</title>#{@card}" if path == '/'
+    socket << "<!DOCTYPE html><html lang=\"en\"><title>Card</title>#{@card}" if path == '/'
   end
 
-  def pass(socket, port, path, head, body)
+  def pass(socket, port, base, head, body)
+    upgraded = head.grep(/\Aupgrade:/i).any?
+    others = head.grep_v(upgraded ? /\A(?:host|authorization):/i : /\A(?:host|authorization|connection):/i)
+    others.push("Host: 127.0.0.1:#{port}\r\n", *@user, *("Connection: close\r\n" unless upgraded), "\r\n")
     TCPSocket.open('127.0.0.1', port) do |behind|
-      others = head.drop(1).grep_v(/\Aconnection:/i)
-      behind << head[0].sub(/ \S+ /, " #{path} ") << others.join << "Connection: close\r\n\r\n" << body
+      behind << others.join << body
+      there = Thread.new { IO.copy_stream(socket, behind) } if upgraded
+      socket << behind.gets("\r\n\r\n").lines.map { |line| edited(line, base) }.join
       loop { socket << behind.readpartial(1 << 16) }
+    ensure
+      there&.kill
+    end
+  end
+
+  def edited(line, base)
+    case line
+    when /\Alocation: (.*)/im then "Location: #{Regexp.last_match(1).sub(LOCATION, base)}"
+    when /\Aset-cookie: /i then line.gsub(/;\s*(?:domain|path)=[^;\r]*/i, '').sub(/(?=[;\r])/, "; Path=#{base}")
+    else line
     end
   end
 end

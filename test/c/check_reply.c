@@ -67,7 +67,7 @@ START_TEST(test_browsers)
     reply_open(ends[0], "/rnode/n1/1/", "mt1.x", 60, true);
     ck_assert_str_eq(said(), "Status: 303 See Other\r\n"
                              "Set-Cookie: multitenant_token=mt1.x; Path=/rnode/n1/1/; Max-Age=60; "
-                             "HttpOnly; SameSite=Strict; Secure\r\nLocation: /rnode/n1/1/\r\n"
+                             "HttpOnly; SameSite=Strict; Secure\r\nLocation: ../\r\n"
                              "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n\r\n");
     reply_open(ends[0], "/", NULL, 60, false);
     ck_assert_ptr_null(strstr(said(), "Set-Cookie"));
