@@ -165,6 +165,13 @@ class TestNginx < MultiTenantTest
     assert_operator @connections, :<, 3
   end
 
+  # @return [Array<Hash>] the lines of the log, once there are so many: nginx writes one after its answer
+  def logged(count)
+    log = File.join(@run, 'log/4711@hpc.jsonl')
+    wait_until { File.readlines(log).size >= count }
+    File.readlines(log).map { |line| JSON.parse(line) }
+  end
+
   def test_who_used_it_is_a_line_of_json_without_the_question
     get(%(/a%22,"user":"root"/\\?secret=1))
     @says = ->(_) { "Status: 403 x\r\nX-MultiTenant-Reason: rate_limited\r\nX-MultiTenant-Retry: 7\r\n\r\n" }
@@ -174,11 +181,22 @@ class TestNginx < MultiTenantTest
     page = get('/b', 'Accept' => 'text/html,*/*')
     assert_equal ['429', 'text/html'], [page.code, page.content_type]
     assert_includes page.body, '<p>You have asked too often: try again in 7 s.</p>'
-    first, second = File.readlines(File.join(@run, 'log/4711@hpc.jsonl')).map { |line| JSON.parse(line) }
+    first, second = logged(2)
     assert_equal ['ann', 2001, 'GET', %(/a%22,"user":"root"/\\), 200],
                  first.values_at('user', 'uid', 'method', 'path', 'status')
     assert_equal ['', nil, '/b', 429], second.values_at('user', 'uid', 'path', 'status')
     assert_operator first['ms'] + first['bytes'], :>, 0
+  end
+
+  # Else anybody could fill the publisher's disk with it, and push out who used the service.
+  def test_what_anybody_can_send_is_not_in_the_log_and_no_line_is_long
+    @says = ->(parameters) { parameters.include?('mt1.t') ? NAMED : "Status: 401 x\r\n\r\n" }
+    assert_equal '401', get('/nobody').code
+    assert_equal '405', get('/multitenant/login').code
+    assert_equal '400', get('/', 'Authorization' => 'a' * (1 << 20)).code
+    assert_equal '200', get("/#{'"' * 9000}", 'Authorization' => 'Bearer mt1.t').code
+    lines = logged(1)
+    assert_equal([['ann', 500]], lines.map { |told| [told['user'], told['path'].size] })
   end
 
   def test_of_a_language_model_there_is_its_api_alone
