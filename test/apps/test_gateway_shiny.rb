@@ -1,0 +1,153 @@
+# frozen_string_literal: true
+
+require_relative 'app_test'
+require_relative '../browser/axe'
+require_relative '../browser/browser'
+require_relative '../browser/chat_servers'
+
+# From a card to real Shiny behind its job's gateway, in a browser, with what stands for Open OnDemand's proxy; and what
+# the application of another publisher, whose pages are of the same origin, can do and can't.
+class TestGatewayShiny < AppTest
+  APP = 'multitenant-dashboard'
+  SERVER = File.join(Bed::OURS, 'gateway_server.py')
+  SHINY = <<~R
+    library(shiny)
+    page <- fluidPage(lang = 'en', titlePanel('Verbs'), textInput('word', 'Word', 'go'), textOutput('said'))
+    shinyApp(page, function(input, output, session) {
+      message('told ', toString(mget(ls(session$request), envir = session$request)))
+      output$said <- renderText(paste(input$word, 'for', session$request$HTTP_X_MULTITENANT_USER))
+    })
+  R
+  # What the card of whoever runs it shows.
+  CARD = <<~RUBY
+    require 'json'
+    require 'multitenant'
+    def MultiTenant.munge_socket = ENV.fetch('MULTITENANT_MUNGE_SOCKET')
+    specs = JSON.parse($stdin.read)
+    puts MultiTenant::Card.new(specs.fetch(ARGV[0])['connection'], specs: specs).web_button
+  RUBY
+  # A page's script takes the login of another service's card, and asks for the key.
+  TAKE_KEY = <<~JS
+    fetch('/').then((page) => page.text()).then((page) => {
+      const form = new DOMParser().parseFromString(page, 'text/html').forms[0]
+      const fields = new URLSearchParams([...new FormData(form), ['show', 'key']])
+      return fetch(form.getAttribute('action'), { method: 'POST', body: fields }).then((key) => key.text())
+    })
+  JS
+
+  def setup
+    super
+    FileUtils.mkdir_p(File.join(Bed::OURS, 'verbs'))
+    File.write(File.join(Bed::OURS, 'verbs/app.R'), SHINY)
+    FileUtils.cp(File.join(__dir__, 'gateway_server.py'), SERVER)
+    configure('envelope' => 'munge', 'gateway' => 'auto')
+    @proxy = Proxy.new(user: 'hpcstudent')
+    @browser = Browser.new
+  end
+
+  def teardown
+    [@browser&.quit, @proxy&.stop]
+    Bed.cancel_all
+    configure('envelope' => 'auto', 'gateway' => 'off')
+  end
+
+  def configure(settings)
+    AppJobs.configure(File.join(AppJobs.root(APP), 'site.yml'), settings)
+  end
+
+  # @return [AppJob]
+  def serve(user, values)
+    values = { 'mt_delivery_select' => 'RShiny_App sys/multitenant-delivery_default', 'proxy' => 'rnode' }.merge(values)
+    AppJob.new(AppJobs.ood('submit', APP, SHARED.merge(values), user: user))
+  end
+
+  # @return [Array<AppJob>] Shiny, and the other publisher's
+  def serve_both
+    jobs = [serve('hpcfaculty', 'version' => 'shiny', 'app_path' => File.join(Bed::OURS, 'verbs')),
+            serve('hpcfaculty2', 'version' => 'command', 'command' => "exec python3 #{SERVER} none \"$host\"")]
+    jobs.each(&:shared)
+    @proxy.card = jobs.map { |job| button(job) }.join
+    jobs
+  end
+
+  # A card has none while munged is slow.
+  def button(job)
+    env = { 'MULTITENANT_MUNGE_SOCKET' => ENV.fetch('MULTITENANT_TESTBED_MUNGE_SOCKET') }
+    specs = JSON.generate(Bed.specs('hpcstudent'))
+    Bed.wait("the button of job #{job.job_id}", 120) do
+      Bed.as('hpcstudent', RbConfig.ruby, '-e', CARD, job.job_id, input: specs, env: env).out[/<form.*/m]
+    end
+  end
+
+  # Presses that card's button, in the tab that is watched.
+  # @return [String] path of the application
+  def press(number)
+    @browser.open(@proxy.url)
+    @browser.follow("form = document.forms[#{number}]; form.target = ''; form.querySelector('button').click(); 0")
+    @browser.evaluate('location.pathname').tap { |path| assert_match(%r{\A/rnode/127\.0\.0\.1/\d+/\z}, path) }
+  end
+
+  def cookies
+    @browser.call('Network.getAllCookies')['cookies'].select { |cookie| cookie['name'] == 'multitenant_token' }
+  end
+
+  def test_shiny_works_from_its_card_and_what_pages_of_one_origin_can_do
+    jobs = serve_both
+    shiny = press(0)
+    assert_said 'go for hpcstudent'
+    @browser.evaluate('document.querySelector("#word").select()')
+    @browser.call('Input.insertText', text: 'run')
+    assert_said 'run for hpcstudent'
+    assert_empty Axe.findings(@browser)
+    press(1)
+    assert_acts_as_the_viewer(shiny)
+    tokens = cookies.to_h { |cookie| cookie.values_at('path', 'value') }
+    assert_equal 2, tokens.size
+    assert_includes @browser.evaluate(TAKE_KEY), tokens.fetch(shiny.chomp('/'))
+    assert_hidden jobs, tokens.values
+    @browser.call('Network.clearBrowserCookies')
+    @browser.open("#{@proxy.url.chomp('/')}#{shiny}")
+    assert_match(/\ANot let in\s/, @browser.evaluate('document.body.innerText'))
+    assert_empty Axe.findings(@browser)
+  end
+
+  # Through the websocket.
+  def assert_said(words)
+    Bed.wait(words) { @browser.evaluate('document.querySelector("#said").textContent') == words }
+  end
+
+  # In a page of the other publisher's: the browser sends what it has for that path, but tells it to no page.
+  def assert_acts_as_the_viewer(path)
+    assert(cookies.all? { |cookie| cookie.values_at('httpOnly', 'sameSite') == [true, 'Strict'] })
+    assert_equal '', @browser.evaluate('document.cookie')
+    refute_match(/mt1\.|multitenant_token/, @browser.evaluate('document.body.innerText'))
+    page = @browser.evaluate("fetch('#{path}').then((answer) => answer.text())")
+    assert_match(%r{<title>Verbs</title>}, page)
+    socket = "new WebSocket(location.origin.replace('http', 'ws') + '#{path}websocket/')"
+    assert @browser.evaluate("new Promise((done) => { const to = #{socket}; to.onopen = () => done(true); " \
+                             'to.onerror = () => done(false) })')
+  end
+
+  # Neither in an address, nor in a header but the cookie's, nor in a file of the jobs or a log.
+  def assert_hidden(jobs, tokens)
+    heads = Array.new(@proxy.heads.size) { @proxy.heads.pop }
+    assert_operator heads.grep(/^cookie: /i).size, :>, 5
+    asked = heads.map { |head| head.gsub(/^cookie: .*/i, '') }
+    homes = %w[hpcfaculty hpcfaculty2].map { |user| Bed.home(user) }
+    files = [*homes, '/tmp/multitenant-gate.*', File.join(Bed::DIR, 'log')].flat_map do |place|
+      Dir.glob(File.join(place, '**/*'), File::FNM_DOTMATCH).select { |path| File.file?(path) }
+    end
+    jobs.each { |job| assert_equal 2, files.grep(%r{/log/#{job.job_id}@hpc\.(?:jsonl|gate)\z}).size }
+    assert_match(/^told .*hpcstudent/m, jobs[0].log)
+    [*asked, *files.map { |path| read(path) }].each do |text|
+      tokens.each { |token| refute_includes text.b, token.b }
+    end
+  end
+
+  # Those of other jobs may go meanwhile.
+  def read(path)
+    File.binread(path)
+  rescue Errno::ENOENT
+    ''
+  end
+end
