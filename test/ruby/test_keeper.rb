@@ -45,4 +45,14 @@ class TestKeeper < MultiTenantTest
     BASH
     assert_empty out
   end
+
+  # Slurm kills the batch script alone where it can't track a job's processes.
+  def test_no_keeper_outlives_a_batch_script_that_was_killed
+    out = keep(<<~BASH)
+      exec 2>/dev/null # what bash says of a process that was killed
+      bash -c '. "$1"; watch_once() { echo looked; exit; }; mkfifo "$2"; exec {mt_never}<>"$2"
+        keep_watch & kill -9 $$' bash "$@"
+    BASH
+    assert_empty out
+  end
 end
