@@ -1,0 +1,77 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require_relative 'busy_gate_host'
+
+# Nothing fails and nothing grows under load (script/test --long).
+class TestGateLoad < MultiTenantTest
+  CLIENTS = 200
+  GROWTH = 4096 # KiB
+
+  def setup
+    super
+    need_root
+    File.chmod(0o755, temporary)
+    @host = BusyGateHost.new(temporary).start
+    sleep 0.1 until @host.answers?
+    @tokens = GateHost::CLASS.keys.map { |user| @host.token(user) }
+  end
+
+  def teardown
+    @host&.stop
+    super
+  end
+
+  # @return [Hash] what gate and nginx's worker hold: KiB and descriptors
+  def held
+    { gate: @host.pid, nginx: @host.worker }.transform_values do |pid|
+      [File.read("/proc/#{pid}/status")[/VmRSS:\s*(\d+)/, 1].to_i, Dir.children("/proc/#{pid}/fd").size]
+    end
+  end
+
+  # @return [Integer] requests that were answered
+  def ask_for(seconds)
+    finish = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds
+    Array.new(CLIENTS) { |number| Thread.new { ask_until(finish, @tokens[number % @tokens.size]) } }.sum(&:value)
+  end
+
+  def ask_until(finish, token)
+    client = @host.client(token)
+    (1..).find { client.get('/') && Process.clock_gettime(Process::CLOCK_MONOTONIC) > finish }
+  ensure
+    client&.close
+  end
+
+  # Compared with what is held after the block ran once, shorter.
+  def assert_no_growth(what)
+    yield true
+    sleep 5 # connections to the server are kept for two seconds
+    before = held
+    did = yield false
+    sleep 5
+    after = held
+    warn "#{what}: #{did}; KiB and descriptors before #{before}, after #{after}"
+    before.each do |name, (memory, descriptors)|
+      assert_operator after[name][0], :<=, memory + GROWTH, name
+      assert_operator after[name][1], :<=, descriptors, name
+    end
+  end
+
+  def test_two_hundred_clients_for_a_minute
+    assert_no_growth('200 clients') { |first| "#{ask_for(first ? 5 : 60)} requests, none failed" }
+  end
+
+  def test_an_upload_of_two_gigabytes
+    file = File.join(temporary, 'large')
+    assert_no_growth('upload') do |first|
+      File.open(file, 'w') { |io| io.truncate((first ? 16 : 2048) << 20) }
+      argv = ['curl', '-q', '-sS', '--noproxy', '*', '-X', 'POST', '-T', file, '-H',
+              "Authorization: Bearer #{@tokens[0]}", '-w', ' %{http_code} %{size_upload} bytes, %{time_total} s',
+              "http://127.0.0.1:#{@host.port}/"]
+      IO.popen(argv, &:read).tap { |said| assert_match(/\Aok 200 #{File.size(file)} /, said) }
+    end
+  end
+
+  # Not in CI.
+  public_instance_methods(false).grep(/\Atest_/).each { |name| remove_method(name) } unless ENV.key?('MULTITENANT_LONG')
+end
