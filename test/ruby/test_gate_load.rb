@@ -3,9 +3,11 @@
 require_relative 'helper'
 require_relative 'busy_gate_host'
 
-# Nothing fails and nothing grows under load (script/test --long).
+# Nothing fails and nothing grows under load. It takes an hour, of which MULTITENANT_LONG_SOCKET is the minutes of the
+# websocket (script/test --long).
 class TestGateLoad < MultiTenantTest
   CLIENTS = 200
+  MINUTES = Integer(ENV.fetch('MULTITENANT_LONG_SOCKET', '60'))
   GROWTH = 4096 # KiB
 
   def setup
@@ -69,6 +71,19 @@ class TestGateLoad < MultiTenantTest
               "Authorization: Bearer #{@tokens[0]}", '-w', ' %{http_code} %{size_upload} bytes, %{time_total} s',
               "http://127.0.0.1:#{@host.port}/"]
       IO.popen(argv, &:read).tap { |said| assert_match(/\Aok 200 #{File.size(file)} /, said) }
+    end
+  end
+
+  def test_a_websocket_for_an_hour
+    assert_no_growth('websocket') do |first|
+      client = @host.client(@tokens[0]).upgrade
+      pieces = first ? 1 : MINUTES * 60
+      pieces.times do |number|
+        assert_equal "piece #{number}", client.echo("piece #{number}")
+        sleep 1
+      end
+      client.close
+      "#{pieces} pieces came back"
     end
   end
 
