@@ -124,7 +124,7 @@ module MultiTenant
         | program | what for |
         |---|---|
         | `multitenant-gate` | lets tenants into a service; beside it the node's own nginx with auth_request |
-        | `multitenant-munge` | makes the credential that a tenant's job logs in with |
+        | `multitenant-munge` | makes and opens MUNGE credentials; a tenant's job logs in by the node's own `munge` |
         | `multitenant-seal` | seals by a group's key |
         | `multitenant-share`, and `multitenant-job`, `-chain`, `-keeper`, `-submission`, `-gateway` | share a job of one's own |
 

@@ -16,7 +16,8 @@ module MultiTenant
         acting = say(gate, "#{PlainText.of(@more.first)} is banned from #{gate.name}")
         return if acting.none? { |member| gate.not_cut?(member, start) }
 
-        puts 'An answer that they are getting already goes on to its end, which their node has no way to cut.'
+        puts 'An answer that they are getting already goes on to its end, which their node has no way to cut, or ' \
+             'until gate_stream_max of site.yml is over.'
       end
     end
   end
