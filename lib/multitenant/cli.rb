@@ -22,7 +22,7 @@ module MultiTenant
       'title' => 'say what tenants see a service of this user called',
       'tenants' => 'list who uses a service of this user, through its gateway',
       'ban' => 'shut one user out of a service of this user',
-      'unban' => 'let them in again',
+      'unban' => 'let a banned user in again',
       'limit' => 'say how much each user may ask of a service of this user',
       'open' => 'open the job name on standard input, for diagnosis',
       'list' => 'list all shares, and say why this user sees them or not',
