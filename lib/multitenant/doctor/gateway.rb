@@ -47,7 +47,8 @@ module MultiTenant
         return skip('run it as a user: jobs of root may be refused.') if site.root?
         return unless core?
 
-        ran = site.run('srun', '--ntasks=1', '--time=2', '--quiet', "--immediate=#{JOB - 30}", 'bash', '-s',
+        # A login shell has what Open OnDemand's jobs have.
+        ran = site.run('srun', '--ntasks=1', '--time=2', '--quiet', "--immediate=#{JOB - 30}", 'bash', '-ls',
                        seconds: JOB, input: script)
         return skip('this host has no srun.') unless ran
         return skip("no job told: #{ran.error || 'it said something else than it was to'}") unless asked?(ran)
