@@ -194,6 +194,9 @@ class TestNginx < MultiTenantTest
     @says = ->(parameters) { parameters.include?('mt1.t') ? NAMED : "Status: 401 x\r\n\r\n" }
     assert_equal '401', get('/nobody').code
     assert_equal '405', get('/multitenant/login').code
+    @says = ->(parameters) { parameters.include?('mt1.t') ? NAMED : "Status: 403 x\r\n\r\n" }
+    login = URI("http://127.0.0.1:#{@port}/multitenant/login")
+    assert_equal '403', Net::HTTP.post(login, 'credential=x', 'Content-Type' => 'text/plain').code
     assert_equal '400', get('/', 'Authorization' => 'a' * (1 << 20)).code
     assert_equal '200', get("/#{'"' * 9000}", 'Authorization' => 'Bearer mt1.t').code
     lines = logged(1)
