@@ -108,7 +108,7 @@ class ClientTest < AppTest
     out = Bed.as(STUDENT, 'bash', '-c', <<~BASH, dir, env: env).out
       cd "$0" && host=127.0.0.1
       clean_up() { exit "$1"; }
-      find_port() { echo 40000; }
+      find_port() { echo 4711; } # no port that a connection of somebody else's has
       create_passwd() { printf '%0*d' "$1" 0; }
       . ./before.sh
       . ./service.sh
