@@ -2,6 +2,7 @@
 #include "keyring.h"
 
 #include "base64.h"
+#include "hex.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,25 +125,6 @@ static const char *file_problem(int fd, gid_t gid)
     return NULL;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool read_id(const char *text, unsigned char id[MT_KEY_ID_BYTES])
-{
-    for (size_t i = 0; i < MT_KEY_ID_BYTES; i++) {
-        int high = hex_digit(text[2 * i]);
-        int low = hex_digit(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        id[i] = (unsigned char)(high << 4 | low);
-    }
-    return true;
-}
-
 /* A line without its end: KEYID KEY CREATED. MT_OK, MT_MALFORMED, MT_NOMEM. */
 static enum mt_status read_key(const char *line, size_t len, struct mt_key *key)
 {
@@ -151,7 +133,7 @@ static enum mt_status read_key(const char *line, size_t len, struct mt_key *key)
     const char *created = encoded + KEY_TEXT + 1;
     if (len <= ID_TEXT + 1 + KEY_TEXT + 1 || len > ID_TEXT + 1 + KEY_TEXT + 1 + CREATED_TEXT)
         return MT_MALFORMED;
-    if (!read_id(line, key->id) || encoded[-1] != ' ' || created[-1] != ' ')
+    if (!mt_hex_decode(line, MT_KEY_ID_BYTES, key->id) || encoded[-1] != ' ' || created[-1] != ' ')
         return MT_MALFORMED;
     for (key->created = 0; created < line + len; created++) {
         if (*created < '0' || *created > '9')

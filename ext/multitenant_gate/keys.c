@@ -2,6 +2,7 @@
 #include "keys.h"
 
 #include "base64.h"
+#include "hex.h"
 #include "say.h"
 #include "store.h"
 
@@ -102,25 +103,10 @@ int keys_make(const char *directory)
     return code;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool take_token(const struct mt_buf *text, struct keys *out)
 {
-    if (text->len != 2 * TOKEN_KEY_BYTES + 1 || text->data[text->len - 1] != '\n')
-        return false;
-    for (size_t i = 0; i < TOKEN_KEY_BYTES; i++) {
-        int high = hex_digit(text->data[2 * i]);
-        int low = hex_digit(text->data[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        out->token[i] = (unsigned char)(high << 4 | low);
-    }
-    return true;
+    return text->len == 2 * TOKEN_KEY_BYTES + 1 && text->data[text->len - 1] == '\n' &&
+           mt_hex_decode(text->data, TOKEN_KEY_BYTES, out->token);
 }
 
 static bool take_door(const struct mt_buf *text, struct keys *out)

@@ -2,6 +2,7 @@
 #include "login.h"
 
 #include "base64.h"
+#include "hex.h"
 #include "json.h"
 
 #include <munge.h>
@@ -12,12 +13,10 @@
 #define PURPOSE "multitenant-login"
 #define CREDENTIAL "MUNGE:"
 
+/* In both cases. */
 static int hex_digit(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return mt_hex_digit(c >= 'A' && c <= 'F' ? (char)(c | 0x20) : c);
 }
 
 /* Decodes in place; false: malformed, or with a NUL. */
