@@ -281,3 +281,18 @@ class GateHost
     @patience ? text.gsub(/scgi_read_timeout \d+s/, "scgi_read_timeout #{@patience}s") : text
   end
 end
+
+# What tests with a gate need.
+module GateTest
+  def setup
+    super
+    need_root
+    skip_unless(File.executable?(GateHost::PROGRAM), 'multitenant-gate is not built')
+    skip_unless(File.executable?('/usr/sbin/nginx'), 'nginx is not here')
+  end
+
+  def teardown
+    @host&.stop
+    super
+  end
+end

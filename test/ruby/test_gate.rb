@@ -5,17 +5,7 @@ require_relative 'gate_host'
 
 # multitenant-gate as a real process between a real nginx and a real munged: who gets in, and what closes.
 class TestGate < MultiTenantTest
-  def setup
-    super
-    need_root
-    skip_unless(File.executable?(GateHost::PROGRAM), 'multitenant-gate is not built')
-    skip_unless(File.executable?('/usr/sbin/nginx'), 'nginx is not here')
-  end
-
-  def teardown
-    @host&.stop
-    super
-  end
+  include GateTest
 
   # @return [GateHost] one that answers
   def host(**config)

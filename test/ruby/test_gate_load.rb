@@ -6,22 +6,18 @@ require_relative 'busy_gate_host'
 # Nothing fails and nothing grows under load. It takes an hour, of which MULTITENANT_LONG_SOCKET is the minutes of the
 # websocket (script/test --long).
 class TestGateLoad < MultiTenantTest
+  include GateTest
+
   CLIENTS = 200
   MINUTES = Integer(ENV.fetch('MULTITENANT_LONG_SOCKET', '60'))
   GROWTH = 4096 # KiB
 
   def setup
     super
-    need_root
     File.chmod(0o755, temporary)
     @host = BusyGateHost.new(temporary).start
-    sleep 0.1 until @host.answers?
+    wait_until { @host.answers? }
     @tokens = GateHost::CLASS.keys.map { |user| @host.token(user) }
-  end
-
-  def teardown
-    @host&.stop
-    super
   end
 
   # @return [Hash] what gate and nginx's worker hold: KiB and descriptors

@@ -5,6 +5,8 @@ require_relative 'gate_host'
 
 # A node whose kernel has no pidfd_getfd, with which the gate cuts what a banned user has open.
 class TestGateStreamMax < MultiTenantTest
+  include GateTest
+
   OLD_KERNEL = <<~C
     #include <dlfcn.h>
     #include <errno.h>
@@ -17,29 +19,15 @@ class TestGateStreamMax < MultiTenantTest
     }
   C
 
-  def setup
-    super
-    need_root
-    skip_unless(File.executable?(GateHost::PROGRAM), 'multitenant-gate is not built')
-    skip_unless(File.executable?('/usr/sbin/nginx'), 'nginx is not here')
-  end
-
-  def teardown
-    @host&.stop
-    super
-  end
-
   def on_an_old_kernel
     library = File.join(temporary, 'old_kernel.so')
-    assert system('gcc', '-shared', '-fPIC', '-D_GNU_SOURCE', '-xc', '-o', library, '-', '-ldl', in: text(OLD_KERNEL))
+    source = File.join(temporary, 'old_kernel.c')
+    File.write(source, OLD_KERNEL)
+    assert system('gcc', '-shared', '-fPIC', '-D_GNU_SOURCE', '-o', library, source, '-ldl')
     ENV['LD_PRELOAD'] = library
     yield
   ensure
     ENV.delete('LD_PRELOAD')
-  end
-
-  def text(content)
-    File.join(temporary, 'old_kernel.c').tap { |path| File.write(path, content) }
   end
 
   def start

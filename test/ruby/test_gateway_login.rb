@@ -7,21 +7,15 @@ require 'multitenant/gateway/login'
 
 # Each way in which a tenant logs in, at a real multitenant-gate and nginx, with a real munged.
 class TestGatewayLogin < MultiTenantTest
+  include GateTest
+
   JOB = File.expand_path('../../libexec/multitenant-job', __dir__)
 
   def setup
     super
-    need_root
-    skip_unless(File.executable?(GateHost::PROGRAM), 'multitenant-gate is not built')
-    skip_unless(File.executable?('/usr/sbin/nginx'), 'nginx is not here')
     skip_unless(File.executable?(MultiTenant::Credentials::PROGRAM), 'multitenant-munge is not built')
     @host = GateHost.new(temporary).start
     wait_until { @host.answers? }
-  end
-
-  def teardown
-    @host&.stop
-    super
   end
 
   def gateway(**info)
