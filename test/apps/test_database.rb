@@ -162,7 +162,8 @@ class TestDatabase < AppTest
     assert_match ENDED[engine], job.log
     assert_equal [@data], Dir.glob("#{@data}*")
     assert_empty Dir.glob("{#{@data},#{job.dir}}/{.multitenant-job*,*.pid,*.sock,*.lock,ready}", File::FNM_DOTMATCH)
-    assert_empty private_directories(job)
+    left = private_directories(job)
+    assert_empty left, -> { "in them: #{left.flat_map { |dir| Dir.glob("#{dir}/**/*") }}; its log:\n#{job.log}" }
   end
 
   # What the owner's card says.
