@@ -30,7 +30,7 @@ class TestGatewayPage < MultiTenantTest
 
   # @return [String] HTML of the button that the card of that user's has
   def button(user)
-    info = { 'host' => '127.0.0.1', 'uid' => '1001', 'cluster' => 'hpc', 'job' => '4711', 'restarts' => '0' }
+    info = { 'host' => '127.0.0.1', 'uid' => '61001', 'cluster' => 'hpc', 'job' => '4711', 'restarts' => '0' }
     gateway = MultiTenant::Gateway.new({ 'port' => @host.port.to_s, 'door' => @host.door }, info)
     made = @host.credential(user, text: gateway.payload)
     MultiTenant::Card::Credentials.stub(:of, made) do

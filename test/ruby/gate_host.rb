@@ -7,12 +7,13 @@ require 'socket'
 require_relative 'munged'
 
 # A job with a gateway: multitenant-gate and nginx as the publisher, a server behind them, a munged of its own, and
-# users and groups that this machine has not.
+# users and groups that neither this machine nor a test bed has, since an account whose user runs something can't be
+# removed.
 class GateHost
   PROGRAM = File.expand_path('../../lib/multitenant/multitenant-gate', __dir__)
-  PUBLISHER = 1001
-  CLASS = (1..24).to_h { |number| ["pupil#{number}", 3000 + number] }.freeze
-  USERS = { 'prof' => 1001, 'ann' => 2001, 'bob' => 2002, 'eve' => 2999 }.merge(CLASS).freeze
+  PUBLISHER = 61_001
+  CLASS = (1..24).to_h { |number| ["pupil#{number}", 63_000 + number] }.freeze
+  USERS = { 'prof' => PUBLISHER, 'ann' => 62_001, 'bob' => 62_002, 'eve' => 62_999 }.merge(CLASS).freeze
   MEMBERS = ['prof', 'ann', 'bob', *CLASS.keys].freeze
   BASE = '/rnode/n1/8080/'
 
@@ -52,7 +53,7 @@ class GateHost
 
   # Who is in the group, from now on: written in place, since it is bound to another name.
   def members(*names)
-    File.write(path('group'), "students:x:3000:#{names.join(',')}\n")
+    File.write(path('group'), "students:x:63000:#{names.join(',')}\n")
   end
 
   def publisher(*argv)

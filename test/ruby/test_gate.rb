@@ -33,7 +33,7 @@ class TestGate < MultiTenantTest
     answer = host.login
     said = JSON.parse(answer.body)
     assert_equal ['200', 'ann', 'application/json'], [answer.code, said['user'], answer['Content-Type']]
-    assert_match(/\Amt1\.2001\.#{said['expires']}\.[\w-]{43}\z/, said['token'])
+    assert_match(/\Amt1\.62001\.#{said['expires']}\.[\w-]{43}\z/, said['token'])
     assert_in_delta Time.now.to_i + (12 * 3600), said['expires'], 60
     page = host.get('/v1/models', said['token'], 'X-MultiTenant-User': 'prof')
     assert_equal ['200', ['ann']], [page.code, page.body.scan(/X-MultiTenant-User: (.*)\r/i).flatten]
@@ -42,7 +42,7 @@ class TestGate < MultiTenantTest
 
   def test_without_a_token
     assert_equal '401', host.get('/').code
-    assert_equal '401', host.get('/', "mt1.2001.9999999999.#{'A' * 43}").code
+    assert_equal '401', host.get('/', "mt1.62001.9999999999.#{'A' * 43}").code
   end
 
   # ---- logins that let nobody in ----
@@ -73,7 +73,7 @@ class TestGate < MultiTenantTest
     refused('login_ttl', host.credential(ttl: 181))
     refused('login_ttl', host.credential(ttl: 0))
     refused('login_restriction', host.credential(restrict: nil))
-    refused('login_restriction', host.credential(restrict: 2002))
+    refused('login_restriction', host.credential(restrict: 62_002))
     refused('login_restriction', host.credential(options: %w[--cipher=none]))
   end
 
@@ -95,7 +95,7 @@ class TestGate < MultiTenantTest
   end
 
   def test_only_for_some_of_the_group
-    host(to: [2002, 2999])
+    host(to: [62_002, 62_999])
     refused('not_recipient', host.credential('ann'))
     refused('not_recipient', host.credential('eve'))
     assert_equal(%w[200 200], %w[bob prof].map { |user| host.login(host.credential(user)).code })
@@ -141,7 +141,7 @@ class TestGate < MultiTenantTest
     answer = host.form
     assert_equal ['303', '../'], [answer.code, answer['Location']]
     name, *attributes = answer['Set-Cookie'].split('; ')
-    assert_match(/\Amultitenant_token=mt1\.2001\.\d+\.[\w-]{43}\z/, name)
+    assert_match(/\Amultitenant_token=mt1\.62001\.\d+\.[\w-]{43}\z/, name)
     assert_equal ["Path=#{GateHost::BASE}", 'HttpOnly', 'SameSite=Strict'], attributes.grep_v(/Max-Age=43[12]\d\d\z/)
     assert_match(/; Secure\z/, host.form(host.credential, { 'X-Forwarded-Proto' => 'https' })['Set-Cookie'])
     cookie = answer['Set-Cookie'][/[^;]+/]
@@ -209,7 +209,7 @@ class TestGate < MultiTenantTest
       wait_until { host.log.lines.size > before }
       host.log.lines.last[/\S+Z (\S+)/, 1]
     end
-    assert_equal 'token_bad', said["mt1.2002.#{expires}.#{tag}"]
+    assert_equal 'token_bad', said["mt1.62002.#{expires}.#{tag}"]
     assert_equal 'token_bad', said["mt1.#{uid}.#{expires.to_i + 1}.#{tag}"]
     assert_equal 'token_bad', said[hmac("mt1.#{uid}.#{expires}", key: 'x' * 32)]
     assert_equal 'token_malformed', said[token[0..-2]]
@@ -232,7 +232,7 @@ class TestGate < MultiTenantTest
     tokens = { 'ann' => host.token, 'bob' => host.token('bob') }
     ann, bob = tokens.values.map { |token| host.open_stream(token) }
     wait_until { host.seen? }
-    host.list('banned', "2001\n")
+    host.list('banned', "62001\n")
     wait_until { host.seen? }
     assert_equal %w[403 banned], host.verdict(host.get('/', tokens['ann']))
     assert_equal '200', host.get('/', tokens['bob']).code
@@ -254,7 +254,7 @@ class TestGate < MultiTenantTest
     place = place_of(stream.local_address.ip_port)
     (20_000..60_000).select { |port| place_of(port) == place }.first(30).each { |port| ask_from(port, token) }
     bob = host.open_stream(host.token('bob'))
-    host.list('banned', "2001\n")
+    host.list('banned', "62001\n")
     assert_stream_ends(stream)
     wait_until { host.seen? }
     assert_includes bob.readpartial(1 << 20), 'data: '
@@ -292,7 +292,7 @@ class TestGate < MultiTenantTest
   def test_lists_that_are_not_of_their_form
     token = host.token
     bob = host.token('bob')
-    host.list('banned', "2001\n")
+    host.list('banned', "62001\n")
     wait_until { host.seen? }
     host.list('banned', "ann\n")
     host.list('limits', "* 1\n")
@@ -309,7 +309,7 @@ class TestGate < MultiTenantTest
     assert_equal [%w[429 rate_limited], true],
                  [host.verdict(answers[3]), answers[3]['Retry-After'].to_i.between?(1, 20)]
     assert_equal '200', host.get('/', host.token('bob')).code
-    host.list('limits', "2001 0\n")
+    host.list('limits', "62001 0\n")
     wait_until { host.seen? }
     assert_equal %w[200] * 9, Array.new(9) { host.get('/', token).code }
   end
@@ -451,8 +451,8 @@ class TestGate < MultiTenantTest
 
   def test_a_gate_that_starts_again_knows_the_same_tokens
     token = host.token
-    host.list('banned', "2002\n")
-    bob = hmac("mt1.2002.#{Time.now.to_i + 60}")
+    host.list('banned', "62002\n")
+    bob = hmac("mt1.62002.#{Time.now.to_i + 60}")
     assert_closes { kill_the_gate }
     host.start
     wait_until { host.answers? }
@@ -476,7 +476,7 @@ class TestGate < MultiTenantTest
     host.get('/?key=secret', token)
     secrets = [token.split('.')[3], host.door, 'MUNGE:', File.read(File.join(host.state, 'token.key')).chomp,
                'key=secret']
-    wait_until { host.log.include?(' login uid=2001 addr=127.0.0.1') }
+    wait_until { host.log.include?(' login uid=62001 addr=127.0.0.1') }
     logs = Dir[File.join(host.state, 'log/*')]
     assert_equal(%w[600 600], logs.map { |file| format('%o', File.stat(file).mode & 0o777) })
     assert_empty(secrets.select { |secret| logs.any? { |file| File.read(file).include?(secret) } })
@@ -519,16 +519,16 @@ class TestGate < MultiTenantTest
 
   def test_accounts
     database("cat >>#{made}")
-    account = "mt_2001_#{OpenSSL::Digest::SHA256.hexdigest('ann')[0, 8]}"
+    account = "mt_62001_#{OpenSSL::Digest::SHA256.hexdigest('ann')[0, 8]}"
     said = Array.new(2) { JSON.parse(host.login.body) }
     password = hmac("account\0#{account}").split('.')[-1][0, 32]
     assert_equal([[account, password]] * 2, said.map { |one| one.values_at('user', 'password') })
     assert_equal ["login #{account} #{password} ann"] * 2, told
     assert_match(/user: #{account}\npassword: #{password}/, host.form.body)
     wait_until { host.seen? }
-    host.list('banned', "2001\n2002\n")
+    host.list('banned', "62001\n62002\n")
     wait_until { host.seen? }
-    bob = "mt_2002_#{OpenSSL::Digest::SHA256.hexdigest('bob')[0, 8]}"
+    bob = "mt_62002_#{OpenSSL::Digest::SHA256.hexdigest('bob')[0, 8]}"
     assert_equal ["ban #{account}", "ban #{bob}"], told.last(2).sort
     refused('banned', host.credential)
   end

@@ -43,7 +43,7 @@ class TestGateStreamMax < MultiTenantTest
     on_an_old_kernel { start }
     stream = @host.open_stream(@host.token)
     worker = @host.worker
-    @host.list('banned', "2001\n")
+    @host.list('banned', "62001\n")
     wait_until { @host.log.include?(' streams_not_cut') }
     wait_until { stream.wait_readable(0.1) && stream.read_nonblock(1 << 20, exception: false).nil? }
     wait_until { (@host.processes(@host.master) & [worker]).empty? }

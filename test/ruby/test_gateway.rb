@@ -23,7 +23,7 @@ class TestGateway < MultiTenantTest
   end
 
   def spec(gate: { 'port' => '8443', 'door' => DOOR }, connection: {}, **info)
-    { 'info' => { 'user' => 'prof', 'uid' => '1001', 'cluster' => 'hpc', 'job' => '4711', 'restarts' => '1',
+    { 'info' => { 'user' => 'prof', 'uid' => '61001', 'cluster' => 'hpc', 'job' => '4711', 'restarts' => '1',
                   'host' => 'n1' }.merge(info.transform_keys(&:to_s)),
       'connection' => { 'host' => 'n1', 'port' => '8443', **connection }, 'gate' => gate }.compact
   end
@@ -56,7 +56,7 @@ class TestGateway < MultiTenantTest
 
   def test_a_gateway_is_where_the_specs_say
     found = MultiTenant::Gateway.of(spec)
-    assert_equal "n1 8443 1001 hpc 4711 1 #{DOOR}", found.to_s
+    assert_equal "n1 8443 61001 hpc 4711 1 #{DOOR}", found.to_s
     assert_equal({ 'purpose' => 'multitenant-login', 'cluster' => 'hpc', 'job' => 4711, 'restarts' => 1,
                    'door' => DOOR }, JSON.parse(found.payload))
     [nil, spec(gate: nil), spec(host: ''), spec(host: 'n1 n2'), spec(host: 'n1/x'), spec(job: nil), spec(uid: 'x'),
@@ -66,7 +66,7 @@ class TestGateway < MultiTenantTest
 
   def test_what_is_the_publishers_own_is_not_told_to_who_logs_in
     with = MultiTenant::Gateway.connection(spec(connection: SECRETS))
-    assert_equal({ 'host' => 'n1', 'port' => '8443', 'mt_gate' => "n1 8443 1001 hpc 4711 1 #{DOOR}" }, with)
+    assert_equal({ 'host' => 'n1', 'port' => '8443', 'mt_gate' => "n1 8443 61001 hpc 4711 1 #{DOOR}" }, with)
     without = MultiTenant::Gateway.connection(spec(gate: nil, connection: SECRETS))
     assert_equal SECRETS.except('mt_gate'), without.slice(*SECRETS.keys)
   end
@@ -77,7 +77,7 @@ class TestGateway < MultiTenantTest
     maker = MultiTenant::Gateway::Credential.new(socket: munged.socket)
     found = MultiTenant::Gateway.of(spec)
     credential = maker.make(found, 10)
-    out, status = Open3.capture2('setpriv', '--reuid=1001', '--clear-groups', 'unmunge', "--socket=#{munged.socket}",
+    out, status = Open3.capture2('setpriv', '--reuid=61001', '--clear-groups', 'unmunge', "--socket=#{munged.socket}",
                                  stdin_data: credential)
     assert_predicate status, :success?
     assert_match(/^TTL: +180$/, out)
@@ -120,7 +120,7 @@ class TestGateway < MultiTenantTest
   end
 
   def test_of_a_database_it_gives_the_tenants_account
-    account = { 'user' => 'mt_2001_0123abcd', 'password' => 'p-_9' }
+    account = { 'user' => 'mt_62001_0123abcd', 'password' => 'p-_9' }
     assert_equal account, log_in(gate(JSON.generate(account.merge('expires' => 1))))
     [account.merge('password' => "a\nb"), account.merge('user' => ''), account.except('user')].each do |odd|
       assert_match(/is not this service's gateway/, refused(gate(JSON.generate(odd)))[1])
@@ -195,7 +195,7 @@ class TestGateway < MultiTenantTest
       assert_match(%r{\Ahttp://n0/v1 mt1\.#{Process.uid}\.\S+ none\n\z}, shell)
       refute_match(/theirs|#{DOOR}/, out)
     end
-    out, = Open3.capture2('setpriv', '--reuid=1001', '--clear-groups', 'unmunge', "--socket=#{munged.socket}",
+    out, = Open3.capture2('setpriv', '--reuid=61001', '--clear-groups', 'unmunge', "--socket=#{munged.socket}",
                           stdin_data: answers.credentials[0])
     assert_equal MultiTenant::Gateway.of(spec).payload, out.lines.last
   end
@@ -301,9 +301,9 @@ class TestGateway < MultiTenantTest
     assert_equal '', err
     assert_match(MultiTenant::Gateway::TOKEN, out.chomp)
     calls = File.read(File.join(temporary, 'bin/calls'))
-    assert_match(/--restrict-uid=1001/, calls)
+    assert_match(/--restrict-uid=61001/, calls)
     refute_match(/#{DOOR}|MUNGE:/, calls)
-    shown, = Open3.capture2('setpriv', '--reuid=1001', '--clear-groups', 'unmunge', "--socket=#{munged.socket}",
+    shown, = Open3.capture2('setpriv', '--reuid=61001', '--clear-groups', 'unmunge', "--socket=#{munged.socket}",
                             stdin_data: answers.credentials[0])
     assert_equal MultiTenant::Gateway.of(spec).payload, shown.lines.last
   end

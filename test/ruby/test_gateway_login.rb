@@ -19,7 +19,7 @@ class TestGatewayLogin < MultiTenantTest
   end
 
   def gateway(**info)
-    info = { 'host' => '127.0.0.1', 'uid' => '1001', 'cluster' => 'hpc', 'job' => '4711', 'restarts' => '0',
+    info = { 'host' => '127.0.0.1', 'uid' => '61001', 'cluster' => 'hpc', 'job' => '4711', 'restarts' => '0',
              **info.transform_keys(&:to_s) }
     MultiTenant::Gateway.new({ 'port' => @host.port.to_s, 'door' => @host.door }, info)
   end
@@ -38,21 +38,21 @@ class TestGatewayLogin < MultiTenantTest
   def test_a_job_logs_in_as_its_user
     token, complaint = log_in('ann')
     assert_equal '', complaint
-    assert_match(/\Amt1\.2001\./, token)
+    assert_match(/\Amt1\.62001\./, token)
     page = @host.get('/v1/models', token)
     assert_equal ['200', ['ann']], [page.code, page.body.scan(/X-MultiTenant-User: (.*)\r/i).flatten]
     outsider, complaint = log_in('eve')
     assert_equal '', outsider
     assert_match(/\AYou could not log in to the service: \w/, complaint)
     refute_match(/does not answer|munged/, complaint)
-    assert_match(/not_recipient uid=2999/, @host.log)
+    assert_match(/not_recipient uid=62999/, @host.log)
     assert_equal '', log_in('ann', gateway(restarts: '1'))[0]
     assert_match(/login_job/, @host.log)
   end
 
   def test_the_command_logs_in_as_its_user
     login = MultiTenant::Gateway::Login.new(gateway)
-    given = Process.stub(:uid, 2001) { login.call(@host.credential('ann', text: gateway.payload)) }
+    given = Process.stub(:uid, 62_001) { login.call(@host.credential('ann', text: gateway.payload)) }
     assert_equal '200', @host.get('/', given['api_key']).code
     failure = assert_raises(MultiTenant::Failure) { login.call(@host.credential('eve', text: gateway.payload)) }
     assert_equal 77, failure.code
@@ -62,7 +62,7 @@ class TestGatewayLogin < MultiTenantTest
   # What the dashboard of that user makes for a card.
   def credential(user)
     program = @host.path('multitenant-munge').tap { |path| FileUtils.cp(MultiTenant::Credentials::PROGRAM, path) }
-    out, status = Open3.capture2(*as(user), program, '--for', '1001', '--ttl', '180', '--socket', @host.munged.socket,
+    out, status = Open3.capture2(*as(user), program, '--for', '61001', '--ttl', '180', '--socket', @host.munged.socket,
                                  stdin_data: gateway.payload)
     assert_predicate status, :success?
     JSON.parse(out.lines.first).fetch('credential')
@@ -83,6 +83,6 @@ class TestGatewayLogin < MultiTenantTest
   def test_a_card_leads_to_the_viewers_key
     page = @host.form(credential('ann'), show: 'key')
     assert_equal '200', page.code
-    assert_equal '200', @host.get('/', page.body[/mt1\.2001\.[\w.-]+/]).code
+    assert_equal '200', @host.get('/', page.body[/mt1\.62001\.[\w.-]+/]).code
   end
 end
