@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative '../../multitenant'
 require_relative '../node_kit'
 require_relative 'command'
 
