@@ -200,7 +200,16 @@ class TestCli < MultiTenantTest
       stream(whole: false) => 'hpc.*incomplete' }.each do |text, sentence|
       assert_complaint multitenant('specs', '--records', '-', stdin: text), 65, sentence
       assert_complaint explain(text), 65, sentence
+      File.write(path = File.join(temporary, 'records'), text)
+      assert_complaint multitenant('specs', '--records', path), 65, sentence
     end
+  end
+
+  # munged was asked nothing.
+  def test_what_munged_said_may_be_an_empty_file
+    File.write(path = File.join(temporary, 'opened'), '')
+    done = multitenant('specs', '--records', '-', '--opened', path, stdin: stream(job(1)), as: 2001)
+    assert_equal ['', ['1']], [done.err, JSON.parse(done.out).keys]
   end
 
   def test_the_part_that_is_whole_is_shown

@@ -11,7 +11,7 @@ module MultiTenant
     # @return [String] what is in it, in bytes
     # @raise [Failure]
     def self.read(path)
-      text = path == '-' ? $stdin.binmode.read(LIMIT + 1).to_s : File.binread(path, LIMIT + 1)
+      text = (path == '-' ? $stdin.binmode.read(LIMIT + 1) : File.binread(path, LIMIT + 1)).to_s
       return text if text.bytesize <= LIMIT
 
       raise Failure.new(EX_DATAERR, "#{path} holds more than #{LIMIT >> 20} MiB.")
