@@ -190,4 +190,18 @@ class TestTenants < MultiTenantTest
     end
     assert_equal [[4, false], [3, false], [4, false], [4, true], [2, true], [0, false]], found
   end
+
+  # Each job of a service leaves its logs there for a month, and dashboards ask every ten seconds.
+  def test_logs_are_read_without_an_open_file_for_each
+    dir = gate
+    400.times { |i| log(dir, "#{i + 1}@hpc.jsonl", row("u#{i}", 3000 + i, 100)) }
+    FileUtils.touch(Dir.glob("#{dir}/log/*").drop(1), mtime: 100)
+    found = as_user(uid: OWNER) do
+      Process.setrlimit(:NOFILE, 64)
+      GC.disable
+      one = MultiTenant::GateState.at(dir)
+      [one.users(1000), one.users(0), one.tenants.size, Dir.children('/proc/self/fd').size < 32]
+    end
+    assert_equal [[0, false], [400, false], 400, true], found
+  end
 end

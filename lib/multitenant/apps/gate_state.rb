@@ -120,11 +120,8 @@ module MultiTenant
     # @param since [Integer] seconds since the epoch
     # @return [Boolean] that gate has said since that it can't end what the banned have open
     def not_cut?(member, since)
-      logs(/\.gate\z/, Regexp.escape(member.join('@'))).any? do |file|
-        file.seek(-LONGEST, IO::SEEK_END) if file.size > LONGEST
-        file.read(LONGEST).to_s.scan(NOT_CUT).flatten.any? { |time| epoch(time).to_i >= since }
-      ensure
-        file.close
+      each_log(logs(/\.gate\z/, Regexp.escape(member.join('@')))).any? do |file|
+        end_of(file, LONGEST).scan(NOT_CUT).flatten.any? { |time| epoch(time).to_i >= since }
       end
     end
 
@@ -144,18 +141,16 @@ module MultiTenant
     # @param most [Integer] bytes that are read at most
     # @return [Array(Integer, Boolean)] how many, and whether there may be more
     def users(since, most = 200_000)
-      files = logs(/\.(?:jsonl(?:\.1)?|gate)\z/).select { |file| file.mtime.to_i >= since }
-      part = most / [files.size, 1].max
+      names = logs(/\.(?:jsonl(?:\.1)?|gate)\z/).select { |name| written_since?(name, since) }
+      part = most / [names.size, 1].max
       more = false
-      uids = files.flat_map do |file|
-        file.seek(-part, IO::SEEK_END) if file.size > part
-        rows = file.read(part).scan(USED).map { |time, uid, login, who| [login ? epoch(login) : time.to_i, who || uid] }
+      uids = each_log(names).flat_map do |file|
+        rows = end_of(file, part).scan(USED)
+        rows.map! { |time, uid, login, who| [login ? epoch(login) : time.to_i, who || uid] }
         more ||= file.size > part && (rows.empty? || rows.first.first.to_i >= since)
         rows.filter_map { |time, uid| uid if time.to_i >= since && !uid.empty? }
       end
       [uids.uniq.size, more]
-    ensure
-      files&.each(&:close)
     end
 
     private
@@ -181,21 +176,42 @@ module MultiTenant
     end
 
     def each_line(pattern, &block)
-      logs(pattern).each do |file|
+      each_log(logs(pattern)) do |file|
         file.each_line("\n", LONGEST) { |line| block.call(line.force_encoding(Encoding::UTF_8).scrub('?')) }
-      ensure
-        file.close
       end
     end
 
-    # All are open before one is read: one that is given another name meanwhile is neither missed nor read twice.
-    # @return [Array<File>]
+    # @return [Array<String>] names
     def logs(pattern, member = MEMBER)
-      names = Dir.children(File.join(@path, 'log')).grep(/\A#{member}#{pattern}/i).sort
-      files = names.filter_map { |name| open_file(File.join('log', name)) }
-      files.uniq { |file| file.stat.ino }.tap { |kept| (files - kept).each(&:close) }
+      Dir.children(File.join(@path, 'log')).grep(/\A#{member}#{pattern}/i).sort
     rescue SystemCallError
       []
+    end
+
+    # A member's are open before one of them is read: one that is given another name meanwhile is neither missed nor
+    # read twice. There may be more members than a process may have open files.
+    # @yieldparam file [File]
+    def each_log(names, &block)
+      return enum_for(:each_log, names) unless block
+
+      names.group_by { |name| name[/\A#{MEMBER}/o] }.each_value do |some|
+        files = some.filter_map { |name| open_file(File.join('log', name)) }
+        files.uniq { |file| file.stat.ino }.each(&block)
+      ensure
+        files&.each(&:close)
+      end
+    end
+
+    def written_since?(name, time)
+      File.lstat(File.join(@path, 'log', name)).mtime.to_i >= time
+    rescue SystemCallError
+      false
+    end
+
+    # @return [String] its last bytes; none where nobody has used it yet
+    def end_of(file, most)
+      file.seek(-most, IO::SEEK_END) if file.size > most
+      file.read(most).to_s
     end
 
     def open_file(name)
