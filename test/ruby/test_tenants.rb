@@ -191,6 +191,16 @@ class TestTenants < MultiTenantTest
     assert_equal [[4, false], [3, false], [4, false], [4, true], [2, true], [0, false]], found
   end
 
+  def test_a_list_that_cannot_be_read_is_not_written_anew
+    dir = gate
+    File.write(banned = File.join(@home, 'banned'), "2002\n")
+    File.symlink(banned, File.join(dir, 'banned'))
+    done = told('ban', 'spanish', '2003')
+    assert_equal 74, done.code
+    assert_match(/\Amultitenant: what was asked for could not be written or read: Too many levels/, done.err)
+    assert_equal ["2002\n", true], [File.read(banned), File.symlink?(File.join(dir, 'banned'))]
+  end
+
   # Each job of a service leaves its logs there for a month, and dashboards ask every ten seconds.
   def test_logs_are_read_without_an_open_file_for_each
     dir = gate

@@ -214,12 +214,13 @@ module MultiTenant
       file.read(most).to_s
     end
 
-    def open_file(name)
+    # @param but [Class] that file is passed over where this is raised
+    def open_file(name, but: SystemCallError)
       file = File.new(File.join(@path, name), File::RDONLY | File::NOFOLLOW | File::NONBLOCK, binmode: true)
       return file if file.stat.file?
 
       file.close
-    rescue SystemCallError
+    rescue but
       nil
     end
 
@@ -227,8 +228,9 @@ module MultiTenant
       bytes(name).scrub('?').lines(chomp: true)
     end
 
+    # A list that can't be read is none to be written anew without what was in it.
     def bytes(name)
-      file = open_file(name) or return ''
+      file = open_file(name, but: Errno::ENOENT) or return ''
       file.read(MOST).to_s
     ensure
       file&.close
