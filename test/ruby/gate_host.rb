@@ -17,8 +17,9 @@ class GateHost
   MEMBERS = ['prof', 'ann', 'bob', *CLASS.keys].freeze
   BASE = '/rnode/n1/8080/'
 
-  # What /etc/passwd and /etc/group of this machine are, for the gate, while it runs.
-  MOUNT = 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"'
+  # What /etc is for the gate while it runs. A file that is mounted there is gone once somebody on this machine puts
+  # another in its place, as all do who make accounts.
+  MOUNT = 'mount --bind "$1" /etc && shift && exec "$@"'
 
   attr_reader :munged, :state, :pid
   attr_accessor :port
@@ -38,8 +39,9 @@ class GateHost
                 munge_socket: @munged.socket }.merge(config)
     FileUtils.chown_R(PUBLISHER, PUBLISHER, [@state, @run])
     FileUtils.cp(PROGRAM, path('multitenant-gate'))
+    make('etc', 0o755)
     members(*MEMBERS)
-    File.write(path('passwd'), USERS.map { |name, uid| "#{name}:x:#{uid}:#{uid}::/nonexistent:/bin/false\n" }.join)
+    File.write(path('etc/passwd'), USERS.map { |name, uid| "#{name}:x:#{uid}:#{uid}::/nonexistent:/bin/false\n" }.join)
     serve
   end
 
@@ -51,9 +53,9 @@ class GateHost
     File.join(@dir, *parts)
   end
 
-  # Who is in the group, from now on: written in place, since it is bound to another name.
+  # Who is in the group, from now on.
   def members(*names)
-    File.write(path('group'), "students:x:63000:#{names.join(',')}\n")
+    File.write(path('etc/group'), "students:x:63000:#{names.join(',')}\n")
   end
 
   def publisher(*argv)
@@ -69,7 +71,7 @@ class GateHost
     @port ||= TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
     write('nginx.conf', nginx_configuration)
     write('config.json', JSON.generate(@config.merge(nginx: nginx)))
-    @pid = spawn('unshare', '--mount', 'sh', '-ec', MOUNT, 'sh', @dir,
+    @pid = spawn('unshare', '--mount', 'sh', '-ec', MOUNT, 'sh', path('etc'),
                  *publisher(path('multitenant-gate'), '--config', path('config.json')), err: path('err'))
     self
   end
