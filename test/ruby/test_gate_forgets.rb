@@ -41,6 +41,25 @@ class TestGateForgets < MultiTenantTest
     assert_equal %w[4@hpc 6@hpc 9@other mine], jobs
   end
 
+  # squeue leaves those out of a hidden partition, unless it is asked for all.
+  def test_what_a_job_in_a_hidden_partition_has_stays
+    keep('5@hpc', '6@hpc')
+    squeue('echo 7; [ "${*#*--all}" = "$*" ] || echo 6')
+    begin_job
+    assert_equal %w[6@hpc], jobs
+  end
+
+  # Of another cluster this one's squeue knows nothing.
+  def test_what_a_job_on_a_cluster_has_whose_name_begins_like_ours_stays
+    others = %w[s/gate/seen.5@hpc2 s/gate/seen.5@hpc.b s/gate/log/5@hpc2.jsonl s/gate/log/5@hpc-gpu.gate]
+    keep('5@hpc2', '5@hpc-gpu', *others, 's/gate/log/5@hpc.gate.1', 's/gate/log/5@hpc.jsonl')
+    squeue('echo 7')
+    begin_job("mt_state=#{temporary}/home/multitenant/jobs/s")
+    assert_equal others, Dir.glob(others, base: File.join(temporary, 'home/multitenant/jobs'))
+    assert_equal %w[5@hpc-gpu.gate 5@hpc2.jsonl], Dir.children(File.join(temporary, 'home/multitenant/jobs/s/gate/log')).sort
+    assert_equal %w[5@hpc-gpu 5@hpc2 s], jobs
+  end
+
   def test_where_slurm_does_not_answer_all_stays
     keep('5@hpc')
     squeue('echo "squeue: error" >&2; exit 1')
