@@ -44,6 +44,21 @@ class TestDoctorGateway < DoctorTest
     assert_told 'Gateway', 'skip', 'Gateway on a node', /run it as a user/, as: nil, **told
   end
 
+  # One rule for doctor and the job: site.yml, else MULTITENANT_MUNGE_SOCKET, else what the node's slurm.conf says.
+  def test_a_node_is_asked_about_the_munged_that_jobs_take
+    host.program('srun', 'cat >"${0%/*}/asked"; echo asked')
+    FileUtils.touch(host.at('/bin/asked')) && File.chmod(0o666, host.at('/bin/asked'))
+    asked = lambda do
+      assert_told 'Gateway', 'ok', 'Gateway on a node', /munge/, node: true
+      File.read(host.at('/bin/asked'))[/^mt_munge_socket=(.*)/, 1]
+    end
+    assert_nil asked.call
+    env_file('MULTITENANT_MUNGE_SOCKET=/run/site.socket')
+    assert_equal '/run/site.socket', asked.call
+    app("munge_socket: /run/own.socket\n")
+    assert_equal '/run/own.socket', asked.call
+  end
+
   # The words of the job itself, here.
   def test_what_a_job_is_given_runs
     parts = MultiTenant::Doctor::Gateway::PARTS.map { |path| File.read(path) }.join("\n")

@@ -90,9 +90,15 @@ module MultiTenant
       def script
         modules = apps.values.flat_map { |settings| Array(settings['modules_nginx']) }.uniq
         told = { gate_programs: File.expand_path('..', __dir__), modules_nginx: modules.join(' '),
-                 munge_socket: site.settings.munge_socket }.compact
+                 munge_socket: munge_socket }.compact
         "#{PARTS.map { |path| "#{File.read(path)}\n" }.join}" \
           "#{told.map { |name, value| "mt_#{name}=#{value.shellescape}\n" }.join}#{ASK}"
+      end
+
+      # As the apps' jobs are told it.
+      def munge_socket
+        told = apps.values.map { |settings| settings['munge_socket'].to_s }
+        told.find { |path| !path.empty? } || site.settings.munge_socket
       end
 
       def asked?(ran)
