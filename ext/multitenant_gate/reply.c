@@ -182,7 +182,7 @@ void reply_open(int fd, const char *base, const char *token, int64_t seconds, bo
 /* Whether it can be a host and a port, and means nothing to HTML or a shell. */
 static bool is_host(const char *text)
 {
-    static const char fine[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:";
+    static const char fine[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:";
     return *text && strlen(text) < 300 && text[strspn(text, fine)] == '\0';
 }
 

@@ -83,6 +83,8 @@ START_TEST(test_pages)
     ck_assert_ptr_nonnull(strstr(said(), "OPENAI_BASE_URL=http://n1:8080/v1\n"));
     ck_assert_ptr_nonnull(strstr(text, "OPENAI_API_KEY=mt1.x\n"));
     ck_assert_ptr_nonnull(strstr(text, "until 2027-01-15 "));
+    reply_show_token(ends[0], "mt1.x", 1800000000, "gpu_01.hpc.edu:8080");
+    ck_assert_ptr_nonnull(strstr(said(), "OPENAI_BASE_URL=http://gpu_01.hpc.edu:8080/v1\n"));
     for (size_t i = 0; i < COUNT_OF(hosts); i++) {
         reply_show_token(ends[0], "mt1.x", 1800000000, hosts[i]);
         ck_assert_ptr_null(strstr(said(), "OPENAI_BASE_URL"));
