@@ -200,6 +200,15 @@ class TestGateway < MultiTenantTest
     assert_equal MultiTenant::Gateway.of(spec).payload, out.lines.last
   end
 
+  # Active Directory's groups have one, no service has.
+  def test_the_command_finds_a_service_whose_group_has_an_at_sign
+    service = { 'title' => 'Spanish', 'user' => 'prof', 'members' => %w[4711], 'member' => '4711' }
+    %w[spanish spanish@class@ad.edu prof/spanish@class@ad.edu].each do |word|
+      command(gate, word: word, found: { 'prof/spanish@class@ad.edu' => service })
+      assert_equal 0, @code
+    end
+  end
+
   def test_the_command_tries_all_jobs_of_a_service
     closed = gate.tap(&:stop)
     @gates.clear

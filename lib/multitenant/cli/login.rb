@@ -49,7 +49,7 @@ module MultiTenant
       end
 
       def named?(name)
-        name == @word || name.rpartition('@').first == @word
+        name == @word || name.partition('@').first == @word
       end
 
       # The first of its jobs that lets this user in.
