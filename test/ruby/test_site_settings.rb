@@ -88,6 +88,9 @@ class TestSiteSettings < MultiTenantTest
   def test_a_gateway_is_off_wanted_or_required
     { "cluster: hpc\ngateway: on\n" => [2, /\Agateway takes off, auto or required, not "on"/],
       "cluster: hpc\ngate_rate: many\n" => [2, /\Agate_rate takes a number of requests a minute/],
+      # Which a shell would take for 48.
+      "cluster: hpc\ngate_rate: 060\n" => [2, /\Agate_rate takes a number of requests a minute, or 0, not "060"/],
+      "cluster: hpc\nkeep_days: 014\n" => [2, /\Akeep_days takes a number of days/],
       "cluster: hpc\nkinds: nginx\n" => [2, /\Akinds takes some of ollama, /] }
       .each { |text, (line, sentence)| assert_refused(line, sentence, text) }
   end
