@@ -257,6 +257,16 @@ class TestChain < MultiTenantTest
     end
   end
 
+  # It would be over before the next job is submitted.
+  def test_no_token_of_the_web_hosts_goes_on
+    script = stage
+    File.write("#{@staged}/submission/environment", "SLURM_JWT=token\0", mode: 'a')
+    run_job(100, script)
+    environment = submitted(101, 'environment')
+    assert_includes environment, "ODD=#{ODD}"
+    refute_includes environment, 'SLURM_JWT'
+  end
+
   # Also where Slurm did not answer the first time that it was to be shared.
   def test_what_is_shared_is_watched_and_shared_again
     said = run_job(100, source + <<~BASH)

@@ -55,8 +55,9 @@ class TestGateForgets < MultiTenantTest
     keep('5@hpc2', '5@hpc-gpu', *others, 's/gate/log/5@hpc.gate.1', 's/gate/log/5@hpc.jsonl')
     squeue('echo 7')
     begin_job("mt_state=#{temporary}/home/multitenant/jobs/s")
-    assert_equal others, Dir.glob(others, base: File.join(temporary, 'home/multitenant/jobs'))
-    assert_equal %w[5@hpc-gpu.gate 5@hpc2.jsonl], Dir.children(File.join(temporary, 'home/multitenant/jobs/s/gate/log')).sort
+    base = File.join(temporary, 'home/multitenant/jobs')
+    assert_equal others, Dir.glob(others, base: base)
+    assert_equal %w[5@hpc-gpu.gate 5@hpc2.jsonl], Dir.children(File.join(base, 's/gate/log')).sort
     assert_equal %w[5@hpc-gpu 5@hpc2 s], jobs
   end
 

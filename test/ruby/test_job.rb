@@ -117,6 +117,14 @@ class TestJob < MultiTenantTest
     end
   end
 
+  def test_nothing_that_users_export_for_slurm_reaches_its_commands
+    names = %w[SQUEUE_PARTITION SBATCH_WCKEY SACCT_FORMAT SCONTROL_ALL SCANCEL_STATE SINFO_FORMAT SLURM_CLUSTERS
+               SLURM_TIME_FORMAT SLURM_JWT]
+    exports = names.map { |name| "export #{name}=theirs" }.join('; ')
+    assert_equal ["ours\n", true], bash("source #{JOB}; #{exports}; export OURS=ours; ask_slurm env | " \
+                                        "sed -n 's/^[A-Z_]*=\\(theirs\\|ours\\)$/\\1/p'")
+  end
+
   # Or no job that a lock names would ever have ended.
   def test_what_start_up_files_print_is_no_answer_of_slurms
     start_up = File.join(temporary, 'start_up').tap { |path| File.write(path, "echo Welcome\n") }

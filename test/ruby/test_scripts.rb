@@ -81,7 +81,7 @@ class TestScripts < MultiTenantTest
     need_root
     FileUtils.touch(%w[mode ready].map { |name| File.join(temporary, name) })
     names = %w[SQUEUE_STATES SBATCH_WAIT SACCT_FORMAT SCONTROL_ALL SCANCEL_STATE SINFO_SORT SLURM_CLUSTERS
-               SLURM_TIME_FORMAT]
+               SLURM_TIME_FORMAT SLURM_JWT]
     env = { 'MULTITENANT_TESTBED_DIR' => temporary, **names.to_h { |name| [name, 'x'] } }
     out, status = Open3.capture2(env, 'bash', '-euc', 'eval "$("$0" env)"; env',
                                  File.join(Tree::ROOT, 'script/testbed'))

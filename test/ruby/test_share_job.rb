@@ -151,7 +151,7 @@ class TestShareJob < Minitest::Test
   def test_nothing_that_users_export_for_slurm_reaches_scontrol
     fake('scontrol', "env >>\"${0%/*}/environment\"\n#{SCONTROL}")
     names = %w[SQUEUE_PARTITION SBATCH_WCKEY SACCT_FORMAT SCONTROL_FEDERATION SINFO_FORMAT SLURM_CLUSTERS
-               SLURM_TIME_FORMAT GZIP]
+               SLURM_TIME_FORMAT SLURM_JWT GZIP]
     share!(*COMMON, 'host=n1', 'SQUEUE_PARTITION', env: names.to_h { |name| [name, 'theirs'] })
     assert_empty(File.readlines(in_job('environment'), chomp: true).grep(/=theirs\z/))
     assert_opens({ 'host' => 'n1', 'SQUEUE_PARTITION' => 'theirs' })
