@@ -65,6 +65,7 @@ end
 
 missing = [slurm_missing, jansson_missing].compact
 if missing.empty?
+  have_library('dl', 'dlsym') # a part of libc since glibc 2.34
   write_makefile(__dir__, 'multitenant-query', OTHERS)
 else
   skip_program('multitenant-query, which asks Slurm, is therefore not built; records of another host can be read.',

@@ -422,6 +422,15 @@ class TestQuery < MultiTenantTest
 
   # ---- the real one ----
 
+  # Where the loader no longer gives libslurm these, everything works, only slower.
+  def test_libslurm_reads_slurm_conf_by_the_functions_of_the_program
+    skip_unless(File.executable?(MultiTenant::Query::PROGRAM), 'multitenant-query is not built: is libslurm there?')
+    env = { 'LD_BIND_NOW' => '1', 'LD_DEBUG' => 'bindings' }
+    told, = Open3.capture2e(env, MultiTenant::Query::PROGRAM, '--version')
+    bound = told.scan(/file \S*libslurm\S* \[0\] to \S*multitenant-query \[0\]: normal symbol `(\w+)'/).flatten
+    assert_empty %w[regcomp regexec regfree] - bound
+  end
+
   def test_the_real_program_without_slurm_conf
     skip_unless(File.executable?(MultiTenant::Query::PROGRAM), 'multitenant-query is not built: is libslurm there?')
     answer = with_env('SLURM_CONF' => nil) do
