@@ -152,6 +152,15 @@ class AppTest < BedTest
     AppJob.new(AppJobs.ood('submit', app, values))
   end
 
+  # @return [AppJob] the one that serves after this one; of a service of several jobs
+  def successor(job)
+    found = nil
+    Bed.wait(-> { "another job serves; #{job.log}" }, 300) do
+      found = Bed.specs('hpcstudent').find { |id, spec| spec['accounting']['mti'] == job.id && id != job.job_id.to_s }
+    end
+    AppJob.new('job_id' => found[0], 'id' => job.id, 'dir' => File.join(job.dir, 'gen-1'))
+  end
+
   # What OOD stages in the block, in a home that others may enter.
   def assert_nobody_else_reads(secret, user)
     home = Bed.home(user)

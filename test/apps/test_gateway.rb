@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'app_test'
+require 'date'
 require 'net/http'
 
 # Services behind a gateway: real jobs, nginx, multitenant-gate and munge, and what others find of them on their node.
@@ -365,4 +366,44 @@ class TestGateway < AppTest
     set('envelope' => 'v1')
     yield
   end
+
+  # What takes minutes: the job that follows starts one after the first.
+  module Long
+    def kept(title)
+      state = File.join(Bed.home('hpcfaculty'), ".local/state/multitenant/services/#{title.downcase}@hpcGrp")
+      FileUtils.rm_rf(state)
+      { 'mt_until' => (Date.today + 1).to_s, 'mt_title' => title, 'bc_num_hours' => '0.0667' }
+    end
+
+    def decide(act, service)
+      told = Bed.multitenant('hpcfaculty', act, service, 'hpcstudent2')
+      assert_match(/ by that now/, told.out, told.err)
+    end
+
+    def test_tokens_cookies_bans_and_streams_outlast_a_hand_over
+      set('keep_days' => '2')
+      jobs = { 'pages' => web(**kept('Pages')), 'model' => serve('vllm', 'facebook/opt-125m', kept('Model')) }
+      jobs.each_value(&:shared)
+      tokens = jobs.transform_values { |job| %w[hpcstudent hpcstudent2].map { |user| token(job, user) } }
+      jobs.each_key { |service| decide('ban', service) }
+      stream = connect(jobs['pages'], tokens['pages'][0], '/events')
+      assert_match(/first/, stream.each_line.find { |line| line.start_with?('data: ') })
+      jobs.each do |service, job|
+        student, banned = tokens[service]
+        following = successor(job)
+        refute_equal port(job), port(following)
+        path = service == 'pages' ? '/' : '/v1/models'
+        cookie = { 'Cookie' => "multitenant_token=#{student}" }
+        assert_equal '200', code(following, path, token: student)
+        assert_equal '200', code(following, path, headers: cookie)
+        assert_equal '403', code(following, path, token: banned)
+        assert_equal 'banned', JSON.parse(login(following, 'hpcstudent2').body)['code']
+        decide('unban', service)
+        assert_equal '200', code(following, path, token: banned)
+      end
+      FileUtils.touch(@go)
+      assert_match(/second/, stream.each_line.find { |line| line.start_with?('data: ') })
+    end
+  end
+  include Long if ENV.key?('MULTITENANT_LONG')
 end
