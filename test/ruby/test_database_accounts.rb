@@ -149,6 +149,22 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
+  def test_who_could_change_everything_reads_in_a_job_where_others_read
+    ENGINES.each do |engine|
+      FileUtils.rm_rf(File.join(@dir, 'data'))
+      serving(engine, rights: 'write', own: 'no') do
+        login(BOB)
+        assert_rows [], BOB, 'CREATE TABLE lesson (n int); INSERT INTO lesson VALUES (301)'
+      end
+      serving(engine) do
+        login(BOB)
+        assert_rows ['301'], BOB, 'SELECT n FROM lesson'
+        refute_done DENIED, BOB, 'DELETE FROM lesson'
+        assert_rows [], BOB, "CREATE TABLE #{BOB}.own (n int)"
+      end
+    end
+  end
+
   # Bob's own.
   OWN = "#{BOB}.own".freeze
 

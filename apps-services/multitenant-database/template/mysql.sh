@@ -119,7 +119,20 @@ DROP ROLE mt_tenants;
 CREATE ROLE mt_tenants;
 GRANT $rights ON $(pattern "$database").* TO mt_tenants;
 SQL
-  lock_users "$whose"
+  lock_users "$whose" && renew_rights "$rights"
+}
+
+# Tenants who could change everything have rights of their own beside those of mt_tenants, as what they made is done in
+# their name. These become the rights of now; those of the owner's own account stay.
+renew_rights() {
+  local account="CONCAT(QUOTE(user), '@', QUOTE(host))"
+  administrate "$ADMINISTRATOR" --raw <<SQL | administrate "$ADMINISTRATOR"
+SET SESSION sql_mode = '';
+SELECT 'SET SESSION sql_mode = "";' UNION ALL
+  SELECT CONCAT('REVOKE ALL PRIVILEGES ON \`', REPLACE(db, '\`', '\`\`'), '\`.* FROM ', $account,
+    $(literal "; GRANT $1 ON $(pattern "$database").* TO "), $account, ';')
+  FROM mysql.db WHERE $TENANTS AND user NOT REGEXP '^mt_${UID}_' AND REPLACE(db, '\\\\', '') <> user;
+SQL
 }
 
 lock_users() { # WHERE [unlock]
