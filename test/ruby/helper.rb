@@ -284,6 +284,12 @@ module Processes
     ENV['CI'] || ENV['MT_NO_SKIP'] ? flunk(sentence) : skip(sentence)
   end
 
+  # What an earlier test left open may be closed at any time, when it is collected.
+  # @return [Array<(String, String)>] this process's descriptors and what they are of
+  def descriptors
+    Dir.children('/proc/self/fd').filter_map { |fd| [fd, File.readlink("/proc/self/fd/#{fd}")] rescue nil } # rubocop:disable Style/RescueModifier -- that of the list is gone
+  end
+
   # A query program of the test's. @return [String] its path
   def program(body, shell: '/bin/sh')
     path = File.join(temporary, "program-#{rand(1 << 32)}")
