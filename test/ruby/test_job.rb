@@ -174,6 +174,18 @@ class TestJob < MultiTenantTest
     server&.close
   end
 
+  # The port is nginx's, which has it: a model that there is not would be asked for three times more.
+  def test_a_server_that_ends_behind_a_gateway_has_lost_no_port_to_that
+    port = listen
+    begun = "source #{JOB}; port=#{port} mt_guard=socket; clean_up() { echo \"ended $1\"; exit; }; " \
+            'choose_port() { echo again; exit; }'
+    { 1 => "ended 1\n", 98 => "again\n" }.each do |code, said|
+      out, = Open3.capture2({ 'SLURM_JOB_ID' => '1' }, 'bash', '-c',
+                            "#{begun}; (exit #{code}) & SCRIPT_PID=$!; sleep 1; await_service false")
+      assert_equal said, out
+    end
+  end
+
   def bash(script)
     out, status = Open3.capture2('bash', '-c', "set -euo pipefail; #{script}")
     [out, status.success?]
