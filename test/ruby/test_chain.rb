@@ -233,6 +233,18 @@ class TestChain < MultiTenantTest
                                          'is_queued 100 || echo ended')
   end
 
+  # One that is held in the queue begins once somebody lets it; a later Slurm may have states that are not known here.
+  def test_a_job_waits_or_runs_in_any_state_that_is_no_end
+    states = { 'SPECIAL_EXIT' => true, 'RESV_DEL_HOLD' => true, 'EXPEDITING' => true, 'COMPLETING' => true,
+               'CANCELLED by 0' => false, 'DEADLINE' => false, 'REVOKED' => false }
+    script = ". #{MultiTenant::Sharing::JOB}\n. #{MultiTenant::Chain::FILES[0]}\n"
+    states.each_key.with_index(300) do |state, id|
+      File.write(in_job("#{id}.state"), "0:00|#{state}")
+      script += "is_queued #{id} && echo true || echo false\n"
+    end
+    assert_equal states.values.map(&:to_s), run_job(200, script).lines(chomp: true)
+  end
+
   def test_a_node_that_does_not_have_the_state_says_so
     run_job(100, stage)
     FileUtils.rm_rf("#{@home}/.local")
