@@ -105,6 +105,14 @@ class TestJob < MultiTenantTest
     end
   end
 
+  # cat fails there, which pipefail of a start-up file makes a failure of all.
+  def test_a_server_that_is_met_past_its_gateway_is_seen_on_a_node_without_ipv6
+    { '0.0.0.0' => "past\n", '127.0.0.1' => '' }.each do |address, said|
+      without_ipv6 = %(source <(sed 's|tcp{,6}|{tcp,none}|' #{JOB}); mt_guard=port mt_server_port=#{listen(address)})
+      assert_equal [said, true], bash("#{without_ipv6}; ! is_past_gate || echo past")
+    end
+  end
+
   def test_the_other_family_is_held_where_the_service_has_one_of_them
     port = listen('127.0.0.1')
     script = "source #{JOB}; port=#{port}; hold_port; echo held; read -r; pkill -P $$"
@@ -183,6 +191,25 @@ class TestJob < MultiTenantTest
       out, = Open3.capture2({ 'SLURM_JOB_ID' => '1' }, 'bash', '-c',
                             "#{begun}; (exit #{code}) & SCRIPT_PID=$!; sleep 1; await_service false")
       assert_equal said, out
+    end
+  end
+
+  # One that is isolated downloads its model by another server before, at a port of its own.
+  def test_a_port_for_a_download_that_another_process_took_is_chosen_anew
+    { 'ollama' => 'exit 1', 'curl' => 'exit 7' }.each do |name, body|
+      File.write(File.join(temporary, name), "#!/bin/sh\n#{body}\n", perm: 0o755)
+    end
+    taken = listen('127.0.0.1', job: '2')
+    env = { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '1' }
+    { taken => 98, 1 => 1 }.each do |port, code|
+      out, = Open3.capture2e(env, 'bash', '-c', <<~BASH)
+        source #{JOB}
+        export mt_modules= mt_kind=ollama mt_guard=socket mt_models=#{temporary} mt_download=127.0.0.1:#{port} model=m
+        export slots=1 context_size=1 ollama_url=http://127.0.0.1:1
+        #{Tree::ROOT}/apps-services/multitenant-llm/template/script.sh
+        echo $?
+      BASH
+      assert_equal code.to_s, out.lines(chomp: true).last, out
     end
   end
 

@@ -74,7 +74,14 @@ class TestStartUpFiles < MultiTenantTest
     texts = [JOB, *Dir.glob(File.join(root, 'template/*'))].map { |file| File.read(file) }
     names = texts.flat_map { |text| text.scan(/\$\{?[!#]?([A-Za-z_]\w*)/).flatten }.grep_v(GIVEN)
     ours = [*names, *conn_params(root).split, 'port', 'password'].to_h { |name| [name, "EVIL: it's"] }
-    ours.merge(OTHERS, 'PATH' => "#{bin}:#{ENV.fetch('PATH')}", 'HOME' => dir, 'SLURM_JOB_ID' => '1')
+    ours.merge(OTHERS, functions(texts), 'PATH' => "#{bin}:#{ENV.fetch('PATH')}", 'HOME' => dir, 'SLURM_JOB_ID' => '1')
+  end
+
+  # By these we learn what a job has; clean_up is OOD's own, and use_port each app's.
+  def functions(texts)
+    names = texts.flat_map { |text| text.scan(/declare -F (\w+)/).flatten }.uniq - %w[clean_up use_port]
+    refute_empty names
+    names.to_h { |name| ["BASH_FUNC_#{name}%%", "() { echo EVIL; exit 9\n}"] }
   end
 
   KINDS.each do |app, kinds|
