@@ -50,7 +50,7 @@ type -P "${program[0]}" >/dev/null ||
 # tenth is kept.
 pull() {
   local line said='' state
-  until curl_server --fail --output /dev/null "$ollama_url/api/version"; do
+  until curl_server --fail --max-time 10 --output /dev/null "$ollama_url/api/version"; do
     kill -0 "$1" 2>/dev/null || return
     sleep 1
   done
@@ -82,7 +82,12 @@ serve_isolated() {
   if [[ ! -e $mt_models/manifests/${name%:*}/${name##*:} ]]; then
     OLLAMA_HOST=$mt_download "${program[@]}" &
     server=$!
-    mt_reach="--connect-to ::$mt_download" pull "$server" || exit 1
+    mt_reach="--connect-to ::$mt_download" pull "$server" || {
+      sockets 128A "${mt_download#*:}"
+      # Another process has its port, then.
+      kill -0 "$server" 2>/dev/null || ((${#SOCKETS[@]} == 0)) || exit "$PORT_TAKEN"
+      exit 1
+    }
     kill -TERM "$server"
     wait "$server"
   fi
@@ -92,7 +97,7 @@ serve_isolated() {
 if [[ $mt_kind == ollama && ${mt_guard-} == socket ]]; then start_group serve_isolated; else start_group "${program[@]}"; fi
 if [[ $mt_kind == ollama ]]; then
   pull "$GROUP" &
-  await_end $! || { end_group; exit 1; }
+  await_end $! || { ! kill -0 "$GROUP" 2>/dev/null || { end_group; exit 1; }; }
 fi
 await_end "$GROUP"
 code=$?
