@@ -194,23 +194,38 @@ class TestJob < MultiTenantTest
     end
   end
 
+  # @param programs [Hash{String => String}] name => sh
+  # @param set [String] bash
+  # @return [Array<String>] what the LLM app's script.sh says, and its code
+  def serve_ollama(programs, set)
+    programs.each { |name, body| File.write(File.join(temporary, name), "#!/bin/sh\n#{body}\n", perm: 0o755) }
+    env = { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '1' }
+    out, = Open3.capture2e(env, 'bash', '-c', <<~BASH, chdir: temporary)
+      source #{JOB}
+      has_model() { [[ -e there ]]; }
+      export -f has_model
+      export mt_modules= mt_kind=ollama mt_models=#{temporary} model=m slots=1 context_size=1 ollama_url=http://127.0.0.1:1
+      #{set}
+      #{Tree::ROOT}/apps-services/multitenant-llm/template/script.sh
+      echo $?
+    BASH
+    out.lines(chomp: true)
+  end
+
   # One that is isolated downloads its model by another server before, at a port of its own.
   def test_a_port_for_a_download_that_another_process_took_is_chosen_anew
-    { 'ollama' => 'exit 1', 'curl' => 'exit 7' }.each do |name, body|
-      File.write(File.join(temporary, name), "#!/bin/sh\n#{body}\n", perm: 0o755)
+    programs = { 'ollama' => 'exit 1', 'curl' => 'exit 7' }
+    { listen('127.0.0.1', job: '2') => '98', 1 => '1' }.each do |port, code|
+      assert_equal code, serve_ollama(programs, "export mt_guard=socket mt_download=127.0.0.1:#{port}").last
     end
-    taken = listen('127.0.0.1', job: '2')
-    env = { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '1' }
-    { taken => 98, 1 => 1 }.each do |port, code|
-      out, = Open3.capture2e(env, 'bash', '-c', <<~BASH)
-        source #{JOB}
-        export mt_modules= mt_kind=ollama mt_guard=socket mt_models=#{temporary} mt_download=127.0.0.1:#{port} model=m
-        export slots=1 context_size=1 ollama_url=http://127.0.0.1:1
-        #{Tree::ROOT}/apps-services/multitenant-llm/template/script.sh
-        echo $?
-      BASH
-      assert_equal code.to_s, out.lines(chomp: true).last, out
-    end
+  end
+
+  # Sites export it so that idle shells end; Ollama says nothing while it looks at the sum of a large model.
+  def test_tmout_of_a_start_up_file_ends_no_download
+    curl = "case \"$*\" in */api/pull) echo '{\"status\":\"verifying\"}'; sleep 3; touch there; esac"
+    ollama = 'until [ -e there ]; do sleep 0.1; done; sleep 1; exit 7'
+    said = serve_ollama({ 'curl' => curl, 'ollama' => ollama }, 'readonly TMOUT=1; export TMOUT port=1')
+    assert_equal ['verifying', 'ollama has ended, with code 7.', '7'], said.last(3)
   end
 
   def bash(script)

@@ -56,7 +56,8 @@ pull() {
   done
   ! has_model || return 0
   echo "The model $model is not in $mt_models yet: downloading..."
-  while IFS= read -r line; do
+  # TMOUT of a start-up file would count here; of a large model Ollama says nothing for long while it looks at the sum.
+  while IFS= read -rt 86400 line; do
     state=$line
     [[ ! $line =~ \"status\":\"([^\"]*)\" ]] || state=${BASH_REMATCH[1]}
     [[ ! $line =~ \"total\":([1-9][0-9]{0,16}).*\"completed\":([0-9]{1,16}) ]] ||
