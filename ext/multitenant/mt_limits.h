@@ -96,9 +96,10 @@
 /* Bytes of a card file or of the dismissals that are read back; ours are smaller. */
 #define MT_FILE_READ_MAX (1024 * 1024)
 
-/* Jobs of one submitter that are asked for one by one; above, all of theirs in one question, whose
- * answer has their pending jobs too, of any number and size (doc/performance.md). The second is for
- * clusters where a user may ask but two questions a second (rl_enable). */
+/* Where libslurm lets no list of ids be sent: jobs of one submitter that are asked for one by one;
+ * above, all of theirs in one question, whose answer has their pending jobs too, of any number and
+ * size (doc/performance.md). The second is for clusters where a user may ask but two questions a
+ * second (rl_enable). */
 #define MT_ASK_EACH_MAX 64
 #define MT_ASK_EACH_LIMITED_MAX 1
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "slurm_jobs.h"
 
+#include "job_ids.h"
 #include "mt_limits.h"
 #include "say.h"
 #include "slurm_compat.h"
@@ -198,9 +199,9 @@ static int job_add(struct mt_jobs *jobs, const slurm_job_info_t *info, struct wa
 }
 
 /*
- * Takes from an answer the jobs that are wanted of one submitter. The answer to the id of an array
- * or het job holds its other members too, and that for a submitter all of their jobs. A job of
- * another's has an id that slurmctld gave out again.
+ * Takes from an answer the jobs that are wanted. The answer to the id of an array or het job holds
+ * its other members too, and that for a submitter all of their jobs. A job of another's has an id
+ * that slurmctld gave out again.
  */
 static int take(struct mt_jobs *jobs, const job_info_msg_t *answer, struct wanted *wanted,
                 size_t count)
@@ -218,6 +219,8 @@ static int take(struct mt_jobs *jobs, const job_info_msg_t *answer, struct wante
     return 0;
 }
 
+enum { HELD_BACK = -1 }; /* the question was not sent */
+
 /* Takes the answer of an RPC and frees it. That a job has gone meanwhile is not a failure. */
 static int settle(struct mt_jobs *jobs, int rc, job_info_msg_t *answer, struct wanted *wanted,
                   size_t count)
@@ -226,6 +229,8 @@ static int settle(struct mt_jobs *jobs, int rc, job_info_msg_t *answer, struct w
     int status = 0;
     if (rc == SLURM_SUCCESS && answer)
         status = take(jobs, answer, wanted, count);
+    else if (error == MT_HELD_BACK)
+        status = HELD_BACK;
     else if (error != ESLURM_INVALID_JOB_ID)
         status = step_failed("slurmctld", error);
     if (answer)
@@ -233,8 +238,9 @@ static int settle(struct mt_jobs *jobs, int rc, job_info_msg_t *answer, struct w
     return status;
 }
 
-/* `wanted` is all that is wanted of one submitter, `each_max` how many are asked for one by one. */
-static int ask_slurmctld(struct mt_jobs *jobs, struct wanted *wanted, size_t count, size_t each_max)
+/* All that are wanted of one submitter, of whom `each_max` are asked for one by one. */
+static int ask_for_submitter(struct mt_jobs *jobs, struct wanted *wanted, size_t count,
+                             size_t each_max)
 {
     int status = 0;
     if (count > each_max) {
@@ -255,20 +261,44 @@ static int ask_slurmctld(struct mt_jobs *jobs, struct wanted *wanted, size_t cou
     return status;
 }
 
-static int ask_all(struct mt_jobs *jobs, struct wanteds *wanteds, bool is_limited)
+static int ask_for_each(struct mt_jobs *jobs, struct wanteds *wanteds, bool is_limited)
 {
     size_t each_max = is_limited ? MT_ASK_EACH_LIMITED_MAX : MT_ASK_EACH_MAX;
     int status = 0;
-    step_begin(&step_slurmctld);
-    jobs->items = calloc(wanteds->count + 1, sizeof *jobs->items);
-    if (!jobs->items)
-        return mt_say_no_memory();
     for (size_t from = 0, to; from < wanteds->count && status == 0; from = to) {
         for (to = from; to < wanteds->count && wanteds->items[to].uid == wanteds->items[from].uid;)
             to++;
-        status = ask_slurmctld(jobs, &wanteds->items[from], to - from, each_max);
+        status = ask_for_submitter(jobs, &wanteds->items[from], to - from, each_max);
     }
     return status;
+}
+
+static int ask_at_once(struct mt_jobs *jobs, struct wanteds *wanteds)
+{
+    uint32_t *ids = calloc(wanteds->count, sizeof *ids);
+    if (!ids)
+        return mt_say_no_memory();
+    for (size_t i = 0; i < wanteds->count; i++)
+        ids[i] = wanteds->items[i].job_id;
+    job_info_msg_t *answer = NULL;
+    int rc = mt_job_ids_load(&answer, ids, wanteds->count);
+    free(ids);
+    return settle(jobs, rc, answer, wanteds->items, wanteds->count);
+}
+
+static int ask_slurmctld(struct mt_jobs *jobs, struct wanteds *wanteds, bool is_limited)
+{
+    if (wanteds->count == 0)
+        return 0;
+    step_begin(&step_slurmctld);
+    jobs->items = calloc(wanteds->count, sizeof *jobs->items);
+    if (!jobs->items)
+        return mt_say_no_memory();
+    mt_job_ids_hold_back();
+    int status = ask_for_each(jobs, wanteds, is_limited);
+    if (status == HELD_BACK)
+        status = ask_at_once(jobs, wanteds);
+    return status == HELD_BACK ? ask_for_each(jobs, wanteds, is_limited) : status;
 }
 
 /* ---- both ---- */
@@ -316,7 +346,7 @@ int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_slurm_cluster *cluster,
     if (status == 0)
         status = read_rows(&wanteds, rows, keys, key_count);
     if (status == 0)
-        status = ask_all(jobs, &wanteds, cluster->is_limited);
+        status = ask_slurmctld(jobs, &wanteds, cluster->is_limited);
     if (jobs->count > 0) {
         qsort(jobs->items, jobs->count, sizeof *jobs->items, by_publisher);
         drop_surplus_names(jobs);

@@ -29,10 +29,11 @@ struct mt_jobs {
 
 /*
  * Asks slurmdbd for the ids of the running jobs that have one of the `key_count` WCKeys, and
- * slurmctld for each. Left out are jobs that do not run in slurmctld (suspended, completing, ended,
- * unknown), that are another user's there, or that have another spelling of a key; and the last
- * tasks of a submitter's arrays after MT_ARRAY_TASKS_MAX. Other than 0, a sentence was said. The
- * caller frees *jobs in any case.
+ * slurmctld for them, in one question where libslurm lets it be asked (job_ids.h). Left out are
+ * jobs that do not run in slurmctld (suspended, completing, ended, unknown), that are another
+ * user's there, or that have another spelling of a key; and, where they are asked for one by one,
+ * the last tasks of a submitter's arrays after MT_ARRAY_TASKS_MAX. Other than 0, a sentence was
+ * said. The caller frees *jobs in any case.
  *
  * 0: *jobs is all of them
  * 69 (EX_UNAVAILABLE): a daemon did not answer, *jobs is what is known

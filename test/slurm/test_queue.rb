@@ -4,11 +4,15 @@ require_relative 'bed'
 
 # What a question costs is for the shares that run, not for what their publishers have in the queue.
 class TestQueue < BedTest
-  QUERY = [File.join(Bed::OURS, 'lib/multitenant/multitenant-query'), '--wckey', 'multitenant', '--timeout', 60].freeze
+  PROGRAM = File.join(Bed::OURS, 'lib/multitenant/multitenant-query')
+  # One whose function libslurm does not find, as where libslurm was linked with -Bsymbolic-functions.
+  UNHEARD = "#{PROGRAM}-unheard".freeze
+  SEND = 'slurm_send_recv_controller_msg'
 
   # A job of an earlier test whose end slurmdbd did not hear of would be asked for, too.
   def setup
     super
+    File.binwrite(UNHEARD, File.binread(PROGRAM).gsub(SEND, SEND.succ), perm: 0o755) unless File.exist?(UNHEARD)
     Bed.wait('slurmdbd has no job that slurmctld lacks') do
       `sacctmgr --immediate show runawayjobs 2>&1`.include?('Runaway Jobs: No runaway jobs found')
     end
@@ -28,13 +32,31 @@ class TestQueue < BedTest
   end
 
   # How often slurmctld was asked for one job, for those of a user, and for all, in a question.
-  def asked(shares)
+  def asked(shares, program = UNHEARD)
     system('sdiag', '--reset', out: File::NULL, exception: true)
-    result = Bed.as('hpcstudent', *QUERY)
+    result = Bed.as('hpcstudent', program, '--wckey', 'multitenant', '--timeout', 60)
     assert_empty result.err
     assert_equal shares + 2, result.out.lines.size
     told = `sdiag`
     %w[JOB_INFO_SINGLE JOB_USER_INFO JOB_INFO].map { |name| told[/REQUEST_#{name} .*count:(\d+)/, 1].to_i }
+  end
+
+  # One question, whose answer takes so many bytes.
+  def bytes_of_one_question(shares)
+    assert_equal [0, 0, 1], asked(shares, PROGRAM)
+    trace = Bed.as('hpcstudent', 'strace', '-qq', '-e', 'trace=read,recvfrom', '-e', 'signal=none', PROGRAM,
+                   '--wckey', 'multitenant', '--timeout', 60)
+    trace.err.scan(/^(?:read|recvfrom)\(.* = (\d+)$/).flatten.sum(&:to_i)
+  end
+
+  def test_all_shares_are_one_question_and_the_queue_adds_nothing_to_its_answer
+    submit('hpcfaculty', 3)
+    submit('hpcfaculty2', 2)
+    running(5)
+    bytes = bytes_of_one_question(5)
+    submit('hpcfaculty', 50, '--hold')
+    submit('hpcfaculty', 1, '--hold', '--array=0-299')
+    assert_in_delta bytes, bytes_of_one_question(5), 2000
   end
 
   def test_pending_jobs_of_a_publisher_are_not_asked_for
