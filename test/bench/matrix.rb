@@ -39,9 +39,10 @@ class Matrix
   def run
     @began = now
     say("#{@cells.size} cells, about #{minutes(@cells)} minutes; the jobs are made")
+    told = machine
     start
     cells = @cells.map.with_index { |cell, i| measure(cell, i) }
-    { **machine, 'method' => method_of, 'names' => V1Names.new(@warm).call, 'memory' => grown, 'cells' => cells }
+    { **told, 'method' => method_of, 'names' => V1Names.new(@warm).call, 'memory' => grown, 'cells' => cells }
   end
 
   private
