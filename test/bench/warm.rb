@@ -18,10 +18,12 @@ BEFORE = before
 class Side
   attr_reader :receiver, :sources, :renewal
 
+  # @param name [String] slurm or snapshot
   def initialize(name, **env)
+    @name = name
     dataroot = File.join(Dir.home, 'bench', name)
     host = MultiTenant::Host.new(env: ENV.to_h.merge('OOD_DATAROOT' => dataroot, **env))
-    log = ->(_, sentence) { warn "warm.rb: #{sentence}" }
+    log = ->(level, sentence) { warn "warm.rb: #{sentence}" if level == :warn }
     membership = MultiTenant::Membership.new(host.settings.gids)
     @sources = host.sources(gids: membership.method(:gids), log: log)
     @receiver = host.receiver(@sources, membership: membership, log: log)
@@ -37,8 +39,11 @@ class Side
     @renewal.call(cards: true)
   end
 
+  # Where the snapshot is not believed, Slurm is asked, and says the same.
   def told
-    { shares: @receiver.specs.size, error: @receiver.report['error'] }
+    from = @receiver.report['from']
+    error = @receiver.report['error'] || (from == @name ? nil : "asked #{from}, and not #{@name}")
+    { shares: @receiver.specs.size, error: error }
   end
 end
 
