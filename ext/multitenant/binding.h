@@ -26,6 +26,7 @@ void init_records(VALUE module);
 void init_core(VALUE core);
 void init_round(VALUE core);
 void init_specs(VALUE core);
+void init_address(VALUE module, VALUE core);
 void init_delivery(VALUE core);
 void init_native(VALUE native);
 void init_run(VALUE native);

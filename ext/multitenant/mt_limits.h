@@ -47,6 +47,11 @@
 #define MT_GATE_MAX 65535
 #define MT_DOOR_CHARS 43
 
+/* Bytes of the path that a proxy asks a web application for, to see whether it works; and of an
+ * address with all that is filled in, each byte of which may become three. */
+#define MT_ADDRESS_CHECK_MAX 64
+#define MT_ADDRESS_MAX 4096
+
 /* Bytes of a user, cluster, group or WCKey name; directories hold longer ones than POSIX asks for.
  */
 #define MT_NAME_MAX 256
@@ -193,26 +198,29 @@
 #define MT_GATE_LINES_MAX 200
 
 /* The limits that Ruby has, too, as MultiTenant::Core::LIMITS: name and number. */
-#define MT_LIMITS_TABLE(X)           \
-    X(jobname, MT_JOBNAME_MAX)       \
-    X(message, MT_MESSAGE_MAX)       \
-    X(munge_text, MT_MUNGE_TEXT_MAX) \
-    X(conn_keys, MT_CONN_KEYS_MAX)   \
-    X(conn_key, MT_CONN_KEY_MAX)     \
-    X(conn_value, MT_CONN_VALUE_MAX) \
-    X(app_chars, MT_APP_CHARS_MAX)   \
-    X(token_part, MT_TOKEN_PART_MAX) \
-    X(marks, MT_MARKS_MAX)           \
-    X(service, MT_SERVICE_MAX)       \
-    X(until, MT_UNTIL_MAX)           \
-    X(lead, MT_LEAD_MAX)             \
-    X(gate_min, MT_GATE_MIN)         \
-    X(gate, MT_GATE_MAX)             \
-    X(recipients, MT_RECIPIENTS_MAX) \
-    X(name, MT_NAME_MAX)             \
-    X(keys, MT_KEYS_MAX)             \
-    X(records, MT_RECORDS_MAX)       \
-    X(nodes, MT_NODES_MAX)           \
-    X(query_name, MT_QUERY_NAME_MAX) \
-    X(clock_slack, MT_CLOCK_SLACK)   \
+#define MT_LIMITS_TABLE(X)                           \
+    X(jobname, MT_JOBNAME_MAX)                       \
+    X(message, MT_MESSAGE_MAX)                       \
+    X(munge_text, MT_MUNGE_TEXT_MAX)                 \
+    X(conn_keys, MT_CONN_KEYS_MAX)                   \
+    X(conn_key, MT_CONN_KEY_MAX)                     \
+    X(conn_value, MT_CONN_VALUE_MAX)                 \
+    X(app_chars, MT_APP_CHARS_MAX)                   \
+    X(token_part, MT_TOKEN_PART_MAX)                 \
+    X(marks, MT_MARKS_MAX)                           \
+    X(service, MT_SERVICE_MAX)                       \
+    X(until, MT_UNTIL_MAX)                           \
+    X(lead, MT_LEAD_MAX)                             \
+    X(gate_min, MT_GATE_MIN)                         \
+    X(gate, MT_GATE_MAX)                             \
+    X(address_check, MT_ADDRESS_CHECK_MAX)           \
+    X(shares_per_publisher, MT_SHARES_PER_PUBLISHER) \
+    X(lead_default, MT_LEAD_DEFAULT)                 \
+    X(recipients, MT_RECIPIENTS_MAX)                 \
+    X(name, MT_NAME_MAX)                             \
+    X(keys, MT_KEYS_MAX)                             \
+    X(records, MT_RECORDS_MAX)                       \
+    X(nodes, MT_NODES_MAX)                           \
+    X(query_name, MT_QUERY_NAME_MAX)                 \
+    X(clock_slack, MT_CLOCK_SLACK)                   \
     X(query_shares_per_publisher, MT_QUERY_SHARES_PER_PUBLISHER)

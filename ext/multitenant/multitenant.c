@@ -121,6 +121,7 @@ void Init_multitenant(void)
     init_core(core);
     init_round(core);
     init_specs(core);
+    init_address(module, core);
     init_delivery(core);
     init_native(native);
     init_run(native);

@@ -70,22 +70,52 @@ static enum mt_reason group_gate(const struct mt_record *record, const struct mt
     return need(record->publisher_in_group, MT_REASON_publisher_not_member, record);
 }
 
-enum mt_reason mt_policy_gate(const struct mt_record *record, const char *publishers,
-                              const struct mt_settings *settings)
+static enum mt_reason check_name(const struct mt_record *record)
 {
     if (record->name_len > MT_JOBNAME_MAX)
         return MT_REASON_name_too_long;
-    if (!record->is_share)
-        return MT_REASON_malformed_name;
-    if (!*record->user)
-        return unknown(record);
-    enum mt_reason reason = group_gate(record, settings);
-    if (reason != MT_REASON_ok || !settings->publishers)
-        return reason;
+    return record->is_share ? MT_REASON_ok : MT_REASON_malformed_name;
+}
+
+/* Whether the site lets this user publish at all. */
+static enum mt_reason check_publisher(const struct mt_record *record, const char *publishers,
+                                      const struct mt_settings *settings)
+{
+    if (!settings->publishers)
+        return MT_REASON_ok;
     /* An answer about other groups does not count. */
     bool asked = publishers && strcmp(publishers, settings->publishers) == 0;
     return need(asked ? record->publisher_allowed : MT_UNKNOWN, MT_REASON_publisher_not_allowed,
                 record);
+}
+
+enum mt_reason mt_policy_gate(const struct mt_record *record, const char *publishers,
+                              const struct mt_settings *settings)
+{
+    enum mt_reason reason = check_name(record);
+    if (reason != MT_REASON_ok)
+        return reason;
+    if (!*record->user)
+        return unknown(record);
+    reason = group_gate(record, settings);
+    return reason == MT_REASON_ok ? check_publisher(record, publishers, settings) : reason;
+}
+
+enum mt_reason mt_policy_address(const struct mt_record *record, const char *publishers,
+                                 const struct mt_settings *settings, struct mt_address *out)
+{
+    memset(out, 0, sizeof *out);
+    enum mt_reason reason = check_name(record);
+    if (reason == MT_REASON_ok)
+        reason = mt_address_read(record->parts.label, record->parts.label_len, out);
+    if (reason != MT_REASON_ok)
+        return reason;
+    if (!*record->user)
+        return unknown(record);
+    reason = need(record->group_known, MT_REASON_publisher_not_member, record);
+    if (reason == MT_REASON_ok && settings->publisher_in_group)
+        reason = need(record->publisher_in_group, MT_REASON_publisher_not_member, record);
+    return reason == MT_REASON_ok ? check_publisher(record, publishers, settings) : reason;
 }
 
 static bool is_token_part(const char *part)

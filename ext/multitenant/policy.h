@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "address.h"
 #include "attr.h"
 #include "message.h"
 #include "reason.h"
@@ -22,6 +23,18 @@
 MT_NODISCARD MT_NONNULL(1, 3) enum mt_reason
     mt_policy_gate(const struct mt_record *record, const char *publishers,
                    const struct mt_settings *settings);
+
+/*
+ * Whether the proxy may have the share, whoever looks: what it is called there, and may the
+ * publisher publish in the group.
+ *
+ * name_too_long, malformed_name, what mt_address_read gives, publisher_not_member,
+ * publisher_not_allowed, lookup_failed, out_of_time. *out is as mt_address_read leaves it, and
+ * zeroed where that was not called.
+ */
+MT_NODISCARD MT_NONNULL(1, 3, 4) enum mt_reason
+    mt_policy_address(const struct mt_record *record, const char *publishers,
+                      const struct mt_settings *settings, struct mt_address *out);
 
 /*
  * After it was opened: are the message's contents acceptable, is the viewer a recipient.

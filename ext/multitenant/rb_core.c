@@ -30,6 +30,7 @@ static void core_free(void *data)
     free((char *)s->keys);
     free((char *)s->publishers);
     free((char *)s->dataroot);
+    free((char *)s->address);
     mt_specs_free(&core->round);
     mt_specs_free(&core->next);
     free(core);
@@ -137,6 +138,7 @@ static VALUE core_initialize(VALUE self, VALUE settings)
     s->keys = copy_text(NIL_P(keys) ? ctext(MT_KEYS_DIRECTORY) : keys);
     s->publishers = copy_or_null(fetch(settings, "publishers"));
     s->dataroot = copy_or_null(fetch(settings, "dataroot"));
+    s->address = copy_or_null(rb_hash_lookup(settings, symbol("address")));
     return self;
 }
 

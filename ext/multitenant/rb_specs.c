@@ -46,6 +46,32 @@ static bool has_own_host(const struct mt_share *share, const struct mt_settings 
     return mt_policy_own_host(&share->record, &share->message, s) == MT_YES;
 }
 
+static VALUE wipe_buf(VALUE buf)
+{
+    mt_buf_wipe((struct mt_buf *)buf);
+    return Qnil;
+}
+
+static VALUE text_of_buf(VALUE arg)
+{
+    const struct mt_buf *buf = (const struct mt_buf *)arg;
+    return text(buf->data ? buf->data : "", buf->len);
+}
+
+/* Where it is met outside Open OnDemand, as the site's template has it; empty: nowhere. */
+static VALUE address_of(const struct mt_record *record, const struct mt_settings *s)
+{
+    struct mt_address address;
+    struct mt_buf buf = MT_BUF_INIT(MT_ADDRESS_MAX);
+    const struct mt_jobname *name = &record->parts;
+    if (s->address && record->is_share &&
+        mt_address_read(name->label, name->label_len, &address) == MT_REASON_ok && !address.open &&
+        mt_address_fill(s->address, record->user, address.service, name->group, name->group_len,
+                        &buf) != MT_OK)
+        mt_buf_wipe(&buf);
+    return rb_ensure(text_of_buf, (VALUE)&buf, wipe_buf, (VALUE)&buf);
+}
+
 static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
 {
     const struct mt_record *record = &share->record;
@@ -72,8 +98,10 @@ static VALUE info_of(const struct mt_share *share, const struct mt_settings *s)
         key("group"),        group_of(&record->parts),
         key("host"),         has_own_host(share, s) ? from_json(host) : ctext(""),
         key("title"),        ctext(mt_message_title(&share->message)),
+        key("address"),      address_of(record, s),
     };
-    return HASH_OF(pairs);
+    /* The last one is there only where the site has addresses. */
+    return hash_of(sizeof pairs / sizeof *pairs - (s->address ? 0 : 2), pairs);
 }
 
 static VALUE connection_of(const struct mt_share *share)

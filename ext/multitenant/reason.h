@@ -52,6 +52,16 @@
     X(service_taken, MT_FINAL, "An older service of this publisher and group has the same name.")  \
     X(duplicate_session, MT_FINAL, "An older job of the same publisher has this session id.")      \
     X(unknown_cluster, MT_FINAL, "No OOD cluster belongs to the Slurm cluster of this job.")       \
+    X(no_address, MT_FINAL, "Its publisher asked for no address outside Open OnDemand.")           \
+    X(bad_address, MT_FINAL,                                                                       \
+      "The last word of the job name's label begins with mt: and is not mt:SERVICE:KIND:PORT.")    \
+    X(port_not_allowed, MT_FINAL,                                                                  \
+      "The port of its address is another service's, outside the cluster's range, or in "          \
+      "MULTITENANT_PROXY_DENY.")                                                                   \
+    X(address_open, MT_FINAL,                                                                      \
+      "Neither gateway nor key is in front of it, and proxy-config does not have --open.")         \
+    X(other_kind, MT_FINAL, "A younger job of the same service has an address of another kind.")   \
+    X(no_node, MT_TEMPORARY, "The address of the job's node is not known.")                        \
     X(lookup_failed, MT_TEMPORARY,                                                                 \
       "The name service did not answer for the group or its members.")                             \
     X(envelope_unavailable, MT_TEMPORARY, "This envelope can't be opened on this host now.")       \

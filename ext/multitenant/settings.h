@@ -33,6 +33,8 @@ struct mt_settings {
     const char *keys;        /* directory of the groups' keys (keyring.h); NULL: there is none */
     const char *publishers;  /* groups (a,b) whose members may publish; NULL: anyone may */
 
+    const char *address; /* template of services' addresses (address.h); NULL: they have none */
+
     bool one_directory; /* one user name is one person on all clusters */
 
     const char *const *node_domains; /* what may follow a node's name in a host; then NULL */

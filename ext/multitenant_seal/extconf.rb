@@ -7,7 +7,7 @@ require_relative '../program'
 
 # Of the core, what opening and sealing need, besides what the kit needs.
 CORE = %w[base64 deflate envelope envelope_key envelope_munge envelope_v1 jobname keyring message message_v2
-          opened policy reason recipients status text].freeze
+          opened policy address reason recipients status text].freeze
 
 # The core needs them, too, and its extconf.rb says how to install them.
 { 'openssl' => %w[openssl/kdf.h crypto], 'zlib' => %w[zlib.h z],

@@ -130,6 +130,16 @@ module MultiTenant
       "/#{proxy}/#{self['host']}/#{self['port']}/" if address? && own_host?
     end
 
+    # @return [String, nil] URL where the site's proxy has the service, also once other jobs run it
+    def stable_url
+      url(@info['address'])
+    end
+
+    # @return [String, nil] the same of its OpenAI-compatible interface
+    def stable_base_url
+      "#{stable_url}v1" if stable_url && base_url
+    end
+
     # @return [String, nil] URL of an OpenAI-compatible interface, which Ollama has, too
     def base_url
       url(self['base_url']) || ("#{ollama_url.chomp('/')}/v1" if ollama_url)

@@ -19,6 +19,13 @@ module MultiTenant
     DOMAIN = /\A(?=.{1,253}\z)\w(?:[\w.-]*\w)?\z/
     RESOLVER = '/etc/resolv.conf'
 
+    # A template: {user}, {service} and {group} stand in its path, once each, which ends with /.
+    ADDRESS = %r{\Ahttps?://[A-Za-z0-9._\[\]:-]+/
+                 (?!.*\{(\w+)\}.*\{\1\})(?=.*\{user\})(?=.*\{service\})(?=.*\{group\})
+                 (?:[A-Za-z0-9._~@/-]|\{(?:user|service|group)\}){1,500}/\z}x
+    PORTS = /\A(\d{1,5})(?:-(\d{1,5}))?\z/
+    ALL_PORTS = (0..65_535)
+
     # No group has this name. A MULTITENANT_PUBLISHERS that makes no sense must not let everybody publish.
     NOBODY = '-'
 
@@ -46,6 +53,10 @@ module MultiTenant
     attr_reader :munge_socket
     # @return [String, nil] directory of the groups' keys; nil: the core's default
     attr_reader :keys
+    # @return [String, nil] template of the addresses that services have outside Open OnDemand
+    attr_reader :address
+    # @return [Array<Range>] ports that no proxy leads to
+    attr_reader :proxy_deny
     # @return [Array<String>] one sentence for each value that made no sense
     attr_reader :warnings
 
@@ -75,6 +86,8 @@ module MultiTenant
       @snapshot = value('MULTITENANT_SNAPSHOT', nil, %r{\A/[^[:cntrl:]]+\z})
       @munge_socket = value('MULTITENANT_MUNGE_SOCKET', nil, %r{\A/[^[:cntrl:]]{1,106}\z})
       @keys = value('MULTITENANT_KEYS', nil, %r{\A/[^[:cntrl:]]{1,1000}\z})
+      @address = value('MULTITENANT_ADDRESS', nil, ADDRESS)
+      @proxy_deny = ports('MULTITENANT_PROXY_DENY')
       @env = nil
       freeze
     end
@@ -99,7 +112,7 @@ module MultiTenant
         uid: Process.euid, gids: gids,
         deliveries: deliveries, envelopes: envelopes, node_domains: node_domains,
         publisher_in_group: publisher_in_group, one_directory: one_directory, publishers: publishers,
-        dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot, keys: keys
+        dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot, keys: keys, address: address
       }
     end
 
@@ -143,6 +156,15 @@ module MultiTenant
     def domains(name)
       own = Settings.own_domains
       text_of(name).empty? ? own : list(name, own.join(','), DOMAIN)
+    end
+
+    # A list that makes no sense must not let a proxy go everywhere.
+    def ports(name)
+      items = text_of(name).split(',').map { |item| PORTS.match(item.strip)&.captures }
+      return items.map { |first, last| first.to_i..(last || first).to_i } if items.all?
+
+      refuse(name, text_of(name), 'all ports')
+      [ALL_PORTS]
     end
 
     def seconds(name, default, range)

@@ -15,6 +15,7 @@ static const char contract[] =
     "bad_connection_key "
     "bad_connection_value wrong_job wrong_publisher stale "
     "form_only own_session dismissed other_member service_taken duplicate_session unknown_cluster "
+    "no_address bad_address port_not_allowed address_open other_kind no_node "
     "lookup_failed envelope_unavailable out_of_time";
 
 static bool has_word(const char *words, const char *word)
@@ -71,7 +72,7 @@ END_TEST
 
 START_TEST(test_temporary_ones_are_exactly_these)
 {
-    static const char temporary[] = "lookup_failed envelope_unavailable out_of_time";
+    static const char temporary[] = "no_node lookup_failed envelope_unavailable out_of_time";
     enum mt_reason reason = (enum mt_reason)_i;
     ck_assert_int_eq(mt_reason_is_temporary(reason), has_word(temporary, mt_reason_code(reason)));
 }

@@ -54,6 +54,17 @@ class TestDeliveries < RailsTest
     end
   end
 
+  def test_where_the_site_has_addresses_they_stand_beside_the_direct_one
+    start
+    stable = { 'address' => 'https://x.example/prof/a@b/' }
+    model = { 'mt_appname' => 'Ollama_API', 'base_url' => 'http://n1:1/v1', 'model' => 'm', 'host' => 'n1', 'port' => '1' }
+    shown = cards([['default', model, stable], ['default', model, true],
+                   ['default', { 'mt_appname' => 'RShiny_App', 'host' => 'n1', 'port' => '1' }, stable]])
+    shown = shown.map { |card| texts(card['tree'], 'td') }
+    assert_equal %w[http://n1:1/v1 https://x.example/prof/a@b/v1], shown[0].grep(/\Ahttp/)
+    assert_equal([%w[http://n1:1/v1], %w[https://x.example/prof/a@b/]], shown[1..].map { |texts| texts.grep(/\Ahttp/) })
+  end
+
   def test_a_long_value_is_text
     start
     KEYS.product(LONG).each do |key, value|

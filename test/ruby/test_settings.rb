@@ -50,6 +50,30 @@ class TestSettings < MultiTenantTest
 
   # ---- WCKey ----
 
+  def test_an_address_has_all_that_tells_services_apart_in_its_path
+    good = ['https://x.example/{user}/{service}@{group}/', 'http://[::1]:8080/s/{group}/{user}-{service}/']
+    good.each { |text| assert_equal([text, []], settings('ADDRESS' => text).then { |s| [s.address, s.warnings] }) }
+    ['https://x.example/', 'https://x.example/{user}/{service}@{group}', 'https://x.example/{user}/{service}/',
+     'https://{user}.example/{service}@{group}/', 'https://x.example/{user}/{user}/{service}@{group}/',
+     'https://x.example/{user}/{service}@{group}/{job}/', 'ftp://x.example/{user}/{service}@{group}/',
+     'https://x.example/{user}/{service}@{group}/?a="/'].each do |text|
+      made = settings('ADDRESS' => text)
+      assert_equal [nil, 1], [made.address, made.warnings.size], text
+    end
+    assert_equal good.first, settings('ADDRESS' => good.first).to_core(dataroot: nil)[:address]
+  end
+
+  # One that makes no sense must not let a proxy lead everywhere.
+  def test_ports_that_no_proxy_leads_to
+    assert_equal([[], [8888..8888, 9000..9010]], ['', '8888, 9000-9010'].map do |text|
+      settings('PROXY_DENY' => text).proxy_deny
+    end)
+    %w[all 1-2-3 -5 123456].each do |text|
+      made = settings('PROXY_DENY' => text)
+      assert_equal [[0..65_535], 1], [made.proxy_deny, made.warnings.size], text
+    end
+  end
+
   def test_wckeys
     { 'llm' => ['llm'], 'a,b' => %w[a b], ' a , b ,,' => %w[a b], 'Multi' => ['multi'], '*llm' => ['llm'],
       'a,*a,A' => ['a'], 'a.b_c:d@e+f-1' => ['a.b_c:d@e+f-1'] }.each do |text, keys|

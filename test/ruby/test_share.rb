@@ -120,7 +120,7 @@ class TestShare < Minitest::Test
     end
     { jobname: 'NAME', message: 'MESSAGE', munge_text: 'MUNGE', conn_keys: 'KEYS', conn_key: 'KEY', conn_value: 'VALUE',
       app_chars: 'APP', token_part: 'TOKEN', marks: 'MARKS', name: 'GROUP', service: 'SERVICE', until: 'UNTIL',
-      lead: 'LEAD', gate: 'GATE', recipients: 'RECIPIENTS' }.each do |limit, ours|
+      lead: 'LEAD', gate: 'GATE', recipients: 'RECIPIENTS', address_check: 'CHECK' }.each do |limit, ours|
       assert_equal Core::LIMITS.fetch(limit), Integer(text[/ #{ours}_MAX=(\d+)/, 1]), ours
     end
     assert_equal Core::LIMITS.fetch(:gate_min), Integer(text[/ GATE_MIN=(\d+)/, 1])

@@ -142,8 +142,11 @@ class TestVectors < MultiTenantTest
     end
   end
 
+  # Those of addresses are in address.json, and in the tests of the proxy.
+  OF_ADDRESSES = %w[no_address bad_address port_not_allowed address_open other_kind no_node].freeze
+
   def test_every_reason_has_a_vector
-    used = REASONS.flat_map { |vector| vector['expect'].flat_map { |_, *codes| codes } }.uniq
+    used = OF_ADDRESSES + REASONS.flat_map { |vector| vector['expect'].flat_map { |_, *codes| codes } }.uniq
     assert_equal MultiTenant::Native.reasons.keys.sort, used.sort
   end
 
@@ -178,6 +181,6 @@ class TestVectors < MultiTenantTest
 
   def test_which_reasons_pass
     temporary = MultiTenant::Native.reasons.select { |_, (_, passes)| passes }.keys
-    assert_equal %w[envelope_unavailable lookup_failed out_of_time], temporary.sort
+    assert_equal %w[envelope_unavailable lookup_failed no_node out_of_time], temporary.sort
   end
 end
