@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* MultiTenant::Native: what needs no core. */
 #include "binding.h"
+#include "clock.h"
 #include "envelope.h"
 #include "jobname.h"
 #include "mt_limits.h"
 #include "reason.h"
 #include "text.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct opening {
     struct mt_settings settings;
@@ -156,12 +163,104 @@ static VALUE native_reasons(VALUE self)
     return out;
 }
 
+/* What changes with a file, or with a directory in which one is made or removed. */
+struct version {
+    uint64_t dev, ino;
+    int64_t size, seconds, nanoseconds;
+};
+
+#define VERSION sizeof(struct version)
+
+struct looking {
+    const char *paths;
+    size_t len;
+    size_t count;
+    char *versions; /* zeroed; those of what is not there stay so */
+    int64_t ends;
+    bool whole;
+};
+
+/* For one of another file, or -1: no file is there. */
+static int open_directory(const char *path, size_t len, int other)
+{
+    char dir[PATH_MAX];
+    if (other >= 0)
+        close(other);
+    if (len == 0)
+        return AT_FDCWD;
+    if (len >= sizeof dir)
+        return -1;
+    memcpy(dir, path, len);
+    dir[len] = '\0';
+    return open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* A directory is walked to once for all of its files that stand together. */
+static void *look(void *arg)
+{
+    struct looking *l = arg;
+    const char *end = l->paths + l->len;
+    const char *dir = "";
+    size_t dir_len = 0;
+    int fd = AT_FDCWD;
+    char *to = l->versions;
+    for (const char *path = l->paths; path < end; path += strlen(path) + 1, to += VERSION) {
+        const char *slash = strrchr(path, '/');
+        size_t len = slash ? (size_t)(slash - path) : 0;
+        struct stat st;
+        if (mt_now() > l->ends)
+            break;
+        if (len != dir_len || memcmp(path, dir, len) != 0) {
+            fd = open_directory(path, len, fd);
+            dir = path;
+            dir_len = len;
+        }
+        if (fstatat(fd, len ? slash + 1 : path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        const struct version version = {st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec,
+                                        st.st_mtim.tv_nsec};
+        memcpy(to, &version, VERSION);
+    }
+    l->whole = to == l->versions + l->count * VERSION;
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+/*
+ * What says whether one of some files was changed: all are looked at in one call without Ruby's
+ * lock.
+ * @param paths [String] each with a NUL behind it; links are not followed
+ * @param seconds [Float, nil] after which no other one is looked at; nil: it takes what it takes
+ * @return [String, nil] nil: there was no time for all
+ */
+static VALUE native_versions(VALUE self, VALUE paths, VALUE seconds)
+{
+    (void)self;
+    struct looking l = {.ends = INT64_MAX};
+    if (!NIL_P(seconds))
+        l.ends = mt_now() + (int64_t)(NUM2DBL(seconds) * (double)MT_SECOND);
+    Check_Type(paths, T_STRING);
+    paths = rb_str_new_frozen(paths);
+    l.paths = RSTRING_PTR(paths);
+    l.len = (size_t)RSTRING_LEN(paths);
+    for (size_t i = 0; i < l.len; i++)
+        l.count += l.paths[i] == '\0';
+    VALUE versions = rb_str_new(NULL, (long)(l.count * VERSION));
+    l.versions = RSTRING_PTR(versions);
+    memset(l.versions, 0, l.count * VERSION);
+    rb_thread_call_without_gvl(look, &l, RUBY_UBF_IO, NULL);
+    RB_GC_GUARD(paths);
+    return l.whole ? rb_obj_freeze(versions) : Qnil;
+}
+
 void init_native(VALUE native)
 {
     rb_define_module_function(native, "open", native_open, 3);
     rb_define_module_function(native, "keys", native_keys, 2);
     rb_define_module_function(native, "group_of", native_group_of, 1);
     rb_define_module_function(native, "label_of", native_label_of, 1);
+    rb_define_module_function(native, "versions", native_versions, 2);
     rb_define_module_function(native, "title?", native_title, 1);
     rb_define_module_function(native, "reasons", native_reasons, 0);
 }

@@ -11,26 +11,35 @@ static VALUE record_class;
 
 struct records {
     struct mt_streams streams;
+    VALUE string; /* stays where it is, as others may compare theirs with it without the GVL */
     size_t bad_line;
-    const char *text; /* while it is read */
-    size_t size;      /* of the text; 0: not read yet */
+    const char *text;
+    struct mt_known *known; /* while it is read */
+    size_t n_known;
+    size_t size; /* of the text; 0: not read yet */
     enum mt_status status;
 };
 
 /* What the records of a text take, as a multiple of it: an estimate for the collector. */
 #define TAKEN 4
 
+static void records_mark(void *data)
+{
+    rb_gc_mark(((const struct records *)data)->string);
+}
+
 static void records_free(void *data)
 {
     struct records *records = data;
     mt_streams_free(&records->streams);
+    free(records->known);
     rb_gc_adjust_memory_usage(-(ssize_t)(records->size * TAKEN));
     free(records);
 }
 
 static const rb_data_type_t records_type = {
     .wrap_struct_name = "MultiTenant::Records",
-    .function = {.dfree = records_free},
+    .function = {.dmark = records_mark, .dfree = records_free},
     .flags = RUBY_TYPED_FREE_IMMEDIATELY,
 };
 
@@ -59,24 +68,67 @@ static const struct records *get_read(VALUE self)
 static void *read_text(void *arg)
 {
     struct records *r = arg;
-    r->status = mt_streams_read(&r->streams, r->text, r->size, &r->bad_line);
+    r->status =
+        mt_streams_read_again(&r->streams, r->text, r->size, &r->bad_line, r->known, r->n_known);
     return NULL;
 }
 
-/* @param text [String] */
-static VALUE records_initialize(VALUE self, VALUE text)
+static size_t count_jobs(const struct mt_streams *streams)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < streams->count; i++)
+        count += streams->items[i].count;
+    return count;
+}
+
+static void add_known(struct records *records, VALUE other)
+{
+    const struct records *read = get_read(other);
+    const struct mt_streams *streams = &read->streams;
+    for (size_t i = 0; i < streams->count; i++) {
+        const struct mt_stream *stream = &streams->items[i];
+        for (size_t j = 0; stream->complete && j < stream->count; j++)
+            records->known[records->n_known++] = (struct mt_known){read->text, &stream->records[j]};
+    }
+}
+
+static void take_known(struct records *records, VALUE others)
+{
+    size_t count = 0;
+    Check_Type(others, T_ARRAY);
+    for (long i = 0; i < RARRAY_LEN(others); i++)
+        count += count_jobs(&get_read(rb_ary_entry(others, i))->streams);
+    records->known = new_list(count, sizeof *records->known);
+    for (long i = 0; i < RARRAY_LEN(others); i++)
+        add_known(records, rb_ary_entry(others, i));
+}
+
+/*
+ * @param text [String]
+ * @param known [Array<Records>] a line of a job that stands in one of them, too, is not parsed
+ * again
+ */
+static VALUE records_initialize(int argc, VALUE *argv, VALUE self)
 {
     struct records *records = get_records(self);
+    VALUE text, known;
+    rb_scan_args(argc, argv, "11", &text, &known);
+    known = NIL_P(known) ? rb_ary_new() : rb_ary_dup(known);
     Check_Type(text, T_STRING);
     if (rb_ivar_defined(self, rb_intern("@text")))
         rb_raise(error_class, "The records were read already.");
     text = rb_str_new_frozen(text);
     rb_ivar_set(self, rb_intern("@text"), text);
+    records->string = text;
     records->text = RSTRING_PTR(text);
     records->size = (size_t)RSTRING_LEN(text);
     rb_gc_adjust_memory_usage((ssize_t)(records->size * TAKEN));
+    take_known(records, known);
     rb_thread_call_without_gvl(read_text, records, NULL, NULL);
+    free(records->known);
+    records->known = NULL;
     RB_GC_GUARD(text);
+    RB_GC_GUARD(known);
     check(records->status);
     return rb_obj_freeze(self);
 }
@@ -117,6 +169,13 @@ VALUE streams_of(const struct mt_streams *streams)
 static VALUE records_streams(VALUE self)
 {
     return streams_of(&get_read(self)->streams);
+}
+
+/* @param other [Records] that knew these when it was read, or that these knew
+ * @return [Boolean] both are whole, and say the same of the same jobs at two times */
+static VALUE records_same(VALUE self, VALUE other)
+{
+    return boolean(mt_streams_same(&get_read(self)->streams, &get_read(other)->streams));
 }
 
 /* @return [Integer, nil] the number of the first line that does not belong */
@@ -195,8 +254,9 @@ void init_records(VALUE module)
     rb_gc_register_mark_object(stream_class);
     rb_gc_register_mark_object(record_class);
     rb_define_alloc_func(records, records_alloc);
-    rb_define_method(records, "initialize", records_initialize, 1);
+    rb_define_method(records, "initialize", records_initialize, -1);
     rb_define_method(records, "streams", records_streams, 0);
+    rb_define_method(records, "same?", records_same, 1);
     rb_define_method(records, "bad_line", records_bad_line, 0);
     rb_define_method(records, "of", records_of, 1);
     rb_define_attr(records, "text", 1, 0);

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How many jobs may have ended between two that are known. */
+#define AHEAD 64
+
 /* A text of at most MT_NAME_MAX bytes; it may be empty. */
 static bool get_text(const json_t *object, const char *key, const char **out)
 {
@@ -109,10 +112,10 @@ static enum mt_status get_name(struct mt_record *record)
     return status;
 }
 
-/* Takes a reference of its own to `json`. The caller frees the record in any case. */
+/* Takes a reference of its own to `json`. `out` has its line alone; the caller
+ * frees it in any case. */
 static enum mt_status parse_job(json_t *json, const struct mt_stream *stream, struct mt_record *out)
 {
-    memset(out, 0, sizeof *out);
     out->json = json_incref(json);
     out->out_of_time = json_is_true(json_object_get(json, "out_of_time"));
     if (json_object_get(json, "wckey") && !get_name_text(json, "wckey", &out->wckey))
@@ -225,21 +228,26 @@ static enum mt_status add_header(struct mt_streams *streams, json_t *json,
     return MT_OK;
 }
 
-static enum mt_status add_job(struct mt_stream *stream, json_t *json, const struct place *place)
+/* NULL: no memory. */
+static struct mt_record *new_record(struct mt_stream *stream, const struct place *place)
 {
     /* Powers of two: full when the count is one. */
     if ((stream->count & (stream->count - 1)) == 0) {
         size_t size = stream->count ? stream->count * 2 : 1;
         struct mt_record *records = realloc(stream->records, size * sizeof *records);
         if (!records)
-            return MT_NOMEM;
+            return NULL;
         stream->records = records;
     }
     struct mt_record *record = &stream->records[stream->count++];
-    enum mt_status status = parse_job(json, stream, record);
-    record->line_at = place->at;
-    record->line_len = place->len;
-    return status;
+    *record = (struct mt_record){.line_at = place->at, .line_len = place->len};
+    return record;
+}
+
+static enum mt_status add_job(struct mt_stream *stream, json_t *json, const struct place *place)
+{
+    struct mt_record *record = new_record(stream, place);
+    return record ? parse_job(json, stream, record) : MT_NOMEM;
 }
 
 static enum mt_status add_end(const json_t *json, struct mt_stream **open)
@@ -265,24 +273,59 @@ static bool is_short(const char *line, size_t len)
     return len <= (is_header ? MT_HEADER_LINE_MAX : MT_RECORD_LINE_MAX);
 }
 
-/* *open is the stream that the line stands in, or NULL. */
-static enum mt_status add_line(struct mt_streams *streams, const char *text,
-                               const struct place *place, struct mt_stream **open)
+/* A text while it is read: `open` is the stream that the line stands in, or NULL. */
+struct reading {
+    struct mt_streams *streams;
+    const char *text;
+    struct mt_stream *open;
+    const struct mt_known *known; /* behind the last one that was found */
+    const struct mt_known *known_end;
+};
+
+static const struct mt_record *find_known(struct reading *r, const struct place *place)
+{
+    for (size_t i = 0; i < AHEAD && r->open && i < (size_t)(r->known_end - r->known); i++) {
+        const struct mt_record *record = r->known[i].record;
+        if (record->line_len == place->len &&
+            memcmp(r->known[i].text + record->line_at, r->text + place->at, place->len) == 0 &&
+            strcmp(record->cluster, r->open->cluster) == 0) {
+            r->known += i + 1;
+            return record;
+        }
+    }
+    return NULL;
+}
+
+static enum mt_status add_known(struct mt_stream *stream, const struct mt_record *known,
+                                const struct place *place)
+{
+    struct mt_record *record = new_record(stream, place);
+    if (!record)
+        return MT_NOMEM;
+    *record = mt_record_copy(known);
+    record->line_at = place->at;
+    return MT_OK;
+}
+
+static enum mt_status add_line(struct reading *r, const struct place *place)
 {
     json_t *json = NULL;
     enum mt_status status = MT_MALFORMED;
-    if (is_short(text + place->at, place->len))
-        status = mt_json_load(text + place->at, place->len, &json);
+    const struct mt_record *known = find_known(r, place);
+    if (known)
+        return add_known(r->open, known, place);
+    if (is_short(r->text + place->at, place->len))
+        status = mt_json_load(r->text + place->at, place->len, &json);
     if (status != MT_OK)
         return status;
     if (json_object_get(json, "multitenant"))
-        status = add_header(streams, json, place, open);
-    else if (!*open || !json_is_object(json))
+        status = add_header(r->streams, json, place, &r->open);
+    else if (!r->open || !json_is_object(json))
         status = MT_MALFORMED;
     else if (json_object_get(json, "end") && json_object_size(json) == 1)
-        status = add_end(json, open);
+        status = add_end(json, &r->open);
     else
-        status = add_job(*open, json, place);
+        status = add_job(r->open, json, place);
     json_decref(json);
     return status;
 }
@@ -290,11 +333,17 @@ static enum mt_status add_line(struct mt_streams *streams, const char *text,
 enum mt_status mt_streams_read(struct mt_streams *streams, const char *text, size_t len,
                                size_t *bad_line)
 {
+    return mt_streams_read_again(streams, text, len, bad_line, NULL, 0);
+}
+
+enum mt_status mt_streams_read_again(struct mt_streams *streams, const char *text, size_t len,
+                                     size_t *bad_line, const struct mt_known *known, size_t n_known)
+{
     *bad_line = 0;
     if (len > MT_RECORDS_MAX)
         return MT_TOO_LARGE;
     const char *end = text + len;
-    struct mt_stream *open = NULL;
+    struct reading reading = {streams, text, NULL, known, known ? known + n_known : NULL};
     enum mt_status status = MT_OK;
     struct place place = {.number = 1};
     for (const char *line = text; line < end && status == MT_OK; place.number++) {
@@ -303,13 +352,45 @@ enum mt_status mt_streams_read(struct mt_streams *streams, const char *text, siz
         place.at = (size_t)(line - text);
         place.len = (size_t)(stop - line);
         if (place.len > 0)
-            status = add_line(streams, text, &place, &open);
+            status = add_line(&reading, &place);
         line = newline ? newline + 1 : end;
     }
     if (status != MT_MALFORMED)
         return status;
     *bad_line = place.number - 1;
     return MT_OK;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_list(const json_t *a, const json_t *b)
+{
+    return a && b ? json_equal(a, b) : a == b;
+}
+
+static bool same_stream(const struct mt_stream *a, const struct mt_stream *b)
+{
+    if (!a->complete || !b->complete || strcmp(a->cluster, b->cluster) != 0 ||
+        a->sees_all != b->sees_all || a->count != b->count ||
+        !same_text(a->publishers, b->publishers) || !same_list(a->wckeys, b->wckeys) ||
+        !same_list(a->undetermined, b->undetermined))
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->records[i].json != b->records[i].json)
+            return false;
+    }
+    return true;
+}
+
+bool mt_streams_same(const struct mt_streams *a, const struct mt_streams *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; i < a->count && same; i++)
+        same = same_stream(&a->items[i], &b->items[i]);
+    return same;
 }
 
 static enum mt_status copy_stream(const struct mt_stream *stream, struct mt_stream *out)

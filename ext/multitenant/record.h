@@ -88,6 +88,26 @@ struct mt_streams {
 MT_CHECKED enum mt_status mt_streams_read(struct mt_streams *streams, const char *text, size_t len,
                                           size_t *bad_line);
 
+/* A record of a whole stream, and the text that it was read from. Both are borrowed. */
+struct mt_known {
+    const char *text;
+    const struct mt_record *record;
+};
+
+/*
+ * The same, where much of the text was read before: a job whose line is that of a known one is that
+ * one, and is not parsed. Those are found which stand in the same order.
+ */
+MT_NODISCARD MT_NONNULL(1, 2, 4) enum mt_status
+    mt_streams_read_again(struct mt_streams *streams, const char *text, size_t len,
+                          size_t *bad_line, const struct mt_known *known, size_t n_known);
+
+/*
+ * Whether all streams of both are whole, and say the same of the same jobs, whenever that was:
+ * those of the later one were known when it was read.
+ */
+MT_CHECKED bool mt_streams_same(const struct mt_streams *a, const struct mt_streams *b);
+
 /*
  * Adds the streams of another text. *bad_line is that of the first of them that does not belong, as
  * mt_streams_read has it: it stays incomplete, and what follows it in its text is left out; else

@@ -114,22 +114,36 @@ module MultiTenant
       Part.new(stream.header(sees: told ? 'all' : 'own', undetermined: (ids if ids.any? && told)), files)
     end
 
-    # Readers tell by the round that a group's file belongs to this `state`.
+    # Readers tell by the round that a group's file belongs to this `state`. While no job changes it stays, and
+    # `state` alone is written.
     def write
-      round = SecureRandom.hex(8)
       gids = @kept.values.flat_map { |part| part.files.keys }.uniq
-      gids.each { |gid| write_group(gid, round) }
-      state = @kept.values.map { |part| Stream.text({ **part.header, round: round, groups: part.files.keys.sort }, []) }
+      said = @kept.transform_values { |part| [part.header.except(:generated), part.files] }
+      write_groups(gids, said) unless said == @written && gids.all? { |gid| File.exist?(path_of(gid)) }
+      state = @kept.values.map do |part|
+        Stream.text({ **part.header, round: @round, groups: part.files.keys.sort }, [])
+      end
       SystemFile.write(File.join(@directory, 'state'), state.join, mode: 0o644)
       remove_others(gids)
+    end
+
+    def write_groups(gids, said)
+      @written = nil
+      @round = SecureRandom.hex(8)
+      gids.each { |gid| write_group(gid, @round) }
+      @written = said
+    end
+
+    def path_of(gid)
+      File.join(@directory, "#{gid}.records")
     end
 
     def write_group(gid, round)
       streams = @kept.values.select { |part| part.files.key?(gid) }
                      .map { |part| Stream.text({ **part.header, round: round }, part.files[gid]) }
-      SystemFile.write(File.join(@directory, "#{gid}.records"), streams.join, mode: 0o640, gid: gid)
+      SystemFile.write(path_of(gid), streams.join, mode: 0o640, gid: gid)
     rescue Errno::EPERM
-      raise Error, "#{@directory}/#{gid}.records can't be given to group #{gid}: start the agent with the capability " \
+      raise Error, "#{path_of(gid)} can't be given to group #{gid}: start the agent with the capability " \
                    'CAP_CHOWN, as its systemd unit does.'
     end
 

@@ -2,6 +2,7 @@
 
 require_relative 'errors'
 require_relative 'host/clusters'
+require_relative 'host/system_file'
 require_relative 'settings'
 
 module MultiTenant
@@ -184,9 +185,14 @@ module MultiTenant
     # What can't be looked at counts as it did, or else as there: while an NFS stutters no card goes.
     # @return [Array<String>, nil] tokens of the apps that are installed; nil: OOD's directory of them is not here
     def tokens
+      stat = File.stat(at(APPS))
+      return @tokens if @tokens && @listed == SystemFile.version(stat)
+
       names = Dir.children(at(APPS)).reject { |name| File.file?(File.join(at(APPS), name)) }
       return @tokens if names.empty? && @tokens # not even the dashboard: it is not mounted
 
+      # What changed just now may do so again within one tick of the file system's clock.
+      @listed = (SystemFile.version(stat) if Time.now - stat.mtime > 2)
       @tokens = names.map { |name| "sys/#{name}" }
     rescue SystemCallError
       @tokens

@@ -103,12 +103,17 @@ module MultiTenant
     # Members of services leave with time alone: where it has come, chooses anew.
     # @return [void]
     def choose
-      return unless @next_choice && Time.now.to_i >= @next_choice
+      return unless choice_due?
 
       unless_in_use do
         choose_members
         @undelivered = true
       end
+    end
+
+    # @return [Boolean] a page has nothing to choose, to write or to remove
+    def idle?
+      !@left && !choice_due? && (!@undelivered || unchanged?) && (@files.nil? || @files.untouched?)
     end
 
     # @return [Boolean] see {CardFiles#touched?}
@@ -158,6 +163,7 @@ module MultiTenant
     # @return [Array] as {Core#deliver}
     def remove_all(dry_run: false)
       @using_core.synchronize do
+        @last = nil
         @core.read([])
         @core.decide(@clusters.pairs([]), '', 0)
         @core.deliver_nothing(dry_run)
@@ -184,6 +190,13 @@ module MultiTenant
       answer = @source.call(seconds)
       return if answer.records.empty? && answer.error.nil? # nothing was due
 
+      return remain(answer) if same?(answer, gids)
+
+      decide_anew(answer, gids, seconds)
+    end
+
+    def decide_anew(answer, gids, seconds)
+      @last = nil
       streams, bad_lines, payloads = read(answer.records, gids)
       error, code = answer.error ? [answer.error, answer.code] : incomplete(streams, bad_lines)
       return @report.failed(error, answer, code) if streams.none?(&:complete)
@@ -191,6 +204,30 @@ module MultiTenant
       garbled = decide(streams, ask_munged(payloads, seconds - answer.seconds))
       warning = error ? "#{error} What is of that cluster stays as it was." : garbled || @credentials.error
       @report.decided(answer, streams, shares, error || garbled, garbled && !error ? EX_DATAERR : code, warning)
+      remember(answer.records, gids) unless warning
+    end
+
+    # What was decided, and all that it was decided by; unless another look might decide otherwise.
+    def remember(records, gids)
+      reasons = Native.reasons
+      return if shares.any? { |share| share.values_at(:specs, :card).any? { |code| reasons.fetch(code)[1] } }
+
+      @last = [records, gids, @core_installed, @clusters_told, @dismissed]
+    end
+
+    # @return [Boolean] nothing else would be decided than was
+    def same?(answer, gids)
+      return false if @last.nil? || answer.error || @files&.due?
+
+      records, *others = @last
+      records.size == answer.records.size && records.zip(answer.records).all? { |one, other| other.same?(one) } &&
+        others == [gids, @installed.call, clusters(@shown.map(&:first)), @files&.dismissed]
+    end
+
+    def remain(answer)
+      @last[0] = answer.records
+      note_answers(answer.records.flat_map(&:streams))
+      @report.remained(answer)
     end
 
     def give_up(exception)
@@ -208,7 +245,7 @@ module MultiTenant
     def read(records, gids)
       @using_core.synchronize do
         @core.gids = gids if gids
-        @core.installed = @installed.call
+        @core.installed = @core_installed = @installed.call
         @core.read(records)
       end
     end
@@ -223,10 +260,10 @@ module MultiTenant
       @using_core.synchronize do
         whole = streams.select(&:complete)
         dismissed = @files&.dismissed
-        bad_line = @core.decide(clusters(whole.map(&:cluster)), opened, Time.now.to_i)
+        @clusters_told = clusters(whole.map(&:cluster))
+        bad_line = @core.decide(@clusters_told, opened, Time.now.to_i)
         @credentials.pause(@core.refused)
-        all = whole.select { |stream| stream.sees == 'all' }
-        @answered = @answered.merge(all.to_h { |stream| [stream.cluster, stream.generated] }).freeze
+        note_answers(whole)
         @dismissed = dismissed
         @shown = whole.map { |stream| [stream.cluster, stream.sees] }
         @undelivered = true
@@ -235,9 +272,18 @@ module MultiTenant
       end
     end
 
+    def note_answers(streams)
+      all = streams.select { |stream| stream.sees == 'all' }
+      @answered = @answered.merge(all.to_h { |stream| [stream.cluster, stream.generated] }).freeze
+    end
+
     def clusters(names)
       pairs = @clusters.pairs(names)
       @clusters.silent? ? [*pairs, Clusters::SILENT] : pairs
+    end
+
+    def choice_due?
+      @next_choice && Time.now.to_i >= @next_choice
     end
 
     def choose_members
@@ -246,7 +292,11 @@ module MultiTenant
     end
 
     def unchanged?
-      @delivered == [@specs, @shares, @shown] && !@files.due?
+      now = [@specs, @shares, @shown]
+      return false unless @delivered == now && !@files.due?
+
+      @delivered = now # the next look has the same objects to compare
+      true
     end
 
     def write_cards(whole: true)

@@ -824,6 +824,120 @@ START_TEST(test_streams_of_another_text)
 }
 END_TEST
 
+/* Reads the script, where what `others` holds was read before from `text`. */
+static void read_again(const char *text)
+{
+    struct mt_known known[8];
+    size_t n = 0;
+    for (size_t i = 0; i < others.items[0].count; i++)
+        known[n++] = (struct mt_known){text, &others.items[0].records[i]};
+    mt_streams_free(&streams);
+    ck_assert_int_eq(mt_streams_read_again(&streams, script.text, script.len, &bad_line, known, n),
+                     MT_OK);
+}
+
+static json_t *json_of(const struct mt_streams *of, size_t i)
+{
+    return of->items[0].records[i].json;
+}
+
+START_TEST(test_lines_that_are_known_are_not_parsed_again)
+{
+    add_stream("hpc", 3);
+    char *text = strdup(script.text);
+    read_others();
+    script_begin(&script, "hpc", "all");
+    struct sample sample = good_sample(2);
+    sample.name = "l|g|p";
+    script_job(&script, &sample);
+    sample = good_sample(4);
+    script_job(&script, &sample);
+    sample = good_sample(3);
+    sample.name = "l|g|other";
+    script_job(&script, &sample);
+    script_end(&script);
+    read_again(text);
+    ck_assert_uint_eq(bad_line, 0);
+    ck_assert(streams.items[0].complete);
+    ck_assert_uint_eq(streams.items[0].count, 3);
+    ck_assert_ptr_eq(json_of(&streams, 0), json_of(&others, 1));
+    ck_assert_uint_eq(streams.items[0].records[1].job_id, 4);
+    ck_assert_ptr_ne(json_of(&streams, 2), json_of(&others, 2));
+    const struct mt_record *record = &streams.items[0].records[0];
+    ck_assert_int_eq(script.text[record->line_at - 1], '\n');
+    ck_assert_int_eq(script.text[record->line_at], '{');
+    ck_assert(!mt_streams_same(&streams, &others));
+    mt_streams_free(&others);
+    ck_assert_uint_eq(record->job_id, 2);
+    free(text);
+}
+END_TEST
+
+START_TEST(test_the_same_of_the_same_jobs)
+{
+    add_stream("hpc", 3);
+    char *text = strdup(script.text);
+    read_others();
+    add_stream("hpc", 3);
+    char *time = strstr(script.text, "\"generated\":") + strlen("\"generated\":");
+    *time = *time == '1' ? '2' : '1';
+    read_again(text);
+    ck_assert_int_ne(streams.items[0].generated, others.items[0].generated);
+    ck_assert(mt_streams_same(&streams, &others));
+    streams.items[0].sees_all = false;
+    ck_assert(!mt_streams_same(&streams, &others));
+    streams.items[0].sees_all = true;
+    streams.items[0].publishers = "pub";
+    ck_assert(!mt_streams_same(&streams, &others));
+    streams.items[0].publishers = NULL;
+    streams.items[0].undetermined = streams.items[0].wckeys;
+    ck_assert(!mt_streams_same(&streams, &others));
+    streams.items[0].undetermined = NULL;
+    others.items[0].complete = false;
+    ck_assert(!mt_streams_same(&streams, &others));
+    read_again(text);
+    mt_streams_free(&others);
+    free(text);
+}
+END_TEST
+
+START_TEST(test_a_known_line_belongs_to_its_cluster)
+{
+    add_stream("hpc", 1);
+    char *text = strdup(script.text);
+    read_others();
+    struct sample sample = good_sample(1);
+    sample.name = "l|g|p";
+    script_begin(&script, "gpu", "all");
+    script_job(&script, &sample);
+    script_end(&script);
+    read_again(text);
+    ck_assert_uint_eq(bad_line, 2);
+    ck_assert(!streams.items[0].complete);
+    mt_streams_free(&others);
+    free(text);
+}
+END_TEST
+
+/* A line of a job that stands there twice is two jobs of one id. */
+START_TEST(test_a_known_line_that_stands_there_twice)
+{
+    add_stream("hpc", 1);
+    char *text = strdup(script.text);
+    read_others();
+    struct sample sample = good_sample(1);
+    sample.name = "l|g|p";
+    script_begin(&script, "hpc", "all");
+    script_job(&script, &sample);
+    script_job(&script, &sample);
+    script_end(&script);
+    read_again(text);
+    ck_assert(!streams.items[0].complete);
+    mt_streams_free(&others);
+    free(text);
+}
+END_TEST
+
 START_TEST(test_a_cluster_that_another_text_had)
 {
     script_begin(&script, "hpc", "all");
@@ -944,6 +1058,10 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_where_a_line_stands);
     tcase_add_test(tests, test_streams_of_another_text);
+    tcase_add_test(tests, test_lines_that_are_known_are_not_parsed_again);
+    tcase_add_test(tests, test_the_same_of_the_same_jobs);
+    tcase_add_test(tests, test_a_known_line_belongs_to_its_cluster);
+    tcase_add_test(tests, test_a_known_line_that_stands_there_twice);
     tcase_add_test(tests, test_a_cluster_that_another_text_had);
     tcase_add_test(tests, test_more_streams_than_fit_from_two_texts);
     return run_suite(suite);

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require 'minitest/mock'
 require 'multitenant/agent'
 
 # What the agent writes, from a source of the test's; and the program itself, as an unprivileged user
@@ -72,6 +73,23 @@ class TestAgent < MultiTenantTest
   def test_a_gid_that_chown_takes_for_none
     round(stream(job(1, group_gid: 0xffffffff), job(2, group_gid: 0xfffffffe)))
     assert_equal %w[4294967294.records state], Dir.children(@dir).sort
+  end
+
+  def test_what_does_not_change_is_not_written_again
+    files = -> { %w[3000.records 3001.records].map { |name| File.stat(path(name)).ino } }
+    text = ->(*jobs, at) { stream(job(1), job(2, group_gid: 3001), *jobs, generated: at) }
+    round(text.call(1000))
+    before = [files.call, told('state')['hpc'][0].round]
+    assert round(text.call(2000))
+    header = told('state')['hpc'][0]
+    assert_equal [*before, 2000], [files.call, header.round, header.generated]
+    File.unlink(path('3001.records'))
+    round(text.call(3000))
+    assert_equal({ 'hpc' => [2] }, ids(3001))
+    before = told('state')['hpc'][0].round
+    round(text.call(job(3), 4000))
+    refute_equal before, told('state')['hpc'][0].round
+    assert_equal [{ 'hpc' => [1, 3] }, told('state')['hpc'][0].round], [ids(3000), told('3001.records')['hpc'][0].round]
   end
 
   def test_what_a_killed_agent_left_is_swept

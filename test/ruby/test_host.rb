@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require 'minitest/mock'
 
 # What commands, agent, doctor and installer take from an Open OnDemand host.
 class TestHost < MultiTenantTest
@@ -25,6 +26,39 @@ class TestHost < MultiTenantTest
     SHELL
     done = run_as(nil, 'unshare', '--mount', 'sh', '-ec', script, 'sh', RbConfig.ruby, '-I', Tree.lib, '-I', __dir__)
     assert_equal [%(["theirs"]\n["multitenant"]\n), ''], [done.out, done.err]
+  end
+
+  # ---- which apps are there ----
+
+  def test_apps_are_listed_again_when_one_came_or_went
+    apps = File.join(temporary, MultiTenant::Host::APPS)
+    FileUtils.mkdir_p(File.join(apps, 'a'))
+    made = host('')
+    assert_equal ['sys/a'], made.tokens
+    FileUtils.mkdir(File.join(apps, 'b')) # within one tick of the clock, perhaps
+    assert_equal ['sys/a', 'sys/b'], made.tokens.sort
+    File.utime(Time.now - 10, Time.now - 10, apps)
+    made.tokens
+    Dir.stub(:children, ->(*) { flunk 'again' }) { assert_equal ['sys/a', 'sys/b'], made.tokens.sort }
+    FileUtils.rmdir(File.join(apps, 'a'))
+    assert_equal ['sys/b'], made.tokens
+  end
+
+  def test_versions_of_files
+    a, b, gone = %w[a b/c gone/d].map { |name| File.join(temporary, name) }
+    FileUtils.mkdir_p(b)
+    File.write(a, 'x')
+    paths = [a, b, gone].map { |path| "#{path}\0" }.join
+    look = -> { MultiTenant::Native.versions(paths, nil) }
+    before = look.call
+    assert_equal(before, MultiTenant::Native.versions(paths, 60))
+    assert_nil MultiTenant::Native.versions(paths, -1)
+    [-> { File.write(a, 'xy') }, -> { FileUtils.touch(File.join(b, 'new')) }, -> { FileUtils.mkdir_p(gone) },
+     -> { File.unlink(a) }, -> { File.symlink(b, a) }].each do |change|
+      change.call
+      refute_equal before, (before = look.call)
+    end
+    assert_equal ['', before], [MultiTenant::Native.versions('', nil), look.call]
   end
 
   # ---- what is set ----

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require 'minitest/mock'
 require 'timeout'
 
 # The receiving side of one user: what it keeps, reports and logs. Whatever its parts do, nothing
@@ -254,6 +255,75 @@ class TestReceiver < MultiTenantTest
     assert_equal [['1'], nil, [:failed]], [made.specs.keys, report['error'], report['cards'].map(&:first).uniq]
     assert_match(/\Acard .*: A file or directory could not be (read or )?/, @log[0][1])
     assert_equal [:warn], @log.map(&:first).uniq
+  end
+
+  # ---- the same once more ----
+
+  # A source that knows what it said before.
+  class Knowing < Feed
+    def call(seconds)
+      @records = texts.map { |text| MultiTenant::Records.new(text, [*@records]) }
+      super.tap { |answer| answer.records = @records }
+    end
+  end
+
+  # @return [Array] receiver, and a block that asks it and says whether it decided anew
+  def knowing(**changes)
+    @feed = Knowing.new
+    made = receiver(**changes)
+    look = lambda do |*texts, **rest|
+      before = made.shares
+      refresh(made, *texts, **rest)
+      !made.shares.equal?(before)
+    end
+    [made, look]
+  end
+
+  def test_what_is_the_same_is_not_decided_again
+    made, look = knowing
+    assert look.call(stream(job(1)))
+    at = made.report['at']
+    Time.stub(:now, Time.at(at + 30)) do
+      refute look.call(stream(job(1), generated: at + 29))
+      assert_equal [at + 30, nil, at + 29], [*made.report.values_at('at', 'error'), made.answered('hpc')]
+    end
+    assert_equal ['1'], made.specs.keys
+    assert look.call(stream(job(1), job(2)))
+    refute look.call(stream(job(1), job(2)))
+    assert look.call(stream(job(1), sees: 'own'))
+    assert look.call(stream(job(1, end: 2_000_000_000)))
+  end
+
+  def test_after_a_failure_it_is_decided_again_and_that_is_over
+    made, look = knowing
+    look.call(stream(job(1)))
+    refute look.call(error: 'Slurm is away.')
+    assert look.call(stream(job(1)))
+    assert_equal [nil, false], [made.report['error'], made.report.key?('failed_at')]
+    refute look.call(stream(job(1)))
+  end
+
+  def test_what_could_not_be_learned_is_tried_again
+    _, look = knowing
+    assert look.call(stream(job(1, group_gid: nil)))
+    assert look.call(stream(job(1, group_gid: nil)))
+  end
+
+  def test_another_viewer_or_cluster_decides_otherwise
+    ids = ['hpc']
+    clusters = Object.new
+    clusters.define_singleton_method(:pairs) { |_| [['hpc', ids[0]]] }
+    clusters.define_singleton_method(:silent?) { false }
+    made, look = knowing(clusters: clusters)
+    look.call(stream(job(1)))
+    refute look.call(stream(job(1)))
+    ids[0] = 'other'
+    assert look.call(stream(job(1)))
+    assert_equal 'other', made.shares[0][:ood_cluster]
+    refute look.call(stream(job(1)))
+    made.instance_variable_set(:@installed, -> { ['sys/another'] })
+    assert look.call(stream(job(1)))
+    assert_empty made.specs
   end
 
   # ---- one at a time ----

@@ -81,6 +81,21 @@ class TestRenewal < MultiTenantTest
     end
   end
 
+  def test_a_page_that_needs_nothing_costs_no_thread
+    dashboard(stream(job(7))) do |renewal, receiver, source|
+      page(renewal)
+      Thread.stub(:new, ->(*) { flunk 'a thread' }) { page(renewal) }
+      File.unlink(@viewer.db(uuid(7)))
+      page(renewal)
+      assert_equal [2, [uuid(7)]], [source.asked, @viewer.listed]
+      assert_predicate receiver, :idle?
+      # A home that is slow is not waited for.
+      MultiTenant::Native.stub(:versions, ->(_, seconds) { seconds ? nil : flunk('not beside the page') }) do
+        refute_predicate receiver, :idle?
+      end
+    end
+  end
+
   # A member that is about to end is left on the page after that time, although nobody was asked.
   def test_a_page_chooses_another_member_in_time
     now = Time.now.to_i

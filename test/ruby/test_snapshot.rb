@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require 'minitest/mock'
 require 'multitenant/agent'
 
 # The snapshot of a host as its readers use it: written by an agent of root's, read by real users. A
@@ -126,6 +127,36 @@ class TestSnapshot < MultiTenantTest
     assert_equal([%w[multitenant]], streams(read[0]).map { |header, _| header.wckeys })
     answer, = read({ 'MULTITENANT_WCKEY' => 'other,multitenant' })
     assert_equal([[%w[multitenant other], [1, 2]]], streams(answer).map { |header, ids| [header.wckeys, ids] })
+  end
+
+  # @return [Array<Array>] of each time, whether the records are those of before, and the ids of the jobs
+  def look(snapshot, *steps)
+    before = snapshot.call(1.0).records
+    steps.map do |step|
+      step.call
+      now = snapshot.call(1.0).records
+      same = now[0].same?(before[0])
+      before = now
+      [same, now[0].of('hpc').map(&:job_id)]
+    end
+  end
+
+  def test_a_group_s_file_is_read_once_in_a_round
+    keep(fresh(job(1), job(2)))
+    snapshot = MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, fallback: nil,
+                                                                        gids: -> { [3000] })
+    opened = 0
+    open = File.method(:open)
+    counted = lambda do |name, *args, **rest, &block|
+      opened += 1 if name.end_with?('.records')
+      open.call(name, *args, **rest, &block)
+    end
+    File.stub(:open, counted) do
+      seen = look(snapshot, -> {}, -> { keep(fresh(job(1), job(2), generated: Time.now.to_i - 1)) },
+                  -> { keep(fresh(job(2), job(3))) }, -> { keep(fresh(job(2), job(3), job(4, group_gid: 3001))) })
+      assert_equal [[true, [1, 2]], [true, [1, 2]], [false, [2, 3]], [true, [2, 3]]], seen
+    end
+    assert_equal 3, opened
   end
 
   # ---- what it has to hold ----

@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require 'fileutils'
-require 'pathname'
 require 'securerandom'
 
 module MultiTenant
@@ -31,14 +30,25 @@ module MultiTenant
       raise
     end
 
+    # @param stat [File::Stat]
+    # @return [Array] what changes with a file that is replaced
+    def version(stat)
+      [stat.dev, stat.ino, stat.size, stat.mtime, stat.ctime]
+    end
+
     # Whether only these users can have written a file or directory, or put another in its place.
     # @param path [String] links are followed; what they lead through counts, too
     # @param uids [Array<Integer>]
     # @return [Boolean] false also where it is not there
     def secure?(path, uids: [0])
-      Pathname.new(path).realpath.ascend.all? do |part|
-        stat = part.stat
-        uids.include?(stat.uid) && (stat.mode.nobits?(0o022) || (stat.sticky? && !stat.file?))
+      part = File.realpath(path)
+      loop do
+        stat = File.stat(part)
+        return false unless uids.include?(stat.uid) &&
+                            (stat.mode.nobits?(0o022) || (stat.sticky? && !stat.file?))
+        return true if part == '/'
+
+        part = File.dirname(part)
       end
     rescue SystemCallError
       false

@@ -13,17 +13,20 @@ module MultiTenant
     # ask Slurm, with every page.
     TOUCHES = 10
 
+    # Seconds in which a page looks at them itself.
+    MOMENT = 0.002
+
     # @param dataroot [String, nil] OOD's
     def initialize(dataroot)
       @dataroot = dataroot.to_s
-      @left = []
+      @paths = @left = ''
       @touches = []
     end
 
     # Whether another process changed them since they were left: true once for each change, unless there are too many.
     # @return [Boolean]
     def touched?
-      now = @left.map { |path, *| state_of(path) }
+      now = Native.versions(@paths, nil)
       return false if now == @left || (@touches.size == TOUCHES && MultiTenant.clock - @touches.first < SWEEP)
 
       @touches = [*@touches, MultiTenant.clock].last(TOUCHES)
@@ -31,35 +34,39 @@ module MultiTenant
       @touched = true
     end
 
+    # @return [Boolean] {#touched?} has nothing to say, as was seen within a moment; a home may be slow
+    def untouched?
+      Native.versions(@paths, MOMENT) == @left
+    end
+
     # @return [Boolean] the next delivery has to look at them although nothing else is shown
     def due?
       @touched || MultiTenant.clock - @looked >= SWEEP
     end
 
-    # @return [Array] of the list of dismissed cards, for {#leave}: taken before the core reads it
+    # @return [String] the version of the list of dismissed cards, for {#leave}: taken before the core reads it
     def dismissed
-      state_of(File.join(@dataroot, Core::PATHS[:dismissed]))
+      Native.versions(list, nil)
     end
 
     # A delivery is over.
-    # @param dismissed [Array] {#dismissed}, of the list that was decided by
+    # @param dismissed [String] {#dismissed}, of the list that was decided by
     # @param cards [Array<Hash>] "info" of the specs that have a card
     # @return [void]
     def leave(dismissed, cards)
-      places = [File.join(@dataroot, Core::PATHS[:db]), *cards.flat_map { |info| info.values_at('db', 'output') }]
-      @left = [dismissed, *places.map { |path| state_of(path) }]
+      # What stands in one directory stands together.
+      cards = %w[db output].flat_map { |what| cards.map { |info| info[what] } }
+      places = [File.join(@dataroot, Core::PATHS[:db]), *cards].map { |path| "#{path}\0" }.join
+      @left = dismissed + Native.versions(places, nil)
+      @paths = list + places
       @touched = false
       @looked = MultiTenant.clock
     end
 
     private
 
-    # @return [Array] path, and what changes with what is there
-    def state_of(path)
-      stat = File.lstat(path)
-      [path, stat.ino, stat.size, stat.mtime]
-    rescue SystemCallError
-      [path]
+    def list
+      "#{File.join(@dataroot, Core::PATHS[:dismissed])}\0"
     end
   end
 end

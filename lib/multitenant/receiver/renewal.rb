@@ -51,11 +51,18 @@ module MultiTenant
     end
 
     def renew_cards(ends)
+      return if idle?
+
       write(ends) do
         @sources.expire if @receiver.touched?
         renew
         @receiver.deliver_changes
       end
+    end
+
+    # What most pages find costs them no thread.
+    def idle?
+      !@writing&.alive? && !@thread&.alive? && !@sources.due? && @receiver.idle?
     end
 
     # Runs the block beside the page, after what an earlier page began; the page goes on when it ends, or at `ends`.

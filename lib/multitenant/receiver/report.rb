@@ -45,6 +45,14 @@ module MultiTenant
       }.freeze
     end
 
+    # Nothing was decided, as nothing else would be than was.
+    # @return [void]
+    def remained(answer)
+      warn_of(nil)
+      @to_h = to_h.except('failed_at').merge('at' => Time.now.to_i, 'from' => answer.from, 'error' => nil,
+                                             'code' => EX_OK, 'seconds' => answer.seconds.round(4)).freeze
+    end
+
     # @param events [Array] {Core#deliver}
     # @return [void]
     def delivered(events)

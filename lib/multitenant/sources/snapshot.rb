@@ -43,6 +43,16 @@ module MultiTenant
     # The files are not of one round: the agent may be writing them.
     class Torn < Unusable; end
 
+    # A file as it was read last: {SystemFile.version}, and its records.
+    Kept = Struct.new(:version, :records) do
+      # @return [Array<String>] of the jobs of a cluster
+      def lines(cluster)
+        @lines ||= {}
+        @lines[cluster] ||= records.of(cluster).map(&:line).freeze
+      end
+    end
+    private_constant :Kept
+
     # @return [Unusable, nil] why the last call did not use the snapshot, or not all of it
     attr_reader :failure
 
@@ -64,18 +74,19 @@ module MultiTenant
       @directory = directory
       @gids = gids
       @owners = owners
+      @shares = {} # gid => Kept, of the round that was read last
     end
 
     # @param seconds [Float] the deadline of the other source; reading the files needs none
     # @return [Answer]
     def call(seconds)
       start = MultiTenant.clock
-      text = read
+      records = read
       spent = MultiTenant.clock - start
-      return @fallback.call([seconds - spent, SECONDS_MIN].max) unless text || @torn
+      return @fallback.call([seconds - spent, SECONDS_MIN].max) unless records || @torn
 
       # The agent is writing right now. The next call finds files of one round, so no other source is asked.
-      Answer.new(texts: [text].compact, from: 'snapshot', seconds: spent, error: why, code: @failure&.code || EX_OK)
+      Answer.new(records: [*records], from: 'snapshot', seconds: spent, error: why, code: @failure&.code || EX_OK)
     end
 
     # @return [String, nil] {failure} in a sentence
@@ -85,17 +96,17 @@ module MultiTenant
 
     private
 
-    # @return [String, nil]
+    # @return [Records, nil]
     def read
       TRIES.times do |tried|
         sleep PAUSE if tried.positive?
-        text = read_once
-        return text unless @torn
+        records = read_once
+        return records unless @torn
       end
       nil
     end
 
-    # @return [String, nil]
+    # @return [Records, nil]
     def read_once
       @failure = nil
       @torn = false
@@ -126,7 +137,8 @@ module MultiTenant
 
     # @return [Array(Array<Stream>, String)] the stream of each cluster that is fresh, and the round that they are of
     def read_state
-      streams = read_file('state', 0o022).whole
+      @state = read_file('state', 0o022, known: @state)
+      streams = @state.records.whole
       round = streams[0]&.round
       raise Unusable, "#{@directory}/state is no snapshot's." unless round && one?(streams, round)
 
@@ -164,43 +176,58 @@ module MultiTenant
       "The snapshot in #{@directory} is of another time: its age is #{ages.join(', ')}."
     end
 
-    # @return [String] a stream for each cluster, with the jobs of all groups that this process is in
+    # @return [Records] a stream for each cluster, with the jobs of all groups that this process is in
     def assemble(fresh, round)
       ours = @gids.call
       named = fresh.to_h { |stream| [stream.cluster, stream.groups & ours] }
-      shares = named.values.flatten.uniq.to_h { |gid| [gid, read_group(gid, round)] }
-      fresh.map do |stream|
-        narrow(stream, named[stream.cluster].flat_map { |gid| records_of(shares[gid], stream.cluster, gid) })
-      end.join
+      read_groups(named.values.flatten.uniq, round)
+      text = fresh.map { |stream| narrow(stream, named[stream.cluster]) }.join
+      @last = Records.new(text, @shares.values.map(&:records)) unless @last&.text == text
+      @last
+    end
+
+    # The files of one round never change.
+    def read_groups(gids, round)
+      same = @round == round
+      @round = nil
+      @shares = gids.to_h { |gid| [gid, (@shares[gid] if same) || read_group(gid, round)] }
+      @round = round
     end
 
     def read_group(gid, round)
-      records = read_file("#{gid}.records", 0o027, gid: gid)
-      return records if one?(records.whole, round)
+      kept = read_file("#{gid}.records", 0o027, gid: gid, known: @shares[gid])
+      return kept if one?(kept.records.whole, round)
 
       raise Torn, "#{@directory}/#{gid}.records is of another round than state."
     end
 
-    def records_of(records, cluster, gid)
-      return records.of(cluster) if records.whole.any? { |stream| stream.cluster == cluster }
+    # @return [Kept] of a group that holds the cluster
+    def share(gid, cluster)
+      kept = @shares[gid]
+      return kept if kept.records.whole.any? { |stream| stream.cluster == cluster }
 
       raise Torn, "#{@directory}/#{gid}.records does not hold cluster #{cluster}."
     end
 
     # The agent may ask for more WCKeys than this process. Jobs of the others are left out, and the header names ours
     # alone, so that no card of theirs is taken for ended.
-    def narrow(stream, records)
+    def narrow(stream, gids)
       keys = @settings.wckeys
-      return Stream.text(stream.header, records.map(&:line)) if (stream.wckeys - keys).empty?
+      shares = gids.map { |gid| share(gid, stream.cluster) }
+      if (stream.wckeys - keys).empty?
+        return Stream.text(stream.header, shares.flat_map { |kept| kept.lines(stream.cluster) })
+      end
 
+      records = shares.flat_map { |kept| kept.records.of(stream.cluster) }
       foreign("does not tell each job's WCKey.") unless records.all?(&:wckey)
 
       Stream.text(stream.header(wckeys: keys), records.select { |record| keys.include?(record.wckey) }.map(&:line))
     end
 
     # Reads a file that nobody but the agent can have written, and whose mode has none of the `forbidden` bits.
-    # @return [Records]
-    def read_file(name, forbidden, gid: nil)
+    # @param known [Kept, nil] the same file, or the one that was there before
+    # @return [Kept]
+    def read_file(name, forbidden, gid: nil, known: nil)
       File.open(File.join(@real, name), File::RDONLY | File::NOFOLLOW | File::NONBLOCK, binmode: true) do |file|
         stat = file.stat
         secure = stat.file? && @trusted.include?(stat.uid) && stat.mode.nobits?(forbidden)
@@ -208,10 +235,13 @@ module MultiTenant
           raise Unusable, "#{@directory}/#{name} is not as multitenant-agent writes it: owner or mode."
         end
 
+        version = SystemFile.version(stat)
+        return known if known&.version == version
+
         text = file.read(LIMIT + 1).to_s
         raise Unusable, "#{@directory}/#{name} holds more than #{LIMIT >> 20} MiB." if text.bytesize > LIMIT
 
-        Records.new(text)
+        Kept.new(version, Records.new(text, [*known&.records]))
       end
     rescue SystemCallError => e
       # `state` is always there; a group's file may just have gone with its last share.
