@@ -149,13 +149,9 @@ static void lock(struct gate *gate, struct tenant *tenant)
 {
     const struct child_terms terms = {
         .work = ask_account, .done = locked, .owner = tenant, .seconds = 2 * ACCOUNT_SECONDS};
-    char account[ACCOUNT_SIZE];
     char line[LINE_SIZE];
-    struct account_question question = {.argv = gate->config.accounts, .uid = tenant->uid};
-    if (*tenant->name && account_name(tenant->uid, tenant->name, account) == MT_OK) {
-        (void)snprintf(line, sizeof line, "ban %s\n", account);
-        question.line = line;
-    }
+    const struct account_question question = {.argv = gate->config.accounts, .line = line};
+    (void)snprintf(line, sizeof line, "ban %u\n", tenant->uid);
     if (!tenant->locking)
         tenant->locking = children_start(&gate->children, &terms, &question);
 }

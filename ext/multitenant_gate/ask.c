@@ -56,17 +56,6 @@ size_t ask_names(const void *question, void *answer)
     return sizeof *said;
 }
 
-/* `ban ACCOUNT` of whoever has this uid. */
-static bool write_ban(uid_t uid, char *line, size_t size)
-{
-    struct mt_user user;
-    char account[ACCOUNT_SIZE];
-    if (mt_user_find(&user, uid) != MT_YES || account_name(uid, user.name, account) != MT_OK)
-        return false;
-    (void)snprintf(line, size, "ban %s\n", account);
-    return true;
-}
-
 /* A file in memory that holds the line. */
 static int file_of(const char *line)
 {
@@ -79,11 +68,8 @@ static int file_of(const char *line)
 size_t ask_account(const void *question, void *answer)
 {
     const struct account_question *asked = question;
-    char ban[8 + ACCOUNT_SIZE];
     int status;
-    if (!asked->line && !write_ban(asked->uid, ban, sizeof ban))
-        return 0;
-    int input = file_of(asked->line ? asked->line : ban);
+    int input = file_of(asked->line);
     const pid_t parent = getpid();
     const pid_t pid = input < 0 ? -1 : fork();
     if (pid == 0) {

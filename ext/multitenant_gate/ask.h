@@ -24,8 +24,7 @@ child_work ask_names;
 
 struct account_question {
     char *const *argv;
-    uid_t uid;
-    const char *line; /* what it reads; NULL: `ban ACCOUNT`, of the user of this uid */
+    const char *line; /* what it reads */
 };
 
 /* Runs the program that makes accounts. Question: struct account_question; answer: a byte. */

@@ -2,7 +2,7 @@
 
 require_relative 'helper'
 
-# What a job with a gateway removes of those that ended long ago.
+# What a job with a gateway removes of those that ended long ago, and locks of a gate that has ended.
 class TestGateForgets < MultiTenantTest
   PARTS = %w[job gateway].map { |name| File.join(Tree::ROOT, "libexec/multitenant-#{name}") }.freeze
   MONTH = 31 * 24 * 3600
@@ -81,6 +81,19 @@ class TestGateForgets < MultiTenantTest
     BASH
     assert_equal %w[gate gate/log gate/log/7@hpc.gate gate/seen.77@hpc], Dir.glob('**/*', base: state).sort
     refute_path_exists File.join(temporary, 'run')
+  end
+
+  # The next gate would watch none of those whom the one before let into a database.
+  def test_accounts_are_locked_before_a_gate_starts_again
+    squeue('echo 7')
+    File.write(gate = File.join(temporary, 'gate'), "#!/bin/sh\necho gate >>#{temporary}/done\nexit 1\n", perm: 0o755)
+    begin_job(<<~BASH)
+      mt_gate_run=#{temporary} mt_gate_program=#{gate} mt_gate_accounts=(sh -c 'cat >>#{temporary}/done')
+      : >"$mt_gate_run/ready"
+      trap : TERM
+      (run_gateway) 2>/dev/null || true
+    BASH
+    assert_equal "#{"gate\nban all\n" * 3}gate\n", File.read(File.join(temporary, 'done'))
   end
 
   def test_of_a_service_the_logs_of_members_go

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Opens and locks accounts of tenants, for multitenant-gate: `login ACCOUNT PASSWORD USER` or `ban ACCOUNT` on standard input.
-# script.sh has written the file that it is called with.
+# Opens and locks accounts of tenants, for multitenant-gate: `login ACCOUNT PASSWORD USER`, `ban UID` or `ban all` on
+# standard input. script.sh has written the file that it is called with.
 # shellcheck source=/dev/null disable=SC2034,SC2154 # that file has the variables, and what is to be sourced
 set -euo pipefail
 umask 077
@@ -8,7 +8,7 @@ unset "${!PG@}" "${!PSQL@}" "${!MYSQL@}" "${!MARIADB@}" "${!LIBMYSQL@}"
 source "$1"
 source "$mt_engine"
 read -r act account password _
-[[ $account =~ ^mt_([0-9]{1,10})_[0-9a-f]{8}$ ]] || exit 65
+[[ $act == ban && $account =~ ^([0-9]{1,10}|all)$ || $account =~ ^mt_([0-9]{1,10})_[0-9a-f]{8}$ ]] || exit 65
 uid=${BASH_REMATCH[1]}
 
 # How many requests a minute the owner allows them: a line of their own counts more than that of all.
@@ -29,6 +29,6 @@ case $act in
     open_account "$account" "$password" "$rate"
     ;;
   # It is tried again at once.
-  ban) close_account "$account" || { sleep 1; exit 69; } ;;
+  ban) close_accounts "$uid" || { sleep 1; exit 69; } ;;
   *) exit 65 ;;
 esac

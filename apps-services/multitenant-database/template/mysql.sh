@@ -169,7 +169,7 @@ ALTER USER $account IDENTIFIED BY '$2' WITH MAX_USER_CONNECTIONS $mt_connections
 SQL
 }
 
-close_account() { lock_users "user = '$1'"; }
+close_accounts() { lock_users "user REGEXP '^mt_${1/#all/[0-9]+}_[0-9a-f]{8}\$'"; } # UID|all
 
 run_server() { # DIRECTORY OPTION…
   local directory=$1

@@ -138,10 +138,11 @@ ALTER ROLE $1 LOGIN PASSWORD '$2' CONNECTION LIMIT $mt_connections;
 SQL
 }
 
-close_account() {
+close_accounts() { # UID|all
+  local who="^mt_${1/#all/[0-9]+}_[0-9a-f]{8}\$"
   administrate "$database" <<SQL
-SELECT 'ALTER ROLE $1 NOLOGIN' WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = '$1') \gexec
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '$1';
+SELECT format('ALTER ROLE %I NOLOGIN', rolname) FROM pg_roles WHERE rolname ~ '$who' \gexec
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '$who';
 SQL
 }
 
