@@ -3,8 +3,9 @@
  * multitenant-query: what Slurm and the name service say of the running jobs of some WCKeys.
  *
  * A program of its own, because libslurm may block for a minute or end the process. One question
- * after the other: slurmctld (which cluster, what is hidden), slurmdbd (which jobs), slurmctld
- * (their names and nodes), the name service (groups and members). Then all is written at once.
+ * after the other: slurmdbd (what is hidden, which jobs), slurmctld (their names and nodes, or
+ * where it lacks one what it hides), the name service (groups and members). Then all is written at
+ * once.
  */
 #include "lines.h"
 #include "member_line.h"
@@ -230,6 +231,23 @@ static int write_records(const struct mt_slurm_cluster *cluster,
     return complete ? mt_lines_end(jobs->count) : mt_lines_flush();
 }
 
+/*
+ * A slurmctld that hides others' jobs lacks some that slurmdbd named; where it has all of them, its
+ * configuration adds nothing.
+ */
+static int ask_jobs(struct mt_jobs *jobs, struct mt_slurm_cluster *cluster,
+                    const struct query_options *options)
+{
+    bool is_other = false;
+    int status = mt_jobs_ask(jobs, cluster, options->keys, options->key_count);
+    if (status == 0 && !jobs->hide_nothing)
+        status = mt_slurm_cluster_confirm(cluster, &is_other);
+    if (!is_other)
+        return status;
+    mt_jobs_free(jobs);
+    return mt_jobs_ask(jobs, cluster, options->keys, options->key_count);
+}
+
 /* What is known is written, also when a daemon stopped to answer half-way. */
 static int run(const struct query_options *options)
 {
@@ -246,7 +264,7 @@ static int run(const struct query_options *options)
         status = read_known(known, cluster.name);
     if (status)
         goto out;
-    status = mt_jobs_ask(&jobs, &cluster, options->keys, options->key_count);
+    status = ask_jobs(&jobs, &cluster, options);
     if (status == 0)
         status = mt_nodes_ask(&nodes, known, &jobs);
     if (status && status != EX_UNAVAILABLE)

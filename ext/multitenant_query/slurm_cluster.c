@@ -147,10 +147,11 @@ static bool is_operator(void *db)
 static int look_what_is_hidden(struct mt_slurm_cluster *cluster, const slurm_conf_t *conf)
 {
     uid_t me = getuid();
-    cluster->sees_all = true;
     if (me == 0 || me == conf->slurm_user_id)
         return 0;
     bool hides = (conf->private_data & PRIVATE_DATA_JOBS) != 0;
+    if (!hides && cluster->is_assumed)
+        return 0; /* what slurmdbd hides is known */
     errno = 0;
     if (!hides && !mt_slurmdbd_hides_jobs(cluster->db, hides, &hides))
         return step_failed("slurmdbd", errno);
@@ -159,40 +160,70 @@ static int look_what_is_hidden(struct mt_slurm_cluster *cluster, const slurm_con
     return 0;
 }
 
-int mt_slurm_cluster_open(struct mt_slurm_cluster *cluster, const char *wanted)
+static int take_conf(struct mt_slurm_cluster *cluster, const slurm_conf_t *conf)
 {
-    int status = EX_SOFTWARE;
-    slurm_conf_t *conf = NULL;
-    *cluster = (struct mt_slurm_cluster){0};
-
-    step_begin(&step_conf);
-    if ((status = check_api()) || (status = check_conf()))
-        goto out;
-    slurm_init(NULL);
-    step_begin(&step_slurmctld);
-    if ((status = load_conf(&conf)) || (status = check_accounting(conf)) ||
-        (status = connect_db(cluster)))
-        goto out;
-    if (*wanted && strcasecmp(wanted, conf->cluster_name) != 0) {
-        mt_slurm_conf_free(conf);
-        conf = NULL;
-        if ((status = turn_to(cluster, wanted)))
-            goto out;
-        step_begin(&step_slurmctld);
-        if ((status = load_conf(&conf)))
-            goto out;
-        step_begin(&step_slurmdbd);
-    }
-    if ((status = look_what_is_hidden(cluster, conf)))
-        goto out;
-    cluster->is_limited =
-        conf->slurmctld_params && strcasestr(conf->slurmctld_params, "rl_enable") != NULL;
+    free(cluster->name);
     cluster->name = strdup(conf->cluster_name);
     if (!cluster->name)
-        status = mt_say_no_memory();
-out:
+        return mt_say_no_memory();
+    cluster->is_limited =
+        conf->slurmctld_params && strcasestr(conf->slurmctld_params, "rl_enable") != NULL;
+    step_begin(&step_slurmdbd);
+    return look_what_is_hidden(cluster, conf);
+}
+
+static int ask_conf(struct mt_slurm_cluster *cluster)
+{
+    slurm_conf_t *conf = NULL;
+    step_begin(&step_slurmctld);
+    int status = load_conf(&conf);
+    if (status == 0)
+        status = check_accounting(conf);
+    if (status == 0)
+        status = take_conf(cluster, conf);
+    cluster->is_assumed = false;
     if (conf)
         mt_slurm_conf_free(conf);
+    return status;
+}
+
+int mt_slurm_cluster_open(struct mt_slurm_cluster *cluster, const char *wanted)
+{
+    *cluster = (struct mt_slurm_cluster){.sees_all = true};
+    step_begin(&step_conf);
+    int status = check_api();
+    if (status == 0)
+        status = check_conf();
+    if (status)
+        return status;
+    slurm_init(NULL);
+    const slurm_conf_t *conf = slurm_conf_lock();
+    slurm_conf_unlock(); /* nobody else is here who reads it anew */
+    if ((status = connect_db(cluster)))
+        return status;
+    bool is_own = !*wanted || strcasecmp(wanted, conf->cluster_name) == 0;
+    if (!is_own && (status = turn_to(cluster, wanted)))
+        return status;
+    if (!is_own || (conf->private_data & PRIVATE_DATA_JOBS))
+        return ask_conf(cluster);
+    status = take_conf(cluster, conf);
+    cluster->is_assumed = true;
+    return status;
+}
+
+int mt_slurm_cluster_confirm(struct mt_slurm_cluster *cluster, bool *is_other)
+{
+    *is_other = false;
+    if (!cluster->is_assumed)
+        return 0;
+    char *assumed = cluster->name;
+    cluster->name = NULL;
+    int status = ask_conf(cluster);
+    *is_other = status == 0 && strcmp(cluster->name, assumed) != 0;
+    if (!cluster->name)
+        cluster->name = assumed;
+    else
+        free(assumed);
     return status;
 }
 

@@ -79,6 +79,10 @@ static inline void mt_slurm_conf_free(slurm_conf_t *conf)
 #endif
 }
 
+/* src/common/read_config.h, and exported by every branch: what slurm_init read of slurm.conf. */
+slurm_conf_t *slurm_conf_lock(void);
+void slurm_conf_unlock(void);
+
 /*
  * Asks slurmctld for one job by its raw id. SHOW_LOCAL spares the question for the federation,
  * SHOW_ALL shows hidden partitions. 26.05 takes a step id; its slurm.h may also make

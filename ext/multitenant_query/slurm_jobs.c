@@ -21,6 +21,7 @@ struct wanted {
     const char *user;
     const char *wckey; /* one of the keys asked for */
     bool is_array_id;  /* slurmctld answers to it with all tasks of the array */
+    bool seen;         /* by slurmctld, running or not */
     bool taken;
 };
 
@@ -210,7 +211,10 @@ static int take(struct mt_jobs *jobs, const job_info_msg_t *answer, struct wante
         const slurm_job_info_t *info = &answer->job_array[i];
         struct wanted key = {.job_id = info->job_id, .uid = info->user_id};
         struct wanted *found = bsearch(&key, wanted, count, sizeof key, by_uid);
-        if (!found || found->taken || !is_running(info))
+        if (!found)
+            continue;
+        found->seen = true;
+        if (found->taken || !is_running(info))
             continue;
         int status = job_add(jobs, info, found);
         if (status)
@@ -301,6 +305,15 @@ static int ask_slurmctld(struct mt_jobs *jobs, struct wanteds *wanteds, bool is_
     return status == HELD_BACK ? ask_for_each(jobs, wanteds, is_limited) : status;
 }
 
+static bool are_seen(const struct wanteds *wanteds)
+{
+    for (size_t i = 0; i < wanteds->count; i++) {
+        if (!wanteds->items[i].seen)
+            return false;
+    }
+    return wanteds->count > 0;
+}
+
 /* ---- both ---- */
 
 static int by_start(const void *left, const void *right)
@@ -347,6 +360,7 @@ int mt_jobs_ask(struct mt_jobs *jobs, const struct mt_slurm_cluster *cluster,
         status = read_rows(&wanteds, rows, keys, key_count);
     if (status == 0)
         status = ask_slurmctld(jobs, &wanteds, cluster->is_limited);
+    jobs->hide_nothing = are_seen(&wanteds);
     if (jobs->count > 0) {
         qsort(jobs->items, jobs->count, sizeof *jobs->items, by_publisher);
         drop_surplus_names(jobs);

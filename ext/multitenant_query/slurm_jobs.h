@@ -25,6 +25,7 @@ struct mt_job {
 struct mt_jobs {
     struct mt_job *items; /* by start, then by job id */
     size_t count;
+    bool hide_nothing; /* slurmctld knows each that slurmdbd named, of which there are some */
 };
 
 /*

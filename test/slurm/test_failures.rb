@@ -148,4 +148,24 @@ class TestFailures < BedTest
     end
     assert_equal 'all', JSON.parse(Bed.multitenant('hpcstudent', 'jobs').out.lines.first)['sees']
   end
+
+  # slurmctld hides what slurmdbd names, and the web host does not know.
+  def test_with_private_data_that_this_host_s_slurm_conf_lacks_nothing_is_removed
+    old = File.join(Bed::OURS, 'old.conf')
+    FileUtils.cp(File.join(Bed::DIR, 'etc/slurm.conf'), old)
+    Bed.configured('slurm.conf' => 'PrivateData=jobs') do
+      head, last = Bed.multitenant('hpcstudent', 'jobs', env: { 'SLURM_CONF' => old }).out.lines
+      assert_equal ['own', { 'end' => 0 }], [JSON.parse(head)['sees'], JSON.parse(last)]
+      assert_empty(Bed.cards('hpcstudent', env: { 'SLURM_CONF' => old }).grep_v(/\Akept/))
+      assert_card 'hpcstudent', @id
+    end
+  end
+
+  # As after a cluster got another name: slurmctld's counts.
+  def test_a_slurm_conf_with_another_name_of_the_cluster
+    other = File.join(Bed::OURS, 'other.conf')
+    File.write(other, File.read(File.join(Bed::DIR, 'etc/slurm.conf')).sub(/^ClusterName=.*/, 'ClusterName=other'))
+    head, share, = Bed.multitenant('hpcstudent', 'jobs', env: { 'SLURM_CONF' => other }).out.lines
+    assert_equal ['hpc', @job_id], [JSON.parse(head)['cluster'], JSON.parse(share)['job_id']]
+  end
 end

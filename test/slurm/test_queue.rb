@@ -44,6 +44,7 @@ class TestQueue < BedTest
   # One question, whose answer takes so many bytes.
   def bytes_of_one_question(shares)
     assert_equal [0, 0, 1], asked(shares, PROGRAM)
+    refute_match(/REQUEST_BUILD_INFO/, `sdiag`)
     trace = Bed.as('hpcstudent', 'strace', '-qq', '-e', 'trace=read,recvfrom', '-e', 'signal=none', PROGRAM,
                    '--wckey', 'multitenant', '--timeout', 60)
     trace.err.scan(/^(?:read|recvfrom)\(.* = (\d+)$/).flatten.sum(&:to_i)
