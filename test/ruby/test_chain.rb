@@ -161,6 +161,16 @@ class TestChain < MultiTenantTest
     assert_equal 101, last
   end
 
+  # sbatch hands on what Slurm has told the job that it is called in.
+  def test_a_job_that_a_heterogeneous_one_submitted_is_none
+    script = stage
+    run_job(100, script, variables: { 'SLURM_HET_SIZE' => '2', 'SLURM_JOB_ID_HET_GROUP_0' => '100' })
+    assert_equal 'A heterogeneous job is not renewed.', state('chains/1/problem.next')
+    FileUtils.rm_rf(@home)
+    run_job(100, script, variables: { 'SLURM_HET_SIZE' => '2', 'SLURM_JOB_ID_HET_GROUP_0' => '55' })
+    assert_equal %w[101], [state('chains/1/next')]
+  end
+
   def test_it_ends_with_its_generations_and_its_time
     script = stage(site: SITE.merge('generations_max' => '2'))
     run_job(100, script)

@@ -194,6 +194,15 @@ class TestJob < MultiTenantTest
     end
   end
 
+  # sbatch hands on what Slurm has told the job that it is called in, and Slurm sets it after a restart alone.
+  def test_how_often_another_job_was_restarted_does_not_count
+    records = [8, 7].map { |id| "JobId=#{id} ArrayJobId=7 JobName=a\n   Requeue=1 Restarts=#{id - 7} BatchFlag=1\n\n" }
+    File.write(File.join(temporary, 'scontrol'), "#!/bin/sh\ncat <<'E'\n#{records.join}E\n", perm: 0o755)
+    job = "export PATH=#{temporary}:$PATH SLURM_RESTART_COUNT=3; source #{JOB}; bash -c 'echo $SLURM_RESTART_COUNT'"
+    said = %w[7 8 9].map { |id| bash("export SLURM_JOB_ID=#{id}; #{job}").first }
+    assert_equal %W[0\n 1\n 3\n], said
+  end
+
   # @param programs [Hash{String => String}] name => sh
   # @param set [String] bash
   # @return [Array<String>] what the LLM app's script.sh says, and its code

@@ -83,6 +83,21 @@ class TestShareJob < Minitest::Test
     assert_operator done.seconds, :<, 30
   end
 
+  # sbatch hands on what Slurm has told the job that it is called in, and Slurm itself sets these not at all, or later.
+  def test_what_another_job_was_told_does_not_count
+    fake('multitenant-seal', 'printf "%s\n" "$@" >"${0%/*}/seal"; cat >/dev/null; echo MTK1:x')
+    theirs = { 'SLURM_RESTART_COUNT' => '5', 'SLURM_JOB_END_TIME' => '1700000000' }
+    only_me = [*PLAIN, '--only-me', '--envelope', 'key']
+    share!(*only_me, env: theirs)
+    assert_includes File.readlines(in_job('seal'), chomp: true), '--restarts=5' # Slurm tells nothing else
+    told = 'prof(1001)\n   Requeue=1 Restarts=2 BatchFlag=1\n   StartTime=1 EndTime=Unknown Deadline=N/A\n'
+    fake('scontrol', SCONTROL.sub('prof(1001)\n') { told })
+    share!(*only_me, env: theirs)
+    assert_includes File.readlines(in_job('seal'), chomp: true), '--restarts=2'
+    done = share(*only_me, '--wait', 'localhost:1', '--wait-seconds', '2', env: theirs)
+    assert_match(/is not ready after ([2-9]|\d\d+) s/, done.err)
+  end
+
   # On a node with many users the port may be taken before the service takes it.
   def test_another_users_process_on_the_port_is_not_shared
     need_root
