@@ -47,7 +47,8 @@ static int list_add(mt_slurm_list list, const char *prefix, const char *text)
 /*
  * wckey_list: a default key is stored as "*key"; asked_key says how they compare. cluster_list:
  * none means all clusters. db_flags: zero means jobs that no scheduler started. The times: without
- * them MaxQueryTimeRange counts from the epoch (_get_jobs_cond, src/slurmdbd/proc_req.c).
+ * them MaxQueryTimeRange counts from the epoch (_get_jobs_cond, src/slurmdbd/proc_req.c). NO_TRUNC:
+ * else slurmdbd asks its database once more for each job, what of that time it was suspended.
  */
 static int fill_condition(slurmdb_job_cond_t *cond, const char *cluster,
                           const char (*keys)[MT_QUERY_NAME_MAX + 1], size_t key_count)
@@ -55,7 +56,7 @@ static int fill_condition(slurmdb_job_cond_t *cond, const char *cluster,
     char state[16];
     snprintf(state, sizeof state, "%d", JOB_RUNNING);
     cond->db_flags = SLURMDB_JOB_FLAG_NOTSET;
-    cond->flags = JOBCOND_FLAG_NO_STEP;
+    cond->flags = JOBCOND_FLAG_NO_STEP | JOBCOND_FLAG_NO_TRUNC;
     cond->usage_start = time(NULL);
     cond->usage_end = cond->usage_start + MT_CLOCK_SLACK;
     if (list_add(cond->cluster_list, "", cluster) || list_add(cond->state_list, "", state))

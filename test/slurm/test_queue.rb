@@ -60,6 +60,23 @@ class TestQueue < BedTest
     assert_in_delta bytes, bytes_of_one_question(5), 2000
   end
 
+  # What else slurmdbd asks of it meanwhile is not the question's.
+  def questions_to_the_database(shares)
+    ask = "mariadb --socket=#{Bed::DIR}/run/mariadb/mariadb.socket --execute=\"show global status like 'Com_select'\""
+    count = -> { Integer(`#{ask}`[/\d+/]) }
+    Array.new(3) do
+      before = count.call
+      asked(shares, PROGRAM)
+      count.call - before
+    end.min
+  end
+
+  def test_shares_are_one_question_to_the_database
+    submit('hpcfaculty', 8)
+    running(8)
+    assert_equal 1, questions_to_the_database(8)
+  end
+
   def test_pending_jobs_of_a_publisher_are_not_asked_for
     submit('hpcfaculty', 10)
     submit('hpcfaculty2', 1)
