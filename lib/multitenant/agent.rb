@@ -27,10 +27,12 @@ module MultiTenant
     # @param source [#call] seconds -> {Answer}
     # @param directory [String] is there, and this process's own
     # @param log [#call] takes a sentence
-    def initialize(settings, source:, directory:, log:)
+    # @param proxy [Proxy::Keeper, nil]
+    def initialize(settings, source:, directory:, log:, proxy: nil)
       @source = source
       @directory = directory
       @log = log
+      @proxy = proxy
       @interval = Snapshot.interval(settings)
       @placement = Placement.new
       @kept = {} # cluster => the last whole stream and where its records are
@@ -89,6 +91,7 @@ module MultiTenant
       fresh.each { |stream, records| @kept[stream.cluster] = keep(stream, records) }
       fresh, blind = [fresh, blind].map { |list| list.map { |stream,| stream.cluster } }
       write if fresh.any?
+      keep_proxy(answer)
       tell(answer, fresh, blind, new)
       count(fresh.any?)
     rescue StandardError => e
@@ -152,6 +155,16 @@ module MultiTenant
         old = name.match?(SCRATCH) || (name.match?(RECORDS) && !gids.include?(name[RECORDS, 1].to_i))
         File.unlink(File.join(@directory, name)) if old
       end
+    end
+
+    # What goes wrong there costs the snapshot nothing, and is tried again in the next round.
+    def keep_proxy(answer)
+      told = @proxy&.call(answer)
+    rescue StandardError => e
+      told = sentence(e)
+    ensure
+      @log.call(told) if told && told != @proxy_told
+      @proxy_told = told || @proxy_told
     end
 
     def hidden(blind)

@@ -28,6 +28,7 @@ module MultiTenant
       'list' => 'list all shares, and say why this user sees them or not',
       'services' => 'list services, their jobs, and which of them this user is sent to',
       'login' => 'log in to a service with a gateway, and print the key for a shell',
+      'proxy-config' => 'write the configuration of the site\'s proxy, from the running services',
       'key' => 'make, rotate and prune the keys of a group',
       'node-kit' => 'write a directory of the programs that compute nodes need',
       'doctor' => 'check what an installation needs, and say how to fix it',

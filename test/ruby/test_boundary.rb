@@ -12,14 +12,16 @@ class TestBoundary < MultiTenantTest
     'dashboard/own_service.rb' => 'what the job wrote for it', 'dashboard/shared_cards.rb' => 'the mark of a card',
     'gateway/credential.rb' => 'what the munge program says', 'gateway/login.rb' => 'what a gateway says',
     'installer/dashboard_ruby.rb' => 'what gem says', 'installer/manifest.rb' => 'the manifest',
-    'programs/names.rb' => 'what the names program says'
+    'programs/names.rb' => 'what the names program says',
+    'proxy/config_file.rb' => 'which services were there when'
   }.freeze
   BARS_OF_OTHERS = { 'doctor/accounting.rb' => 'rows of sacctmgr' }.freeze
   NUMBERS_OF_OTHERS = {
     'apps/service_state.rb' => 'bytes of a file that are read', 'apps/site_settings.rb' => 'tokens of a context',
     'card.rb' => 'ports', 'card/child.rb' => 'KiB',
     'card/limits.rb' => 'pixels', 'dashboard/shared_cards.rb' => 'bytes of a mark that are read',
-    'gateway/login.rb' => 'bytes of an answer', 'settings.rb' => 'bytes of resolv.conf that are read'
+    'gateway/login.rb' => 'bytes of an answer', 'proxy/config_file.rb' => 'MiB',
+    'settings.rb' => 'bytes of resolv.conf that are read'
   }.freeze
 
   CODE = Dir.glob('**/*.rb', base: File.join(Tree::ROOT, 'lib/multitenant')).to_h do |path|

@@ -3,6 +3,7 @@
 require 'optparse'
 require_relative '../../multitenant'
 require_relative '../agent'
+require_relative '../proxy'
 
 module MultiTenant
   # The command `multitenant-agent`: settings, the directory, and what the process may do.
@@ -39,7 +40,8 @@ module MultiTenant
       return AgentCommand.complain("another multitenant-agent keeps #{directory}.") unless lock
 
       keep_capabilities
-      Agent.new(settings, source: source, directory: File.dirname(@lock), log: AgentCommand.method(:complain)).run
+      Agent.new(settings, source: source, directory: File.dirname(@lock), log: AgentCommand.method(:complain),
+                          proxy: proxy).run
       EX_OK
     end
 
@@ -49,9 +51,18 @@ module MultiTenant
       options = OptionParser.new
       options.banner = 'Usage: multitenant-agent [--directory DIR]: keep a snapshot of the shares for this host'
       options.on('--directory DIR', "where; default: MULTITENANT_SNAPSHOT, else #{Snapshot::DIRECTORY}") { |v| @directory = v }
+      options.on('--proxy OPTIONS',
+                 'keep the proxy\'s file, too: the options of multitenant proxy-config, in quotes') do |v|
+        @proxy = Proxy::Keeper.parse(v)
+      end
       options.on('--version', 'print the version') { return puts("multitenant-agent #{VERSION}") || :printed }
       options.on('-h', '--help', 'print this') { return puts(options.help) || :printed }
       options.permute!(argv)
+    end
+
+    # @return [Proxy::Keeper, nil]
+    def proxy
+      Proxy::Keeper.new(settings, host.clusters, @proxy) if @proxy
     end
 
     def host

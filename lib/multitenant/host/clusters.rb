@@ -8,8 +8,9 @@ module MultiTenant
   # none: job ids collide between clusters, and a card would show another job's state.
   class Clusters
     # One Slurm cluster of OOD's: its id, the `cluster:` and the `conf:` of its job section, whether
-    # the viewer is not meant to use it, and the whole section.
-    Cluster = Struct.new(:id, :cluster, :conf, :closed, :job)
+    # the viewer is not meant to use it, the whole section, and the range that services' ports are of,
+    # or nil.
+    Cluster = Struct.new(:id, :cluster, :conf, :closed, :job, :ports)
 
     # A Slurm cluster to be asked: its slurm.conf and its name, where OOD says them, and the `job`
     # section; all nil where OOD knows no Slurm cluster.
@@ -56,7 +57,8 @@ module MultiTenant
       all = configs.filter_map do |id, config|
         next unless config.is_a?(Hash)
 
-        read(id, config['job'], closed: config['metadata'].is_a?(Hash) && config['metadata']['hidden'])
+        read(id, config['job'], closed: config['metadata'].is_a?(Hash) && config['metadata']['hidden'],
+                                ports: config['batch_connect'])
       end
       new(all, whole: configs.none? { |_, config| config == {} })
     end
@@ -70,11 +72,20 @@ module MultiTenant
       {}
     end
 
-    def self.read(id, job, closed: false)
+    def self.read(id, job, closed: false, ports: nil)
       return unless job.is_a?(Hash) && job['adapter'] == 'slurm' && ID.match?(id.to_s)
 
       job = visible(job)
-      Cluster.new(id.to_s, job['cluster']&.to_s, job['conf']&.to_s, closed, job)
+      Cluster.new(id.to_s, job['cluster']&.to_s, job['conf']&.to_s, closed, job, range(ports))
+    end
+
+    # Those of the template `basic`, by which service apps choose a port.
+    def self.range(told)
+      basic = told['basic'] if told.is_a?(Hash)
+      first, last = basic.values_at('min_port', 'max_port') if basic.is_a?(Hash)
+      (Integer(first || 0)..(last && Integer(last))) if first || last
+    rescue ArgumentError, TypeError
+      nil
     end
 
     # What no path, variable or argument can hold would end the question for all clusters. A sign that shows where it
@@ -86,7 +97,7 @@ module MultiTenant
       else value
       end
     end
-    private_class_method :load_yaml, :read, :visible
+    private_class_method :load_yaml, :read, :range, :visible
 
     # @param clusters [Array<Cluster>]
     # @param whole [Boolean] there is none that could not be read
@@ -118,6 +129,12 @@ module MultiTenant
 
       found = @mutex.synchronize { find(name) }
       found && Target.new(found.conf, found.cluster, found.job)
+    end
+
+    # @param name [String] Slurm's name of a cluster
+    # @return [Range, nil] of which the ports of its services are; nil: of all
+    def ports(name)
+      @mutex.synchronize { find(name) }&.ports
     end
 
     # Notes which cluster a target leads to.

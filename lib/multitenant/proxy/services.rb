@@ -1,0 +1,175 @@
+# frozen_string_literal: true
+
+require 'digest'
+require 'socket'
+
+module MultiTenant
+  module Proxy
+    # A job that serves. `name` is the same as long as it runs.
+    Member = Struct.new(:name, :host, :port, :leaving, keyword_init: true)
+
+    # What a proxy has at a path, `USER/SERVICE@GROUP`, percent-encoded. Without members it has ended.
+    Service = Struct.new(:path, :kind, :check, :jobs, keyword_init: true) do
+      # @return [Boolean] for people, whose sessions stay with one job
+      def web?
+        kind == 'web'
+      end
+
+      # @return [String] what people call it
+      def user
+        path.partition('/').first
+      end
+    end
+
+    # The services with an address outside Open OnDemand, of what clusters said last: their jobs' labels ask for it, and
+    # Slurm says whose they are and where. No envelope is opened.
+    class Services
+      # Seconds that the page of a service without jobs says whose it was; how many of them each user has.
+      KEPT = 86_400
+      KEPT_MAX = 32
+      # Seconds before its end that a job gets nobody new where another one serves.
+      LEAD = Core::LIMITS[:lead_default] * 60
+      # Seconds that the address of a node's name holds, and that is waited for it.
+      NODE_TTL = 300
+      NODE_PATIENCE = 2
+
+      # @return [Hash{String => Integer}] reason code => how many jobs asked for an address and have none
+      attr_reader :refused
+      # @return [Hash{String => Integer}] path => epoch when a job was there last
+      attr_reader :seen
+
+      # @param settings [Settings]
+      # @param clusters [Clusters]
+      # @param open [Boolean] also what has neither gateway nor key
+      # @param seen [Hash{String => Integer}] as {seen}
+      def initialize(settings, clusters, open: false, seen: {})
+        @settings = settings
+        @clusters = clusters
+        @open = open
+        @seen = seen
+        @core = Core.new(settings.to_core(dataroot: nil))
+        @addresses = {} # cluster => of its last whole answer
+        @had = {} # what was served
+        @nodes = {}
+      end
+
+      # @param records [Array<Records>] of one answer; a cluster that it does not hold stays as it was
+      # @param now [Integer] epoch
+      # @return [Array<Service>] by path
+      def call(records, now = Time.now.to_i)
+        take(records)
+        @refused = Hash.new(0)
+        fine = @addresses.values.flatten.select { |one| accept?(one) }
+        @had = fine.to_h { |one| [key(one), true] }
+        live = limited(fine).group_by(&:path).map { |path, all| service(path, owned(all), now) }
+        remember(live, now)
+        (live + gone(live)).sort_by(&:path)
+      end
+
+      private
+
+      def take(records)
+        records.each do |one|
+          whole = one.streams.select { |stream| stream.complete && stream.sees == 'all' }.map(&:cluster)
+          told = @core.addresses(one).select { |address| address.service || address.reason == 'bad_address' }
+          told = told.group_by(&:cluster)
+          whole.each { |cluster| @addresses[cluster] = told.fetch(cluster, []) }
+        end
+      end
+
+      def key(address)
+        address.to_a.values_at(0, 1, 5, 8, 10, 13)
+      end
+
+      # What could not be learned this time changes nothing.
+      def accept?(address)
+        reason = refusal(address) or return true
+        return true if Native.reasons.fetch(reason).last && @had.key?(key(address)) && host(address.node)
+
+        @refused[reason] += 1
+        false
+      end
+
+      # @return [String, nil] a reason code
+      def refusal(address)
+        return address.reason unless address.reason == 'ok'
+        return 'address_open' if address.open && !@open
+        return 'port_not_allowed' unless port?(address)
+
+        'no_node' unless host(address.node)
+      end
+
+      def port?(address)
+        range = @clusters.ports(address.cluster)
+        (range.nil? || range.cover?(address.port)) && @settings.proxy_deny.none? { |ports| ports.cover?(address.port) }
+      end
+
+      # @param node [String, nil] Slurm's NodeAddr
+      # @return [String, nil] an address: engines that know names refuse a whole file for one that nobody knows
+      def host(node)
+        return if node.nil?
+
+        known, at = @nodes[node]
+        return known if at && MultiTenant.clock - at < NODE_TTL
+
+        found = Addrinfo.getaddrinfo(node, nil, nil, :STREAM, timeout: NODE_PATIENCE).first.ip_address[/\A[\h:.]+\z/]
+        @nodes[node] = [found, MultiTenant.clock]
+        found
+      rescue SocketError, SystemCallError
+        @nodes[node] = [known, MultiTenant.clock - NODE_TTL + 30]
+        known
+      end
+
+      # The oldest jobs of each publisher.
+      def limited(addresses)
+        addresses.group_by { |one| [one.user, one.uid] }.values.flat_map do |all|
+          oldest = all.sort_by { |one| [one.start, one.job_id] }
+          refuse(oldest.drop(Core::LIMITS[:shares_per_publisher]), 'too_many')
+          oldest.first(Core::LIMITS[:shares_per_publisher])
+        end
+      end
+
+      # One publisher's, and of one kind: the path is the oldest one's, the kind the youngest's.
+      def owned(addresses)
+        ours, others = addresses.partition { |one| owner(one) == owner(addresses.min_by(&:start)) }
+        refuse(others, 'service_taken')
+        last = ours.max_by(&:start)
+        ours, others = ours.partition { |one| [one.kind, one.check] == [last.kind, last.check] }
+        refuse(others, 'other_kind')
+        ours
+      end
+
+      def owner(address)
+        [address.uid, (address.cluster unless @settings.one_directory)]
+      end
+
+      def refuse(addresses, reason)
+        @refused[reason] += addresses.size if addresses.any?
+      end
+
+      def service(path, addresses, now)
+        stay = addresses.any? { |one| !leaving?(one, now) }
+        jobs = addresses.sort_by(&:job_id).map do |one|
+          Member.new(name: "#{one.job_id}-#{Digest::SHA256.hexdigest(one.cluster)[0, 6]}", host: host(one.node),
+                     port: one.port, leaving: stay && leaving?(one, now))
+        end
+        Service.new(path: path, kind: addresses.first.kind, check: addresses.first.check, jobs: jobs)
+      end
+
+      def leaving?(address, now)
+        address.end.positive? && address.end - now < LEAD
+      end
+
+      def remember(live, now)
+        there = live.to_h { |one| [one.path, now] }
+        gone = @seen.except(*there.keys).select { |_, at| ((now - KEPT)..now).cover?(at) }
+        gone = gone.group_by { |path, _| path.partition('/').first }.values
+        @seen = gone.flat_map { |all| all.max_by(KEPT_MAX) { |_, at| at } }.to_h.merge(there)
+      end
+
+      def gone(live)
+        (@seen.keys - live.map(&:path)).map { |path| Service.new(path: path, jobs: []) }
+      end
+    end
+  end
+end

@@ -1,0 +1,89 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require 'multitenant/proxy'
+require 'net/http'
+
+# Jobs whose labels ask for an address, real servers in their place, and the proxy's file made of them.
+module Proxied
+  include Records
+  include Places
+
+  def setup
+    super
+    @served = {}
+    @settings = MultiTenant::Settings.new({})
+    @clusters = MultiTenant::Clusters.new([])
+  end
+
+  def teardown
+    @served.each_value { |pipe, _| leave(pipe) }
+    super
+  end
+
+  # @return [Hash] a job; `address` is what stands behind mt: in its label
+  def asking(job_id, address, group: 'students', **record)
+    here = [{ name: 'n1', host: 'n1', addr: '127.0.0.1' }]
+    job(job_id, name: "job mt:#{address}|#{group}|AAAA", nodes: here, **record)
+  end
+
+  # @return [Integer] the port of a new server of that name
+  def serve(name)
+    pipe = IO.popen([RbConfig.ruby, File.join(__dir__, 'served.rb'), name])
+    @served[name] = [pipe, Integer(pipe.gets)]
+    @served[name].last
+  end
+
+  def leave(pipe)
+    Process.kill(:KILL, pipe.pid)
+    pipe.close
+  rescue Errno::ESRCH, IOError
+    nil
+  end
+
+  # As of a job that was killed with its node.
+  def kill(name)
+    leave(@served.delete(name).first)
+  end
+
+  def answer(*jobs, error: nil, **header)
+    MultiTenant::Answer.new(texts: [stream(*jobs, **header)], from: 'test', seconds: 0.0, error: error, code: 0)
+  end
+
+  # ---- a proxy ----
+
+  def free_port
+    TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+  end
+
+  def config
+    File.join(temporary, 'proxy.cfg')
+  end
+
+  def keeper(engine, **options)
+    options = { engine: engine, output: config, listen: "127.0.0.1:#{@port ||= free_port}", check: true, **options }
+    MultiTenant::Proxy::Keeper.new(@settings, @clusters, options)
+  end
+
+  def get(path, **headers)
+    Net::HTTP.start('127.0.0.1', @port) { |http| http.get(path, headers.transform_keys(&:to_s)) }
+  end
+
+  # What a client sees at the moment, where a connection that is cut counts as an answer, too.
+  def status(path)
+    get(path).code
+  rescue SystemCallError, EOFError, Net::HTTPBadResponse => e
+    e.class.name
+  end
+
+  # @return what the block gives once that is true
+  def await(seconds = 60)
+    deadline = MultiTenant.clock + seconds
+    until (found = yield)
+      raise "nothing came of it within #{seconds} s" if MultiTenant.clock > deadline
+
+      sleep 0.05
+    end
+    found
+  end
+end

@@ -1,0 +1,111 @@
+# frozen_string_literal: true
+
+require_relative 'proxied'
+require 'multitenant/agent'
+
+# The file of a proxy: what stands in it is whole and right, or is what stood there before.
+class TestProxyConfig < MultiTenantTest
+  include Proxied
+
+  A = 'a:openai:8001'
+
+  def records(*jobs)
+    File.join(temporary, 'records').tap { |path| File.write(path, stream(*jobs)) }
+  end
+
+  def fake(name, body)
+    File.join(temporary, name).tap { |path| File.write(path, "#!/bin/sh\n#{body}\n", perm: 0o755) }
+  end
+
+  def proxy_config(*argv, jobs: [asking(1, A)], env: {})
+    multitenant('proxy-config', '--records', records(*jobs), *argv, env: env)
+  end
+
+  def test_it_is_printed_or_written_where_it_changed_and_the_engine_told_of_it
+    done = proxy_config('--engine', 'haproxy')
+    assert_equal [0, "multitenant: The proxy has 1 services with 1 jobs.\n"], [done.code, done.err]
+    assert_includes done.out, 'backend mt:prof:a:students'
+    reload = fake('reload', "echo told >>#{temporary}/told")
+    2.times { proxy_config('--engine', 'haproxy', '--output', config, '--reload', reload) }
+    assert_equal [done.out, "told\n"], [File.read(config), File.read("#{temporary}/told")]
+    proxy_config('--engine', 'haproxy', '--output', config, '--reload', reload, jobs: [asking(1, 'b:web:22')])
+    assert_equal 2, File.readlines("#{temporary}/told").size
+    assert_match(/status 503 .*service prof.a@students/, File.read(config))
+  end
+
+  def test_the_old_one_stays_where_the_engine_does_not_take_the_new_one_or_is_not_told
+    proxy_config('--engine', 'haproxy', '--output', config)
+    before = File.read(config)
+    fake('haproxy', 'echo "[ALERT] it is wrong" >&2; exit 1')
+    env = { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}" }
+    bad = proxy_config('--engine', 'haproxy', '--output', config, '--check', jobs: [asking(2, 'b:web:8002')], env: env)
+    assert_equal [65, before], [bad.code, File.read(config)]
+    assert_match(/haproxy does not take .*it is wrong/, bad.err)
+    untold = proxy_config('--engine', 'haproxy', '--output', config, '--reload', fake('reload', 'exit 3'),
+                          jobs: [asking(2, 'b:web:8002')])
+    assert_equal [69, before], [untold.code, File.read(config)]
+    assert_match(/was not reloaded/, untold.err)
+    assert_equal %w[haproxy proxy.cfg proxy.cfg.seen records reload], Dir.children(temporary).sort
+  end
+
+  # A cluster that does not answer, or hides others' jobs, would leave the proxy with nothing.
+  def test_nothing_is_written_by_half_an_answer
+    proxy_config('--engine', 'haproxy', '--output', config)
+    before = File.read(config)
+    [stream(asking(1, A), whole: false), stream(sees: 'own'), ''].each do |text|
+      File.write(File.join(temporary, 'half'), text)
+      done = multitenant('proxy-config', '--engine', 'haproxy', '--output', config, '--records', "#{temporary}/half")
+      assert_equal [65, 1, before], [done.code, done.err.lines.size, File.read(config)]
+    end
+  end
+
+  def test_options_that_make_no_sense
+    [[], %w[--engine haproxy --check], ['--engine', 'haproxy', '--listen', "a\nb"], %w[--engine apache]].each do |argv|
+      done = proxy_config(*argv)
+      assert_equal [64, 1, ''], [done.code, done.err.lines.size, done.out], argv
+    end
+  end
+
+  # The engine's own check of what the worst labels leave of it, and of a thousand services.
+  def test_haproxy_takes_the_file_whatever_publishers_write
+    labels = Vectors.read('address').map { |vector| vector['label'] }
+    jobs = labels.each_with_index.map { |label, i| { **asking(i + 1, A), name: "#{label}|x'\"\\ $(a)%b|AAAA" } }
+    jobs += (1..1000).map { |i| asking(1000 + i, "s-#{i}:web:8080", user: "u#{i / 30}", uid: 2000 + (i / 30)) }
+    jobs << asking(9000, A, user: "a\nb\"}; #")
+    told = keeper('haproxy').call(answer(*jobs))
+    assert_match(/\AThe proxy has 10\d\d services .*bad_address [4-9]\d/, told)
+    assert_operator File.read(config).lines.size, :>, 8000
+    refute_match(/[^\n -~]|[$'\\{}]/, File.read(config).partition('backend mt:none').last)
+  end
+
+  # ---- multitenant-agent --proxy ----
+
+  def test_the_agent_keeps_it_after_each_round_and_says_what_changed
+    said = []
+    answers = [answer(asking(1, A)), answer(asking(1, A)), answer(asking(2, A))]
+    directory = File.join(temporary, 'snapshot').tap { |dir| Dir.mkdir(dir) }
+    options = MultiTenant::Proxy::Keeper.parse("--engine haproxy --output #{config} --reload '/bin/false x'")
+    proxy = MultiTenant::Proxy::Keeper.new(@settings, @clusters, options)
+    agent = MultiTenant::Agent.new(@settings, source: ->(_) { answers.shift }, directory: directory,
+                                              log: said.method(:push), proxy: proxy)
+    3.times { assert agent.round }
+    assert_equal 1, said.grep(/The proxy was not reloaded/).size
+    assert_path_exists File.join(directory, 'state')
+  end
+
+  # It may have come up while a cluster is away.
+  def test_the_agent_begins_with_a_whole_answer
+    proxy = keeper('haproxy')
+    assert_nil proxy.call(answer(asking(1, A), error: 'A cluster does not answer.'))
+    refute_path_exists config
+    proxy.call(answer(asking(1, A)))
+    proxy.call(answer(asking(2, 'b:web:8002'), cluster: 'other', error: 'A cluster does not answer.'))
+    assert_equal %w[prof/a@students prof/b@students], proxy.services.map(&:path)
+  end
+
+  def test_agents_options_that_make_no_sense
+    ['--engine haproxy', '--output /x', '--engine haproxy --output /x y', "--engine 'x"].each do |text|
+      assert_raises(OptionParser::ParseError, text) { MultiTenant::Proxy::Keeper.parse(text) }
+    end
+  end
+end

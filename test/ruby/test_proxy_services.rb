@@ -1,0 +1,93 @@
+# frozen_string_literal: true
+
+require_relative 'proxied'
+
+# Which jobs a proxy leads to, whatever publishers write.
+class TestProxyServices < MultiTenantTest
+  include Proxied
+
+  NOW = 1_700_010_000
+
+  def services(*jobs, open: false, seen: {}, now: NOW, **header)
+    @from = MultiTenant::Proxy::Services.new(@settings, @clusters, open: open, seen: seen)
+    again(*jobs, now: now, **header)
+  end
+
+  def again(*jobs, now: NOW, **header)
+    @from.call(answer(*jobs, **header).records, now)
+  end
+
+  def shown(services)
+    services.to_h { |one| [one.path, one.jobs.map { |member| "#{member.port}#{'-' if member.leaving}" }] }
+  end
+
+  def test_jobs_of_one_service_are_members_at_one_path
+    found = services(asking(1, 'a:openai:8001'), asking(2, 'a:openai:8002'), asking(3, 'b:web/up:8003'),
+                     asking(4, 'a:openai:8004', group: 'Domain Users'), job(5))
+    assert_equal({ 'prof/a@Domain%20Users' => ['8004'], 'prof/a@students' => %w[8001 8002],
+                   'prof/b@students' => ['8003'] }, shown(found))
+    assert_equal [{}, '/up', '127.0.0.1'], [@from.refused, found.last.check, found.last.jobs[0].host]
+  end
+
+  # Ports of others, names that would leave the path, nodes that are not known: a count is all that is left of them.
+  def test_hostile_labels_are_counted_and_nothing_else
+    hostile = %W[a:web:22 a:web:2049 a:web:6818 a:web:9100 ..:web:8080 a\nb:web:8080 a%2fb:web:8080 a:web/../x:8080
+                 a:open-web:8080]
+    jobs = hostile.each_with_index.map { |label, i| asking(i + 1, label) }
+    jobs << asking(20, 'a:web:8080', nodes: nil) << asking(21, 'a:web:8080', publisher_in_group: false)
+    assert_empty services(*jobs)
+    assert_equal({ 'port_not_allowed' => 4, 'bad_address' => 4, 'address_open' => 1, 'no_node' => 1,
+                   'publisher_not_member' => 1 }, @from.refused)
+    assert_equal ['prof/a@students'], services(asking(9, 'a:open-web:8080'), open: true).map(&:path)
+  end
+
+  def test_one_publisher_has_so_many_and_others_lose_nothing
+    many = (1..200).map { |i| asking(i, "s-#{i}:web:8080", start: i) }
+    found = services(*many, asking(999, 'a:web:8080', user: 'other', uid: 1002, start: 999))
+    assert_equal [33, { 'too_many' => 168 }], [found.size, @from.refused]
+    assert_equal [*(1..32).map { |i| "prof/s-#{i}@students" }, 'other/a@students'].sort, found.map(&:path)
+  end
+
+  def test_ports_are_those_of_the_cluster_and_of_none_that_the_site_denies
+    files = File.join(temporary, 'clusters').tap { |dir| Dir.mkdir(dir) }
+    File.write(File.join(files, 'hpc.yml'), <<~YAML)
+      v2: {job: {adapter: slurm, cluster: hpc}, batch_connect: {basic: {min_port: 8001, max_port: 8010}}}
+    YAML
+    @clusters = MultiTenant::Clusters.from_files(files)
+    @settings = MultiTenant::Settings.new({ 'MULTITENANT_PROXY_DENY' => '8005-8006' })
+    ports = [8000, 8001, 8005, 8006, 8010, 8011]
+    found = services(*ports.each_with_index.map { |port, i| asking(i + 1, "a:web:#{port}") })
+    assert_equal [%w[8001 8010], { 'port_not_allowed' => 4 }], [shown(found)['prof/a@students'], @from.refused]
+  end
+
+  # Uids of two clusters may differ where the site says so; kinds are the youngest job's.
+  def test_a_path_is_one_persons_and_of_one_kind
+    found = services(asking(1, 'a:web:8001'), asking(2, 'a:web:8002', uid: 1002), asking(3, 'a:openai:8003'))
+    assert_equal [['8003'], { 'service_taken' => 1, 'other_kind' => 1 }],
+                 [shown(found)['prof/a@students'], @from.refused]
+  end
+
+  def test_who_is_about_to_end_gets_nobody_new_while_another_one_serves
+    found = services(asking(1, 'a:web:8001', end: NOW + 60), asking(2, 'a:web:8002', end: NOW + 3600))
+    assert_equal({ 'prof/a@students' => %w[8001- 8002] }, shown(found))
+    assert_equal({ 'prof/a@students' => ['8001'] }, shown(services(asking(1, 'a:web:8001', end: NOW + 60))))
+  end
+
+  def test_what_could_not_be_learned_this_time_changes_nothing
+    services(asking(1, 'a:web:8001'))
+    found = again(asking(1, 'a:web:8001', publisher_in_group: nil), asking(2, 'a:web:8002', publisher_in_group: nil))
+    assert_equal [{ 'prof/a@students' => ['8001'] }, { 'lookup_failed' => 1 }], [shown(found), @from.refused]
+    assert_equal({ 'prof/a@students' => ['8001'] }, shown(again(whole: false)))
+    assert_equal({ 'prof/a@students' => ['8001'] }, shown(again(sees: 'own')))
+    assert_equal({ 'prof/a@students' => [] }, shown(again(asking(1, 'a:web:8001', publisher_in_group: false))))
+  end
+
+  def test_of_what_has_ended_it_is_said_whose_it_was_for_a_day
+    services(asking(1, 'a:web:8001'), asking(2, 'b:web:8002'))
+    assert_equal({ 'prof/a@students' => [], 'prof/b@students' => ['8002'] },
+                 shown(again(asking(2, 'b:web:8002'), now: NOW + 86_000)))
+    assert_equal({ 'prof/b@students' => ['8002'] }, shown(again(asking(2, 'b:web:8002'), now: NOW + 87_000)))
+    kept = services(seen: { **(1..40).to_h { |i| ["prof/s-#{i}@g", NOW - i] }, 'other/a@g' => NOW - 50 })
+    assert_equal [*(1..32).map { |i| "prof/s-#{i}@g" }, 'other/a@g'].sort, kept.map(&:path)
+  end
+end
