@@ -422,6 +422,14 @@ class TestQuery < MultiTenantTest
     assert_equal stream(job(1)), told[stream(job(1))]
   end
 
+  def test_the_same_nodes_are_told_once
+    told = told_to(query_that_is_told)
+    there, elsewhere = %w[n1 n2].map { |name| [{ name: name, host: name, addr: nil }] }
+    told[stream(job(1, nodes: there), job(2, nodes: there), job(3, nodes: elsewhere), job(4, nodes: there + elsewhere))]
+    assert_equal stream(job(1, nodes: there), job(3, nodes: elsewhere), job(4, nodes: there + elsewhere)),
+                 told[stream(job(1))]
+  end
+
   # ---- the real one ----
 
   # Where the loader no longer gives libslurm these, everything works, only slower.

@@ -47,8 +47,9 @@ module MultiTenant
       @known = records.flat_map { |one| one.whole.map { |stream| shares(stream, one.of(stream.cluster)) } }.join
     end
 
+    # One for each set of nodes: to read a share costs the program more than what slurmctld says of it.
     def shares(stream, jobs)
-      Stream.text(stream.header, jobs.select(&:group).map(&:line))
+      Stream.text(stream.header, jobs.select(&:group).map(&:line).uniq { |line| line[/"nodes":\[.*?\]/] })
     end
   end
 end
