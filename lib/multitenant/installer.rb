@@ -2,6 +2,7 @@
 
 require_relative 'apps/sharing'
 require_relative 'apps/site_settings'
+require_relative 'installer/agent_setup'
 require_relative 'installer/app_settings'
 require_relative 'installer/dashboard_ruby'
 require_relative 'installer/envelope_choice'
@@ -41,8 +42,10 @@ module MultiTenant
         release = provide_gem
         plan = InstallPlan.new(@tree, manifest, items(release, target), parts)
         check_plugin(target)
-        carry_out(plan)
-        say_what_is_left_to_do(release)
+        setup = agent_setup(release.unit_setting('User')) if @options.agent?
+        @account = release.unit_setting('User') if setup&.account_missing?
+        carry_out(plan, setup)
+        say_what_is_left_to_do(release, setup)
       end
     end
 
@@ -53,8 +56,11 @@ module MultiTenant
           next @out.puts("Nothing is installed: there is no #{@host.at(Host::MANIFEST)}.")
         end
 
-        check_agent
-        take_out(UninstallPlan.new(@tree, manifest))
+        plan = UninstallPlan.new(@tree, manifest)
+        setup = agent_setup(manifest.account) if manifest[Host::UNIT]
+        stop_agent(setup) if setup
+        take_out(plan)
+        setup&.forget
         say_how_the_rest_goes
       end
     end
@@ -236,21 +242,26 @@ module MultiTenant
       fail!(EX_CANTCREAT, "#{odd} is not root's, so OOD would not load the plugin.", fix: "Run `chown root #{odd}`.")
     end
 
-    # Removing a unit that is enabled leaves a link that systemd complains about.
-    def check_agent
-      unit = File.basename(Host::UNIT)
-      return unless manifest[Host::UNIT] && @tree.glob("#{File.dirname(Host::UNIT)}/*.wants/#{unit}").any?
+    def agent_setup(user)
+      AgentSetup.new(@host, user, out: @out, dry_run: @options.dry_run?)
+    end
 
-      fail!(EX_CANTCREAT, 'The agent is enabled.', fix: "Run `systemctl disable --now #{unit}` first.")
+    # The account goes if we made it.
+    def stop_agent(setup)
+      setup.stop
+      setup.remove_account if manifest.account
+      manifest.account = nil
     end
 
     # ---- the work ----
 
-    def carry_out(plan)
+    def carry_out(plan, setup)
       fresh = @gem_sha256 && @gem_sha256 != manifest.gem && !@would_run
-      work = !@options.dry_run? && (plan.changes? || fresh)
+      work = !@options.dry_run? && (plan.changes? || fresh || @account)
       write_manifest(plan.pending) if work
+      setup&.make_account
       perform(plan.actions)
+      setup&.start(plan.written?(Host::UNIT))
       write_manifest(plan.final.tap { |final| final.gem = @gem_sha256 || manifest.gem }) if work
       @out.puts 'Nothing was changed.' unless work
     end
@@ -273,17 +284,18 @@ module MultiTenant
       end
     end
 
-    def write_manifest(manifest)
+    def write_manifest(new)
       @tree.make_state(Host::STATE)
       @tree.guard(Host::MANIFEST)
-      manifest.write(@host.at(Host::MANIFEST))
+      new.account = @account || manifest.account
+      new.write(@host.at(Host::MANIFEST))
     end
 
     # ---- what is printed at the end ----
 
-    def say_what_is_left_to_do(release)
+    def say_what_is_left_to_do(release, setup)
       @notes.each { |note| @out.puts note }
-      say_agent(release) if @options.agent?
+      setup&.finish(@gem_dir && @ruby.service(@gem_dir, 'multitenant', *AgentSetup::JOBS))
       lines = env_lines(release)
       @out.puts "Add to #{Host::ENV_FILE}: #{lines.join(' and ')}." if lines.any?
       @out.puts "Then run #{@ruby.command(command_of_the_gem, 'doctor')}."
@@ -302,14 +314,6 @@ module MultiTenant
       [('MULTITENANT_ENABLE=true' unless @host.env_file['MULTITENANT_ENABLE'] == 'true'),
        ("MULTITENANT_WCKEY=#{[*keys, key].join(',')}" if missing),
        ("MULTITENANT_SNAPSHOT=/run/#{release.unit_setting('RuntimeDirectory')}" if no_snapshot)].compact
-    end
-
-    def say_agent(release)
-      user = release.unit_setting('User')
-      @out.puts 'For the agent, run:',
-                "  useradd --system --no-create-home --shell /usr/sbin/nologin #{user}",
-                "  sacctmgr add user #{user} account=ACCOUNT adminlevel=operator    # only with PrivateData=jobs",
-                '  systemctl daemon-reload', '  systemctl enable --now multitenant-agent'
     end
 
     def say_how_the_rest_goes

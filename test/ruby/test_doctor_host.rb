@@ -116,6 +116,25 @@ class TestDoctorHost < DoctorTest
     assert_told 'Machine', 'warn', 'Slurm\'s clock', /starts \d+ s from now/, /makestep/
   end
 
+  # As Passenger names a dashboard; who runs it is whose directory it is.
+  def dashboard(pid, uid, title = 'Passenger RubyApp: /var/www/ood/apps/sys/dashboard (production)')
+    host.write("/proc/#{pid}/cmdline", "#{title}\0")
+    File.chown(uid, uid, host.at("/proc/#{pid}"))
+  end
+
+  def test_what_an_agent_would_save
+    none = /each dashboard asks Slurm itself\. No dashboard is seen to run here now/
+    assert_told 'Machine', 'skip', 'Snapshot', none
+    dashboard(7, 2001, 'Passenger RubyApp: /var/www/ood/apps/sys/files (production)')
+    dashboard(8, 2001, "bash\0/var/www/ood/apps/sys/dashboard")
+    assert_told 'Machine', 'skip', 'Snapshot', none
+    (1..10).each { |n| dashboard(10 + n, 2000 + n) }
+    dashboard(30, 2001)
+    assert_told 'Machine', 'skip', 'Snapshot', /dashboards of 10 users .* 22 times a minute; its agent would ask 2\./
+    env_file 'MULTITENANT_TTL=60'
+    assert_told 'Machine', 'skip', 'Snapshot', /dashboards of 10 users .* 11 times a minute; its agent would ask 1\./
+  end
+
   def test_the_snapshot
     env_file 'MULTITENANT_SNAPSHOT=/run/multitenant'
     assert_told 'Machine', 'warn', 'Snapshot', /There is no snapshot in .*run.multitenant/,

@@ -15,6 +15,11 @@ module MultiTenant
       APART = 5
       NO_SYNC = 'Run `systemctl enable --now chronyd` (or systemd-timesyncd).'
 
+      # As Passenger calls it.
+      DASHBOARD = %r{\APassenger \w+: \S*/sys/dashboard\b}
+      # Of MULTITENANT_TTL, after which a dashboard asks again.
+      MEAN = 0.9
+
       # OOD makes it at the first visit, and we make what is below.
       def dataroot
         return skip('run this as a user: no dashboard reads root\'s.') if site.root?
@@ -77,7 +82,9 @@ module MultiTenant
 
       def snapshot
         directory = site.settings.snapshot
-        return skip('MULTITENANT_SNAPSHOT is not set: each dashboard asks Slurm itself.') unless directory
+        unless directory
+          return skip("MULTITENANT_SNAPSHOT is not set: each dashboard asks Slurm itself. #{asked(dashboards)}")
+        end
         return unless core?
 
         source = Snapshot.new(site.settings, directory: site.at(directory), fallback: ->(_) {})
@@ -88,6 +95,32 @@ module MultiTenant
       end
 
       private
+
+      # What the agent would save.
+      def asked(count)
+        return 'No dashboard is seen to run here now, so what an agent would save is not known.' if count.zero?
+
+        ttl = site.settings.ttl
+        often = ((count == 1 ? 'One user\'s dashboard' : "The dashboards of #{count} users") +
+                 " run here and may ask #{per_minute(ttl * MEAN, count)} times a minute")
+        "#{often}; its agent would ask #{per_minute([ttl, Snapshot::INTERVAL_MIN].max, 1)}."
+      end
+
+      def per_minute(seconds, count)
+        format('%.0f', [count * 60 / seconds, 1].max)
+      end
+
+      # @return [Integer] users whose dashboard runs; those of others are not to be seen where /proc hides them
+      def dashboards
+        seen = Dir.glob(site.at('/proc/[0-9]*')).select do |process|
+          File.read(File.join(process, 'cmdline'), 256).to_s.match?(DASHBOARD)
+        rescue SystemCallError
+          false # it has ended, say
+        end
+        seen.map { |process| File.stat(process).uid }.uniq.size
+      rescue SystemCallError
+        0
+      end
 
       def below(path)
         base = File.join(path, 'batch_connect')

@@ -140,10 +140,10 @@ module MultiTenant
     end
 
     # @return [String, nil] how a service starts such a command: the gem home is that of this Ruby's environment
-    def service(dir, name)
+    def service(dir, name, *argv)
       path = executable(dir, name)
       steps = @host.profiles.map { |file| "source #{file.delete_prefix(@host.root)}" }
-      "/bin/bash -c '#{[*steps, "exec #{path}"].join('; ')}'" if path
+      "/bin/bash -c '#{[*steps, "exec #{[path, *argv].join(' ')}"].join('; ')}'" if path
     end
 
     private

@@ -20,7 +20,7 @@ module MultiTenant
       parser.on('--services-group GROUP', 'whose members may start services') { |v| options[:services_group] = v }
       parser.on('--wckey K', 'write this WCKey into the apps\' site.yml') { |v| options[:wckey] = v }
       parser.on('--cluster ID', 'write this cluster of OOD\'s into the apps\' site.yml') { |v| options[:cluster] = v }
-      parser.on('--agent', 'install the agent\'s systemd unit, too') { options[:agent] = true }
+      parser.on('--agent', 'the agent, too: its account and its systemd unit') { options[:agent] = true }
     end
 
     # @param options [Hash] as {add_to} fills it

@@ -68,6 +68,11 @@ module MultiTenant
       actions.any?(&:work) || @manifest.pending || sorted(@manifest.entries) != sorted(final.entries)
     end
 
+    # @return [Boolean] the file there is new or another
+    def written?(path)
+      actions.any? { |action| action.name == :written && action.path == path }
+    end
+
     # @return [Manifest] for the time of the work
     def pending
       items = @items.map do |item|

@@ -34,6 +34,8 @@ module MultiTenant
     attr_accessor :pending
     # @return [String, nil] SHA-256 of the file that the gem was installed from
     attr_accessor :gem
+    # @return [String, nil] the agent's account, if we made it
+    attr_accessor :account
 
     # @param path [String]
     # @return [Manifest] empty where there is none
@@ -45,7 +47,7 @@ module MultiTenant
       refuse(path, 'may have been written by others') unless stat.file? && stat.uid.zero? && stat.mode.nobits?(0o022)
       object = JSON.parse(File.read(path))
       new(object['entries'].map { |entry| Entry.new(**entry.transform_keys(&:to_sym)) },
-          pending: object['pending'], gem: object['gem'])
+          pending: object['pending'], gem: object['gem'], account: object['account'])
     rescue JSON::ParserError, NoMethodError, ArgumentError, TypeError
       refuse(path, 'is none of ours, or damaged')
     end
@@ -55,8 +57,9 @@ module MultiTenant
     end
     private_class_method :refuse
 
-    def initialize(entries = [], pending: false, gem: nil)
+    def initialize(entries = [], pending: false, gem: nil, account: nil)
       @entries = entries
+      @account = account
       @pending = pending ? true : false
       @gem = gem
     end
@@ -75,7 +78,7 @@ module MultiTenant
 
     # @return [void]
     def write(path)
-      object = { 'multitenant' => 1, 'pending' => pending, 'gem' => gem,
+      object = { 'multitenant' => 1, 'pending' => pending, 'gem' => gem, 'account' => account,
                  'entries' => entries.map { |entry| entry.to_h.compact } }
       SystemFile.write(path, "#{JSON.pretty_generate(object)}\n", mode: 0o644, uid: 0, gid: 0)
     end
