@@ -203,6 +203,24 @@ class TestJob < MultiTenantTest
     assert_equal %W[0\n 1\n 3\n], said
   end
 
+  # With POSIXLY_CORRECT each batch script has those of start-up files, as cat=bat.
+  def test_no_alias_of_a_start_up_file_is_in_what_a_job_does
+    parts = %w[job gateway chain keeper submission].map { |name| File.join(Tree::ROOT, "libexec/multitenant-#{name}") }
+    names = parts.flat_map { |path| File.read(path).scan(/[a-z][a-z0-9]+/) }.uniq
+    names.select! { |name| File.executable?("/usr/bin/#{name}") }
+    ['shopt -s expand_aliases', 'export POSIXLY_CORRECT=1'].each do |how|
+      File.write(script = File.join(temporary, 'script'), <<~BASH)
+        #{how}
+        alias #{names.map { |name| "#{name}=EVIL" }.join(' ')}
+        #{parts.map { |path| "source #{path}" }.join("\n")}
+        declare -f
+      BASH
+      out, = Open3.capture2e('bash', script)
+      assert_includes out, 'gate_configuration'
+      refute_includes out, 'EVIL'
+    end
+  end
+
   # @param programs [Hash{String => String}] name => sh
   # @param set [String] bash
   # @return [Array<String>] what the LLM app's script.sh says, and its code
