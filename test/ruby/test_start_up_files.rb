@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require 'pathname'
 
 # What users' start-up files set and export is in the batch script of each service app, by whatever names: none of it is
 # shared, stands on the owner's card, or changes what is there.
