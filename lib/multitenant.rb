@@ -166,7 +166,7 @@ module MultiTenant
       "<div>#{why}<p>The file output.log, in the directory that the session ID leads to, says more.</p></div>"
     end
 
-    # @!method share_form(presets, site: {})
+    # @!method share_form(presets, site: {}, address: false)
     #   What a service app's form asks about sharing.
     #   @see Sharing.form
     def_delegator Sharing, :form, :share_form

@@ -11,7 +11,7 @@ module FakeChain
   ODD = %q(a'b "c" $(touch owned) `id` * & \\ €)
 
   Answers = Struct.new(:enable_multitenant, :auto_multitenant_groups, :mt_title, :mt_delivery_select, :mt_until,
-                       :mt_copies, keyword_init: true)
+                       :mt_copies, :mt_address, keyword_init: true)
 
   # Each job ends at once; what sbatch gets is kept by the id that it gives out.
   SBATCH = <<~'BASH'

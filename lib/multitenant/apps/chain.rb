@@ -4,6 +4,7 @@ require 'date'
 require 'fileutils'
 require 'shellwords'
 require_relative '../errors'
+require_relative '../settings'
 
 module MultiTenant
   # A service of several jobs, which follow each other or stand side by side: what forms of service apps ask, and what
@@ -16,15 +17,55 @@ module MultiTenant
     SUBMISSION = 'submission'
     # Of what is called by no letter that a service's name may have.
     UNNAMED = 'service'
+    ADDRESS = { 'mt_address' => {
+      widget: 'select', label: 'Address Outside Open OnDemand', options: [%w[No no], %w[Yes yes]],
+      help: 'One that stays the same when other jobs run it, for programs anywhere. Who uses it needs a key there, ' \
+            'too; that there is such a service, and whose, everybody can see.'
+    } }.freeze
 
     class << self
       # @param site [Hash] the app's site.yml
       # @return [Hash{String => Hash}] attributes of a form; none where services are not kept running
       def form(site)
         days = site['keep_days'].to_i
-        return {} unless days.positive?
+        days.positive? ? kept(days, site['copies_max'].to_i) : {}
+      end
 
-        copies = site['copies_max'].to_i
+      # @param site [Hash] the same
+      # @return [Hash{String => Hash}] the attribute by which a service with a gateway or a key gets an address outside
+      #   Open OnDemand; none where the site has none
+      def address_form(site)
+        site['keep_days'].to_i.positive? && Settings.new.address ? ADDRESS : {}
+      end
+
+      # @param context [#auto_multitenant_groups] the answers to {form} and to Sharing.form
+      # @param session [String] OOD's session id
+      # @param site [Hash] the app's site.yml
+      # @param staged [Pathname, nil] the session's directory
+      # @return [String] bash, which is empty where there is to be one job
+      # @raise [Failure] the day is none that may be chosen
+      def script(context, session:, site:, staged:)
+        return '' unless staged && context.enable_multitenant == 'mt' && site['keep_days'].to_i.positive?
+
+        last = last_day(answer(context, :mt_until), site)
+        copies = answer(context, :mt_copies).to_i.clamp(1, [site['copies_max'].to_i, 1].max)
+        address = answer(context, :mt_address) == 'yes' && Settings.new.address
+        return '' unless last || copies > 1 || address
+
+        FileUtils.mkdir_p(File.join(staged, SUBMISSION), mode: 0o700)
+        title = answer(context, :mt_title)
+        options = { service: name(title, context), group: context.auto_multitenant_groups, session: session,
+                    directory: staged, title: title, copies: copies, generations: site['generations_max'],
+                    until: last && "@#{last}" }.compact
+        "#{FILES.map { |file| File.read(file) }.join("\n")}\n" \
+          "#{"# shellcheck disable=SC2034 # share_service has it\nmt_address=yes\n" if address}" \
+          "keep_running #{options.map { |key, value| ["--#{key}", value.to_s] }.flatten.shelljoin}\n"
+      end
+
+      private
+
+      # @return [Hash{String => Hash}]
+      def kept(days, copies)
         today = Date.today
         questions = { 'mt_until' => {
           widget: 'date_field', label: 'Keep Running Until', cacheable: false,
@@ -39,30 +80,6 @@ module MultiTenant
                 'of those who use it, and all of them while another is away.'
         }, **questions }
       end
-
-      # @param context [#auto_multitenant_groups] the answers to {form} and to Sharing.form
-      # @param session [String] OOD's session id
-      # @param site [Hash] the app's site.yml
-      # @param staged [Pathname, nil] the session's directory
-      # @return [String] bash, which is empty where there is to be one job
-      # @raise [Failure] the day is none that may be chosen
-      def script(context, session:, site:, staged:)
-        return '' unless staged && context.enable_multitenant == 'mt' && site['keep_days'].to_i.positive?
-
-        last = last_day(answer(context, :mt_until), site)
-        copies = answer(context, :mt_copies).to_i.clamp(1, [site['copies_max'].to_i, 1].max)
-        return '' unless last || copies > 1
-
-        FileUtils.mkdir_p(File.join(staged, SUBMISSION), mode: 0o700)
-        title = answer(context, :mt_title)
-        options = { service: name(title, context), group: context.auto_multitenant_groups, session: session,
-                    directory: staged, title: title, copies: copies, generations: site['generations_max'],
-                    until: last && "@#{last}" }.compact
-        "#{FILES.map { |file| File.read(file) }.join("\n")}\n" \
-          "keep_running #{options.map { |key, value| ["--#{key}", value.to_s] }.flatten.shelljoin}\n"
-      end
-
-      private
 
       def answer(context, name)
         context.respond_to?(name) ? context.public_send(name).to_s.strip : ''

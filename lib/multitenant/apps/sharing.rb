@@ -36,15 +36,17 @@ module MultiTenant
     class << self
       # @param presets [Array<Array(String, String, String)>] label, name of the app, token of its delivery app
       # @param site [Hash] the app's site.yml
+      # @param address [Boolean] see {Chain.address_form}
       # @return [Hash{String => Hash}] attributes of a form, in their order
-      def form(presets, site: {})
+      def form(presets, site: {}, address: false)
+        chain = { **Chain.form(site), **(address ? Chain.address_form(site) : {}) }
         { 'enable_multitenant' => {
             widget: 'select', label: 'Share With',
             help: ['Who may use this service?', *GatewayJob.help(site, envelope(site)),
                    (PUBLIC if envelope(site) == 'v1')].compact.join(' '),
-            options: [['Nobody', 'none', hide_all(site)], ['Only Myself', 'user', hide_all(site)], [GROUP, 'mt']]
+            options: [['Nobody', 'none', hide_all(chain)], ['Only Myself', 'user', hide_all(chain)], [GROUP, 'mt']]
           },
-          **Dashboard.all_only_for(GROUP, { **group_questions, **Chain.form(site) }),
+          **Dashboard.all_only_for(GROUP, { **group_questions, **chain }),
           'mt_delivery_select' => {
             widget: 'select', label: Dashboard.only_for('Kind of Card', CARD),
             help: 'What the card offers to those who get it.',
@@ -164,8 +166,8 @@ module MultiTenant
 
       # The questions that mean nothing where nobody else gets the service. Who then chooses other users is asked all of
       # them, so the method is one that has a card: OOD does not look at what that choice hides.
-      def hide_all(site)
-        hidden = [*group_questions.keys, *Chain.form(site).keys, 'mt_delivery_select']
+      def hide_all(chain)
+        hidden = [*group_questions.keys, *chain.keys, 'mt_delivery_select']
         { **hidden.to_h { |id| [:"data-hide-#{id.tr('_', '-')}", true] }, 'data-set-mt-method': 'card' }
       end
     end
