@@ -150,9 +150,10 @@ static VALUE stream_of(const struct mt_stream *stream)
 {
     return rb_obj_freeze(
         rb_struct_new(stream_class, ctext(stream->cluster), boolean(stream->complete),
-                      key(stream->sees_all ? "all" : "own"), LL2NUM(stream->generated),
-                      from_array(stream->wckeys, JSON_STRING), text_or_nil(stream->publishers),
-                      text_or_nil(stream->round), from_array(stream->groups, JSON_INTEGER),
+                      key(stream->sees_all ? "all" : "own"), answer(stream->private_jobs),
+                      LL2NUM(stream->generated), from_array(stream->wckeys, JSON_STRING),
+                      text_or_nil(stream->publishers), text_or_nil(stream->round),
+                      from_array(stream->groups, JSON_INTEGER),
                       stream->undetermined ? from_array(stream->undetermined, JSON_INTEGER) : Qnil,
                       SIZET2NUM(stream->count)));
 }
@@ -246,8 +247,8 @@ void init_records(VALUE module)
 {
     VALUE records = rb_define_class_under(module, "Records", rb_cObject);
     stream_class = rb_struct_define_under(module, "Stream", "cluster", "complete", "sees",
-                                          "generated", "wckeys", "publishers", "round", "groups",
-                                          "undetermined", "count", NULL);
+                                          "private_jobs", "generated", "wckeys", "publishers",
+                                          "round", "groups", "undetermined", "count", NULL);
     record_class =
         rb_struct_define_under(module, "Record", "line", "job_id", "user", "uid", "name", "start",
                                "group", "group_gid", "publisher_in_group", "wckey", "key_id", NULL);

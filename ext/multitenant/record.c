@@ -161,7 +161,8 @@ static bool parse_header(json_t *json, struct mt_stream *out)
         return false;
     if (json_object_get(json, "publishers") && !get_name_text(json, "publishers", &out->publishers))
         return false;
-    if (!get_name_text(json, "sees", &sees))
+    if (!get_name_text(json, "sees", &sees) ||
+        !get_answer(json, "private_jobs", true, &out->private_jobs))
         return false;
     out->sees_all = strcmp(sees, "all") == 0;
     return (out->sees_all || strcmp(sees, "own") == 0) &&

@@ -62,8 +62,9 @@ struct mt_stream {
     const json_t *undetermined; /* of a snapshot: ids of jobs that it does not place; NULL: none */
     const json_t *wckeys;       /* array of strings */
     int64_t generated;
-    bool sees_all; /* false: PrivateData hides jobs of others */
-    bool complete; /* its last line was there, with the right count */
+    bool sees_all;               /* false: PrivateData hides jobs of others from who asked */
+    enum mt_answer private_jobs; /* it hides them from ordinary users */
+    bool complete;               /* its last line was there, with the right count */
     struct mt_record *records;
     size_t count;
 };

@@ -184,6 +184,7 @@ static int write_head(const struct mt_slurm_cluster *cluster, const struct query
     mt_line_add(&line, "cluster", mt_line_text(cluster->name, NULL));
     mt_line_add(&line, "wckeys", keys);
     mt_line_add(&line, "sees", json_string(cluster->sees_all ? "all" : "own"));
+    mt_line_add(&line, "private_jobs", json_boolean(cluster->hides_jobs));
     if (options->publishers)
         mt_line_add(&line, "publishers", mt_line_text(options->publishers, NULL));
     return mt_line_write(line);

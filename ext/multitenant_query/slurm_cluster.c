@@ -147,16 +147,14 @@ static bool is_operator(void *db)
 static int look_what_is_hidden(struct mt_slurm_cluster *cluster, const slurm_conf_t *conf)
 {
     uid_t me = getuid();
-    if (me == 0 || me == conf->slurm_user_id)
-        return 0;
     bool hides = (conf->private_data & PRIVATE_DATA_JOBS) != 0;
     if (!hides && cluster->is_assumed)
         return 0; /* what slurmdbd hides is known */
     errno = 0;
     if (!hides && !mt_slurmdbd_hides_jobs(cluster->db, hides, &hides))
         return step_failed("slurmdbd", errno);
-    if (hides)
-        cluster->sees_all = is_operator(cluster->db);
+    cluster->hides_jobs = hides;
+    cluster->sees_all = !hides || me == 0 || me == conf->slurm_user_id || is_operator(cluster->db);
     return 0;
 }
 

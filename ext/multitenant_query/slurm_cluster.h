@@ -6,7 +6,8 @@
 
 struct mt_slurm_cluster {
     char *name;      /* Slurm's ClusterName */
-    bool sees_all;   /* false: PrivateData hides others' jobs from this user */
+    bool hides_jobs; /* PrivateData hides others' jobs from ordinary users */
+    bool sees_all;   /* false: and from this one */
     bool is_limited; /* slurmctld lets a user ask but a few questions (rl_enable) */
     bool is_assumed; /* name, and what slurmctld hides, are as this host's slurm.conf says */
     void *db;        /* connection to slurmdbd */

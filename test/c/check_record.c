@@ -489,6 +489,7 @@ static const struct values good_header[] = {
     {"cluster", {"\"hpc\""}, false},
     {"wckeys", {"[\"a\"]", "[\"a\",\"b\"]", "[\"" BYTES_256 "\"]"}, false},
     {"sees", {"\"all\"", "\"own\""}, false},
+    {"private_jobs", {"true", "false", "null"}, true},
     {"publishers", {"\"g\"", "\"" BYTES_256 "\""}, true},
     {"undetermined", {"[]", "[7,8]"}, true},
     {"more", {"null", "1", "{\"a\":[]}"}, true},
@@ -528,6 +529,7 @@ static const struct values bad_header[] = {
     {"wckeys", {"null", "[]", "\"a\"", "{\"a\":1}", "[\"\"]", "[1]", "[null]",
                 "[" LONG_TEXT "]"}, false},
     {"sees", {"null", "\"none\"", "\"\"", "1", "[\"all\"]", "\"all\\u0000\""}, false},
+    {"private_jobs", {"0", "\"true\"", "[true]"}, false},
     {"publishers", {NOT_A_NAME}, false},
     {"undetermined", {"7", "null", "\"7\"", "{}"}, false},
 };

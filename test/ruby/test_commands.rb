@@ -11,7 +11,7 @@ class TestCommands < MultiTenantTest
 
   def test_a_stream_as_the_query_program_writes_it
     header, records = answered
-    assert_equal %w[multitenant generated cluster wckeys sees], header.keys
+    assert_equal %w[multitenant generated cluster wckeys sees private_jobs], header.keys
     assert_equal [1, 'hpc', ['multitenant']], header.values_at('multitenant', 'cluster', 'wckeys')
     assert_in_delta Time.now.to_i, header['generated'], 5
     assert_equal [{ 'cluster' => 'hpc', 'job_id' => 7, 'user' => 'prof', 'uid' => 1001, 'name' => 'sys|hpcGrp|payload',

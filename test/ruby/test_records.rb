@@ -27,8 +27,8 @@ class TestRecords < MultiTenantTest
   def test_what_is_told
     records = records_of(stream(job(1), job(2), cluster: 'a', sees: 'own', generated: 5))
     streams, bad_lines, payloads = core.read([records])
-    told = { cluster: 'a', complete: true, sees: 'own', generated: 5, wckeys: ['multitenant'], publishers: nil,
-             round: nil, groups: [], undetermined: nil, count: 2 }
+    told = { cluster: 'a', complete: true, sees: 'own', private_jobs: nil, generated: 5, wckeys: ['multitenant'],
+             publishers: nil, round: nil, groups: [], undetermined: nil, count: 2 }
     assert_equal [told], streams.map(&:to_h)
     assert_equal [streams, [nil], []], [records.streams, bad_lines, payloads]
   end

@@ -42,8 +42,9 @@ class TestCommands < BedTest
   end
 
   def test_nothing_runs
-    assert_equal [{ 'multitenant' => 1, 'cluster' => 'hpc', 'wckeys' => ['multitenant'], 'sees' => 'all' },
-                  { 'end' => 0 }], same
+    header = { 'multitenant' => 1, 'cluster' => 'hpc', 'wckeys' => ['multitenant'], 'sees' => 'all',
+               'private_jobs' => false }
+    assert_equal [header, { 'end' => 0 }], same
   end
 
   def test_shares_of_several_and_a_default_key
@@ -128,8 +129,8 @@ class TestCommands < BedTest
     hidden = 'PrivateData=jobs'
     [{ 'slurm.conf' => hidden }, { 'slurmdbd.conf' => hidden }].each do |files|
       Bed.configured(files) do
-        assert_equal 'own', same[0]['sees']
-        assert_equal 'all', same('root')[0]['sees']
+        assert_equal ['own', true], same[0].values_at('sees', 'private_jobs')
+        assert_equal ['all', true], same('root')[0].values_at('sees', 'private_jobs')
         assert_equal 1, records('hpcfaculty').size
       end
     end

@@ -40,8 +40,8 @@ module MultiTenant
       @config.name(until_at)
       jobs = without_surplus_names(@jobs.call(until_at))
       note_missing(jobs)
-      header.update(cluster: @config.name(until_at), wckeys: @settings.wckeys,
-                    sees: @config.sees(until_at, accounting: @jobs.sacct?), publishers: @settings.publishers)
+      header.update(cluster: @config.name(until_at), wckeys: @settings.wckeys, **hidden(until_at),
+                    publishers: @settings.publishers)
       nodes = @nodes.call(jobs.select(&:group).map(&:nodes), until_at)
       answers, error = look_up(jobs, start + seconds - MultiTenant.clock)
       text = stream(header, jobs, answers, nodes)
@@ -57,6 +57,10 @@ module MultiTenant
     def answer(start, texts, error, code)
       from = @jobs.sacct? ? 'sacct and squeue' : 'squeue'
       Answer.new(texts: texts, from: from, seconds: MultiTenant.clock - start, error: error, code: code)
+    end
+
+    def hidden(until_at)
+      %i[sees private_jobs].to_h { |what| [what, @config.public_send(what, until_at, accounting: @jobs.sacct?)] }
     end
 
     # A job that is no longer shown has ended, or is hidden since Slurm's configuration changed.

@@ -23,7 +23,7 @@ module MultiTenant
 
     # @return [Hash] what its first line says, with these changes
     def header(**changes)
-      to_h.slice(:generated, :cluster, :wckeys, :sees, :publishers, :undetermined).merge(changes).compact
+      to_h.slice(:generated, :cluster, :wckeys, :sees, :private_jobs, :publishers, :undetermined).merge(changes).compact
     end
   end
 end

@@ -36,7 +36,7 @@ module MultiTenant
     # Lets the next call ask again.
     # @return [void]
     def forget
-      @slurm = @dbd_sees = nil
+      @slurm = @dbd_hides = nil
     end
 
     # Whether the commands show all jobs, so that one that is missing has ended. What can't be learned
@@ -46,12 +46,17 @@ module MultiTenant
     # @return [String] "all" or "own"
     # @raise [Failure]
     def sees(until_at, accounting: true)
-      return 'all' if privileged?(until_at)
-      return 'own' if hides?(slurm(until_at)['PrivateData'])
-      return 'all' unless accounting
+      privileged?(until_at) || private_jobs(until_at, accounting: accounting) == false ? 'all' : 'own'
+    end
 
-      @dbd_sees ||= dbd_sees(until_at)
-      @dbd_sees || 'own'
+    # @return [Boolean, nil] whether users see their own jobs alone; nil: could not be learned
+    # @raise [Failure]
+    def private_jobs(until_at, accounting: true)
+      return true if hides?(slurm(until_at)['PrivateData'])
+      return false unless accounting
+
+      @dbd_hides = dbd_hides(until_at) if @dbd_hides.nil?
+      @dbd_hides
     end
 
     private
@@ -65,15 +70,14 @@ module MultiTenant
       end
     end
 
-    # @return [String, nil] nil: not told now, asked again next time
-    def dbd_sees(until_at)
+    # @return [Boolean, nil] nil: not told now, asked again next time
+    def dbd_hides(until_at)
       text = @command.call('sacctmgr', %w[--noheader show config], until_at)
       dbd = pairs(text.b.partition("\nSlurmDBD configuration:").last)
       version = dbd['SLURMDBD_VERSION'].to_s.scan(/\d+/).first(2).map(&:to_i)
       return if version.empty? || dbd['PrivateData'].nil?
-      return 'all' unless (version <=> SILENT).negative?
 
-      hides?(dbd['PrivateData']) ? 'own' : 'all'
+      (version <=> SILENT).negative? && hides?(dbd['PrivateData'])
     rescue Failure
       nil
     end
