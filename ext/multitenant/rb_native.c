@@ -149,7 +149,7 @@ static VALUE native_title(VALUE self, VALUE text)
     return boolean(mt_text_is_title(StringValueCStr(text), MT_APP_CHARS_MAX));
 }
 
-/* @return [Hash{String => Array(String, Boolean)}] code => sentence, temporary? */
+/* @return [Hash{String => Array(String, Boolean, Boolean)}] code => sentence, temporary?, outer? */
 static VALUE native_reasons(VALUE self)
 {
     VALUE out = rb_hash_new();
@@ -157,8 +157,9 @@ static VALUE native_reasons(VALUE self)
     for (unsigned i = 0; i < MT_REASON_COUNT; i++) {
         enum mt_reason reason = (enum mt_reason)i;
         rb_hash_aset(out, key(mt_reason_code(reason)),
-                     rb_ary_new_from_args(2, ctext(mt_reason_sentence(reason)),
-                                          boolean(mt_reason_is_temporary(reason))));
+                     rb_ary_new_from_args(3, ctext(mt_reason_sentence(reason)),
+                                          boolean(mt_reason_is_temporary(reason)),
+                                          boolean(mt_reason_is_outer(reason))));
     }
     return out;
 }

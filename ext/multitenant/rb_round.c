@@ -171,6 +171,8 @@ static VALUE share_of(const struct mt_share *share, const struct mt_settings *s)
         symbol("ood_cluster"), text_or_nil(share->ood_cluster),
         symbol("job_id"),      UINT2NUM(record->job_id),
         symbol("user"),        ctext(record->user),
+        symbol("uid"),         UINT2NUM(record->uid),
+        symbol("label"),       named ? bytes(name->label, name->label_len) : Qnil,
         symbol("group"),       named ? group_of(name) : Qnil,
         symbol("envelope"),    named ? key(mt_envelope_name(envelope)) : Qnil,
         symbol("app"),         text_or_nil(message->app),
@@ -188,27 +190,48 @@ static VALUE share_of(const struct mt_share *share, const struct mt_settings *s)
     return HASH_OF(pairs);
 }
 
+static VALUE shares_in(const struct mt_specs *round, const struct mt_settings *settings)
+{
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; round && i < round->count; i++)
+        rb_ary_push(out, share_of(&round->shares[i], settings));
+    return rb_obj_freeze(out);
+}
+
 static VALUE shares_body(VALUE arg)
 {
     const struct core *core = ((const struct call *)arg)->core;
-    VALUE out = rb_ary_new();
-    for (size_t i = 0; core->round && i < core->round->count; i++)
-        rb_ary_push(out, share_of(&core->round->shares[i], &core->settings));
-    return rb_obj_freeze(out);
+    return shares_in(core->round, &core->settings);
+}
+
+static VALUE begun_body(VALUE arg)
+{
+    const struct core *core = ((const struct call *)arg)->core;
+    return shares_in(core->next, &core->settings);
 }
 
 /*
  * Every job that was looked at, with what was decided.
- * @return [Array<Hash>] :key, :cluster and :ood_cluster (nil: none), :job_id, :user, :group,
- *   :envelope, :app, :title (each nil where it could not be read), :host (nil: none) and :own_host
- *   (whether that is the job's own; nil: its nodes are not known), :start, :end (0: no limit),
- *   :current (false: its cluster did not answer), :specs and :card (reason codes), :card_id (nil:
- *   no card), :service (key of the service that it is a member of; nil: it stands alone)
+ * @return [Array<Hash>] :key, :cluster and :ood_cluster (nil: none), :job_id, :user, :uid,
+ *   :label (bytes), :group, :envelope, :app, :title (each nil where it could not be read), :host
+ *   (nil: none), :own_host (whether that is the job's own; nil: its nodes are not known), :start,
+ *   :end (0: no limit), :current (false: its cluster did not answer), :specs and :card (reasons),
+ *   :card_id (nil: no card), :service (key of the one that it is a member of; nil: none)
  */
 static VALUE core_shares(VALUE self)
 {
     struct call call = {0};
     return use(self, &call, shares_body);
+}
+
+/*
+ * The same of a round that {#read} began and {#decide} has not ended: no envelope was opened, and
+ * :specs is what is known without.
+ */
+static VALUE core_begun(VALUE self)
+{
+    struct call call = {0};
+    return use(self, &call, begun_body);
 }
 
 void init_round(VALUE core)
@@ -217,5 +240,6 @@ void init_round(VALUE core)
     rb_define_method(core, "decide", core_decide, 3);
     rb_define_attr(core, "refused", 1, 0);
     rb_define_method(core, "shares", core_shares, 0);
+    rb_define_method(core, "begun", core_begun, 0);
     rb_define_method(core, "choose", core_choose, 1);
 }

@@ -4,9 +4,9 @@
 static const struct {
     const char *code;
     const char *sentence;
-    bool temporary;
+    unsigned kind;
 } table[] = {
-#define X(code, temporary, sentence) {#code, sentence, temporary},
+#define X(code, kind, sentence) {#code, sentence, kind},
     MT_REASON_TABLE(X)
 #undef X
         [MT_REASON_COUNT] = {"untried", "It was not looked at yet.", MT_TEMPORARY},
@@ -29,7 +29,12 @@ const char *mt_reason_sentence(enum mt_reason reason)
 
 bool mt_reason_is_temporary(enum mt_reason reason)
 {
-    return table[known(reason)].temporary;
+    return table[known(reason)].kind & MT_TEMPORARY;
+}
+
+bool mt_reason_is_outer(enum mt_reason reason)
+{
+    return table[known(reason)].kind & MT_OUTER;
 }
 
 enum mt_status mt_refuse(enum mt_reason why, enum mt_reason *reason)

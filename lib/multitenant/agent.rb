@@ -20,19 +20,20 @@ module MultiTenant
     # Jobs that a header names as undetermined: it is one line, and holds the gids, too (ext/multitenant/mt_limits.h).
     UNDETERMINED_MAX = 2000
 
-    SCRATCH = /\A\.(?:state|\d+\.records)\.\h{12}\z/
+    SCRATCH = /\A\.(?:state|\d+\.records|[\w-]+\.prom)\.\h{12}\z/
     RECORDS = /\A(\d+)\.records\z/
 
     # @param settings [Settings]
     # @param source [#call] seconds -> {Answer}
     # @param directory [String] is there, and this process's own
     # @param log [#call] takes a sentence
-    # @param proxy [Proxy::Keeper, nil]
-    def initialize(settings, source:, directory:, log:, proxy: nil)
+    # @param files [Array<#call>] what else is kept of each round's {Answer}; each may give a sentence for the log
+    def initialize(settings, source:, directory:, log:, files: [])
       @source = source
       @directory = directory
       @log = log
-      @proxy = proxy
+      @files = files
+      @said_of = {} # file => sentence
       @interval = Snapshot.interval(settings)
       @placement = Placement.new
       @kept = {} # cluster => the last whole stream and where its records are
@@ -91,7 +92,7 @@ module MultiTenant
       fresh.each { |stream, records| @kept[stream.cluster] = keep(stream, records) }
       fresh, blind = [fresh, blind].map { |list| list.map { |stream,| stream.cluster } }
       write if fresh.any?
-      keep_proxy(answer)
+      @files.each { |file| keep_file(file, answer) }
       tell(answer, fresh, blind, new)
       count(fresh.any?)
     rescue StandardError => e
@@ -158,13 +159,13 @@ module MultiTenant
     end
 
     # What goes wrong there costs the snapshot nothing, and is tried again in the next round.
-    def keep_proxy(answer)
-      told = @proxy&.call(answer)
+    def keep_file(file, answer)
+      told = file.call(answer)
     rescue StandardError => e
       told = sentence(e)
     ensure
-      @log.call(told) if told && told != @proxy_told
-      @proxy_told = told || @proxy_told
+      @log.call(told) if told && told != @said_of[file]
+      @said_of[file] = told || @said_of[file]
     end
 
     def hidden(blind)

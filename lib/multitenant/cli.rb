@@ -31,6 +31,7 @@ module MultiTenant
       'proxy-config' => 'write the configuration of the site\'s proxy, from the running services',
       'key' => 'make, rotate and prune the keys of a group',
       'node-kit' => 'write a directory of the programs that compute nodes need',
+      'metrics' => 'print what is shared and refused, for Prometheus',
       'doctor' => 'check what an installation needs, and say how to fix it',
       'install' => 'install the gem, initializer and apps for Open OnDemand',
       'uninstall' => 'remove what install installed'

@@ -86,7 +86,8 @@ module MultiTenant
 
       failed = answers.find(&:error)
       Answer.new(records: without_doubles(answers.flat_map(&:records)), from: answers.map(&:from).uniq.join(', '),
-                 seconds: answers.map(&:seconds).max || 0.0, error: failed&.error, code: failed&.code || EX_OK)
+                 seconds: answers.map(&:seconds).max || 0.0, error: failed&.error, code: failed&.code || EX_OK,
+                 parts: answers)
     end
 
     # Two configurations may lead to one cluster, whose second stream would not belong.

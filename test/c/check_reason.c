@@ -40,6 +40,21 @@ START_TEST(test_codes_are_the_contracts)
 }
 END_TEST
 
+/* What is sealed in a message, or the viewer's own affair, is not seen from outside. */
+START_TEST(test_outer_reasons)
+{
+    static const char outer[] =
+        "publisher_not_member publisher_not_allowed too_many malformed_name "
+        "name_too_long envelope_not_accepted bad_base64 bad_cipher "
+        "too_large bad_address port_not_allowed lookup_failed out_of_time";
+    for (int i = 0; i < MT_REASON_COUNT; i++) {
+        const char *code = mt_reason_code((enum mt_reason)i);
+        ck_assert_msg(mt_reason_is_outer((enum mt_reason)i) == has_word(outer, code), "%s", code);
+    }
+    ck_assert(!mt_reason_is_outer(MT_REASON_UNTRIED));
+}
+END_TEST
+
 START_TEST(test_ok_is_the_first)
 {
     ck_assert_int_eq(MT_REASON_ok, 0);
@@ -83,6 +98,7 @@ int main(void)
     Suite *suite = suite_create("reason");
     TCase *tests = add_case(suite, "table");
     tcase_add_test(tests, test_codes_are_the_contracts);
+    tcase_add_test(tests, test_outer_reasons);
     tcase_add_test(tests, test_ok_is_the_first);
     tcase_add_loop_test(tests, test_code_is_lower_case_and_unique, 0, MT_REASON_COUNT);
     tcase_add_loop_test(tests, test_sentence_ends_with_a_full_stop, 0, MT_REASON_COUNT);

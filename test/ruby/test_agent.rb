@@ -406,6 +406,23 @@ class TestAgentProgram < MultiTenantTest
     assert_equal 'snapshot', read.from
   end
 
+  # node_exporter reads them, which is in no group of ours.
+  def test_metrics_for_everybody_beside_the_snapshot
+    file = File.join(@dir, 'multitenant.prom')
+    left = File.join(@dir, '.multitenant.prom.0123456789ab')
+    File.write(left, 'of one that was killed')
+    start('--metrics', file, '--no-anonymous')
+    wait_until { File.exist?(file) && File.exist?(state) }
+    assert_equal [AGENT, 0o100644], [File.stat(file).uid, File.stat(file).mode]
+    told = as_user(uid: 2003, gids: [3001]) { File.read(file) }
+    assert_includes told, 'multitenant_source_up{cluster="hpc"} 1'
+    assert_includes told, 'job_id="1",user="prof",group="students"'
+    assert_equal 0, end_agent(:TERM)[0]
+    refute_path_exists left
+    start('--anonymous', '--metrics', '/none/multitenant.prom')
+    wait_until { File.read(@err).include?('/none/multitenant.prom could not be written: No such file') }
+  end
+
   def test_what_it_and_the_query_program_may_do
     start
     wait_until { File.exist?(state) }

@@ -87,7 +87,7 @@ class TestProxyConfig < MultiTenantTest
     options = MultiTenant::Proxy::Keeper.parse("--engine haproxy --output #{config} --reload '/bin/false x'")
     proxy = MultiTenant::Proxy::Keeper.new(@settings, @clusters, options)
     agent = MultiTenant::Agent.new(@settings, source: ->(_) { answers.shift }, directory: directory,
-                                              log: said.method(:push), proxy: proxy)
+                                              log: said.method(:push), files: [proxy])
     3.times { assert agent.round }
     assert_equal 1, said.grep(/The proxy was not reloaded/).size
     assert_path_exists File.join(directory, 'state')

@@ -3,6 +3,7 @@
 require 'optparse'
 require_relative '../../multitenant'
 require_relative '../agent'
+require_relative 'metrics_file'
 require_relative '../proxy'
 
 module MultiTenant
@@ -41,7 +42,7 @@ module MultiTenant
 
       keep_capabilities
       Agent.new(settings, source: source, directory: File.dirname(@lock), log: AgentCommand.method(:complain),
-                          proxy: proxy).run
+                          files: files).run
       EX_OK
     end
 
@@ -49,20 +50,19 @@ module MultiTenant
 
     def parse(argv)
       options = OptionParser.new
-      options.banner = 'Usage: multitenant-agent [--directory DIR]: keep a snapshot of the shares for this host'
+      options.banner = 'Usage: multitenant-agent [options]: keep a snapshot of the shares for this host'
       options.on('--directory DIR', "where; default: MULTITENANT_SNAPSHOT, else #{Snapshot::DIRECTORY}") { |v| @directory = v }
       options.on('--proxy OPTIONS',
                  'keep the proxy\'s file, too: the options of multitenant proxy-config, in quotes') do |v|
         @proxy = Proxy::Keeper.parse(v)
       end
+      options.on('--metrics FILE', 'keep there what is shared and refused, for Prometheus') { |v| @metrics = v }
+      options.on('--[no-]anonymous', 'no users, groups and jobs in it; default: where PrivateData has jobs') do |v|
+        @anonymous = v
+      end
       options.on('--version', 'print the version') { return puts("multitenant-agent #{VERSION}") || :printed }
       options.on('-h', '--help', 'print this') { return puts(options.help) || :printed }
       options.permute!(argv)
-    end
-
-    # @return [Proxy::Keeper, nil]
-    def proxy
-      Proxy::Keeper.new(settings, host.clusters, @proxy) if @proxy
     end
 
     def host
@@ -75,6 +75,13 @@ module MultiTenant
 
     def directory
       @directory || settings.snapshot || Snapshot::DIRECTORY
+    end
+
+    # @return [Array<#call>] what is kept beside the snapshot
+    def files
+      proxy = Proxy::Keeper.new(settings, host.clusters, @proxy) if @proxy
+      metrics = MetricsFile.new(Metrics.new(settings, anonymous: @anonymous), File.expand_path(@metrics)) if @metrics
+      [proxy, metrics].compact
     end
 
     def source

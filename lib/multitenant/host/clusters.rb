@@ -145,6 +145,12 @@ module MultiTenant
       @mutex.synchronize { @conf_names[place_of(target)] = name unless target.cluster }
     end
 
+    # @param target [Target]
+    # @return [String, nil] Slurm's name of the cluster that it leads to, as far as that is known
+    def name(target)
+      @mutex.synchronize { target.cluster || conf_name(target) }&.downcase
+    end
+
     # @param names [Array<String>] Slurm's names of clusters
     # @return [Array<Array(String, String)>] Slurm's name and OOD's id of those that OOD knows, with
     #   those of earlier calls, always in one order; then every id under {NOBODY}, so that the cards of

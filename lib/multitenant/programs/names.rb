@@ -41,8 +41,15 @@ module MultiTenant
     # @param seconds [Float] the deadline
     # @return [Hash{String => Integer, nil}, nil] nil: could not be learned
     def others(uid, groups, seconds)
-      lines = ask(['--others'], groups.map { |group| "#{uid}\0#{group}\0".b }.join, seconds, groups.size)
-      lines && groups.zip(lines.map { |line| line['others'] }).to_h
+      others_of(groups.map { |group| [uid, group] }, seconds)&.transform_keys(&:last)
+    end
+
+    # The same of several users.
+    # @param pairs [Array<Array(Integer, String)>] uid and group
+    # @return [Hash{Array => Integer, nil}, nil] by these pairs; nil: could not be learned
+    def others_of(pairs, seconds)
+      lines = ask(['--others'], pairs.map { |uid, group| "#{uid}\0#{group}\0".b }.join, seconds, pairs.size)
+      lines && pairs.zip(lines.map { |line| line['others'] }).to_h
     end
 
     private

@@ -11,10 +11,18 @@ module MultiTenant
   # seconds [Float] how long it took
   # error   [String, nil] one sentence when there is no whole answer
   # code    [Integer] EX_* that says the same to a program
-  Answer = Struct.new(:records, :from, :seconds, :error, :code, keyword_init: true) do
+  # cluster [String, nil] Slurm's name of the cluster that was asked; nil: not known, or several
+  Answer = Struct.new(:records, :from, :seconds, :error, :code, :cluster, keyword_init: true) do
     # @param texts [Array<String>] instead of records: they are read here, once
-    def initialize(texts: [], records: texts.map { |text| Records.new(text) }, **rest)
+    # @param parts [Array<Answer>, nil] of a source that asks several: what each of them gave
+    def initialize(texts: [], records: texts.map { |text| Records.new(text) }, parts: nil, **rest)
       super(records: records, **rest)
+      @parts = parts
+    end
+
+    # @return [Array<Answer>]
+    def parts
+      @parts || [self]
     end
 
     # @return [Array<String>]

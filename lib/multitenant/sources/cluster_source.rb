@@ -26,6 +26,7 @@ module MultiTenant
       answer = ask(seconds)
       stream = answer.records.flat_map(&:streams).first
       @clusters.learn(@target, stream.cluster) if stream
+      answer.cluster = @clusters.name(@target)
       answer
     end
 
