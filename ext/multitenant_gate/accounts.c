@@ -3,7 +3,6 @@
 #include "ask.h"
 #include "clock.h"
 #include "gate.h"
-#include "reply.h"
 
 #include <openssl/crypto.h>
 #include <signal.h>
@@ -37,11 +36,18 @@ static void account_told(void *context, void *owner, const void *answer, size_t 
         request_refuse(gate, connection, CODE_account_failed);
         return;
     }
+    char token[TOKEN_SIZE] = "";
+    if (!connection->again &&
+        token_make(gate->keys.token, connection->uid, connection->expires, token) != MT_OK) {
+        request_refuse(gate, connection, CODE_too_busy);
+        return;
+    }
+    const struct cookie cookie = login_cookie(gate, connection, token);
     if (connection->login.is_form)
-        reply_show_account(connection->fd, connection->token, connection->password,
-                           connection->expires);
+        reply_show_account(connection->fd, connection->token, connection->password, &cookie);
     else
         reply_account(connection->fd, connection->token, connection->password, connection->expires);
+    OPENSSL_cleanse(token, sizeof token);
     request_note(gate, connection, "login");
     request_end(connection);
 }

@@ -11,6 +11,7 @@
 #include "lists.h"
 #include "login.h"
 #include "nonces.h"
+#include "reply.h"
 #include "scgi.h"
 #include "streams.h"
 #include "tenants.h"
@@ -108,6 +109,10 @@ MT_NONNULL_ALL void login_begin(struct gate *gate, struct connection *connection
 /* The user may come in. */
 MT_NONNULL_ALL void login_finish(struct gate *gate, struct connection *connection,
                                  struct tenant *tenant, int64_t now);
+
+/* With which the browser may ask for the same once more; `token` is the user's. */
+MT_NONNULL_ALL struct cookie login_cookie(const struct gate *gate,
+                                          const struct connection *connection, const char *token);
 
 /* ---- accounts.c ---- */
 

@@ -178,7 +178,9 @@ static _Noreturn void keep(struct files *files)
 static _Noreturn void run(int socket, const struct config *config, pid_t parent)
 {
     struct files *files = calloc(1, sizeof *files);
-    if (!files || !child_begin(parent, SIGKILL) || setpgid(0, 0) != 0)
+    /* Slurm's TERM comes to all processes of a job; this one ends with the gate. */
+    if (!files || !child_begin(parent, SIGKILL) || setpgid(0, 0) != 0 ||
+        signal(SIGTERM, SIG_IGN) == SIG_ERR)
         _exit(1);
     files->socket = socket;
     files->watched[0] = (struct watched){.name = "banned", .read = lists_read_banned};

@@ -2,7 +2,6 @@
 #include "ask.h"
 #include "clock.h"
 #include "gate.h"
-#include "reply.h"
 
 #include <string.h>
 #include <strings.h>
@@ -115,18 +114,27 @@ void login_begin(struct gate *gate, struct connection *connection, int64_t now)
         ask(gate, connection, now);
 }
 
-static void answer(const struct connection *connection, const char *user)
+struct cookie login_cookie(const struct gate *gate, const struct connection *connection,
+                           const char *token)
+{
+    const bool kept = !connection->again && is_base(gate, connection->login.base);
+    return (struct cookie){.token = kept ? token : NULL,
+                           .base = connection->login.base,
+                           .seconds = connection->expires - time(NULL),
+                           .is_https = strcasecmp(connection->request.proto, "https") == 0};
+}
+
+static void answer(const struct gate *gate, const struct connection *connection, const char *user)
 {
     const struct login *login = &connection->login;
-    const bool is_https = strcasecmp(connection->request.proto, "https") == 0;
+    const struct cookie cookie = login_cookie(gate, connection, connection->token);
     if (!login->is_form)
         reply_token(connection->fd, connection->token, connection->expires, user);
     else if (login->shows_key)
         reply_show_token(connection->fd, connection->token, connection->expires,
-                         connection->request.host);
+                         connection->request.host, &cookie);
     else
-        reply_open(connection->fd, login->base, connection->again ? NULL : connection->token,
-                   connection->expires - time(NULL), is_https);
+        reply_open(connection->fd, &cookie);
 }
 
 /* Where the service has an end, and goes on all the same, that was put off: a while at a time. */
@@ -155,7 +163,7 @@ void login_finish(struct gate *gate, struct connection *connection, struct tenan
         return;
     }
     tenant_shown(tenant, shown);
-    answer(connection, shown);
+    answer(gate, connection, shown);
     request_note(gate, connection, "login");
     request_end(connection);
 }

@@ -84,9 +84,21 @@ static void add_json(struct reply *reply, json_t *object)
     free(text);
 }
 
-static void begin_page(struct reply *reply, int status, const char *title)
+static void add_cookie(struct reply *reply, const struct cookie *cookie)
+{
+    if (cookie->token)
+        add(reply,
+            "Set-Cookie: multitenant_token=%s; Path=%s; Max-Age=%lld; HttpOnly; SameSite=Strict%s"
+            "\r\n",
+            cookie->token, cookie->base, (long long)cookie->seconds,
+            cookie->is_https ? "; Secure" : "");
+}
+
+static void begin_page(struct reply *reply, int status, const char *title,
+                       const struct cookie *cookie)
 {
     begin(reply, status);
+    add_cookie(reply, cookie);
     add(reply, page_headers);
     add(reply,
         "\r\n<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%s</title>"
@@ -103,15 +115,6 @@ static void end_page(struct reply *reply, int fd)
     finish(reply, fd);
 }
 
-static void add_end(struct reply *reply, int64_t expires)
-{
-    struct tm tm;
-    char text[32];
-    time_t at = (time_t)expires;
-    if (localtime_r(&at, &tm) && strftime(text, sizeof text, "%Y-%m-%d %H:%M %Z", &tm) > 0)
-        add(reply, "<p>It holds until %s and is yours alone: give it to nobody.</p>\n", text);
-}
-
 void reply_let_in(int fd, const char *user, uid_t uid)
 {
     struct reply reply;
@@ -124,7 +127,8 @@ void reply_refuse(int fd, enum reply_form form, enum code code, unsigned retry)
 {
     struct reply reply;
     if (form == REPLY_PAGE) {
-        begin_page(&reply, code_status(code), "Not let in");
+        const struct cookie none = {.token = NULL};
+        begin_page(&reply, code_status(code), "Not let in", &none);
         add(&reply, "<p>%s</p><p><small>%s</small></p>\n", code_sentence(code), code_name(code));
         end_page(&reply, fd);
         return;
@@ -165,15 +169,11 @@ void reply_account(int fd, const char *account, const char *password, int64_t ex
     finish(&reply, fd);
 }
 
-void reply_open(int fd, const char *base, const char *token, int64_t seconds, bool is_https)
+void reply_open(int fd, const struct cookie *cookie)
 {
     struct reply reply;
     begin(&reply, 303);
-    if (token)
-        add(&reply,
-            "Set-Cookie: multitenant_token=%s; Path=%s; Max-Age=%lld; HttpOnly; SameSite=Strict%s"
-            "\r\n",
-            token, base, (long long)seconds, is_https ? "; Secure" : "");
+    add_cookie(&reply, cookie);
     /* Up from the login: before a whole path Open OnDemand's /rnode puts its prefix once more. */
     add(&reply, "Location: ../\r\nCache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n\r\n");
     finish(&reply, fd);
@@ -186,24 +186,33 @@ static bool is_host(const char *text)
     return *text && strlen(text) < 300 && text[strspn(text, fine)] == '\0';
 }
 
-void reply_show_token(int fd, const char *token, int64_t expires, const char *host)
+void reply_show_token(int fd, const char *token, int64_t expires, const char *host,
+                      const struct cookie *cookie)
 {
     struct reply reply;
-    begin_page(&reply, 200, "Your key");
+    struct tm tm;
+    char text[32];
+    time_t at = (time_t)expires;
+    begin_page(&reply, 200, "Your key", cookie);
     add(&reply, "<pre>export OPENAI_API_KEY=%s\n", token);
     if (is_host(host))
         add(&reply, "export OPENAI_BASE_URL=http://%s/v1\n", host);
     add(&reply, "</pre>\n<p>As a header: <code>Authorization: Bearer</code> and the key; as a "
                 "password of HTTP, with any user name.</p>\n");
-    add_end(&reply, expires);
+    if (localtime_r(&at, &tm) && strftime(text, sizeof text, "%Y-%m-%d %H:%M %Z", &tm) > 0)
+        add(&reply, "<p>It holds until %s and is yours alone: give it to nobody.</p>\n", text);
     end_page(&reply, fd);
 }
 
-void reply_show_account(int fd, const char *account, const char *password, int64_t expires)
+void reply_show_account(int fd, const char *account, const char *password,
+                        const struct cookie *cookie)
 {
     struct reply reply;
-    begin_page(&reply, 200, "Your account");
-    add(&reply, "<pre>user: %s\npassword: %s\n</pre>\n", account, password);
-    add_end(&reply, expires);
+    begin_page(&reply, 200, "Your account", cookie);
+    add(&reply,
+        "<pre>user: %s\npassword: %s\n</pre>\n"
+        "<p>It is yours alone: give it to nobody. Once the service was started anew, log in again: "
+        "it is the same, but closed until then.</p>\n",
+        account, password);
     end_page(&reply, fd);
 }

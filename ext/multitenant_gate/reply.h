@@ -8,6 +8,14 @@
 
 enum reply_form { REPLY_CHECK, REPLY_JSON, REPLY_PAGE };
 
+/* What a browser keeps: a token for a path. */
+struct cookie {
+    const char *token; /* NULL: there is none */
+    const char *base;
+    int64_t seconds;
+    bool is_https;
+};
+
 /* The request may go on, as this user. */
 MT_NONNULL_ALL void reply_let_in(int fd, const char *user, uid_t uid);
 
@@ -19,11 +27,11 @@ MT_NONNULL_ALL void reply_token(int fd, const char *token, int64_t expires, cons
 MT_NONNULL_ALL void reply_account(int fd, const char *account, const char *password,
                                   int64_t expires);
 
-/* Sends a browser to the service, with a cookie of so many seconds where `token` is one. */
-MT_NONNULL(2)
-void reply_open(int fd, const char *base, const char *token, int64_t seconds, bool is_https);
+/* Sends a browser to the service. */
+MT_NONNULL_ALL void reply_open(int fd, const struct cookie *cookie);
 
 /* Shows a person a token, and where it is used; an account. */
-MT_NONNULL_ALL void reply_show_token(int fd, const char *token, int64_t expires, const char *host);
+MT_NONNULL_ALL void reply_show_token(int fd, const char *token, int64_t expires, const char *host,
+                                     const struct cookie *cookie);
 MT_NONNULL_ALL void reply_show_account(int fd, const char *account, const char *password,
-                                       int64_t expires);
+                                       const struct cookie *cookie);

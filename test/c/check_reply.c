@@ -64,33 +64,38 @@ END_TEST
 
 START_TEST(test_browsers)
 {
-    reply_open(ends[0], "/rnode/n1/1/", "mt1.x", 60, true);
+    struct cookie cookie = {"mt1.x", "/rnode/n1/1/", 60, true};
+    reply_open(ends[0], &cookie);
     ck_assert_str_eq(said(), "Status: 303 See Other\r\n"
                              "Set-Cookie: multitenant_token=mt1.x; Path=/rnode/n1/1/; Max-Age=60; "
                              "HttpOnly; SameSite=Strict; Secure\r\nLocation: ../\r\n"
                              "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n\r\n");
-    reply_open(ends[0], "/", NULL, 60, false);
-    ck_assert_ptr_null(strstr(said(), "Set-Cookie"));
-    reply_open(ends[0], "/", "mt1.x", 60, false);
+    cookie.is_https = false;
+    reply_open(ends[0], &cookie);
     ck_assert_ptr_null(strstr(said(), "Secure"));
+    cookie.token = NULL;
+    reply_open(ends[0], &cookie);
+    ck_assert_ptr_null(strstr(said(), "Set-Cookie"));
 }
 END_TEST
 
 START_TEST(test_pages)
 {
     static const char *const hosts[] = {"n1:8080\"", "<b>", "", "n1 ;rm", "n1/..", "n1\n"};
-    reply_show_token(ends[0], "mt1.x", 1800000000, "n1:8080");
+    const struct cookie cookie = {"mt1.x", "/rnode/n1/1/", 60, false};
+    reply_show_token(ends[0], "mt1.x", 1800000000, "n1:8080", &cookie);
     ck_assert_ptr_nonnull(strstr(said(), "OPENAI_BASE_URL=http://n1:8080/v1\n"));
     ck_assert_ptr_nonnull(strstr(text, "OPENAI_API_KEY=mt1.x\n"));
     ck_assert_ptr_nonnull(strstr(text, "until 2027-01-15 "));
-    reply_show_token(ends[0], "mt1.x", 1800000000, "gpu_01.hpc.edu:8080");
+    reply_show_token(ends[0], "mt1.x", 1800000000, "gpu_01.hpc.edu:8080", &cookie);
     ck_assert_ptr_nonnull(strstr(said(), "OPENAI_BASE_URL=http://gpu_01.hpc.edu:8080/v1\n"));
     for (size_t i = 0; i < COUNT_OF(hosts); i++) {
-        reply_show_token(ends[0], "mt1.x", 1800000000, hosts[i]);
+        reply_show_token(ends[0], "mt1.x", 1800000000, hosts[i], &cookie);
         ck_assert_ptr_null(strstr(said(), "OPENAI_BASE_URL"));
     }
-    reply_show_account(ends[0], "mt_1_a", "secret", 1800000000);
+    reply_show_account(ends[0], "mt_1_a", "secret", &cookie);
     ck_assert_ptr_nonnull(strstr(said(), "password: secret\n"));
+    ck_assert_ptr_nonnull(strstr(text, "Set-Cookie: multitenant_token=mt1.x; Path=/rnode/n1/1/;"));
 }
 END_TEST
 

@@ -170,6 +170,18 @@ class TestGate < MultiTenantTest
     refute_match(/<script/, page.body)
   end
 
+  # The same credential stands on the card for a minute.
+  def test_a_key_is_shown_once_more_to_the_browser_that_has_seen_it
+    credential = host.credential
+    pages = [host.form(credential, show: 'key')]
+    cookie = pages[0]['Set-Cookie'][/\A[^;]*/]
+    pages << host.form(credential, { 'Cookie' => cookie }, show: 'key')
+    assert_equal [cookie.split('=')[1]], pages.map { |page| page.body[/OPENAI_API_KEY=(\S+)/, 1] }.uniq
+    assert_match(/; Path=#{GateHost::BASE};.*; HttpOnly; SameSite=Strict\z/, pages[0]['Set-Cookie'])
+    assert_nil host.form(host.credential, show: 'key', base: '/')['Set-Cookie']
+    assert_match(/login_replayed/, host.form(credential, show: 'key').body)
+  end
+
   def test_a_login_of_another_site_or_of_somebody_else
     assert_match(/cross_site/, host.form(host.credential, { 'Sec-Fetch-Site' => 'cross-site' }).body)
     assert_match(/other_user/, host.form(host.credential, { 'X-Forwarded-User' => 'bob' }).body)
@@ -524,7 +536,11 @@ class TestGate < MultiTenantTest
     password = hmac("account\0#{account}").split('.')[-1][0, 32]
     assert_equal([[account, password]] * 2, said.map { |one| one.values_at('user', 'password') })
     assert_equal ["login #{account} #{password} ann"] * 2, told
-    assert_match(/user: #{account}\npassword: #{password}/, host.form.body)
+    credential = host.credential
+    page = host.form(credential, show: 'key')
+    again = host.form(credential, { 'Cookie' => page['Set-Cookie'][/\A[^;]*/] }, show: 'key')
+    [page, again].each { |one| assert_match(/user: #{account}\npassword: #{password}/, one.body) }
+    refute_match(/until 20/, page.body)
     wait_until { host.seen? }
     host.list('banned', "62001\n62002\n")
     wait_until { host.seen? }

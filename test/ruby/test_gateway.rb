@@ -376,7 +376,7 @@ class TestGateway < MultiTenantTest
     # Ollama's own programs send no token.
     assert_equal "http://n1/v1 #{key} - #{key} - - - - -", environment({ 'ollama_url' => 'http://n1/' }, answers)
     refuses = gate('{}', status: '403 x')
-    assert_equal 'http://n1/v1 none - - - - - - -', environment({ 'base_url' => 'http://n1/v1' }, refuses)
+    assert_equal 'http://n1/v1 - - - - - - - -', environment({ 'base_url' => 'http://n1/v1' }, refuses)
   end
 
   def test_programs_find_the_tenants_own_account

@@ -14,6 +14,7 @@ class TestServiceEnvironment < Minitest::Test
                    'MT_APPNAME' => 'Ollama_API', 'OPENAI_BASE_URL' => 'http://n1:8000/v1', 'OPENAI_API_KEY' => 'k' },
                  of(vllm))
     assert_equal 'none', of(vllm.except('api_key'))['OPENAI_API_KEY']
+    assert_nil of(vllm.except('api_key').merge('mt_gate' => 'n1 8000'))['OPENAI_API_KEY']
     assert_equal({ 'MT_OLLAMA_URL' => 'u', 'MT_OLLAMA_MODEL' => 'm', 'OLLAMA_HOST' => 'u', 'MT_MODEL' => 'm' },
                  of('ollama_url' => 'u', 'ollama_model' => 'm'))
   end

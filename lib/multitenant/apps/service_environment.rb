@@ -85,8 +85,9 @@ module MultiTenant
         base, ollama = base || (ollama && "#{ollama.chomp('/')}/v1") if connection.key?('mt_gate')
         return {} unless base || ollama
 
-        # OpenAI's library insists on a key.
-        { 'OPENAI_BASE_URL' => base, 'OPENAI_API_KEY' => base && (connection['api_key'] || NO_KEY),
+        # OpenAI's library insists on a key; at a gateway the login has it.
+        key = connection['api_key'] || (NO_KEY unless connection.key?('mt_gate'))
+        { 'OPENAI_BASE_URL' => base, 'OPENAI_API_KEY' => base && key,
           'OLLAMA_HOST' => ollama, 'MT_MODEL' => connection['model'] || connection['ollama_model'] }.compact
       end
 
