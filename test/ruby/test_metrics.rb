@@ -191,6 +191,17 @@ class TestMetrics < MultiTenantTest
     assert_predicate metrics.to_s, :valid_encoding?
   end
 
+  def test_the_page_for_admins_has_every_metric
+    page = File.read(File.join(Tree::ROOT, 'doc/admins.md'), encoding: 'UTF-8')
+    part = page[/^## node_exporter and Prometheus\n(.*?)^## /m, 1]
+    named = part.scan(/^\| (`multitenant_.*?) \| ([\w, ]+) \|/).flat_map do |names, labels|
+      names.scan(/\w+/).map { |name| [name, labels.split(', ')] }
+    end
+    told(open_stream(job(1)))
+    samples = metrics.to_s.lines.grep_v(/\A#/).to_h { |line| [line[/\A\w+/], line.scan(/(\w+)="/).flatten] }
+    assert_equal named.to_h, samples
+  end
+
   # ---- the command ----
 
   def test_the_command_prints_or_writes_the_same

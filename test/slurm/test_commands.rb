@@ -126,12 +126,16 @@ class TestCommands < BedTest
 
   def test_what_is_hidden
     Bed.share
+    told = -> { Bed.multitenant('root', 'metrics').out }
+    assert_includes told.call, 'user="hpcfaculty",group="hpcGrp"'
     hidden = 'PrivateData=jobs'
     [{ 'slurm.conf' => hidden }, { 'slurmdbd.conf' => hidden }].each do |files|
       Bed.configured(files) do
         assert_equal ['own', true], same[0].values_at('sees', 'private_jobs')
         assert_equal ['all', true], same('root')[0].values_at('sees', 'private_jobs')
         assert_equal 1, records('hpcfaculty').size
+        assert_match(/^multitenant_services.* 1$/, told.call)
+        refute_includes told.call, 'hpcfaculty'
       end
     end
   end
