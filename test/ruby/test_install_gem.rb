@@ -33,6 +33,13 @@ class TestInstallGem < InstallTest
     assert_refused 78, "can change #{path} or a directory above it, so .* Run `chown root #{path}; chmod go-w"
   end
 
+  # RubyGems keeps the modes that the files had where the gem was built, for `gem pristine`, too.
+  def test_a_gem_that_users_can_not_read
+    path = File.join(site.gem, 'lib/multitenant/sources/query.rb')
+    File.chmod(0o640, path)
+    assert_refused 78, "Not all users can read #{path}, so .* Run `chmod -R a\\+rX #{site.gem}`"
+  end
+
   def test_a_newer_gem_and_an_older_one
     GemHomes.add(gem_home, '0.0.1')
     assert_installed

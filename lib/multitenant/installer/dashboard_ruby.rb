@@ -67,7 +67,7 @@ module MultiTenant
     # @raise [Failure] where the dashboard would load another or none
     def expect(version)
       dir, insecure = find
-      return dir if dir && DashboardRuby.version(dir) == version
+      return readable(dir) if dir && DashboardRuby.version(dir) == version
 
       if dir && Gem::Version.new(DashboardRuby.version(dir)) > Gem::Version.new(version)
         fail!("The dashboard would load the newer #{dir}.",
@@ -147,6 +147,17 @@ module MultiTenant
     end
 
     private
+
+    # As after `gem pristine` of a gem that was built with a umask of 077.
+    def readable(dir)
+      closed = [dir, *Dir.glob(File.join(dir, '{lib,libexec}{,/**/*}'))].find do |path|
+        mode = File.stat(path).mode
+        ((mode >> 6) & ~mode).anybits?(5) # what the owner may, but for writing
+      end
+      return dir unless closed
+
+      fail!("Not all users can read #{closed}, so their dashboards do not load the gem.", "Run `chmod -R a+rX #{dir}`.")
+    end
 
     # @return [Array(String, String)] the gem's directory; or else what of a gem others may have written
     def find
