@@ -86,4 +86,53 @@ module Proxied
     end
     found
   end
+
+  # ---- one service, a, of some of the servers ----
+
+  A = '/prof/a@students'
+
+  def of(*members, kind: 'tcp', **record)
+    members.map { |name| asking(name[/\d+/].to_i, "a:#{kind}:#{@served.fetch(name).last}", **record) }
+  end
+
+  UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" \
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+
+  def request(path, headers = '')
+    TCPSocket.new('127.0.0.1', @port).tap do |socket|
+      socket.write("GET #{A}#{path} HTTP/1.1\r\nHost: x\r\n#{headers}\r\n")
+    end
+  end
+
+  def open_websocket
+    socket = request('/ws', UPGRADE)
+    assert_match(/\AHTTP.1.1 101/, socket.gets)
+    nil until socket.gets == "\r\n"
+    socket
+  end
+
+  # The block reloads the proxy with another service, of that name. A stream, a websocket and a client that asks all the
+  # time see nothing of ten of these.
+  def assert_all_lives
+    events = request('/events')
+    socket = open_websocket
+    reloaded = false
+    asked = Thread.new { [].tap { |codes| (codes << status("#{A}/")) && sleep(0.05) until reloaded } }
+    10.times do |n|
+      yield "n-#{n}"
+      # It is in use once that service is known.
+      await { status("/prof/n-#{n}@students/") != '404' }
+    end
+    reloaded = true
+    socket.write("hello\n")
+    assert_equal "j1 hello\n", socket.gets
+    assert_equal %w[200], asked.value.uniq
+    assert_match(/^data: 1\n.*^data: 60\n/m, read_until(events, "data: 60\n"))
+  end
+
+  def read_until(io, text)
+    got = +''
+    got << io.readpartial(4096) until got.include?(text)
+    got
+  end
 end

@@ -26,12 +26,6 @@ class TestProxyHaproxy < MultiTenantTest
     told
   end
 
-  A = '/prof/a@students'
-
-  def of(*members, kind: 'tcp', **record)
-    members.map { |name| asking(name[/\d+/].to_i, "a:#{kind}:#{@served.fetch(name).last}", **record) }
-  end
-
   def test_paths_lead_to_services_and_to_nothing_else
     serve('j1')
     configure(*of('j1', kind: 'web'), asking(7, 'b:web:1025'), asking(8, 'c:web:1026', group: 'Domain Users'))
@@ -67,16 +61,7 @@ class TestProxyHaproxy < MultiTenantTest
     serve('j1')
     configure(*of('j1'))
     await { status("#{A}/") == '200' }
-    events = request('/events')
-    socket = open_websocket
-    reloaded = false
-    asked = Thread.new { [].tap { |codes| (codes << status("#{A}/")) && sleep(0.05) until reloaded } }
-    10.times { |n| reload_with("n-#{n}") }
-    reloaded = true
-    socket.write("hello\n")
-    assert_equal "j1 hello\n", socket.gets
-    assert_equal %w[200], asked.value.uniq
-    assert_match(/^data: 1\n.*^data: 60\n/m, read_until(events, "data: 60\n"))
+    assert_all_lives { |name| configure(*of('j1'), asking(9, "#{name}:tcp:1025")) }
   end
 
   # Those who are there stay with it, new ones go to the other.
@@ -90,33 +75,5 @@ class TestProxyHaproxy < MultiTenantTest
     configure(*of('j1', kind: 'web', end: Time.now.to_i + 60), *of('j2', kind: 'web'))
     await { Array.new(6) { get("#{A}/").body }.uniq == ['j2 /'] }
     assert_equal ['j1 /'], Array.new(6) { get("#{A}/", cookie: cookie).body }.uniq
-  end
-
-  UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" \
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-
-  def request(path, headers = '')
-    TCPSocket.new('127.0.0.1', @port).tap do |socket|
-      socket.write("GET #{A}#{path} HTTP/1.1\r\nHost: x\r\n#{headers}\r\n")
-    end
-  end
-
-  def open_websocket
-    socket = request('/ws', UPGRADE)
-    assert_match(/\AHTTP.1.1 101/, socket.gets)
-    nil until socket.gets == "\r\n"
-    socket
-  end
-
-  # The new configuration is in use once a service that came with it is known.
-  def reload_with(name)
-    configure(*of('j1'), asking(9, "#{name}:tcp:1025"))
-    await { status("/prof/#{name}@students/") != '404' }
-  end
-
-  def read_until(io, text)
-    got = +''
-    got << io.readpartial(4096) until got.include?(text)
-    got
   end
 end

@@ -1,0 +1,96 @@
+# frozen_string_literal: true
+
+require 'digest'
+require 'tmpdir'
+require_relative 'engine'
+
+module MultiTenant
+  module Proxy
+    # nginx: a file that its http block includes. It does not ask jobs by itself, and gives up on one for some seconds
+    # where a request meets nobody there, which then goes to another; so a job that leaves is left out at once.
+    class Nginx < Engine
+      TOP = <<~CONF
+        map $http_upgrade $multitenant_connection { default upgrade; '' ''; }
+        # Who has a token of a service stays with one of its jobs.
+        map $cookie_multitenant_token $multitenant_client { default $cookie_multitenant_token; '' $remote_addr; }
+      CONF
+      SERVER = <<~CONF
+        server {
+            listen %<listen>s;
+            server_tokens off;
+            client_max_body_size 0;
+            client_body_timeout 5m;
+            send_timeout %<hours>dh;
+            proxy_http_version 1.1;
+            proxy_buffering off;
+            proxy_connect_timeout 3s;
+            proxy_read_timeout %<hours>dh;
+            proxy_send_timeout %<hours>dh;
+            proxy_next_upstream error timeout;
+            proxy_next_upstream_tries 3;
+            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $multitenant_connection;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            default_type text/plain;
+
+            location / { return 404 "There is no such service here."; }
+        %<locations>s}
+      CONF
+      # What stands around the file where it is tried.
+      AROUND = <<~CONF
+        pid %<dir>s/pid;
+        error_log stderr;
+        events { }
+        http { access_log off; include %<file>s; }
+      CONF
+
+      # @param services [Array<Service>]
+      # @return [String]
+      def render(services)
+        live = services.reject { |one| one.jobs.empty? }
+        locations = services.map { |one| location(one) }.join
+        [HEADER, TOP, *live.map { |one| upstream(one) },
+         format(SERVER, hours: HOURS, listen: @listen, locations: locations)].join("\n")
+      end
+
+      # @param file [String]
+      # @return [Program::Result]
+      def check(file)
+        Dir.mktmpdir do |dir|
+          around = File.join(dir, 'nginx.conf')
+          File.write(around, format(AROUND, dir: dir, file: File.expand_path(file)))
+          run('-t', '-q', '-c', around, '-p', dir)
+        end
+      end
+
+      private
+
+      def name(service)
+        "multitenant_#{Digest::SHA256.hexdigest(service.path)[0, 16]}"
+      end
+
+      def upstream(service)
+        here = service.jobs.reject(&:leaving).map { |job| "    server #{address(job)} max_fails=1 fail_timeout=4s;\n" }
+        way = service.web? ? 'hash $multitenant_client consistent' : 'least_conn'
+        "upstream #{name(service)} {\n    #{way};\n#{here.join}}\n"
+      end
+
+      def address(job)
+        "#{job.host.include?(':') ? "[#{job.host}]" : job.host}:#{job.port}"
+      end
+
+      # nginx looks for a location by the path that percent-encodings stand for.
+      def location(service)
+        path = service.path.b.gsub(/%(\h\h)/n) { Regexp.last_match(1).hex.chr }
+        quoted = "\"/#{path.gsub(/["\\]/n) { |found| "\\#{found}" }}/\""
+        page = "return 503 \"#{ended(service)}\";"
+        return "    location ^~ #{quoted} { #{page} }\n".b if service.jobs.empty?
+
+        down = "@#{name(service)}"
+        "    location ^~ #{quoted} { proxy_pass http://#{name(service)}/; error_page 502 504 = #{down}; }\n".b +
+          "    location #{down} { internal; #{page} }\n".b
+      end
+    end
+  end
+end

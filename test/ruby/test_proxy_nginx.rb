@@ -1,0 +1,80 @@
+# frozen_string_literal: true
+
+require_relative 'proxied'
+
+# A real nginx that includes our file, in front of servers that come, go and are killed.
+class TestProxyNginx < MultiTenantTest
+  include Proxied
+
+  NGINX = MultiTenant::Program.find('nginx', "#{ENV.fetch('PATH')}:/usr/sbin")
+
+  def setup
+    super
+    skip_unless(NGINX, 'needs nginx')
+  end
+
+  def teardown
+    Process.kill(:TERM, @proxy) && Process.wait(@proxy) if @proxy
+    super
+  end
+
+  # Reloads the running one, if there is one.
+  def configure(*jobs)
+    keeper = keeper('nginx', **(@proxy ? { reload: "/bin/kill -HUP #{@proxy}" } : {}))
+    keeper.call(answer(*jobs))
+    start unless @proxy
+  end
+
+  def start
+    @proxy = spawn(NGINX, '-c', around, '-p', temporary, %i[out err] => File.join(temporary, 'nginx.log'))
+  end
+
+  def around
+    dirs = %w[client_body proxy fastcgi uwsgi scgi].map { |name| "#{name}_temp_path #{temporary}/tmp;" }
+    File.join(temporary, 'nginx.conf').tap do |path|
+      File.write(path, "daemon off; pid pid; error_log stderr; events { }\n" \
+                       "http { access_log off; #{dirs.join(' ')} include #{config}; }\n")
+    end
+  end
+
+  def test_paths_lead_to_services_and_to_nothing_else
+    serve('j1')
+    configure(*of('j1', kind: 'web'), asking(7, 'b:web:1025'), asking(8, 'c:web:1026', group: 'Domain Users'))
+    await { status("#{A}/") == '200' }
+    assert_equal(['j1 /', 'j1 /x/y?z=%2f'], ["#{A}/", "#{A}/x/y?z=%2f"].map { |path| get(path).body })
+    assert_equal '301', status(A)
+    others = ['/', '/prof/x@students/', '/prof/a@other/', '//evil.example/a@students', "#{A}/../../b"]
+    assert_equal %w[404], others.map { |path| status(path) }.uniq
+    assert_match(%r{service prof/b@students .*by prof}, get('/prof/b@students/').body)
+    assert_equal '503', status('/prof/c@Domain%20Users/')
+  end
+
+  def test_a_member_that_is_killed_costs_nobody_a_request
+    %w[j1 j2].each { |name| serve(name) }
+    configure(*of('j1', 'j2'))
+    await { status("#{A}/") == '200' }
+    seen = Array.new(20) { get("#{A}/").body[/\w+/] }
+    kill('j1')
+    codes = Array.new(100) { status("#{A}/") }
+    assert_equal [%w[j1 j2], %w[200]], [seen.uniq.sort, codes.uniq]
+    kill('j2')
+    assert_equal '503', status("#{A}/")
+  end
+
+  def test_streams_and_sockets_live_through_reloads_and_no_request_fails
+    serve('j1')
+    configure(*of('j1'))
+    await { status("#{A}/") == '200' }
+    assert_all_lives { |name| configure(*of('j1'), asking(9, "#{name}:tcp:1025")) }
+  end
+
+  # One that leaves is left out while another one serves, and one that is gone says whose it was.
+  def test_a_job_that_leaves_gets_nobody_new
+    %w[j1 j2].each { |name| serve(name) }
+    configure(*of('j1', kind: 'web', end: Time.now.to_i + 60), *of('j2', kind: 'web'))
+    await { status("#{A}/") == '200' }
+    assert_equal ['j2 /'], Array.new(10) { get("#{A}/").body }.uniq
+    configure(asking(9, 'b:tcp:1025'))
+    await { get("#{A}/").then { |got| got.code == '503' && got.body.include?('started by prof') } }
+  end
+end
