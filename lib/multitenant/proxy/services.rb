@@ -84,7 +84,7 @@ module MultiTenant
       # What could not be learned this time changes nothing.
       def accept?(address)
         reason = refusal(address) or return true
-        return true if Native.reasons.fetch(reason).last && @had.key?(key(address)) && host(address.node)
+        return true if Native.reasons.fetch(reason)[1] && @had.key?(key(address)) && host(address.node)
 
         @refused[reason] += 1
         false
