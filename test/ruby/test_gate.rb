@@ -436,6 +436,17 @@ class TestGate < MultiTenantTest
     assert_empty host.said
   end
 
+  # With scancel TERM comes to all processes of a job, in any order.
+  def test_a_process_of_the_gates_that_has_term_first_is_no_failure
+    keepers = IO.popen(['pgrep', '-P', host.pid.to_s], &:readlines).map(&:to_i) - [host.master]
+    assert_equal 1, keepers.size
+    Process.kill(:TERM, *keepers)
+    host.list('banned', "61000\n")
+    wait_until { host.seen? || !host.answers? }
+    Process.kill(:TERM, host.pid)
+    assert_equal [0, ''], [host.wait.exitstatus, host.said]
+  end
+
   def test_where_nginx_is_killed_nothing_is_left
     assert_closes do
       Process.kill(:KILL, host.master)
