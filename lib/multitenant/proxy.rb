@@ -5,13 +5,14 @@ require_relative 'errors'
 require_relative 'proxy/config_file'
 require_relative 'proxy/haproxy'
 require_relative 'proxy/nginx'
+require_relative 'proxy/traefik'
 require_relative 'proxy/services'
 
 module MultiTenant
   # The configuration of the site's proxy, made of what Slurm says of running jobs: services whose publishers asked for
   # an address outside Open OnDemand. Who may pass is their own gateway's to decide, or their key's.
   module Proxy
-    ENGINES = { 'haproxy' => Haproxy, 'nginx' => Nginx }.freeze
+    ENGINES = { 'haproxy' => Haproxy, 'nginx' => Nginx, 'traefik' => Traefik }.freeze
     LISTEN = '127.0.0.1:8099'
 
     # `multitenant proxy-config` once, or the agent after each round.

@@ -75,7 +75,7 @@ class TestProxyConfig < MultiTenantTest
     answer(*jobs)
   end
 
-  MultiTenant::Proxy::ENGINES.each_key do |engine|
+  %w[haproxy nginx].each do |engine|
     define_method(:"test_#{engine}_takes_the_file_whatever_publishers_write") do
       assert_match(/\AThe proxy has 10\d\d services .*bad_address [4-9]\d/, keeper(engine).call(worst))
       assert_operator File.read(config).lines.size, :>, 5000
@@ -85,6 +85,33 @@ class TestProxyConfig < MultiTenantTest
   def test_nothing_of_a_label_can_mean_something_to_haproxy
     keeper('haproxy').call(worst)
     refute_match(/[^\n -~]|[$'\\{}]/, File.read(config).partition('backend mt:none').last)
+  end
+
+  # ---- Traefik, whose published schema has these keys and no others there ----
+
+  def test_traefiks_file_is_of_its_form
+    jobs = [asking(1, A), asking(2, 'b:web:8002'), asking(3, 'b:web:8003', end: Time.now.to_i + 60),
+            asking(4, 'c:web:8004', group: 'Domain Users')]
+    done = proxy_config('--engine', 'traefik', jobs: jobs)
+    http = YAML.safe_load(done.out)['http']
+    names = %w[multitenant-prof.a.students multitenant-prof.b.students]
+    assert_equal [names, names, [*names, 'multitenant-retry']],
+                 http.values_at('routers', 'services', 'middlewares').map(&:keys)
+    assert_equal({ 'rule' => 'PathPrefix(`/prof/a@students/`)', 'service' => names[0],
+                   'middlewares' => [names[0], 'multitenant-retry'] }, http['routers'][names[0]])
+    assert_equal({ 'loadBalancer' => { 'servers' => [{ 'url' => 'http://127.0.0.1:8002' }],
+                                       'sticky' => { 'cookie' => { 'httpOnly' => true } } } },
+                 http['services'][names[1]])
+    assert_equal({ 'stripPrefix' => { 'prefixes' => ['/prof/a@students'] } }, http['middlewares'][names[0]])
+    assert_equal({}, YAML.safe_load(proxy_config('--engine', 'traefik', jobs: [job(1)]).out))
+    assert_equal 65, proxy_config('--engine', 'traefik', '--output', config, '--check').code
+  end
+
+  def test_what_publishers_write_can_not_leave_its_place_in_traefiks_file
+    keeper('traefik', check: false).call(worst)
+    http = YAML.safe_load_file(config)['http']
+    assert_operator http['routers'].size, :>, 900
+    http['routers'].each_value { |one| assert_match(%r{\APathPrefix\(`/[\w.-]+/[a-z0-9-]+@[\w.-]+/`\)\z}, one['rule']) }
   end
 
   # ---- multitenant-agent --proxy ----
