@@ -274,7 +274,7 @@ class GateHost
 
   # That of a service job, but for how long nginx waits for the gate where the test says so.
   def nginx_configuration
-    parts = %w[job gateway].map { |name| "source #{File.expand_path("../../libexec/multitenant-#{name}", __dir__)}" }
+    parts = %w[job nginx].map { |name| "source #{File.expand_path("../../libexec/multitenant-#{name}", __dir__)}" }
     given = { mt_gate_run: @run, port: @port, host: 'n1', SLURM_JOB_ID: 4711, SLURM_CLUSTER_NAME: 'hpc' }
     parts += [*given.map { |pair| pair.join('=') }, 'mt_nginx_has=$(/usr/sbin/nginx -V 2>&1)',
               "nginx_configuration 'unix:#{path('server')}' ''"]

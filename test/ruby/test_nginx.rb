@@ -4,11 +4,11 @@ require_relative 'helper'
 require 'net/http'
 require 'socket'
 
-# nginx as a job's gateway has it (libexec/multitenant-gateway): whatever answers in the place of multitenant-gate,
+# nginx as a job's gateway has it (libexec/multitenant-nginx): whatever answers in the place of multitenant-gate,
 # nobody is let in whom it did not name.
 class TestNginx < MultiTenantTest
-  UID = 1001
-  GATEWAY = File.expand_path('../../libexec/multitenant-gateway', __dir__)
+  UID = 61_001
+  WRITER = File.expand_path('../../libexec/multitenant-nginx', __dir__)
   WRITE = 'source "$1"; mt_nginx_has=$("$2" -V 2>&1) mt_gate_run=$3 host=n1 port=$4; mt_gate_paths=$6 ' \
           'nginx_configuration "$5" own-key | sed "s/scgi_read_timeout 12s/scgi_read_timeout 1s/"'
   NGINX = '/usr/sbin/nginx'
@@ -73,7 +73,7 @@ class TestNginx < MultiTenantTest
     @port = TCPServer.open('127.0.0.1', 0) { |probe| probe.addr[1] }
     conf = File.join(@run, 'nginx.conf')
     text, status = Open3.capture2({ 'SLURM_JOB_ID' => '4711', 'SLURM_CLUSTER_NAME' => 'hpc' }, 'bash', '-c', WRITE,
-                                  'bash', GATEWAY, NGINX, @run, @port.to_s, "127.0.0.1:#{@server.addr[1]}", paths)
+                                  'bash', WRITER, NGINX, @run, @port.to_s, "127.0.0.1:#{@server.addr[1]}", paths)
     assert_predicate status, :success?
     File.write(conf, text)
     @nginx = spawn('setpriv', "--reuid=#{UID}", "--regid=#{UID}", '--clear-groups', NGINX, '-c', conf, '-p', @run,

@@ -5,9 +5,9 @@ require_relative '../errors'
 
 module MultiTenant
   # The gateway of a service app's job, where site.yml has one: what the form says of it, what the job is told
-  # (libexec/multitenant-gateway), and what its owner's card says.
+  # (libexec/multitenant-gateway and -nginx), and what its owner's card says.
   module GatewayJob
-    FILE = File.expand_path('../../../libexec/multitenant-gateway', __dir__)
+    FILES = %w[gateway nginx].map { |name| File.expand_path("../../../libexec/multitenant-#{name}", __dir__) }.freeze
     # Where multitenant-gate is beside the gem, if a node has that.
     PROGRAMS = File.expand_path('..', __dir__)
     GUARDED = 'gateway'
@@ -46,7 +46,7 @@ module MultiTenant
                  gate_programs: PROGRAMS, modules_nginx: Array(site['modules_nginx']).join(' '),
                  gate_rate: site['gate_rate'], gate_stream_max: site['gate_stream_max'], munge_socket: munge_socket }
         lines = told.compact.map { |name, value| "mt_#{name}=#{value == '$UID' ? value : value.to_s.shellescape}\n" }
-        "#{File.read(FILE)}\n#{lines.join}"
+        "#{FILES.map { |file| "#{File.read(file)}\n" }.join}#{lines.join}"
       end
 
       # @param told [String, nil] what stands before what the sender says of a share
