@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require_relative '../bench/many_dashboards'
 require_relative '../bench/matrix'
 require_relative '../bench/report'
 
@@ -74,6 +75,21 @@ class TestBench < MultiTenantTest
                                    names: { count: 200, cpu_ms: [4.0] }, memory: { grown_kib: 900 }, cells: cells))
     Report.write(path)
     %w[md svg].map { |kind| File.read(path.sub('json', kind)) }
+  end
+
+  def test_dashboards_that_did_not_ask_as_they_would_are_no_run
+    good = { 'polls' => 600, 'late' => 1.5, 'errors' => [] }
+    assert_equal({ 'polls' => 600, 'late' => 1.5 }, ManyDashboards.check(good, 100, 60))
+    { 'errors' => ['no share'], 'polls' => 400, 'late' => 11 }.each do |name, value|
+      assert_raises(RuntimeError) { ManyDashboards.check({ **good, name => value }, 100, 60) }
+    end
+  end
+
+  def test_what_dashboards_and_agent_asked_is_of_multitenant
+    asked = { 'multitenant' => { 'slurmctld' => 0, 'slurmdbd' => 0 }, 'agent' => { 'slurmctld' => 2, 'slurmdbd' => 8 },
+              'ood' => { 'slurmctld' => 120, 'slurmdbd' => 180 } }
+    told = DashboardsTable.of({ windows: [{ dashboards: 10, agent: true, cards: 10, seconds: 60.0, requests: asked }] })
+    assert_includes told, "| 10 | yes | 0.03 | 0.13 | 10 | 2.00 | 3.00 |\n"
   end
 
   def test_a_target_that_is_not_met_is_said_to_be
