@@ -36,6 +36,16 @@ def rate(clients, path)
   count / (now - finish + 1)
 end
 
+# @return [Array<Float>] milliseconds that nginx and the gate have had of a processor
+def had(host)
+  [host.worker, host.pid].map { |pid| File.read("/proc/#{pid}/schedstat").to_i / 1e6 }
+end
+
+# @return [Array<Float>] of it for one of as many, the least of seven rounds
+def costs(host, count, &block)
+  Array.new(7) { had(host).tap { block.call }.zip(had(host)).map { |from, to| (to - from) / count } }.transpose.map(&:min)
+end
+
 abort 'script/bench: gateway needs root.' unless Process.uid.zero?
 dir = Dir.mktmpdir.tap { |path| File.chmod(0o755, path) }
 host = BusyGateHost.new(dir).start
@@ -50,7 +60,9 @@ begin
   one = clients.map(&:call)
   bare, gate = in_turn(60, one) { |client| Array.new(50) { seconds { client.get('/') } } }.map { |time| time * 1000 }
   puts format('  %-34s %8.3f %8.3f ms   + %.3f ms', 'request, 1 client (3000 each)', bare, gate, gate - bare)
-  [[1, one], [CLIENTS, clients.map { |made| Array.new(CLIENTS) { made.call } }]].each do |count, pair|
+  [1, CLIENTS].each do |count|
+    # Who has asked nothing for 20 s is not waited for.
+    pair = count == 1 ? one : clients.map { |made| Array.new(count) { made.call } }
     bare, gate = in_turn(9, pair) { |some| rate([*some], '/5ms') }
     puts format('  %-34s %8.0f %8.0f /s   %.1f %%', "server of 5 ms, clients: #{count}", bare, gate, 100 * gate / bare)
   end
@@ -58,6 +70,11 @@ begin
     bare, gate = in_turn(rounds, one) { |client| size / seconds { client.get("/MB/#{size}") } }
     puts format('  %-34s %8.0f %8.0f MiB/s %.1f %%', "streamed, #{size} MiB (#{rounds} each)", bare, gate,
                 100 * gate / bare)
+  end
+  puts 'CPU       milliseconds of a processor, which other work changes less: nginx, multitenant-gate'
+  { 'request' => ['/', 500], 'streamed, 1 MiB' => ['/MB/16', 4] }.each do |what, (path, count)|
+    unit = count * [path[/\d+/].to_i, 1].max
+    puts format('  %-34s %8.3f %8.3f', what, *costs(host, unit) { count.times { one[1].get(path) } })
   end
 ensure
   host.stop

@@ -135,6 +135,15 @@ class TestGate < MultiTenantTest
     end
   end
 
+  # As Slurm sends it to all processes of a job.
+  def test_term_of_the_keeper_of_files_is_not_its_end
+    children = IO.popen(['pgrep', '--parent', host.pid.to_s, '--full', 'multitenant-gate'], &:readlines).map(&:to_i)
+    assert_equal 1, children.size
+    Process.kill(:TERM, *children)
+    host.list('banned', "62002\n")
+    wait_until { host.seen? }
+  end
+
   # ---- browsers ----
 
   def test_a_browser_gets_a_cookie_for_the_service_alone
