@@ -43,7 +43,8 @@ end
 
 # @return [Array<Float>] of it for one of as many, the least of seven rounds
 def costs(host, count, &block)
-  Array.new(7) { had(host).tap { block.call }.zip(had(host)).map { |from, to| (to - from) / count } }.transpose.map(&:min)
+  rounds = Array.new(7) { had(host).tap { block.call }.zip(had(host)).map { |from, to| (to - from) / count } }
+  rounds.transpose.map(&:min)
 end
 
 abort 'script/bench: gateway needs root.' unless Process.uid.zero?
