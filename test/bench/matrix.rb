@@ -125,7 +125,12 @@ class Matrix
       'machine' => "#{`nproc`.strip} × #{File.read('/proc/cpuinfo')[/model name\s*: (.*)/, 1]}, #{`uname -sr`.strip}",
       'versions' => "Slurm #{slurm}, MariaDB #{`mariadbd --version`[/Ver (\S+?)-/, 1]}, " \
                     "Ruby #{RUBY_VERSION}, #{`openssl version`.split.first(2).join(' ')}",
-      'load' => File.read('/proc/loadavg').split.first(3).join(' ') }
+      'load' => "#{File.read('/proc/loadavg').split.first(3).join(' ')}#{priority}" }
+  end
+
+  # As chrt(1) gives it, where the machine has other work.
+  def priority
+    Integer(File.read('/proc/self/stat').split[40]).zero? ? '' : ', at real-time priority'
   end
 
   def method_of
