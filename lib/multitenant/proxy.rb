@@ -89,10 +89,14 @@ module MultiTenant
 
       private
 
+      def number(count, word)
+        "#{count} #{word}#{'s' unless count == 1}"
+      end
+
       def sentence
         live = @services.reject { |one| one.jobs.empty? }
         refused = @from.refused.sort.map { |code, number| "#{code} #{number}" }.join(', ')
-        "The proxy has #{live.size} services with #{live.sum { |one| one.jobs.size }} jobs" \
+        "The proxy has #{number(live.size, 'service')} with #{number(live.sum { |one| one.jobs.size }, 'job')}" \
           "#{"; jobs that asked for an address and have none: #{refused}" unless refused.empty?}."
       end
     end

@@ -23,7 +23,7 @@ class TestProxyConfig < MultiTenantTest
 
   def test_it_is_printed_or_written_where_it_changed_and_the_engine_told_of_it
     done = proxy_config('--engine', 'haproxy')
-    assert_equal [0, "multitenant: The proxy has 1 services with 1 jobs.\n"], [done.code, done.err]
+    assert_equal [0, "multitenant: The proxy has 1 service with 1 job.\n"], [done.code, done.err]
     assert_includes done.out, 'backend mt:prof:a:students'
     reload = fake('reload', "echo told >>#{temporary}/told")
     2.times { proxy_config('--engine', 'haproxy', '--output', config, '--reload', reload) }
