@@ -143,7 +143,8 @@ module MultiTenant
       return '' if key.nil? || find_service(key)
 
       answered = report['clusters'].to_h.values
-      answered.any? && answered.all?('all') && !report['error'] ? "<p class=\"alert alert-warning\">#{GONE}</p>" : ''
+      sure = answered.any? && answered.all?('all') && @sources.answering? && !report['error']
+      sure ? "<p class=\"alert alert-warning\">#{GONE}</p>" : ''
     end
 
     # @!method card(values)

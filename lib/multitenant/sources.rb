@@ -51,6 +51,11 @@ module MultiTenant
       @schedules.any? { |schedule| schedule.due? && schedule.healthy? }
     end
 
+    # @return [Boolean] each answered last time; a report has no error where one that fails was not asked
+    def answering?
+      @schedules.all?(&:healthy?)
+    end
+
     # @return [Float] seconds that the longest-lived answer lives
     def ttl
       @schedules.map(&:ttl).max
