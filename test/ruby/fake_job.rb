@@ -24,7 +24,8 @@ module FakeJob
     else
       printf '%s\0' "$2 $3" >>"$here/updates"
       [[ ! -e $here/down ]] || { echo 'slurm_update error: Unable to contact slurm controller' >&2 && exit 1; }
-      printf %s "${3#JobName=}" >"$here/name"
+      printf %s "${3#JobName=}" >"$here/name.new"
+      mv "$here/name.new" "$here/name"
     fi
   BASH
 
@@ -32,12 +33,18 @@ module FakeJob
   def a_job(name: 'plain', ids: { '4711' => 4711 }, pause: 20)
     fake('scontrol', SCONTROL)
     fake('sleep', "case $1 in 30) exec /bin/sleep #{pause} ;; *) exec /bin/sleep 0.01 ;; esac")
-    File.write(in_job('name'), name)
+    rename(name)
     ids.each { |target, raw| File.write(in_job("raw-#{target}"), raw.to_s) }
   end
 
   def in_job(name)
     File.join(temporary, name)
+  end
+
+  # At once: who watches the name may look at any time.
+  def rename(name)
+    File.write(in_job('name.new'), name)
+    File.rename(in_job('name.new'), in_job('name'))
   end
 
   def fake(name, body)

@@ -208,14 +208,18 @@ class TestShareJob < Minitest::Test
   end
 
   def test_a_name_that_slurm_lost_is_set_again
-    a_job(pause: 0.3)
+    a_job
+    # It looks once for each of these files.
+    fake('sleep', 'case $1 in 30) for i in {1..1000}; do rm "${0%/*}/look" && exit || /bin/sleep 0.05; done ;; esac')
+    looks = -> { FileUtils.touch(in_job('look')) && wait_until { !File.exist?(in_job('look')) } }
     share!(*COMMON, 'host=n1')
     shared = job_name
     FileUtils.touch(in_job('down'))
-    File.write(in_job('name'), 'plain')
-    sleep 0.7 # it looks in vain
+    rename('plain')
+    2.times { looks.call } # the first one has looked in vain when the second one is taken
     assert_equal 'plain', job_name
     FileUtils.rm(in_job('down'))
+    FileUtils.touch(in_job('look'))
     wait_until { job_name == shared }
     assert_equal 2, updates.size
   end
@@ -223,7 +227,7 @@ class TestShareJob < Minitest::Test
   def test_a_name_that_somebody_gave_stays
     a_job(pause: 0.3)
     share!(*COMMON)
-    File.write(in_job('name'), 'renamed')
+    rename('renamed')
     wait_until { watchers.empty? }
     sleep 0.5
     assert_equal ['renamed', 1], [job_name, updates.size]
