@@ -72,12 +72,12 @@ class TestProgram < MultiTenantTest
     assert_equal %w[0.1 0.45 0.9 9.8 3600.0].map { |text| ['--timeout', text] }, timeouts
   end
 
-  # But for what the installer does without the core (it asks the dashboard's Ruby, and tries munge as a member of a
-  # group), and what renders a lesson.
+  # But for what the installer does without the core (it asks the dashboard's Ruby, tries munge as a member of a group,
+  # and makes the agent's account and starts it), and what renders a lesson.
   def test_nothing_else_starts_a_program
     files = Dir.glob(File.join(Tree::ROOT, '{lib,exe}/**/*')).select { |file| File.file?(file) && !binary?(file) }
     starting = files.select { |file| File.read(file).match?(/Native\.run|Open3|popen|spawn|\bfork\b|\bsystem\(|%x/) }
-    assert_equal %w[child.rb dashboard_ruby.rb envelope_choice.rb program.rb],
+    assert_equal %w[agent_setup.rb child.rb dashboard_ruby.rb envelope_choice.rb program.rb],
                  starting.map { |file| File.basename(file) }.sort
   end
 

@@ -8,6 +8,7 @@ module MultiTenant
     # HAProxy, 2.4 or newer: a file beside its own one, or alone. A request finds its service by the name of a backend
     # that is made of its path, so that a thousand services cost no more than one.
     class Haproxy < Engine
+      MOVED = 308 # with its method and body
       TOP = <<~CONF
         defaults multitenant
             mode http
@@ -26,7 +27,7 @@ module MultiTenant
             bind %<listen>s
             option forwardfor
             acl bare path -m reg ^/[A-Za-z0-9._%%-]+/[a-z0-9-]+@[A-Za-z0-9._%%-]+$
-            http-request redirect code 308 location %%[path]/ if bare
+            http-request redirect code %<moved>d location %%[path]/ if bare
             use_backend mt:%%[path,field(2,/,2),regsub(%%,::,g),regsub(/,:),regsub(@,:)]
             default_backend mt:none
 
@@ -37,7 +38,8 @@ module MultiTenant
       # @param services [Array<Service>]
       # @return [String]
       def render(services)
-        [HEADER, format(TOP, hours: HOURS, listen: @listen), *services.map { |one| backend(one) }].join("\n")
+        top = format(TOP, hours: HOURS, listen: @listen, moved: MOVED)
+        [HEADER, top, *services.map { |one| backend(one) }].join("\n")
       end
 
       # @param file [String]
