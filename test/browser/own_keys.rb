@@ -2,9 +2,10 @@
 
 # What a client's job has of a service with a gateway. log_in gives the next of these keys, and is no more than that.
 module OwnKeys
-  # @return [String] a token
+  # @return [String] a token, the same for the whole test
   def token(name, left: 3600)
-    "mt1.1.#{Time.now.to_i + left}.#{name.ljust(43, '-')}"
+    @now ||= Time.now.to_i
+    "mt1.1.#{@now + left}.#{name.ljust(43, '-')}"
   end
 
   # @param given [Array<String>] what log_in says, one after the other; then that it can't

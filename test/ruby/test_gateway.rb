@@ -18,7 +18,7 @@ class TestGateway < MultiTenantTest
     super
   end
 
-  def token(uid: Process.uid, expires: Time.now.to_i + 3600)
+  def token(uid: Process.uid, expires: @expires ||= Time.now.to_i + 3600)
     "mt1.#{uid}.#{expires}.#{'t' * 43}"
   end
 
