@@ -49,6 +49,32 @@ class TestProxyNginx < MultiTenantTest
     assert_equal '503', status('/prof/c@Domain%20Users/')
   end
 
+  # They are the host's nginx's own, which as root's would be another user's then.
+  def test_the_check_makes_no_directory_where_nginx_has_its_own
+    need_root
+    parent = File.dirname(`#{NGINX} -V 2>&1`[/--http-client-body-temp-path=(\S+)/, 1])
+    skip_unless(system('unshare', '--mount', 'mount', '-t', 'tmpfs', 'none', parent), 'needs mount')
+    File.write(File.join(temporary, 'records'), stream(asking(1, 'a:web:8001')))
+    exe = File.expand_path('../../exe/multitenant', __dir__)
+    there, status = Open3.capture2(
+      'unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none "$0" && "$@" && ls -A "$0"', parent,
+      RbConfig.ruby, '-I', Tree.lib, exe, 'proxy-config', '--engine', 'nginx', '--check', '--output', config,
+      '--records', File.join(temporary, 'records'), err: File::NULL
+    )
+    assert_equal [true, ''], [status.success?, there]
+  end
+
+  def test_an_nginx_that_was_built_without_a_module_checks_too
+    fake = "#!/bin/sh\n[ \"$1\" != -V ] || { echo --without-http_uwsgi_module >&2; exit; }\n" \
+           "shift 3; cat \"$1\" >#{temporary}/tried\n"
+    File.write(File.join(temporary, 'nginx'), fake, perm: 0o755)
+    File.write(File.join(temporary, 'records'), stream(asking(1, 'a:web:8001')))
+    multitenant('proxy-config', '--engine', 'nginx', '--check', '--output', config, '--records', "#{temporary}/records",
+                env: { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}" })
+    tried = File.read(File.join(temporary, 'tried'))
+    assert_equal %w[client_body fastcgi proxy scgi], tried.scan(/(\w+)_temp_path/).flatten.sort
+  end
+
   def test_a_member_that_is_killed_costs_nobody_a_request
     %w[j1 j2].each { |name| serve(name) }
     configure(*of('j1', 'j2'))

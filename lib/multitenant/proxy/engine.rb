@@ -34,9 +34,9 @@ module MultiTenant
         self.class.name.split('::').last.downcase
       end
 
-      def run(*args)
+      def run(*args, program: command)
         path = "#{ENV.fetch('PATH', '')}:/usr/sbin:/usr/local/sbin"
-        Program.new(command).call(*args, seconds: SECONDS, set: { 'PATH' => path })
+        Program.new(program).call(*args, seconds: SECONDS, set: { 'PATH' => path })
       end
 
       def check_path(service)

@@ -42,7 +42,7 @@ module MultiTenant
         pid %<dir>s/pid;
         error_log stderr;
         events { }
-        http { access_log off; include %<file>s; }
+        http { access_log off; %<temporary>s include %<file>s; }
       CONF
 
       # @param services [Array<Service>]
@@ -59,12 +59,20 @@ module MultiTenant
       def check(file)
         Dir.mktmpdir do |dir|
           around = File.join(dir, 'nginx.conf')
-          File.write(around, format(AROUND, dir: dir, file: File.expand_path(file)))
+          File.write(around, format(AROUND, dir: dir, file: File.expand_path(file), temporary: temporary(dir)))
           run('-t', '-q', '-c', around, '-p', dir)
         end
       end
 
       private
+
+      # nginx makes these directories even where it only tries a file, and root's gives them to the user of that one:
+      # those of the host's own nginx would be that one's no longer.
+      def temporary(dir)
+        built = run('-c', 'exec nginx -V 2>&1', program: 'sh').out
+        names = %w[client_body proxy fastcgi uwsgi scgi].reject { |one| built.include?("--without-http_#{one}_module") }
+        names.map { |one| "#{one}_temp_path #{dir}/tmp;" }.join(' ')
+      end
 
       def name(service)
         "multitenant_#{Digest::SHA256.hexdigest(service.path)[0, 16]}"
