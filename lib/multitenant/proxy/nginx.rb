@@ -18,6 +18,7 @@ module MultiTenant
         server {
             listen %<listen>s;
             server_tokens off;
+            absolute_redirect off;
             client_max_body_size 0;
             client_body_timeout 5m;
             send_timeout %<hours>dh;
