@@ -63,21 +63,23 @@ module MultiTenant
       # @param settings [Settings]
       # @param clusters [Clusters]
       # @param options [Hash]
-      def initialize(settings, clusters, options)
+      # @param answering [#call] whether each source of answers answered last time: those that fail are not in each
+      def initialize(settings, clusters, options, answering: -> { true })
+        @answering = answering
         @engine = ENGINES.fetch(options[:engine]).new(options[:listen] || LISTEN)
         @file = ConfigFile.new(options[:output], @engine, **options.slice(:check, :reload)) if options[:output]
         @from = Services.new(settings, clusters, open: options[:open], seen: @file&.seen || {})
       end
 
-      # Nothing is made of what a cluster did not say, but for what it said before.
+      # Nothing is made of what a cluster did not say, but for what it said before: the file begins once each has.
       # @param answer [Answer]
-      # @return [String, nil] a sentence on what the proxy has; nil: it is too early to say
+      # @return [String] a sentence on what the proxy has
       # @raise [Failure] where the file stays as it was
       def call(answer)
-        @whole ||= answer.error.nil?
-        return unless @whole
-
         @services = @from.call(answer.records)
+        @whole ||= answer.error.nil? && @answering.call && @from.whole?
+        return 'The proxy has what it had: not every cluster has told yet what runs.' unless @whole
+
         @file&.write(@services, @from.seen)
         sentence
       end

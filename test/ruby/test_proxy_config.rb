@@ -132,11 +132,32 @@ class TestProxyConfig < MultiTenantTest
   # It may have come up while a cluster is away.
   def test_the_agent_begins_with_a_whole_answer
     proxy = keeper('haproxy')
-    assert_nil proxy.call(answer(asking(1, A), error: 'A cluster does not answer.'))
+    assert_match(/has what it had/, proxy.call(answer(asking(1, A), error: 'A cluster does not answer.')))
+    [stream(asking(1, A), whole: false), stream(sees: 'own'), ''].each do |text|
+      half = answer.tap { |one| one.records = [MultiTenant::Records.new(text)] }
+      assert_match(/has what it had/, keeper('haproxy').call(half))
+    end
     refute_path_exists config
     proxy.call(answer(asking(1, A)))
     proxy.call(answer(asking(2, 'b:web:8002'), cluster: 'other', error: 'A cluster does not answer.'))
     assert_equal %w[prof/a@students prof/b@students], proxy.services.map(&:path)
+  end
+
+  # Which is not asked in each round then, and is in no error of those.
+  def test_the_agent_does_not_begin_without_a_cluster_that_fails
+    down = answer(error: 'It does not answer.').tap { |one| one.records = [] }
+    told = { hpc: [answer(asking(1, A))] * 3, other: [down, answer(asking(2, 'b:web:8002'), cluster: 'other')] }
+    time = 0
+    sources = MultiTenant::Sources.new(told.values.map do |answers|
+      MultiTenant::Schedule.new(->(_) { answers.shift }, 1, clock: -> { time })
+    end)
+    proxy = MultiTenant::Proxy::Keeper.new(@settings, @clusters, { engine: 'haproxy', output: config },
+                                           answering: sources.method(:answering?))
+    2.times { assert_match(/has what it had/, proxy.call(sources.call(1)).tap { time += 2 }) }
+    refute_path_exists config
+    time += 10
+    proxy.call(sources.call(1)) # those that are well, and then the other one
+    assert_match(/2 services/, proxy.call(sources.call(1)))
   end
 
   def test_agents_options_that_make_no_sense

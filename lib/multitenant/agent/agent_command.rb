@@ -79,14 +79,14 @@ module MultiTenant
 
     # @return [Array<#call>] what is kept beside the snapshot
     def files
-      proxy = Proxy::Keeper.new(settings, host.clusters, @proxy) if @proxy
+      proxy = Proxy::Keeper.new(settings, host.clusters, @proxy, answering: source.method(:answering?)) if @proxy
       metrics = MetricsFile.new(Metrics.new(settings, anonymous: @anonymous), File.expand_path(@metrics)) if @metrics
       [proxy, metrics].compact
     end
 
     def source
       # One agent asks for a whole host: it may do so over ssh as often as elsewhere.
-      host.sources(over_ssh: 0, log: ->(_level, sentence) { AgentCommand.complain(sentence) })
+      @source ||= host.sources(over_ssh: 0, log: ->(_level, sentence) { AgentCommand.complain(sentence) })
     end
 
     # Held until the process ends. A file that nobody else can open: whoever can may lock it.

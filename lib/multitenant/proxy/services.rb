@@ -48,7 +48,7 @@ module MultiTenant
         @open = open
         @seen = seen
         @core = Core.new(settings.to_core(dataroot: nil))
-        @addresses = {} # cluster => of its last whole answer
+        @addresses = {} # cluster => of its last whole answer; nil: there was none yet
         @had = {} # what was served
         @nodes = {}
       end
@@ -59,17 +59,23 @@ module MultiTenant
       def call(records, now = Time.now.to_i)
         take(records)
         @refused = Hash.new(0)
-        fine = @addresses.values.flatten.select { |one| accept?(one) }
+        fine = @addresses.values.compact.flatten.select { |one| accept?(one) }
         @had = fine.to_h { |one| [key(one), true] }
         live = limited(fine).group_by(&:path).map { |path, all| service(path, owned(all), now) }
         remember(live, now)
         (live + gone(live)).sort_by(&:path)
       end
 
+      # @return [Boolean] each cluster has said all once, which those that hide others' jobs never do
+      def whole?
+        @addresses.any? && @addresses.values.all?
+      end
+
       private
 
       def take(records)
         records.each do |one|
+          one.streams.each { |stream| @addresses[stream.cluster] ||= nil }
           whole = one.streams.select { |stream| stream.complete && stream.sees == 'all' }.map(&:cluster)
           told = @core.addresses(one).select { |address| address.service || address.reason == 'bad_address' }
           told = told.group_by(&:cluster)
