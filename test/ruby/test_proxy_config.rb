@@ -48,6 +48,16 @@ class TestProxyConfig < MultiTenantTest
     assert_equal %w[haproxy proxy.cfg proxy.cfg.seen records reload], Dir.children(temporary).sort
   end
 
+  # An empty one is what a crash of the machine may leave, or an admin who makes it beforehand.
+  def test_what_was_seen_counts_for_nothing_where_it_can_not_be_read
+    ['', '[', '[]', '{"prof/b@students":"x"}', "\0"].each do |text|
+      File.write("#{config}.seen", text)
+      done = proxy_config('--engine', 'haproxy', '--output', config)
+      assert_equal [0, "multitenant: The proxy has 1 service with 1 job.\n"], [done.code, done.err], text
+      refute_includes File.read(config), 'b@students'
+    end
+  end
+
   # A cluster that does not answer, or hides others' jobs, would leave the proxy with nothing.
   def test_nothing_is_written_by_half_an_answer
     proxy_config('--engine', 'haproxy', '--output', config)

@@ -28,7 +28,7 @@ module MultiTenant
 
       # @return [Hash{String => Integer}] path => epoch
       def seen
-        told = JSON.parse(File.read(seen_path, MOST))
+        told = JSON.parse(File.read(seen_path, MOST).to_s)
         told.is_a?(Hash) ? told.select { |path, at| path.is_a?(String) && at.is_a?(Integer) } : {}
       rescue SystemCallError, JSON::ParserError
         {}
