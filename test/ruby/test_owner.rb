@@ -273,6 +273,16 @@ class TestOwner < MultiTenantTest
                  said
   end
 
+  # It would tell everybody of the port for as long as the job runs, and be too long for the label that stands before.
+  def test_an_address_is_no_part_of_the_plain_name
+    long = 'a' * 128
+    jobs(7 => ['RUNNING', 'my job mt:spanish:web/up:8001|g|payload'],
+         8 => ['RUNNING', "#{long} mt:a:tcp:8001|g|payload"])
+    %w[7 8].each { |id| assert_told "Job #{id} is not shared any more, and runs on.\n", 'unshare', id }
+    names = said.map { |line| line[/JobName=.*/] }
+    assert_equal ['JobName=my job| -M hpc', "JobName=#{long}| -M hpc"], names
+  end
+
   # Whoever else has a job of that id, and also where it is an array's task, of which no share tells.
   def test_a_job_of_one_of_several_clusters_can_be_named
     clusters('hpc', 'other')

@@ -9,7 +9,8 @@ module MultiTenant
       TAKEN_BACK = 'Its owner has taken the share back.'
       # Ids are the same on several clusters.
       JOB = /\A(?<id>[1-9]\d{0,9}(?:[_+]\d{1,9})?)(?:@(?<cluster>[\w.-]+))?\z/
-      LABEL = /\A[^[:cntrl:]|]{1,128}\z/
+      # A label, and the address outside Open OnDemand that the sender put behind it.
+      LABEL = /\A(?<plain>[^[:cntrl:]|]{1,128}?)(?: mt:[a-z0-9-]+:[^ :]+:\d+)?\z/
 
       # @return [Integer] exit code
       def run
@@ -76,8 +77,7 @@ module MultiTenant
       def rename(own, job)
         return puts("Job #{job.id} is not shared.") unless (label = Native.label_of(job.name))
 
-        label = PlainText.utf8(label)
-        own.rename(job, "#{label.match?(LABEL) ? label : 'job'}|")
+        own.rename(job, "#{PlainText.utf8(label)[LABEL, :plain] || 'job'}|")
         puts "Job #{job.id} is not shared any more, and runs on."
       end
     end
