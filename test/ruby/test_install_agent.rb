@@ -94,6 +94,12 @@ class TestInstallAgent < InstallTest
     assert_match(/^ran userdel mtagent$.*^nobody$/m, gone)
   end
 
+  # As over ssh from where another one is set, or by a program that sets it.
+  def test_names_of_jobs_are_read_in_any_locale
+    told, = host("export LC_ALL=C\n#{INSTALL}\n", sees: "own\"}\n{\"group\":\"f\u00edsica")
+    assert_match(/^Slurm hides the jobs of others .* from mtagent, .*^Then run /m, told)
+  end
+
   def test_an_account_that_was_there
     taken, told, gone = host(<<~SHELL)
       useradd --uid 5678 --no-create-home mtagent

@@ -121,7 +121,7 @@ module MultiTenant
       out, err, status = Open3.capture3(
         { 'PATH' => '/usr/sbin:/usr/bin:/sbin:/bin', 'HOME' => '/nonexistent', 'LANG' => 'C.UTF-8' },
         'setpriv', "--reuid=#{entry.uid}", "--regid=#{entry.gid}", '--clear-groups', '/bin/bash', '-c',
-        command, stdin_data: '', unsetenv_others: true, chdir: '/'
+        command, stdin_data: '', binmode: true, unsetenv_others: true, chdir: '/'
       )
       @out.puts status.success? ? sees(out) : "#{@user} could not ask Slurm: #{err.lines.last.to_s.strip}"
     end
