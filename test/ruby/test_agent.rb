@@ -493,6 +493,17 @@ class TestAgentProgram < MultiTenantTest
     assert_equal [78, "multitenant-agent: another multitenant-agent keeps #{@dir}.\n"], [code, said]
   end
 
+  # The unit's own hardening makes all other directories read-only; a link is refused by the same call.
+  def test_a_directory_that_can_not_be_written_is_one_sentence
+    need_root
+    directory = File.join(temporary, 'other').tap { |dir| Dir.mkdir(dir, 0o755) }
+    File.symlink('/none', File.join(directory, '.lock'))
+    done = run_as(nil, RbConfig.ruby, '-I', Tree.lib, File.join(Tree::ROOT, 'exe/multitenant-agent'),
+                  '--directory', directory)
+    assert_equal [73, 1], [done.code, done.err.lines.size], done.err
+    assert_match(%r{\Amultitenant-agent: .*/other/.lock can't be written \(.*\): .*ReadWritePaths=}, done.err)
+  end
+
   def test_its_options
     { ['--version'] => 0, ['--help'] => 0, ['--no-such'] => 64, ['more'] => 64, ['--directory', '/none'] => 78 }
       .each do |args, code|

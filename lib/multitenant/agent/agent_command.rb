@@ -19,6 +19,8 @@ module MultiTenant
       new.run(argv.dup)
     rescue OptionParser::ParseError => e
       complain_of_usage(e.message)
+    rescue Failure => e
+      complain(e.message, e.code)
     end
 
     def self.complain_of_usage(sentence)
@@ -94,6 +96,9 @@ module MultiTenant
       path = File.join(File.realpath(directory), '.lock')
       @lock = File.open(path, File::RDWR | File::CREAT | File::NOFOLLOW, 0o600)
       @lock.flock(File::LOCK_EX | File::LOCK_NB)
+    rescue SystemCallError => e
+      raise Failure.new(EX_CANTCREAT, "#{path} can't be written (#{e.message.split(' @ ').first}): below systemd a " \
+                                      'directory that is not /run/multitenant needs ReadWritePaths= in the unit.')
     end
 
     # Query programs get no capability of ours: without the ambient set an exec leaves none, and this
