@@ -1,6 +1,8 @@
 # frozen_string_literal: true
 
 require_relative 'proxied'
+require 'minitest/mock'
+require 'timeout'
 
 # Which jobs a proxy leads to, whatever publishers write.
 class TestProxyServices < MultiTenantTest
@@ -80,6 +82,29 @@ class TestProxyServices < MultiTenantTest
     assert_equal({ 'prof/a@students' => ['8001'] }, shown(again(whole: false)))
     assert_equal({ 'prof/a@students' => ['8001'] }, shown(again(sees: 'own')))
     assert_equal({ 'prof/a@students' => [] }, shown(again(asking(1, 'a:web:8001', publisher_in_group: false))))
+  end
+
+  # What it says late counts in the next round.
+  def test_a_name_service_that_hangs_is_not_waited_for
+    jobs = (1..40).map do |i|
+      asking(i, 'a:web:8080', uid: i, user: "u#{i}", nodes: [{ name: 'n', addr: "n#{i}" }])
+    end
+    late = Queue.new
+    told = ->(*) { late.pop || [Addrinfo.tcp('127.0.0.1', 0)] }
+    Addrinfo.stub(:getaddrinfo, told) do
+      error = assert_raises(MultiTenant::Failure) { Timeout.timeout(120) { services(*jobs) } }
+      assert_match(/No node's name .*n1: the proxy keeps/, error.message)
+      late.close
+      Timeout.timeout(120) { sleep 0.01 until again(*jobs).size == 40 }
+    end
+    unknown = [{ name: 'n', addr: 'no..such' }]
+    assert_equal [40, { 'no_node' => 1 }], [again(*jobs, asking(41, 'b:web:8080', nodes: unknown)).size, @from.refused]
+  end
+
+  # A proxy that hangs at its reload, too: readers of the snapshot wait for two intervals.
+  def test_a_round_of_the_agent_ends_in_time_for_the_next_one
+    seconds = [MultiTenant::Proxy::Engine, MultiTenant::Proxy::ConfigFile].sum { |one| one::SECONDS }
+    assert_operator seconds + MultiTenant::Proxy::Services::NODE_PATIENCE, :<, MultiTenant::Snapshot.interval(@settings)
   end
 
   def test_of_what_has_ended_it_is_said_whose_it_was_for_a_day

@@ -12,7 +12,7 @@ module MultiTenant
     # where the engine could not be told of it, the one before it comes back. Beside it FILE.seen has which services
     # were there when, so that the page of one that has ended says whose it was.
     class ConfigFile
-      SECONDS = 60
+      SECONDS = 12
       MOST = 1024 * 1024
 
       # @param path [String]

@@ -13,7 +13,7 @@ module MultiTenant
       # A stream or websocket that says nothing may stay so long.
       HOURS = 8
       HEADER = "# Written by `multitenant proxy-config`, which writes it anew: change nothing here.\n"
-      SECONDS = 60
+      SECONDS = 12
 
       # @param listen [String] where it takes connections, in the engine's words
       def initialize(listen)

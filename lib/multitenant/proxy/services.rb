@@ -29,9 +29,11 @@ module MultiTenant
       KEPT_MAX = 32
       # Seconds before its end that a job gets nobody new where another one serves.
       LEAD = Core::LIMITS[:lead_default] * 60
-      # Seconds that the address of a node's name holds, and that is waited for it.
+      # Seconds that the address of a node's name holds, and that is waited for all of them; how many are looked up at
+      # a time.
       NODE_TTL = 300
-      NODE_PATIENCE = 2
+      NODE_PATIENCE = 5
+      LOOK_UPS = 16
 
       # @return [Hash{String => Integer}] reason code => how many jobs asked for an address and have none
       attr_reader :refused
@@ -51,15 +53,19 @@ module MultiTenant
         @addresses = {} # cluster => of its last whole answer; nil: there was none yet
         @had = {} # what was served
         @nodes = {}
+        @looked_up = false # ever, one of them
       end
 
       # @param records [Array<Records>] of one answer; a cluster that it does not hold stays as it was
       # @param now [Integer] epoch
       # @return [Array<Service>] by path
+      # @raise [Failure] no node's address was ever known
       def call(records, now = Time.now.to_i)
         take(records)
         @refused = Hash.new(0)
-        fine = @addresses.values.compact.flatten.select { |one| accept?(one) }
+        all = @addresses.values.compact.flatten
+        look_up(all.filter_map { |one| one.node if one.reason == 'ok' }.uniq)
+        fine = all.select { |one| accept?(one) }
         @had = fine.to_h { |one| [key(one), true] }
         live = limited(fine).group_by(&:path).map { |path, all| service(path, owned(all), now) }
         remember(live, now)
@@ -113,17 +119,36 @@ module MultiTenant
       # @param node [String, nil] Slurm's NodeAddr
       # @return [String, nil] an address: engines that know names refuse a whole file for one that nobody knows
       def host(node)
-        return if node.nil?
+        @nodes[node]&.first
+      end
 
-        known, at = @nodes[node]
-        return known if at && MultiTenant.clock - at < NODE_TTL
+      # The name service may hang, and gives up when it likes: it is asked beside, and what it says late is there in the
+      # next round.
+      def look_up(nodes)
+        queue = nodes.reject { |node| fresh?(node) }.inject(Queue.new, :<<).close
+        threads = Array.new([queue.size, LOOK_UPS].min) { Thread.new { find(queue.pop) until queue.empty? } }
+        deadline = MultiTenant.clock + NODE_PATIENCE
+        threads.each { |thread| thread.join([deadline - MultiTenant.clock, 0].max) }
+        queue.clear
+        return if nodes.empty? || @looked_up
 
-        found = Addrinfo.getaddrinfo(node, nil, nil, :STREAM, timeout: NODE_PATIENCE).first.ip_address[/\A[\h:.]+\z/]
+        raise Failure.new(EX_TEMPFAIL, "No node's name could be looked up, such as #{nodes.first}: the proxy keeps " \
+                                       'what it has.')
+      end
+
+      def fresh?(node)
+        _, at = @nodes[node]
+        at && MultiTenant.clock - at < NODE_TTL
+      end
+
+      def find(node)
+        return unless node # another thread took the last one
+
+        found = Addrinfo.getaddrinfo(node, nil, nil, :STREAM).first.ip_address[/\A[\h:.]+\z/]
         @nodes[node] = [found, MultiTenant.clock]
-        found
+        @looked_up = true
       rescue SocketError, SystemCallError
-        @nodes[node] = [known, MultiTenant.clock - NODE_TTL + 30]
-        known
+        @nodes[node] = [host(node), MultiTenant.clock - NODE_TTL + 30]
       end
 
       # The oldest jobs of each publisher.
