@@ -259,11 +259,20 @@ module MultiTenant
       fresh = @gem_sha256 && @gem_sha256 != manifest.gem && !@would_run
       work = !@options.dry_run? && (plan.changes? || fresh || @account)
       write_manifest(plan.pending) if work
-      setup&.make_account
+      make_account(setup, plan) if setup
       perform(plan.actions)
       setup&.start(plan.written?(Host::UNIT))
       write_manifest(plan.final.tap { |final| final.gem = @gem_sha256 || manifest.gem }) if work
       @out.puts 'Nothing was changed.' unless work
+    end
+
+    # Where it can't be made an admin may make it: then it is theirs, and stays.
+    def make_account(setup, plan)
+      setup.make_account
+    rescue Failure
+      @account = nil
+      write_manifest(plan.pending)
+      raise
     end
 
     def take_out(plan)

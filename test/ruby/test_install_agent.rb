@@ -94,6 +94,22 @@ class TestInstallAgent < InstallTest
     assert_match(/^ran userdel mtagent$.*^nobody$/m, gone)
   end
 
+  def test_an_account_that_could_not_be_made_and_the_admin_made_then_is_theirs
+    failed, _, gone = host(<<~SHELL)
+      printf '#!/bin/sh\necho "cannot lock /etc/passwd" >&2; exit 1' >/run/bin/useradd
+      chmod 755 /run/bin/useradd
+      #{INSTALL}
+      rm /run/bin/useradd
+      useradd --system mtagent
+      #{INSTALL}
+      multitenant uninstall
+      getent passwd mtagent
+    SHELL
+    assert_match(/^multitenant: `useradd .* mtagent` failed: cannot lock .etc.passwd$.*^code 78$/m, failed)
+    assert_match(/^mtagent:x:/, gone)
+    refute_match(/userdel/, gone)
+  end
+
   # As over ssh from where another one is set, or by a program that sets it.
   def test_names_of_jobs_are_read_in_any_locale
     told, = host("export LC_ALL=C\n#{INSTALL}\n", sees: "own\"}\n{\"group\":\"f\u00edsica")
