@@ -92,6 +92,12 @@ class TestProxyConfig < MultiTenantTest
     end
   end
 
+  # Two names with the same 16 digits are found in minutes, and cost everybody each later change of the file.
+  def test_no_two_services_of_nginx_can_be_made_to_have_one_name
+    names = proxy_config('--engine', 'nginx', jobs: [asking(1, A), asking(2, 'b:web:8002')]).out.scan(/^upstream (\S+)/)
+    assert_equal [2, true], [names.uniq.size, names.flatten.all?(/\Amultitenant_\h{40}\z/)]
+  end
+
   def test_nothing_of_a_label_can_mean_something_to_haproxy
     keeper('haproxy').call(worst)
     refute_match(/[^\n -~]|[$'\\{}]/, File.read(config).partition('backend mt:none').last)

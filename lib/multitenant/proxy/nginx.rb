@@ -75,8 +75,9 @@ module MultiTenant
         names.map { |one| "#{one}_temp_path #{dir}/tmp;" }.join(' ')
       end
 
+      # One word, whatever is in the path. nginx refuses a file in which two are the same, so nobody may find such.
       def name(service)
-        "multitenant_#{Digest::SHA256.hexdigest(service.path)[0, 16]}"
+        "multitenant_#{Digest::SHA256.hexdigest(service.path)[0, 40]}"
       end
 
       def upstream(service)
