@@ -110,7 +110,7 @@ class TestProxyConfig < MultiTenantTest
             asking(4, 'c:web:8004', group: 'Domain Users')]
     done = proxy_config('--engine', 'traefik', jobs: jobs)
     http = YAML.safe_load(done.out)['http']
-    names = %w[multitenant-prof.a.students multitenant-prof.b.students]
+    names = %w[multitenant-prof~a~students multitenant-prof~b~students]
     assert_equal [names, names, [*names, 'multitenant-retry']],
                  http.values_at('routers', 'services', 'middlewares').map(&:keys)
     assert_equal({ 'rule' => 'PathPrefix(`/prof/a@students/`)', 'service' => names[0],
@@ -121,6 +121,14 @@ class TestProxyConfig < MultiTenantTest
     assert_equal({ 'stripPrefix' => { 'prefixes' => ['/prof/a@students'] } }, http['middlewares'][names[0]])
     assert_equal({}, YAML.safe_load(proxy_config('--engine', 'traefik', jobs: [job(1)]).out))
     assert_equal 65, proxy_config('--engine', 'traefik', '--output', config, '--check').code
+  end
+
+  # There are dots in names of users and groups.
+  def test_no_service_is_in_the_place_of_another_one_in_traefiks_file
+    done = proxy_config('--engine', 'traefik', jobs: [asking(1, 'b:web:8001', user: 'a', group: 'c.d'),
+                                                      asking(2, 'c:web:8002', user: 'a.b', uid: 1002, group: 'd')])
+    rules = YAML.safe_load(done.out)['http']['routers'].values.map { |one| one['rule'] }
+    assert_equal ['PathPrefix(`/a.b/c@d/`)', 'PathPrefix(`/a/b@c.d/`)'], rules.sort
   end
 
   def test_what_publishers_write_can_not_leave_its_place_in_traefiks_file

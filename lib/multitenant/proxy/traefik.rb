@@ -37,9 +37,9 @@ module MultiTenant
         services.to_h { |one| [name(one), yield(one)] }
       end
 
-      # An @ would name a provider.
+      # An @ would name a provider; a ~ is in no path, so that names differ where paths do.
       def name(service)
-        "multitenant-#{service.path.tr('/@', '..')}"
+        "multitenant-#{service.path.tr('/@', '~')}"
       end
 
       def router(service)
