@@ -13,6 +13,8 @@ module MultiTenant
         map $http_upgrade $multitenant_connection { default upgrade; '' ''; }
         # Who has a token of a service stays with one of its jobs.
         map $cookie_multitenant_token $multitenant_client { default $cookie_multitenant_token; '' $remote_addr; }
+        # The rest of the path as it came: nginx itself would make a / of %2F.
+        map $request_uri $multitenant_rest { default /; "~^/[^/?]+/[^/?]+(?<multitenant_end>/.*)$" $multitenant_end; }
       CONF
       SERVER = <<~CONF
         server {
@@ -97,9 +99,9 @@ module MultiTenant
         page = "return 503 \"#{ended(service)}\";"
         return "    location ^~ #{quoted} { #{page} }\n".b if service.jobs.empty?
 
-        down = "@#{name(service)}"
-        "    location ^~ #{quoted} { proxy_pass http://#{name(service)}/; error_page 502 504 = #{down}; }\n".b +
-          "    location #{down} { internal; #{page} }\n".b
+        here = name(service)
+        "    location ^~ #{quoted} { proxy_pass http://#{here}$multitenant_rest; error_page 502 504 = @#{here}; }\n".b +
+          "    location @#{here} { internal; #{page} }\n".b
       end
     end
   end
