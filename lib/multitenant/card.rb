@@ -268,7 +268,7 @@ module MultiTenant
     def own_values
       shared = Gateway.tenants(@values)
       shared = shared.reject { |key, value| secret?(key, value) } unless shared.key?('proxy')
-      %w[database jdbc_url].any? { |key| shared.key?(key) } ? { **shared, 'user' => Gateway.account } : shared
+      %w[database jdbc_url].any? { |key| shared.key?(key) } ? { **shared, 'user' => Gateway.account }.compact : shared
     end
 
     # Jobs of two clusters may have one id, and the card of one that ended may still be there: take the job that

@@ -44,10 +44,13 @@ module MultiTenant
         shared.key?('proxy') ? shared : shared.except(*OWN)
       end
 
-      # @return [String] what this process's user is called in a database with a gateway
+      # @return [String, nil] what this process's user is called in a database with a gateway; nil: the name service
+      #   does not say who they are
       def account
         user = Etc.getpwuid
         "mt_#{user.uid}_#{Digest::SHA256.hexdigest(user.name)[0, 8]}"
+      rescue ArgumentError
+        nil
       end
     end
 

@@ -18,6 +18,17 @@ class TestGateway < MultiTenantTest
     super
   end
 
+  # The card of a database names the account, and must not fail while a directory does.
+  def test_a_viewer_whom_the_name_service_does_not_know_has_no_account_to_show
+    values = { 'jdbc_url' => 'jdbc:mariadb://n1:3306/d', 'database' => 'd' }
+    Etc.stub(:getpwuid, -> { raise ArgumentError, "can't find user for 4242" }) do
+      assert_nil MultiTenant::Gateway.account
+      card = MultiTenant::Card.allocate
+      card.instance_variable_set(:@values, values)
+      assert_equal values, card.send(:own_values)
+    end
+  end
+
   def token(uid: Process.uid, expires: @expires ||= Time.now.to_i + 3600)
     "mt1.#{uid}.#{expires}.#{'t' * 43}"
   end
