@@ -266,12 +266,14 @@ module Processes
   end
 
   # Waits until the block is true, for at most a minute: the machine may be busy.
+  # @return what it gives then
   def wait_until
     limit = now + 60
-    until yield
+    until (found = yield)
       flunk 'waited for a minute in vain' if now > limit
       sleep 0.01
     end
+    found
   end
 
   def need_root

@@ -76,17 +76,6 @@ module Proxied
     e.class.name
   end
 
-  # @return what the block gives once that is true
-  def await(seconds = 60)
-    deadline = MultiTenant.clock + seconds
-    until (found = yield)
-      raise "nothing came of it within #{seconds} s" if MultiTenant.clock > deadline
-
-      sleep 0.05
-    end
-    found
-  end
-
   # ---- one service, a, of some of the servers ----
 
   A = '/prof/a@students'
@@ -121,7 +110,7 @@ module Proxied
     10.times do |n|
       yield "n-#{n}"
       # It is in use once that service is known.
-      await { status("/prof/n-#{n}@students/") != '404' }
+      wait_until { status("/prof/n-#{n}@students/") != '404' }
     end
     reloaded = true
     socket.write("hello\n")
@@ -134,5 +123,26 @@ module Proxied
     got = +''
     got << io.readpartial(4096) until got.include?(text)
     got
+  end
+end
+
+# An engine that runs by the file. The class has configure, which starts it as @proxy, or reloads it.
+module RunningProxy
+  include Proxied
+
+  def teardown
+    Process.kill(:TERM, @proxy) && Process.wait(@proxy) if @proxy
+    super
+  end
+
+  def serve_all(*names, **record)
+    names.each { |name| serve(name) }
+    configure(*of(*names, **record))
+    wait_until { status("#{A}/") == '200' }
+  end
+
+  def test_streams_and_sockets_live_through_reloads_and_no_request_fails
+    serve_all('j1')
+    assert_all_lives { |name| configure(*of('j1'), asking(9, "#{name}:tcp:1025")) }
   end
 end

@@ -4,18 +4,13 @@ require_relative 'proxied'
 
 # A real nginx that includes our file, in front of servers that come, go and are killed.
 class TestProxyNginx < MultiTenantTest
-  include Proxied
+  include RunningProxy
 
   NGINX = MultiTenant::Program.find('nginx', "#{ENV.fetch('PATH')}:/usr/sbin")
 
   def setup
     super
     skip_unless(NGINX, 'needs nginx')
-  end
-
-  def teardown
-    Process.kill(:TERM, @proxy) && Process.wait(@proxy) if @proxy
-    super
   end
 
   # Reloads the running one, if there is one.
@@ -40,7 +35,7 @@ class TestProxyNginx < MultiTenantTest
   def test_paths_lead_to_services_and_to_nothing_else
     serve('j1')
     configure(*of('j1', kind: 'web'), asking(7, 'b:web:1025'), asking(8, 'c:web:1026', group: 'Domain Users'))
-    await { status("#{A}/") == '200' }
+    wait_until { status("#{A}/") == '200' }
     assert_equal(['j1 /', 'j1 /x/y?z=%2f', 'j1 /x%2Fy//z%20'],
                  ["#{A}/", "#{A}/x/y?z=%2f", "#{A}/x%2Fy//z%20"].map { |path| get(path).body })
     assert_equal ['301', "#{A}/?x=1"], [get("#{A}?x=1").code, get("#{A}?x=1")['Location']]
@@ -77,9 +72,7 @@ class TestProxyNginx < MultiTenantTest
   end
 
   def test_a_member_that_is_killed_costs_nobody_a_request
-    %w[j1 j2].each { |name| serve(name) }
-    configure(*of('j1', 'j2'))
-    await { status("#{A}/") == '200' }
+    serve_all('j1', 'j2')
     seen = Array.new(20) { get("#{A}/").body[/\w+/] }
     kill('j1')
     codes = Array.new(100) { status("#{A}/") }
@@ -88,20 +81,13 @@ class TestProxyNginx < MultiTenantTest
     assert_equal '503', status("#{A}/")
   end
 
-  def test_streams_and_sockets_live_through_reloads_and_no_request_fails
-    serve('j1')
-    configure(*of('j1'))
-    await { status("#{A}/") == '200' }
-    assert_all_lives { |name| configure(*of('j1'), asking(9, "#{name}:tcp:1025")) }
-  end
-
   # One that leaves is left out while another one serves, and one that is gone says whose it was.
   def test_a_job_that_leaves_gets_nobody_new
     %w[j1 j2].each { |name| serve(name) }
     configure(*of('j1', kind: 'web', end: Time.now.to_i + 60), *of('j2', kind: 'web'))
-    await { status("#{A}/") == '200' }
+    wait_until { status("#{A}/") == '200' }
     assert_equal ['j2 /'], Array.new(10) { get("#{A}/").body }.uniq
     configure(asking(9, 'b:tcp:1025'))
-    await { get("#{A}/").then { |got| got.code == '503' && got.body.include?('started by prof') } }
+    wait_until { get("#{A}/").then { |got| got.code == '503' && got.body.include?('started by prof') } }
   end
 end
