@@ -11,6 +11,7 @@ static VALUE record_class;
 
 struct records {
     struct mt_streams streams;
+    VALUE read;   /* whose records these are, at another time; 0: its own */
     VALUE string; /* stays where it is, as others may compare theirs with it without the GVL */
     size_t bad_line;
     const char *text;
@@ -25,13 +26,16 @@ struct records {
 
 static void records_mark(void *data)
 {
-    rb_gc_mark(((const struct records *)data)->string);
+    const struct records *records = data;
+    rb_gc_mark(records->read);
+    rb_gc_mark(records->string);
 }
 
 static void records_free(void *data)
 {
     struct records *records = data;
-    mt_streams_free(&records->streams);
+    if (!records->read)
+        mt_streams_free(&records->streams);
     free(records->known);
     rb_gc_adjust_memory_usage(-(ssize_t)(records->size * TAKEN));
     free(records);
@@ -103,36 +107,6 @@ static void take_known(struct records *records, VALUE others)
         add_known(records, rb_ary_entry(others, i));
 }
 
-/*
- * @param text [String]
- * @param known [Array<Records>] a line of a job that stands in one of them, too, is not parsed
- * again
- */
-static VALUE records_initialize(int argc, VALUE *argv, VALUE self)
-{
-    struct records *records = get_records(self);
-    VALUE text, known;
-    rb_scan_args(argc, argv, "11", &text, &known);
-    known = NIL_P(known) ? rb_ary_new() : rb_ary_dup(known);
-    Check_Type(text, T_STRING);
-    if (rb_ivar_defined(self, rb_intern("@text")))
-        rb_raise(error_class, "The records were read already.");
-    text = rb_str_new_frozen(text);
-    rb_ivar_set(self, rb_intern("@text"), text);
-    records->string = text;
-    records->text = RSTRING_PTR(text);
-    records->size = (size_t)RSTRING_LEN(text);
-    rb_gc_adjust_memory_usage((ssize_t)(records->size * TAKEN));
-    take_known(records, known);
-    rb_thread_call_without_gvl(read_text, records, NULL, NULL);
-    free(records->known);
-    records->known = NULL;
-    RB_GC_GUARD(text);
-    RB_GC_GUARD(known);
-    check(records->status);
-    return rb_obj_freeze(self);
-}
-
 /* The texts, or the numbers, of a list. */
 static VALUE from_array(const json_t *array, json_type type)
 {
@@ -166,10 +140,42 @@ VALUE streams_of(const struct mt_streams *streams)
     return rb_obj_freeze(out);
 }
 
+/*
+ * @param text [String]
+ * @param known [Array<Records>] a line of a job that stands in one of them, too, is not parsed
+ * again
+ */
+static VALUE records_initialize(int argc, VALUE *argv, VALUE self)
+{
+    struct records *records = get_records(self);
+    VALUE text, known;
+    rb_scan_args(argc, argv, "11", &text, &known);
+    known = NIL_P(known) ? rb_ary_new() : rb_ary_dup(known);
+    Check_Type(text, T_STRING);
+    if (rb_ivar_defined(self, rb_intern("@text")))
+        rb_raise(error_class, "The records were read already.");
+    text = rb_str_new_frozen(text);
+    rb_ivar_set(self, rb_intern("@text"), text);
+    records->string = text;
+    records->text = RSTRING_PTR(text);
+    records->size = (size_t)RSTRING_LEN(text);
+    rb_gc_adjust_memory_usage((ssize_t)(records->size * TAKEN));
+    take_known(records, known);
+    rb_thread_call_without_gvl(read_text, records, NULL, NULL);
+    free(records->known);
+    records->known = NULL;
+    RB_GC_GUARD(text);
+    RB_GC_GUARD(known);
+    check(records->status);
+    rb_ivar_set(self, rb_intern("@streams"), streams_of(&records->streams));
+    return rb_obj_freeze(self);
+}
+
 /* @return [Array<Stream>] frozen */
 static VALUE records_streams(VALUE self)
 {
-    return streams_of(&get_read(self)->streams);
+    (void)get_read(self);
+    return rb_ivar_get(self, rb_intern("@streams"));
 }
 
 /* @param other [Records] that knew these when it was read, or that these knew
@@ -177,6 +183,33 @@ static VALUE records_streams(VALUE self)
 static VALUE records_same(VALUE self, VALUE other)
 {
     return boolean(mt_streams_same(&get_read(self)->streams, &get_read(other)->streams));
+}
+
+/*
+ * @param times [Array<Integer>] seconds since the epoch, of each stream
+ * @return [Records] what says the same at these times; its text is the one that was read
+ */
+static VALUE records_at(VALUE self, VALUE times)
+{
+    const struct records *read = get_read(self);
+    Check_Type(times, T_ARRAY);
+    if ((size_t)RARRAY_LEN(times) != read->streams.count)
+        rb_raise(rb_eArgError, "each stream has a time");
+    VALUE later = records_alloc(rb_obj_class(self));
+    struct records *records = get_records(later);
+    records->read = read->read ? read->read : self;
+    records->string = read->string;
+    records->text = read->text;
+    records->bad_line = read->bad_line;
+    for (size_t i = 0; i < read->streams.count; i++) {
+        records->streams.items[i] = read->streams.items[i];
+        records->streams.items[i].generated = NUM2LL(rb_ary_entry(times, (long)i));
+    }
+    records->streams.count = read->streams.count;
+    rb_ivar_set(later, rb_intern("@text"), read->string);
+    rb_ivar_set(later, rb_intern("@streams"), streams_of(&records->streams));
+    RB_GC_GUARD(self);
+    return rb_obj_freeze(later);
 }
 
 /* @return [Integer, nil] the number of the first line that does not belong */
@@ -204,21 +237,24 @@ static VALUE key_id(const struct mt_record *record)
     return ctext(hex);
 }
 
+static VALUE line_of(const struct mt_record *record, VALUE text)
+{
+    VALUE line = rb_str_subseq(text, (long)record->line_at, (long)record->line_len);
+    rb_enc_associate(line, rb_utf8_encoding());
+    return rb_obj_freeze(line);
+}
+
 static VALUE job_of(const struct mt_record *record, VALUE text)
 {
     const struct mt_jobname *name = &record->parts;
-    VALUE line = rb_str_subseq(text, (long)record->line_at, (long)record->line_len);
-    rb_enc_associate(line, rb_utf8_encoding());
     return rb_obj_freeze(rb_struct_new(
-        record_class, rb_obj_freeze(line), UINT2NUM(record->job_id), ctext(record->user),
+        record_class, line_of(record, text), UINT2NUM(record->job_id), ctext(record->user),
         UINT2NUM(record->uid), bytes(record->name, record->name_len), LL2NUM(record->start),
         record->is_share ? bytes(name->group, name->group_len) : Qnil, gid_of(record),
         answer(record->publisher_in_group), text_or_nil(record->wckey), key_id(record)));
 }
 
-/* @param cluster [String] Slurm's name @return [Array<Record>] those of its stream, where it is
- *   complete */
-static VALUE records_of(VALUE self, VALUE cluster)
+static VALUE each_of(VALUE self, VALUE cluster, VALUE (*make)(const struct mt_record *, VALUE))
 {
     const struct mt_streams *streams = &get_read(self)->streams;
     const char *wanted = StringValueCStr(cluster);
@@ -228,12 +264,25 @@ static VALUE records_of(VALUE self, VALUE cluster)
         const struct mt_stream *stream = &streams->items[i];
         for (size_t j = 0; stream->complete && j < stream->count; j++) {
             if (strcmp(stream->cluster, wanted) == 0)
-                rb_ary_push(out, job_of(&stream->records[j], text));
+                rb_ary_push(out, make(&stream->records[j], text));
         }
     }
     RB_GC_GUARD(self);
     RB_GC_GUARD(cluster);
     return out;
+}
+
+/* @param cluster [String] Slurm's name @return [Array<Record>] those of its stream, where it is
+ *   complete */
+static VALUE records_of(VALUE self, VALUE cluster)
+{
+    return each_of(self, cluster, job_of);
+}
+
+/* @param cluster [String] Slurm's name @return [Array<String>] the lines of these */
+static VALUE records_lines(VALUE self, VALUE cluster)
+{
+    return each_of(self, cluster, line_of);
 }
 
 const struct mt_streams *streams_in(VALUE records, size_t *bad_line)
@@ -258,7 +307,9 @@ void init_records(VALUE module)
     rb_define_method(records, "initialize", records_initialize, -1);
     rb_define_method(records, "streams", records_streams, 0);
     rb_define_method(records, "same?", records_same, 1);
+    rb_define_method(records, "at", records_at, 1);
     rb_define_method(records, "bad_line", records_bad_line, 0);
     rb_define_method(records, "of", records_of, 1);
+    rb_define_method(records, "lines", records_lines, 1);
     rb_define_attr(records, "text", 1, 0);
 }

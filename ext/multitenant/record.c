@@ -379,7 +379,7 @@ static bool same_stream(const struct mt_stream *a, const struct mt_stream *b)
         !same_text(a->publishers, b->publishers) || !same_list(a->wckeys, b->wckeys) ||
         !same_list(a->undetermined, b->undetermined))
         return false;
-    for (size_t i = 0; i < a->count; i++) {
+    for (size_t i = 0; i < a->count && a->records != b->records; i++) {
         if (a->records[i].json != b->records[i].json)
             return false;
     }

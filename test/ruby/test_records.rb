@@ -266,6 +266,20 @@ class TestRecords < MultiTenantTest
     end
   end
 
+  def test_the_same_records_at_another_time
+    first = MultiTenant::Records.new(stream(job(1), job(2), generated: 10) +
+                                     stream(job(3), cluster: 'gpu', generated: 20))
+    second = first.at([11, 21]).at([12, 22])
+    assert_equal([[10, 20], [12, 22]], [first, second].map { |one| one.streams.map(&:generated) })
+    assert first.same?(second)
+    GC.start
+    assert_equal([[1, 2], [3]], %w[hpc gpu].map { |cluster| second.of(cluster).map(&:job_id) })
+    assert_equal second.of('hpc').map(&:line), second.lines('hpc')
+    assert_equal [12, 22], core.read([second])[0].map(&:generated)
+    assert_raises(ArgumentError) { first.at([1]) }
+    assert_raises(TypeError) { first.at([1, nil]) }
+  end
+
   def test_a_core_without_settings_refuses_to_work
     assert_raises(MultiTenant::Error) { MultiTenant::Records.allocate.streams }
     assert_raises(MultiTenant::Error) { core.read([MultiTenant::Records.allocate]) }

@@ -143,8 +143,7 @@ class TestSnapshot < MultiTenantTest
 
   def test_a_group_s_file_is_read_once_in_a_round
     keep(fresh(job(1), job(2)))
-    snapshot = MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, fallback: nil,
-                                                                        gids: -> { [3000] })
+    snapshot = kept_snapshot
     opened = 0
     open = File.method(:open)
     counted = lambda do |name, *args, **rest, &block|
@@ -157,6 +156,39 @@ class TestSnapshot < MultiTenantTest
       assert_equal [[true, [1, 2]], [true, [1, 2]], [false, [2, 3]], [true, [2, 3]]], seen
     end
     assert_equal 3, opened
+  end
+
+  # @return [Snapshot] that is asked again and again, as a dashboard's is
+  def kept_snapshot
+    MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, fallback: Feed.new(OTHERS),
+                                                             gids: -> { [3000] })
+  end
+
+  def test_where_only_the_time_is_newer_nothing_is_put_together
+    keep(fresh(job(1), generated: Time.now.to_i - 9))
+    snapshot = kept_snapshot
+    before, = snapshot.call(1.0).records
+    keep(fresh(job(1), generated: Time.now.to_i - 5))
+    now, = snapshot.call(1.0).records
+    assert_same before.text, now.text
+    assert_equal [4, 1], [now.streams[0].generated - before.streams[0].generated, now.of('hpc')[0].job_id]
+    keep(fresh(job(1), private_jobs: true))
+    assert_equal true, snapshot.call(1.0).records[0].streams[0].private_jobs
+  end
+
+  def test_another_directory_at_its_place_is_not_used
+    keep(fresh(job(1)))
+    snapshot = kept_snapshot
+    assert_equal 'snapshot', snapshot.call(1.0).from
+    FileUtils.cp_r(@dir, "#{@dir}.other", preserve: true)
+    File.chown(2002, nil, "#{@dir}.other")
+    File.rename(@dir, "#{@dir}.gone")
+    File.rename("#{@dir}.other", @dir)
+    2.times { assert_equal 'test', snapshot.call(1.0).from }
+    assert_match(/no account of the system's/, snapshot.why)
+    File.chown(0, nil, @dir)
+    File.chmod(0o777, @dir)
+    assert_equal 'test', snapshot.call(1.0).from
   end
 
   # ---- what it has to hold ----

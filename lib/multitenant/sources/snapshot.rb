@@ -44,13 +44,7 @@ module MultiTenant
     class Torn < Unusable; end
 
     # A file as it was read last: {SystemFile.version}, and its records.
-    Kept = Struct.new(:version, :records) do
-      # @return [Array<String>] of the jobs of a cluster
-      def lines(cluster)
-        @lines ||= {}
-        @lines[cluster] ||= records.of(cluster).map(&:line).freeze
-      end
-    end
+    Kept = Struct.new(:version, :records)
     private_constant :Kept
 
     # @return [Unusable, nil] why the last call did not use the snapshot, or not all of it
@@ -118,9 +112,24 @@ module MultiTenant
       nil
     end
 
+    # What was seen to be changed by the trusted alone can't be made otherwise by anybody else, so that it is enough to
+    # see that it is the same directory.
     def check_directory
-      @real = File.realpath(@directory)
-      stat = File.stat(@real)
+      stat = File.stat(@directory)
+      seen = [stat.dev, stat.ino, stat.mode, stat.uid]
+      return if seen == @seen
+
+      @seen = nil
+      check_way(File.realpath(@directory))
+      @seen = seen
+    rescue SystemCallError => e
+      raise Unusable, "There is no snapshot in #{@directory} (#{e.message.split(' @ ').first}): " \
+                      'does multitenant-agent run?'
+    end
+
+    def check_way(real)
+      @real = real
+      stat = File.stat(real)
       raise Unusable, "#{@directory} is no directory." unless stat.directory?
       unless @owners.call(stat.uid)
         raise Unusable, "#{@directory} belongs to uid #{stat.uid}, which is no account of the system's."
@@ -130,9 +139,6 @@ module MultiTenant
       return if stat.mode.nobits?(0o022) && SystemFile.secure?(@real, uids: @trusted)
 
       raise Unusable, "#{@directory}, or a directory on the way to it, can be changed by other users."
-    rescue SystemCallError => e
-      raise Unusable, "There is no snapshot in #{@directory} (#{e.message.split(' @ ').first}): " \
-                      'does multitenant-agent run?'
     end
 
     # @return [Array(Array<Stream>, String)] the stream of each cluster that is fresh, and the round that they are of
@@ -181,9 +187,15 @@ module MultiTenant
       ours = @gids.call
       named = fresh.to_h { |stream| [stream.cluster, stream.groups & ours] }
       read_groups(named.values.flatten.uniq, round)
-      text = fresh.map { |stream| narrow(stream, named[stream.cluster]) }.join
-      @last = Records.new(text, @shares.values.map(&:records)) unless @last&.text == text
+      said = [round, named, fresh.map { |stream| stream.header.except(:generated) }]
+      @last = @said == said ? @last.at(fresh.map(&:generated)) : join(fresh, named)
+      @said = (said if @last.whole.size == fresh.size)
       @last
+    end
+
+    def join(fresh, named)
+      text = fresh.map { |stream| narrow(stream, named[stream.cluster]) }.join
+      Records.new(text, @shares.values.map(&:records))
     end
 
     # The files of one round never change.
@@ -215,7 +227,7 @@ module MultiTenant
       keys = @settings.wckeys
       shares = gids.map { |gid| share(gid, stream.cluster) }
       if (stream.wckeys - keys).empty?
-        return Stream.text(stream.header, shares.flat_map { |kept| kept.lines(stream.cluster) })
+        return Stream.text(stream.header, shares.flat_map { |kept| kept.records.lines(stream.cluster) })
       end
 
       records = shares.flat_map { |kept| kept.records.of(stream.cluster) }
@@ -238,7 +250,7 @@ module MultiTenant
         version = SystemFile.version(stat)
         return known if known&.version == version
 
-        text = file.read(LIMIT + 1).to_s
+        text = file.read([stat.size, LIMIT].min + 1).to_s
         raise Unusable, "#{@directory}/#{name} holds more than #{LIMIT >> 20} MiB." if text.bytesize > LIMIT
 
         Kept.new(version, Records.new(text, [*known&.records]))
