@@ -93,8 +93,7 @@ static inline VALUE text_or_nil(const char *s)
 static inline VALUE hash_of(size_t n, const VALUE *pairs)
 {
     VALUE out = rb_hash_new();
-    for (size_t i = 0; i < n; i += 2)
-        rb_hash_aset(out, pairs[i], pairs[i + 1]);
+    rb_hash_bulk_insert((long)n, pairs, out);
     return rb_obj_freeze(out);
 }
 

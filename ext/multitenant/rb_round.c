@@ -167,10 +167,10 @@ static VALUE share_of(const struct mt_share *share, const struct mt_settings *s)
     enum mt_envelope envelope = mt_envelope_of(named ? name->payload : "", name->payload_len);
     const VALUE pairs[] = {
         symbol("key"),         ctext(share->key),
-        symbol("cluster"),     ctext(record->cluster),
-        symbol("ood_cluster"), text_or_nil(share->ood_cluster),
+        symbol("cluster"),     key(record->cluster),
+        symbol("ood_cluster"), share->ood_cluster ? key(share->ood_cluster) : Qnil,
         symbol("job_id"),      UINT2NUM(record->job_id),
-        symbol("user"),        ctext(record->user),
+        symbol("user"),        key(record->user),
         symbol("uid"),         UINT2NUM(record->uid),
         symbol("label"),       named ? bytes(name->label, name->label_len) : Qnil,
         symbol("group"),       named ? group_of(name) : Qnil,
@@ -204,6 +204,17 @@ static VALUE shares_body(VALUE arg)
     return shares_in(core->round, &core->settings);
 }
 
+static VALUE card_ids_body(VALUE arg)
+{
+    const struct mt_specs *round = ((const struct call *)arg)->core->round;
+    VALUE out = rb_ary_new();
+    for (size_t i = 0; round && i < round->count; i++) {
+        if (round->shares[i].wants_card)
+            rb_ary_push(out, ctext(round->shares[i].card_id));
+    }
+    return rb_obj_freeze(out);
+}
+
 static VALUE begun_body(VALUE arg)
 {
     const struct core *core = ((const struct call *)arg)->core;
@@ -224,6 +235,13 @@ static VALUE core_shares(VALUE self)
     return use(self, &call, shares_body);
 }
 
+/* @return [Array<String>] the :card_id of each of them that has one */
+static VALUE core_card_ids(VALUE self)
+{
+    struct call call = {0};
+    return use(self, &call, card_ids_body);
+}
+
 /*
  * The same of a round that {#read} began and {#decide} has not ended: no envelope was opened, and
  * :specs is what is known without.
@@ -240,6 +258,7 @@ void init_round(VALUE core)
     rb_define_method(core, "decide", core_decide, 3);
     rb_define_attr(core, "refused", 1, 0);
     rb_define_method(core, "shares", core_shares, 0);
+    rb_define_method(core, "card_ids", core_card_ids, 0);
     rb_define_method(core, "begun", core_begun, 0);
     rb_define_method(core, "choose", core_choose, 1);
 }

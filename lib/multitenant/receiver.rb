@@ -303,8 +303,9 @@ module MultiTenant
       return unless @files
 
       @undelivered = false
+      before = @core.card_ids
       events = yield
-      publish
+      publish unless before == @core.card_ids
       @report.delivered(events)
       @left = events.any? { |action,| action == :left }
       whole &&= !@left && events.none? { |action,| action == :failed }
@@ -312,7 +313,7 @@ module MultiTenant
       @files.leave(@dismissed, @shares.filter_map { |share| @specs.dig(share[:key], 'info') if share[:card_id] })
     end
 
-    # Takes specs and shares over from the core: also after a delivery, which may give a card another id.
+    # Takes specs and shares over from the core: also after a delivery that gave a card another id.
     def publish
       told = [@core.specs, @core.services]
       @generation += 1 unless told == [@specs, @services]

@@ -22,8 +22,9 @@ class TestGc < MultiTenantTest
         told = core.read(records)
         told << core.decide(told[0].map { |stream| [stream.cluster.dup, "o#{stream.cluster}"] }, OPENED, 0)
         told << core.refused << core.delivery?('sys/multitenant-delivery_default') << core.delivery?('sys/x')
-        [told, records.flat_map { |one| one.of('hpc') }, core.shares, core.specs, core.deliver(false), core.deliver(true),
-         core.choose(0), core.services]
+        later = records.map { |one| one.at(one.streams.map(&:generated)) }
+        [told, later.flat_map { |one| one.of('hpc') + one.lines('hpc') }, core.shares, core.specs, core.deliver(false),
+         core.deliver(true), core.choose(0), core.services, core.card_ids]
       end
     end
 

@@ -257,6 +257,31 @@ class TestReceiver < MultiTenantTest
     assert_equal [:warn], @log.map(&:first).uniq
   end
 
+  # @return [Array] receiver with a data root, and a stream whose card is this process's user's
+  def with_cards
+    made = receiver(dataroot: temporary, uid: Process.euid)
+    [made, stream(job(1, message: { mtu: Process.euid.to_s }))]
+  end
+
+  def test_a_delivery_that_gives_a_card_another_id_is_told
+    made, text = with_cards
+    FileUtils.mkdir_p(File.join(temporary, MultiTenant::Core::PATHS[:db]))
+    File.write(File.join(temporary, MultiTenant::Core::PATHS[:db], uuid(1)), 'of somebody else')
+    written = refresh(made, text)['cards'].filter_map { |action, id| id if action == :written }
+    assert_equal [written[0], written[0]], [made.shares[0][:card_id], File.basename(made.specs.dig('1', 'info', 'db'))]
+    refute_equal uuid(1), written[0]
+  end
+
+  def test_another_delivery_makes_nothing_anew
+    made, text = with_cards
+    @feed.texts = [text]
+    made.ask
+    before = [made.specs, made.services, made.shares]
+    made.deliver
+    assert_equal [:written], made.report['cards'].map(&:first)
+    before.zip([made.specs, made.services, made.shares]) { |old, new| assert_same old, new }
+  end
+
   # ---- the same once more ----
 
   # A source that knows what it said before.
