@@ -6,8 +6,8 @@
 #pragma once
 
 #include "mt_limits.h"
-#include "record.h"
 #include "status.h"
+#include "streams.h"
 
 /* Both texts are owned; `wckeys` is comma-separated. */
 struct mt_seen {

@@ -119,3 +119,24 @@ bool mt_json_u32(const json_t *object, const char *key, uint32_t *out)
     *out = ok ? (uint32_t)value : 0;
     return ok;
 }
+
+bool mt_json_short_text(const json_t *object, const char *key, const char **out)
+{
+    return mt_json_text(object, key, out) && strlen(*out) <= MT_NAME_MAX;
+}
+
+bool mt_json_name(const json_t *object, const char *key, const char **out)
+{
+    return mt_json_short_text(object, key, out) && **out;
+}
+
+bool mt_json_answer(const json_t *object, const char *key, bool absent, enum mt_answer *out)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = MT_UNKNOWN;
+    if (json_is_boolean(value))
+        *out = json_is_true(value) ? MT_YES : MT_NO;
+    else if (!json_is_null(value))
+        return !value && absent;
+    return true;
+}

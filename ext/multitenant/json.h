@@ -2,6 +2,7 @@
 /* Strict JSON from text, and text from JSON, over jansson. */
 #pragma once
 
+#include "answer.h"
 #include "status.h"
 
 #include <jansson.h>
@@ -34,6 +35,17 @@ MT_NODISCARD MT_NONNULL(2, 5) bool mt_json_integer(const json_t *object, const c
                                                    int64_t min, int64_t max, int64_t *out);
 MT_NODISCARD MT_NONNULL(2, 3) bool mt_json_u32(const json_t *object, const char *key,
                                                uint32_t *out);
+
+/*
+ * The same of a text of at most MT_NAME_MAX bytes, which may be empty, or may not; and of true,
+ * false or null: `absent` says whether a missing key is as good as null.
+ */
+MT_NODISCARD MT_NONNULL(2, 3) bool mt_json_short_text(const json_t *object, const char *key,
+                                                      const char **out);
+MT_NODISCARD MT_NONNULL(2, 3) bool mt_json_name(const json_t *object, const char *key,
+                                                const char **out);
+MT_NODISCARD MT_NONNULL(2, 4) bool mt_json_answer(const json_t *object, const char *key,
+                                                  bool absent, enum mt_answer *out);
 
 /* Whether it is a string without NUL. */
 MT_NODISCARD bool mt_json_is_text(const json_t *value);

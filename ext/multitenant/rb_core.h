@@ -6,9 +6,9 @@
 #include "deliver.h"
 #include "dismissed.h"
 #include "opened.h"
-#include "record.h"
 #include "settings.h"
 #include "specs.h"
+#include "streams.h"
 
 /*
  * The settings' texts and lists are owned here; `round` is the last one or NULL, `next` is one that

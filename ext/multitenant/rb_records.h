@@ -3,7 +3,7 @@
 #pragma once
 
 #include "binding.h"
-#include "record.h"
+#include "streams.h"
 
 /* The streams, borrowed, and the number of the first line that does not belong, or 0. Raises. */
 const struct mt_streams *streams_in(VALUE records, size_t *bad_line);

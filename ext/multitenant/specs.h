@@ -9,10 +9,10 @@
 #include "dismissed.h"
 #include "mt_limits.h"
 #include "opened.h"
-#include "record.h"
 #include "settings.h"
 #include "share.h"
 #include "status.h"
+#include "streams.h"
 
 struct mt_specs {
     struct mt_share *shares; /* oldest start first, then by job id, then by cluster */

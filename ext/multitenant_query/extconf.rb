@@ -21,7 +21,7 @@ end
 
 OLDEST_SLURM = 0x160500 # 22.05
 # From ../multitenant_names and ../multitenant.
-OTHERS = %w[directory.c jobname.c look_ups.c member_line.c members.c record.c].freeze
+OTHERS = %w[directory.c jobname.c look_ups.c member_line.c members.c record.c streams.c].freeze
 USES_SLURM = %w[job_ids.c slurm_cluster.c slurm_jobs.c slurm_nodes.c].freeze
 
 # Where Slurm is when it is not in a directory that the compiler looks into: beside its commands.

@@ -12,12 +12,12 @@
 #include "members.h"
 #include "mt_limits.h"
 #include "program.h"
-#include "record.h"
 #include "say.h"
 #include "slurm_cluster.h"
 #include "slurm_jobs.h"
 #include "slurm_nodes.h"
 #include "steps.h"
+#include "streams.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "block.h"
-#include "record.h"
+#include "streams.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 require 'json'
 
 module MultiTenant
-  # One text of record streams, as the core has read it (ext/multitenant/record.h): {#text}, {#streams}, {#of}, the
+  # One text of record streams, as the core has read it (ext/multitenant/streams.h): {#text}, {#streams}, {#of}, the
   # jobs of one of them, and {#bad_line}.
   class Records
     # @return [Array<Stream>] those that are complete
