@@ -4,6 +4,8 @@
 # JSON what that took. What a dashboard has loaded in any case is loaded before its memory is looked at.
 %w[cgi digest erb etc fileutils forwardable json open3 openssl optparse pathname psych securerandom set shellwords
    socket tempfile time timeout uri yaml zlib].each { |name| require name }
+# OodSupport::User does, and with it come the libraries of the name service.
+Etc.getpwuid
 
 def memory
   File.read('/proc/self/status')[/^VmRSS:\s+(\d+)/, 1].to_i
