@@ -13,12 +13,13 @@ require_relative 'doctor/sealing'
 require_relative 'doctor/apps'
 require_relative 'doctor/gateway'
 require_relative 'doctor/machine'
+require_relative 'doctor/tunnel'
 
 module MultiTenant
   # Checks one by one what an installation needs, and says the fix. It runs where the compiled core can't be
   # loaded, and as any user, of whom it says what they see.
   class Doctor
-    THEMES = [Setup, GemFiles, Accounting, Identity, Sealing, Apps, Gateway, Machine].freeze
+    THEMES = [Setup, GemFiles, Accounting, Identity, Sealing, Apps, Gateway, Machine, Tunnel].freeze
 
     # @param root [String] a host's files are below it
     # @param env [#to_h] variables of this process

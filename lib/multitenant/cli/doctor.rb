@@ -17,6 +17,9 @@ module MultiTenant
       def options(parser)
         parser.on('--json', 'the same as JSON') { @options[:json] = true }
         parser.on('--node', 'also what a compute node can do, by a job of this user\'s') { @options[:node] = true }
+        parser.on('--tunnel', 'only the tunnel to a front end elsewhere') do
+          @options[:themes] = [MultiTenant::Doctor::Tunnel]
+        end
       end
     end
   end
