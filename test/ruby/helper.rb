@@ -265,12 +265,12 @@ module Processes
     Process.clock_gettime(Process::CLOCK_MONOTONIC)
   end
 
-  # Waits until the block is true, for at most a minute: the machine may be busy.
+  # Waits until the block is true, for at most a minute, unless less is promised: the machine may be busy.
   # @return what it gives then
-  def wait_until
-    limit = now + 60
+  def wait_until(seconds = 60)
+    limit = now + seconds
     until (found = yield)
-      flunk 'waited for a minute in vain' if now > limit
+      flunk "waited for #{seconds} s in vain" if now > limit
       sleep 0.01
     end
     found

@@ -88,7 +88,7 @@ class TestTunnel < MultiTenantTest
   def start
     @sshd = spawn('unshare', '--pid', '--fork', '--kill-child', '--', SSHD, '-D', '-e', '-f', "#{@home}/sshd_config",
                   err: log('sshd'))
-    await { open?(@ssh_port) }
+    wait_until { open?(@ssh_port) }
   end
 
   def open?(port)
@@ -144,12 +144,12 @@ class TestTunnel < MultiTenantTest
 
   def test_the_address_is_back_after_the_other_end_was_gone
     run_unit
-    await { status('/x') == '200' }
+    wait_until { status('/x') == '200' }
     assert_equal 'j1 /x', get('/x').body
     stop(@sshd)
-    await { status('/x') == 'Errno::ECONNREFUSED' }
+    wait_until { status('/x') == 'Errno::ECONNREFUSED' }
     start
-    await(30) { status('/x') == '200' }
+    wait_until(30) { status('/x') == '200' }
   end
 
   def test_the_key_may_do_nothing_else
@@ -184,7 +184,7 @@ class TestTunnel < MultiTenantTest
       Thread.new { loop { server.accept.tap { |client| client.write('hello') }.close } }.report_on_exception = false
       @ssh = spawn(*command.take_while { |word| word != '-L' }, '-L', "127.0.0.1:#{@listen}:#{server.path}", '--',
                    command.last, err: log('ssh'))
-      await { open?(@listen) }
+      wait_until { open?(@listen) }
       TCPSocket.open('127.0.0.1', @listen, &:read)
     end
   end
