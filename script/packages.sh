@@ -6,6 +6,7 @@ GEM_PACKAGES=(build-essential pkg-config ruby ruby-dev libssl-dev zlib1g-dev lib
 
 # A real Slurm.
 SLURM_PACKAGES=(munge mariadb-server slurmdbd slurmctld slurmd slurm-client)
+REST_PACKAGES=(slurmrestd slurm-wlm-jwt-plugin)
 
 # own_directory DIRECTORY VARIABLE: makes it, if need be; nobody else may have.
 own_directory() {

@@ -21,6 +21,7 @@ port_of() {
     slurmdbd) echo $((PORT + 1)) ;;
     slurmd-node1) echo $((PORT + 2)) ;;
     slurmd-node2) echo $((PORT + 3)) ;;
+    slurmrestd) echo $((PORT + 4)) ;;
   esac
 }
 
