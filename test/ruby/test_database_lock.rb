@@ -76,4 +76,28 @@ class TestDatabaseLock < MultiTenantTest
     fake('pg_isready', "[[ -e up ]] && stat -c %y #{@lock} >>#{times}; (($(sort -u #{times} | wc -l) > 3))")
     assert_equal GOT_IT, serve.code
   end
+
+  # Two jobs that see the same old lock: one of them may be slow, as a network file system is.
+  def test_a_lock_that_another_job_made_meanwhile_stays
+    File.symlink("6 test #{Etc.uname[:nodename][/[^.]+/]}", @lock)
+    fake('mv', "[[ $3 != *.7 ]] || ln -sfT '8 test other' #{@lock}\nexec /bin/mv \"$@\"")
+    done = serve
+    assert_equal [1, '8 test other'], [done.code, File.readlink(@lock)], done.err
+    assert_match(/Another job has begun to serve #{@data}/, done.err)
+  end
+
+  def test_a_server_whose_lock_is_another_jobs_ends
+    fake('pg_isready', "ln -sfT '8 test other' #{@lock}; cd #{temporary}; echo >>tries; (($(wc -l <tries) > 300))")
+    done = serve
+    assert_equal [0, '8 test other'], [done.code, File.readlink(@lock)], done.err
+    assert_match(/Job 8 has taken #{@data}/, done.err)
+  end
+
+  def test_a_lock_that_was_taken_away_is_made_again
+    fake('pg_isready', "cd #{temporary}; [[ -e up ]] || exit; [[ -e gone ]] || { rm #{@lock}; touch gone; }\n" \
+                       "echo >>tries; [[ -L #{@lock} ]] && readlink #{@lock} >back || (($(wc -l <tries) > 300))")
+    assert_equal GOT_IT, serve.code
+    assert_match(/\A7 test /, File.read("#{temporary}/back"))
+    refute File.symlink?(@lock)
+  end
 end

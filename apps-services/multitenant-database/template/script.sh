@@ -45,8 +45,8 @@ stop() {
 finish() {
   trap '' TERM
   stop
+  [[ -z $BEAT ]] || kill "$BEAT" 2>/dev/null || true # before it would make the lock again
   [[ $(readlink "$LOCK") != "$MINE" ]] || rm -f "$LOCK"
-  [[ -z $BEAT ]] || kill "$BEAT" 2>/dev/null || true
   rm -rf "$PRIVATE" "$NEW" ready accounts
 }
 
@@ -69,9 +69,16 @@ runs() { # JOB CLUSTER
 
 # Slurm also calls a job ended, and starts it anew, whose node it only lost sight of: a server goes on there. So whoever
 # serves a directory touches its lock every ten seconds, and whoever finds another node's lock looks for as long as network
-# file systems may keep a time.
+# file systems may keep a time. Whose lock is another's now ends; a lock that somebody took away is made again.
 beat() {
-  while [[ $(readlink "$LOCK") == "$MINE" ]] && kill -0 "$$" 2>/dev/null; do
+  local held
+  while kill -0 "$$" 2>/dev/null; do
+    held=$(readlink "$LOCK") || ln -sT "$MINE" "$LOCK" 2>/dev/null || held=$(readlink "$LOCK") || held=$MINE
+    if [[ ${held:-$MINE} != "$MINE" ]]; then
+      echo "Job ${held%% *} has taken $datadir, which this one serves no longer." >&2
+      kill -TERM "$$"
+      return
+    fi
     touch -hc -- "$LOCK" 2>/dev/null || true
     sleep 10
   done
@@ -91,7 +98,7 @@ beats() { # NODE
 
 # No two jobs may serve one directory. A link is made at once or not at all, on network file systems too.
 lock() {
-  local held job cluster node waits=0
+  local held job cluster node waits=0 aside=$LOCK.$SLURM_JOB_ID
   until ln -sT "$MINE" "$LOCK" 2>/dev/null; do
     held=$(readlink "$LOCK") || die "The data directory $datadir can't be written to."
     read -r job cluster node <<<"$held"
@@ -99,11 +106,17 @@ lock() {
       die "Job $job on $node serves $datadir already: cancel that job first, or remove $LOCK if it has ended."
     ! beats "$node" ||
       die "A server on $node still has $datadir, although Slurm lost sight of its job $job: it must be ended there first."
+    # A network file system may tell for a minute what was there before, until something is made in the directory.
+    rm -f "$aside" && : >"$aside"
     [[ $(readlink "$LOCK") == "$held" ]] || continue
+    mv -T "$LOCK" "$aside" || continue
+    # What came in its place since that look is put back.
+    [[ $(readlink "$aside") == "$held" ]] || { mv -nT "$aside" "$LOCK"; die "Another job has begun to serve $datadir."; }
     echo "Job $job on $node left $datadir without a proper end."
-    mv -T "$LOCK" "$LOCK.$SLURM_JOB_ID" && rm "$LOCK.$SLURM_JOB_ID"
+    rm "$aside"
     waits=2
   done
+  rm -f "$aside"
   # Another job may have seen the same old link, and taken ours for it.
   sleep "$waits"
   [[ $(readlink "$LOCK") == "$MINE" ]] || die "Another job has begun to serve $datadir."
