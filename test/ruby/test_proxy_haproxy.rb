@@ -60,4 +60,22 @@ class TestProxyHaproxy < MultiTenantTest
     wait_until { Array.new(6) { get("#{A}/").body }.uniq == ['j2 /'] }
     assert_equal ['j1 /'], Array.new(6) { get("#{A}/", cookie: cookie).body }.uniq
   end
+
+  # Whoever keeps a stream open in each may be who changes what the file is made of.
+  def test_processes_of_before_are_few_whatever_streams_stay_open
+    serve('j1')
+    configure(*of('j1'))
+    reload = ['sed -i "s/max-reloads .*/max-reloads 2/"', config, "&& kill -USR2 #{@proxy}"].join(' ')
+    streams = Array.new(5) do |n|
+      wait_until { status("#{A}/") == '200' }
+      stream = request('/events')
+      read_until(stream, 'data: 1')
+      keeper('haproxy', reload: "sh -c '#{reload}'").call(answer(*of('j1'), asking(9, "n-#{n}:tcp:1025")))
+      wait_until { status("/prof/n-#{n}@students/") != '404' }
+      stream
+    end
+    wait_until { `pgrep -P #{@proxy}`.lines.size <= 3 }
+    assert_raises(EOFError, Errno::ECONNRESET) { loop { streams.first.readpartial(4096) } }
+    assert_match(/data/, read_until(streams.last, "data: 60\n"))
+  end
 end

@@ -50,6 +50,19 @@ class TestProxyServices < MultiTenantTest
     assert_equal [*(1..32).map { |i| "prof/s-#{i}@students" }, 'other/a@students'].sort, found.map(&:path)
   end
 
+  # Each time the proxy is told of another file, and keeps a process as long as one of its streams runs.
+  def test_who_changes_their_labels_all_the_time_changes_the_file_now_and_then
+    other = asking(999, 'a:web:8080', user: 'other', uid: 1002)
+    ours = asking(1, 'b:web:8080')
+    services(ours, other)
+    found = (1..110).map { |i| again(ours, asking(2, "c:web/#{i}:8080"), other, now: NOW + (30 * i)) }
+    assert_operator found.map { |all| all.map(&:to_a) }.chunk_while { |one, other| one == other }.count, :<=, 31
+    assert_equal ['other/a@students', 'prof/b@students'], found.last.reject { |one| one.jobs.empty? }.map(&:path)
+    assert_equal({ 'too_many' => 1 }, @from.refused)
+    later = again(asking(2, 'c:web:8081'), other, asking(998, 'c:web:1', user: 'other', uid: 1002), now: NOW + 7300)
+    assert_equal ['8081'], shown(later)['prof/c@students']
+  end
+
   def test_ports_are_those_of_the_cluster_and_of_none_that_the_site_denies
     files = File.join(temporary, 'clusters').tap { |dir| Dir.mkdir(dir) }
     File.write(File.join(files, 'hpc.yml'), <<~YAML)

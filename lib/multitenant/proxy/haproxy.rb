@@ -9,7 +9,12 @@ module MultiTenant
     # that is made of its path, so that a thousand services cost no more than one.
     class Haproxy < Engine
       MOVED = 308 # with its method and body
+      # As many processes of before stay at most, where whoever may change the file keeps a stream open in each.
+      RELOADS = 50
       TOP = <<~CONF
+        global
+            mworker-max-reloads %<reloads>d
+
         defaults multitenant
             mode http
             timeout connect 3s
@@ -38,7 +43,7 @@ module MultiTenant
       # @param services [Array<Service>]
       # @return [String]
       def render(services)
-        top = format(TOP, hours: HOURS, listen: @listen, moved: MOVED)
+        top = format(TOP, hours: HOURS, listen: @listen, moved: MOVED, reloads: RELOADS)
         [HEADER, top, *services.map { |one| backend(one) }].join("\n")
       end
 

@@ -34,6 +34,10 @@ module MultiTenant
       NODE_TTL = 300
       NODE_PATIENCE = 5
       LOOK_UPS = 16
+      # In how many rounds of an hour something new of a publisher's may come: each time an engine keeps a process of
+      # before as long as one of its streams runs.
+      CHANGES = 30
+      HOUR = 3600
 
       # @return [Hash{String => Integer}] reason code => how many jobs asked for an address and have none
       attr_reader :refused
@@ -52,6 +56,7 @@ module MultiTenant
         @core = Core.new(settings.to_core(dataroot: nil))
         @addresses = {} # cluster => of its last whole answer; nil: there was none yet
         @had = {} # what was served
+        @came = {} # whose => epochs at which something new of theirs came in the last hour
         @nodes = {}
         @looked_up = false # ever, one of them
       end
@@ -65,9 +70,9 @@ module MultiTenant
         @refused = Hash.new(0)
         all = @addresses.values.compact.flatten
         look_up(all.filter_map { |one| one.node if one.reason == 'ok' }.uniq)
-        fine = all.select { |one| accept?(one) }
-        @had = fine.to_h { |one| [key(one), true] }
-        live = limited(fine).group_by(&:path).map { |path, all| service(path, owned(all), now) }
+        served = paced(limited(all.select { |one| accept?(one) }), now)
+        @had = served.to_h { |one| [key(one), true] }
+        live = served.group_by(&:path).map { |path, jobs| service(path, owned(jobs), now) }
         remember(live, now)
         (live + gone(live)).sort_by(&:path)
       end
@@ -90,7 +95,7 @@ module MultiTenant
       end
 
       def key(address)
-        address.to_a.values_at(0, 1, 5, 8, 10, 13)
+        address.to_h.values_at(:cluster, :job_id, :start, :path, :kind, :check, :port)
       end
 
       # What could not be learned this time changes nothing.
@@ -157,6 +162,19 @@ module MultiTenant
           oldest = all.sort_by { |one| [one.start, one.job_id] }
           refuse(oldest.drop(Core::LIMITS[:shares_per_publisher]), 'too_many')
           oldest.first(Core::LIMITS[:shares_per_publisher])
+        end
+      end
+
+      # What was there stays, whatever else its publisher does.
+      def paced(addresses, now)
+        @came.each_value { |times| times.select! { |at| now - at < HOUR } }
+        addresses.group_by { |one| [one.user, one.uid] }.flat_map do |who, all|
+          there, new = all.partition { |one| @had.key?(key(one)) }
+          next all if new.empty?
+          next (@came[who] = [*@came[who], now]) && all if @came[who].to_a.size < CHANGES
+
+          refuse(new, 'too_many')
+          there
         end
       end
 
