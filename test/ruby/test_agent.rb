@@ -513,3 +513,17 @@ class TestAgentProgram < MultiTenantTest
       end
   end
 end
+
+# The unit itself.
+class TestAgentUnit < MultiTenantTest
+  UNIT = File.read(File.join(Tree::ROOT, 'systemd/multitenant-agent.service'))
+
+  # What the environment says counts more than the file, so systemd, which reads that in another way, gives none of it.
+  def test_the_agent_has_the_settings_of_the_dashboards_file_as_dashboards_read_it
+    path = File.join(temporary, 'env')
+    File.write(path, "MULTITENANT_TTL=60 # seconds\nMULTITENANT_PUBLISHERS='profs' # nobody else\n")
+    read = UNIT[/^EnvironmentFile=/] ? File.readlines(path, chomp: true).to_h { |line| line.split('=', 2) } : {}
+    settings = MultiTenant::Settings.new(MultiTenant::Host.env_file(path).merge(read))
+    assert_equal [60.0, 'profs', []], [settings.ttl, settings.publishers, settings.warnings]
+  end
+end
