@@ -11,6 +11,9 @@ module MultiTenant
     # A viewer who is in every group and is nobody.
     NO_UID = 0xffffffff
 
+    # Seconds before its end from which a job gets nobody new, where its publisher says nothing else.
+    LEAD = Core::LIMITS[:lead_default] * 60
+
     # What is not known of a service.
     UNKNOWN = '?'
 
@@ -203,6 +206,19 @@ module MultiTenant
       out.family('multitenant_service_recipients', 'gauge',
                  'People in the group that it is shared with, of whom its envelope may name but some.',
                  jobs.map { |labels, share| [labels, @people[share.values_at(:uid, :group)]] }.select(&:last))
+      out.family('multitenant_service_members', 'gauge',
+                 'Jobs of a service with an address outside Open OnDemand: serving, or in their last minutes.',
+                 named.flat_map { |name, cluster| members(name, cluster) })
+    end
+
+    # Of others it is sealed which services they are of.
+    def members(name, cluster)
+      jobs = passed(cluster).select { |share| share[:address]&.service && share[:address].reason == 'ok' }
+      jobs.group_by { |share| [*share.values_at(:user, :group), share[:address].service] }.flat_map do |service, all|
+        labels = { cluster: name, **%i[user group service].zip(service).to_h }
+        leaving, serving = all.partition { |share| (1..(cluster.stream.generated + LEAD)).cover?(share[:end]) }
+        [[{ **labels, state: 'serving' }, serving.size], [{ **labels, state: 'leaving' }, leaving.size]]
+      end
     end
 
     def info(share)

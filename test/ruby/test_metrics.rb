@@ -145,6 +145,23 @@ class TestMetrics < MultiTenantTest
     refute_match(/18080|2049/, metrics.to_s)
   end
 
+  # That of others nobody knows without opening them.
+  def test_how_many_jobs_such_a_service_has_and_how_many_are_about_to_end
+    jobs = { 1 => ['a', {}], 2 => ['a', { end: 1660 }], 3 => ['a', { end: 1500 }],
+             4 => ['a', { user: 'ann', uid: 1002 }], 5 => ['Bad', {}] }
+    jobs = jobs.map { |id, (name, more)| job(id, name: "x mt:#{name}:web:18080|students|MUNGE:AwQ=:", **more) }
+    seen = told(open_stream(*jobs, job(6), generated: 1000)).select { |name, _| name.include?('service_members') }
+    counts = { prof: { serving: 2, leaving: 1 }, ann: { serving: 1, leaving: 0 } }.flat_map do |user, states|
+      states.map do |state, count|
+        ["multitenant_service_members{cluster=\"hpc\",user=\"#{user}\",group=\"students\",service=\"a\"," \
+         "state=\"#{state}\"}", count.to_s]
+      end
+    end
+    assert_equal counts.to_h, seen
+    @metrics = nil
+    assert_empty told(stream(*jobs), anonymous: true).keys.grep(/members/)
+  end
+
   # ---- sources ----
 
   def sources(seen)
@@ -197,7 +214,7 @@ class TestMetrics < MultiTenantTest
     named = part.scan(/^\| (`multitenant_.*?) \| ([\w, ]+) \|/).flat_map do |names, labels|
       names.scan(/\w+/).map { |name| [name, labels.split(', ')] }
     end
-    told(open_stream(job(1)))
+    told(open_stream(job(1, name: 'mt:a:web:18080|students|MUNGE:AwQ=:')))
     samples = metrics.to_s.lines.grep_v(/\A#/).to_h { |line| [line[/\A\w+/], line.scan(/(\w+)="/).flatten] }
     assert_equal named.to_h, samples
   end
