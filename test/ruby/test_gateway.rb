@@ -287,7 +287,26 @@ class TestGateway < MultiTenantTest
     MultiTenant::Gateway::Credential.stub(:new, slowly) { gateways.each { |one| cards.of(one) } }
     assert_includes 1..10, slowly.made
   ensure
-    cards.instance_eval { @spent = @since = @paused = 0 }
+    cards.instance_eval { [@last, @waiting, @made].each(&:clear) && (@spent = @since = @paused = 0) }
+  end
+
+  # OOD lists sessions in one order, and asks every ten seconds. The last one's is the only one of its publisher.
+  def test_publishers_with_many_cards_leave_time_for_another_ones_login
+    cards = MultiTenant::Card::Credentials
+    now = 1000.0
+    making = Struct.new(:cost) { def make(*) = cost.call && 'MUNGE:' }.new(-> { now += 0.03 })
+    page = [*1..9].product([*1..32]).first((8 * 32) + 1).map do |uid, n|
+      MultiTenant::Gateway.of(spec(uid: uid.to_s, job: ((uid * 100) + n).to_s))
+    end
+    let_in = MultiTenant.stub(:clock, -> { now }) do
+      MultiTenant::Gateway::Credential.stub(:new, making) do
+        Array.new(18) { page.map { |one| cards.of(one) }.tap { now += 10 } }
+      end
+    end
+    assert_operator let_in.count(&:last), :>, 6, 'of three minutes'
+    assert_operator let_in.map { |made| made.compact.size }.max, :>, 20
+  ensure
+    cards.instance_eval { [@last, @waiting, @made].each(&:clear) && (@spent = @since = @paused = 0) }
   end
 
   # ---- in a client's job ----

@@ -1,11 +1,13 @@
 # frozen_string_literal: true
 
 require_relative '../gateway/credential'
+require_relative 'limits'
 
 module MultiTenant
   class Card
     # What the buttons of a viewer's cards post to gateways. Pages are rendered often, and wait for munged: one is made
-    # for each card in a minute, and none while munged is slow or down: a publisher may share many services.
+    # for each card in a minute, and none while munged is slow or down. A publisher may share many services, so where
+    # not all of a page's get one, publishers take turns.
     module Credentials
       KEPT = 60
       SECONDS = 1.0
@@ -15,6 +17,8 @@ module MultiTenant
 
       @made = {}
       @spent = @since = @paused = 0
+      @last = Hash.new(0) # publisher => when one was made for a service of theirs
+      @waiting = {} # publisher => when one was not
       @lock = Mutex.new
 
       class << self
@@ -24,12 +28,32 @@ module MultiTenant
           @lock.synchronize do
             now = MultiTenant.clock
             @made.delete_if { |_, (_, till)| till <= now }
-            made, = @made[gateway.to_s] || (@made[gateway.to_s] = [make(gateway), now + KEPT] if now >= @paused)
-            made
+            unless @made.key?(gateway.to_s)
+              return unless turn?(gateway.publisher, now)
+
+              @made[gateway.to_s] = [make(gateway), now + KEPT]
+            end
+            @made[gateway.to_s].first
           end
         end
 
         private
+
+        # Half of the time is for whom the page names first, and the other half for who had one the longest ago, as long
+        # as a page asks for it.
+        def turn?(publisher, now)
+          @spent = 0 if now - @since > KEPT
+          @since = now if @spent.zero?
+          @waiting.delete_if { |_, at| at < now - (2 * Limits::POLL) }
+          before = @spent >= ALL / 2 && @waiting.any? { |other, _| @last[other] < @last[publisher] }
+          if before || now < @paused
+            @waiting[publisher] = now
+            return false
+          end
+          @waiting.delete(publisher)
+          @last[publisher] = now
+          true
+        end
 
         def make(gateway)
           start = MultiTenant.clock
@@ -38,8 +62,6 @@ module MultiTenant
           nil
         ensure
           now = MultiTenant.clock
-          @spent = 0 if now - @since > KEPT
-          @since = now if @spent.zero?
           @spent += now - start
           @paused = now + KEPT if made.nil? || now - start > SLOW || @spent > ALL
         end

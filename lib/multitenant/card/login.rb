@@ -11,7 +11,8 @@ module MultiTenant
     class Login
       include Elements
 
-      NOT_NOW = 'You can\'t be let in at this moment, as munged does not answer on this host: look again in a minute.'
+      NOT_NOW = 'You can\'t be let in at this moment, as munged is slow on this host or does not answer, or you have ' \
+                'many such cards: look again in a minute.'
 
       # @return [Login, nil] nil: the service has no gateway, or none that is known to be its own
       def self.of(spec)
