@@ -44,7 +44,6 @@ module MultiTenant
 
     # Replaces file by file: a job may have one open.
     # @raise [Failure]
-    # @raise [SystemCallError]
     # @return [void]
     def write
       files = contents
@@ -55,6 +54,8 @@ module MultiTenant
         FileUtils.mkdir_p(File.dirname(path), mode: 0o755)
         SystemFile.write(path, bytes, mode: mode)
       end
+    rescue SystemCallError => e
+      refuse("could not be written: #{e.message.split(' @ ').first}.")
     end
 
     private

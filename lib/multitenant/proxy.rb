@@ -22,7 +22,9 @@ module MultiTenant
       # @return [void]
       def self.options(parser, options)
         parser.on('--engine NAME', ENGINES.keys, "of #{ENGINES.keys.join(', ')}") { |v| options[:engine] = v }
-        parser.on('--output FILE', 'written there, where it changed; unless told, printed') { |v| options[:output] = v }
+        parser.on('--output FILE', /./, 'written there, where it changed; unless told, printed') do |v|
+          options[:output] = v
+        end
         parser.on('--listen ADDRESS', "where the proxy is met, in its own words; unless told #{LISTEN}") do |v|
           options[:listen] = v
         end
@@ -53,8 +55,11 @@ module MultiTenant
         if !options[:output] && (options[:check] || options[:reload])
           return '--check and --reload are about the file of --output'
         end
+        return '--reload takes a command' if options[:reload] && Shellwords.split(options[:reload]).first.to_s.empty?
 
         '--listen takes one line' if options[:listen]&.match?(/[^ -~]/)
+      rescue ArgumentError => e
+        "--reload: #{e.message}"
       end
 
       # @return [Array<Service>] of the last call

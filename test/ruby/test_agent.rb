@@ -505,7 +505,8 @@ class TestAgentProgram < MultiTenantTest
   end
 
   def test_its_options
-    { ['--version'] => 0, ['--help'] => 0, ['--no-such'] => 64, ['more'] => 64, ['--directory', '/none'] => 78 }
+    { ['--version'] => 0, ['--help'] => 0, ['--no-such'] => 64, ['more'] => 64, ['--directory', '/none'] => 78,
+      [255.chr] => 64, ['--proxy', "--engine nginx --output /x --reload ''"] => 64, ['--metrics', ''] => 64 }
       .each do |args, code|
         done = run_as(AGENT, RbConfig.ruby, '-I', @lib, File.join(temporary, 'exe/multitenant-agent'), *args)
         assert_equal [code, 1], [done.code, (done.out + done.err).lines.first(1).size], args.inspect

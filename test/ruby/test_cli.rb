@@ -57,6 +57,14 @@ class TestCli < MultiTenantTest
     end
   end
 
+  def test_arguments_that_are_no_text
+    [%w[login], %w[limit x], %w[specs --dataroot], %w[open --job-id 1 --user]].each do |argv|
+      done = multitenant(*argv, 255.chr.force_encoding(Encoding::UTF_8))
+      assert_equal [64, 1, ''], [done.code, done.err.lines.size, done.out], argv.inspect
+      assert_match(/must be text/, done.err)
+    end
+  end
+
   def test_usage_errors
     { %w[specs --nonsense] => 'nonsense; see `multitenant specs --help`\\.',
       %w[specs --records] => 'records.*specs --help',

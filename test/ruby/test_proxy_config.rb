@@ -70,7 +70,9 @@ class TestProxyConfig < MultiTenantTest
   end
 
   def test_options_that_make_no_sense
-    [[], %w[--engine haproxy --check], ['--engine', 'haproxy', '--listen', "a\nb"], %w[--engine apache]].each do |argv|
+    haproxy = %w[--engine haproxy]
+    [[], [*haproxy, '--check'], [*haproxy, '--listen', "a\nb"], %w[--engine apache], [*haproxy, '--output', ''],
+     *['', ' ', "''", "a 'b"].map { |no| [*haproxy, '--output', config, '--reload', no] }].each do |argv|
       done = proxy_config(*argv)
       assert_equal [64, 1, ''], [done.code, done.err.lines.size, done.out], argv
     end
@@ -185,7 +187,9 @@ class TestProxyConfig < MultiTenantTest
   end
 
   def test_agents_options_that_make_no_sense
-    ['--engine haproxy', '--output /x', '--engine haproxy --output /x y', "--engine 'x"].each do |text|
+    haproxy = '--engine haproxy --output'
+    ['--engine haproxy', '--output /x', "#{haproxy} /x y", "--engine 'x", "#{haproxy} ''",
+     "#{haproxy} /x --reload ''", "#{haproxy} /x --reload \"a 'b\""].each do |text|
       assert_raises(OptionParser::ParseError, text) { MultiTenant::Proxy::Keeper.parse(text) }
     end
   end

@@ -58,13 +58,15 @@ module MultiTenant
                  'keep the proxy\'s file, too: the options of multitenant proxy-config, in quotes') do |v|
         @proxy = Proxy::Keeper.parse(v)
       end
-      options.on('--metrics FILE', 'keep there what is shared and refused, for Prometheus') { |v| @metrics = v }
+      options.on('--metrics FILE', /./, 'keep there what is shared and refused, for Prometheus') { |v| @metrics = v }
       options.on('--[no-]anonymous', 'no users, groups and jobs in it; default: where PrivateData has jobs') do |v|
         @anonymous = v
       end
       options.on('--version', 'print the version') { return puts("multitenant-agent #{VERSION}") || :printed }
       options.on('-h', '--help', 'print this') { return puts(options.help) || :printed }
       options.permute!(argv)
+    rescue ArgumentError => e
+      raise OptionParser::InvalidArgument, "that is no text (#{e.message})"
     end
 
     def host

@@ -6,6 +6,13 @@ require_relative '../metrics'
 module MultiTenant
   # Keeps {Metrics} in a file for node_exporter's textfile collector.
   class MetricsFile
+    # @raise [Failure] where the old one stays
+    def self.write(path, text)
+      SystemFile.write(path, text, mode: 0o644)
+    rescue SystemCallError => e
+      raise Failure.new(EX_IOERR, "#{path} could not be written: #{e.message.split(' @ ').first}.")
+    end
+
     # @param metrics [Metrics]
     # @param path [String]
     def initialize(metrics, path)
@@ -15,13 +22,11 @@ module MultiTenant
 
     # @param answer [Answer] of a round
     # @return [nil]
-    # @raise [Failure] where the old one stays
+    # @raise [Failure]
     def call(answer)
       @metrics.note(answer)
-      SystemFile.write(@path, @metrics.to_s, mode: 0o644)
+      MetricsFile.write(@path, @metrics.to_s)
       nil
-    rescue SystemCallError => e
-      raise Failure.new(EX_CANTCREAT, "#{@path} could not be written: #{e.message.split(' @ ').first}.")
     end
   end
 end

@@ -20,7 +20,7 @@ module MultiTenant
         parser.banner = "Usage: multitenant #{@name} [options]: #{@does}"
         options(parser)
         parser.on('-h', '--help', 'print this') { return puts(parser.help) || EX_OK }
-        parser.permute!(argv) # also where POSIXLY_CORRECT is set
+        parse(parser, argv)
         take(argv)
         run
       rescue OptionParser::ParseError => e
@@ -28,6 +28,13 @@ module MultiTenant
       end
 
       private
+
+      # Also where POSIXLY_CORRECT is set. OptionParser matches patterns, which bytes that are no text can't be.
+      def parse(parser, argv)
+        parser.permute!(argv)
+      rescue ArgumentError => e
+        refuse("its arguments must be text (#{e.message})")
+      end
 
       # What is no option.
       # @param words [Array<String>]

@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
-require_relative '../host/system_file'
-require_relative '../metrics'
+require_relative '../agent/metrics_file'
 require_relative 'viewer'
 
 module MultiTenant
@@ -40,7 +39,7 @@ module MultiTenant
       end
 
       def tell(text)
-        return MultiTenant::SystemFile.write(@options[:output], text, mode: 0o644) if @options[:output]
+        return MetricsFile.write(@options[:output], text) if @options[:output]
 
         text = text.lines.map { |line| "#{PlainText.of(line.chomp)}\n" }.join if $stdout.tty?
         print text
