@@ -29,10 +29,10 @@ class TestDatabaseLock < MultiTenantTest
   end
 
   # @return [Done] of job 7's script.sh
-  def serve
+  def serve(**more)
     FileUtils.rm_f(File.join(temporary, 'up'))
     env = { 'PATH' => "#{temporary}/bin:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '7', 'SLURM_CLUSTER_NAME' => 'test',
-            'datadir' => @data, 'database' => 'd', 'user' => 'u' }
+            'datadir' => @data, 'database' => 'd', 'user' => 'u', **more }
     answers = 'HOSTNAME=login mt_kind=postgresql mt_modules= mt_share_superuser=no host=127.0.0.1 port=1 password=p'
     job = "source #{MultiTenant::Sharing::JOB}; export #{answers}; ./script.sh"
     run_as(nil, 'bash', '-c', job, env: env, dir: temporary)
@@ -99,5 +99,13 @@ class TestDatabaseLock < MultiTenantTest
     assert_equal GOT_IT, serve.code
     assert_match(/\A7 test /, File.read("#{temporary}/back"))
     refute File.symlink?(@lock)
+  end
+
+  # What is locked, systemd-tmpfiles leaves where it is. MariaDB would miss its directory for temporary tables.
+  def test_its_private_directory_is_not_cleaned_away
+    Dir.mkdir(private = File.join(temporary, 'tmp'))
+    fake('pg_isready', "[[ -e up ]] && { flock -n #{private}/*.7.* true; echo $? >locked; }")
+    assert_equal GOT_IT, serve('TMPDIR' => private).code
+    assert_equal "1\n", File.read("#{temporary}/locked")
   end
 end

@@ -194,6 +194,13 @@ class TestJob < MultiTenantTest
     end
   end
 
+  # What is locked, systemd-tmpfiles leaves where it is, however old it is: a gate that starts again needs it.
+  def test_a_gateways_directory_is_not_cleaned_away
+    locked = 'flock -n "$mt_gate_run" true || echo locked'
+    job = "SLURM_JOB_ID=1; source #{JOB}; source #{JOB.sub(/job$/, 'gateway')}"
+    assert_equal ["locked\n", true], bash("#{job}; make_run_directory; #{locked}")
+  end
+
   # sbatch hands on what Slurm has told the job that it is called in, and Slurm sets it after a restart alone.
   def test_how_often_another_job_was_restarted_does_not_count
     records = [8, 7].map { |id| "JobId=#{id} ArrayJobId=7 JobName=a\n   Requeue=1 Restarts=#{id - 7} BatchFlag=1\n\n" }

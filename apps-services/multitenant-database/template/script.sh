@@ -22,6 +22,7 @@ make_private() {
   local parent=${TMPDIR:-/tmp}
   [[ ${#parent} -le 50 && $parent =~ ^/[A-Za-z0-9._/-]+$ && -w $parent ]] || parent=/tmp
   PRIVATE=$(mktemp -d "$parent/multitenant-db.$SLURM_JOB_ID.XXXXXX")
+  keep_directory "$PRIVATE"
 }
 
 start() { # DIRECTORY OPTION…
