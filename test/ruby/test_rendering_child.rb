@@ -33,3 +33,21 @@ class TestRenderingChild < MultiTenantTest
     assert_equal([false, nil], CHILD.ask { raise NoMemoryError })
   end
 end
+
+# What is kept of files that were rendered.
+class TestRenderingKept < MultiTenantTest
+  RENDERING = MultiTenant::Card::Rendering
+
+  def teardown
+    RENDERING.instance_variable_get(:@kept).clear
+    super
+  end
+
+  # Whose path is another one in every round gets a sentence each time.
+  def test_long_paths_of_which_little_is_said_are_not_kept_without_end
+    3000.times { |i| RENDERING.send(:keep, ["/#{i}/#{'x' * 4000}", 1001], RENDERING::Kept.new('<p>', 0, nil, 0)) }
+    kept = RENDERING.instance_variable_get(:@kept)
+    assert_operator kept.sum { |(path, _), one| path.bytesize + one.html.bytesize }, :<=, MultiTenant::Card::Limits::KEPT
+    assert_includes kept.keys.last.first, '/2999/'
+  end
+end

@@ -14,6 +14,9 @@ module MultiTenant
       # `until`: on the clock; before it no child is started for that file. `at`: when the last one was.
       Kept = Struct.new(:html, :pixels, :stamp, :until, :at)
 
+      # Bytes that each of these takes beside its texts, or more.
+      ENTRY = 512
+
       FAILED = 'can\'t be shown at this time; it is tried again in some minutes.'
 
       @kept = {}
@@ -91,7 +94,12 @@ module MultiTenant
           @kept.delete(key)
           @kept[key] = kept
           kept.at = MultiTenant.clock
-          @kept.shift while @kept.size > 1 && @kept.sum { |_, one| one.html.bytesize } > Limits::KEPT
+          @kept.shift while @kept.size > 1 && @kept.sum { |file, one| size(file, one) } > Limits::KEPT
+        end
+
+        # A path may be longer than what is said of it, and publishers may name another one in every round.
+        def size(key, kept)
+          key[0].bytesize + kept.html.bytesize + ENTRY
         end
 
         # @return [Kept, nil] nil: it stays as it is
