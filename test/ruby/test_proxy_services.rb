@@ -97,6 +97,16 @@ class TestProxyServices < MultiTenantTest
     assert_equal({ 'prof/a@students' => [] }, shown(again(asking(1, 'a:web:8001', publisher_in_group: false))))
   end
 
+  # Whoever has the port next would be sent the keys of who still asks there.
+  def test_a_job_whose_time_is_over_is_left_out_where_its_cluster_says_nothing
+    jobs = [asking(1, 'a:web:8001', end: NOW + 600), asking(2, 'b:web:8002')]
+    services(*jobs, generated: NOW)
+    assert_equal(%w[8001 8002], shown(again(whole: false, now: NOW + 660)).values.flatten)
+    assert_equal({ 'prof/a@students' => [], 'prof/b@students' => ['8002'] }, shown(again(whole: false, now: NOW + 900)))
+    # Slurm may let it go on for longer (OverTimeLimit).
+    assert_equal(%w[8001 8002], shown(again(*jobs, generated: NOW + 900, now: NOW + 905)).values.flatten)
+  end
+
   # What it says late counts in the next round.
   def test_a_name_service_that_hangs_is_not_waited_for
     jobs = (1..40).map do |i|

@@ -38,6 +38,8 @@ module MultiTenant
       # before as long as one of its streams runs.
       CHANGES = 30
       HOUR = 3600
+      # Seconds after its end that a job counts of which its cluster has said nothing since.
+      SILENT = 120
 
       # @return [Hash{String => Integer}] reason code => how many jobs asked for an address and have none
       attr_reader :refused
@@ -55,6 +57,7 @@ module MultiTenant
         @seen = seen
         @core = Core.new(settings.to_core(dataroot: nil))
         @addresses = {} # cluster => of its last whole answer; nil: there was none yet
+        @told = {} # cluster => epoch of that answer
         @had = {} # what was served
         @came = {} # whose => epochs at which something new of theirs came in the last hour
         @nodes = {}
@@ -68,7 +71,7 @@ module MultiTenant
       def call(records, now = Time.now.to_i)
         take(records)
         @refused = Hash.new(0)
-        all = @addresses.values.compact.flatten
+        all = @addresses.values.compact.flatten.select { |one| may_run?(one, now) }
         look_up(all.filter_map { |one| one.node if one.reason == 'ok' }.uniq)
         served = paced(limited(all.select { |one| accept?(one) }), now)
         @had = served.to_h { |one| [key(one), true] }
@@ -87,11 +90,20 @@ module MultiTenant
       def take(records)
         records.each do |one|
           one.streams.each { |stream| @addresses[stream.cluster] ||= nil }
-          whole = one.streams.select { |stream| stream.complete && stream.sees == 'all' }.map(&:cluster)
+          whole = one.streams.select { |stream| stream.complete && stream.sees == 'all' }
           told = @core.addresses(one).select { |address| address.service || address.reason == 'bad_address' }
           told = told.group_by(&:cluster)
-          whole.each { |cluster| @addresses[cluster] = told.fetch(cluster, []) }
+          whole.each do |stream|
+            @addresses[stream.cluster] = told.fetch(stream.cluster, [])
+            @told[stream.cluster] = stream.generated
+          end
         end
+      end
+
+      # A cluster that says nothing tells of no end either; whoever has the port next would be sent the clients' keys.
+      def may_run?(address, now)
+        last = [address.end, @told[address.cluster]].max
+        address.end.zero? || now - last < [SILENT, 2 * @settings.ttl].max
       end
 
       def key(address)
