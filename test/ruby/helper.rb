@@ -292,6 +292,11 @@ module Processes
     Dir.children('/proc/self/fd').filter_map { |fd| [fd, File.readlink("/proc/self/fd/#{fd}")] rescue nil } # rubocop:disable Style/RescueModifier -- that of the list is gone
   end
 
+  # @return [Array<String>] this process's, those that nobody waited for yet, too
+  def children
+    Dir.glob('/proc/self/task/*/children').map { |path| File.read(path) }.join(' ').split
+  end
+
   # A query program of the test's. @return [String] its path
   def program(body, shell: '/bin/sh')
     path = File.join(temporary, "program-#{rand(1 << 32)}")

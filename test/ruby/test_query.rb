@@ -24,10 +24,6 @@ class TestQuery < MultiTenantTest
     MultiTenant::Query.new(MultiTenant::Settings.new(env), program: path, **options).call(seconds)
   end
 
-  def children
-    Dir.glob('/proc/self/task/*/children').map { |path| File.read(path) }.join.split
-  end
-
   # Whether the process whose id the program wrote to `file` is gone.
   def assert_gone(file)
     pid = Integer(File.read(file))
