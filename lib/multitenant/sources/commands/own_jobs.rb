@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require_relative 'marked_rows'
 require_relative 'slurm_command'
 
 module MultiTenant
@@ -44,13 +43,11 @@ module MultiTenant
     # @return [Array<Job>] those that slurmctld knows: some have ended
     # @raise [Failure]
     def all
-      rows = MarkedRows.new(COLUMNS)
-      format = %w[%i %A %T %E %j].map { |field| "#{field}#{rows.mark}" }.join
-      text = call('squeue', '--noheader', '--local', '--all', "--user=#{Process.euid}", '--states=all',
-                  "--format=#{format}")
-      rows.read(text).map { |row| Job.new(**row) }
-    rescue MarkedRows::Malformed
-      raise Failure.new(EX_DATAERR, 'squeue printed something else than what it was asked for.')
+      rows = @command.rows('squeue', COLUMNS, MultiTenant.clock + @seconds) do |mark|
+        ['--noheader', '--local', '--all', "--user=#{Process.euid}", '--states=all',
+         "--format=#{%w[%i %A %T %E %j].map { |field| "#{field}#{mark}" }.join}"]
+      end
+      rows.map { |row| Job.new(**row) }
     end
 
     # One that has ended meanwhile is no failure.

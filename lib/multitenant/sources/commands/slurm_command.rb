@@ -4,6 +4,7 @@ require 'securerandom'
 require 'shellwords'
 require_relative '../../host/clock'
 require_relative '../../programs/program'
+require_relative 'marked_rows'
 
 module MultiTenant
   # Slurm's commands as OOD's own adapter runs them for one cluster (ood_core, adapters/slurm.rb and
@@ -74,6 +75,20 @@ module MultiTenant
 
       failure = NOT_RUN.include?(result.exit) && result.code == EX_CONFIG ? NotThere : Failure
       raise failure.new(code(result), sentence(name, result))
+    end
+
+    # Rows of jobs.
+    # @param columns [Hash{Symbol => Regexp}] see {MarkedRows}
+    # @param options [Hash] see {#call}
+    # @yieldparam mark [String] what each field is to be followed by
+    # @yieldreturn [Array<String>] args
+    # @return [Array<Hash{Symbol => String}>] bytes
+    # @raise [Failure]
+    def rows(name, columns, until_at, **options)
+      rows = MarkedRows.new(columns)
+      rows.read(call(name, yield(rows.mark), until_at, **options))
+    rescue MarkedRows::Malformed
+      raise Failure.new(EX_DATAERR, "#{name} printed something else than what it was asked for.")
     end
 
     private

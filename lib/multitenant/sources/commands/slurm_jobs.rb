@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require_relative 'marked_rows'
 require_relative 'slurm_command'
 
 module MultiTenant
@@ -74,7 +73,7 @@ module MultiTenant
     def sacct(until_at)
       keys = @wckeys.flat_map { |key| [key, "*#{key}"] }
       @sacct = true
-      found = rows('sacct', SACCT, until_at) do |mark|
+      found = @command.rows('sacct', SACCT, until_at) do |mark|
         ['--noheader', '--local', '--allusers', '--allocations', '--state=RUNNING', '--starttime=now',
          "--endtime=now+#{Core::LIMITS[:clock_slack]}", "--wckeys=#{keys.join(',')}",
          "--format=#{SACCT.keys.join(',')}", '--parsable', "--delimiter=#{mark}"]
@@ -88,17 +87,10 @@ module MultiTenant
     # --format, has the count of restarts (src/squeue/opts.c, 22.05 to 26.05). --all, as Open OnDemand asks: those in
     # hidden partitions, too.
     def squeue(columns, until_at, *args, but: nil)
-      rows('squeue', columns, until_at, but: but) do |mark|
+      @command.rows('squeue', columns, until_at, but: but) do |mark|
         ['--noheader', '--local', '--all', "--states=#{STATES.join(',')}", *args,
          "--Format=#{columns.keys.map { |column| "#{column}:0#{mark}" }.join(',')}"]
       end
-    end
-
-    def rows(name, columns, until_at, but: nil)
-      rows = MarkedRows.new(columns)
-      rows.read(@command.call(name, yield(rows.mark), until_at, but: but))
-    rescue MarkedRows::Malformed
-      raise Failure.new(EX_DATAERR, "#{name} printed something else than what it was asked for.")
     end
 
     # The answer to the id of an array or heterogeneous job holds its other members too. A job of
