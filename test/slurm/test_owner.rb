@@ -110,4 +110,59 @@ class TestOwner < BedTest
     sleep 12
     assert_equal 'plain|', name_of(job_id)
   end
+
+  # Has 80 MB, works for half a second, and stays long enough for slurmd to look at it.
+  WORKS = <<~BASH
+    #!/bin/bash
+    ruby -e 'all = "a" * 80_000_000; nil while Process.clock_gettime(2) < 0.5; sleep 4'
+  BASH
+
+  # Jobs of that time gather what slurmd was started with.
+  def gathering
+    file = File.join(Bed::DIR, 'etc/slurm.conf')
+    before = File.read(file)
+    File.write(file, "#{before.sub('jobacct_gather/none', 'jobacct_gather/linux')}\nJobAcctGatherFrequency=1\n")
+    %w[stop start].each { |what| Bed.testbed(what, 'slurmd') }
+    yield
+  ensure
+    File.write(file, before)
+    %w[stop start].each { |what| Bed.testbed(what, 'slurmd') }
+  end
+
+  # @return [Integer] a job that has been shared, and has ended
+  def ended(script)
+    job_id = Bed.running(Bed.submit(OWNER, '--ntasks=2', script: script))
+    Bed.publish(OWNER, job_id, Bed.accounting)
+    yield if block_given?
+    Bed.wait("slurmdbd knows that job #{job_id} has ended") do
+      `sacct -a -X -n -P -o end -j #{job_id}`.match?(/\A\d/)
+    end
+    job_id
+  end
+
+  def used(job_id, user = OWNER)
+    rows = JSON.parse(Bed.multitenant(user, 'services', '--ended', '--json').out).fetch('ended')
+    rows.find { |row| row['job'] == job_id.to_s }
+  end
+
+  def test_what_an_ended_job_used_is_told_where_slurm_gathers_it
+    worked = gathering { ended(WORKS) }
+    dir = File.join(Bed.home(OWNER), ".local/state/multitenant/jobs/#{worked}@hpc/gate")
+    FileUtils.mkdir_p(File.join(dir, 'log'))
+    File.write(File.join(dir, "seen.#{worked}@hpc"), '')
+    File.write(File.join(dir, "log/#{worked}@hpc.jsonl"), %({"time":1,"user":"hpcstudent","uid":"2001"}\n))
+    FileUtils.chown_R(OWNER, OWNER, File.join(Bed.home(OWNER), '.local'))
+    row = used(worked)
+    assert_equal ['sys/dashboard', 'hpcGrp', 'COMPLETED', 2, 1],
+                 row.values_at('service', 'group', 'state', 'cpus', 'tenants')
+    assert_operator row['memory_peak'], :>=, 80_000_000
+    assert_includes 0.5..row['cpu_allocated'], row['cpu_used']
+    assert_equal row['elapsed'] * 2, row['cpu_allocated']
+
+    idle = ended("#!/bin/sh\nexec sleep 60\n") { system('scancel', '--user', OWNER) }
+    said = Bed.multitenant(OWNER, 'services', '--ended').out
+    assert_match(/^#{idle} .* CANCELLED .* -  +-  +-$/, said)
+    assert_includes said, 'CPU and memory are not gathered here: JobAcctGatherType of hpc is jobacct_gather/none.'
+    assert_nil used(worked, 'hpcfaculty2')
+  end
 end

@@ -153,6 +153,26 @@ module MultiTenant
       [uids.uniq.size, more]
     end
 
+    # @param member [String] JOB@CLUSTER
+    # @return [Boolean] that job had a gateway of this state
+    def member?(member)
+      members.any? { |one| one.join('@').casecmp?(member) }
+    end
+
+    # How many people used one job of it, as far as its logs reach back.
+    # @param member [String] JOB@CLUSTER
+    # @return [Integer, nil] nil: it had no gateway of this state
+    def people(member)
+      return unless member?(member)
+
+      uids = []
+      each_line(/\.(?:jsonl|gate)(?:\.\d)?\z/, Regexp.escape(member)) do |line|
+        _, uid, _, who = USED.match(line)&.captures
+        uids |= [who || uid] unless (who || uid).to_s.empty?
+      end
+      uids.size
+    end
+
     private
 
     def epoch(time)
@@ -175,8 +195,8 @@ module MultiTenant
       nil # a line that was cut
     end
 
-    def each_line(pattern, &block)
-      each_log(logs(pattern)) do |file|
+    def each_line(pattern, member = MEMBER, &block)
+      each_log(logs(pattern, member)) do |file|
         file.each_line("\n", LONGEST) { |line| block.call(line.force_encoding(Encoding::UTF_8).scrub('?')) }
       end
     end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative 'ended_table'
 require_relative 'table'
 require_relative 'viewer'
 
@@ -8,9 +9,14 @@ module MultiTenant
     # `multitenant services`
     class Services < Viewer
       HEADINGS = ['SERVICE', 'TITLE', 'FROM', 'GROUP', 'JOBS', 'YOURS', 'TIME LEFT'].freeze
+      # Days that `--ended` looks back, and the most that it does.
+      DAYS = 7
+      MOST_DAYS = 3660
 
       # @return [Integer] exit code
       def run
+        return ended if @options[:days]
+
         receiver.ask
         services = receiver.services
         services = services.select { |_, one| one['uid'] == Process.euid.to_s } if @options[:mine]
@@ -28,6 +34,30 @@ module MultiTenant
         records_options(parser)
         parser.on('--mine', 'only those that this user runs') { @options[:mine] = true }
         parser.on('--json', 'the same as JSON, without connections') { @options[:json] = true }
+        parser.on('--ended [DAYS]', Integer, 'what this user shared within so many days (7) in jobs that have ended,',
+                  'and what these used') { |days| @options[:days] = days || DAYS }
+      end
+
+      def take(words)
+        super
+        days = @options[:days] or return
+        refuse("--ended takes 1 to #{MOST_DAYS} days, not `#{days}`") unless days.between?(1, MOST_DAYS)
+        refuse('--ended asks Slurm\'s accounting, and takes no --records') if @options[:records]
+      end
+
+      # What there is of one cluster is told, although another one does not answer.
+      def ended
+        host.enter
+        table = EndedTable.new($stdout)
+        failures = host.clusters.targets.filter_map do |target|
+          table.add(SlurmCommand.new(target.job.to_h), settings.wckeys, @options[:days])
+        end
+        raise failures.first if table.jobs.empty? && failures.any?
+
+        @options[:json] ? print_json(table.to_h) : table.print
+        raise failures.first if failures.any?
+
+        EX_OK
       end
 
       def print(services)

@@ -43,6 +43,13 @@ module MultiTenant
       "#{"#{days}-" if days.positive?}#{format('%02d:%02d', *rest.divmod(60))}"
     end
 
+    # @param bytes [Integer]
+    # @return [String]
+    def self.size(bytes)
+      unit = %w[B kB MB GB TB].each_with_index.find { |_, i| bytes < 1000**(i + 1) || i == 4 }
+      unit[1].zero? ? "#{bytes} B" : format('%.1f %s', bytes.fdiv(1000**unit[1]), unit[0])
+    end
+
     private
 
     # @return [Integer, nil] of a terminal; nil: no limit

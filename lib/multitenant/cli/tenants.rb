@@ -40,18 +40,13 @@ module MultiTenant
 
       def cells(row)
         times = row.values_at('since', 'last').map { |time| time ? Time.at(time).strftime(TIME) : '' }
-        [PlainText.of(row['user'], Table::WIDEST), *times, row['requests'].to_s, size(row['bytes']), limit(row)]
+        [PlainText.of(row['user'], Table::WIDEST), *times, row['requests'].to_s, Table.size(row['bytes']), limit(row)]
       end
 
       def limit(row)
         return 'banned' if row['banned']
 
         row['limit'].to_i.positive? ? "#{row['limit']} a minute" : ''
-      end
-
-      def size(bytes)
-        unit = %w[B kB MB GB TB].each_with_index.find { |_, i| bytes < 1000**(i + 1) || i == 4 }
-        unit[1].zero? ? "#{bytes} B" : format('%.1f %s', bytes.fdiv(1000**unit[1]), unit[0])
       end
     end
   end
