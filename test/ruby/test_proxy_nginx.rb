@@ -90,4 +90,20 @@ class TestProxyNginx < MultiTenantTest
     configure(asking(9, 'b:tcp:1025'))
     wait_until { get("#{A}/").then { |got| got.code == '503' && got.body.include?('started by prof') } }
   end
+
+  # As at the far end of a tunnel, where no user may have the port.
+  def test_a_file_for_a_port_of_roots_is_tried_by_an_account_that_may_not_have_it
+    need_root
+    File.chmod(0o711, temporary)
+    File.write(config, MultiTenant::Proxy::Nginx.new('127.0.0.1:899').render([]))
+    File.write("#{config}.bad", File.read(config).sub('server_tokens', 'no_such_word'))
+    said = [config, "#{config}.bad"].map do |file|
+      IO.popen([RbConfig.ruby, '-I', Tree.lib, '-rmultitenant', '-rmultitenant/proxy', '-e', <<~RUBY, file], &:read)
+        Process::Sys.setuid(990)
+        print MultiTenant::Proxy::Nginx.new('127.0.0.1:899').objection(ARGV[0])
+      RUBY
+    end
+    assert_empty said.first
+    assert_match(/does not take .*unknown directive "no_such_word"/, said.last)
+  end
 end

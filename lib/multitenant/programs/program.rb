@@ -116,7 +116,7 @@ module MultiTenant
     def telling_line(bytes)
       lines = bytes.b.lines.map { |line| line.strip.gsub(/[^ -~]/n, '?') }.reject(&:empty?)
       line = lines.reverse.find { |text| text.match?(OURS) } || lines.find { |text| text.include?('fatal: ') } ||
-             lines.find { |text| text.include?('error: ') } || lines.last
+             lines.find { |text| text.match?(/error: |\[emerg\] /) } || lines.last
       line.to_s[0, 500].force_encoding(Encoding::UTF_8)
     end
   end

@@ -61,13 +61,22 @@ module MultiTenant
       # @return [Program::Result]
       def check(file)
         Dir.mktmpdir do |dir|
-          around = File.join(dir, 'nginx.conf')
-          File.write(around, format(AROUND, dir: dir, file: File.expand_path(file), temporary: temporary(dir)))
-          run('-t', '-q', '-c', around, '-p', dir)
+          tried = try(dir, File.expand_path(file))
+          next tried unless tried.error&.match?(/ bind\(\) to .*Permission denied/)
+
+          # That port is the running nginx's to take, which may do what this process may not.
+          elsewhere = File.binread(file).sub("listen #{@listen};".b) { "listen unix:#{dir}/socket;".b }
+          try(dir, File.join(dir, 'here.conf').tap { |path| File.binwrite(path, elsewhere) })
         end
       end
 
       private
+
+      def try(dir, file)
+        around = File.join(dir, 'nginx.conf')
+        File.write(around, format(AROUND, dir: dir, file: file, temporary: temporary(dir)))
+        run('-t', '-q', '-c', around, '-p', dir)
+      end
 
       # nginx makes these directories even where it only tries a file, and root's gives them to the user of that one:
       # those of the host's own nginx would be that one's no longer.
