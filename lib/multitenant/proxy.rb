@@ -22,7 +22,7 @@ module MultiTenant
       # @return [void]
       def self.options(parser, options)
         parser.on('--engine NAME', ENGINES.keys, "of #{ENGINES.keys.join(', ')}") { |v| options[:engine] = v }
-        parser.on('--output FILE', /./, 'written there, where it changed; unless told, printed') do |v|
+        parser.on('--output FILE', /.+/m, 'written there, where it changed; unless told, printed') do |v|
           options[:output] = v
         end
         parser.on('--listen ADDRESS', "where the proxy is met, in its own words; unless told #{LISTEN}") do |v|

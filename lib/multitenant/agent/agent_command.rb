@@ -58,7 +58,7 @@ module MultiTenant
                  'keep the proxy\'s file, too: the options of multitenant proxy-config, in quotes') do |v|
         @proxy = Proxy::Keeper.parse(v)
       end
-      options.on('--metrics FILE', /./, 'keep there what is shared and refused, for Prometheus') { |v| @metrics = v }
+      options.on('--metrics FILE', /.+/m, 'keep there what is shared and refused, for Prometheus') { |v| @metrics = v }
       options.on('--[no-]anonymous', 'no users, groups and jobs in it; default: where PrivateData has jobs') do |v|
         @anonymous = v
       end
