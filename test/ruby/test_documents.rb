@@ -26,6 +26,23 @@ class TestDocuments < MultiTenantTest
     File.read(File.join(ROOT, page), encoding: 'UTF-8')
   end
 
+  # A file of tests and the names of some, in a cell; … stands for a part that the file fills in. Or a script of them.
+  SHOWN = %r{`(test/[\w/]+\.(?:c|rb)|script/\w+)`((?: `[\w…]+`)*)}
+
+  def test_what_was_tried_names_tests_that_there_are
+    rows = text('SECURITY.md')[/^## What was tried.*?(?=^## |\z)/m].to_s.scan(/^\| .+\| (.+) \|$/).flatten
+    shown = rows.reject { |cell| cell == 'shown by' }.map { |cell| cell.scan(SHOWN) }
+    assert_operator shown.size, :>=, 50
+    assert_empty shown.select(&:empty?), 'a row without a test'
+    missing = shown.flatten(1).flat_map do |file, names|
+      tests = text(file)
+      next "#{file} names no test" if names.empty? && file.start_with?('test/')
+
+      names.scan(/[\w…]+/).reject { |name| tests.match?(/[(: "']test_#{name.gsub('…', '\#\{[^}]+\}')}(?!\w)/) }
+    end
+    assert_empty missing.compact
+  end
+
   # The lines without the blocks of code.
   def prose(page)
     text(page).gsub(/^```.*?^```$/m, '')
