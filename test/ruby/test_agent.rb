@@ -363,7 +363,7 @@ class TestAgentProgram < MultiTenantTest
   end
 
   def start(*args, caps: '-all,+chown', directory: @dir)
-    @err = File.join(temporary, 'err')
+    @err = File.join(temporary, "err#{@started = @started.to_i + 1}")
     @pid = spawn(environment('MULTITENANT_TTL' => '5', 'MULTITENANT_SNAPSHOT' => directory, 'OOD_CLUSTERS' => '/none'),
                  *argv(caps), *args, err: @err, unsetenv_others: true, chdir: '/')
     @pids << @pid
