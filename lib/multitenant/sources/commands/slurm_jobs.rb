@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative '../job_records'
 require_relative 'slurm_command'
 
 module MultiTenant
@@ -7,10 +8,6 @@ module MultiTenant
   # and their names. Open OnDemand needs no sacct; where there is none, squeue says which, too, of all
   # that run.
   class SlurmJobs
-    # `user` is "" where sacct does not know them; `end` is 0 without a limit; `name`, the `group` that it names
-    # (nil: it is no share's) and `nodes`, a list in Slurm's short form, are bytes.
-    Job = Struct.new(:job_id, :uid, :user, :wckey, :name, :group, :start, :end, :restarts, :nodes, keyword_init: true)
-
     # Ids in one question to squeue.
     IDS = 1000
 
@@ -47,7 +44,7 @@ module MultiTenant
     end
 
     # @param until_at [Float] the deadline, by {MultiTenant.clock}
-    # @return [Array<Job>] the oldest first
+    # @return [Array<JobRecords::Job>] the oldest first; `nodes` is a list in Slurm's short form, in bytes
     # @raise [Failure]
     def call(until_at)
       wanted = wanted(until_at)
@@ -99,9 +96,11 @@ module MultiTenant
       return unless STATES.include?(row[:state])
 
       asked = wanted.delete(row.values_at(:jobid, :userid))
-      asked && Job.new(job_id: row[:jobid].to_i, uid: row[:userid].to_i, user: asked[:user], wckey: asked[:wckey],
-                       name: row[:name], group: Native.group_of(row[:name]), start: row[:starttime].to_i,
-                       end: end_of(row), restarts: row[:restartcnt].to_i, nodes: row[:nodelist])
+      asked && JobRecords::Job.new(
+        job_id: row[:jobid].to_i, uid: row[:userid].to_i, user: asked[:user], wckey: asked[:wckey], name: row[:name],
+        group: Native.group_of(row[:name]), start: row[:starttime].to_i, end: end_of(row),
+        restarts: row[:restartcnt].to_i, nodes: row[:nodelist]
+      )
     end
 
     def end_of(row)
