@@ -114,6 +114,7 @@ module MultiTenant
 
     def keep(stream, records)
       files, ids = @placement.place(stream.cluster, records.of(stream.cluster))
+      ids |= stream.undetermined.to_a
       told = ids.size <= UNDETERMINED_MAX
       Part.new(stream.header(sees: told ? 'all' : 'own', undetermined: (ids if ids.any? && told)), files)
     end

@@ -19,6 +19,11 @@ module MultiTenant
     DOMAIN = /\A(?=.{1,253}\z)\w(?:[\w.-]*\w)?\z/
     RESOLVER = '/etc/resolv.conf'
 
+    # A slurmrestd: a socket, this host's loopback, or where TLS says who it is.
+    SLURMRESTD = %r{\A(?:unix:(?<path>/[^[:cntrl:]]{1,106})|
+                    (?<scheme>https|http(?=://(?:127\.[\d.]+|localhost|\[::1\])(?:[:/]|\z)))://
+                    (?<host>[A-Za-z0-9._-]{1,253}|\[[\h:.]+\])(?::(?<port>\d{1,5}))?(?<prefix>(?:/[\w.~-]+)*)/?)\z}x
+
     # A template: {user}, {service} and {group} stand in its path, once each, which ends with /.
     ADDRESS = %r{\Ahttps?://[A-Za-z0-9._\[\]:-]+/
                  (?!.*\{(\w+)\}.*\{\1\})(?=.*\{user\})(?=.*\{service\})(?=.*\{group\})
@@ -57,6 +62,10 @@ module MultiTenant
     attr_reader :address
     # @return [Array<Range>] ports that no proxy leads to
     attr_reader :proxy_deny
+    # @return [String, nil] the slurmrestd of the host's only cluster
+    attr_reader :slurmrestd
+    # @return [String, nil] file with the token for it
+    attr_reader :slurmrestd_token
     # @return [Array<String>] one sentence for each value that made no sense
     attr_reader :warnings
 
@@ -88,6 +97,8 @@ module MultiTenant
       @keys = value('MULTITENANT_KEYS', nil, %r{\A/[^[:cntrl:]]{1,1000}\z})
       @address = value('MULTITENANT_ADDRESS', nil, ADDRESS)
       @proxy_deny = ports('MULTITENANT_PROXY_DENY')
+      @slurmrestd = value('MULTITENANT_SLURMRESTD', nil, SLURMRESTD)
+      @slurmrestd_token = value('MULTITENANT_SLURMRESTD_TOKEN', nil, %r{\A/[^[:cntrl:]]{1,1000}\z})
       @env = nil
       freeze
     end

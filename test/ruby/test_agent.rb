@@ -62,6 +62,14 @@ class TestAgent < MultiTenantTest
     assert_equal [16], headers.map(&:round).uniq.map(&:size)
   end
 
+  # What its source could not read has not ended.
+  def test_jobs_that_are_undetermined_already
+    round(stream(job(1), job(2, group_gid: nil), undetermined: [9]))
+    assert_equal [2, 9], told('state')['hpc'][0].undetermined
+    round(stream(job(1), undetermined: [9]))
+    assert_equal [[9], 'all'], [told('state')['hpc'][0].undetermined, sees['hpc']]
+  end
+
   def test_a_group_without_a_share_has_no_file
     round(stream(job(1), job(2, group_gid: 3001)))
     before = told('state')['hpc'][0].round

@@ -13,7 +13,9 @@ class TestBoundary < MultiTenantTest
     'gateway/credential.rb' => 'what the munge program says', 'gateway/login.rb' => 'what a gateway says',
     'installer/dashboard_ruby.rb' => 'what gem says', 'installer/manifest.rb' => 'the manifest',
     'programs/names.rb' => 'what the names program says',
-    'proxy/config_file.rb' => 'which services were there when'
+    'proxy/config_file.rb' => 'which services were there when',
+    'sources/slurmrestd.rb' => 'what its program says', 'sources/slurmrestd/answers.rb' => 'what slurmrestd says',
+    'sources/slurmrestd/ask.rb' => 'what it is to ask', 'sources/slurmrestd/token.rb' => 'what a token claims'
   }.freeze
   BARS_OF_OTHERS = { 'doctor/accounting.rb' => 'rows of sacctmgr' }.freeze
   NUMBERS_OF_OTHERS = {

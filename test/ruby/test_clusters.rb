@@ -150,7 +150,7 @@ class TestClusters < MultiTenantTest
 
   def test_a_host_without_clusters_of_oods_asks_its_own
     target = MultiTenant::Clusters.new([]).targets
-    assert_equal [[nil, nil, nil]], target.map(&:to_a)
+    assert_equal [[nil, nil, nil, nil]], target.map(&:to_a)
     refute_predicate target[0], :over_ssh?
   end
 
@@ -184,7 +184,7 @@ class TestClusters < MultiTenantTest
   # ---- from OOD's own objects ----
 
   # As OodCore::Cluster: symbols, a job section that may be empty.
-  OodCluster = Struct.new(:id, :job_config, :job_allow, :hidden) do
+  OodCluster = Struct.new(:id, :job_config, :job_allow, :hidden, :custom_config) do
     def job_allow?
       job_allow != false
     end
@@ -322,5 +322,52 @@ class TestClusters < MultiTenantTest
     end
     made = from_ood(OodCluster.new(:odd, { adapter: 'slurm', conf: "/c\0x", submit_host: (+"s\xff\0").b }))
     assert_equal ["/c\u{fffd}x", "s\xff\u{fffd}".b], made.targets.map { |one| [one.conf, one.job['submit_host']] }[0]
+  end
+
+  # ---- slurmrestd ----
+
+  CUSTOM = { 'multitenant' => { 'slurmrestd' => 'https://a.example', 'token' => '/t', 'sees' => 'all',
+                                'x' => nil } }.freeze
+
+  # Open OnDemand has symbols there, and what is below as it was written.
+  def test_which_clusters_have_a_slurmrestd
+    { CUSTOM => CUSTOM['multitenant'].compact, { 'multitenant' => { 'sees' => 'all' } } => nil, 7 => nil, [] => nil,
+      { 'multitenant' => 7 } => nil, { 'multitenant' => { 'slurmrestd' => 7 } } => { 'slurmrestd' => '7' } }
+      .each do |custom, rest|
+      dir = write('a.yml', { 'v2' => { 'job' => { 'adapter' => 'slurm' }, 'custom' => custom } })
+      assert_equal [rest], MultiTenant::Clusters.from_files(dir).targets.map(&:rest)
+      next unless custom.is_a?(Hash)
+
+      ood = from_ood(OodCluster.new(:a, { adapter: 'slurm' }, true, false, custom.transform_keys(&:to_sym)))
+      assert_equal [rest], ood.targets.map(&:rest)
+      assert_equal [nil], from_ood(OodCluster.new(:a, { adapter: 'slurm' }, true, false, nil)).targets.map(&:rest)
+    end
+  end
+
+  # Two of which nothing else is known are two, and what one is called is not what the other is.
+  def test_each_slurmrestd_is_asked
+    %w[a b].each do |id|
+      custom = { 'multitenant' => { 'slurmrestd' => "https://#{id}.example" } }
+      write("#{id}.yml", { 'v2' => { 'job' => { 'adapter' => 'slurm' }, 'custom' => custom } })
+    end
+    clusters = MultiTenant::Clusters.from_files(File.join(temporary, 'clusters.d'))
+    assert_equal 2, clusters.targets.size
+    clusters.targets.zip(%w[x y]) { |target, name| clusters.learn(target, name) }
+    assert_equal [%w[x a], %w[y b]], clusters.pairs(%w[x y]).first(2)
+  end
+
+  # The settings may mean the only cluster, and no other.
+  def test_the_slurmrestd_of_the_settings
+    settings = MultiTenant::Settings.new({ 'MULTITENANT_SLURMRESTD' => 'https://a.example' })
+    one = MultiTenant::Clusters.new([Cluster.new('a', 'a')])
+    named = Cluster.new('b', 'b', nil, false, nil, nil, CUSTOM['multitenant'])
+    two = MultiTenant::Clusters.new([Cluster.new('a', 'a'), named])
+    urls = [one, two].map do |clusters|
+      targets = clusters.targets
+      targets.map { |target| MultiTenant::Slurmrestd.of(settings, target, only: targets.one?)&.url }
+    end
+    assert_equal [['https://a.example'], [nil, 'https://a.example']], urls
+    answer = MultiTenant::ClusterSource.new(settings, one.targets[0], clusters: one, log: ->(*) {}).call(2)
+    assert_match(%r{\ANo token for https://a\.example is named}, answer.error)
   end
 end

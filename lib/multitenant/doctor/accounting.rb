@@ -6,8 +6,11 @@ module MultiTenant
   class Doctor
     # Slurm: it answers, and soon; which OOD cluster each one is; what it does with WCKeys.
     class Accounting < Theme
-      CHECKS = { configuration: 'Clusters', answers: 'Slurm', mapping: 'Cluster mapping', wckey: 'WCKey',
-                 publishers: 'WCKey users', private_data: 'PrivateData' }.freeze
+      CHECKS = { configuration: 'Clusters', answers: 'Slurm', slurmrestd: 'slurmrestd', mapping: 'Cluster mapping',
+                 wckey: 'WCKey', publishers: 'WCKey users', private_data: 'PrivateData' }.freeze
+
+      # Seconds before the end of a token.
+      SOON = 86_400
 
       # Seconds that a page waits for an answer.
       PAGE = 0.15
@@ -16,6 +19,7 @@ module MultiTenant
       REFUSED = /privilege|permission denied/i
       AGENT = 'Run multitenant-agent on this host under an account that is an operator (`sacctmgr modify user ' \
               'multitenant set adminlevel=operator`), and set MULTITENANT_SNAPSHOT=/run/multitenant.'
+      RENEW = 'Write a new one there before; if something does that each time, leave it so.'
 
       def configuration
         path = site.clusters_path
@@ -32,6 +36,18 @@ module MultiTenant
         return unless core?
 
         site.slurm.asked.each { |asked| answer(asked) }
+      end
+
+      # A token has an end, and from then on nothing is seen.
+      def slurmrestd
+        return unless core?
+
+        targets = site.clusters.targets
+        targets.each do |target|
+          rest = Slurmrestd.of(site.settings, target, only: targets.one?)
+          token(rest) if rest
+        end
+        site.slurm.whole.select { |asked| asked.rest? && asked.own? }.each { |asked| no_operator(asked) }
       end
 
       def mapping
@@ -54,7 +70,8 @@ module MultiTenant
       def publishers
         return unless core? && answered?
 
-        site.slurm.whole.reject { |asked| asked.target.over_ssh? }.each { |asked| users_of_keys(asked) }
+        here = site.slurm.whole.reject { |asked| asked.rest? || asked.target.over_ssh? }
+        here.each { |asked| users_of_keys(asked) }
       end
 
       # Slurm shows root everything, but not the users of dashboards.
@@ -103,7 +120,7 @@ module MultiTenant
         count = asked.stream.count
         jobs = count == 1 ? '1 running job has' : "#{count} running jobs have"
         told = "#{asked.name} answered in #{format('%.3f', answer.seconds)} s " \
-               "(#{answer.from.sub('slurm', 'libslurm')}): #{jobs} the WCKey" \
+               "(#{answer.from.sub(/\Aslurm\z/, 'libslurm')}): #{jobs} the WCKey" \
                "#{' (this user sees only their own)' if asked.own?}."
         asked.said.each do |line|
           warn!(line, 'Fix multitenant-query (see above); until then sacct and squeue are used, which is slower.')
@@ -121,6 +138,7 @@ module MultiTenant
       end
 
       def no_answer_fix(asked, silent)
+        return 'Fix what that sentence names; slurmrestd\'s own log says more.' if asked.rest?
         return "Check that `ssh #{asked.target.job['submit_host']}` works for this user." if asked.target.over_ssh?
 
         if silent
@@ -130,6 +148,31 @@ module MultiTenant
         end
       end
 
+      # ---- slurmrestd ----
+
+      def token(rest)
+        token = rest.token
+        left = token.expires && (token.expires - Time.now)
+        told = "#{rest.url} is asked with #{token}"
+        return ok("#{told}, which has no end.") unless left
+        return ok("#{told}, which is good until #{at(token.expires)}.") if left > SOON
+        return warn!("#{told}, which ends at #{at(token.expires)}.", RENEW) if left.positive?
+
+        fail!(token.expiry.sentence, token.expiry.fix)
+      rescue Failure => e
+        fail!(e.sentence, e.fix || 'Correct that, and run doctor as the account that asks, the agent\'s say.')
+      end
+
+      def no_operator(asked)
+        warn!("#{asked.name}: the user of that token may not see all jobs, so the cards of services that ended stay.",
+              'Make them an operator: `sacctmgr modify user NAME set adminlevel=operator`. Or, where Slurm has no ' \
+              'PrivateData=jobs, write `sees: all` beside `slurmrestd:`.')
+      end
+
+      def at(time)
+        time.utc.strftime('%F %T UTC')
+      end
+
       # ---- WCKeys ----
 
       # @yield [Slurm::Asked, Hash]
@@ -137,6 +180,8 @@ module MultiTenant
         return unless core?
 
         site.slurm.asked.each do |asked|
+          next skip("#{asked.name}: slurmrestd does not tell how Slurm is configured.") if asked.rest?
+
           config = site.slurm.config(asked.target)
           config.is_a?(Failure) ? skip("#{asked.name}: #{config.message}") : yield(asked, config)
         end

@@ -9,6 +9,7 @@ module MultiTenant
       CHECKS = { gem: 'Gem', core: 'Core', query: 'multitenant-query', libslurm: 'libslurm',
                  names: 'multitenant-names', munge: 'multitenant-munge' }.freeze
 
+      REST = 'Slurm is asked by slurmrestd.'
       INSTEAD = 'sacct and squeue are used instead, which is slower.'
 
       def gem
@@ -29,6 +30,8 @@ module MultiTenant
 
       # Without it commands ask, as OOD does.
       def query
+        return skip(REST) if rest?
+
         path = beside('multitenant-query')
         return warn!("#{path} was not built. #{INSTEAD}", rebuild) unless File.file?(path)
         return unless core?
@@ -41,6 +44,8 @@ module MultiTenant
 
       # By its name the loader takes only the release that the program was built for.
       def libslurm
+        return skip(REST) if rest?
+
         path = beside('multitenant-query')
         return skip('there is no multitenant-query.') unless File.file?(path)
         return unless core?
@@ -77,6 +82,12 @@ module MultiTenant
       end
 
       private
+
+      # @return [Boolean] the site has named a slurmrestd for each cluster
+      def rest?
+        targets = site.clusters.targets
+        site.core? && targets.all? { |target| Slurmrestd.of(site.settings, target, only: targets.one?) }
+      end
 
       def here_alone
         return skip('dashboards find no gem; this Ruby loads the core of the one that runs here.') if site.core?

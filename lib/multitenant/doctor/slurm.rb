@@ -23,6 +23,11 @@ module MultiTenant
           answer.error.nil? && !stream.nil? && stream.complete
         end
 
+        # @return [Boolean] it was asked by its slurmrestd
+        def rest?
+          answer.from == Slurmrestd::NAME
+        end
+
         # @return [Boolean] Slurm hides the jobs of others
         def own?
           stream&.sees == 'own'

@@ -8,13 +8,13 @@ module MultiTenant
   # none: job ids collide between clusters, and a card would show another job's state.
   class Clusters
     # One Slurm cluster of OOD's: its id, the `cluster:` and the `conf:` of its job section, whether
-    # the viewer is not meant to use it, the whole section, and the range that services' ports are of,
-    # or nil.
-    Cluster = Struct.new(:id, :cluster, :conf, :closed, :job, :ports)
+    # the viewer is not meant to use it, the whole section, the range that services' ports are of,
+    # or nil, and what names its slurmrestd, or nil.
+    Cluster = Struct.new(:id, :cluster, :conf, :closed, :job, :ports, :rest)
 
-    # A Slurm cluster to be asked: its slurm.conf and its name, where OOD says them, and the `job`
-    # section; all nil where OOD knows no Slurm cluster.
-    Target = Struct.new(:conf, :cluster, :job) do
+    # A Slurm cluster to be asked: its slurm.conf and its name, where OOD says them, the `job` section, and what
+    # `multitenant` below `custom` says of its slurmrestd; all nil where OOD knows no Slurm cluster.
+    Target = Struct.new(:conf, :cluster, :job, :rest) do
       # @return [Boolean] OOD runs its commands on another host
       def over_ssh?
         !job.nil? && !job['submit_host'].to_s.empty?
@@ -40,7 +40,8 @@ module MultiTenant
     def self.from_ood(clusters)
       all = clusters.filter_map do |cluster|
         job = cluster.job_config.to_h.transform_keys(&:to_s)
-        read(cluster.id.to_s, job, closed: cluster.metadata.hidden || !cluster.job_allow?)
+        custom = cluster.respond_to?(:custom_config) ? cluster.custom_config.to_h.transform_keys(&:to_s) : {}
+        read(cluster.id.to_s, job, closed: cluster.metadata.hidden || !cluster.job_allow?, custom: custom)
       end
       new(all, whole: clusters.none? { |cluster| cluster.respond_to?(:valid?) && !cluster.valid? })
     end
@@ -58,7 +59,7 @@ module MultiTenant
         next unless config.is_a?(Hash)
 
         read(id, config['job'], closed: config['metadata'].is_a?(Hash) && config['metadata']['hidden'],
-                                ports: config['batch_connect'])
+                                ports: config['batch_connect'], custom: config['custom'])
       end
       new(all, whole: configs.none? { |_, config| config == {} })
     end
@@ -72,11 +73,18 @@ module MultiTenant
       {}
     end
 
-    def self.read(id, job, closed: false, ports: nil)
+    def self.read(id, job, closed: false, ports: nil, custom: nil)
       return unless job.is_a?(Hash) && job['adapter'] == 'slurm' && ID.match?(id.to_s)
 
       job = visible(job)
-      Cluster.new(id.to_s, job['cluster']&.to_s, job['conf']&.to_s, closed, job, range(ports))
+      Cluster.new(id.to_s, job['cluster']&.to_s, job['conf']&.to_s, closed, job, range(ports), rest(custom))
+    end
+
+    # @return [Hash{String => String}, nil]
+    def self.rest(custom)
+      ours = custom['multitenant'] if custom.is_a?(Hash)
+      ours = ours.is_a?(Hash) ? ours.to_h.transform_keys(&:to_s).compact.transform_values(&:to_s) : {}
+      visible(ours) if ours.key?('slurmrestd')
     end
 
     # Those of the template `basic`, by which service apps choose a port.
@@ -97,7 +105,7 @@ module MultiTenant
       else value
       end
     end
-    private_class_method :load_yaml, :read, :range, :visible
+    private_class_method :load_yaml, :read, :range, :rest, :visible
 
     # @param clusters [Array<Cluster>]
     # @param whole [Boolean] there is none that could not be read
@@ -116,8 +124,8 @@ module MultiTenant
 
     # @return [Array<Target>] the Slurm clusters that OOD's are; this host's own where there is none
     def targets
-      targets = @clusters.map { |cluster| Target.new(cluster.conf, cluster.cluster, cluster.job) }
-      targets = targets.uniq { |target| [target.conf, target.cluster, target.job.to_h['submit_host']] }
+      targets = @clusters.map { |cluster| target_of(cluster) }
+      targets = targets.uniq { |target| [target.cluster, *place_of(target)] }
       targets.empty? ? [Target.new] : targets
     end
 
@@ -128,7 +136,7 @@ module MultiTenant
       return Target.new(nil, name, { 'cluster' => name }) if @clusters.empty?
 
       found = @mutex.synchronize { find(name) }
-      found && Target.new(found.conf, found.cluster, found.job)
+      found && target_of(found)
     end
 
     # @param name [String] Slurm's name of a cluster
@@ -199,15 +207,19 @@ module MultiTenant
       name&.casecmp?(slurm)
     end
 
-    # A slurm.conf, and the host that it is on: another host may have another one at the same path.
+    def target_of(cluster)
+      Target.new(cluster.conf, cluster.cluster, cluster.job, cluster.rest)
+    end
+
+    # A slurm.conf, and the host that it is on: another host may have another one at the same path. Or a slurmrestd.
     def place_of(cluster)
-      [cluster.conf, cluster.job.to_h['submit_host']]
+      [cluster.conf, cluster.job.to_h['submit_host'], cluster.rest.to_h['slurmrestd']]
     end
 
     # @return [String, nil] the ClusterName of a slurm.conf; where that is not this host's, or has no
     #   path, as it was learned
     def conf_name(cluster)
-      path, host = place = place_of(cluster)
+      path, host, = place = place_of(cluster)
       @conf_names[place] ||= (SlurmConf.read(path)['clustername'] if path && !host)
     rescue SystemCallError
       nil # it may be there the next time

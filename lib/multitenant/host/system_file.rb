@@ -9,6 +9,14 @@ module MultiTenant
   module SystemFile
     module_function
 
+    # Whether this uid is root's or a system account's, which only an admin can make. The number says enough; looking up
+    # the account could block.
+    # @param uid [Integer]
+    # @return [Boolean]
+    def system?(uid)
+      uid < 1000
+    end
+
     # Replaces a file; what stood there is seen whole until the new one is.
     # @param path [String]
     # @param bytes [String]

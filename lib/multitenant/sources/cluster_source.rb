@@ -3,10 +3,11 @@
 require_relative 'answer'
 require_relative 'commands'
 require_relative 'query'
+require_relative 'slurmrestd'
 
 module MultiTenant
-  # The source that asks one Slurm cluster: by libslurm where the host has it, else by the commands
-  # that OOD itself would run.
+  # The source that asks one Slurm cluster: by its slurmrestd where the site names one, else by libslurm where the host
+  # has it, else by the commands that OOD itself would run.
   class ClusterSource
     # @param settings [Settings]
     # @param target [Clusters::Target]
@@ -18,6 +19,7 @@ module MultiTenant
       @log = log
       @query = Query.new(settings, slurm_conf: target.conf, cluster: target.cluster, program: program)
       @commands = Commands.new(settings, job: target.job) if target.job
+      @rest = Slurmrestd.of(settings, target, only: clusters.targets.one?)
     end
 
     # @param seconds [Float] the deadline
@@ -36,6 +38,7 @@ module MultiTenant
     # site's may reach a Slurm that this host can't, for want of munge say: after whatever failure they are asked, and
     # from then on at once while they answer.
     def ask(seconds)
+      return @rest.call(seconds) if @rest
       return @commands.call(seconds) if @target.over_ssh?
 
       start = MultiTenant.clock

@@ -25,11 +25,6 @@ module MultiTenant
 
     LIMIT = Core::LIMITS[:records]
 
-    # Whether an agent may run as this uid: as root or a system account, which only an admin can make. An ordinary user
-    # whose directory stood at this path could tell everybody what runs. The number says enough; looking up the account
-    # could block.
-    SYSTEM = ->(uid) { uid < 1000 }
-
     START = 'Run `systemctl enable --now multitenant-agent`, and look at `journalctl -u multitenant-agent`.'
     RESTART = 'Let the agent and the dashboards read the same `env` file: `systemctl restart multitenant-agent`.'
 
@@ -60,9 +55,10 @@ module MultiTenant
     # @param fallback [#call] seconds -> {Answer}
     # @param directory [String]
     # @param gids [#call] gives the gids of the viewer
-    # @param owners [#call] whether the snapshot may be kept by this uid
+    # @param owners [#call] whether the snapshot may be kept by this uid: an ordinary user whose directory stood at this
+    #   path could tell everybody what runs
     def initialize(settings, fallback:, directory: settings.snapshot || DIRECTORY, gids: settings.method(:gids),
-                   owners: SYSTEM)
+                   owners: SystemFile.method(:system?))
       @settings = settings
       @fallback = fallback
       @directory = directory

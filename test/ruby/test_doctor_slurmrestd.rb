@@ -1,0 +1,83 @@
+# frozen_string_literal: true
+
+require_relative 'fake_slurm'
+require_relative 'fake_slurmrestd'
+require_relative 'healthy_host'
+
+# What doctor says where Slurm is asked by its slurmrestd.
+class TestDoctorSlurmrestd < DoctorTest
+  include Slurmrestds
+
+  def setup
+    super
+    env_file "MULTITENANT_SLURMRESTD=#{rest.url}", "MULTITENANT_SLURMRESTD_TOKEN=#{token}"
+    answer = { uid: 1001, user: 'prof', group_gid: 3000, publisher_in_group: true }
+    File.write(File.join(host.lib, 'multitenant/multitenant-names'),
+               "#!/bin/sh\necho '#{JSON.generate(answer)}'\necho '{\"end\":1}'\n", perm: 0o755)
+  end
+
+  # How long Slurm took is nothing here.
+  def told(state, seen, fix = nil, themes: 'Accounting', what: 'slurmrestd', **options)
+    assert_told(themes, state, what, seen, fix, as: nil, alone: false, **options)
+  end
+
+  def test_all_is_well
+    told 'ok', /unix:.* is asked with the token in .*token \(of backup\), which is good until \d{4}-\S+ \S+ UTC\./
+    assert_match(/^(?:ok  |warn)  Slurm: hpc answered in .* \(slurmrestd\): 1 running job/, done.out)
+    %w[WCKey PrivateData].each do |what|
+      assert_includes done.out, "skip  #{what}: hpc: slurmrestd does not tell how Slurm is configured."
+    end
+    token(exp: nil)
+    told 'ok', /which has no end/
+    File.unlink(File.join(host.lib, 'multitenant/multitenant-query'))
+    told 'skip', /Slurm is asked by slurmrestd/, themes: 'GemFiles', what: 'multitenant-query'
+  end
+
+  def test_a_token_that_ends
+    token(exp: Time.now.to_i + 80_000)
+    told 'warn', /which ends at \d{4}-/, /Write a new one there before/
+    token(exp: 1_700_000_000)
+    told 'FAIL', /The token in .*token \(of backup\) expired at 2023-11-14/, /scontrol token/
+    assert_match(/^FAIL  Slurm: .*expired/, done.out)
+  end
+
+  def test_a_token_that_is_open_or_not_there
+    token(mode: 0o644)
+    told 'FAIL', /is open to other users: run `chmod 0600/, /Correct that/
+    assert_empty rest.asked
+    env_file "MULTITENANT_SLURMRESTD=#{rest.url}"
+    told 'FAIL', /No token for unix:/, /MULTITENANT_SLURMRESTD_TOKEN/
+  end
+
+  # Root looks at that of the agent's account, and at no user's.
+  def test_a_token_of_another_account
+    path = token
+    File.chown(990, 990, path)
+    told 'ok', /is good until/
+    File.chown(2001, 2001, path)
+    told 'FAIL', /belongs to uid 2001/, /Correct that/
+  end
+
+  def test_a_user_who_may_not_see_all
+    rest.admin = 'None'
+    told 'warn', /hpc: the user of that token may not see all jobs/, /adminlevel=operator.*`sees: all`/
+  end
+
+  # As it is written in Open OnDemand's file of the cluster.
+  def test_the_clusters_own
+    host.write(HealthyHost::CLUSTER, <<~YAML)
+      v2:
+        job: {adapter: slurm, cluster: hpc, submit_host: login1}
+        custom: {multitenant: {slurmrestd: "#{rest.url}", token: "#{token}", sees: all}}
+    YAML
+    env_file
+    rest.admin = 'None'
+    told 'ok', /is good until/
+    refute_includes rest.paths.join, '/user/'
+  end
+
+  def test_it_does_not_answer
+    rest.say(/jobs/, '502 BAD GATEWAY', rest.error(7000))
+    told 'FAIL', /hpc: slurmrestd failed: why, 7000/, /slurmrestd's own log/, what: 'Slurm', code: 69
+  end
+end
