@@ -79,6 +79,16 @@ class TestDoctorTunnel < DoctorTest
     assert_fails "Tunnel's port", /login shows a host key that \S+known_hosts does not have/, /once you know that it is/
   end
 
+  def test_files_that_make_no_sense
+    front_end
+    ['8099:127.0.0.1:899', '/run/a:127.0.0.1:899', "127.0.0.1:8099:\xff"].each do |forward|
+      host.write("#{HOME}/hpc/env", "TUNNEL_TO=a@login\nTUNNEL_PORT=22\nTUNNEL_FORWARD=#{forward}\n")
+      assert_fails "Tunnel's port", /TUNNEL_FORWARD of \S+ is .*, which is no ADDRESS:PORT/, /A front end elsewhere/
+    end
+    host.write("#{HOME}/hpc/env", "TUNNEL_TO=a@login\nTUNNEL_PORT=22\nTUNNEL_FORWARD=127.0.0.1:01:127.0.0.1:899\n")
+    assert_fails "Tunnel's port", /nothing listens on 127.0.0.1:01/, /journalctl/
+  end
+
   def test_a_tunnel_that_leads_to_nobody
     front_end('')
     assert_fails "Tunnel's port", /takes connections, and nothing answers at the other end's 127\S+:899/, /permitopen/

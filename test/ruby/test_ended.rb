@@ -65,6 +65,11 @@ class TestEnded < MultiTenantTest
     assert_includes asked, '--starttime=now-7days'
   end
 
+  def test_what_slurm_does_not_know_is_blank
+    accounting([%w[9 9 hpc], 'COMPLETED', ['1800000900', '00:01:00', '1', ''], '', 'a|students|v1'])
+    assert_match(/^9 .* COMPLETED  00:01:00  -    -       -$/, told.out)
+  end
+
   def test_programs_get_numbers
     accounting(RAN, BATCH, STEP, BLIND)
     all = JSON.parse(told('30', '--json').out).fetch('ended')

@@ -20,6 +20,7 @@ module MultiTenant
       # What the line of authorized_keys has to have, and what gives back what `restrict` takes.
       WANTED = %w[restrict port-forwarding permitopen command].freeze
       GIVEN = %w[pty agent-forwarding x11-forwarding user-rc].freeze
+      FORWARD = /\A([^:]+|\[.+?\]):(\d{1,5}):(.+:\d{1,5})\z/
       OPTION = /\G([\w-]+)(?:="((?:\\"|[^"])*)")?(?:,|(?=\s))/
       # What sshd has to say of the account, and what allows more.
       DAEMON = { 'allowtcpforwarding' => 'local', 'allowstreamlocalforwarding' => 'no' }.freeze
@@ -35,8 +36,9 @@ module MultiTenant
 
       def ports
         tunnels.each do |dir|
-          host, port, far = variables(dir)['TUNNEL_FORWARD'].to_s.match(/\A(.+?):(\d+):(.+)\z/)&.captures
-          reach(File.basename(dir), dir, host, port, far) if far
+          told = variables(dir)['TUNNEL_FORWARD'] or next
+          host, port, far = told.match(FORWARD)&.captures
+          far ? reach(File.basename(dir), dir, host, port, far) : fail!(*unclear(dir, told))
         end
       end
 
@@ -45,7 +47,7 @@ module MultiTenant
         return unless File.exist?(path)
         return fail!(*unsafe(path)) unless SystemFile.secure?(path)
 
-        lines = File.readlines(path, chomp: true).grep_v(/\A\s*(?:#|\z)/)
+        lines = read(path).lines(chomp: true).grep_v(/\A\s*(?:#|\z)/)
         wide = lines.filter_map { |line| more_than_forwards(line) }
         return fail!("a key of #{path} #{wide.first}.", "Give it the options that #{PAGE}, has.") if wide.any?
 
@@ -61,8 +63,18 @@ module MultiTenant
         @tunnels ||= Dir.glob(site.at("#{HOME}/*/env")).map { |path| File.dirname(path) }
       end
 
+      # @return [String] valid UTF-8
+      def read(path)
+        File.read(path, encoding: 'UTF-8').scrub
+      end
+
+      def unclear(dir, told)
+        ["TUNNEL_FORWARD of #{dir}/env is #{told.inspect}, which is no ADDRESS:PORT:ADDRESS:PORT.",
+         "#{PAGE}, has one."]
+      end
+
       def variables(dir)
-        File.read("#{dir}/env").scan(/^\s*(TUNNEL_\w+)=["']?([^"'\n]*?)["']?\s*$/).to_h
+        read("#{dir}/env").scan(/^\s*(TUNNEL_\w+)=["']?([^"'\n]*?)["']?\s*$/).to_h
       rescue Errno::EACCES
         {}
       end
@@ -100,7 +112,7 @@ module MultiTenant
 
       # Any answer is the proxy's.
       def reach(name, dir, host, port, far)
-        said = Timeout.timeout(Site::PATIENCE) { ask(host.delete('[]'), Integer(port)) }
+        said = Timeout.timeout(Site::PATIENCE) { ask(host.delete('[]'), port.to_i) }
         return ok("#{host}:#{port} answers, through the tunnel #{name}.") if said.start_with?('HTTP/')
 
         fail!("#{host}:#{port} takes connections, and nothing answers at the other end's #{far}.",
@@ -129,7 +141,7 @@ module MultiTenant
         host, port = variables(dir).values_at('TUNNEL_TO', 'TUNNEL_PORT')
         ran = site.run('ssh-keyscan', '-T', '3', '-p', port.to_s, host.to_s[/[^@]+\z/].to_s)
         keys = ran ? ran.out.lines.grep_v(/\A#/).filter_map { |line| line.split[2] } : []
-        return if keys.empty? || keys.any? { |key| File.read("#{dir}/known_hosts").include?(key) }
+        return if keys.empty? || keys.any? { |key| read("#{dir}/known_hosts").include?(key) }
 
         "#{host} shows a host key that #{dir}/known_hosts does not have"
       end

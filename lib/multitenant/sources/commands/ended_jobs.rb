@@ -30,11 +30,11 @@ module MultiTenant
     # Seconds, minutes, hours.
     UNITS = [1, 60, 3600].freeze
 
-    # @param text [String] sacct's [DAYS-[HOURS:]]MINUTES:SECONDS
+    # @param text [String] sacct's [DAYS-[HOURS:]]MINUTES:SECONDS, or nothing where it does not know
     # @return [Float]
     def self.seconds(text)
       time, days = text.split('-').reverse
-      time.split(':').reverse.zip(UNITS).sum { |part, unit| part.to_f * unit.to_i } + (days.to_i * 86_400)
+      time.to_s.split(':').reverse.zip(UNITS).sum { |part, unit| part.to_f * unit.to_i } + (days.to_i * 86_400)
     end
 
     # @param command [SlurmCommand]
