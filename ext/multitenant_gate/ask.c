@@ -26,7 +26,7 @@ size_t ask_munge(const void *question, void *answer)
         (asked->socket && munge_ctx_set(ctx, MUNGE_OPT_SOCKET, asked->socket) != EMUNGE_SUCCESS))
         return 0;
     *said = (struct credential){.len = SIZE_MAX};
-    said->status = munge_decode(asked->credential, ctx, &payload, &len, &said->uid, &gid);
+    said->status = (int)munge_decode(asked->credential, ctx, &payload, &len, &said->uid, &gid);
     if (munge_ctx_get(ctx, MUNGE_OPT_UID_RESTRICTION, &said->uid_only) != EMUNGE_SUCCESS ||
         munge_ctx_get(ctx, MUNGE_OPT_TTL, &said->ttl) != EMUNGE_SUCCESS ||
         munge_ctx_get(ctx, MUNGE_OPT_CIPHER_TYPE, &said->cipher) != EMUNGE_SUCCESS)

@@ -18,3 +18,14 @@ static inline char *block_of(const uint8_t *data, size_t size)
     memcpy(block, data, size);
     return block;
 }
+
+/* The same with a terminator behind it. */
+static inline char *text_of(const uint8_t *data, size_t size)
+{
+    char *text = malloc(size + 1);
+    if (!text)
+        abort();
+    memcpy(text, data, size);
+    text[size] = '\0';
+    return text;
+}

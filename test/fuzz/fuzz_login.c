@@ -32,11 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t expires;
     if (size == 0)
         return 0;
-    char *text = malloc(size); /* without the first byte, and with a terminator */
-    if (!text)
-        abort();
-    memcpy(text, data + 1, size - 1);
-    text[size - 1] = '\0';
+    char *text = text_of(data + 1, size - 1);
     switch (data[0]) {
     case 'f':
         read_login("application/x-www-form-urlencoded", text, size - 1);
