@@ -12,6 +12,9 @@ class FakeSlurmrestd
   # Names may be any bytes, which JSON.generate would refuse.
   NAME = 'NAME-OF-%d'
 
+  # What 22.05 takes in a path (src/common/http.c).
+  QUERY = %r{\A[\w~./-]+(?:\?(?:[\w~.=&-]|%\h\h)*)?\z}
+
   attr_reader :asked, :url, :answers, :jobs
   attr_accessor :versions, :nodes, :admin
 
@@ -96,6 +99,8 @@ class FakeSlurmrestd
   end
 
   def of(path)
+    return ['400 BAD REQUEST', 'Unable to parse query.'] unless path.match?(QUERY)
+
     @version = path[/v0\.0\.(\d+)/, 1].to_i
     return ['404 NOT FOUND', 'Unable to find requested URL.'] unless versions.include?(@version)
 

@@ -78,9 +78,9 @@ module MultiTenant
       # A key that is a user's default is stored as "*key". Without times slurmdbd's MaxQueryTimeRange counts from the
       # epoch.
       def query
-        keys = @terms['wckeys'].flat_map { |key| [escape(key), escape("*#{key}")] }
+        keys = escape(@terms['wckeys'].flat_map { |key| [key, "*#{key}"] }.join(','))
         now = Time.now.to_i
-        "wckey=#{keys.join(',')}&state=RUNNING&skip_steps=true&start_time=uts#{now}" \
+        "wckey=#{keys}&state=RUNNING&skip_steps=true&start_time=uts#{now}" \
           "&end_time=uts#{now + @terms['slack']}"
       end
 
