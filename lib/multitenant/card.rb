@@ -120,9 +120,10 @@ module MultiTenant
       !self['host'].empty? && @info['host'] == self['host']
     end
 
-    # @return [String, nil] where OOD's proxy shows the service's web pages
+    # @return [String, nil] where the service's web pages are: outside Open OnDemand, or else where its proxy shows them
     def web_path
       return unless web_apps?
+      return stable_url if stable_url
 
       proxy = self['proxy'] == 'node' ? 'node' : 'rnode'
       return @login.base(proxy) if gateway?
@@ -195,8 +196,7 @@ module MultiTenant
     def web_button
       return '' unless web_path
 
-      label = "Open the application of #{@info['user']}"
-      gateway? ? @login.button(label, web_path, icon: 'eye') : button(label, web_path, icon: 'eye')
+      open_button("Open the application of #{@info['user']}")
     end
 
     # That page comes from the publisher's job, as a web application's do.
@@ -214,6 +214,10 @@ module MultiTenant
     end
 
     private
+
+    def open_button(label)
+      gateway? ? @login.button(label, web_path, icon: 'eye') : button(label, web_path, icon: 'eye')
+    end
 
     def from
       return '' unless @info['user']

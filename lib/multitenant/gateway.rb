@@ -44,6 +44,13 @@ module MultiTenant
         shared.key?('proxy') ? shared : shared.except(*OWN)
       end
 
+      # @param job [#to_s] its id
+      # @param cluster [String]
+      # @return [String] what a proxy calls a job of a service
+      def member(job, cluster)
+        "#{job}-#{Digest::SHA256.hexdigest(cluster)[0, 6]}"
+      end
+
       # @return [String, nil] what this process's user is called in a database with a gateway; nil: the name service
       #   does not say who they are
       def account
@@ -73,6 +80,11 @@ module MultiTenant
     # @return [String] what log_in of libexec/multitenant-job reads
     def to_s
       [host, port, publisher, @cluster, @job, @restarts, @door].join(' ')
+    end
+
+    # @return [String] what a proxy calls its job
+    def member
+      Gateway.member(@job, @cluster)
     end
 
     # @return [String] what a credential for it holds

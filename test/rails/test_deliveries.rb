@@ -60,6 +60,7 @@ class TestDeliveries < RailsTest
     model = { 'mt_appname' => 'Ollama_API', 'base_url' => 'http://n1:1/v1', 'model' => 'm', 'host' => 'n1', 'port' => '1' }
     shown = cards([['default', model, stable], ['default', model, true],
                    ['default', { 'mt_appname' => 'RShiny_App', 'host' => 'n1', 'port' => '1' }, stable]])
+    assert_equal [stable['address']], links(shown[2]['tree'])
     shown = shown.map { |card| texts(card['tree'], 'td') }
     assert_equal %w[http://n1:1/v1 https://x.example/prof/a@b/v1], shown[0].grep(/\Ahttp/)
     assert_equal([%w[http://n1:1/v1], %w[https://x.example/prof/a@b/]], shown[1..].map { |texts| texts.grep(/\Ahttp/) })

@@ -98,6 +98,20 @@ class TestGatewayCards < RailsTest
     assert_includes rnode['text'], THEIRS
   end
 
+  # Which the site's proxy hands to the job for which the credential is.
+  def test_a_web_application_opens_outside_open_ondemand_where_it_has_an_address_there
+    start
+    at = 'https://x.example/prof/a@b%20c/'
+    card = views([question('RShiny_App', { 'proxy' => 'node' }, info: { 'address' => at })])[0]
+    member = "7-#{OpenSSL::Digest::SHA256.hexdigest('hpc')[0, 6]}"
+    assert_equal ["#{at}multitenant/login?member=#{member}",
+                  { 'credential' => 'MUNGE:a+b/c=:', 'base' => '/prof/a@b%20c/' }],
+                 forms(card['tree'])[0].values_at('action', :fields)
+    refute_includes card['text'], 'session in reach'
+    model = views([question('Ollama_API', LLM, info: { 'address' => at })])[0]
+    assert_equal '/rnode/n1/8443/multitenant/login', forms(model['tree'])[0]['action']
+  end
+
   # What answers there is a program of the publisher's.
   def test_no_button_leads_to_a_gateway_where_cards_open_nothing_of_others
     start({ 'MULTITENANT_WEB_APPS' => 'off' })

@@ -78,6 +78,28 @@ class TestOwnCards < RailsTest
     end
   end
 
+  # As tenants do: through their own gateway, if there is one, and where the site has an address for it.
+  def test_an_address_outside_open_ondemand_is_on_the_owners_card_too
+    deliveries
+    program_says('munge', "cat >/dev/null; echo '{\"credential\":\"MUNGE:x:\"}'; echo '{\"end\":1}'")
+    start
+    at = 'https://x.example/prof/a@b/'
+    info = { 'uid' => @viewer.uid.to_s, 'user' => 'ann', 'host' => 'n1', 'cluster' => 'hpc', 'job' => '7',
+             'restarts' => '0', 'address' => at }
+    spec = { 'info' => info, 'connection' => WEB.slice('host', 'port') }
+    gate = { 'gate' => { 'port' => '8080', 'door' => 'D' * 43 } }
+    llm = { 'base_url' => 'http://n1:8080/v1' }
+    shown = ->(app, values, one) { own_cards([[app, SHARED.merge(values)]], specs: { '7' => one })[0] }
+    open, guarded = [spec, spec.merge(gate)].map { |one| shown.call('dashboard', WEB, one) }
+    model = shown.call('llm', { **WEB, **llm }, spec)
+    other = shown.call('dashboard', WEB, spec.merge('info' => { **info, 'uid' => '1' }))
+    assert_equal([[at], ['/rnode/n1/8080/']], [open, other].map { |card| links(card['tree']) })
+    assert_includes texts(open['tree'], 'td'), at
+    assert_includes texts(model['tree'], 'td'), "#{at}v1"
+    form = elements(guarded['tree']).find { |name, _| name == 'form' }[1]
+    assert_match(%r{\A#{at}multitenant/login\?member=7-\h{6}\z}, form['action'])
+  end
+
   def test_owners_open_their_own_application_everywhere
     start({ 'MULTITENANT_WEB_APPS' => 'off' })
     assert_equal ['/rnode/n1/8080/'], links(own('dashboard', WEB)['tree'])

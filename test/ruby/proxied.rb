@@ -141,6 +141,18 @@ module RunningProxy
     wait_until { status("#{A}/") == '200' }
   end
 
+  # An application that knows nothing of the path before its own.
+  def test_where_an_application_sends_people_and_its_cookies_stay_below_its_path
+    serve_all('j1', kind: 'web')
+    here = "http://127.0.0.1:#{@port}"
+    places = { '/' => "#{A}/", '/x?y=1' => "#{A}/x?y=1", "#{here}/x" => "#{A}/x", "https#{here[4..]}/" => "#{A}/",
+               'x' => 'x', '../' => '../', '//other/x' => '//other/x', 'http://other/x' => 'http://other/x' }
+    found = places.keys.map { |place| get("#{A}/to/#{URI.encode_www_form_component(place)}") }
+    assert_equal(places.values, found.map { |answer| answer['Location'] })
+    cookies = found[0].get_fields('Set-Cookie').grep(/\A[abc]=/).map { |one| one.gsub(/ *domain=;/, '') }
+    assert_equal ["a=1; Path=#{A}/; HttpOnly", "b=2; Max-Age=3; path=#{A}/", 'c=3'], cookies
+  end
+
   def test_streams_and_sockets_live_through_reloads_and_no_request_fails
     serve_all('j1')
     assert_all_lives { |name| configure(*of('j1'), asking(9, "#{name}:tcp:1025")) }

@@ -1,11 +1,13 @@
 # frozen_string_literal: true
 
 # A job's server as a proxy meets it, in a process of its own: it says who it is and what it was asked for, at /events
-# it goes on until it is left, and at /ws it says what it hears.
+# it goes on until it is left, and at /ws it says what it hears. What follows /to/ is where it sends who asks, with
+# cookies.
 #
 #   ruby test/ruby/served.rb NAME     prints its port, and is ready then
 require 'digest'
 require 'socket'
+require 'uri'
 
 SERVER = TCPServer.new('127.0.0.1', 0)
 
@@ -16,6 +18,7 @@ def serve(client)
   case path
   when '/events' then events(client)
   when '/ws' then echo(client, key)
+  when %r{\A/to/(.*)} then send_to(client, URI.decode_www_form_component(Regexp.last_match(1)))
   else
     body = "#{ARGV[0]} #{path}"
     client.write("HTTP/1.1 200 OK\r\nContent-Length: #{body.bytesize}\r\nConnection: close\r\n\r\n#{body}")
@@ -24,6 +27,12 @@ rescue SystemCallError
   nil
 ensure
   client.close
+end
+
+def send_to(client, place)
+  client.write("HTTP/1.1 302 Found\r\nLocation: #{place}\r\nSet-Cookie: a=1; Path=/; HttpOnly\r\n" \
+               "Set-Cookie: b=2; domain=.example.edu; Max-Age=3; path=/x\r\nSet-Cookie: c=3\r\n" \
+               "Content-Length: 0\r\nConnection: close\r\n\r\n")
 end
 
 def events(client)

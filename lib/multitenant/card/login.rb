@@ -11,6 +11,7 @@ module MultiTenant
     class Login
       include Elements
 
+      HOST = %r{\Ahttps?://[^/]+}
       NOT_NOW = 'You can\'t be let in at this moment, as munged is slow on this host or does not answer, or you have ' \
                 'many such cards: look again in a minute.'
 
@@ -31,13 +32,17 @@ module MultiTenant
         "/#{proxy}/#{@gateway.host}/#{@gateway.port}/"
       end
 
+      # @param base [String] as {base}, or an address outside Open OnDemand: whoever has that asks the job for which the
+      #   credential is
       # @param key [Boolean] it shows the viewer's key, and opens nothing
       # @return [String] HTML
       def button(label, base, icon:, key: false)
         credential = Credentials.of(@gateway) or return "<span>#{NOT_NOW}</span>"
 
-        fields = { 'credential' => credential, 'base' => base, **(key ? { 'show' => 'key' } : {}) }
-        post(label, "#{base.chomp('/')}#{Gateway::PATH}", fields, icon: icon, minor: key)
+        path = base.sub(HOST, '')
+        fields = { 'credential' => credential, 'base' => path, **(key ? { 'show' => 'key' } : {}) }
+        job = "?member=#{@gateway.member}" unless path == base
+        post(label, "#{base.chomp('/')}#{Gateway::PATH}#{job}", fields, icon: icon, minor: key)
       end
     end
   end

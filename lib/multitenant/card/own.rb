@@ -14,7 +14,10 @@ module MultiTenant
       # @param values [#to_h] what the job wrote, as the view's binding has it
       def initialize(values)
         super(values, specs: {})
-        @info = { 'title' => self['mt_title'] }.reject { |_, title| title.empty? }
+        @spec = shared_as
+        @info = { 'title' => self['mt_title'], 'address' => @spec.to_h.dig('info', 'address').to_s }
+                .reject { |_, text| text.empty? }
+        @login = Login.of(@spec)
       end
 
       # Their own job said so.
@@ -42,10 +45,18 @@ module MultiTenant
       def web_button
         return '<p>The job named no address that a button could lead to: see output.log.</p>' unless web_path
 
-        "<p>#{button('Open the application', web_path, icon: 'eye')}</p>"
+        "<p>#{open_button('Open the application')}</p>"
       end
 
       private
+
+      # @return [Hash, nil] as tenants have it
+      def shared_as
+        MultiTenant.specs.each_value.find do |spec|
+          address? && spec['info']['uid'] == publisher.to_s &&
+            %w[host port].all? { |key| spec['connection'][key] == self[key] }
+        end
+      end
 
       def web_apps?
         true

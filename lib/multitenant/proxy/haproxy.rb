@@ -33,6 +33,17 @@ module MultiTenant
             option forwardfor
             acl bare path -m reg ^/[A-Za-z0-9._%%-]+/[a-z0-9-]+@[A-Za-z0-9._%%-]+$
             http-request redirect code %<moved>d location %%[path]/ if bare
+            # Where a service sends people, and its cookies, stay below its path.
+            http-request set-var(txn.base) path,field(1,/,3)
+            http-request set-var(txn.host) req.hdr(host)
+            http-request set-var(txn.job) url_param(member) if { path_end /multitenant/login }
+            http-response replace-header Location ^/([^/].*)?$ %%[var(txn.base)]/\\1
+            http-response set-var(txn.to) res.hdr(Location),regsub(^https?://,)
+            http-response set-var(txn.there) var(txn.to),field(1,/)
+            acl here var(txn.there),strcmp(txn.host) eq 0
+            http-response set-header Location %%[var(txn.base)]/%%[var(txn.to),regsub(^[^/]*/?,)] if here
+            http-response replace-header Set-Cookie "(.*); *[Dd][Oo][Mm][Aa][Ii][Nn]=[^;]*(.*)" \\1\\2
+            http-response replace-header Set-Cookie "(.*; *[Pp][Aa][Tt][Hh]=)[^;]*(.*)" \\1%%[var(txn.base)]/\\2
             use_backend mt:%%[path,field(2,/,2),regsub(%%,::,g),regsub(/,:),regsub(@,:)]
             default_backend mt:none
 
@@ -74,11 +85,12 @@ module MultiTenant
          *service.jobs.map { |member| server(service, member) }]
       end
 
-      # Who uses a web application stays with one of its jobs.
+      # Who uses a web application stays with one of its jobs. Who logs in names that for which their credential is.
       def balance(service)
         return ['balance leastconn'] unless service.web?
 
-        ['balance roundrobin', "cookie #{cookie(service)} insert indirect nocache httponly"]
+        ['balance roundrobin', "cookie #{cookie(service)} insert indirect nocache httponly",
+         'use-server %[var(txn.job)] if TRUE']
       end
 
       def cookie(service)

@@ -15,6 +15,8 @@ module MultiTenant
         map $cookie_multitenant_token $multitenant_client { default $cookie_multitenant_token; '' $remote_addr; }
         # The rest of the path as it came: nginx itself would make a / of %2F.
         map $request_uri $multitenant_rest { default /; "~^/[^/?]+/[^/?]+(?<multitenant_end>/.*)$" $multitenant_end; }
+        # Where a service sends people, and its cookies, stay below its path.
+        map $request_uri $multitenant_base { default ''; "~^(?<multitenant_begin>/[^/?]+/[^/?]+)" $multitenant_begin; }
       CONF
       SERVER = <<~CONF
         server {
@@ -35,6 +37,11 @@ module MultiTenant
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $multitenant_connection;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_redirect "~^/(?!/)(?<multitenant_to>.*)$" $multitenant_base/$multitenant_to;
+            proxy_redirect http://$http_host/ $multitenant_base/;
+            proxy_redirect https://$http_host/ $multitenant_base/;
+            proxy_cookie_path ~^ $multitenant_base/;
+            proxy_cookie_domain ~^ '';
             default_type text/plain;
 
             location / { return 404 "There is no such service here."; }
@@ -53,7 +60,7 @@ module MultiTenant
       def render(services)
         live = services.reject { |one| one.jobs.empty? }
         locations = services.map { |one| location(one) }.join
-        [HEADER, TOP, *live.map { |one| upstream(one) },
+        [HEADER, TOP + members(live), *live.map { |one| upstream(one) },
          format(SERVER, hours: HOURS, listen: @listen, locations: locations)].join("\n")
       end
 
@@ -91,6 +98,13 @@ module MultiTenant
         "multitenant_#{Digest::SHA256.hexdigest(service.path)[0, 40]}"
       end
 
+      # What who logs in to a web application names, for which their credential is, and where it is.
+      def members(services)
+        jobs = services.select(&:web?).flat_map(&:jobs)
+        "map $arg_member $multitenant_member {\n    default '';\n" \
+          "#{jobs.map { |job| "    #{job.name} #{address(job)};\n" }.join}}\n"
+      end
+
       def upstream(service)
         here = service.jobs.reject(&:leaving).map { |job| "    server #{address(job)} max_fails=1 fail_timeout=4s;\n" }
         way = service.web? ? 'hash $multitenant_client consistent' : 'least_conn'
@@ -110,7 +124,14 @@ module MultiTenant
 
         here = name(service)
         "    location ^~ #{quoted} { proxy_pass http://#{here}$multitenant_rest; error_page 502 504 = @#{here}; }\n".b +
-          "    location @#{here} { internal; #{page} }\n".b
+          (service.web? ? login(quoted, here).b : '') + "    location @#{here} { internal; #{page} }\n".b
+      end
+
+      # In the job that who logs in has a credential for, or else in any.
+      def login(quoted, here)
+        "    location = #{quoted.chop}multitenant/login\" { set $multitenant_job #{here}; " \
+          'if ($multitenant_member) { set $multitenant_job $multitenant_member; } ' \
+          "proxy_pass http://$multitenant_job$multitenant_rest; error_page 502 504 = @#{here}; }\n"
       end
     end
   end

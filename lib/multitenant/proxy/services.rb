@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
-require 'digest'
 require 'socket'
+require_relative '../gateway'
 
 module MultiTenant
   module Proxy
@@ -211,8 +211,8 @@ module MultiTenant
       def service(path, addresses, now)
         stay = addresses.any? { |one| !leaving?(one, now) }
         jobs = addresses.sort_by(&:job_id).map do |one|
-          Member.new(name: "#{one.job_id}-#{Digest::SHA256.hexdigest(one.cluster)[0, 6]}", host: host(one.node),
-                     port: one.port, leaving: stay && leaving?(one, now))
+          Member.new(name: Gateway.member(one.job_id, one.cluster), host: host(one.node), port: one.port,
+                     leaving: stay && leaving?(one, now))
         end
         Service.new(path: path, kind: addresses.first.kind, check: addresses.first.check, jobs: jobs)
       end
