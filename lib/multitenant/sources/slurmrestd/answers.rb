@@ -35,7 +35,7 @@ module MultiTenant
       def get(path, but: nil)
         status, body = @connection.get(path)
         answer = parse(body)
-        errors = [*answer&.[]('errors')].grep(Hash)
+        errors = errors_of(answer)
         return if but && errors.any? && errors.all? { |error| error['error_number'] == but }
         raise refusal(status, errors) unless status == 200 && errors.empty?
 
@@ -45,6 +45,13 @@ module MultiTenant
       end
 
       private
+
+      def errors_of(answer)
+        errors = answer.to_h['errors'] || []
+        return errors if errors.is_a?(Array) && errors.all?(Hash)
+
+        raise Unreadable.new(EX_DATAERR, 'slurmrestd gave an answer whose errors are none.')
+      end
 
       # A parser may refuse a text that is not UTF-8, and with it what everybody else's jobs are called.
       def parse(body)
@@ -70,7 +77,7 @@ module MultiTenant
         said = errors[0].to_h['error'] if said.to_s.empty?
         return NoSuchPath.new(EX_CONFIG, 'slurmrestd does not know what it was asked for.') if status == 404 && !number
 
-        taken = number != TOKEN && !TOKEN_STATUS.include?(status)
+        taken = number != TOKEN && !TOKEN_STATUS.include?(status) && !said.to_s.match?(/authentication error\z/i)
         return Failure.new(EX_NOPERM, "slurmrestd does not take #{@token}#{": #{said}" if said}.") unless taken
 
         redirect = status / 100 == 3

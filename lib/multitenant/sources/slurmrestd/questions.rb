@@ -75,8 +75,8 @@ module MultiTenant
         raise Failure.new(EX_CONFIG, "slurmrestd offers none of the versions v0.0.#{versions.join(', ')}.")
       end
 
-      # A key that is a user's default is stored as "*key". Without times slurmdbd's MaxQueryTimeRange counts from the
-      # epoch.
+      # A key that is a user's default is stored as "*key". slurmrestd takes neither * nor a comma as they are. Without
+      # times slurmdbd's MaxQueryTimeRange counts from the epoch.
       def query
         keys = escape(@terms['wckeys'].flat_map { |key| [key, "*#{key}"] }.join(','))
         now = Time.now.to_i
@@ -88,7 +88,7 @@ module MultiTenant
         rows = list(answer, 'jobs')
         rows.each do |row|
           row['wckey'] = row['wckey']['wckey'] if row['wckey'].is_a?(Hash)
-          row['wckey'] = row['wckey'].to_s.delete_prefix('*')
+          row['wckey'] = text(row['wckey']).delete_prefix('*')
         end
         rows.select { |row| @terms['wckeys'].include?(row['wckey']) }
       end
@@ -132,7 +132,9 @@ module MultiTenant
 
         told = list(@answers.get(ctl("job/#{id}?flags=LOCAL"), but: Answers::NO_JOB), 'jobs')
         @tasks[row['user']] += told.size if array
-        told.filter_map { |job| take(job) }
+        return told.filter_map { |job| take(job) } if told.empty? || told.any? { |job| job['job_id'] == id }
+
+        raise Answers::Unreadable.new(EX_DATAERR, "slurmrestd gave another job for #{id}.")
       rescue Connection::TooLarge, Answers::Unreadable
         @undetermined << id
         []
@@ -147,19 +149,22 @@ module MultiTenant
       # The answer to an array's id holds its other tasks too. A job of another's may have an id that slurmctld gave out
       # again.
       def take(job)
-        row = @wanted[job['job_id']]
-        return unless row && row['cluster'] == job['cluster'] && row['wckey'] == job['wckey'].to_s.delete_prefix('*')
+        id = number(job['job_id'])
+        row = @wanted.delete(id)
+        return unless row && row['cluster'] == text(job['cluster'])
+        return unless row['wckey'] == text(job['wckey']).delete_prefix('*') && running?(job)
 
-        @wanted.delete(job['job_id'])
-        return unless running?(job)
-
-        { job_id: number(job['job_id']), uid: number(job['user_id']), user: row['user'].to_s, wckey: row['wckey'],
-          name: job['name'].to_s, start: number(job['start_time']), end: end_of(job),
-          restarts: number(job['restart_cnt']), nodes: Hostlist.expand(job['nodes'].to_s, @terms['nodes_of_job']) }
+        { job_id: id, uid: number(job['user_id']), user: row['user'].to_s, wckey: row['wckey'], name: text(job['name']),
+          start: number(job['start_time']), end: end_of(job), restarts: number(job['restart_cnt']),
+          nodes: Hostlist.expand(job['nodes'].to_s, @terms['nodes_of_job']) }
+      rescue Answers::Unreadable
+        @undetermined << id if row
+        nil
       end
 
       def running?(job)
-        states = [*job['job_state']]
+        states = job['job_state'].is_a?(Array) ? job['job_state'] : [job['job_state']]
+        states.each { |state| text(state) }
         running = states.include?('RUNNING') || (states.one? && RUNNING.include?(states[0]))
         running && (states & NOT_YET_OR_NO_MORE).empty?
       end
@@ -172,10 +177,16 @@ module MultiTenant
 
       # Since v0.0.39 what may be unset is an object.
       def number(value)
-        value = value['number'] if value.is_a?(Hash)
+        value = (value['number'] if value['set']) if value.is_a?(Hash)
         return value if value.is_a?(Integer) && value >= 0
 
         raise Answers::Unreadable.new(EX_DATAERR, 'slurmrestd gave a job without its numbers.')
+      end
+
+      def text(value)
+        return value if value.is_a?(String)
+
+        raise Answers::Unreadable.new(EX_DATAERR, 'slurmrestd gave a job without its texts.')
       end
 
       # ---- their nodes ----
