@@ -204,6 +204,13 @@ class TestSlurmrestd < MultiTenantTest
     end
   end
 
+  # They come with the answer to the array's id.
+  def test_one_task_that_cannot_be_read_costs_the_others_of_its_array_nothing
+    rest(jobs: [job(7, array: 7), job(8, array: 7, start: nil), job(9, array: 7)])
+    header, records = answered(ask)
+    assert_equal [[8], [7, 9]], [header['undetermined'], records.map { |record| record['job_id'] }]
+  end
+
   # ---- limits ----
 
   def test_a_gigabyte_a_byte_a_second_and_half_an_answer
@@ -261,6 +268,11 @@ class TestSlurmrestd < MultiTenantTest
     records = answered[1]
     assert_equal 514, records.size
     assert_equal(%w[1 700 2 701 3], rest.paths.grep(%r{job/}).first(5).map { |path| path[/\d+(?=\?)/] })
+  end
+
+  def test_a_share_is_told_beside_many_other_jobs_of_its_publisher
+    rest(jobs: (1..600).map { |id| job(id, name: 'x') } + [job(700)])
+    assert_includes answered[1].map { |record| record['job_id'] }, 700
   end
 
   # Answers of which the one for job 2 takes all the time.

@@ -114,11 +114,13 @@ module MultiTenant
 
       # ---- each of them ----
 
-      # Users take turns, so that one with many jobs keeps nobody else's from being asked for in time.
+      # Users take turns, so that one with many jobs keeps nobody else's from being asked for in time. Of theirs shares
+      # come first, as far as slurmdbd's names tell.
       def jobs_of(rows)
         @wanted = rows.to_h { |row| [row['job_id'], row] }
         turns = @wanted.values.group_by { |row| row['user'] }.values.flat_map do |theirs|
-          theirs.sort_by { |row| number(row['job_id']) }.first(JOBS_PER_USER).each_with_index.to_a
+          theirs.sort_by { |row| [share?(row['name']) ? 0 : 1, number(row['job_id'])] }
+                .first(JOBS_PER_USER).each_with_index.to_a
         end
         @tasks = Hash.new(0)
         turns.sort_by { |row, turn| [turn, row['job_id']] }.flat_map { |row, _| ask_for(row) }
@@ -146,8 +148,13 @@ module MultiTenant
         []
       end
 
-      # The answer to an array's id holds its other tasks too. A job of another's may have an id that slurmctld gave out
-      # again.
+      # Those that share something have two bars in their name.
+      def share?(name)
+        name.to_s.count('|') > 1
+      end
+
+      # The answer to an array's id holds its other tasks too, each of which may be one that can't be read. A job of
+      # another's may have an id that slurmctld gave out again.
       def take(job)
         id = number(job['job_id'])
         row = @wanted.delete(id)
@@ -191,9 +198,9 @@ module MultiTenant
 
       # ---- their nodes ----
 
-      # Those that share something have two bars in their name. What can't be learned of nodes costs no job.
+      # What can't be learned of nodes costs no job.
       def nodes_of(jobs)
-        names = jobs.select { |job| job[:name].count('|') > 1 }.flat_map { |job| job[:nodes] }.uniq - @terms['known']
+        names = jobs.select { |job| share?(job[:name]) }.flat_map { |job| job[:nodes] }.uniq - @terms['known']
         names.first(NODES).each_with_object({}) do |name, nodes|
           next if MultiTenant.clock > @terms['until']
 
