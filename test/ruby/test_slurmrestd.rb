@@ -76,8 +76,8 @@ class TestSlurmrestd < MultiTenantTest
   def test_what_is_asked
     rest.asked.clear
     answered(ask(env: { 'MULTITENANT_WCKEY' => 'multitenant,a+b' }))
-    assert_match(/wckey=multitenant%2C%2Amultitenant%2Ca%2Bb%2C%2Aa%2Bb&state=RUNNING&skip_steps=true&start_time=uts\d+&/,
-                 rest.paths[0])
+    keys = 'multitenant%2C%2Amultitenant%2Ca%2Bb%2C%2Aa%2Bb'
+    assert_match(/wckey=#{keys}&state=RUNNING&skip_steps=true&start_time=uts\d+&/, rest.paths[0])
     assert_includes rest.paths, '/slurm/v0.0.42/job/7?flags=LOCAL'
     assert_equal 1, (rest.asked.map { |_, headers| headers['Connection'] } | ['keep-alive']).size
   end
