@@ -94,6 +94,7 @@ class TestProxyServices < MultiTenantTest
     assert_equal [{ 'prof/a@students' => ['8001'] }, { 'lookup_failed' => 1 }], [shown(found), @from.refused]
     assert_equal({ 'prof/a@students' => ['8001'] }, shown(again(whole: false)))
     assert_equal({ 'prof/a@students' => ['8001'] }, shown(again(sees: 'own')))
+    2.times { assert_equal({ 'prof/a@students' => ['8001'] }, shown(again(undetermined: [1, 2]))) }
     assert_equal({ 'prof/a@students' => [] }, shown(again(asking(1, 'a:web:8001', publisher_in_group: false))))
   end
 

@@ -94,10 +94,16 @@ module MultiTenant
           told = @core.addresses(one).select { |address| address.service || address.reason == 'bad_address' }
           told = told.group_by(&:cluster)
           whole.each do |stream|
-            @addresses[stream.cluster] = told.fetch(stream.cluster, [])
+            @addresses[stream.cluster] = told.fetch(stream.cluster, []) | unknown(stream)
             @told[stream.cluster] = stream.generated
           end
         end
+      end
+
+      # Jobs of which this answer could not tell are what they were.
+      def unknown(stream)
+        ids = stream.undetermined.to_a
+        ids.empty? ? [] : @addresses[stream.cluster].to_a.select { |one| ids.include?(one.job_id) }
       end
 
       # A cluster that says nothing tells of no end either; whoever has the port next would be sent the clients' keys.
