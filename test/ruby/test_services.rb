@@ -170,6 +170,17 @@ class TestServices < MultiTenantTest
     assert_equal(['SERVICE', 'me/spanish@students'], mine.lines.map { |line| line[/\S+/] })
   end
 
+  # As a JupyterHub's hook reads it.
+  def test_the_command_with_what_clients_read
+    connection = { host: 'n1', port: '5432', user: 'reader', password: 's3cret', jdbc_url: 'jdbc:postgresql://n1/a' }
+    jobs = [own(1), job(3, uid: 0, user: 'root', connection: connection)]
+    told = JSON.parse(said('services', '--environment', jobs: jobs).out)
+    assert_equal %w[root App students], told.fetch('root/spanish@students').values_at('user', 'app', 'group')
+    refute told['3'].key?('connection')
+    variables = told['3']['environment'].values_at('PGHOST', 'PGUSER', 'PGPASSWORD', 'MT_PASSWORD', 'PGPASSFILE')
+    assert_equal ['n1', 'reader', 's3cret', 's3cret', File::NULL], variables
+  end
+
   def test_list_puts_the_jobs_of_a_service_together
     told = said('list', jobs: [own(1, connection: { mt_title: 'Old' }), job(2, uid: 0, user: 'root'),
                                own(3, connection: { mt_title: 'New' })])

@@ -20,8 +20,8 @@ module MultiTenant
         receiver.ask
         services = receiver.services
         services = services.select { |_, one| one['uid'] == Process.euid.to_s } if @options[:mine]
-        if @options[:json]
-          print_json(services.transform_values { |one| one.except('connection') })
+        if @options[:json] || @options[:environment]
+          print_json(services.transform_values { |one| told(one) })
         else
           print(services)
         end
@@ -34,6 +34,9 @@ module MultiTenant
         records_options(parser)
         parser.on('--mine', 'only those that this user runs') { @options[:mine] = true }
         parser.on('--json', 'the same as JSON, without connections') { @options[:json] = true }
+        parser.on('--environment', 'as JSON, each with the variables that its clients read: these hold secrets') do
+          @options[:environment] = true
+        end
         parser.on('--ended [DAYS]', Integer, 'what this user shared within so many days (7) in jobs that have ended,',
                   'and what these used') { |days| @options[:days] = days || DAYS }
       end
@@ -43,6 +46,14 @@ module MultiTenant
         days = @options[:days] or return
         refuse("--ended takes 1 to #{MOST_DAYS} days, not `#{days}`") unless days.between?(1, MOST_DAYS)
         refuse('--ended asks Slurm\'s accounting, and takes no --records') if @options[:records]
+      end
+
+      def told(one)
+        shown = one.except('connection')
+        return shown unless @options[:environment]
+
+        spec = receiver.specs.fetch(one['member'], one)
+        { **shown, 'environment' => ServiceEnvironment.of(Gateway.connection(spec)) }
       end
 
       # What there is of one cluster is told, although another one does not answer.

@@ -1,0 +1,101 @@
+"""Gives each server of a JupyterHub the services that are shared with its user: doc/jupyterhub.md
+
+In jupyterhub_config.py:
+
+    import sys
+    sys.path.insert(0, "DIRECTORY OF THIS FILE")
+    from multitenant_jupyterhub import pre_spawn_hook
+    c.Spawner.pre_spawn_hook = pre_spawn_hook
+"""
+import asyncio
+import json
+import os
+import pwd
+import signal
+
+# What the server gets: JSON, an object of services by their keys.
+VARIABLE = "MT_SERVICES"
+COMMAND = ("multitenant", "services", "--environment")
+# How long a spawn waits, whatever hangs.
+SECONDS = 10
+# Linux takes 128 KiB in one variable.
+BYTES = 100_000
+# What is read of an answer.
+ANSWER = 16 << 20
+# All that the command gets of the hub's environment, which holds the hub's secrets: the command is the user's.
+KEPT = ("PATH", "LANG", "SLURM_CONF", "OOD_CLUSTERS", "OOD_DATAROOT")
+OURS = "MULTITENANT_"
+
+
+class NoServices(Exception):
+    """One sentence, fit for a log."""
+
+
+async def pre_spawn_hook(spawner):
+    """A spawn goes on without services, whatever happens here. None of the last time stays."""
+    environment = {name: value for name, value in spawner.environment.items() if name != VARIABLE}
+    spawner.environment = environment
+    user = spawner.user.name
+    try:
+        services, said = await asyncio.wait_for(ask(user), SECONDS)
+        text, left = fit(services)
+        spawner.environment = {**environment, VARIABLE: text}
+        if left:
+            spawner.log.warning("multitenant: %s has %d services more than %s has room for", user, left, VARIABLE)
+        if said:
+            spawner.log.warning("multitenant: %s may lack services: %s", user, said)
+    except asyncio.TimeoutError:
+        spawner.log.warning("multitenant: %s starts without services: no answer in %d s", user, SECONDS)
+    except Exception as error:  # never its text: what was read holds secrets
+        said = one_line(error) if isinstance(error, (NoServices, OSError)) else type(error).__name__
+        spawner.log.warning("multitenant: %s starts without services: %s", user, said)
+
+
+async def ask(user):
+    """All services of that user by their keys, and a sentence, or an empty one, where there may be more."""
+    environment = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith(OURS)}
+    child = await asyncio.create_subprocess_exec(
+        *become(user), *COMMAND, env=environment, cwd="/", start_new_session=True, stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    try:
+        answer, said = await asyncio.gather(read(child.stdout), read(child.stderr))
+        failed = await child.wait()
+    finally:
+        if child.returncode is None:
+            os.killpg(child.pid, signal.SIGKILL)
+    said = one_line(said.decode("utf-8", "replace")) if failed else ""
+    if not answer:
+        raise NoServices(said or "the answer was empty")
+    return dict(json.loads(answer)), said
+
+
+def become(user):
+    """The command sees what its user sees. A hub that is not root's has servers of its own user alone."""
+    if os.geteuid() == 0:
+        return ("runuser", "--user=" + user, "--")
+    if pwd.getpwuid(os.geteuid()).pw_name != user:
+        raise NoServices("the hub is not root's, and can't ask as another user")
+    return ()
+
+
+async def read(stream):
+    """Up to the end; the rest of an answer without one stays where it is."""
+    text = b""
+    while chunk := await stream.read(1 << 16):
+        text += chunk
+        if len(text) > ANSWER:
+            raise NoServices("the answer is too large")
+    return text
+
+
+def fit(services):
+    """As many as there is room for, and how many are left out."""
+    found = len(services)
+    while len(text := json.dumps(services)) > BYTES:
+        services.popitem()
+    return text, found - len(services)
+
+
+def one_line(text):
+    line = (str(text).splitlines() or [""])[0][:300]
+    return "".join(char if char.isprintable() else "?" for char in line)

@@ -1,0 +1,97 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+
+# What a JupyterHub's pre-spawn hook makes of what the command says, or doesn't. In a real hub:
+# test/apps/test_jupyterhub.rb.
+class TestJupyterhub < MultiTenantTest
+  # A spawn as a hub does it, as far as the hook sees it: prints the environment and the log. The arguments: the
+  # directory of the hook, a user, and what the hook's limits are to be.
+  SPAWN = <<~PYTHON
+    import asyncio, json, sys, types
+    sys.path.insert(0, sys.argv[1])
+    sys.dont_write_bytecode = True
+    import multitenant_jupyterhub as hook
+    vars(hook).update(json.loads(sys.argv[3]))
+    log = []
+    spawner = types.SimpleNamespace(environment={"KEPT": "1", "MT_SERVICES": "of the last time"},
+                                    user=types.SimpleNamespace(name=sys.argv[2]),
+                                    log=types.SimpleNamespace(warning=lambda text, *args: log.append(text % args)))
+    asyncio.run(hook.pre_spawn_hook(spawner))
+    print(json.dumps([spawner.environment, log]))
+  PYTHON
+  SERVICES = { 'prof/spanish@students' => { 'environment' => { 'MT_PASSWORD' => 's3cret' } } }.freeze
+
+  # @param body [String] what the command does
+  # @return [Array(Object, Array<String>)] services of the server, nil where it has none, and the log
+  def spawn(body, user: Etc.getpwuid.name, env: {}, **limits)
+    bin = File.join(temporary, 'bin').tap { |dir| FileUtils.mkdir_p(dir) }
+    FileUtils.chmod(0o755, temporary)
+    File.write(File.join(bin, 'multitenant'), "#!/bin/sh\n#{body}\n", perm: 0o755)
+    done = run_as(nil, 'python3', '-c', SPAWN, File.join(Tree::ROOT, 'initializer'), user,
+                  JSON.generate(limits.transform_keys(&:upcase)),
+                  env: { 'PATH' => "#{bin}:#{ENV.fetch('PATH')}", **env })
+    assert_equal ['', 0], [done.err, done.code]
+    environment, log = JSON.parse(done.out)
+    assert_equal '1', environment.delete('KEPT')
+    assert_empty environment.keys - ['MT_SERVICES']
+    [environment['MT_SERVICES']&.then { |text| JSON.parse(text) }, log]
+  end
+
+  def says(services)
+    "cat <<'JSON'\n#{JSON.generate(services)}\nJSON"
+  end
+
+  def assert_without(sentence, body, **options)
+    services, log = spawn(body, **options)
+    assert_nil services
+    assert_equal 1, log.size
+    assert_match(/\Amultitenant: \S+ starts without services: #{sentence}\z/, log[0])
+    refute_includes log[0], 's3cret'
+  end
+
+  def test_a_server_gets_what_the_command_says
+    assert_equal [SERVICES, []], spawn("[ \"$*\" = 'services --environment' ] || exit 1\n#{says(SERVICES)}")
+    assert_equal [{}, []], spawn(says({}))
+  end
+
+  # One cluster did not answer.
+  def test_what_is_known_counts_although_there_may_be_more
+    services, log = spawn("#{says(SERVICES)}\necho 'multitenant: Slurm is away.' >&2\nexit 69")
+    assert_equal SERVICES, services
+    assert_match(/\Amultitenant: \S+ may lack services: multitenant: Slurm is away\.\z/, log.fetch(0))
+  end
+
+  def test_whatever_the_command_does_a_server_starts
+    assert_without 'multitenant: \?\[31m away\.', "printf 'multitenant: \\033[31m away.\\nmore' >&2; exit 69"
+    assert_without 'JSONDecodeError', 'echo "{\"s3cret\": "'
+    assert_without 'ValueError', 'echo "[\"s3cret\"]"'
+    assert_without 'the answer was empty', 'exit 0'
+    assert_without 'the answer is too large', 'exec yes s3cret', answer: 100_000
+    assert_without '.*(?:does not exist|can\'t ask as another user).*', 'true', user: 'nobody-of-that-name'
+  end
+
+  def test_a_command_that_hangs_is_ended_with_what_it_began
+    pids = File.join(temporary, 'pids')
+    assert_without 'no answer in 1 s', "sleep 600 & echo \"$$ $!\" >#{pids}; wait", seconds: 1
+    File.read(pids).split.each do |pid|
+      wait_until { !File.exist?("/proc/#{pid}") || File.read("/proc/#{pid}/stat").include?(') Z ') }
+    end
+  end
+
+  # Linux refuses a longer variable, and then no server would start.
+  def test_as_many_services_as_there_is_room_for
+    all = Array.new(9) { |i| [i.to_s, { 'environment' => { 'MT_TEXT' => 'x' * 20_000 } }] }.to_h
+    services, log = spawn(says(all))
+    assert_equal %w[0 1 2 3], services.keys
+    assert_match(/has 5 services more than MT_SERVICES has room for\z/, log.fetch(0))
+  end
+
+  # The command is the user's, who may read its environment.
+  def test_the_hubs_own_secrets_stay_with_the_hub
+    seen = File.join(temporary, 'seen')
+    spawn("env >#{seen}\necho '{}'", env: { 'JUPYTERHUB_CRYPT_KEY' => 's3cret', 'MULTITENANT_TTL' => '60' })
+    assert_includes File.read(seen), 'MULTITENANT_TTL=60'
+    refute_includes File.read(seen), 's3cret'
+  end
+end
