@@ -10,7 +10,7 @@ module MultiTenant
     class Haproxy < Engine
       MOVED = 308 # with its method and body
       # As many processes of before stay at most, where whoever may change the file keeps a stream open in each.
-      RELOADS = 50
+      RELOADS = 100
       TOP = <<~CONF
         global
             mworker-max-reloads %<reloads>d
