@@ -1,32 +1,40 @@
 # frozen_string_literal: true
 
-require_relative 'bed'
+require_relative 'rest_bed'
 require 'multitenant/sources/commands/marked_rows'
 
-# The commands say of the same jobs what the query program says.
+# The commands and slurmrestd say of the same jobs what the query program says.
 class TestCommands < BedTest
-  # Prints the streams of both, or why there is none. The arguments: a job section, as JSON.
-  BOTH = <<~RUBY
+  include RestBed
+
+  # Prints the streams of all, or why there is none. The arguments: a job section, and what names a slurmrestd, as JSON.
+  ALL = <<~RUBY
     require 'json'
     require 'multitenant'
     require 'multitenant/sources/commands'
+    require 'multitenant/sources/slurmrestd'
     settings = MultiTenant::Settings.new
-    job = JSON.parse(ARGV[0])
+    job, rest = ARGV.map { |text| JSON.parse(text) }
     sources = [MultiTenant::Query.new(settings, cluster: job['cluster']), MultiTenant::Commands.new(settings, job: job)]
+    sources << MultiTenant::Slurmrestd.new(settings, rest, cluster: job['cluster']) if rest
     puts JSON.generate(sources.map { |source| source.call(10).then { |a| a.error ? [a.error, a.code] : a.texts[0] } })
   RUBY
 
   FORGED = JSON.parse(File.read(File.join(Bed::ROOT, 'test/vectors/squeue_forged.json'))).fetch('vectors')
 
-  # @return [Array<Hash>] the lines of both, which are the same; without when it was
-  def same(user = 'hpcstudent', env: {}, **job)
-    result = Bed.as(user, RbConfig.ruby, '-e', BOTH, JSON.generate({ cluster: 'hpc', **job }), env: env)
+  # @param rest [Hash, nil] what names a slurmrestd, for this user
+  # @return [Array<Hash>] the lines of all, which are the same; without when it was
+  def same(user = 'hpcstudent', env: {}, rest: rest(user), **job)
+    job = JSON.generate({ cluster: 'hpc', **job })
+    result = Bed.as(user, RbConfig.ruby, '-e', ALL, job, JSON.generate(rest), env: env)
     assert_empty result.err
-    query, commands = JSON.parse(result.out).map do |text|
+    query, commands, slurmrestd = JSON.parse(result.out).map do |text|
       assert_kind_of String, text
       text.lines.map { |line| JSON.parse(line).except('generated') }
     end
     assert_equal query, commands
+    # It does not say what it hides from others.
+    assert_equal [query[0].except('private_jobs'), *query[1..]], slurmrestd if rest
     commands
   end
 
@@ -56,7 +64,7 @@ class TestCommands < BedTest
     assert_equal(%w[hpcfaculty hpcfaculty2 hpcdefault], records.map { |record| record['user'] })
     env = { 'MULTITENANT_WCKEY' => 'shared2,multitenant', 'MULTITENANT_PUBLISHERS' => 'pubGrp' }
     assert_equal([true, true, false, true], records(env: env).map { |record| record['publisher_allowed'] })
-    assert_equal 3, records('outsider').size
+    assert_equal 3, records('outsider', rest: rest('outsider', url: HTTP)).size
     assert_equal 3, records('root').size
   end
 
@@ -64,23 +72,32 @@ class TestCommands < BedTest
     Bed.submit('hpcfaculty', '--array=0-2')
     script = "#!/bin/sh\n#SBATCH --ntasks=1\n#SBATCH hetjob\n#SBATCH --ntasks=1 --wckey=multitenant\nexec sleep 600\n"
     Bed.submit('hpcfaculty', script: script)
-    ids = Bed.wait('all run') do
-      ids = Bed.squeue('%A %T', '--array').lines.grep(/RUNNING/).map(&:to_i)
-      ids if ids.size == 5
-    end
-    ids.each { |id| Bed.running(id) }
+    ids = running(5)
     assert_equal ids.sort, records.map { |record| record['job_id'] }.sort
   end
 
+  # @return [Array<Integer>] so many jobs
+  def running(count)
+    ids = []
+    Bed.wait('all run') do
+      ids = Bed.squeue('%A %T', '--array').lines.grep(/RUNNING/).map(&:to_i)
+      ids.size == count
+    end
+    Bed.wait('slurmdbd knows them') { (ids - `sacct -a -X -n -P -o jobidraw -s RUNNING`.split.map(&:to_i)).empty? }
+    ids
+  end
+
   def test_forged_names
-    job_id = Bed.running(Bed.submit('hpcfaculty'))
-    other = Bed.running(Bed.submit('hpcfaculty2'))
-    FORGED.each do |vector|
-      name = name_of(vector)
-      Bed.rename('hpcfaculty', job_id, name)
-      told = records
-      assert_equal [job_id, other], told.map { |record| record['job_id'] }.sort, vector['label']
-      mine = told.find { |record| record['job_id'] == job_id }
+    Bed.submit('hpcfaculty', "--array=1-#{FORGED.size}")
+    other = Bed.submit('hpcfaculty2')
+    # The first is the array's own, whose name is that of all until they have one.
+    ids = running(FORGED.size + 1).sort - [other]
+    names = FORGED.map { |vector| name_of(vector) }
+    ids.zip(names) { |id, name| Bed.rename('hpcfaculty', id, name) }
+    told = records.to_h { |record| [record['job_id'], record] }
+    assert_equal [*ids, other].sort, told.keys.sort
+    ids.zip(names, FORGED) do |id, name, vector|
+      mine = told[id]
       assert_equal name.b, mine['binary'] ? mine['name'].codepoints.pack('C*') : mine['name'].b, vector['label']
     end
   end
@@ -131,9 +148,9 @@ class TestCommands < BedTest
     hidden = 'PrivateData=jobs'
     [{ 'slurm.conf' => hidden }, { 'slurmdbd.conf' => hidden }].each do |files|
       Bed.configured(files) do
-        assert_equal ['own', true], same[0].values_at('sees', 'private_jobs')
+        assert_equal ['own', true], same(rest: nil)[0].values_at('sees', 'private_jobs')
         assert_equal ['all', true], same('root')[0].values_at('sees', 'private_jobs')
-        assert_equal 1, records('hpcfaculty').size
+        assert_equal 1, records('hpcfaculty', rest: nil).size
         assert_match(/^multitenant_services.* 1$/, told.call)
         refute_includes told.call, 'hpcfaculty'
       end
