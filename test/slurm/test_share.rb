@@ -61,6 +61,7 @@ class TestShare < BedTest
   def test_a_job_ends_when_its_script_ends
     job_id = submit("#{share('host=n1')}; touch #{go}; until [[ ! -e #{go} ]]; do sleep 0.1; done; exit 0")
     shared(job_id)
+    Bed.wait('its script goes on') { File.exist?(go) }
     FileUtils.rm(go)
     Bed.wait('the job ends', 15) { Bed.left.empty? }
   end
