@@ -213,6 +213,18 @@ class TestSlurmrestd < MultiTenantTest
 
   # ---- limits ----
 
+  # A publisher may run thousands of jobs, each of which slurmdbd tells with a hundred members.
+  def test_of_an_answer_no_more_is_kept_than_is_read
+    row = { 'job_id' => 7, 'submit_line' => 'x', 'wckey' => { 'wckey' => 'multitenant', 'flags' => [{ 'a' => 1 }] } }
+    connection = Struct.new(:body) { def get(_path) = [200, body] }
+    told = ['x', [255].pack('C')].map do |name|
+      body = JSON.generate('jobs' => [row.merge('name' => 'N')], 'warnings' => []).b.sub('N', name)
+      MultiTenant::Slurmrestd::Answers.new(connection.new(body), nil).get('/')
+    end
+    kept = { 'job_id' => 7, 'wckey' => { 'wckey' => 'multitenant' } }
+    assert_equal(%w[x ÿ].map { |name| { 'jobs' => [kept.merge('name' => name)] } }, told)
+  end
+
   def test_a_gigabyte_a_byte_a_second_and_half_an_answer
     big = 'x' * 1_000_000
     { "HTTP/1.1 200 OK\r\n\r\n" => [->(to) { loop { to.write(big) } }, 65, /more than 16 MiB/],

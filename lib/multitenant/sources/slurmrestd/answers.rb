@@ -16,6 +16,20 @@ module MultiTenant
       TOKEN = 1007
       TOKEN_STATUS = [401, 511].freeze
 
+      # An object of an answer, of whose members a job has a hundred: those that are read here. So the others take no
+      # memory, however many jobs a publisher runs.
+      class Told < Hash
+        MEMBERS = %w[
+          errors error_number description error meta slurm cluster clusters name jobs job_id user user_id wckey array
+          job_state start_time end_time time_limit restart_cnt nodes set infinite number hostname address users
+          administrator_level
+        ].to_h { |name| [name, true] }.freeze
+
+        def []=(name, value)
+          super if MEMBERS.key?(name)
+        end
+      end
+
       # This path is not offered.
       class NoSuchPath < Failure; end
       # The answer can't be read.
@@ -56,7 +70,8 @@ module MultiTenant
       # A parser may refuse a text that is not UTF-8, and with it what everybody else's jobs are called.
       def parse(body)
         valid = body.force_encoding(Encoding::UTF_8).valid_encoding?
-        told = JSON.parse(valid ? body : body.force_encoding(Encoding::ISO_8859_1).encode(Encoding::UTF_8))
+        body = body.force_encoding(Encoding::ISO_8859_1).encode(Encoding::UTF_8) unless valid
+        told = JSON.parse(body, object_class: Told)
         told = apart(told) if valid
         told if told.is_a?(Hash)
       rescue JSON::ParserError
