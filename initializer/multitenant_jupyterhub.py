@@ -89,11 +89,16 @@ async def read(stream):
 
 
 def fit(services):
-    """As many as there is room for, and how many are left out."""
-    found = len(services)
-    while len(text := json.dumps(services)) > BYTES:
-        services.popitem()
-    return text, found - len(services)
+    """The smallest ones, as many as there is room for, and how many are left out: others' large ones push out nobody's.
+    Each is written once, as the hub answers nobody meanwhile."""
+    sizes = {key: len(json.dumps({key: one})) for key, one in services.items()}
+    kept, room = set(), BYTES
+    for key in sorted(sizes, key=sizes.get):
+        room -= sizes[key]
+        if room >= 0:
+            kept.add(key)
+    text = json.dumps({key: one for key, one in services.items() if key in kept})
+    return text, len(services) - len(kept)
 
 
 def one_line(text):

@@ -87,6 +87,14 @@ class TestJupyterhub < MultiTenantTest
     assert_match(/has 5 services more than MT_SERVICES has room for\z/, log.fetch(0))
   end
 
+  # One publisher's come before another's by their names, and may be 64 KiB each.
+  def test_large_services_of_one_publisher_push_out_nobody_elses
+    large = Array.new(32) { |i| ["mallory/#{i}@students", { 'environment' => { 'MT_TEXT' => 'x' * 60_000 } }] }.to_h
+    services, log = spawn(says(large.merge(SERVICES)))
+    assert_equal %w[mallory/0@students prof/spanish@students], services.keys
+    assert_match(/has 31 services more/, log.fetch(0))
+  end
+
   # The command is the user's, who may read its environment.
   def test_the_hubs_own_secrets_stay_with_the_hub
     seen = File.join(temporary, 'seen')
