@@ -126,4 +126,13 @@ class TestDoctorGateway < DoctorTest
     File.chmod(0o600, host.at(PORTAL))
     assert_told 'Gateway', 'skip', "Portal's secrets", /only root can read/
   end
+
+  # A card has no word of warning there.
+  def test_addresses_of_services_on_the_portals_own_host
+    portal('OIDCStripCookies mod_auth_openidc_session', 'ServerName https://Ondemand.example.edu:443')
+    { 'services' => ['ok', /keeps its own/], 'ondemand' => ['warn', /portal's own host/] }.each do |name, (state, said)|
+      env_file("MULTITENANT_ADDRESS=https://#{name}.example.edu:443/{user}/{service}@{group}/")
+      assert_told 'Gateway', state, "Portal's secrets", said, (/host name of their own/ if state == 'warn')
+    end
+  end
 end

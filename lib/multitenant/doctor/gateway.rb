@@ -26,6 +26,9 @@ module MultiTenant
       COOKIES = ["#{COOKIE}=s", "#{COOKIE}=s; a=1", "a=1; #{COOKIE}=s", "a=1; #{COOKIE}=s; b=2"].freeze
       CURE = 'Add to custom_location_directives of ood_portal.yml: ' \
              "'RequestHeader edit* Cookie \"(^|;\\s*)#{COOKIE}[^;]*\" \"\"', and run update_ood_portal.".freeze
+      SAME_HOST = ['MULTITENANT_ADDRESS is on the portal\'s own host, where pages of a service can act as who opens ' \
+                   'it, and no card says so.',
+                   'Give services a host name of their own, below the same domain: doc/proxy.md.'].freeze
       STRIPS_SINCE = Gem::Version.new('4.1')
 
       def gateways
@@ -67,6 +70,7 @@ module MultiTenant
 
         leaks = blocks.reject { |block| kept?(block[0]) }.map { |block| block[:uri] }
         return warn!(*told(leaks, path)) if leaks.any?
+        return warn!(*SAME_HOST) if own_host?(text)
 
         ok("#{path} keeps its own cookie and passwords from services.")
       rescue Errno::EACCES
@@ -117,6 +121,14 @@ module MultiTenant
                 'Allow user namespaces (user.max_user_namespaces, AppArmor); install util-linux, iproute and socat.')
         end
         ok('a node has nginx, munge and multitenant-gate, and lets users make namespaces.') unless guard || isolate
+      end
+
+      # @param portal [String] its configuration
+      # @return [Boolean] services have addresses on its host
+      def own_host?(portal)
+        host = site.settings.address.to_s[%r{\Ahttps?://([^/:]+)}, 1]
+        names = portal.scan(/^\s*Server(?:Name|Alias)\s+(.*)/i).flatten.flat_map(&:split)
+        names.any? { |name| name.sub(%r{\A\w+://}, '').sub(/:\d+\z/, '').casecmp?(host.to_s) }
       end
 
       # @param block [String] directives
