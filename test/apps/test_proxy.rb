@@ -204,6 +204,8 @@ class TestProxy < GatewayTest
     began = MultiTenant.clock
     following = successor(job)
     Bed.wait('both are there', 60) { servers.size == 2 }
+    refute_equal first, port(following)
+    log_in_there(following)
     assert_echo(socket)
     FileUtils.touch(@go)
     assert_match(/second/, events.each_line.find { |line| line.start_with?('data: ') })
@@ -215,12 +217,32 @@ class TestProxy < GatewayTest
     assert_equal ['200'], answers.map(&:said).uniq
     assert_match(/The next job serves/, job.log)
     assert_equal '200', get('', nil, cookie: "multitenant_token=#{token}")
-    refute_equal first, port(following)
-    log_in_there(following)
   end
+
+  # Says what it was asked for, and what it was told of where it is.
+  TELLING = <<~PYTHON
+    import http.server, os
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write((self.path + ' ' + os.environ['base_path']).encode())
+    http.server.ThreadingHTTPServer((os.environ['host'], int(os.environ['port'])), Page).serve_forever()
+  PYTHON
 
   # What takes minutes.
   module Long
+    def test_an_application_is_told_the_path_of_its_address
+      { 'node' => "#{base = '/hpcfaculty/place@hpcGrp'}/x%2Fy?z", 'rnode' => '/x%2Fy?z' }.each do |proxy, path|
+        job = serve_pages('Place', command: "exec python3 -c #{TELLING.shellescape}", proxy: proxy)
+        @proxy ? Bed.wait('it is there', 60) { get('', nil) == '401' } : start('haproxy')
+        headers = { 'Authorization' => "Bearer #{log_in_there(job)}" }
+        told = Net::HTTP.start('127.0.0.1', @port) { |http| http.get("#{@base}x%2Fy?z", headers) }.body
+        assert_equal "#{path} #{base}", told
+        job.cancel
+      end
+    end
+
     %w[haproxy nginx].each do |engine|
       define_method("test_who_asks_loses_one_request_at_most_where_a_job_is_killed_behind_#{engine}") do
         follow_a_death(engine)

@@ -10,7 +10,7 @@ class TestNginx < MultiTenantTest
   UID = 61_001
   WRITER = File.expand_path('../../libexec/multitenant-nginx', __dir__)
   WRITE = 'source "$1"; mt_nginx_has=$("$2" -V 2>&1) mt_gate_run=$3 host=n1 port=$4; mt_gate_paths=$6 ' \
-          'nginx_configuration "$5" own-key | sed "s/scgi_read_timeout 12s/scgi_read_timeout 1s/"'
+          'mt_gate_prefix=$7; nginx_configuration "$5" own-key | sed "s/scgi_read_timeout 12s/scgi_read_timeout 1s/"'
   NGINX = '/usr/sbin/nginx'
   NAMED = "Status: 200 OK\r\nX-MultiTenant-User: ann\r\nX-MultiTenant-Uid: 2001\r\n\r\n"
 
@@ -69,11 +69,12 @@ class TestNginx < MultiTenantTest
     end
   end
 
-  def start(paths = '')
+  def start(paths = '', prefix = '')
     @port = TCPServer.open('127.0.0.1', 0) { |probe| probe.addr[1] }
     conf = File.join(@run, 'nginx.conf')
     text, status = Open3.capture2({ 'SLURM_JOB_ID' => '4711', 'SLURM_CLUSTER_NAME' => 'hpc' }, 'bash', '-c', WRITE,
-                                  'bash', WRITER, NGINX, @run, @port.to_s, "127.0.0.1:#{@server.addr[1]}", paths)
+                                  'bash', WRITER, NGINX, @run, @port.to_s, "127.0.0.1:#{@server.addr[1]}", paths,
+                                  prefix)
     assert_predicate status, :success?
     File.write(conf, text)
     @nginx = spawn('setpriv', "--reuid=#{UID}", "--regid=#{UID}", '--clear-groups', NGINX, '-c', conf, '-p', @run,
@@ -201,6 +202,13 @@ class TestNginx < MultiTenantTest
     assert_equal '200', get("/#{'"' * 9000}", 'Authorization' => 'Bearer mt1.t').code
     lines = logged(1)
     assert_equal([['ann', 500]], lines.map { |told| [told['user'], told['path'].size] })
+  end
+
+  # Those of an application that is told so, behind a proxy that takes it away.
+  def test_paths_may_begin_with_what_clients_do_not_say
+    Process.kill('TERM', @nginx) && Process.wait(@nginx)
+    start('', '/prof/a@b%20c')
+    assert_match(%r{\AGET /prof/a@b%20c/x%2Fy\?z HTTP}, get('/x%2Fy?z').body)
   end
 
   def test_of_a_language_model_there_is_its_api_alone
