@@ -201,6 +201,19 @@ START_TEST(test_payload)
 }
 END_TEST
 
+/* By which an admin sees whether an old key is in use. */
+START_TEST(test_key_id_of_a_payload)
+{
+    static const char good[] = "MTK1:obLD1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    unsigned char id[MT_KEY_ID_BYTES];
+    ck_assert(mt_envelope_key_id(good, strlen(good), id));
+    ck_assert_mem_eq(id, "\xa1\xb2\xc3\xd4", sizeof id);
+    ck_assert(!mt_envelope_key_id(good, 20, id));
+    ck_assert(!mt_envelope_key_id("AAAA", 4, id));
+    ck_assert(!mt_envelope_key_id("MTK1:", 5, id));
+}
+END_TEST
+
 START_TEST(test_without_a_key)
 {
     char *name = seal(&good_record, MESSAGE);
@@ -305,6 +318,7 @@ int main(void)
         tcase_add_test(tests, test_parts_of_the_info);
         tcase_add_test(tests, test_every_bit_of_a_name);
         tcase_add_loop_test(tests, test_payload, 0, (int)COUNT_OF(payloads));
+        tcase_add_test(tests, test_key_id_of_a_payload);
         tcase_add_test(tests, test_without_a_key);
         tcase_add_test(tests, test_another_key_of_the_same_id);
         tcase_add_test(tests, test_what_is_inside);

@@ -64,6 +64,61 @@ static void own_job(void)
     record.uid = VIEWER;
 }
 
+/* An address of the site's proxy. */
+
+#define LABELLED(label) label "|hpcGrp|AAAA"
+#define ADDRESS LABELLED("mt:notes:web:8080")
+
+/* Whoever looks: these viewers are in no group. */
+static const struct {
+    const char *name;
+    const char *user;
+    enum mt_answer group;
+    enum mt_answer in_group;
+    enum mt_answer allowed; /* of "faculty" */
+    const char *publishers; /* what the site asks for */
+    bool out_of_time;
+    enum mt_reason reason;
+} addresses[] = {
+    {ADDRESS, "prof", MT_YES, MT_YES, MT_UNKNOWN, NULL, false, MT_REASON_ok},
+    {ADDRESS, "prof", MT_YES, MT_YES, MT_YES, "faculty", false, MT_REASON_ok},
+    {ADDRESS, "prof", MT_YES, MT_YES, MT_YES, "staff", false, MT_REASON_lookup_failed},
+    {ADDRESS, "prof", MT_YES, MT_YES, MT_NO, "faculty", false, MT_REASON_publisher_not_allowed},
+    {ADDRESS, "prof", MT_YES, MT_NO, MT_YES, "faculty", false, MT_REASON_publisher_not_member},
+    {ADDRESS, "prof", MT_NO, MT_NO, MT_YES, "faculty", false, MT_REASON_publisher_not_member},
+    {ADDRESS, "prof", MT_YES, MT_UNKNOWN, MT_YES, NULL, false, MT_REASON_lookup_failed},
+    {ADDRESS, "prof", MT_UNKNOWN, MT_YES, MT_YES, NULL, true, MT_REASON_out_of_time},
+    {ADDRESS, "", MT_YES, MT_YES, MT_YES, NULL, false, MT_REASON_lookup_failed},
+    {LABELLED("mt:notes:web:22"), "prof", MT_YES, MT_YES, MT_YES, NULL, false,
+     MT_REASON_port_not_allowed},
+    {LABELLED("mt:notes"), "prof", MT_YES, MT_YES, MT_YES, NULL, false, MT_REASON_bad_address},
+    {NAME, "prof", MT_YES, MT_YES, MT_YES, NULL, false, MT_REASON_no_address},
+    {"mt:notes:web:8080", "prof", MT_YES, MT_YES, MT_YES, NULL, false, MT_REASON_malformed_name},
+};
+
+START_TEST(test_address)
+{
+    struct mt_address address;
+    settings.n_gids = 0;
+    settings.publishers = addresses[_i].publishers;
+    record.name = addresses[_i].name;
+    record.name_len = strlen(record.name);
+    record.user = addresses[_i].user;
+    record.group_known = addresses[_i].group;
+    record.publisher_in_group = addresses[_i].in_group;
+    record.publisher_allowed = addresses[_i].allowed;
+    record.out_of_time = addresses[_i].out_of_time;
+    record.is_share = mt_jobname_split(record.name, record.name_len, &record.parts);
+    memset(&address, 0x55, sizeof address);
+    enum mt_reason reason = mt_policy_address(&record, "faculty", &settings, &address);
+    ck_assert_str_eq(mt_reason_code(reason), mt_reason_code(addresses[_i].reason));
+    if (reason == MT_REASON_ok)
+        ck_assert_uint_eq(address.port, 8080);
+    if (reason == MT_REASON_malformed_name || reason == MT_REASON_no_address)
+        ck_assert_uint_eq(address.port, 0);
+}
+END_TEST
+
 /* The gate. */
 
 START_TEST(test_gate_ok)
@@ -703,6 +758,7 @@ int main(void)
 {
     Suite *suite = suite_create("policy");
     TCase *tests = add_fixed_case(suite, "gate");
+    tcase_add_loop_test(tests, test_address, 0, (int)COUNT_OF(addresses));
     tcase_add_test(tests, test_gate_ok);
     tcase_add_test(tests, test_name_length);
     tcase_add_test(tests, test_malformed_name);

@@ -646,6 +646,47 @@ START_TEST(test_an_envelope_that_is_not_built_in)
 }
 END_TEST
 
+#define CREDENTIAL "l|hpcGrp|MUNGE:AwQFAA==:"
+
+/* Of the round that begins, as the binding asks before munged is. */
+static size_t payloads_of(const struct sample *samples, size_t count, struct mt_payload *out)
+{
+    struct mt_streams streams = {0};
+    size_t bad_line;
+    script_begin(&script, "hpc", "all");
+    for (size_t i = 0; i < count; i++)
+        script_job(&script, &samples[i]);
+    script_end(&script);
+    ck_assert_int_eq(mt_streams_read(&streams, script.text, script.len, &bad_line), MT_OK);
+    mt_specs_free(&last);
+    last = now;
+    now = NULL;
+    ck_assert_int_eq(mt_specs_begin(last, &streams, &settings, &now), MT_OK);
+    mt_streams_free(&streams);
+    script_free(&script);
+    return mt_specs_payloads(now, last, out);
+}
+
+/* munged is asked about nothing that was made for others, and about nothing twice. */
+START_TEST(test_payloads)
+{
+    struct mt_payload payloads[MT_CREDENTIALS_MAX];
+    struct sample samples[] = {good_sample(1), good_sample(2), good_sample(3),
+                               good_sample(4), good_sample(5), good_sample(6)};
+    samples[1].name = CREDENTIAL;
+    samples[2].name = CREDENTIAL;
+    samples[3].name = "l|hpcGrp|MUNGE:AAAA:";
+    samples[4].name = "l|hpcGrp|MUNGE:BBBB:";
+    samples[4].gid = GROUP_GID + 1;
+    samples[5].name = "l|hpcGrp|MUNGE:AAA:";
+    ck_assert_uint_eq(payloads_of(samples, COUNT_OF(samples), payloads), 2);
+    ck_assert_uint_eq(payloads[0].len, strlen("MUNGE:AwQFAA==:"));
+    ck_assert_mem_eq(payloads[0].text, "MUNGE:AwQFAA==:", payloads[0].len);
+    ck_assert_uint_eq(payloads[1].len, strlen("MUNGE:AAAA:"));
+    ck_assert_mem_eq(payloads[1].text, "MUNGE:AAAA:", payloads[1].len);
+}
+END_TEST
+
 START_TEST(test_a_temporary_card_keeps_its_id_from_others)
 {
     struct sample samples[] = {sample_of(1, "prof", 1001), sample_of(2, "prof", 1001)};
@@ -985,6 +1026,7 @@ int main(void)
     tcase_add_loop_test(tests, test_temporary_does_not_help_what_was_refused, 0, WAYS);
     tcase_add_loop_test(tests, test_temporary_drops_another_users_job, 0, WAYS);
     tcase_add_test(tests, test_an_envelope_that_is_not_built_in);
+    tcase_add_test(tests, test_payloads);
     tcase_add_loop_test(tests, test_a_temporary_card_keeps_its_id_from_others, 0, WAYS);
     tests = add_fixed_case(suite, "several rounds");
     tcase_add_test(tests, test_not_opened_again);
