@@ -58,6 +58,16 @@ class TestDoctorSlurmrestd < DoctorTest
     told 'FAIL', /belongs to uid 2001/, /Correct that/
   end
 
+  # The agent alone needs it.
+  def test_a_user_whose_host_has_a_snapshot
+    rest = ["MULTITENANT_SLURMRESTD=#{self.rest.url}", "MULTITENANT_SLURMRESTD_TOKEN=#{token}"]
+    env_file(*rest, 'MULTITENANT_SNAPSHOT=/run/multitenant')
+    assert_told 'Accounting', 'skip', 'slurmrestd', /may not read the token, and has the snapshot/, alone: false
+    assert_includes done.out, 'skip  Slurm: hpc: dashboards read the snapshot'
+    env_file(*rest)
+    assert_told 'Accounting', 'FAIL', 'slurmrestd', /can't be read: Permission denied/, /Correct that/, alone: false
+  end
+
   def test_a_user_who_may_not_see_all
     rest.admin = 'None'
     told 'warn', /hpc: the user of that token may not see all jobs/, /adminlevel=operator.*`sees: all`/

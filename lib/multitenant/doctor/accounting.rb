@@ -42,12 +42,8 @@ module MultiTenant
       def slurmrestd
         return unless core?
 
-        targets = site.clusters.targets
-        targets.each do |target|
-          rest = Slurmrestd.of(site.settings, target, only: targets.one?)
-          token(rest) if rest
-        end
-        site.slurm.whole.select { |asked| asked.rest? && asked.own? }.each { |asked| no_operator(asked) }
+        site.slurm.asked.each { |asked| token(asked) if asked.rest }
+        site.slurm.whole.select { |asked| asked.rest && asked.own? }.each { |asked| no_operator(asked) }
       end
 
       def mapping
@@ -70,7 +66,7 @@ module MultiTenant
       def publishers
         return unless core? && answered?
 
-        here = site.slurm.whole.reject { |asked| asked.rest? || asked.target.over_ssh? }
+        here = site.slurm.whole.reject { |asked| asked.rest || asked.target.over_ssh? }
         here.each { |asked| users_of_keys(asked) }
       end
 
@@ -132,13 +128,15 @@ module MultiTenant
       end
 
       def no_answer(asked)
+        return skip("#{asked.name}: dashboards read the snapshot (see there), not slurmrestd.") if agents?(asked)
+
         error = asked.answer.error || 'the answer was not complete.'
         silent = UNANSWERED.include?(asked.answer.code)
         fail!("#{asked.name}: #{error}", no_answer_fix(asked, silent), silent ? EX_UNAVAILABLE : EX_CONFIG)
       end
 
       def no_answer_fix(asked, silent)
-        return 'Fix what that sentence names; slurmrestd\'s own log says more.' if asked.rest?
+        return 'Fix what that sentence names; slurmrestd\'s own log says more.' if asked.rest
         return "Check that `ssh #{asked.target.job['submit_host']}` works for this user." if asked.target.over_ssh?
 
         if silent
@@ -150,7 +148,15 @@ module MultiTenant
 
       # ---- slurmrestd ----
 
-      def token(rest)
+      # Of a host that has a snapshot the agent alone needs it.
+      def agents?(asked)
+        asked.rest && site.settings.snapshot && !asked.rest.token?
+      end
+
+      def token(asked)
+        return skip('this user may not read the token, and has the snapshot (see there).') if agents?(asked)
+
+        rest = asked.rest
         token = rest.token
         left = token.expires && (token.expires - Time.now)
         told = "#{rest.url} is asked with #{token}"
@@ -180,7 +186,7 @@ module MultiTenant
         return unless core?
 
         site.slurm.asked.each do |asked|
-          next skip("#{asked.name}: slurmrestd does not tell how Slurm is configured.") if asked.rest?
+          next skip("#{asked.name}: slurmrestd does not tell how Slurm is configured.") if asked.rest
 
           config = site.slurm.config(asked.target)
           config.is_a?(Failure) ? skip("#{asked.name}: #{config.message}") : yield(asked, config)

@@ -9,6 +9,9 @@ module MultiTenant
   # The source that asks one Slurm cluster: by its slurmrestd where the site names one, else by libslurm where the host
   # has it, else by the commands that OOD itself would run.
   class ClusterSource
+    # @return [Slurmrestd, nil]
+    attr_reader :rest
+
     # @param settings [Settings]
     # @param target [Clusters::Target]
     # @param clusters [Clusters] learns the cluster's name

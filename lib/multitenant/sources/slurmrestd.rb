@@ -15,7 +15,6 @@ module MultiTenant
   # The source that asks one Slurm cluster by its slurmrestd, with a token: for a host without libslurm, munge and
   # Slurm's configuration. The records are those of {Query}; what Slurm does not know the local name service says.
   class Slurmrestd
-    NAME = 'slurmrestd'
     ASK = File.expand_path('slurmrestd/ask.rb', __dir__)
 
     # Of the whole time, the share that Slurm may use, and of that the one after which no other job is asked for.
@@ -54,6 +53,11 @@ module MultiTenant
     # @return [String]
     attr_reader :url
 
+    # @return [Boolean] this user may read the token
+    def token?
+      File.readable?(@token)
+    end
+
     # @return [Token] as it is now
     # @raise [Failure]
     def token
@@ -81,7 +85,7 @@ module MultiTenant
     private
 
     def answer(start, texts, error, code)
-      Answer.new(texts: texts, from: NAME, seconds: MultiTenant.clock - start, error: error,
+      Answer.new(texts: texts, from: 'slurmrestd', seconds: MultiTenant.clock - start, error: error,
                  code: error ? code : EX_OK)
     end
 
