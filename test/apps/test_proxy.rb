@@ -46,7 +46,7 @@ class TestProxy < GatewayTest
 
   def teardown
     [@agent, @proxy].compact.each { |pid| Process.kill(:TERM, pid) && Process.wait(pid) }
-    FileUtils.rm_rf([@dir, SNAPSHOT])
+    FileUtils.rm_rf([@dir, SNAPSHOT, *@left])
     super
   end
 
@@ -151,8 +151,9 @@ class TestProxy < GatewayTest
     File.read(file).scan(/127\.0\.0\.1:\d+/).uniq - ["127.0.0.1:#{@port}"]
   end
 
-  # nginx first: a gate that has gone before it would be told of.
+  # nginx first: a gate that has gone before it would be told of. What is left on the node nobody else removes.
   def kill_all(job)
+    @left = processes(job).values.join(' ').scan(%r{/tmp/multitenant-gate\.\w+}).uniq
     pids = processes(job).sort_by { |_, words| words.join(' ').start_with?('nginx:') ? 0 : 1 }.map(&:first)
     at = MultiTenant.clock
     pids.each do |pid|
