@@ -45,6 +45,16 @@ class TestProxyNginx < MultiTenantTest
     assert_equal '503', status('/prof/c@Domain%20Users/')
   end
 
+  # What another publisher's job says would stand at this one's address.
+  def test_no_job_of_another_service_answers_a_login
+    %w[j1 j2].each { |name| serve(name) }
+    configure(*of('j1', kind: 'web'), asking(2, "b:web:#{@served['j2'].last}", user: 'eve', uid: 1002))
+    wait_until { status("#{A}/") == '200' }
+    names = [1, 2].map { |job| MultiTenant::Gateway.member(job, 'hpc') }
+    said = names.map { |name| get("#{A}/multitenant/login?member=#{name}").body[/\w+/] }
+    assert_equal [%w[j1 j1], 'j2'], [said, get("/eve/b@students/multitenant/login?member=#{names[1]}").body[/\w+/]]
+  end
+
   # They are the host's nginx's own, which as root's would be another user's then.
   def test_the_check_makes_no_directory_where_nginx_has_its_own
     need_root

@@ -60,7 +60,7 @@ module MultiTenant
       def render(services)
         live = services.reject { |one| one.jobs.empty? }
         locations = services.map { |one| location(one) }.join
-        [HEADER, TOP + members(live), *live.map { |one| upstream(one) },
+        [HEADER, TOP, *live.map { |one| upstream(one) },
          format(SERVER, hours: HOURS, listen: @listen, locations: locations)].join("\n")
       end
 
@@ -98,13 +98,6 @@ module MultiTenant
         "multitenant_#{Digest::SHA256.hexdigest(service.path)[0, 40]}"
       end
 
-      # What who logs in to a web application names, for which their credential is, and where it is.
-      def members(services)
-        jobs = services.select(&:web?).flat_map(&:jobs)
-        "map $arg_member $multitenant_member {\n    default '';\n" \
-          "#{jobs.map { |job| "    #{job.name} #{address(job)};\n" }.join}}\n"
-      end
-
       def upstream(service)
         here = service.jobs.reject(&:leaving).map { |job| "    server #{address(job)} max_fails=1 fail_timeout=4s;\n" }
         way = service.web? ? 'hash $multitenant_client consistent' : 'least_conn'
@@ -124,13 +117,13 @@ module MultiTenant
 
         here = name(service)
         "    location ^~ #{quoted} { proxy_pass http://#{here}$multitenant_rest; error_page 502 504 = @#{here}; }\n".b +
-          (service.web? ? login(quoted, here).b : '') + "    location @#{here} { internal; #{page} }\n".b
+          (service.web? ? login(service, quoted, here).b : '') + "    location @#{here} { internal; #{page} }\n".b
       end
 
-      # In the job that who logs in has a credential for, or else in any.
-      def login(quoted, here)
-        "    location = #{quoted.chop}multitenant/login\" { set $multitenant_job #{here}; " \
-          'if ($multitenant_member) { set $multitenant_job $multitenant_member; } ' \
+      # In the job of this service that who logs in has a credential for and names, or else in any.
+      def login(service, quoted, here)
+        jobs = service.jobs.map { |job| "if ($arg_member = #{job.name}) { set $multitenant_job #{address(job)}; } " }
+        "    location = #{quoted.chop}multitenant/login\" { set $multitenant_job #{here}; #{jobs.join}" \
           "proxy_pass http://$multitenant_job$multitenant_rest; error_page 502 504 = @#{here}; }\n"
       end
     end
