@@ -12,7 +12,7 @@ Gem::Specification.new do |spec|
   spec.authors = ['The MultiTenant maintainers']
   spec.licenses = ['MIT', 'GPL-2.0-or-later'] # the latter for ext/multitenant_query alone
   spec.required_ruby_version = '>= 3.0'
-  spec.files = Dir['{ext,lib}/**/*.{c,h,js,rb}', 'ext/*/COPYING', 'exe/*', 'initializer/*.{py,rb}', 'libexec/*',
+  spec.files = Dir['{ext,lib}/**/*.{c,h,js,rb,yml}', 'ext/*/COPYING', 'exe/*', 'initializer/*.{py,rb}', 'libexec/*',
                    'systemd/*', 'doc/**/*', 'apps-{services,delivery,clients}/**/*',
                    'README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'SECURITY.md', base: __dir__]
                .select { |path| File.file?(File.join(__dir__, path)) }

@@ -106,9 +106,10 @@ module MultiTenant
     end
 
     # The same as bash, which a client's script.sh sources once it has loaded its modules.
+    # @param site [Hash] the client's site.yml, which may have rows of {Kinds}
     # @see ServiceEnvironment.script
-    def service_script(key, *apps)
-      ServiceEnvironment.script(service(key, *apps), munge_socket: Settings.new.munge_socket)
+    def service_script(key, *apps, site: {})
+      ServiceEnvironment.script(service(key, *apps), munge_socket: Settings.new.munge_socket, rows: kinds(site))
     end
 
     # @return [String, nil] munged's socket on this host; nil: libmunge's default
@@ -196,6 +197,11 @@ module MultiTenant
     #   The label of a question that means something for one choice alone.
     #   @see Dashboard.only_for
     def_delegator Dashboard, :only_for
+
+    # @!method kinds(site)
+    #   What the app multitenant-dashboard can run, by rows.
+    #   @see Kinds.of
+    def_delegator Kinds, :of, :kinds
 
     # @!method site(dir)
     #   What the site has set for an app.

@@ -205,6 +205,7 @@ static const struct {
     {"DB_JDBC", "jdbc:postgresql:", "Database: PostgreSQL (JDBC)"},
     {"DB_JDBC", NULL, "Database (JDBC)"},
     {"RShiny_App", NULL, "Web application"},
+    {"App_API", NULL, "Service for programs"},
     {"Class", NULL, "Lesson"},
 };
 

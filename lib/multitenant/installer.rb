@@ -197,7 +197,7 @@ module MultiTenant
       @options.need_cluster if !kept && item.entry.part == 'services' && settings.keys.include?('cluster')
       settings = AppSettings.new(@tree.read(kept)).rename(SiteSettings::RENAMED).append_new(settings) if kept
       item.replace(settings.set(@options.settings).to_s)
-      note_origin(path) if item.bytes.match?(/^origin:[ \t]*(?:""|'')?[ \t]*(?:#.*)?$/)
+      note_origin(path) if item.entry.part == 'clients' && item.bytes.match?(/^origin:[ \t]*(?:""|'')?[ \t]*(?:#.*)?$/)
     end
 
     def note_origin(path)

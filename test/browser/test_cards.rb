@@ -12,7 +12,7 @@ class TestCards < CardsTest
   extend CardViews::Corpus
 
   KEYS = %w[host port user password database jdbc_url ollama_url ollama_model base_url model api_key proxy any].freeze
-  APPS = %w[Ollama_API Ollama_Code DB_Conn DB_JDBC RShiny_App other].freeze
+  APPS = %w[Ollama_API Ollama_Code DB_Conn DB_JDBC App_API RShiny_App other].freeze
   URLS = ['http://n1/"><script>alert(1)</script>', "http://n1/'onmouseover='alert(1)"].freeze
 
   LESSON = <<~MARKDOWN
@@ -135,6 +135,8 @@ class TestCards < CardsTest
                  'database' => ['DB_Conn', DATABASE], 'jdbc' => ['DB_JDBC', DATABASE],
                  'jdbc-options' => ['DB_JDBC', DATABASE.merge('jdbc_url' => 'jdbc:mysql://n/d?allowLocalInfile=true')],
                  'web' => ['RShiny_App', { 'host' => 'node17', 'port' => '8080', 'password' => 'x' }],
+                 'programs' => ['App_API', DATABASE.slice('host', 'port', 'password')
+                                                   .merge('kind' => 'qdrant', 'proxy' => 'rnode')],
                  'other' => ['Queue', { 'host' => 'node17', 'port' => '5672', 'vhost' => '/', 'token' => 'x' * 200 }] }
     asked = services.values.map do |app, values|
       ['default', values.merge('mt_appname' => app), SOON]

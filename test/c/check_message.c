@@ -169,6 +169,7 @@ static const struct {
     const char *words;
 } kinds[] = {
     {"RShiny_App", "{}", "Web application"},
+    {"App_API", "{}", "Service for programs"},
     {"Ollama_API", "{}", "Language model"},
     {"Class", "{}", "Lesson"},
     {"DB_Conn", "{}", "Database"},

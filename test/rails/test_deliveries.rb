@@ -10,7 +10,7 @@ class TestDeliveries < RailsTest
 
   KEYS = %w[host port user password database jdbc_url ollama_url ollama_models ollama_model base_url model api_key proxy
             content_path note].freeze
-  APPS = %w[Ollama_API Ollama_Code DB_Conn DB_JDBC RShiny_App other].freeze
+  APPS = %w[Ollama_API Ollama_Code DB_Conn DB_JDBC App_API RShiny_App other].freeze
 
   LONG = ['x' * 4096, '<b>' * 1000].freeze
   HOSTILE = [*corpus('values'), *LONG.map { |text| text[0, 200] }].freeze

@@ -16,8 +16,8 @@ class TestGatewayCards < RailsTest
              'my_token' => THEIRS, 'note' => 'x' }.freeze
   LLM = { 'base_url' => 'http://n1:8443/v1', 'ollama_url' => 'http://n1:8443', 'model' => 'm' }.freeze
   DATABASE = { 'database' => 'd', 'jdbc_url' => 'jdbc:postgresql://n1:5432/d', 'port' => '5432' }.freeze
-  KINDS = { 'Ollama_API' => LLM, 'Ollama_Code' => LLM, 'DB_Conn' => DATABASE, 'DB_JDBC' => DATABASE, 'other' => {} }
-          .freeze
+  KINDS = { 'Ollama_API' => LLM, 'Ollama_Code' => LLM, 'DB_Conn' => DATABASE, 'DB_JDBC' => DATABASE, 'other' => {},
+            'App_API' => { 'kind' => 'mlflow' } }.freeze
 
   def setup
     super

@@ -187,6 +187,7 @@ class TestShare < Minitest::Test
       %w[Ollama_API default base_url=http://n1:80/v1] => nil, %w[Ollama_API default ollama_url=http://n1:80] => nil,
       %w[DB_Conn default host=n1] => 'port', %w[DB_Conn default host=n1 port=1] => nil,
       %w[DB_JDBC default host=n1] => 'jdbc_url', %w[RShiny_App default port=1] => 'host',
+      %w[App_API default host=n1] => 'port',
       %w[Class readfile a=1] => 'content_path',
       %w[Class readfile content_path=/x] => nil, %w[DB_Conn of_the_site x=1] => nil, %w[Own default x=1] => nil }
       .each do |(app, delivery, *keys), missing|

@@ -122,10 +122,58 @@ class TestSiteSettings < MultiTenantTest
     assert_match(/site\.yml: it can't be read \(ENOENT\)/, error.message)
   end
 
+  # ---- rows of the site's own ----
+
+  ROW = "kind_panel:\n  title: Panel\n  start: |\n    exec panel\n    # more\n"
+
+  def rows(text)
+    MultiTenant.kinds(read('multitenant-dashboard', "cluster: hpc\n#{text}"))
+  end
+
+  def choices(text)
+    found = form(app('multitenant-dashboard', "cluster: hpc\n#{text}"))
+    found['attributes']['version']['options'].map { |one| one[0, 2] }
+  end
+
+  def test_a_site_adds_changes_and_leaves_out_rows
+    assert_equal [['Any command', 'command'], %w[Panel panel], %w[MLflow mlflow]],
+                 choices("#{ROW}kinds: [command, panel, mlflow]\nmodules_panel: panel/1\n")
+    assert_equal [['R Shiny', 'shiny'], %w[Streamlit streamlit], ['Dash, or any Python file', 'python'],
+                  ['Any command', 'command']], choices('')
+    changed = rows("kind_mlflow:\n  start: exec ours\n")
+    assert_equal MultiTenant::Kinds::TABLE['mlflow'].merge('start' => 'exec ours'), changed['mlflow']
+    assert_equal MultiTenant::Kinds::TABLE.keys, changed.keys
+    assert_equal "exec panel\n# more\n", rows(ROW)['panel']['start']
+    jupyter = read('multitenant-jupyter', "cluster: hpc\n#{ROW}  environment: {PANEL_URL: '{url}'}\n")
+    assert_equal({ 'PANEL_URL' => '{url}' }, MultiTenant.kinds(jupyter)['panel']['environment'])
+  end
+
+  def test_a_row_that_makes_no_sense_is_told_with_file_line_and_field
+    { "#{ROW}  titel: x\n" => [7, /\Akind_panel has no field "titel"; it may have title, choice,/],
+      "#{ROW}  proxy: door\n" => [7, /\Aproxy of kind_panel takes node or rnode/],
+      "#{ROW}  gateway: maybe\n" => [7, /\Agateway of kind_panel takes none or namespace/],
+      "#{ROW}  ready: [a]\n" => [7, /\Aready of kind_panel takes a text/],
+      "#{ROW}  program: \"a\\e\"\n" => [7, /\Aprogram of kind_panel takes a text/],
+      "#{ROW}  environment: x\n" => [7, /\Aenvironment of kind_panel takes lines NAME: VALUE/],
+      "#{ROW}  environment: {LD_PRELOAD: x}\n" => [7, /\A"LD_PRELOAD" can be no variable of kind_panel/],
+      "kind_panel: x\n" => [2, /\Akind_panel takes lines FIELD: VALUE, of title/],
+      "kind_panel: {title: x}\n" => [2, /\Akind_panel needs start, and title or choice/],
+      "kind_Panel: {title: x}\n" => [2, /\Athis app has no key "kind_Panel"/],
+      "kinds: panel\n" => [2, /\Akinds takes some of shiny, .*ray, not "panel"/],
+      "kinds: shiny,ray\n" => [nil, /\Akinds has ray, which asks nobody who they are: it is served behind/],
+      "kinds: redis\ngateway: required\n" => [nil, /\Akinds has redis, which works behind no gateway/],
+      "kinds: labelstudio\n" => [nil, /\Akinds has labelstudio, whose pages name this portal's address/] }
+      .each do |text, (line, sentence)|
+        assert_refused(line, sentence, "cluster: hpc\n#{text}", name: 'multitenant-dashboard')
+      end
+    assert_refused(2, /has no key "kind_panel"/, "cluster: hpc\n#{ROW}")
+  end
+
   # Never an error of Ruby's, in whichever line.
   def test_a_form_is_there_or_a_sentence
     APPS.each_key do |name|
       keys = YAML.safe_load(shipped(name)).keys
+      keys += %w[kind_mlflow kind_panel] if name == 'multitenant-dashboard'
       keys.product(ODD).each do |key, value|
         text = "#{shipped(name).gsub(/^#{key}:.*\n/, '')}#{key}: #{value}\n"
         form(app(name, text))

@@ -90,7 +90,7 @@ class TestSpecs < MultiTenantTest
   def test_without_a_title_a_service_is_called_what_its_card_calls_it
     views = %w[default readfile].map { |app| "#{Tree::ROOT}/apps-delivery/multitenant-delivery_#{app}/view.html.erb" }
     words = views.map { |path| File.read(path) }.join.scan(/heading\('([^']+)'/).flatten
-    apps = %w[Ollama_API Ollama_Code DB_Conn DB_JDBC RShiny_App Class]
+    apps = %w[Ollama_API Ollama_Code DB_Conn DB_JDBC App_API RShiny_App Class]
     specs = specs_of(*apps.map.with_index(1) { |app, id| job(id, message: { mta: app }) })
     assert_equal(words, specs.values.map { |spec| spec['info']['title'] })
   end

@@ -18,7 +18,7 @@ class TestStartUpFiles < MultiTenantTest
                        :context_size, :ollama_custom, keyword_init: true)
   Session = Struct.new(:id, :staged_root, :app)
   App = Struct.new(:root)
-  KINDS = { 'dashboard' => %w[shiny streamlit command], 'database' => %w[postgresql mariadb],
+  KINDS = { 'dashboard' => %w[shiny streamlit command qdrant redis], 'database' => %w[postgresql mariadb],
             'llm' => %w[ollama vllm openai], 'instruction' => [''] }.freeze
 
   # As OOD's batch script, in which the service is there at once, and what is shared goes into a file.

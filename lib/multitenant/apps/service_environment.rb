@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'shellwords'
+require_relative 'kinds'
 
 module MultiTenant
   # A shared service as programs look for it: in the environment. What a publisher calls their values has no say in the
@@ -26,20 +27,25 @@ module MultiTenant
 
     class << self
       # @param connection [Hash{String => String}] of {MultiTenant.specs}
-      # @return [Hash{String => String}] every value as MT_KEY, and under the names that clients of language models and
-      #   of databases know
-      def of(connection)
-        all(connection).merge(language_model(connection), database(connection))
+      # @param rows [Hash] of {Kinds}
+      # @return [Hash{String => String}] every value as MT_KEY, and under the names that clients of language models, of
+      #   databases and of a kind of application know
+      def of(connection, rows = Kinds::TABLE)
+        all(connection).merge(language_model(connection), database(connection), kind(connection, rows))
       end
 
       # @param munge_socket [String, nil] what the site has set; nil: the node finds out
+      # @param rows [Hash] of {Kinds}
       # @return [String] bash that gives a client's job this environment; nothing of the user's own is left in it, where
       #   a service has nothing of that name. To one with a gateway it logs in. It needs libexec/multitenant-job.
-      def script(connection, munge_socket: nil)
-        exports = [*exports(of(connection)), *directly(connection)]
+      def script(connection, munge_socket: nil, rows: Kinds::TABLE)
+        variables = Kinds.environment(connection, rows)
+        exports = [*Kinds.families(variables).map { |beginning| "unset \"${!#{beginning}@}\"" },
+                   *exports(of(connection, rows)), *directly(connection)]
         if connection.key?('mt_gates')
           exports << "export MULTITENANT_MUNGE_SOCKET=#{munge_socket.shellescape}" if munge_socket
           exports << 'use_login'
+          exports.concat(with_login(variables))
         end
         "# shellcheck shell=bash\nunset_client_variables\n#{exports.join("\n")}\n"
       end
@@ -52,6 +58,7 @@ module MultiTenant
       def shell(connection, env: ENV, &block)
         variables = of(connection)
         families = FAMILIES.select { |family| variables.any? { |name, _| name.start_with?(*family) } }.flatten
+        families += Kinds.families(Kinds.environment(connection))
         variables.select! { |_, value| block.call(value) }
         others = env.keys.select { |name| name.start_with?(*families) && name.match?(/\A\w+\z/) } - variables.keys
         [*others.map { |name| "unset #{name}" }, *exports(variables), *directly(connection)]
@@ -89,6 +96,21 @@ module MultiTenant
         key = connection['api_key'] || (NO_KEY unless connection.key?('mt_gate'))
         { 'OPENAI_BASE_URL' => base, 'OPENAI_API_KEY' => base && key,
           'OLLAMA_HOST' => ollama, 'MT_MODEL' => connection['model'] || connection['ollama_model'] }.compact
+      end
+
+      # At a gateway each has a key of their own, and the login has it.
+      def kind(connection, rows)
+        key = connection['api_key'] || (connection['password'] unless connection.key?('mt_gate'))
+        variables = Kinds.environment(connection, rows)
+        variables.reject! { |_, text| text.include?(Kinds::KEY) } unless key
+        variables.transform_values { |text| text.gsub(Kinds::KEY) { key } }
+      end
+
+      # @return [Array<String>] bash
+      def with_login(variables)
+        variables.select { |_, text| text.include?(Kinds::KEY) }.map do |name, text|
+          "[[ -z ${MT_API_KEY-} ]] || export #{name}=#{Kinds.with_key(text, 'MT_API_KEY', &:shellescape)}"
+        end
       end
 
       # Where nothing says which it is, clients of both find it.

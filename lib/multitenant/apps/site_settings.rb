@@ -4,6 +4,7 @@ require 'psych'
 require_relative '../errors'
 require_relative '../host/clusters'
 require_relative '../settings'
+require_relative 'kinds'
 
 module MultiTenant
   # What a site has set for an app, in its site.yml. A value counts as it is written: 007 is no number, and a bare no is
@@ -42,12 +43,14 @@ module MultiTenant
                                               GATEWAY.except('gate_stream_max'),
                                               { 'kinds' => %w[mariadb postgresql], 'share_superuser' => false,
                                                 'connections_max' => '10' }),
-      'multitenant-dashboard' => SERVICE.merge(kinds('shiny', 'streamlit', 'python', 'command'), COPIES,
-                                               GATEWAY),
+      'multitenant-dashboard' => SERVICE.merge(kinds(*Kinds::TABLE.keys), COPIES, GATEWAY,
+                                               { 'kinds' => %w[shiny streamlit python command], 'origin' => '' }),
       'multitenant-instruction' => SERVICE,
       'multitenant-jupyter' => { **CLIENT, 'programs' => %w[jupyter-lab jupyter-notebook], 'origin' => '' },
       'multitenant-gradio' => { **CLIENT, 'python' => 'python3' }
     }.freeze
+    # Apps that take rows of the site's own: what runs them, and what finds their variables.
+    ROWS = %w[multitenant-dashboard multitenant-jupyter].freeze
     PATH = [%r{\A(?:/.*)?\z}, 'a path that begins with /'].freeze
     # Key => what its value may be, and in words.
     FORMS = {
@@ -77,7 +80,9 @@ module MultiTenant
     # @param dir [String]
     def initialize(dir)
       @path = File.join(dir, FILE)
-      @known = APPS.fetch(File.basename(dir)) { APPS.values.reduce(:merge) }
+      app = File.basename(dir)
+      @known = APPS.fetch(app) { APPS.values.reduce(:merge) }
+      @rows = ROWS.include?(app) || !APPS.key?(app)
     end
 
     # @return [Hash] see {read}
@@ -88,11 +93,11 @@ module MultiTenant
         refuse('there must be lines KEY: VALUE alone.') unless key.scalar?
         @key = key.value
         refuse_key(told)
-        told[@key] = value(@known[@key], node)
+        told[@key] = @known[@key].is_a?(Hash) ? row(node) : value(@known[@key], node)
       end
       @line = nil
       refuse('it has no cluster.') if told['cluster'].to_s.empty?
-      @known.merge(told).freeze
+      @known.merge(told).freeze.tap { |site| check_kinds(site) if @rows }
     end
 
     private
@@ -103,12 +108,18 @@ module MultiTenant
 
       @line = document.root.start_line + 1
       refuse('there must be lines KEY: VALUE alone.') unless document.root.mapping?
-      document.root.children.each_slice(2)
+      document.root.children.each_slice(2).tap { |all| know_rows(all) if @rows }
     rescue Psych::SyntaxError => e
       @line = e.line
       refuse("that is no YAML (#{[e.problem, e.context].compact.join(' ')}).")
     rescue SystemCallError => e
       refuse("it can't be read (#{e.class.name.delete_prefix('Errno::')}).")
+    end
+
+    # Rows of the site's own, and their modules.
+    def know_rows(pairs)
+      names = pairs.filter_map { |key, _| key.scalar? && key.value[Kinds::ROW, :name] }
+      @known = names.reduce(@known) { |all, name| { "modules_#{name}" => [], **all, "kind_#{name}" => {} } }
     end
 
     def refuse_key(told)
@@ -128,6 +139,62 @@ module MultiTenant
       return check(told.first) if default.is_a?(String)
 
       SWITCH.fetch(told.first.downcase) { refuse("#{@key} takes yes or no, not #{told.first.inspect}.") }
+    end
+
+    # @return [Hash{String => String, Hash}] a row of {Kinds}, or what is changed of one
+    def row(node)
+      refuse("#{@key} takes lines FIELD: VALUE, of #{Kinds::FIELDS.keys.join(', ')}.") unless node.mapping?
+      row = fields(node) { |name, one| name == 'environment' ? environment(one) : field(name, one) }
+      new = !Kinds::TABLE.key?(@key[Kinds::ROW, :name])
+      refuse("#{@key} needs start, and title or choice.") if new && !(row['start'] && (row['title'] || row['choice']))
+      row
+    end
+
+    def environment(node)
+      refuse("environment of #{@key} takes lines NAME: VALUE.") unless node.mapping?
+      fields(node) do |name, one|
+        refuse("#{name.inspect} can be no variable of #{@key}: it takes names such as TOOL_URL.") unless
+          name.match?(Kinds::VARIABLE)
+        text(name, one)
+      end
+    end
+
+    def fields(node)
+      node.children.each_slice(2).to_h do |key, one|
+        @line = key.start_line + 1
+        refuse("#{@key} takes lines FIELD: VALUE.") unless key.scalar?
+        [key.value, yield(key.value, one)]
+      end
+    end
+
+    def field(name, node)
+      refuse("#{@key} has no field #{name.inspect}; it may have #{Kinds::FIELDS.keys.join(', ')}.") unless
+        Kinds::FIELDS.key?(name)
+      form, words = Kinds::FIELDS[name]
+      text(name, node).tap { |text| refuse("#{name} of #{@key} takes #{words}.") unless form.nil? || text.match?(form) }
+    end
+
+    def text(name, node)
+      return node.value if node.scalar? && node.value.match?(/\A[^[:cntrl:]][[^[:cntrl:]]\n\t]*\z/)
+
+      refuse("#{name} of #{@key} takes a text.")
+    end
+
+    # What can't be served as the site wants it.
+    def check_kinds(site)
+      rows = Kinds.of(site).slice(*site['kinds'])
+      rows.each do |name, row|
+        case [row['gateway'], site['gateway']]
+        when %w[namespace off]
+          refuse("kinds has #{name}, which asks nobody who they are: it is served behind a gateway alone, so gateway " \
+                 'must be auto or required.')
+        when %w[none required]
+          refuse("kinds has #{name}, which works behind no gateway, and gateway is required: leave out one of them.")
+        end
+        next unless row['start'].to_s.include?('$origin') && site['origin'].empty?
+
+        refuse("kinds has #{name}, whose pages name this portal's address: write that as origin.")
+      end
     end
 
     # @return [Array<String>] what is not empty

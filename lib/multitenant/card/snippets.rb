@@ -2,6 +2,7 @@
 
 require 'erb'
 require 'json'
+require_relative '../apps/kinds'
 
 module MultiTenant
   class Card
@@ -18,6 +19,21 @@ module MultiTenant
       # @param card [Card]
       def initialize(card)
         @card = card
+      end
+
+      # ---- kinds of applications ----
+
+      # The variables by which programs know it.
+      def variables
+        found = Kinds.environment(card.shared)
+        keyed, plain = found.partition { |_, text| text.include?(Kinds::KEY) }
+        keyed = [] unless card.gateway? || !card['password'].empty?
+        lines = (plain + keyed).map do |name, text|
+          "export #{name}=#{Kinds.with_key(text, 'key') { |part| word(part) }}\n"
+        end
+        return if lines.empty? || !visible?(*found.values)
+
+        "#{"read -rsp 'Key: ' key; echo\n" if keyed.any?}#{lines.join}"
       end
 
       # ---- databases ----

@@ -1,0 +1,269 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require 'pathname'
+
+# The table of kinds of servers: what a row makes of a job, and what programs of tenants then find.
+class TestKinds < MultiTenantTest
+  Kinds = MultiTenant::Kinds
+  APP = File.join(Tree::ROOT, 'apps-services/multitenant-dashboard')
+  SERVER = File.join(__dir__, 'kind_server.py')
+  # Real ones are in jobs of test/apps.
+  OTHERS = %w[shiny streamlit python command redis].freeze
+  Answers = Struct.new(:version, :app_path, :command, :proxy, :enable_multitenant, :mt_delivery_select, :mt_title,
+                       keyword_init: true)
+  Session = Struct.new(:id, :staged_root, :app)
+  App = Struct.new(:root)
+
+  # As OOD's batch script, with what stands for a gateway, and for the sender.
+  SCRIPT = <<~'BASH'
+    clean_up() { exit "$1"; }
+    find_port() { python3 -c 'import socket; a = socket.socket(); a.bind(("", 0)); print(a.getsockname()[1])'; }
+    create_passwd() { printf 'generated%.0s' {1..3}; }
+    host=127.0.0.1 SCRIPT_PID=
+    source ./before.sh
+    ./script.sh &
+    SCRIPT_PID=$!
+    watch_port() { :; }
+    multitenant_share() {
+      local key
+      for key; do [[ ! $key =~ ^[a-z]+$ ]] || printf '%s=%s\n' "$key" "${!key}"; done >shared
+      mt_shared='shared card munge group g'
+    }
+    source ./after.sh
+    echo "$mt_shared" >note
+    [[ -z $HELD ]] || exec {HELD}<&-
+    stop_service
+  BASH
+  # In a job multitenant-gateway does it.
+  GATEWAY = <<~BASH
+    plan_gateway() {
+      export mt_guard=$GUARD mt_server_socket=$CALLED
+      [[ $1$GUARD != *port ]] || mt_server_port=$(find_port)
+      [[ -z ${mt_server_port-} ]] || export mt_server_port mt_reach="--connect-to ::127.0.0.1:$mt_server_port"
+    }
+    isolate() { "$@"; }
+    export -f isolate
+  BASH
+
+  # @param guard [String] port, socket, or '' where the site has no gateway
+  # @return [Array(Hash, Hash, String, String)] what the server was called with, what was shared but host and port, the
+  #   note on sharing, and what the job said
+  def run_job(kind, guard: '', site: '', **answers)
+    root = File.join(temporary, "#{kind}#{guard}", 'multitenant-dashboard')
+    dir = File.join(root, 'template')
+    FileUtils.mkdir_p(File.dirname(root))
+    FileUtils.cp_r(APP, root)
+    File.write(File.join(root, 'site.yml'), "cluster: c\norigin: https://ood.example.edu\n#{site}")
+    File.write(File.join(dir, 'before.sh'), before(root, dir, kind, guard, answers))
+    env = { 'GUARD' => guard, 'CALLED' => File.join(root, 'called'), 'SLURM_JOB_ID' => Process.pid.to_s,
+            'HOME' => root, 'PATH' => "#{programs}:#{ENV.fetch('PATH')}" }
+    out, = Open3.capture2e(env, 'bash', '-c', SCRIPT, chdir: dir)
+    told = %w[called template/shared template/note].map { |name| File.join(root, name) }
+    called, shared, note = told.map { |path| File.exist?(path) ? File.read(path) : '' }
+    shared = shared.lines(chomp: true).to_h { |line| line.split('=', 2) }.except('host', 'port')
+    [called.empty? ? {} : JSON.parse(called), shared, note, out]
+  end
+
+  def before(root, dir, kind, guard, answers)
+    context = Answers.new(version: kind, app_path: temporary, enable_multitenant: 'none', **answers)
+    session = Session.new('0', Pathname.new(dir), App.new(root))
+    text = ERB.new(File.read(File.join(root, 'template/before.sh.erb')), trim_mode: '-')
+              .result_with_hash(session: session, context: context)
+    guard.empty? ? text : text.sub(/^(?=export proxy=)/, GATEWAY)
+  end
+
+  def programs
+    @programs ||= File.join(temporary, 'bin').tap do |bin|
+      FileUtils.mkdir_p(bin)
+      Kinds::TABLE.except(*OTHERS).each_value { |row| FileUtils.ln_sf(SERVER, File.join(bin, row['program'])) }
+    end
+  end
+
+  # @return [Hash{String => Array}] by kind what {run_job} gives
+  def run_all(kinds, **options)
+    programs
+    temporary
+    kinds.map { |kind| [kind, Thread.new { run_job(kind, **options) }] }.to_h { |kind, job| [kind, job.value] }
+  end
+
+  def test_each_row_says_what_a_row_may_say
+    Kinds::TABLE.each do |name, row|
+      assert_match Kinds::ROW, "kind_#{name}"
+      row.each do |field, text|
+        form, = Kinds::FIELDS.fetch(field)
+        assert_match(form, text, "#{name} #{field}") if form
+      end
+      assert row['start'] || name == 'command', name
+      row['environment'].to_h.each_key { |variable| assert_match(Kinds::VARIABLE, variable) }
+    end
+    shipped = File.read(File.join(APP, 'site.yml'))
+    Kinds::TABLE.each_key { |name| assert_match(/^modules_#{name}: ""$/, shipped) }
+    said = File.read(File.join(APP, 'README.md'))
+    Kinds::TABLE.each_key { |name| assert_match(/^\| `#{name}` \|/, said) }
+  end
+
+  # The server stands in each one's place: the row's options and variables lead it to the port, and what shows that it
+  # is ready is what it answers.
+  def test_each_kind_starts_on_its_port_and_is_shared_once_it_is_ready
+    kinds = Kinds::TABLE.except(*OTHERS).reject { |_, row| row['gateway'] == 'namespace' }.keys
+    run_all(kinds).each do |kind, (called, shared, _, out)|
+      row = Kinds::TABLE[kind]
+      assert_equal row['proxy'], shared['proxy'], out
+      assert_equal row.key?('environment'), shared['kind'] == kind, out
+      assert_equal row['start'].include?('password'), shared.key?('password'), out
+      refute_match(/generated/, [*called['words'], out].join(' '))
+      assert_equal temporary, called['directory'] if row['path'] == 'directory'
+    end
+  end
+
+  def test_what_lets_everybody_in_starts_behind_a_gateway_in_a_network_of_its_own_alone
+    kinds = Kinds::TABLE.select { |_, row| row['gateway'] == 'namespace' }.keys
+    assert_equal %w[rstudio jupyterhub ray], kinds
+    run_all(kinds, guard: 'socket').each do |kind, (_, shared, _, out)|
+      assert_equal Kinds::TABLE[kind]['proxy'], shared['proxy'], out
+    end
+    [*run_all(kinds).values, run_job('ray', guard: 'port')].each do |called, shared, _, out|
+      assert_equal [{}, {}], [called, shared]
+      assert_match(/it is started only behind a gateway, in a network of its own/, out)
+    end
+  end
+
+  # Where the gateway gives the server its key, no tenant is told that.
+  def test_a_servers_own_key_is_shared_with_nobody_where_the_gateway_has_it
+    programs
+    plain, guarded = ['', 'port'].map { |guard| Thread.new { run_job('qdrant', guard: guard) } }.map(&:value)
+    assert_equal 'generated' * 3, plain[1]['password']
+    assert_equal %w[kind proxy], guarded[1].keys.sort, guarded[3]
+    keys, hosts = %w[API_KEY HOST].map do |name|
+      [plain, guarded].map { |called,| called['environment']["QDRANT__SERVICE__#{name}"] }
+    end
+    assert_equal [['generated' * 3] * 2, %w[0.0.0.0 127.0.0.1]], [keys, hosts]
+  end
+
+  def test_what_can_have_no_gateway_says_so
+    _, shared, note, out = run_job('minio', guard: 'port')
+    assert_equal 'minio', shared['kind'], out
+    assert_equal "'It has no gateway: whoever knows its password can use it.|shared card munge group g'\n", note
+  end
+
+  def test_a_row_of_the_sites_own_is_all_that_a_kind_takes
+    row = "kind_panel:\n  title: Panel\n  path: file\n  proxy: node\n  ready: /panel/ready\n  " \
+          "start: |\n    python3 \"$app_path\" \"$listen\" $port $base_path/panel/ready\n  environment:\n    " \
+          "PANEL_URL: '{url}/x'\n"
+    page = File.join(temporary, 'page.py')
+    File.write(page, <<~PYTHON)
+      import http.server, sys
+      class Page(http.server.BaseHTTPRequestHandler):
+          def do_GET(self):
+              self.send_response(200 if self.path == sys.argv[3] else 404)
+              self.end_headers()
+      http.server.HTTPServer((sys.argv[1], int(sys.argv[2])), Page).serve_forever()
+    PYTHON
+    _, shared, _, out = run_job('panel', site: row, app_path: page)
+    assert_equal({ 'proxy' => 'node', 'kind' => 'panel' }, shared, out)
+  end
+
+  def test_without_its_program_or_its_path_a_job_ends_with_a_sentence
+    _, shared, _, out = run_job('mlflow', app_path: SERVER)
+    assert_empty shared
+    assert_match(/kind_server.py is not a directory: choose one for its files\./, out)
+    _, _, _, out = run_job('redis', site: "kind_redis:\n  program: no-such-server\n")
+    assert_match(/This node has no no-such-server in PATH: see modules_redis in the app's site\.yml\./, out)
+  end
+
+  # ---- what is shared ----
+
+  def answers(kind, **told)
+    context = Answers.new(mt_delivery_select: 'RShiny_App sys/multitenant-delivery_default', **told)
+    Kinds::Answers.new(context, Kinds::TABLE[kind])
+  end
+
+  def test_what_programs_use_is_an_app_of_its_own_and_has_its_name
+    assert_equal ['App_API sys/multitenant-delivery_default', 'MLflow'],
+                 [answers('mlflow').mt_delivery_select, answers('mlflow').mt_title]
+    assert_equal ['RShiny_App sys/multitenant-delivery_default', ''],
+                 [answers('shiny').mt_delivery_select, answers('shiny').mt_title]
+    assert_equal 'Ours', answers('mlflow', mt_title: ' Ours ').mt_title
+    assert_equal 'debug sys/x', answers('mlflow', mt_delivery_select: 'debug sys/x').mt_delivery_select
+  end
+
+  # ---- what programs find ----
+
+  SHARED = { 'host' => 'n1', 'port' => '5000', 'proxy' => 'rnode' }.freeze
+
+  def variables(kind, **more)
+    MultiTenant::ServiceEnvironment.of(SHARED.merge('kind' => kind).merge(more.transform_keys(&:to_s)))
+                                   .reject { |name, _| name.start_with?('MT_') }
+  end
+
+  def test_programs_find_a_kind_by_the_names_that_they_know
+    assert_equal({ 'MLFLOW_TRACKING_URI' => 'http://n1:5000' }, variables('mlflow'))
+    assert_equal({ 'QDRANT_URL' => 'http://n1:5000', 'QDRANT_API_KEY' => 'p' }, variables('qdrant', password: 'p'))
+    assert_equal({ 'REDIS_URL' => 'redis://default:p@n1:5000/0', 'REDISCLI_AUTH' => 'p' },
+                 variables('redis', password: 'p'))
+    assert_equal({ 'AWS_ENDPOINT_URL_S3' => 'http://n1:5000', 'AWS_ACCESS_KEY_ID' => 'multitenant',
+                   'AWS_SECRET_ACCESS_KEY' => 'p', 'AWS_DEFAULT_REGION' => 'us-east-1' },
+                 variables('minio', password: 'p'))
+    assert_empty variables('shiny')
+    assert_empty variables('nothing')
+  end
+
+  # At a gateway each has a key of their own, and the publisher's is for nobody.
+  def test_at_a_gateway_the_key_is_the_tenants_own
+    gate = { 'mt_gate' => 'n1 5000', 'mt_gates' => 'n1 5000' }
+    assert_equal({ 'MLFLOW_TRACKING_URI' => 'http://n1:5000', 'MLFLOW_TRACKING_TOKEN' => 'mine' },
+                 variables('mlflow', **gate, api_key: 'mine'))
+    assert_equal %w[QDRANT_URL], variables('qdrant', **gate, password: 'theirs').keys
+    { 'mlflow' => %w[MLFLOW_TRACKING_TOKEN mt1.1],
+      'ray' => ['RAY_JOB_HEADERS', '{"Authorization": "Bearer mt1.1"}'] }.each do |kind, (name, value)|
+      script = MultiTenant::ServiceEnvironment.script(SHARED.merge(gate, 'kind' => kind))
+      assert_includes environment(script), "#{name}=#{value}"
+    end
+  end
+
+  # @return [Array<String>] what a client's job has of this, behind what the user has of the kinds
+  def environment(script)
+    theirs = { 'MLFLOW_TRACKING_PASSWORD' => 'theirs', 'RAY_ADDRESS' => 'theirs', 'REDISCLI_AUTH' => 'theirs' }
+    prelude = "unset_client_variables() { :; }; use_login() { export MT_API_KEY=mt1.1; }\n"
+    out, = Open3.capture2(theirs, 'bash', '-c', "#{prelude}#{script}env")
+    out.lines(chomp: true)
+  end
+
+  # Of the kinds that it is not about, the user's own stays.
+  def test_nothing_of_the_users_own_leads_these_programs_elsewhere
+    left = { 'mlflow' => %w[RAY_ADDRESS REDISCLI_AUTH], 'redis' => %w[MLFLOW_TRACKING_PASSWORD RAY_ADDRESS] }
+    left.each do |kind, names|
+      found = environment(MultiTenant::ServiceEnvironment.script(SHARED.merge('kind' => kind)))
+      assert_equal names.map { |name| "#{name}=theirs" }, found.grep(/=theirs/).sort
+    end
+    lines = MultiTenant::ServiceEnvironment.shell(SHARED.merge('kind' => 'ray'), env: { 'RAY_ADDRESS' => 'x' }) { true }
+    assert_includes lines, 'unset RAY_ADDRESS'
+  end
+
+  # A publisher chooses a row, and what is in it is a host, a port and a key; nothing of it is a program's or another's.
+  def test_a_publisher_has_no_say_in_names_or_addresses
+    ['n1/', 'n1@evil', '$(id)', "n1\nx", ''].each { |host| assert_empty variables('mlflow', host: host) }
+    ['0', '99999999', '80/x', ' 80'].each { |port| assert_empty variables('mlflow', port: port) }
+    %w[LD_PRELOAD BASH_ENV PYTHONPATH PATH IFS MT_KEY http_proxy AWS].each do |name|
+      refute_match(Kinds::VARIABLE, name)
+    end
+    assert_equal 'redis://default:{host}{url}@n1:5000/0', variables('redis', password: '{host}{url}')['REDIS_URL']
+  end
+
+  # ---- on cards ----
+
+  def snippet(values)
+    MultiTenant::Card.new(SHARED.merge(values), specs: {}).snippets.variables
+  end
+
+  def test_a_card_offers_the_variables_and_asks_for_the_key
+    assert_equal "export MLFLOW_TRACKING_URI=http://n1:5000\n", snippet('kind' => 'mlflow')
+    text = snippet('kind' => 'redis', 'password' => 'hush')
+    refute_match(/hush/, text)
+    out, = Open3.capture2('bash', '-c', "#{text}env", stdin_data: "it's $x\n")
+    assert_match(%r{^REDIS_URL=redis://default:it's \$x@n1:5000/0$}, out)
+    assert_nil snippet('kind' => 'shiny')
+    assert_nil snippet('kind' => 'mlflow', 'host' => '$(id)')
+  end
+end
