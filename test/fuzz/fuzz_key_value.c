@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         match = (match_fn *)dlsym(RTLD_NEXT, "regexec");
         ((compile_fn *)dlsym(RTLD_NEXT, "regcomp"))(&expression, MT_KEY_VALUE, REG_EXTENDED);
     }
-    if (size > LINE_MAX_BYTES)
+    if (size > LINE_MAX_BYTES || memchr(data, '\0', size))
         return 0;
     char *line = text_of(data, size);
     int status = mt_key_value_match(line, matches);
