@@ -4,6 +4,13 @@
 # What installing the gem needs.
 GEM_PACKAGES=(build-essential pkg-config ruby ruby-dev libssl-dev zlib1g-dev libjansson-dev libslurm-dev libmunge-dev)
 
+# What it takes where Slurm is asked by slurmrestd alone; and what runs then.
+BUILD_PACKAGES=(build-essential pkg-config ruby ruby-dev libssl-dev zlib1g-dev libjansson-dev)
+RUN_PACKAGES=(ca-certificates ruby libssl3 zlib1g libjansson4)
+# Images of its own: script/demo's, and a client's.
+DEMO_PACKAGES=(iproute2 procps openssl gzip)
+CLIENT_PACKAGES=(jupyter-notebook python3-pymysql python3-psycopg2)
+
 # A real Slurm.
 SLURM_PACKAGES=(munge mariadb-server slurmdbd slurmctld slurmd slurm-client)
 REST_PACKAGES=(slurmrestd slurm-wlm-jwt-plugin)
