@@ -18,10 +18,11 @@ module BenchBed
 
   module_function
 
+  # @param mode [Array<String>] of script/testbed up
   # @param keep [Boolean] it stays up
-  def up(keep: false)
+  def up(*mode, keep: false)
     ENV['MULTITENANT_TESTBED_DIR'] ||= '/var/tmp/multitenant-bench'
-    system(TESTBED, 'up', out: $stderr) || abort('script/bench: the test bed did not come up.')
+    system(TESTBED, 'up', *mode, out: $stderr) || abort('script/bench: the test bed did not come up.')
     enter
     yield
   ensure
