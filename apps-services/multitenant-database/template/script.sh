@@ -34,12 +34,11 @@ start() { # DIRECTORY OPTION…
   done
 }
 
-# A wait within a trap may return at once, where TERM has come twice.
+# A server that has only just been started does not hear of it, and takes no harm from hearing it again.
 stop() {
   local server
   for server in $(jobs -pr); do
-    kill "-$STOP" "$server" 2>/dev/null || true
-    while kill -0 "$server" 2>/dev/null; do wait "$server" || true; done
+    while kill "-$STOP" "$server" 2>/dev/null; do sleep 1; done
   done
 }
 
