@@ -58,7 +58,7 @@ class TestEnded < MultiTenantTest
       JOB  SERVICE        GROUP     ENDED             STATE      ELAPSED     CPU       MEMORY   TENANTS
       7    sys/dashboard  students  2027-01-15 08:15  CANCELLED  1-02:00:00  12% of 4  91.4 MB  -
       8    spanish        a b       2027-01-15 08:00  TIMEOUT    01:00:00    -         -        -
-      CPU and memory are not gathered here: JobAcctGatherType of hpc is jobacct_gather/none.
+      CPU and memory are not gathered here: hpc has no JobAcctGatherType.
     TABLE
     assert_includes asked, "--user=#{OWNER}"
     assert_includes asked, '--wckeys=multitenant,*multitenant'

@@ -162,7 +162,7 @@ class TestOwner < BedTest
     idle = ended("#!/bin/sh\nexec sleep 60\n") { system('scancel', '--user', OWNER) }
     said = Bed.multitenant(OWNER, 'services', '--ended').out
     assert_match(/^#{idle} .* CANCELLED .* -  +-  +-$/, said)
-    assert_includes said, 'CPU and memory are not gathered here: JobAcctGatherType of hpc is jobacct_gather/none.'
+    assert_includes said, 'CPU and memory are not gathered here: hpc has no JobAcctGatherType.'
     assert_nil used(worked, 'hpcfaculty2')
   end
 end

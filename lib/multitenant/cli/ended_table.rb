@@ -11,8 +11,8 @@ module MultiTenant
     HEADINGS = %w[JOB SERVICE GROUP ENDED STATE ELAPSED CPU MEMORY TENANTS].freeze
     UNKNOWN = '-'
     TIME = '%Y-%m-%d %H:%M'
-    # What Slurm's JobAcctGatherType is where nothing is gathered.
-    NONE = 'jobacct_gather/none'
+    # What Slurm's JobAcctGatherType is where nothing is gathered, up to 23.02 and since.
+    NONE = %w[jobacct_gather/none (null)].freeze
     # A label, and the service of an address that the sender put behind it.
     LABEL = /\A(?<plain>.*?)(?: mt:(?<service>[a-z0-9-]+):[^ :]+:\d+)?\z/m
 
@@ -48,7 +48,7 @@ module MultiTenant
 
       Table.new(HEADINGS, @out).print(jobs.map { |job| cells(job) })
       @blind.each do |cluster|
-        @out.puts "CPU and memory are not gathered here: JobAcctGatherType of #{cluster} is #{NONE}."
+        @out.puts "CPU and memory are not gathered here: #{cluster} has no JobAcctGatherType."
       end
     end
 
@@ -67,7 +67,7 @@ module MultiTenant
     private
 
     def blind?(command)
-      ClusterConfig.new(command).all(MultiTenant.clock + 5)['JobAcctGatherType'] == NONE
+      NONE.include?(ClusterConfig.new(command).all(MultiTenant.clock + 5)['JobAcctGatherType'])
     rescue Failure
       false
     end
