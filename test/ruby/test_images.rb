@@ -39,7 +39,7 @@ class TestImages < MultiTenantTest
     NAMES.each do |name|
       text = File.read(File.join(DIR, name, 'Containerfile'))
       assert_empty text[/images packages ([A-Z ]+?)(?: &&|$)/, 1].split - lists
-      copied = text.scan(/^COPY (?!--from)(\S+) /).flatten
+      copied = text.scan(/^COPY (?:--chown=\S+ )?(?!--)(\S+) /).flatten
       refute_empty(copied)
       copied.each { |path| refute_empty Dir.glob(path, base: Tree::ROOT), "#{name} copies #{path}" }
       assert_includes text, "\nFROM $BASE"
