@@ -174,6 +174,7 @@ class TestCards < CardsTest
   def owners
     values = LLM.merge(DATABASE, 'api_key' => 'sk-1', 'key_note' => 'Without the key: /health.',
                                  'content_path' => '/home/prof/lesson.md', 'mt_title' => 'Spanish 301',
+                                 'proxy' => 'rnode',
                                  'mt_shared' => 'shared card munge 3 students')
     asked = %w[database dashboard llm instruction].map { |name| [name, values] }
     asked.zip(own_cards(asked)).to_h { |(name, _), card| ["own-#{name}", card['html']] }
