@@ -126,7 +126,8 @@ class GateHost
   # What users are looked up in does not answer any more.
   def hang_name_service
     File.mkfifo(path('fifo'))
-    system('nsenter', "--mount=/proc/#{@pid}/ns/mnt", 'mount', '--bind', path('fifo'), '/etc/passwd', exception: true)
+    system('nsenter', "--target=#{@pid}", '--mount', '--root', 'mount', '--bind', path('fifo'), '/etc/passwd',
+           exception: true)
   end
 
   # What the gate says at its end.
@@ -212,7 +213,7 @@ class GateHost
 
   def request(kind, path, headers, body = nil)
     Net::HTTP.start('127.0.0.1', @port, open_timeout: 30, read_timeout: 60) do |http|
-      http.request(kind.new(path, headers.transform_keys(&:to_s)), body)
+      http.request(kind.new(path).tap { |one| headers.each { |name, value| one[name.to_s] = value } }, body)
     end
   end
 

@@ -88,7 +88,8 @@ class TestDatabaseAccounts < MultiTenantTest
               'PGPASSWORD' => password }
       run_as(nil, 'psql', '-XAtqw', '-v', 'ON_ERROR_STOP=1', stdin: sql, env: env)
     else
-      argv = ['mariadb', '--no-defaults', '--default-character-set=utf8mb4', '-BN', '-h', host, '-P', @port.to_s]
+      argv = ['mariadb', '--no-defaults', '--default-character-set=utf8mb4', '-BN', '-h', host, '-P', @port.to_s,
+              '--skip-ssl-verify-server-cert'] # else 11.8 warns, as MYSQL_PWD is no password to it
       run_as(nil, *argv, '-u', account, '-D', database, stdin: sql, env: { 'MYSQL_PWD' => password })
     end
   end
