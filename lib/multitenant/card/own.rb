@@ -54,7 +54,7 @@ module MultiTenant
       def shared_as
         MultiTenant.specs.each_value.find do |spec|
           address? && spec['info']['uid'] == publisher.to_s &&
-            %w[host port].all? { |key| spec['connection'][key] == self[key] }
+            %w[host port].all? { |key| spec.dig('connection', key) == self[key] }
         end
       end
 
