@@ -1,42 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Links: streams, record, json. */
-#include "streams.h"
-
-#include "helpers.h"
+#include "reading.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static struct mt_streams streams;
-static struct script script;
-static size_t bad_line;
-
-static void setup(void)
-{
-    memset(&streams, 0, sizeof streams);
-}
-
-static void teardown(void)
-{
-    mt_streams_free(&streams);
-    script_free(&script);
-}
-
-/* Reads from a block that ends where the text does and is gone afterwards. */
-static enum mt_status read_bytes(const char *text, size_t len)
-{
-    char *block = malloc(len ? len : 1);
-    ck_assert_ptr_nonnull(block);
-    memcpy(block, text, len);
-    enum mt_status status = mt_streams_read(&streams, block, len, &bad_line);
-    free(block);
-    return status;
-}
-
-static enum mt_status read_script(void)
-{
-    return read_bytes(script.text, script.len);
-}
 
 /* Reads a stream with one job, whose `key` has the JSON value `value`; NULL: it is missing. */
 static void read_with(bool in_header, const char *key, const char *value)
