@@ -29,7 +29,7 @@ class TestSlurmrestd < BedTest
   def end_the_job
     system('scancel', @job_id.to_s, exception: true)
     Bed.wait('it has ended') { Bed.left.empty? }
-    Bed.wait('slurmdbd has heard of it') { `sacct -a -X -n -P -o jobidraw -s RUNNING`.empty? }
+    Bed.wait('slurmdbd has heard of it') { `sacct -a -X -n -P -o state -j #{@job_id}`.include?('CANCELLED') }
   end
 
   def test_a_card_goes_with_its_job
