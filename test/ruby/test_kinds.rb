@@ -164,6 +164,18 @@ class TestKinds < MultiTenantTest
     assert_equal({ 'proxy' => 'node', 'kind' => 'panel' }, shared, out)
   end
 
+  # A command that shows it may tell the password, as Redis' does, to whoever has the port by then: it tells a stranger whom
+  # it asks first. That one is of no job here, and the row's server never listens.
+  def test_nobody_elses_server_is_told_a_password_to_see_whether_ours_is_ready
+    row = "kind_slow:\n  title: Slow\n  ready: echo $password >>$HOME/told\n  start: |\n" \
+          "    env -u SLURM_JOB_ID setsid --fork timeout 4 python3 -m http.server --bind 127.0.0.1 $port &>/dev/null\n" \
+          "    sleep 6\n"
+    _, shared, _, out = run_job('slow', site: row)
+    assert_empty shared
+    assert_match(/The service ended before it was ready/, out)
+    refute_path_exists File.join(temporary, 'slow', 'multitenant-dashboard', 'told')
+  end
+
   def test_without_its_program_or_its_path_a_job_ends_with_a_sentence
     _, shared, _, out = run_job('mlflow', app_path: SERVER)
     assert_empty shared
