@@ -176,6 +176,23 @@ class TestKinds < MultiTenantTest
     refute_path_exists File.join(temporary, 'slow', 'multitenant-dashboard', 'told')
   end
 
+  # Whoever knows the password asks in place of what shows that it is ready. What was dumped elsewhere is read by code that
+  # trusts it, and a server that connects does so as its owner, from their node.
+  def test_whoever_has_the_password_of_a_redis_neither_sends_its_owner_elsewhere_nor_brings_a_dump
+    skip_unless(%w[redis-server redis-cli].all? { |name| MultiTenant::Program.find(name, ENV.fetch('PATH')) }, 'needs Redis')
+
+    ask = 'REDISCLI_AUTH=$password redis-cli -p "$port"'
+    words = ['set a b', 'migrate 127.0.0.1 1 a 0 100', 'restore c 0 x', "eval \"return redis.call('restore','c',0,'x')\" 0"]
+    row = "kind_redis:\n  ready: |\n    #{ask} ping | grep -q PONG || return\n" \
+          "#{words.map { |word| "    #{ask} #{word} >>$HOME/said 2>&1\n" }.join}"
+    _, shared, _, out = run_job('redis', site: row)
+    assert_equal %w[kind password], shared.keys.sort, out
+    said = File.readlines(File.join(temporary, 'redis', 'multitenant-dashboard', 'said'), chomp: true).reject(&:empty?)
+    assert_equal 'OK', said.shift
+    said.each { |line| assert_match(/NOPERM|can't run this command|ACL failure/, line) }
+    assert_equal 3, said.size
+  end
+
   def test_without_its_program_or_its_path_a_job_ends_with_a_sentence
     _, shared, _, out = run_job('mlflow', app_path: SERVER)
     assert_empty shared
