@@ -49,7 +49,7 @@ class TestKinds < MultiTenantTest
   # @param guard [String] port, socket, or '' where the site has no gateway
   # @return [Array(Hash, Hash, String, String)] what the server was called with, what was shared but host and port, the
   #   note on sharing, and what the job said
-  def run_job(kind, guard: '', site: '', **answers)
+  def run_job(kind, guard: '', site: '', set: {}, **answers)
     root = File.join(temporary, "#{kind}#{guard}", 'multitenant-dashboard')
     dir = File.join(root, 'template')
     FileUtils.mkdir_p(File.dirname(root))
@@ -57,7 +57,7 @@ class TestKinds < MultiTenantTest
     File.write(File.join(root, 'site.yml'), "cluster: c\norigin: https://ood.example.edu\n#{site}")
     File.write(File.join(dir, 'before.sh'), before(root, dir, kind, guard, answers))
     env = { 'GUARD' => guard, 'CALLED' => File.join(root, 'called'), 'SLURM_JOB_ID' => Process.pid.to_s,
-            'HOME' => root, 'PATH' => "#{programs}:#{ENV.fetch('PATH')}" }
+            'HOME' => root, 'PATH' => "#{programs}:#{ENV.fetch('PATH')}", **set }
     out, = Open3.capture2e(env, 'bash', '-c', SCRIPT, chdir: dir)
     told = %w[called template/shared template/note].map { |name| File.join(root, name) }
     called, shared, note = told.map { |path| File.exist?(path) ? File.read(path) : '' }
@@ -127,6 +127,14 @@ class TestKinds < MultiTenantTest
       assert_equal [{}, {}], [called, shared]
       assert_match(/it is started only behind a gateway, in a network of its own/, out)
     end
+  end
+
+  # A configuration that another user of the node puts there has its programs run as the publisher.
+  def test_what_a_kind_makes_for_itself_nobody_puts_another_one_in_place_of
+    open, ours = %w[open ours].map { |name| File.join(temporary, name).tap { |dir| Dir.mkdir(dir) } }
+    File.chmod(0o777, open)
+    told = [open, ours].map { |dir| run_job('shinyserver', set: { 'TMPDIR' => dir })[0].fetch('words') }
+    assert_equal ['/tmp', ours], (told.map { |words| File.dirname(words.last) })
   end
 
   # Where the gateway gives the server its key, no tenant is told that.
