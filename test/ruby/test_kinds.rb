@@ -134,7 +134,7 @@ class TestKinds < MultiTenantTest
     open, ours = %w[open ours].map { |name| File.join(temporary, name).tap { |dir| Dir.mkdir(dir) } }
     File.chmod(0o777, open)
     told = [open, ours].map { |dir| run_job('shinyserver', set: { 'TMPDIR' => dir })[0].fetch('words') }
-    assert_equal ['/tmp', ours], (told.map { |words| File.dirname(words.last) })
+    assert_equal(['/tmp', ours], told.map { |words| File.dirname(words.last) })
   end
 
   # Where the gateway gives the server its key, no tenant is told that.
@@ -172,27 +172,27 @@ class TestKinds < MultiTenantTest
     assert_equal({ 'proxy' => 'node', 'kind' => 'panel' }, shared, out)
   end
 
-  # A command that shows it may tell the password, as Redis' does, to whoever has the port by then: it tells a stranger whom
-  # it asks first. That one is of no job here, and the row's server never listens.
+  # A command that shows it may tell the password, as Redis' does, to whoever has the port by then. The stranger here is
+  # of no job, and the row's server never listens.
   def test_nobody_elses_server_is_told_a_password_to_see_whether_ours_is_ready
-    row = "kind_slow:\n  title: Slow\n  ready: echo $password >>$HOME/told\n  start: |\n" \
-          "    env -u SLURM_JOB_ID setsid --fork timeout 4 python3 -m http.server --bind 127.0.0.1 $port &>/dev/null\n" \
-          "    sleep 6\n"
+    stranger = 'env -u SLURM_JOB_ID setsid --fork timeout 4 python3 -m http.server --bind 127.0.0.1 $port'
+    row = "kind_slow:\n  title: Slow\n  ready: echo $password >>$HOME/told\n  " \
+          "start: |\n    #{stranger} &>/dev/null\n    sleep 6\n"
     _, shared, _, out = run_job('slow', site: row)
     assert_empty shared
     assert_match(/The service ended before it was ready/, out)
     refute_path_exists File.join(temporary, 'slow', 'multitenant-dashboard', 'told')
   end
 
-  # Whoever knows the password asks in place of what shows that it is ready. What was dumped elsewhere is read by code that
-  # trusts it, and a server that connects does so as its owner, from their node.
+  # They ask in place of what shows that it is ready. What was dumped elsewhere is read by code that trusts it, and a
+  # server that connects does so as its owner, from their node.
   def test_whoever_has_the_password_of_a_redis_neither_sends_its_owner_elsewhere_nor_brings_a_dump
-    skip_unless(%w[redis-server redis-cli].all? { |name| MultiTenant::Program.find(name, ENV.fetch('PATH')) }, 'needs Redis')
+    skip_unless(MultiTenant::Program.find('redis-server', ENV.fetch('PATH')), 'needs Redis')
 
-    ask = 'REDISCLI_AUTH=$password redis-cli -p "$port"'
-    words = ['set a b', 'migrate 127.0.0.1 1 a 0 100', 'restore c 0 x', "eval \"return redis.call('restore','c',0,'x')\" 0"]
-    row = "kind_redis:\n  ready: |\n    #{ask} ping | grep -q PONG || return\n" \
-          "#{words.map { |word| "    #{ask} #{word} >>$HOME/said 2>&1\n" }.join}"
+    words = ['set a b', 'migrate 127.0.0.1 1 a 0 100', 'restore c 0 x',
+             "eval \"return redis.call('restore','c',0,'x')\" 0"]
+    row = "kind_redis:\n  ready: |\n    ask() { REDISCLI_AUTH=$password redis-cli -p \"$port\" \"$@\"; }\n    " \
+          "ask ping | grep -q PONG || return\n#{words.map { |word| "    ask #{word} >>$HOME/said 2>&1\n" }.join}"
     _, shared, _, out = run_job('redis', site: row)
     assert_equal %w[kind password], shared.keys.sort, out
     said = File.readlines(File.join(temporary, 'redis', 'multitenant-dashboard', 'said'), chomp: true).reject(&:empty?)
@@ -234,8 +234,13 @@ class TestKinds < MultiTenantTest
                                    .reject { |name, _| name.start_with?('MT_') }
   end
 
+  def mlflow(key)
+    { 'MLFLOW_TRACKING_URI' => 'http://n1:5000', 'MLFLOW_TRACKING_TOKEN' => key,
+      'MLFLOW_TRACKING_USERNAME' => 'multitenant', 'MLFLOW_TRACKING_PASSWORD' => key }
+  end
+
   def test_programs_find_a_kind_by_the_names_that_they_know
-    assert_equal({ 'MLFLOW_TRACKING_URI' => 'http://n1:5000' }, variables('mlflow'))
+    assert_equal mlflow('none'), variables('mlflow')
     assert_equal({ 'QDRANT_URL' => 'http://n1:5000', 'QDRANT_API_KEY' => 'p' }, variables('qdrant', password: 'p'))
     assert_equal({ 'REDIS_URL' => 'redis://default:p@n1:5000/0', 'REDISCLI_AUTH' => 'p' },
                  variables('redis', password: 'p'))
@@ -249,10 +254,10 @@ class TestKinds < MultiTenantTest
   # At a gateway each has a key of their own, and the publisher's is for nobody.
   def test_at_a_gateway_the_key_is_the_tenants_own
     gate = { 'mt_gate' => 'n1 5000', 'mt_gates' => 'n1 5000' }
-    assert_equal({ 'MLFLOW_TRACKING_URI' => 'http://n1:5000', 'MLFLOW_TRACKING_TOKEN' => 'mine' },
-                 variables('mlflow', **gate, api_key: 'mine'))
-    assert_equal %w[QDRANT_URL], variables('qdrant', **gate, password: 'theirs').keys
-    { 'mlflow' => %w[MLFLOW_TRACKING_TOKEN mt1.1],
+    assert_equal mlflow('mine'), variables('mlflow', **gate, api_key: 'mine')
+    assert_equal({ 'QDRANT_URL' => 'http://n1:5000', 'QDRANT_API_KEY' => 'none' },
+                 variables('qdrant', **gate, password: 'theirs'))
+    { 'mlflow' => %w[MLFLOW_TRACKING_PASSWORD mt1.1],
       'ray' => ['RAY_JOB_HEADERS', '{"Authorization": "Bearer mt1.1"}'] }.each do |kind, (name, value)|
       script = MultiTenant::ServiceEnvironment.script(SHARED.merge(gate, 'kind' => kind))
       assert_includes environment(script), "#{name}=#{value}"
@@ -278,6 +283,15 @@ class TestKinds < MultiTenantTest
     assert_includes lines, 'unset RAY_ADDRESS'
   end
 
+  # MLflow's clients then send those of ~/.mlflow/credentials, and others those of a profile.
+  def test_no_key_of_the_users_own_goes_to_a_publisher_who_tells_none
+    Kinds::TABLE.each do |kind, row|
+      [{}, { password: '' }, { api_key: '' }, { 'mt_gate' => 'n1 5000' }].each do |told|
+        assert_equal row['environment'].to_h.keys, variables(kind, **told).reject { |_, value| value.empty? }.keys
+      end
+    end
+  end
+
   # A publisher chooses a row, and what is in it is a host, a port and a key; nothing of it is a program's or another's.
   def test_a_publisher_has_no_say_in_names_or_addresses
     ['n1/', 'n1@evil', '$(id)', "n1\nx", ''].each { |host| assert_empty variables('mlflow', host: host) }
@@ -295,12 +309,25 @@ class TestKinds < MultiTenantTest
   end
 
   def test_a_card_offers_the_variables_and_asks_for_the_key
-    assert_equal "export MLFLOW_TRACKING_URI=http://n1:5000\n", snippet('kind' => 'mlflow')
+    assert_includes snippet('kind' => 'mlflow'), "\nexport MLFLOW_TRACKING_URI=http://n1:5000\n"
     text = snippet('kind' => 'redis', 'password' => 'hush')
     refute_match(/hush/, text)
     out, = Open3.capture2('bash', '-c', "#{text}env", stdin_data: "it's $x\n")
     assert_match(%r{^REDIS_URL=redis://default:it's \$x@n1:5000/0$}, out)
     assert_nil snippet('kind' => 'shiny')
     assert_nil snippet('kind' => 'mlflow', 'host' => '$(id)')
+  end
+
+  # Else a publisher who tells no key is sent the one by which the viewer knows another server, and the site's proxy
+  # reads it.
+  def test_what_a_card_offers_sends_none_of_the_viewers_own_and_nothing_by_a_proxy
+    names = %w[MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD MLFLOW_TRACKING_TOKEN MLFLOW_TRACKING_AUTH
+               QDRANT_API_KEY AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN LABEL_STUDIO_API_KEY]
+    theirs = { 'NO_PROXY' => 'near', **names.to_h { |name| [name, 'theirs'] } }
+    { 'mlflow' => 'MLFLOW', 'qdrant' => 'QDRANT', 'minio' => 'AWS', 'labelstudio' => 'LABEL' }.each do |kind, family|
+      out, = Open3.capture2(theirs, 'bash', '-c', "#{snippet('kind' => kind)}env")
+      assert_empty out.lines.grep(/\A#{family}_.*theirs/), kind
+      assert_match(/^NO_PROXY=near,(?:.*,)?n1$/, out)
+    end
   end
 end

@@ -22,6 +22,8 @@ module MultiTenant
     VARIABLE = /\A(?!(?:LD|BASH|MT|OOD|PYTHON|PERL|RUBY|NODE|GIT|SLURM)_)[A-Z][A-Z0-9]*_[A-Z0-9_]+\z/
     # Where a row's variable has what lets somebody in.
     KEY = '{key}'
+    # That where there is none: a client that found nothing there might send one of the user's own.
+    NO_KEY = 'none'
     # The name of the app whose services clients' forms offer.
     APP = 'App_API'
     PRESET = /\ARShiny_App(?= )/
@@ -60,7 +62,7 @@ module MultiTenant
 
       # @param connection [Hash{String => String}] of {MultiTenant.specs}
       # @param rows [Hash] as {of} gives them
-      # @return [Hash{String => String}] the variables by which programs know such a service, with {KEY} where they need
+      # @return [Hash{String => String}] the variables by which programs know such a service, with {KEY} where they take
       #   a key; none where it is of no kind, or has no address
       def environment(connection, rows = TABLE)
         host, port = connection.values_at('host', 'port').map(&:to_s)

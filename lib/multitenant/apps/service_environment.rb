@@ -10,7 +10,6 @@ module MultiTenant
     PREFIX = 'MT_'
     # Ours, whatever a publisher's own are called.
     OURS = %w[mt_members mt_gates].freeze
-    NO_KEY = 'none'
     POSTGRESQL = { 'PGHOST' => 'host', 'PGPORT' => 'port', 'PGUSER' => 'user', 'PGPASSWORD' => 'password',
                    'PGDATABASE' => 'database' }.freeze
     MYSQL = { 'MYSQL_HOST' => 'host', 'MYSQL_TCP_PORT' => 'port', 'MYSQL_USER' => 'user', 'MYSQL_PWD' => 'password',
@@ -64,16 +63,16 @@ module MultiTenant
         [*others.map { |name| "unset #{name}" }, *exports(variables), *directly(connection)]
       end
 
+      # @return [String, nil] bash, by which no proxy stands between programs and the service
+      def directly(connection)
+        hosts = hosts(connection)
+        format(NO_PROXY, hosts) unless hosts.empty?
+      end
+
       private
 
       def exports(variables)
         variables.map { |name, value| "export #{name}=#{value.shellescape}" }
-      end
-
-      # @return [String, nil]
-      def directly(connection)
-        hosts = hosts(connection)
-        format(NO_PROXY, hosts) unless hosts.empty?
       end
 
       def hosts(connection)
@@ -93,17 +92,16 @@ module MultiTenant
         return {} unless base || ollama
 
         # OpenAI's library insists on a key; at a gateway the login has it.
-        key = connection['api_key'] || (NO_KEY unless connection.key?('mt_gate'))
+        key = connection['api_key'] || (Kinds::NO_KEY unless connection.key?('mt_gate'))
         { 'OPENAI_BASE_URL' => base, 'OPENAI_API_KEY' => base && key,
           'OLLAMA_HOST' => ollama, 'MT_MODEL' => connection['model'] || connection['ollama_model'] }.compact
       end
 
       # At a gateway each has a key of their own, and the login has it.
       def kind(connection, rows)
-        key = connection['api_key'] || (connection['password'] unless connection.key?('mt_gate'))
-        variables = Kinds.environment(connection, rows)
-        variables.reject! { |_, text| text.include?(Kinds::KEY) } unless key
-        variables.transform_values { |text| text.gsub(Kinds::KEY) { key } }
+        keys = connection.slice('api_key', *('password' unless connection.key?('mt_gate'))).values
+        key = keys.find { |one| !one.empty? } || Kinds::NO_KEY
+        Kinds.environment(connection, rows).transform_values { |text| text.gsub(Kinds::KEY) { key } }
       end
 
       # @return [Array<String>] bash

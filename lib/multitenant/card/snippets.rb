@@ -2,7 +2,7 @@
 
 require 'erb'
 require 'json'
-require_relative '../apps/kinds'
+require_relative '../apps/service_environment'
 
 module MultiTenant
   class Card
@@ -23,17 +23,18 @@ module MultiTenant
 
       # ---- kinds of applications ----
 
-      # The variables by which programs know it.
+      # The variables by which programs know it, and none of the viewer's own that they would read.
       def variables
         found = Kinds.environment(card.shared)
-        keyed, plain = found.partition { |_, text| text.include?(Kinds::KEY) }
-        keyed = [] unless card.gateway? || !card['password'].empty?
-        lines = (plain + keyed).map do |name, text|
-          "export #{name}=#{Kinds.with_key(text, 'key') { |part| word(part) }}\n"
-        end
-        return if lines.empty? || !visible?(*found.values)
+        return if found.empty? || !visible?(*found.values)
 
-        "#{"read -rsp 'Key: ' key; echo\n" if keyed.any?}#{lines.join}"
+        asked = (card.gateway? || !card['password'].empty?) && found.values.any? { |text| text.include?(Kinds::KEY) }
+        found.transform_values! do |text|
+          asked ? Kinds.with_key(text, 'key') { |part| word(part) } : word(text.gsub(Kinds::KEY, Kinds::NO_KEY))
+        end
+        [*Kinds.families(found).map { |beginning| "unset \"${!#{beginning}@}\"" },
+         *("read -rsp 'Key: ' key; echo" if asked), *found.map { |name, text| "export #{name}=#{text}" },
+         ServiceEnvironment.directly(card.shared), ''].join("\n")
       end
 
       # ---- databases ----
