@@ -39,9 +39,11 @@ class TestKinds < MultiTenantTest
   GATEWAY = <<~BASH
     plan_gateway() {
       export mt_guard=$GUARD mt_server_socket=$CALLED
+      mt_address=${ADDRESS-}
       [[ $1$GUARD != *port ]] || mt_server_port=$(find_port)
       [[ -z ${mt_server_port-} ]] || export mt_server_port mt_reach="--connect-to ::127.0.0.1:$mt_server_port"
     }
+    stable_path() { echo /prof/a@students/; }
     isolate() { "$@"; }
     export -f isolate
   BASH
@@ -182,6 +184,14 @@ class TestKinds < MultiTenantTest
     assert_empty shared
     assert_match(/The service ended before it was ready/, out)
     refute_path_exists File.join(temporary, 'slow', 'multitenant-dashboard', 'told')
+  end
+
+  # Through a visitor's browser, which sends cookies along from any page of the same domain.
+  def test_pages_of_other_origins_change_nothing_in_mlflow
+    address = 'https://services.example.edu/{user}/{service}@{group}/'
+    told = [{}, { guard: 'port', set: { 'ADDRESS' => address } }].map { |how| run_job('mlflow', **how)[0] }
+    assert_equal(%w[https://ood.example.edu https://services.example.edu],
+                 told.map { |called| called.dig('environment', 'MLFLOW_SERVER_CORS_ALLOWED_ORIGINS') })
   end
 
   # They ask in place of what shows that it is ready. What was dumped elsewhere is read by code that trusts it, and a
