@@ -186,6 +186,11 @@ class TestKinds < MultiTenantTest
     refute_path_exists File.join(temporary, 'slow', 'multitenant-dashboard', 'told')
   end
 
+  # Its administrator is whoever has the password, and has it fetch and start another program where it may be replaced.
+  def test_whoever_has_the_password_of_an_s3_storage_does_not_change_its_program
+    assert_equal 'off', run_job('minio')[0].dig('environment', 'MINIO_UPDATE')
+  end
+
   # Through a visitor's browser, which sends cookies along from any page of the same domain.
   def test_pages_of_other_origins_change_nothing_in_mlflow
     address = 'https://services.example.edu/{user}/{service}@{group}/'
