@@ -216,7 +216,7 @@ class TestSlurmrestd < MultiTenantTest
   # A publisher may run thousands of jobs, each of which slurmdbd tells with a hundred members.
   def test_of_an_answer_no_more_is_kept_than_is_read
     row = { 'job_id' => 7, 'submit_line' => 'x', 'wckey' => { 'wckey' => 'multitenant', 'flags' => [{ 'a' => 1 }] } }
-    connection = Struct.new(:body) { def get(_path) = [200, body] }
+    connection = Struct.new(:body) { def get(_path, **) = [200, body] }
     told = ['x', [255].pack('C')].map do |name|
       body = JSON.generate('jobs' => [row.merge('name' => 'N')], 'warnings' => []).b.sub('N', name)
       MultiTenant::Slurmrestd::Answers.new(connection.new(body), nil).get('/')
@@ -225,12 +225,24 @@ class TestSlurmrestd < MultiTenantTest
     assert_equal(%w[x ÿ].map { |name| { 'jobs' => [kept.merge('name' => name)] } }, told)
   end
 
+  # slurmdbd tells of all in one piece.
+  def test_one_publisher_with_thousands_of_jobs_costs_nobody_else_anything
+    rest(versions: [45])
+    told = JSON.parse(rest.send(:of, '/slurmdb/v0.0.45/jobs?x')[1])
+    many = told['jobs'][0].merge('user' => 'many', 'name' => 'x', 'submit_line' => 'x' * 4000)
+    told['jobs'].unshift(*(1001..6000).map { |id| many.merge('job_id' => id) })
+    rest.say(/jobs\?/, FakeSlurmrestd::OK, told)
+    assert_operator rest.answers.values[0][1].bytesize, :>, 16 << 20
+    assert_equal [RECORD], answered[1]
+    assert_equal(%w[7 1001 1002], rest.paths.grep(%r{job/}).first(3).map { |path| path[/\d+(?=\?)/] })
+  end
+
   def test_a_gigabyte_a_byte_a_second_and_half_an_answer
     big = 'x' * 1_000_000
-    { "HTTP/1.1 200 OK\r\n\r\n" => [->(to) { loop { to.write(big) } }, 65, /more than 16 MiB/],
-      "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n" => [->(_) {}, 65, /more than 16 MiB/],
+    { "HTTP/1.1 200 OK\r\n\r\n" => [->(to) { loop { to.write(big) } }, 65, /more than 64 MiB/],
+      "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n" => [->(_) {}, 65, /more than 64 MiB/],
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" =>
-        [->(to) { loop { to.write("f4240\r\n#{big}\r\n") } }, 65, /more than 16 MiB/],
+        [->(to) { loop { to.write("f4240\r\n#{big}\r\n") } }, 65, /more than 64 MiB/],
       'HTTP/1.1 200 OK' => [->(to) { loop { to.write(big) } }, 69, /no whole answer: it is cut/],
       'hello' => [->(to) { to.write("\r\n") }, 69, /that is no HTTP/],
       "HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{" => [lambda(&:close), 69, /no whole answer: it is cut/],

@@ -44,10 +44,11 @@ module MultiTenant
 
       # @param path [String]
       # @param but [Integer] the number of an error that says this is an empty answer
+      # @param most [Integer] bytes of it
       # @return [Hash, nil] nil: it is empty
       # @raise [Failure]
-      def get(path, but: nil)
-        status, body = @connection.get(path)
+      def get(path, but: nil, most: Connection::BODY)
+        status, body = @connection.get(path, most: most)
         answer = parse(body)
         errors = errors_of(answer)
         return if but && errors.any? && errors.all? { |error| error['error_number'] == but }

@@ -36,11 +36,13 @@ module MultiTenant
       end
 
       # @param path [String] with its query
+      # @param most [Integer] bytes of the answer
       # @return [Array(Integer, String)] the status and the body's bytes
       # @raise [Failure]
-      def get(path)
+      def get(path, most: BODY)
         kept = @io
         @io ||= open
+        @most = most
         @io.write("GET #{@at[:prefix].to_s.chomp('/')}#{path} HTTP/1.1\r\n#{@head}\r\n")
         answer
       rescue EOFError, Errno::EPIPE, Errno::ECONNRESET
@@ -111,16 +113,16 @@ module MultiTenant
         length = headers['content-length']
         return exactly(Integer(length, 10)) if length&.match?(/\A\d{1,18}\z/)
 
-        rest = @io.read(BODY + 1).to_s
+        rest = @io.read(@most + 1).to_s
         close
-        rest.bytesize > BODY ? too_large : rest
+        rest.bytesize > @most ? too_large : rest
       end
 
       def chunks
         all = +''.b
         loop do
           size = line[/\A\h{1,8}/]&.hex || raise(Broken, 'it is cut')
-          too_large if all.bytesize + size > BODY
+          too_large if all.bytesize + size > @most
           all << exactly(size)
           line
           return all if size.zero?
@@ -128,14 +130,14 @@ module MultiTenant
       end
 
       def exactly(size)
-        too_large if size > BODY
+        too_large if size > @most
         bytes = @io.read(size).to_s
         bytes.bytesize == size ? bytes : raise(Broken, 'it is cut')
       end
 
       def too_large
         close
-        raise TooLarge.new(EX_DATAERR, "It answered with more than #{BODY >> 20} MiB.")
+        raise TooLarge.new(EX_DATAERR, "It answered with more than #{@most >> 20} MiB.")
       end
     end
   end
