@@ -1,11 +1,14 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require_relative 'fake_slurmrestd'
 require 'pty'
 
 # The command `multitenant`: exit codes of sysexits, one sentence on standard error for what went
 # wrong, never a backtrace.
 class TestCli < MultiTenantTest
+  include Slurmrestds
+
   # @return [Done] that went wrong with that code, said in one line
   def assert_complaint(done, code, sentence)
     assert_match(/\Amultitenant: .*#{sentence}.*\n\z/, done.err)
@@ -357,6 +360,22 @@ class TestCli < MultiTenantTest
     lib = lib_with('echo "$@"')
     assert_equal "--wckey k --timeout 1.8 --cluster c\n",
                  multitenant_process('jobs', '--wckey', 'K', '--cluster', 'c', '--timeout', '2', lib: lib).out
+  end
+
+  # Where Slurm is asked by its slurmrestd alone, no query program is.
+  def test_jobs_of_a_cluster_are_asked_of_the_slurmrestd_that_it_has
+    cluster = { 'job' => { 'adapter' => 'slurm', 'cluster' => 'hpc' },
+                'custom' => { 'multitenant' => { 'slurmrestd' => rest.url, 'token' => token } } }
+    File.write(File.join(temporary, 'hpc.yml'), YAML.dump('v2' => cluster))
+    settings = { 'MULTITENANT_SLURMRESTD' => rest.url, 'MULTITENANT_SLURMRESTD_TOKEN' => token }
+    lib = lib_with(nil)
+    [{ 'OOD_CLUSTERS' => temporary }, { 'OOD_CLUSTERS' => '/nonexistent', **settings }].each do |env|
+      done = multitenant_process('jobs', '--timeout', '60', '--cluster', 'HPC', env: env, lib: lib)
+      assert_equal ['', 0, ['hpc', 7]],
+                   [done.err, done.code, JSON.parse(done.out.lines.fetch(1)).values_at('cluster', 'job_id')]
+      assert_complaint multitenant_process('jobs', '--timeout', '60', '--cluster', 'no', env: env, lib: lib), 78,
+                       'slurmrestd tells of cluster hpc, not of no'
+    end
   end
 
   # As it is for programs; a publisher's C1 control or turned direction is none in JSON.

@@ -14,6 +14,7 @@ module MultiTenant
         end
 
         answer = source.call(seconds)
+        check_cluster(answer)
         texts = answer.texts
         texts = texts.map { |text| PlainText.json(text) } if $stdout.tty?
         $stdout.binmode.write(*texts)
@@ -34,10 +35,24 @@ module MultiTenant
         { 'MULTITENANT_WCKEY' => @options[:wckey] }.compact
       end
 
+      # As dashboards ask it; one that Open OnDemand does not know as its first one.
       def source
-        return host.sources unless @options[:cluster]
+        return host.sources unless (name = @options[:cluster])
 
-        Query.new(host.settings, slurm_conf: host.clusters.targets.first.conf, cluster: @options[:cluster])
+        clusters = host.clusters
+        target = clusters.target(name) || clusters.targets.first
+        target.cluster = name
+        target.job = { **target.job, 'cluster' => name }
+        ClusterSource.new(host.settings, target, clusters: clusters, log: ->(*) {})
+      end
+
+      # A slurmrestd tells of its own cluster alone.
+      def check_cluster(answer)
+        asked = @options[:cluster]
+        name = answer.records.flat_map(&:streams).first&.cluster
+        return if asked.nil? || name.nil? || name.casecmp?(asked)
+
+        raise Failure.new(EX_CONFIG, "#{answer.from} tells of cluster #{name}, not of #{asked}.")
       end
 
       def seconds
