@@ -19,7 +19,7 @@ make_root() {
   unshare --mount \
     debootstrap --variant=minbase --include=ca-certificates "$1" "$2.new" "$(mirror)" >"$2.log" 2>&1 ||
     die "no root could be made: see $2.log"
-  apt-config dump Acquire >"$2.new/etc/apt/apt.conf.d/00machine"
+  install -m 0600 <(apt-config dump Acquire) "$2.new/etc/apt/apt.conf.d/00machine"
   echo "127.0.0.1 localhost $(hostname)" >"$2.new/etc/hosts"
   cp -R /usr/local/share/ca-certificates "$2.new/usr/local/share"
   chroot "$2.new" update-ca-certificates >/dev/null

@@ -47,6 +47,23 @@ class TestImages < MultiTenantTest
     end
   end
 
+  # A build copies a whole clone, in which a developer may have more than git.
+  def test_no_build_copies_history_what_was_built_or_what_is_hidden
+    patterns = File.readlines(File.join(Tree::ROOT, '.dockerignore'), chomp: true).grep_v(/\A#/)
+    left_out = lambda do |path|
+      parts = path.split('/')
+      parts.each_index.any? do |i|
+        patterns.any? { |one| File.fnmatch?(one, parts[0..i].join('/'), File::FNM_PATHNAME | File::FNM_DOTMATCH) }
+      end
+    end
+    no = %w[.git/config .env .bundle/config .netrc build/ext/x.c tmp/token pkg/a Gemfile.lock a.gem ext/multitenant/a.o
+            lib/multitenant/core.so lib/multitenant/multitenant-query node_modules/a/b]
+    assert_empty no.reject(&left_out)
+    needed = %w[Rakefile multitenant.gemspec script/images lib/multitenant/version.rb ext/multitenant/extconf.rb
+                apps-clients/multitenant-jupyter/site.yml rakelib/compile.rake test/ruby/helper.rb]
+    assert_empty needed.select(&left_out)
+  end
+
   def test_manifests_are_of_kinds_that_the_api_has
     assert_equal VERSIONS.keys.sort, OBJECTS.map { |object| object['kind'] }.uniq.sort
     OBJECTS.each do |object|
@@ -77,9 +94,20 @@ class TestImages < MultiTenantTest
     end
   end
 
+  # Kubernetes gives the files of a Secret to fsGroup, to read.
+  def test_a_token_that_is_mounted_is_closed_to_groups_as_its_reader_wants_it
+    with_token = pods.select { |pod| pod['spec'].fetch('volumes', []).any? { |one| one['secret'] } }
+    refute_empty with_token
+    with_token.each do |pod|
+      rights = [pod['spec'], *pod['spec']['containers']].map { |one| one.fetch('securityContext', {}) }
+      assert_empty rights.flat_map(&:keys) & %w[fsGroup runAsUser]
+    end
+  end
+
   def test_no_pod_has_more_rights_than_it_needs
     pods.each do |pod|
       assert_equal false, pod['spec']['automountServiceAccountToken']
+      assert_equal 'RuntimeDefault', pod['spec'].dig('securityContext', 'seccompProfile', 'type')
       pod['spec']['containers'].each do |one|
         rights = one['securityContext']
         assert_equal [false, ['ALL']], [rights['allowPrivilegeEscalation'], rights.dig('capabilities', 'drop')]
