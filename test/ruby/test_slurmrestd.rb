@@ -195,6 +195,12 @@ class TestSlurmrestd < MultiTenantTest
                                           'job_state' => ['RUNNING'] }])
         socket.write("HTTP/1.1 200 OK\r\nContent-Length: #{body.bytesize}\r\n\r\n#{body}")
       },
+      'that is an error' => lambda { |socket|
+        body = JSON.generate(rest.error(-1))
+        socket.write("HTTP/1.1 500 INTERNAL\r\nContent-Length: #{body.bytesize}\r\n\r\n#{body}")
+      },
+      'that is no HTTP' => ->(socket) { socket.write("hello\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") },
+      'that is none' => lambda(&:close),
       'too large' => ->(socket) { socket.write("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{") } }
       .each do |what, answer|
       rest.say(%r{job/8}, &answer)

@@ -34,6 +34,8 @@ module MultiTenant
       class NoSuchPath < Failure; end
       # The answer can't be read.
       class Unreadable < Failure; end
+      # It failed, whatever at.
+      class Failed < Failure; end
 
       # @param connection [Connection]
       # @param token [Token]
@@ -56,7 +58,7 @@ module MultiTenant
 
         answer || raise(Unreadable.new(EX_DATAERR, 'slurmrestd gave an answer that is no JSON.'))
       rescue Connection::Broken, IOError => e
-        raise Failure.new(EX_UNAVAILABLE, "slurmrestd gave no whole answer: #{e.message}.")
+        raise Failed.new(EX_UNAVAILABLE, "slurmrestd gave no whole answer: #{e.message}.")
       end
 
       private
@@ -99,7 +101,7 @@ module MultiTenant
         redirect = status / 100 == 3
         return Failure.new(EX_CONFIG, "It sends a redirect (#{status}), which is not followed.") if redirect
 
-        Failure.new(EX_UNAVAILABLE, "slurmrestd failed: #{[said, number || status].compact.join(', ')}.")
+        Failed.new(EX_UNAVAILABLE, "slurmrestd failed: #{[said, number || status].compact.join(', ')}.")
       end
     end
   end

@@ -48,6 +48,9 @@ module MultiTenant
       rescue EOFError, Errno::EPIPE, Errno::ECONNRESET
         close
         kept ? retry : raise(Broken, 'it closed the connection')
+      rescue Broken
+        close # what is left of it is no part of the next answer
+        raise
       end
 
       private

@@ -127,7 +127,8 @@ module MultiTenant
                 .first(JOBS_PER_USER).each_with_index.to_a
         end
         @tasks = Hash.new(0)
-        turns.sort_by { |row, turn| [turn, row['job_id']] }.flat_map { |row, _| ask_for(row) }
+        jobs = turns.sort_by { |row, turn| [turn, row['job_id']] }.flat_map { |row, _| ask_for(row) }
+        jobs.empty? && @failed ? raise(@failed) : jobs
       end
 
       def ask_for(row)
@@ -141,7 +142,8 @@ module MultiTenant
         return told.filter_map { |job| take(job) } if told.empty? || told.any? { |job| job['job_id'] == id }
 
         raise Answers::Unreadable.new(EX_DATAERR, "slurmrestd gave another job for #{id}.")
-      rescue Connection::TooLarge, Answers::Unreadable
+      rescue Connection::TooLarge, Answers::Unreadable, Answers::Failed => e
+        @failed ||= e if e.is_a?(Answers::Failed) # at one job, or at all
         @undetermined << id
         []
       end
