@@ -86,6 +86,16 @@ class TestDoctorSlurmrestd < DoctorTest
     refute_includes rest.paths.join, '/user/'
   end
 
+  def test_a_setting_that_could_mean_any_of_several_clusters
+    custom = { 'multitenant' => { 'slurmrestd' => rest.url, 'token' => token } }
+    %w[hpc two].each do |name|
+      host.write(HealthyHost::CLUSTER.sub('hpc', name),
+                 YAML.dump('v2' => { 'job' => { 'adapter' => 'slurm', 'cluster' => name }, 'custom' => custom }))
+    end
+    env_file "MULTITENANT_SLURMRESTD=#{rest.url}", 'MULTITENANT_TIMEOUT=30' # how long Slurm took is nothing here
+    told 'warn', /SLURMRESTD is of no cluster, since Open OnDemand knows several/, /custom: /
+  end
+
   def test_it_does_not_answer
     rest.say(/jobs/, '502 BAD GATEWAY', rest.error(7000))
     told 'FAIL', /hpc: slurmrestd failed: why, 7000/, /slurmrestd's own log/, what: 'Slurm', code: 69

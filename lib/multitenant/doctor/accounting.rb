@@ -42,6 +42,7 @@ module MultiTenant
       def slurmrestd
         return unless core?
 
+        unused if site.settings.slurmrestd && !site.clusters.targets.one?
         site.slurm.asked.each { |asked| token(asked) if asked.rest }
         site.slurm.whole.select { |asked| asked.rest && asked.own? }.each { |asked| no_operator(asked) }
       end
@@ -151,6 +152,11 @@ module MultiTenant
       # Of a host that has a snapshot the agent alone needs it.
       def agents?(asked)
         asked.rest && site.settings.snapshot && !asked.rest.token?
+      end
+
+      def unused
+        warn!('MULTITENANT_SLURMRESTD is of no cluster, since Open OnDemand knows several, so it is not asked.',
+              'Write it into the file of its cluster, as `custom: {multitenant: {slurmrestd: …, token: …}}`.')
       end
 
       def token(asked)
