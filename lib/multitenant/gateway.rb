@@ -77,7 +77,7 @@ module MultiTenant
         @door => DOOR }.all? { |text, form| text.is_a?(String) && text.match?(form) }
     end
 
-    # @return [String] what log_in of libexec/multitenant-job reads
+    # @return [String] what log_in of libexec/multitenant-login reads
     def to_s
       [host, port, publisher, @cluster, @job, @restarts, @door].join(' ')
     end

@@ -9,7 +9,8 @@ require 'multitenant/cli/login'
 # How a tenant logs in to a service with a gateway. What answers is the test's own, munged is real.
 class TestGateway < MultiTenantTest
   DOOR = 'd' * 43
-  JOB = File.expand_path('../../libexec/multitenant-job', __dir__)
+  # A client's job.
+  JOB = [MultiTenant::Sharing::JOB, MultiTenant::ServiceEnvironment::LOGIN].map { |file| ". #{file}" }.join('; ').freeze
   SECRETS = { 'api_key' => 'theirs', 'password' => 'theirs', 'user' => 'theirs', 'mt_gate' => 'theirs' }.freeze
 
   def teardown
@@ -328,7 +329,7 @@ class TestGateway < MultiTenantTest
     lines = gates.map { |one| gateway(one).to_s }.join("\n")
     env = { 'MULTITENANT_MUNGE_SOCKET' => munged.socket, 'PATH' => path, 'SLURM_JOB_ID' => '1',
             'http_proxy' => 'http://127.0.0.1:1', **env.transform_keys(&:to_s) }
-    out, err, = Open3.capture3(env, 'bash', '-c', "set -euo pipefail; . #{JOB}; export MT_GATES=$1; #{script}", '-',
+    out, err, = Open3.capture3(env, 'bash', '-c', "set -euo pipefail; #{JOB}; export MT_GATES=$1; #{script}", '-',
                                lines)
     [out, err]
   end

@@ -9,7 +9,7 @@ require 'multitenant/gateway/login'
 class TestGatewayLogin < MultiTenantTest
   include GateTest
 
-  JOB = File.expand_path('../../libexec/multitenant-job', __dir__)
+  JOB = [MultiTenant::Sharing::JOB, MultiTenant::ServiceEnvironment::LOGIN].map { |file| File.read(file) }.join.freeze
 
   def setup
     super
@@ -32,7 +32,7 @@ class TestGatewayLogin < MultiTenantTest
   # @return [Array(String, String)] what log_in says and complains of in a job of that user's
   def log_in(user, at = gateway)
     env = { 'MT_GATES' => at.to_s, 'MULTITENANT_MUNGE_SOCKET' => @host.munged.socket }
-    Open3.capture3(env, *as(user), 'bash', '-s', stdin_data: "#{File.read(JOB)}\nlog_in\n").first(2).map(&:chomp)
+    Open3.capture3(env, *as(user), 'bash', '-s', stdin_data: "#{JOB}log_in\n").first(2).map(&:chomp)
   end
 
   def test_a_job_logs_in_as_its_user

@@ -282,8 +282,8 @@ class TestKinds < MultiTenantTest
   # @return [Array<String>] what a client's job has of this, behind what the user has of the kinds
   def environment(script)
     theirs = { 'MLFLOW_TRACKING_PASSWORD' => 'theirs', 'RAY_ADDRESS' => 'theirs', 'REDISCLI_AUTH' => 'theirs' }
-    prelude = "unset_client_variables() { :; }; use_login() { export MT_API_KEY=mt1.1; }\n"
-    out, = Open3.capture2(theirs, 'bash', '-c', "#{prelude}#{script}env")
+    script = script.sub(/^use_login$/, 'export MT_API_KEY=mt1.1')
+    out, = Open3.capture2(theirs, 'bash', '-c', "unset_client_variables() { :; }\n#{script}env")
     out.lines(chomp: true)
   end
 

@@ -7,6 +7,7 @@ module MultiTenant
   # A shared service as programs look for it: in the environment. What a publisher calls their values has no say in the
   # names but behind the prefix MT_, so that none of them is a variable which means something to a shell or a loader.
   module ServiceEnvironment
+    LOGIN = File.expand_path('../../../libexec/multitenant-login', __dir__)
     PREFIX = 'MT_'
     # Ours, whatever a publisher's own are called.
     OURS = %w[mt_members mt_gates].freeze
@@ -43,7 +44,7 @@ module MultiTenant
                    *exports(of(connection, rows)), *directly(connection)]
         if connection.key?('mt_gates')
           exports << "export MULTITENANT_MUNGE_SOCKET=#{munge_socket.shellescape}" if munge_socket
-          exports << 'use_login'
+          exports.push(File.read(LOGIN), 'use_login')
           exports.concat(with_login(variables))
         end
         "# shellcheck shell=bash\nunset_client_variables\n#{exports.join("\n")}\n"
