@@ -74,13 +74,16 @@ module FakeChain
     [MultiTenant::Sharing::JOB, *MultiTenant::Chain::FILES].map { |file| ". #{file}\n" }.join
   end
 
+  # The keeper hears TERM once there is something to read, or five seconds are over; until then it has the job's output.
+  END_KEEPER = 'kill "${mt_keeper-}" 2>/dev/null; [[ ! -v mt_never ]] || echo >&"$mt_never"'
+
   # Runs a job's script.
   def run_job(id, script, name: id.to_s, restarts: 0, cluster: 'hpc', variables: {})
     File.write(in_job('name'), name)
     env = { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'HOME' => @home, 'SLURM_JOB_ID' => id.to_s,
             'SLURM_RESTART_COUNT' => restarts.to_s, 'SQUEUE_FORMAT' => '%j', 'XDG_STATE_HOME' => nil,
             'SLURM_CLUSTER_NAME' => cluster, 'SBATCH_WCKEY' => 'multitenant', 'SBATCH_WAIT' => '1', **variables }
-    script = "trap 'kill \"${mt_keeper-}\" 2>/dev/null' EXIT\n#{script}"
+    script = "trap '#{END_KEEPER}' EXIT\n#{script}"
     said, = Open3.capture2e(env, 'bash', '-s', stdin_data: script, chdir: @staged)
     # What bash says of a child that is killed as it begins.
     said.lines.grep_v(/wait_for: No record of process/).join
