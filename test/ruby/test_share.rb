@@ -157,7 +157,7 @@ class TestShare < Minitest::Test
       share!(*COMMON, *argv, 'host=n1')
       whole = keys.to_h { |key, value| [key, key == 'service' ? value.to_s : Integer(value)] }
       assert_equal [{ 'host' => 'n1' }, whole], MultiTenant::Native.open(4711, 'root', job_name).last(2), label
-      share!('--unshare')
+      rename('plain')
     end
   end
 
