@@ -335,12 +335,12 @@ class TestClusters < MultiTenantTest
       { 'multitenant' => 7 } => nil, { 'multitenant' => { 'slurmrestd' => 7 } } => { 'slurmrestd' => '7' } }
       .each do |custom, rest|
       dir = write('a.yml', { 'v2' => { 'job' => { 'adapter' => 'slurm' }, 'custom' => custom } })
-      assert_equal [rest], MultiTenant::Clusters.from_files(dir).targets.map(&:rest)
+      assert_equal [rest], MultiTenant::Clusters.from_files(dir).targets.map(&:slurmrestd)
       next unless custom.is_a?(Hash)
 
       ood = from_ood(OodCluster.new(:a, { adapter: 'slurm' }, true, false, custom.transform_keys(&:to_sym)))
-      assert_equal [rest], ood.targets.map(&:rest)
-      assert_equal [nil], from_ood(OodCluster.new(:a, { adapter: 'slurm' }, true, false, nil)).targets.map(&:rest)
+      assert_equal [rest], ood.targets.map(&:slurmrestd)
+      assert_equal [nil], from_ood(OodCluster.new(:a, { adapter: 'slurm' }, true, false, nil)).targets.map(&:slurmrestd)
     end
   end
 

@@ -43,8 +43,8 @@ module MultiTenant
         return unless core?
 
         unused if site.settings.slurmrestd && !site.clusters.targets.one?
-        site.slurm.asked.each { |asked| token(asked) if asked.rest }
-        site.slurm.whole.select { |asked| asked.rest && asked.own? }.each { |asked| no_operator(asked) }
+        site.slurm.asked.each { |asked| token(asked) if asked.slurmrestd }
+        site.slurm.whole.select { |asked| asked.slurmrestd && asked.own? }.each { |asked| no_operator(asked) }
       end
 
       def mapping
@@ -67,7 +67,7 @@ module MultiTenant
       def publishers
         return unless core? && answered?
 
-        here = site.slurm.whole.reject { |asked| asked.rest || asked.target.over_ssh? }
+        here = site.slurm.whole.reject { |asked| asked.slurmrestd || asked.target.over_ssh? }
         here.each { |asked| users_of_keys(asked) }
       end
 
@@ -137,7 +137,7 @@ module MultiTenant
       end
 
       def no_answer_fix(asked, silent)
-        return 'Fix what that sentence names; slurmrestd\'s own log says more.' if asked.rest
+        return 'Fix what that sentence names; slurmrestd\'s own log says more.' if asked.slurmrestd
         return "Check that `ssh #{asked.target.job['submit_host']}` works for this user." if asked.target.over_ssh?
 
         if silent
@@ -151,7 +151,7 @@ module MultiTenant
 
       # Of a host that has a snapshot the agent alone needs it.
       def agents?(asked)
-        asked.rest && site.settings.snapshot && !asked.rest.token?
+        asked.slurmrestd && site.settings.snapshot && !asked.slurmrestd.token?
       end
 
       def unused
@@ -162,10 +162,10 @@ module MultiTenant
       def token(asked)
         return skip('this user may not read the token, and has the snapshot (see there).') if agents?(asked)
 
-        rest = asked.rest
-        token = rest.token
+        slurmrestd = asked.slurmrestd
+        token = slurmrestd.token
         left = token.expires && (token.expires - Time.now)
-        told = "#{rest.url} is asked with #{token}"
+        told = "#{slurmrestd.url} is asked with #{token}"
         return ok("#{told}, which has no end.") unless left
         return ok("#{told}, which is good until #{at(token.expires)}.") if left > SOON
         return warn!("#{told}, which ends at #{at(token.expires)}.", RENEW) if left.positive?
@@ -192,7 +192,7 @@ module MultiTenant
         return unless core?
 
         site.slurm.asked.each do |asked|
-          next skip("#{asked.name}: slurmrestd does not tell how Slurm is configured.") if asked.rest
+          next skip("#{asked.name}: slurmrestd does not tell how Slurm is configured.") if asked.slurmrestd
 
           config = site.slurm.config(asked.target)
           config.is_a?(Failure) ? skip("#{asked.name}: #{config.message}") : yield(asked, config)

@@ -9,7 +9,7 @@ module MultiTenant
       CHECKS = { gem: 'Gem', core: 'Core', query: 'multitenant-query', libslurm: 'libslurm',
                  names: 'multitenant-names', munge: 'multitenant-munge' }.freeze
 
-      REST = 'Slurm is asked by slurmrestd.'
+      SLURMRESTD = 'Slurm is asked by slurmrestd.'
       INSTEAD = 'sacct and squeue are used instead, which is slower.'
 
       def gem
@@ -30,7 +30,7 @@ module MultiTenant
 
       # Without it commands ask, as OOD does.
       def query
-        return skip(REST) if rest?
+        return skip(SLURMRESTD) if slurmrestd?
 
         path = beside('multitenant-query')
         return warn!("#{path} was not built. #{INSTEAD}", rebuild) unless File.file?(path)
@@ -44,7 +44,7 @@ module MultiTenant
 
       # By its name the loader takes only the release that the program was built for.
       def libslurm
-        return skip(REST) if rest?
+        return skip(SLURMRESTD) if slurmrestd?
 
         path = beside('multitenant-query')
         return skip('there is no multitenant-query.') unless File.file?(path)
@@ -84,7 +84,7 @@ module MultiTenant
       private
 
       # @return [Boolean] the site has named a slurmrestd for each cluster
-      def rest?
+      def slurmrestd?
         targets = site.clusters.targets
         site.core? && targets.all? { |target| Slurmrestd.of(site.settings, target, only: targets.one?) }
       end

@@ -6,8 +6,8 @@ module MultiTenant
   class Doctor
     # What Slurm said to this user, and what a dashboard would make of it; asked once. It takes the core.
     class Slurm
-      # One cluster's answer; `said` is what was logged meanwhile, `rest` its slurmrestd or nil.
-      Asked = Struct.new(:target, :answer, :said, :rest, keyword_init: true) do
+      # One cluster's answer; `said` is what was logged meanwhile, `slurmrestd` what asks its slurmrestd or nil.
+      Asked = Struct.new(:target, :answer, :said, :slurmrestd, keyword_init: true) do
         # @return [Stream, nil]
         def stream
           answer.records.flat_map(&:streams).first
@@ -92,7 +92,7 @@ module MultiTenant
         said = []
         source = ClusterSource.new(@site.settings, target, clusters: @site.clusters, log: ->(_, line) { said << line })
         answer = source.call(@site.settings.timeout)
-        Asked.new(target: target, answer: answer, said: said, rest: source.rest)
+        Asked.new(target: target, answer: answer, said: said, slurmrestd: source.slurmrestd)
       end
 
       # Its source gives what was there already. It lets a message name what is not installed, which {Apps} tells.

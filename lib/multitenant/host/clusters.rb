@@ -10,11 +10,11 @@ module MultiTenant
     # One Slurm cluster of OOD's: its id, the `cluster:` and the `conf:` of its job section, whether
     # the viewer is not meant to use it, the whole section, the range that services' ports are of,
     # or nil, and what names its slurmrestd, or nil.
-    Cluster = Struct.new(:id, :cluster, :conf, :closed, :job, :ports, :rest)
+    Cluster = Struct.new(:id, :cluster, :conf, :closed, :job, :ports, :slurmrestd)
 
     # A Slurm cluster to be asked: its slurm.conf and its name, where OOD says them, the `job` section, and what
     # `multitenant` below `custom` says of its slurmrestd; all nil where OOD knows no Slurm cluster.
-    Target = Struct.new(:conf, :cluster, :job, :rest) do
+    Target = Struct.new(:conf, :cluster, :job, :slurmrestd) do
       # @return [Boolean] OOD runs its commands on another host
       def over_ssh?
         !job.nil? && !job['submit_host'].to_s.empty?
@@ -77,11 +77,11 @@ module MultiTenant
       return unless job.is_a?(Hash) && job['adapter'] == 'slurm' && ID.match?(id.to_s)
 
       job = visible(job)
-      Cluster.new(id.to_s, job['cluster']&.to_s, job['conf']&.to_s, closed, job, range(ports), rest(custom))
+      Cluster.new(id.to_s, job['cluster']&.to_s, job['conf']&.to_s, closed, job, range(ports), slurmrestd(custom))
     end
 
     # @return [Hash{String => String}, nil]
-    def self.rest(custom)
+    def self.slurmrestd(custom)
       ours = custom['multitenant'] if custom.is_a?(Hash)
       ours = ours.is_a?(Hash) ? ours.to_h.transform_keys(&:to_s).compact.transform_values(&:to_s) : {}
       visible(ours) if ours.key?('slurmrestd')
@@ -105,7 +105,7 @@ module MultiTenant
       else value
       end
     end
-    private_class_method :load_yaml, :read, :range, :rest, :visible
+    private_class_method :load_yaml, :read, :range, :slurmrestd, :visible
 
     # @param clusters [Array<Cluster>]
     # @param whole [Boolean] there is none that could not be read
@@ -208,12 +208,12 @@ module MultiTenant
     end
 
     def target_of(cluster)
-      Target.new(cluster.conf, cluster.cluster, cluster.job, cluster.rest)
+      Target.new(cluster.conf, cluster.cluster, cluster.job, cluster.slurmrestd)
     end
 
     # A slurm.conf, and the host that it is on: another host may have another one at the same path. Or a slurmrestd.
     def place_of(cluster)
-      [cluster.conf, cluster.job.to_h['submit_host'], cluster.rest.to_h['slurmrestd']]
+      [cluster.conf, cluster.job.to_h['submit_host'], cluster.slurmrestd.to_h['slurmrestd']]
     end
 
     # @return [String, nil] the ClusterName of a slurm.conf; where that is not this host's, or has no

@@ -10,7 +10,7 @@ module MultiTenant
   # has it, else by the commands that OOD itself would run.
   class ClusterSource
     # @return [Slurmrestd, nil]
-    attr_reader :rest
+    attr_reader :slurmrestd
 
     # @param settings [Settings]
     # @param target [Clusters::Target]
@@ -22,7 +22,7 @@ module MultiTenant
       @log = log
       @query = Query.new(settings, slurm_conf: target.conf, cluster: target.cluster, program: program)
       @commands = Commands.new(settings, job: target.job) if target.job
-      @rest = Slurmrestd.of(settings, target, only: clusters.targets.one?)
+      @slurmrestd = Slurmrestd.of(settings, target, only: clusters.targets.one?)
     end
 
     # @param seconds [Float] the deadline
@@ -41,7 +41,7 @@ module MultiTenant
     # site's may reach a Slurm that this host can't, for want of munge say: after whatever failure they are asked, and
     # from then on at once while they answer.
     def ask(seconds)
-      return @rest.call(seconds) if @rest
+      return @slurmrestd.call(seconds) if @slurmrestd
       return @commands.call(seconds) if @target.over_ssh?
 
       start = MultiTenant.clock

@@ -29,7 +29,7 @@ module MultiTenant
     # @param only [Boolean] it is the host's only cluster, which the settings may mean
     # @return [Slurmrestd, nil] nil: the site has not named one
     def self.of(settings, target, only:)
-      options = target.rest || ({} if only && settings.slurmrestd)
+      options = target.slurmrestd || ({} if only && settings.slurmrestd)
       options && new(settings, options, cluster: target.cluster)
     end
 
