@@ -186,10 +186,13 @@ module MultiTenant
       # What was there stays, whatever else its publisher does.
       def paced(addresses, now)
         @came.each_value { |times| times.select! { |at| now - at < HOUR } }
+        @came.delete_if { |_, times| times.empty? }
         addresses.group_by { |one| [one.user, one.uid] }.flat_map do |who, all|
           there, new = all.partition { |one| @had.key?(key(one)) }
           next all if new.empty?
-          next (@came[who] = [*@came[who], now]) && all if @came[who].to_a.size < CHANGES
+
+          times = (@came[who] ||= [])
+          next all.tap { times << now } if times.size < CHANGES
 
           refuse(new, 'too_many')
           there
