@@ -46,7 +46,9 @@ module MultiTenant
     def print
       return @out.puts('No job that shared something has ended.') if jobs.empty?
 
-      Table.new(HEADINGS, @out).print(jobs.map { |job| cells(job) })
+      several = jobs.map(&:cluster).uniq.size > 1
+      rows = jobs.map { |job| [several ? "#{job.id}@#{job.cluster}" : job.id, *cells(job)] }
+      Table.new(HEADINGS, @out).print(rows)
       @blind.each do |cluster|
         @out.puts "CPU and memory are not gathered here: #{cluster} has no JobAcctGatherType."
       end
@@ -73,11 +75,10 @@ module MultiTenant
     end
 
     def cells(job)
-      several = jobs.map(&:cluster).uniq.size > 1
       service, tenants = told(job)
       texts = [service, job.group].map { |text| PlainText.of(text, Table::WIDEST) }
-      [several ? "#{job.id}@#{job.cluster}" : job.id, *texts, Time.at(job.finished).strftime(TIME), job.state,
-       job.elapsed, cpu(job), job.memory ? Table.size(job.memory) : UNKNOWN, (tenants || UNKNOWN).to_s]
+      [*texts, Time.at(job.finished).strftime(TIME), job.state, job.elapsed, cpu(job),
+       job.memory ? Table.size(job.memory) : UNKNOWN, (tenants || UNKNOWN).to_s]
     end
 
     def cpu(job)
