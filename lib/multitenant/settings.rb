@@ -19,6 +19,8 @@ module MultiTenant
     DOMAIN = /\A(?=.{1,253}\z)\w(?:[\w.-]*\w)?\z/
     RESOLVER = '/etc/resolv.conf'
 
+    PATH = %r{\A/[^[:cntrl:]]{1,1000}\z}
+
     # A slurmrestd: a socket, this host's loopback, or where TLS says who it is.
     SLURMRESTD = %r{\A(?:unix:(?<path>/[^[:cntrl:]]{1,106})|
                     (?<scheme>https|http(?=://(?:127\.[\d.]+|localhost|\[::1\])(?:[:/]|\z)))://
@@ -94,11 +96,11 @@ module MultiTenant
       @ttl = seconds('MULTITENANT_TTL', 30, 1..86_400)
       @snapshot = value('MULTITENANT_SNAPSHOT', nil, %r{\A/[^[:cntrl:]]+\z})
       @munge_socket = value('MULTITENANT_MUNGE_SOCKET', nil, %r{\A/[^[:cntrl:]]{1,106}\z})
-      @keys = value('MULTITENANT_KEYS', nil, %r{\A/[^[:cntrl:]]{1,1000}\z})
+      @keys = value('MULTITENANT_KEYS', nil, PATH)
       @address = value('MULTITENANT_ADDRESS', nil, ADDRESS)
       @proxy_deny = ports('MULTITENANT_PROXY_DENY')
       @slurmrestd = value('MULTITENANT_SLURMRESTD', nil, SLURMRESTD)
-      @slurmrestd_token = value('MULTITENANT_SLURMRESTD_TOKEN', nil, %r{\A/[^[:cntrl:]]{1,1000}\z})
+      @slurmrestd_token = value('MULTITENANT_SLURMRESTD_TOKEN', nil, PATH)
       @env = nil
       freeze
     end
