@@ -92,7 +92,7 @@ class TestSlurmrestdTrust < MultiTenantTest
             https://user:secret@cluster/ ftp://127.0.0.1/ unix:relative https://cluster/?x=y http://localhost.evil:1].freeze
 
   def test_what_is_no_slurmrestd
-    URLS.each { |url| refused 78, /`slurmrestd: .*` is none/, ask(url: url) }
+    URLS.each { |url| refused 78, /`slurmrestd: .*` is no address/, ask(url: url) }
     refused 78, /No token for unix:.* is named. Set MULTITENANT_SLURMRESTD_TOKEN/, ask(token: '')
     warnings = URLS.map { |url| MultiTenant::Settings.new({ 'MULTITENANT_SLURMRESTD' => url }).warnings.size }
     assert_equal [1], warnings.uniq

@@ -106,8 +106,8 @@ module MultiTenant
 
     def check
       unless Settings::SLURMRESTD.match?(@url)
-        raise Failure.new(EX_CONFIG, "`slurmrestd: #{@url}` is none: it is https://HOST, http://127.0.0.1:PORT or " \
-                                     'unix:/PATH.')
+        raise Failure.new(EX_CONFIG, "`slurmrestd: #{@url}` is no address: write https://HOST, " \
+                                     'http://127.0.0.1:PORT or unix:/PATH.')
       end
       return unless @token.empty?
 

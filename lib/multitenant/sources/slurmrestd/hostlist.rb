@@ -21,8 +21,8 @@ module MultiTenant
         before, ranges, after = part.match(BRACKET)&.captures
         return [part] unless before
 
-        rest = one(after, most)
-        numbers(ranges, most).flat_map { |number| rest.map { |end_| "#{before}#{number}#{end_}" } }.first(most)
+        ends = one(after, most)
+        numbers(ranges, most).flat_map { |number| ends.map { |text| "#{before}#{number}#{text}" } }.first(most)
       end
 
       def numbers(ranges, most)
