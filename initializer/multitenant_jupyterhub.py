@@ -89,8 +89,8 @@ async def read(stream):
 
 
 def fit(services):
-    """The smallest ones, as many as there is room for, and how many are left out: others' large ones push out nobody's.
-    Each is written once, as the hub answers nobody meanwhile."""
+    """The smallest ones, as many as there is room for, and how many are left out: nobody's large service keeps out those
+    of others. Each is encoded once to be measured, as the hub answers nobody meanwhile."""
     sizes = {key: len(json.dumps({key: one})) for key, one in services.items()}
     kept, room = set(), BYTES
     for key in sorted(sizes, key=sizes.get):
