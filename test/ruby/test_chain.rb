@@ -50,6 +50,14 @@ class TestChain < MultiTenantTest
     assert_includes submitted(102, 'arguments'), '--dependency=afterany:101'
   end
 
+  # Of tenants' dashboards, too, which leave the job then.
+  def test_a_site_says_how_long_before_its_end_a_job_is_followed
+    said = run_job(100, "#{stage(site: SITE.merge('lead' => '25'))}share_member app")
+    assert_includes submitted(101, 'arguments'), '--dependency=after:100+35?afterany:100'
+    assert_match(/--lead 25 /, said)
+    assert_equal '25', state('lead')
+  end
+
   def decline(state, why)
     script = stage
     run_job(100, script)

@@ -66,8 +66,8 @@ class TestSiteSettings < MultiTenantTest
     told = { 'cluster' => '007', 'wckey' => '1e3', 'old_readers' => false, 'share_superuser' => true,
              'kinds' => %w[mysql postgresql mariadb], 'modules_mysql' => %w[mysql/8.0 12], 'modules_mariadb' => [],
              'modules_postgresql' => [], 'envelope' => 'auto', 'munge_socket' => '', 'keep_days' => '0',
-             'generations_max' => '1000', 'gateway' => 'off', 'modules_nginx' => [], 'gate_rate' => '0',
-             'connections_max' => '10' }
+             'generations_max' => '1000', 'lead' => '10', 'gateway' => 'off', 'modules_nginx' => [],
+             'gate_rate' => '0', 'connections_max' => '10' }
     assert_equal told, site
     assert_equal 'auto', MultiTenant.share_envelope(site)
     assert_equal 'v1', MultiTenant.share_envelope(read('multitenant-database', 'cluster: hpc'))
@@ -91,6 +91,7 @@ class TestSiteSettings < MultiTenantTest
       # Which a shell would take for 48.
       "cluster: hpc\ngate_rate: 060\n" => [2, /\Agate_rate takes a number of requests a minute, or 0, not "060"/],
       "cluster: hpc\nkeep_days: 014\n" => [2, /\Akeep_days takes a number of days/],
+      "cluster: hpc\nlead: 0\n" => [2, /\Alead takes a number of minutes from 1 to 999, not "0"/],
       "cluster: hpc\nkinds: nginx\n" => [2, /\Akinds takes some of ollama, /] }
       .each { |text, (line, sentence)| assert_refused(line, sentence, text) }
   end

@@ -56,7 +56,7 @@ module MultiTenant
         title = answer(context, :mt_title)
         options = { service: name(title, context), group: context.auto_multitenant_groups, session: session,
                     directory: staged, title: title, copies: copies, generations: site['generations_max'],
-                    until: last && "@#{last}" }.compact
+                    lead: site['lead'], until: last && "@#{last}" }.compact
         "#{FILES.map { |file| File.read(file) }.join("\n")}\n" \
           "#{"# shellcheck disable=SC2034 # share_service has it\nmt_address=#{address.shellescape}\n" if address}" \
           "keep_running #{options.map { |key, value| ["--#{key}", value.to_s] }.flatten.shelljoin}\n"

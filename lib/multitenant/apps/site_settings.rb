@@ -25,7 +25,7 @@ module MultiTenant
     private_class_method :kinds
 
     SERVICE = { 'cluster' => '', 'wckey' => 'multitenant', 'envelope' => 'auto', 'old_readers' => true,
-                'munge_socket' => '', 'keep_days' => '0', 'generations_max' => '1000' }.freeze
+                'munge_socket' => '', 'keep_days' => '0', 'generations_max' => '1000', 'lead' => '10' }.freeze
     # Of services that may have several jobs side by side.
     COPIES = { 'copies_max' => '4' }.freeze
     # Of services that nginx and multitenant-gate may stand in front of; requests a minute, and minutes.
@@ -61,6 +61,7 @@ module MultiTenant
       'keep_days' => [/\A(?:0|[1-9]\d{0,3})\z/, 'a number of days, or 0'],
       'copies_max' => [/\A[1-9]\d?\z/, 'a number from 1 to 99'],
       'generations_max' => [/\A[1-9]\d{0,3}\z/, 'a number from 1 to 9999'],
+      'lead' => [/\A[1-9]\d{0,2}\z/, 'a number of minutes from 1 to 999'],
       'gateway' => [/\A(?:off|auto|required)\z/, 'off, auto or required'],
       'connections_max' => [/\A[1-9]\d{0,4}\z/, 'a number from 1'],
       'gate_rate' => [/\A(?:0|[1-9]\d{0,5})\z/, 'a number of requests a minute, or 0'],
