@@ -105,12 +105,39 @@ class TestProxyConfig < MultiTenantTest
     refute_match(/[^\n -~]|[$'\\{}]/, File.read(config).partition('backend mt:none').last)
   end
 
-  # ---- Traefik, whose published schema has these keys and no others there ----
+  # ---- Traefik ----
+
+  SCHEMA = JSON.parse(File.read(File.join(Vectors::PATH, 'traefik.json')))['schema']
+  TYPES = { 'object' => [Hash], 'array' => [Array], 'string' => [String], 'integer' => [Integer],
+            'boolean' => [TrueClass, FalseClass] }.freeze
+
+  # @return [Array<String>] what the schema objects to, and keys that it does not name
+  def objections(value, schema = SCHEMA, place = '')
+    return ["#{place} is no #{schema['type']}"] unless TYPES.fetch(schema['type']).any? { |one| value.is_a?(one) }
+
+    case value
+    when Hash then missing(value, schema, place) + value.flat_map { |key, one| in_object(key, one, schema, place) }
+    when Array
+      few = value.size < schema['minItems'].to_i ? ["#{place} has too few"] : []
+      few + value.flat_map { |one| objections(one, schema['items'], place) }
+    else schema['minimum']&.>(value) ? ["#{place} is too small"] : []
+    end
+  end
+
+  def missing(value, schema, place)
+    (schema['required'].to_a - value.keys).map { |key| "#{place} has no #{key}" }
+  end
+
+  def in_object(key, value, schema, place)
+    known = schema['properties'].to_h.fetch(key) { schema.fetch('additionalProperties', false) }
+    known ? objections(value, known, "#{place}/#{key}") : ["#{place} has #{key}"]
+  end
 
   def test_traefiks_file_is_of_its_form
     jobs = [asking(1, A), asking(2, 'b:web:8002'), asking(3, 'b:web:8003', end: Time.now.to_i + 60),
             asking(4, 'c:web:8004', group: 'Domain Users')]
     done = proxy_config('--engine', 'traefik', jobs: jobs)
+    assert_empty objections(YAML.safe_load(done.out))
     http = YAML.safe_load(done.out)['http']
     names = %w[multitenant-prof~a~students multitenant-prof~b~students]
     assert_equal [names, names, [*names, 'multitenant-retry']],
@@ -125,6 +152,17 @@ class TestProxyConfig < MultiTenantTest
     assert_equal 65, proxy_config('--engine', 'traefik', '--output', config, '--check').code
   end
 
+  def test_the_schema_objects_to_what_is_not_in_it
+    router = { 'rule' => 'PathPrefix(`/a/`)', 'service' => 'a' }
+    { router => [], router.merge('priority' => -1) => ['/http/routers/a/priority is too small'],
+      router.except('rule') => ['/http/routers/a has no rule'], router.merge('x' => 1) => ['/http/routers/a has x'],
+      router.merge('middlewares' => [1]) => ['/http/routers/a/middlewares is no string'] }.each do |told, objected|
+      assert_equal objected, objections({ 'http' => { 'routers' => { 'a' => told } } })
+    end
+    servers = { 'http' => { 'services' => { 'a' => { 'loadBalancer' => { 'servers' => [] } } } } }
+    assert_equal ['/http/services/a/loadBalancer/servers has too few'], objections(servers)
+  end
+
   # There are dots in names of users and groups.
   def test_no_service_is_in_the_place_of_another_one_in_traefiks_file
     done = proxy_config('--engine', 'traefik', jobs: [asking(1, 'b:web:8001', user: 'a', group: 'c.d'),
@@ -135,6 +173,7 @@ class TestProxyConfig < MultiTenantTest
 
   def test_what_publishers_write_can_not_leave_its_place_in_traefiks_file
     keeper('traefik', check: false).call(worst)
+    assert_empty objections(YAML.safe_load_file(config))
     http = YAML.safe_load_file(config)['http']
     assert_operator http['routers'].size, :>, 900
     http['routers'].each_value { |one| assert_match(%r{\APathPrefix\(`/[\w.-]+/[a-z0-9-]+@[\w.-]+/`\)\z}, one['rule']) }
