@@ -33,8 +33,17 @@ module FakeChain
     if [[ $* == *'%S'* ]]; then
       echo "$SLURM_JOB_ID|$(cat "$here/name")|1700000000|$(cat "$here/end")"
     else
-      [[ ! -e $here/$job.state ]] || echo "$job|$(cat "$here/$job.state")"
+      [[ -e $here/$job.state ]] || { echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1; }
+      echo "$job|$(cat "$here/$job.state")"
     fi
+  BASH
+
+  CONTROL = <<~'BASH'
+    case $* in
+      write*) printf '#!/bin/bash\n#SBATCH --mem=1\n\ntrue\n' ;;
+      'show config') echo "ClusterName             = $SLURM_CLUSTER_NAME" ;;
+      *) exit 1 ;;
+    esac
   BASH
 
   def setup
@@ -43,7 +52,7 @@ module FakeChain
     fake('squeue', SQUEUE)
     fake('sacct', 'exit 1')
     fake('scancel', 'echo "$@" >>"${0%/*}/cancelled"')
-    fake('scontrol', %q([[ $1 == write ]] && printf '#!/bin/bash\n#SBATCH --mem=1\n\ntrue\n'))
+    fake('scontrol', CONTROL)
     File.write(in_job('end'), '1700003600')
     @staged = in_job('staged')
     FileUtils.mkdir_p(@staged)

@@ -251,6 +251,33 @@ class TestChain < MultiTenantTest
                                          'is_queued 100 || echo ended')
   end
 
+  # squeue ends with 0 where slurmctld did not answer in time.
+  def test_a_job_runs_where_no_answer_came
+    run_job(100, stage)
+    [0, 1].each do |code|
+      silent = "elif [[ $job == 100 ]]; then\n  echo 'slurm_load_jobs error: Socket timed out' >&2; exit #{code}\nelse"
+      fake('squeue', SQUEUE.sub('else', silent))
+      assert_name_taken
+    end
+  end
+
+  # A module of the owner's names the slurm.conf of a cluster where the job of that id is another one, or none.
+  def test_a_job_runs_whatever_another_cluster_says_of_its_id
+    run_job(100, stage)
+    fake('scontrol', CONTROL.sub('$SLURM_CLUSTER_NAME', 'elsewhere'))
+    assert_name_taken
+    File.write(in_job('100.state'), '9:00|COMPLETED')
+    assert_name_taken
+  end
+
+  def assert_name_taken
+    other_session
+    second = "#{@home}/.local/state/multitenant/services/spanish-301-2@hpcGrp"
+    assert_path_exists second
+    assert_equal '100', state('chains/1/job')
+    FileUtils.rm_rf(second)
+  end
+
   # One that is held in the queue begins once somebody lets it; a later Slurm may have states that are not known here.
   def test_a_job_waits_or_runs_in_any_state_that_is_no_end
     states = { 'SPECIAL_EXIT' => true, 'RESV_DEL_HOLD' => true, 'EXPEDITING' => true, 'COMPLETING' => true,

@@ -58,7 +58,7 @@ runs() { # JOB CLUSTER
   local state cluster=()
   [[ $1 != "$SLURM_JOB_ID" || $2 != "$CLUSTER" ]] || return 1
   [[ $2 == "$CLUSTER" ]] || cluster=("--clusters=$2")
-  [[ $(ask_slurm scontrol show config | sed -n 's/^ClusterName *= //p') == "$CLUSTER" ]] || return 0
+  asks_own_cluster || return 0
   if state=$(ask_slurm squeue --noheader --format=%T --states=all "--jobs=$1" "${cluster[@]}" 2>"$PRIVATE/said" |
     sed '/^CLUSTER: /d'); then
     [[ -z $state ]] || grep -qvxE "$ENDED" <<<"$state"
