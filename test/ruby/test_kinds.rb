@@ -121,11 +121,12 @@ class TestKinds < MultiTenantTest
 
   def test_what_lets_everybody_in_starts_behind_a_gateway_in_a_network_of_its_own_alone
     kinds = Kinds::TABLE.select { |_, row| row['gateway'] == 'namespace' }.keys
-    assert_equal %w[rstudio jupyterhub ray], kinds
+    assert_equal %w[mlflow rstudio jupyterhub ray], kinds
     run_all(kinds, guard: 'socket').each do |kind, (_, shared, _, out)|
       assert_equal Kinds::TABLE[kind]['proxy'], shared['proxy'], out
     end
-    [*run_all(kinds).values, run_job('ray', guard: 'port')].each do |called, shared, _, out|
+    ports = %w[ray mlflow].map { |kind| run_job(kind, guard: 'port') }
+    [*run_all(kinds).values, *ports].each do |called, shared, _, out|
       assert_equal [{}, {}], [called, shared]
       assert_match(/it is started only behind a gateway, in a network of its own/, out)
     end
@@ -194,7 +195,7 @@ class TestKinds < MultiTenantTest
   # Through a visitor's browser, which sends cookies along from any page of the same domain.
   def test_pages_of_other_origins_change_nothing_in_mlflow
     address = 'https://services.example.edu/{user}/{service}@{group}/'
-    told = [{}, { guard: 'port', set: { 'ADDRESS' => address } }].map { |how| run_job('mlflow', **how)[0] }
+    told = [{}, { 'ADDRESS' => address }].map { |set| run_job('mlflow', guard: 'socket', set: set)[0] }
     assert_equal(%w[https://ood.example.edu https://services.example.edu],
                  told.map { |called| called.dig('environment', 'MLFLOW_SERVER_CORS_ALLOWED_ORIGINS') })
   end
@@ -217,7 +218,7 @@ class TestKinds < MultiTenantTest
   end
 
   def test_without_its_program_or_its_path_a_job_ends_with_a_sentence
-    _, shared, _, out = run_job('mlflow', app_path: SERVER)
+    _, shared, _, out = run_job('tensorboard', app_path: SERVER)
     assert_empty shared
     assert_match(/kind_server.py is not a directory: choose one for its files\./, out)
     _, _, _, out = run_job('redis', site: "kind_redis:\n  program: no-such-server\n")

@@ -137,8 +137,8 @@ class TestSiteSettings < MultiTenantTest
   end
 
   def test_a_site_adds_changes_and_leaves_out_rows
-    assert_equal [['Any command', 'command'], %w[Panel panel], %w[MLflow mlflow]],
-                 choices("#{ROW}kinds: [command, panel, mlflow]\nmodules_panel: panel/1\n")
+    assert_equal [['Any command', 'command'], %w[Panel panel], %w[Qdrant qdrant]],
+                 choices("#{ROW}kinds: [command, panel, qdrant]\nmodules_panel: panel/1\n")
     assert_equal [['R Shiny', 'shiny'], %w[Streamlit streamlit], ['Dash, or any Python file', 'python'],
                   ['Any command', 'command']], choices('')
     changed = rows("kind_mlflow:\n  start: exec ours\n")
