@@ -89,13 +89,19 @@ async def read(stream):
 
 
 def fit(services):
-    """The smallest ones, as many as there is room for, and how many are left out: nobody's large service keeps out those
-    of others. Each is encoded once to be measured, as the hub answers nobody meanwhile."""
+    """As many as there is room for, and how many are left out. Publishers take turns, each with the smallest of theirs, so
+    that neither many nor large ones keep out those of others. Each is encoded once to be measured, as the hub answers nobody
+    meanwhile."""
     sizes = {key: len(json.dumps({key: one})) for key, one in services.items()}
-    kept, room = set(), BYTES
+    turns, order = {}, []
     for key in sorted(sizes, key=sizes.get):
-        room -= sizes[key]
-        if room >= 0:
+        whose = services[key].get("uid")
+        turns[whose] = turns.get(whose, 0) + 1
+        order.append((turns[whose], sizes[key], key))
+    kept, room = set(), BYTES
+    for _, size, key in sorted(order):
+        if size <= room:
+            room -= size
             kept.add(key)
     text = json.dumps({key: one for key, one in services.items() if key in kept})
     return text, len(services) - len(kept)

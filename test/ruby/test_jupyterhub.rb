@@ -95,6 +95,16 @@ class TestJupyterhub < MultiTenantTest
     assert_match(/has 31 services more/, log.fetch(0))
   end
 
+  # Eight publishers together, each with no more than a viewer is shown of one.
+  def test_many_small_services_push_out_nobody_elses
+    small = { 'environment' => { 'MT_TEXT' => 'x' * 350 } }
+    all = Array.new(256) { |i| ["u#{i / 32}/#{i}@students", { 'uid' => (i / 32).to_s, **small }] }.to_h
+    own = { 'prof/spanish@students' => { 'uid' => '4711', 'environment' => { 'MT_TEXT' => 'x' * 2000 } } }
+    services, = spawn(says(all.merge(own)))
+    assert_includes services, own.keys.first
+    assert_operator services.size, :>, 200
+  end
+
   # The command is the user's, who may read its environment.
   def test_the_hubs_own_secrets_stay_with_the_hub
     seen = File.join(temporary, 'seen')
