@@ -156,7 +156,7 @@ class TestSnippets < MultiTenantTest
       'PGPASSWORD' => 'of-elsewhere', 'PGCONNECT_TIMEOUT' => '9',
       'MYSQL_HOST' => address, 'MYSQL_PWD' => 'of-elsewhere',
       'MYSQL_GROUP_SUFFIX' => '_elsewhere', 'MARIADB_TLS_DISABLE_PEER_VERIFICATION' => '1',
-      'OLLAMA_API_KEY' => 'of-elsewhere' }
+      'OLLAMA_API_KEY' => 'of-elsewhere', 'OPENAI_ORG_ID' => 'of-elsewhere', 'OPENAI_PROJECT_ID' => 'of-elsewhere' }
       .merge(%w[http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY].to_h { |name| [name, url] })
   end
 
@@ -228,9 +228,10 @@ class TestSnippets < MultiTenantTest
   def test_no_variable_of_a_client_is_left_in_python_and_r
     env = environment_of_elsewhere('127.0.0.3', 1).merge('PYTHONPATH' => temporary)
     in_python(snippets(DATABASE).psycopg)
-    left = 'import os; print([name for name in os.environ if name.startswith("PG") or name == "OLLAMA_API_KEY"])'
-    both = snippets(DATABASE).psycopg + snippets(MODEL).ollama
-    assert_equal '[]', run_as(nil, 'python3', '-c', "#{both}\n#{left}", dir: temporary, env: env).out.lines.last.strip
+    # OpenAI's client sends OPENAI_ORG_ID and OPENAI_PROJECT_ID to whomever it asks.
+    left = 'import os; print([name for name in os.environ if name.startswith(("PG", "OPENAI_", "OLLAMA_API_KEY"))])'
+    all = [snippets(DATABASE).psycopg, snippets(MODEL).ollama, snippets(MODEL).openai, left].join("\n")
+    assert_equal '[]', run_as(nil, 'python3', '-c', all, dir: temporary, env: env).out.lines.last.strip
     r = %i[r_postgres r_mariadb].map { |name| snippets(DATABASE).public_send(name).lines.first }.join
     done = run_as(nil, 'Rscript', '-e', "#{r}\ncat(grep('^PG|MYSQL|^MARIADB', names(Sys.getenv()), value = TRUE))",
                   dir: temporary, env: env)

@@ -117,9 +117,12 @@ module MultiTenant
         return unless model?
 
         <<~PYTHON
-          #{"import getpass\n" if card.key?}import httpx
+          #{"import getpass\n" if card.key?}import os
+          import httpx
           from openai import OpenAI
 
+          for name in [name for name in os.environ if name.startswith("OPENAI_")]:
+              del os.environ[name]
           client = OpenAI(
               base_url=#{string(card.base_url)},
               api_key=#{card.key? ? 'getpass.getpass("API key: ")' : '"none"'},
