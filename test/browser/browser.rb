@@ -6,7 +6,8 @@ require 'io/wait'
 require 'json'
 require 'tmpdir'
 
-# A headless Chromium, over a pipe of its DevTools protocol. Names of other hosts lead nowhere.
+# A headless Chromium, over a pipe of its DevTools protocol. Names of other hosts lead nowhere; those below localhost
+# are this one's.
 #
 #   browser = Browser.new
 #   browser.open('http://127.0.0.1:8080/')
@@ -16,7 +17,8 @@ class Browser
   PROGRAM = '/usr/bin/chromium'
   OPTIONS = %w[--headless=new --remote-debugging-pipe --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run
                --disable-background-networking --disable-component-update --disable-sync --hide-scrollbars
-               --window-size=1000,900].push('--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1').freeze
+               --window-size=1000,900]
+            .push('--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE *.localhost').freeze
   PATIENCE = 60
   # Where pictures go, if anywhere.
   PICTURES = ENV.fetch('MULTITENANT_PICTURES', nil)

@@ -69,6 +69,15 @@ module Proxied
     Net::HTTP.start('127.0.0.1', @port) { |http| http.get(path, headers.transform_keys(&:to_s)) }
   end
 
+  # @return [String] path of a configuration that is our file's alone
+  def nginx_file
+    dirs = %w[client_body proxy fastcgi uwsgi scgi].map { |name| "#{name}_temp_path #{temporary}/tmp;" }
+    File.join(temporary, 'nginx.conf').tap do |path|
+      File.write(path, "daemon off; pid pid; error_log stderr; events { }\n" \
+                       "http { access_log off; #{dirs.join(' ')} include #{config}; }\n")
+    end
+  end
+
   # What a client sees at the moment, where a connection that is cut counts as an answer, too.
   def status(path)
     get(path).code

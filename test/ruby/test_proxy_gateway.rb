@@ -10,8 +10,6 @@ class TestProxyGateway < MultiTenantTest
   include GateTest
 
   BASE = "#{A}/".freeze
-  # How each is started by our file alone, and what tells it of another one.
-  NGINX = 'daemon off; pid pid; error_log stderr; events { } http { access_log off; %<temporary>s include %<config>s; }'
 
   def teardown
     @gates.to_h.each_value(&:stop)
@@ -42,13 +40,6 @@ class TestProxyGateway < MultiTenantTest
     keeper(engine).call(answer(*gates.map { |job, gate| asking(job, "a:web:#{gate.port}") }))
     @proxy = spawn(*command, %i[out err] => File.join(temporary, 'log'))
     wait_until { status(BASE) == '401' }
-  end
-
-  def nginx_file
-    names = %w[client_body proxy fastcgi uwsgi scgi].map { |name| "#{name}_temp_path #{temporary}/tmp;" }
-    path = File.join(temporary, 'nginx.conf')
-    File.write(path, format(NGINX, temporary: names.join(' '), config: config))
-    path
   end
 
   def log_in(job)

@@ -21,15 +21,7 @@ class TestProxyNginx < MultiTenantTest
   end
 
   def start
-    @proxy = spawn(NGINX, '-c', around, '-p', temporary, %i[out err] => File.join(temporary, 'nginx.log'))
-  end
-
-  def around
-    dirs = %w[client_body proxy fastcgi uwsgi scgi].map { |name| "#{name}_temp_path #{temporary}/tmp;" }
-    File.join(temporary, 'nginx.conf').tap do |path|
-      File.write(path, "daemon off; pid pid; error_log stderr; events { }\n" \
-                       "http { access_log off; #{dirs.join(' ')} include #{config}; }\n")
-    end
+    @proxy = spawn(NGINX, '-c', nginx_file, '-p', temporary, %i[out err] => File.join(temporary, 'nginx.log'))
   end
 
   def test_paths_lead_to_services_and_to_nothing_else
