@@ -9,7 +9,9 @@ class TestImages < MultiTenantTest
   DIR = File.join(Tree::ROOT, 'images')
   NAMES = Dir.glob('*/Containerfile', base: DIR).map { |path| File.dirname(path) }
   OBJECTS = Dir.glob(File.join(DIR, 'kubernetes/*.yaml')).flat_map { |path| YAML.load_stream(File.read(path)) }
-  # What the API's schema has for each kind, of what is used here.
+  SCHEMA = JSON.parse(File.read(File.join(Tree::ROOT, 'test/images/schema.json')))
+  TYPES = { 'str' => [String], 'int' => [Integer], 'bool' => [TrueClass, FalseClass],
+            'object' => [Integer, String] }.freeze # a port, by number or name
   VERSIONS = { 'Deployment' => 'apps/v1', 'ConfigMap' => 'v1', 'Secret' => 'v1', 'Service' => 'v1' }.freeze
 
   def of(kind)
@@ -70,6 +72,45 @@ class TestImages < MultiTenantTest
       assert_equal VERSIONS[object['kind']], object['apiVersion']
       assert_match(/\A[a-z0-9-]{1,63}\z/, object['metadata']['name'])
     end
+  end
+
+  # @return [Array<String>] where a value is not as the API's schema has it
+  def wrong(value, type, where)
+    of = type[/\A(?:list\[|dict\(str, )(.*)[\])]\z/, 1]
+    return members_wrong(value, SCHEMA[type], where) if SCHEMA.key?(type)
+    return TYPES.fetch(type).include?(value.class) ? [] : [where] unless of
+    return [where] unless value.is_a?(type.start_with?('list') ? Array : Hash)
+
+    (value.is_a?(Array) ? value.each_index.zip(value) : value.to_a)
+      .flat_map { |name, one| wrong(one, of, "#{where}/#{name}") }
+  end
+
+  def members_wrong(value, schema, where)
+    return [where] unless value.is_a?(Hash)
+
+    missing = (schema['required'] - value.keys).map { |name| "#{where} without #{name}" }
+    missing + value.flat_map do |name, one|
+      type = schema['properties'][name]
+      type ? wrong(one, type, "#{where}/#{name}") : ["#{where} with #{name}"]
+    end
+  end
+
+  def test_manifests_are_valid_by_the_apis_schema
+    OBJECTS.each { |object| assert_empty wrong(object, "V1#{object['kind']}", object['kind']) }
+  end
+
+  def test_a_manifest_that_is_not_valid_is_found
+    deployment = of('Deployment').first
+    told = lambda do |*path, &change|
+      copy = Marshal.load(Marshal.dump(deployment))
+      change.call(path.reduce(copy) { |part, name| part.fetch(name) })
+      wrong(copy, 'V1Deployment', '')
+    end
+    assert_equal ['/spec/replicas'], told.call('spec') { |spec| spec['replicas'] = 'many' }
+    assert_equal ['/spec without selector'], told.call('spec') { |spec| spec.delete('selector') }
+    container = ['spec', 'template', 'spec', 'containers', 0]
+    assert_equal ['/spec/template/spec/containers/0 with argv'], told.call(*container) { |one| one['argv'] = [] }
+    assert_equal ['/spec/template/spec/containers/0/args/1'], told.call(*container) { |one| one['args'][1] = 7 }
   end
 
   def test_deployments_and_services_find_their_pods
