@@ -26,7 +26,8 @@ static void *wait_for_child(void *arg)
     return NULL;
 }
 
-/* Ruby calls this for every interrupt: an exception from another thread, or a signal's handler. */
+/* Ruby calls this for every interrupt, an exception from another thread or a signal: within the
+ * signal's handler, or it would start a thread of its own for each program. */
 static void wake(void *arg)
 {
     uint64_t one = 1;
@@ -51,7 +52,7 @@ static VALUE run_body(VALUE arg)
         ssize_t ignored = read(r->wake_fd, &woken, sizeof woken);
         (void)ignored;
         rb_thread_check_ints();
-        rb_thread_call_without_gvl(wait_for_child, r, wake, r);
+        rb_nogvl(wait_for_child, r, wake, r, RB_NOGVL_UBF_ASYNC_SAFE);
     }
     bool ended = r->status == MT_OK;
     bool exited = ended && WIFEXITED(child->wait_status);
