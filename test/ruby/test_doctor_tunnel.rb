@@ -94,6 +94,22 @@ class TestDoctorTunnel < DoctorTest
     assert_fails "Tunnel's port", /takes connections, and nothing answers at the other end's 127\S+:899/, /permitopen/
   end
 
+  # While the tunnel is down any user may have its port, and root is who runs doctor.
+  def test_an_answer_without_an_end_is_not_read
+    front_end
+    @proxy.kill
+    sent = 0
+    @proxy = Thread.new do
+      client = @server.accept
+      sent += client.write('x' * (1 << 20)) while sent < 256 << 20
+    rescue SystemCallError
+      nil # nobody reads any more
+    end
+    assert_fails "Tunnel's port", /takes connections, and nothing answers/, /permitopen/
+    @proxy.join(10)
+    assert_operator sent, :<, 64 << 20
+  end
+
   def test_what_a_key_may_do_at_the_other_end
     other_end
     assert_told 'Tunnel', 'ok', "Tunnel's account", /its key may forward to what permitopen names, and/, as: nil

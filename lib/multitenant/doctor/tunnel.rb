@@ -110,7 +110,7 @@ module MultiTenant
         ["there is no #{path}.", "Make it with ssh-keygen: #{PAGE}."]
       end
 
-      # Any answer is the proxy's.
+      # Any answer is the proxy's, which any user of this host can be while the tunnel is down.
       def reach(name, dir, host, port, far)
         said = Timeout.timeout(Site::PATIENCE) { ask(host.delete('[]'), port.to_i) }
         return ok("#{host}:#{port} answers, through the tunnel #{name}.") if said.start_with?('HTTP/')
@@ -128,7 +128,7 @@ module MultiTenant
       def ask(host, port)
         TCPSocket.open(host, port) do |socket|
           socket.write("GET / HTTP/1.0\r\n\r\n")
-          socket.gets.to_s
+          socket.read(5).to_s
         end
       rescue Errno::ECONNRESET, Errno::EPIPE
         ''
