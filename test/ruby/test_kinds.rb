@@ -192,6 +192,14 @@ class TestKinds < MultiTenantTest
     assert_equal 'off', run_job('minio')[0].dig('environment', 'MINIO_UPDATE')
   end
 
+  # Its directory may have a user from before, whose password those have whom it was shared with then.
+  def test_who_knows_the_password_of_an_earlier_label_studio_does_not_get_in
+    _, shared, _, out = run_job('labelstudio')
+    assert_equal 'generated' * 3, shared['password'], out
+    assert_equal "--data-dir . --username owner@localhost #{'generated' * 3}\n",
+                 File.read(File.join(temporary, 'labelstudio', 'multitenant-dashboard', 'called.password'))
+  end
+
   # Through a visitor's browser, which sends cookies along from any page of the same domain.
   def test_pages_of_other_origins_change_nothing_in_mlflow
     address = 'https://services.example.edu/{user}/{service}@{group}/'
