@@ -58,6 +58,16 @@ class TestChain < MultiTenantTest
     assert_equal '25', state('lead')
   end
 
+  # Else each job would be followed a minute after its start.
+  def test_a_job_serves_for_half_of_its_time_at_least
+    { '60' => 30, '31' => 30, '30' => 30, '29' => 31 }.each do |lead, minutes|
+      [@home, in_job('101'), in_job('last')].each { |path| FileUtils.rm_rf(path) }
+      said = run_job(100, "#{stage(site: SITE.merge('lead' => lead))}share_member app")
+      assert_includes submitted(101, 'arguments'), "--dependency=after:100+#{minutes}?afterany:100"
+      assert_match(/--lead #{60 - minutes} /, said)
+    end
+  end
+
   def decline(state, why)
     script = stage
     run_job(100, script)

@@ -60,12 +60,13 @@ module MultiTenant
         ["starts#{" on #{chain.node}" if chain.node}", *since(chain.start)].join(', ') if chain.job != chain.shared
       end
 
-      # One that waits begins a lead before the one before it has to end.
+      # One that waits begins a lead before the one before it has to end, which has half of its time at least.
       def waits(chain)
         ends = @infos.dig(chain.job, 'end').to_i
         return 'waits in the queue' unless chain.job && ends.positive?
 
-        "takes over #{at(ends - (@state['lead'].to_i * 60))}"
+        lead = [@state['lead'].to_i * 60, (ends - @infos.dig(chain.job, 'start').to_i) / 2].min
+        "takes over #{at(ends - lead)}"
       end
 
       def kept
