@@ -110,11 +110,12 @@ class TestDatabaseLock < MultiTenantTest
   end
 
   # Whoever could put another directory in its place would be told the passwords of tenants by the socket there.
-  def test_its_private_directory_is_in_none_where_everybody_may_rename_it
+  def test_its_private_directory_is_in_none_where_everybody_or_a_group_may_rename_it
     open = File.join(temporary, 'o').tap { |dir| Dir.mkdir(dir) && File.chmod(0o777, dir) }
     below = File.join(open, 'b').tap { |dir| Dir.mkdir(dir, 0o700) }
     fake('pg_isready', "[[ -e up ]] && ls -d #{open}/*.7.* #{below}/*.7.* >>seen 2>/dev/null; [[ -e up ]]")
-    [open, below].each do |dir|
+    [0o777, 0o770].product([open, below]).each do |mode, dir|
+      File.chmod(mode, open)
       assert_equal GOT_IT, serve('TMPDIR' => dir).code
       assert_empty File.read("#{temporary}/seen"), dir
     end

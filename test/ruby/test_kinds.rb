@@ -134,10 +134,11 @@ class TestKinds < MultiTenantTest
 
   # A configuration that another user of the node puts there has its programs run as the publisher.
   def test_what_a_kind_makes_for_itself_nobody_puts_another_one_in_place_of
-    open, ours = %w[open ours].map { |name| File.join(temporary, name).tap { |dir| Dir.mkdir(dir) } }
-    File.chmod(0o777, open)
-    told = [open, ours].map { |dir| run_job('shinyserver', set: { 'TMPDIR' => dir })[0].fetch('words') }
-    assert_equal(['/tmp', ours], told.map { |words| File.dirname(words.last) })
+    open, group, ours = { 'open' => 0o777, 'group' => 0o770, 'ours' => 0o755 }.map do |name, mode|
+      File.join(temporary, name).tap { |dir| Dir.mkdir(dir) && File.chmod(mode, dir) }
+    end
+    told = [open, group, ours].map { |dir| run_job('shinyserver', set: { 'TMPDIR' => dir })[0].fetch('words') }
+    assert_equal(['/tmp', '/tmp', ours], told.map { |words| File.dirname(words.last) })
   end
 
   # Where the gateway gives the server its key, no tenant is told that.

@@ -24,7 +24,7 @@ directory=${app_path:-$HOME}
 cd -- "$directory" 2>/dev/null || cd / || exit 1
 
 # A configuration there that another user puts in the place of ours would have its programs run as this one.
-! is_for_anybody "${TMPDIR:-/tmp}" || export TMPDIR=/tmp
+! is_for_anybody "${TMPDIR:-/tmp}" /0022 || export TMPDIR=/tmp
 
 # The text stays out of the process's arguments.
 # shellcheck disable=SC2016

@@ -20,7 +20,7 @@ check() { # WHAT VALUE BYTES
 # A path of a socket has at most 107 bytes. Who could put another directory in its place would be told tenants' passwords.
 make_private() {
   local parent=${TMPDIR:-/tmp}
-  [[ ${#parent} -le 50 && $parent =~ ^/[A-Za-z0-9._/-]+$ && -w $parent ]] && ! is_for_anybody "$parent" || parent=/tmp
+  [[ ${#parent} -le 50 && $parent =~ ^/[A-Za-z0-9._/-]+$ && -w $parent ]] && ! is_for_anybody "$parent" /0022 || parent=/tmp
   PRIVATE=$(mktemp -d "$parent/multitenant-db.$SLURM_JOB_ID.XXXXXX")
   keep_directory "$PRIVATE"
 }
