@@ -18,7 +18,8 @@ task :compile do
     dir = File.expand_path("../build/ext/#{name}", __dir__)
     mkdir_p dir, verbose: false
     chdir dir, verbose: false do
-      made_of = [name, 'kit', 'program.rb'].map { |path| File.expand_path("../ext/#{path}", __dir__) }
+      made_of = ["ext/#{name}", 'ext/kit', 'ext/program.rb', 'lib/multitenant/version.rb']
+                .map { |path| File.expand_path("../#{path}", __dir__) }
       unless File.exist?('Makefile') && FileUtils.uptodate?('Makefile', made_of)
         ruby File.expand_path("../ext/#{name}/extconf.rb", __dir__), '--quiet',
              verbose: false

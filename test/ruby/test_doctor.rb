@@ -127,8 +127,8 @@ class TestDoctor < DoctorTest
     assert_told 'GemFiles', 'FAIL', 'Gem', /query\.rb or a directory above it/,
                 /Run `chown root .*query\.rb; chmod go-w/
     FileUtils.mv(File.dirname(host.lib), File.join(temporary, 'gem'))
-    assert_told 'GemFiles', 'FAIL', 'Gem', /0\.1\.0 is not where the dashboard's Ruby/, /multitenant install --gem/,
-                lib: File.join(temporary, 'gem/lib')
+    assert_told 'GemFiles', 'FAIL', 'Gem', /#{Regexp.escape(MultiTenant::VERSION)} is not where the dashboard's Ruby/,
+                /multitenant install --gem/, lib: File.join(temporary, 'gem/lib')
   end
 
   def test_a_core_of_another_ruby

@@ -35,6 +35,13 @@ class TestImages < MultiTenantTest
     assert_equal [64, ''], [done.code, done.out]
   end
 
+  def test_manifests_name_images_of_this_version
+    images = pods.flat_map { |pod| pod['spec']['containers'] }.map { |container| container['image'] }
+    ours = images.grep(%r{/multitenant-})
+    refute_empty ours
+    assert_empty(ours.reject { |image| image.end_with?(":#{MultiTenant::VERSION}") })
+  end
+
   # As script/packages.sh has them, and what is copied from the tree.
   def test_what_containerfiles_name_is_there
     lists = File.read(File.join(Tree::ROOT, 'script/packages.sh')).scan(/^([A-Z]+)_PACKAGES=/).flatten
