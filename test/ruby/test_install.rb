@@ -318,6 +318,7 @@ class TestInstall < InstallTest
     assert_equal %w[vllm mine], YAML.safe_load(told).values_at('kinds', 'modules_mysql')
     assert_match(/^kinds: 'vllm' # ours$/, told)
     assert_equal 1, told.scan(/^kinds:/).size
+    assert_match(/^# mysql_modules: old$/, told)
   end
 
   def test_a_cluster_must_be_known

@@ -11,9 +11,10 @@ module MultiTenant
   # the word.
   class SiteSettings
     FILE = 'site.yml'
-    # What keys were called in 0.1.0.
+    # What keys were called in 0.1.0; nil: they are not needed any more.
     RENAMED = { 'servers' => 'kinds', 'engines' => 'kinds', 'mariadb_modules' => 'modules_mariadb',
-                'mysql_modules' => 'modules_mysql', 'postgresql_modules' => 'modules_postgresql' }.freeze
+                'mysql_modules' => 'modules_mysql', 'postgresql_modules' => 'modules_postgresql',
+                'page' => nil }.freeze
     SWITCH = { 'yes' => true, 'true' => true, 'on' => true, 'no' => false, 'false' => false, 'off' => false }.freeze
     NULL = /\A(?:~|null|Null|NULL)\z/
 
@@ -124,7 +125,7 @@ module MultiTenant
     end
 
     def refuse_key(told)
-      refuse("the key #{@key} is now called #{RENAMED[@key]}: rename it.") if RENAMED.key?(@key)
+      refuse("the key #{@key} is now called #{RENAMED[@key]}: rename it.") if RENAMED[@key]
       refuse("this app has no key #{@key.inspect}; it has #{@known.keys.join(', ')}.") unless @known.key?(@key)
       refuse("#{@key} is there for the second time.") if told.key?(@key)
     end

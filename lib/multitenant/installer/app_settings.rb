@@ -27,14 +27,17 @@ module MultiTenant
       self
     end
 
-    # Gives keys the names that they have now; a value that has that name already stays beside the old one.
-    # @param names [Hash{String => String}] old => new
+    # Gives keys the names that they have now. Where a value has that name already, and where the key has gone, the old
+    # line becomes a comment: apps refuse what they don't know.
+    # @param names [Hash{String => String, nil}] old => new; nil: it has gone
     # @return [AppSettings] self
     def rename(names)
       known = keys
       @lines.map! do |line|
         old = LINE.match(line)&.[](:key)
-        names.key?(old) && !known.include?(names[old]) ? line.sub(old, names[old]) : line
+        next line unless names.key?(old)
+
+        [nil, *known].include?(names[old]) ? "# #{line}" : line.sub(old, names[old])
       end
       self
     end
