@@ -166,6 +166,8 @@ module MultiTenant
     def snippets
       @snippets ||= Snippets.new(self)
     end
+    # In views of 0.1.0, which a dashboard shows that runs on while a host goes back to it.
+    alias paste snippets
 
     # @return [String] HTML of the file that `content_path` names, or of a sentence
     def content

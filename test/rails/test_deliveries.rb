@@ -327,6 +327,14 @@ class TestDeliveries < RailsTest
     end
   end
 
+  # Views are new from an update on, the dashboards' gem once they have been started again.
+  def test_a_dashboard_of_before_an_update_says_what_to_do
+    start
+    @dashboard.ruby('MultiTenant::Card.send(:undef_method, :heading); nil')
+    cards(%w[default debug readfile].map { |app| [app, { 'host' => 'n1' }, true] })
+      .each { |card| assert_match(/\AThis card can't be shown .*Restart Web Server\.\z/, card['text'].strip) }
+  end
+
   # From the job's name to the page.
   def test_in_the_list_of_sessions
     value = "</div>\n\n<script>alert(1)</script>".tr("\n", "\u2028")
