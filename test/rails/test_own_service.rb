@@ -145,8 +145,8 @@ class TestOwnService < RailsTest
     at = ->(epoch) { Time.at(epoch).utc.strftime('%a %-d %b, %H:%M') }
     assert_includes plain(card[1]), "until #{at.call(ends)} at the latest"
     assert_includes plain(card[1]), "takes over #{at.call(ends - 600)}"
-    # One whose time is shorter than that hands over in its middle.
-    slurm_says(fresh(job(901, uid: @viewer.uid, start: ends - 960, end: ends)))
+    # One whose time is shorter than that has a quarter of it.
+    slurm_says(fresh(job(901, uid: @viewer.uid, start: ends - 640, end: ends)))
     wait_until { plain(card[1]).include?("takes over #{at.call(ends - 480)}") }
   end
 

@@ -59,8 +59,8 @@ class TestChain < MultiTenantTest
   end
 
   # Else each job would be followed a minute after its start.
-  def test_a_job_serves_for_half_of_its_time_at_least
-    { '60' => 30, '31' => 30, '30' => 30, '29' => 31 }.each do |lead, minutes|
+  def test_a_job_serves_for_a_quarter_of_its_time_at_least
+    { '60' => 15, '46' => 15, '45' => 15, '44' => 16 }.each do |lead, minutes|
       [@home, in_job('101'), in_job('last')].each { |path| FileUtils.rm_rf(path) }
       said = run_job(100, "#{stage(site: SITE.merge('lead' => lead))}share_member app")
       assert_includes submitted(101, 'arguments'), "--dependency=after:100+#{minutes}?afterany:100"

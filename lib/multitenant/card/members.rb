@@ -60,12 +60,12 @@ module MultiTenant
         ["starts#{" on #{chain.node}" if chain.node}", *since(chain.start)].join(', ') if chain.job != chain.shared
       end
 
-      # One that waits begins a lead before the one before it has to end, which has half of its time at least.
+      # One that waits begins a lead before the one before it has to end, which has a quarter of its time at least.
       def waits(chain)
         ends = @infos.dig(chain.job, 'end').to_i
         return 'waits in the queue' unless chain.job && ends.positive?
 
-        lead = [@state['lead'].to_i * 60, (ends - @infos.dig(chain.job, 'start').to_i) / 2].min
+        lead = [@state['lead'].to_i * 60, (ends - @infos.dig(chain.job, 'start').to_i) * 3 / 4].min
         "takes over #{at(ends - lead)}"
       end
 
