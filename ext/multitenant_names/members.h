@@ -27,7 +27,8 @@ struct mt_member_answer {
     long others;               /* that the group's list names, see mt_group_others; -1: not known */
     enum mt_answer allowed;    /* and of a group of publishers; unknown where none was given */
     const char *user;          /* the publisher's name, borrows from mt_members; NULL: not known */
-    enum mt_answer user_known; /* MT_YES: their groups are set, which borrow as well */
+    enum mt_answer user_known; /* MT_YES: their groups are set, which borrow as well; MT_NO: then
+                                  of the others none is MT_NO but for a group that is not named */
     const gid_t *gids;         /* primary and supplementary */
     size_t gid_count;
 };

@@ -136,7 +136,7 @@ START_TEST(test_members_and_others)
     assert_answer(5, 4000, MT_NO);
     assert_answer(6, NO_GROUP, MT_NO);
     assert_answer(7, NO_GROUP, MT_NO);
-    assert_answer(8, 3000, MT_NO);
+    assert_answer(8, 3000, MT_UNKNOWN);
     ck_assert_str_eq(answer(0).user, "prof");
     ck_assert_uint_eq(answer(0).gid_count, 2);
     ck_assert_int_eq(answer(8).user_known, MT_NO);
@@ -239,6 +239,27 @@ START_TEST(test_a_look_up_that_fails)
     ck_assert_int_eq(is.allowed, MT_UNKNOWN);
     ck_assert_int_eq(is.user_known, MT_UNKNOWN);
     finish(1);
+}
+END_TEST
+
+/* As of SSSD that has stopped, on EL: nobody and nothing that a directory has is there. */
+START_TEST(test_a_name_service_that_has_lost_its_directory)
+{
+    begin("class");
+    ask(1001, "users");
+    ask(1001, NULL);
+    name_service.users = users + 1;
+    name_service.groups = NULL;
+    ck_assert(run(60));
+    struct mt_member_answer is = answer(0);
+    ck_assert(is.done);
+    ck_assert_int_eq(is.group_known, MT_UNKNOWN);
+    ck_assert_int_eq(is.in_group, MT_UNKNOWN);
+    ck_assert_int_eq(is.allowed, MT_UNKNOWN);
+    ck_assert_int_eq(is.user_known, MT_NO);
+    assert_answer(1, NO_GROUP, MT_NO);
+    ck_assert_int_eq(answer(1).allowed, MT_UNKNOWN);
+    finish(2);
 }
 END_TEST
 
@@ -417,6 +438,7 @@ int main(void)
     tcase_add_test(tests, test_nothing_to_look_up);
     tcase_add_test(tests, test_over_the_number_of_questions);
     tcase_add_test(tests, test_a_look_up_that_fails);
+    tcase_add_test(tests, test_a_name_service_that_has_lost_its_directory);
     tcase_add_test(tests, test_a_group_that_hangs_costs_its_own_answer);
     tcase_add_test(tests, test_a_group_of_publishers_that_hangs);
     tcase_add_test(tests, test_a_user_that_hangs);

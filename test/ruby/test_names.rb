@@ -66,15 +66,22 @@ class TestNames < MultiTenantTest
     answer = { 'uid' => @me.uid, 'user' => @me.name }
     none = answer.merge('group_gid' => -1, 'publisher_in_group' => false)
     assert_equal [[answer.merge('group_gid' => @me.gid, 'publisher_in_group' => true), none, none,
-                   { 'uid' => NOBODYS, 'user' => '', 'group_gid' => @me.gid, 'publisher_in_group' => false },
+                   { 'uid' => NOBODYS, 'user' => '', 'group_gid' => @me.gid, 'publisher_in_group' => nil },
                    { 'end' => 4 }], 0, ''], ask(input)
   end
 
   def test_publishers
     input = "#{@me.uid}\0\0#{NOBODYS}\0\0"
     told = ->(group) { ask(input, '--publishers', group)[0].map { |line| line['publisher_allowed'] } }
-    assert_equal [[true, false, nil], [false, false, nil]], [told[@group.name], told['no such group']]
-    assert_equal [true, false, nil], told["no such group,#{@group.name}"]
+    assert_equal [[true, nil, nil], [false, nil, nil]], [told[@group.name], told['no such group']]
+    assert_equal [true, nil, nil], told["no such group,#{@group.name}"]
+  end
+
+  # Slurm says that there is such a user. SSSD that has stopped says on EL that there is neither them nor their group.
+  def test_who_does_not_know_a_publisher_knows_of_no_group_that_it_is_not_there
+    lines, code = ask("#{NOBODYS}\0no such group\0#{NOBODYS}\0\0")
+    assert_equal [[nil, nil], [-1, false], 0],
+                 [*lines.first(2).map { |line| line.values_at('group_gid', 'publisher_in_group') }, code]
   end
 
   # Nobody but the user is in a group that is called like them; a list without the user is short.
@@ -211,7 +218,7 @@ class TestNames < MultiTenantTest
     lines, code, err = ask(questions, '--others', '--timeout', '60', program: large)
     assert_equal [0, '', 401], [code, err, lines.size]
     keys = %w[group_gid publisher_in_group others]
-    assert_equal [[5000, true, 49_999], [5000, false, nil]], lines.first(400).map { |line| line.values_at(*keys) }.uniq
+    assert_equal [[5000, true, 49_999], [5000, nil, nil]], lines.first(400).map { |line| line.values_at(*keys) }.uniq
   end
 
   # ---- MultiTenant::Names ----
