@@ -34,7 +34,8 @@ static const struct {
     {2003, true, MT_YES, MT_YES, true, OUT},
     /* Who was listed, and has left the group. */
     {2001, true, MT_YES, MT_YES, false, OUT},
-    /* A node without a directory. */
+    /* A node without a directory, or that has lost it: without a list nobody knows. */
+    {2001, false, MT_NO, MT_NO, false, FAILS},
     {2001, true, MT_NO, MT_NO, false, IN},
     {2001, true, MT_YES, MT_NO, false, IN},
     {2003, true, MT_NO, MT_NO, false, OUT},
