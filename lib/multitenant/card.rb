@@ -16,7 +16,8 @@ module MultiTenant
     include Elements
 
     SECRET = /pass|pwd|secret|token|auth|credential|key\z/i
-    SECRET_INSIDE = /(?:pass|pwd|secret|token|key)[a-z]*=/i
+    # Bounded: at each of a publisher's thousand words `key` it would go on to the end of the value.
+    SECRET_INSIDE = /(?:pass|pwd|secret|token|key)[a-z]{0,16}=/i
     # Underscores, too: Slurm takes them in the names of nodes.
     HOST = /\A(?=.{1,253}\z)[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\z/
     PORT = /\A[1-9][0-9]{0,4}\z/

@@ -239,6 +239,19 @@ class TestSnippets < MultiTenantTest
   end
 
   # Slurm takes node names with an underscore, so resolvers and clients meet them.
+  # One that may begin anywhere and go on to the end takes seconds for some kilobytes of words with which it begins.
+  def test_patterns_that_look_at_what_was_shared_go_over_it_once
+    places = [MultiTenant::Card, *%i[Snippets Login].map { |name| MultiTenant::Card.const_get(name) },
+              MultiTenant::Gateway, MultiTenant::Kinds, MultiTenant::ServiceEnvironment]
+    patterns = places.flat_map { |place| place.constants(false).map { |name| place.const_get(name) }.grep(Regexp) }
+    assert_operator patterns.size, :>, 10
+    assert_empty(patterns.map(&:source).grep_v(/\A\s*\\A/).grep(/[*+]|,\}/))
+    assert_includes patterns, MultiTenant::Card::SECRET_INSIDE
+    %w[jdbc:x?password=a x;Secret=a passphrase=b x?SSLKeyStorePassword=a].each do |value|
+      assert_match MultiTenant::Card::SECRET_INSIDE, value
+    end
+  end
+
   def test_hosts_that_slurm_accepts
     %w[gpu_01 _n1 n1_ rack-3_node.01 GPU01 10.0.0.1 n1.cluster_a.example].each do |host|
       url = "http://#{host}:80/v1"
