@@ -262,7 +262,7 @@ module MultiTenant
 
     # @return [String, nil] what the block gives, where there is room for it
     def fitting(value)
-      html = @budget.take(yield) if value.to_s.bytesize <= @budget.left(Limits::CARD)
+      html = @budget.take(yield) if least(value.to_s) <= @budget.left(Limits::CARD)
       @cut = CUT unless html
       html
     end

@@ -252,6 +252,19 @@ class TestSnippets < MultiTenantTest
     end
   end
 
+  # A dot takes six bytes of HTML: each long value of them is known not to fit, and not written first to see that.
+  def test_what_has_no_room_on_a_card_is_not_written_in_vain
+    MultiTenant::Card::Budget.new_page
+    card = MultiTenant::Card.new((1..15).to_h { |i| ["k#{i}", '.' * 4096] }, specs: {})
+    written = []
+    card.define_singleton_method(:encode) { |value| super(value.tap { written << value.bytesize }) }
+    rows = card.rows
+    assert_equal [1, 14], [rows.grep(/&#x2E;/), rows.grep(/too long to be shown/)].map(&:size)
+    assert_equal 1, written.count(4096)
+    assert_equal MultiTenant::Card::Elements::ENTITIES.values_at('.', '~', '[').map(&:bytesize), [6, 6, 6]
+    assert_operator card.least("a\xff."), :<=, card.encode("a\xff.").bytesize
+  end
+
   def test_hosts_that_slurm_accepts
     %w[gpu_01 _n1 n1_ rack-3_node.01 GPU01 10.0.0.1 n1.cluster_a.example].each do |host|
       url = "http://#{host}:80/v1"

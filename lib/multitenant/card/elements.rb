@@ -17,6 +17,11 @@ module MultiTenant
         utf8.gsub(/[^\p{L}\p{N} ]/, ENTITIES)
       end
 
+      # @return [Integer] bytes that {encode} makes of a text, or fewer: six of each sign of ASCII's
+      def least(value)
+        value.bytesize + (5 * value.b.count('!-/:-@[-`{-~'))
+      end
+
       # @return [String] safe between double quotes
       def attribute(value)
         value.to_s.scrub.gsub(%r{[^A-Za-z0-9/._-]}) { |character| format('&#x%X;', character.ord) }
