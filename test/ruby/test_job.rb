@@ -159,6 +159,19 @@ class TestJob < MultiTenantTest
     assert_equal ["purge\nload a b\n", true], bash("#{functions}; source #{JOB}; bash -c \"load_modules 'a,b'\"")
   end
 
+  # Whoever may rename what is in it puts a socket or a text of theirs where a server or bash looks for its own.
+  def test_no_app_uses_a_tmpdir_where_others_may_rename_what_is_there
+    { 0o777 => '/tmp', 0o770 => '/tmp', 0o1777 => nil, 0o755 => nil }.each do |mode, other|
+      Dir.mkdir(dir = File.join(temporary, mode.to_s))
+      File.chmod(mode, dir)
+      # As start-up files have set it, and as a module of script.sh's does.
+      ["export TMPDIR=#{dir}; source #{JOB}",
+       "module() { export TMPDIR=#{dir}; }; export -f module; source #{JOB}; load_modules some"].each do |script|
+        assert_equal "#{other || dir}\n", bash(%(#{script}; bash -c 'echo "$TMPDIR"'))[0], script
+      end
+    end
+  end
+
   # Open OnDemand's find_port takes them from the cluster's file, where it is given no others.
   def test_the_clusters_min_port_and_max_port_count
     find = %q(find_port() { printf '%s\n' "$@" >&2; echo 1; })

@@ -23,9 +23,6 @@ directory=${app_path:-$HOME}
 [[ -d $directory ]] || directory=$(dirname -- "$directory")
 cd -- "$directory" 2>/dev/null || cd / || exit 1
 
-# A configuration there that another user puts in the place of ours would have its programs run as this one.
-! is_for_anybody "${TMPDIR:-/tmp}" /0022 || export TMPDIR=/tmp
-
 # The text stays out of the process's arguments.
 # shellcheck disable=SC2016
 program=(bash -c 'eval "$mt_command"')
