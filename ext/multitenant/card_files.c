@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Removes files that a crash left half written. */
-static enum mt_status remove_leftovers(int dir)
+enum mt_status mt_card_files_sweep(int dir)
 {
     struct mt_names names;
     enum mt_status status = mt_store_list(dir, &names);
@@ -53,7 +52,14 @@ void mt_card_files_tidy(int root, const char *outputs)
     if (status == MT_OK && dir >= 0)
         status = mt_store_list(dir, &names);
     for (size_t i = 0; i < names.count && status == MT_OK; i++) {
-        if (mt_text_is_uuid(names.items[i]))
+        int output;
+        if (!mt_text_is_uuid(names.items[i]))
+            continue;
+        status = mt_store_open_dir(dir, names.items[i], false, &output);
+        if (status == MT_OK && output >= 0)
+            status = mt_card_files_sweep(output);
+        mt_store_close(output);
+        if (status == MT_OK)
             status = mt_store_remove_dir(dir, names.items[i]);
     }
     mt_names_free(&names);
@@ -73,7 +79,7 @@ enum mt_status mt_card_files_remove(int root, int db, const struct mt_found *fou
     if (status == MT_OK && found->has_db && db >= 0)
         status = mt_store_remove(db, found->id);
     if (status == MT_OK && output >= 0)
-        status = remove_leftovers(output);
+        status = mt_card_files_sweep(output);
     if (status == MT_OK && output >= 0)
         status = mt_store_remove(output, MT_CARD_MARK);
     if (status == MT_OK && outputs >= 0)

@@ -27,5 +27,9 @@ MT_NODISCARD MT_NONNULL(3, 4, 6) enum mt_status
 MT_NODISCARD MT_NONNULL(3) enum mt_status
     mt_card_files_remove(int root, int db, const struct mt_found *found);
 
-/* Removes what is empty of the directories of outputs at `outputs`, and the app's above it. */
+/* Removes files of ours from a directory that a crash left half written. MT_OK, MT_NOMEM, MT_IO. */
+MT_CHECKED enum mt_status mt_card_files_sweep(int dir);
+
+/* Removes these, and what is empty, of the directories of outputs at `outputs`, and the app's above
+ * it. */
 void mt_card_files_tidy(int root, const char *outputs);

@@ -108,10 +108,10 @@ static bool is_any_due(const struct delivery *d)
     return false;
 }
 
-/* Whether something may have to go; where everything has to, directories that a card left, too. */
+/* Whether something may have to go; where everything has to, what a crash left, too. */
 static bool is_any_ours(const struct delivery *d)
 {
-    if (!d->specs && d->found.outputs.count > 0)
+    if (!d->specs)
         return true;
     for (size_t i = 0; i < d->found.count; i++) {
         if (d->found.items[i].owner != MT_FOREIGN)
@@ -377,6 +377,8 @@ enum mt_status mt_deliver_nothing(const struct mt_settings *settings, bool dry_r
         status = carry_out(&d);
     for (size_t i = 0; status == MT_OK && !dry_run && i < d.found.outputs.count; i++)
         mt_card_files_tidy(d.root, d.found.outputs.items[i]);
+    if (status == MT_OK && d.lock >= 0)
+        status = mt_card_files_sweep(d.base);
     if (status == MT_OK && d.root >= 0)
         status = end_edit(&d, &none, true, MT_OK);
     end(&d);
