@@ -212,14 +212,17 @@ static bool is_current(int dir, int fd)
            open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
 }
 
-/* MT_BUSY: another has it. Any other failure to lock means that there are no locks here. */
+/*
+ * MT_BUSY: another has it. Any other failure to lock means that there are no locks here; where
+ * there is no room for one, files can still be removed.
+ */
 static enum mt_status try_lock(int dir, int *out)
 {
     struct stat st;
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int fd = openat(dir, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, FILE_MODE);
     if (fd < 0)
-        return path_error();
+        return errno == ENOSPC || errno == EDQUOT ? MT_OK : path_error();
     enum mt_status status = check_owner(fd, S_IFREG, &st);
     if (status == MT_OK && fcntl(fd, F_OFD_SETLK, &whole) != 0 &&
         (errno == EAGAIN || errno == EACCES))

@@ -84,8 +84,8 @@ MT_CHECKED bool mt_store_is_scratch(const char *name);
 
 /*
  * Takes a lock that only one process of the user has, on this host or another, waiting for it a
- * tenth of a second at most. Where the file system has no locks there is none, and that is fine.
- * Also MT_BUSY. The caller ends it with mt_store_unlock, which leaves no file behind.
+ * tenth of a second at most. Where the file system has no locks, or no room, there is none, and
+ * that is fine. Also MT_BUSY. The caller ends it with mt_store_unlock, which leaves no file behind.
  */
 MT_CHECKED enum mt_status mt_store_lock(int dir, int *out);
 void mt_store_unlock(int dir, int lock);
