@@ -229,6 +229,7 @@ module MultiTenant
     def start(log)
       host = DashboardHost.new
       host.settings.warnings.each { |warning| log.call(:warn, warning) }
+      Card.account
       membership = Membership.new(host.settings.gids)
       @munge_socket = host.munge_socket
       @sources = host.sources(gids: membership.method(:gids), log: log)

@@ -15,6 +15,12 @@ module MultiTenant
   class Card
     include Elements
 
+    # The name service may hang, and all pages of the process with it: it is asked once, as the dashboard starts.
+    # @return [String, nil] see {Gateway.account}
+    def self.account
+      @account ||= Gateway.account
+    end
+
     SECRET = /pass|pwd|secret|token|auth|credential|key\z/i
     # Bounded: at each of a publisher's thousand words `key` it would go on to the end of the value.
     SECRET_INSIDE = /(?:pass|pwd|secret|token|key)[a-z]{0,16}=/i
@@ -275,7 +281,7 @@ module MultiTenant
     def own_values
       shared = Gateway.tenants(@values)
       shared = shared.reject { |key, value| secret?(key, value) } unless shared.key?('proxy')
-      %w[database jdbc_url].any? { |key| shared.key?(key) } ? { **shared, 'user' => Gateway.account }.compact : shared
+      %w[database jdbc_url].any? { |key| shared.key?(key) } ? { **shared, 'user' => Card.account }.compact : shared
     end
 
     # Jobs of two clusters may have one id, and the card of one that ended may still be there: take the job that

@@ -19,15 +19,33 @@ class TestGateway < MultiTenantTest
     super
   end
 
+  VALUES = { 'jdbc_url' => 'jdbc:mariadb://n1:3306/d', 'database' => 'd' }.freeze
+
+  # @return [Hash] what the card of a database with a gateway shows
+  def shown
+    MultiTenant::Card.allocate.tap { |card| card.instance_variable_set(:@values, VALUES) }.send(:own_values)
+  end
+
   # The card of a database names the account, and must not fail while a directory does.
   def test_a_viewer_whom_the_name_service_does_not_know_has_no_account_to_show
-    values = { 'jdbc_url' => 'jdbc:mariadb://n1:3306/d', 'database' => 'd' }
+    MultiTenant::Card.instance_variable_set(:@account, nil)
     Etc.stub(:getpwuid, -> { raise ArgumentError, "can't find user for 4242" }) do
       assert_nil MultiTenant::Gateway.account
-      card = MultiTenant::Card.allocate
-      card.instance_variable_set(:@values, values)
-      assert_equal values, card.send(:own_values)
+      assert_equal VALUES, shown
     end
+  end
+
+  # It may hang, and with it all of the dashboard.
+  def test_cards_of_databases_do_not_ask_the_name_service_again
+    MultiTenant::Card.instance_variable_set(:@account, nil)
+    asked = 0
+    Etc.stub(:getpwuid, -> { Etc::Passwd.new('ann', 'x', asked += 1) }) do
+      assert_match(/\Amt_1_/, shown['user'])
+      assert_match(/\Amt_1_/, shown['user'])
+    end
+    assert_equal 1, asked
+  ensure
+    MultiTenant::Card.instance_variable_set(:@account, nil)
   end
 
   def token(uid: Process.uid, expires: @expires ||= Time.now.to_i + 3600)
