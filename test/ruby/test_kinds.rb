@@ -324,7 +324,11 @@ class TestKinds < MultiTenantTest
     %w[LD_PRELOAD BASH_ENV PYTHONPATH PATH IFS MT_KEY http_proxy AWS].each do |name|
       refute_match(Kinds::VARIABLE, name)
     end
-    assert_equal 'redis://default:{host}{url}@n1:5000/0', variables('redis', password: '{host}{url}')['REDIS_URL']
+    { '{host}{url}' => '%7Bhost%7D%7Burl%7D', 'x@n2:1/' => 'x%40n2%3A1%2F' }.each do |password, text|
+      assert_equal "redis://default:#{text}@n1:5000/0", variables('redis', password: password)['REDIS_URL']
+      assert_equal password, variables('minio', password: password)['AWS_SECRET_ACCESS_KEY']
+      assert_nil snippet('kind' => 'redis', 'password' => password)
+    end
   end
 
   # ---- on cards ----

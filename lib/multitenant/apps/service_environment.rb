@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'erb'
 require 'shellwords'
 require_relative 'kinds'
 
@@ -102,7 +103,9 @@ module MultiTenant
       def kind(connection, rows)
         keys = connection.slice('api_key', *('password' unless connection.key?('mt_gate'))).values
         key = keys.find { |one| !one.empty? } || Kinds::NO_KEY
-        Kinds.environment(connection, rows).transform_values { |text| text.gsub(Kinds::KEY) { key } }
+        Kinds.environment(connection, rows).transform_values do |text|
+          text.gsub(Kinds::KEY) { text == Kinds::KEY ? key : ERB::Util.url_encode(key) }
+        end
       end
 
       # @return [Array<String>] bash

@@ -16,6 +16,9 @@ module MultiTenant
       # Letters, marks, digits, punctuation, symbols, blanks: neither controls nor what turns a line around.
       VISIBLE = /\A[\p{L}\p{M}\p{N}\p{P}\p{S} ]+\z/
 
+      # A key that leads no URL elsewhere in which it is pasted.
+      IN_URLS = /\A[\w.~-]*\z/
+
       # @param card [Card]
       def initialize(card)
         @card = card
@@ -29,6 +32,8 @@ module MultiTenant
         return if found.empty? || !visible?(*found.values)
 
         asked = (card.gateway? || !card['password'].empty?) && found.values.any? { |text| text.include?(Kinds::KEY) }
+        return if asked && leads_elsewhere?(found.values)
+
         found.transform_values! do |text|
           asked ? Kinds.with_key(text, 'key') { |part| word(part) } : word(text.gsub(Kinds::KEY, Kinds::NO_KEY))
         end
@@ -186,6 +191,10 @@ module MultiTenant
       private
 
       attr_reader :card
+
+      def leads_elsewhere?(texts)
+        !card['password'].match?(IN_URLS) && texts.any? { |text| text.include?(Kinds::KEY) && text != Kinds::KEY }
+      end
 
       def postgresql?
         database? && [nil, 'postgresql'].include?(card.engine)
