@@ -36,12 +36,14 @@ class TestSlurmCommand < MultiTenantTest
   def test_the_environment
     conf = File.join(temporary, 'slurm.conf')
     File.write(conf, '')
-    with_env('SECRET_KEY_BASE' => 's', 'SQUEUE_FORMAT' => 'x', 'SSH_AUTH_SOCK' => 'y', 'SLURM_CONF' => '/other') do
+    exported = %w[SECRET_KEY_BASE SSH_AUTH_SOCK SQUEUE_FORMAT SQUEUE_PARTITION SACCT_FORMAT SCONTROL_ALL SINFO_FORMAT
+                  SBATCH_WAIT SLURM_CLUSTERS]
+    with_env(exported.to_h { |name| [name, 'x'] }.merge('SLURM_CONF' => '/other', 'SLURM_TIME_FORMAT' => 'x')) do
       ask(conf: conf)
     end
     seen = File.readlines(File.join(@said, 'squeue.env'), chomp: true).to_h { |line| line.split('=', 2) }
     assert_equal ['C', conf, '%s'], seen.values_at('LC_ALL', 'SLURM_CONF', 'SLURM_TIME_FORMAT')
-    assert_empty seen.keys & %w[SECRET_KEY_BASE SQUEUE_FORMAT SSH_AUTH_SOCK]
+    assert_empty seen.keys & exported
   end
 
   def test_overrides_and_the_path
@@ -125,7 +127,7 @@ class TestSlurmCommand < MultiTenantTest
       while [ "$1" != login1 ]; do shift; done
       shift
       exec env -i PATH="$PATH" SQUEUE_PARTITION=theirs SACCT_FORMAT=theirs SCONTROL_ALL=theirs \
-        SCANCEL_STATE=theirs SLURM_CLUSTERS=theirs SLURM_TIME_FORMAT=theirs POSIXLY_CORRECT=theirs #{shell} -c "$*"
+        SINFO_FORMAT=theirs SBATCH_WAIT=theirs SCANCEL_STATE=theirs SLURM_CLUSTERS=theirs SLURM_TIME_FORMAT=theirs POSIXLY_CORRECT=theirs #{shell} -c "$*"
     SH
     with_env('PATH' => "#{dir}:#{ENV.fetch('PATH')}", &block)
   end
