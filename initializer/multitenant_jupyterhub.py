@@ -63,6 +63,7 @@ async def ask(user):
     finally:
         if child.returncode is None:
             os.killpg(child.pid, signal.SIGKILL)
+        child._transport.close()  # asyncio has no other way to close a pipe whose rest nobody reads
     said = one_line(said.decode("utf-8", "replace")) if failed else ""
     if not answer:
         raise NoServices(said or "the answer was empty")
