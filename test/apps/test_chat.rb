@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative '../ruby/free_port'
 require_relative 'client_test'
 
 # The chat page, in a job of hpcstudent's, with a service of hpcfaculty's.
@@ -156,7 +157,7 @@ class TestChat < ClientTest
   end
 
   def test_ollama_by_its_own_api
-    port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    port = FreePort.get
     models = File.join(Bed::OURS, 'models')
     FileUtils.mkdir_p(File.join(models, 'manifests/registry.ollama.ai/library/llama'))
     FileUtils.touch(File.join(models, 'manifests/registry.ollama.ai/library/llama/1b'))

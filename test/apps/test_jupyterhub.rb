@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative '../ruby/free_port'
 require_relative '../slurm/bed'
 require 'net/http'
 
@@ -14,7 +15,7 @@ class TestJupyterhub < BedTest
     FileUtils.chmod(0o755, @dir)
     Dir.mkdir(File.join(@dir, 'bin'))
     command("exec #{RbConfig.ruby} -I #{Bed::OURS}/lib #{Bed::OURS}/exe/multitenant \"$@\"")
-    @ports = Array.new(3) { TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] } }
+    @ports = Array.new(3) { FreePort.get }
     File.write(File.join(@dir, 'config.py'), configuration)
     start
   end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative '../ruby/free_port'
 require_relative 'gateway_test'
 require 'date'
 require 'multitenant/proxy'
@@ -37,7 +38,7 @@ class TestProxy < GatewayTest
   def setup
     super
     set(PROTECTED.merge('keep_days' => '2', 'copies_max' => '2'))
-    @port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    @port = FreePort.get
     @address = { 'MULTITENANT_ADDRESS' => "http://127.0.0.1:#{@port}/{user}/{service}@{group}/" }
     @dir = Dir.mktmpdir('multitenant-proxy-', '/var/tmp')
     FileUtils.rm_rf(SNAPSHOT)

@@ -10,6 +10,7 @@ require 'net/http'
 require 'optparse'
 require 'socket'
 require 'tmpdir'
+require_relative '../ruby/free_port'
 
 options = { services: 1000, changes: 11 }
 OptionParser.new do |parser|
@@ -25,7 +26,7 @@ class ProxyBench
   def initialize(engine, dir, server)
     @server = server
     @file = File.join(dir, "#{engine}.cfg")
-    @port = TCPServer.open('127.0.0.1', 0) { |free| free.addr[1] }
+    @port = FreePort.get
     @told = File.join(dir, 'reload')
     File.write(@told, "#!/bin/sh\nexit 0\n", perm: 0o755)
     @keeper = MultiTenant::Proxy::Keeper.new(MultiTenant::Settings.new({}), MultiTenant::Clusters.new([]),

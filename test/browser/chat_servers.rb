@@ -4,6 +4,7 @@ require 'erb'
 require 'json'
 require 'securerandom'
 require 'socket'
+require_relative '../ruby/free_port'
 
 # What reads requests in threads of its own, on a port of this host.
 class Listener
@@ -227,7 +228,7 @@ class ChatJob
   # @param service [Hash{String => String}] what it knows of the service, in its environment
   # @param dir [String] its own
   def initialize(service, dir)
-    @port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    @port = FreePort.get
     @password = SecureRandom.hex
     @pid = spawn({ 'host' => '127.0.0.1', 'port' => @port.to_s, 'password' => @password, 'mt_owner' => 'hpcfaculty',
                    'mt_service' => SERVICE, **service },

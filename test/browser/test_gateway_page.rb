@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative '../ruby/free_port'
 require_relative '../ruby/helper'
 require_relative '../ruby/gate_host'
 require 'minitest/mock'
@@ -14,7 +15,7 @@ class TestGatewayPage < MultiTenantTest
     needed = [GateHost::PROGRAM, '/usr/sbin/nginx', Browser::PROGRAM]
     skip_unless(needed.all? { |path| File.executable?(path) }, 'needs what script/setup installs')
     @proxy = Proxy.new
-    port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    port = FreePort.get
     @base = "/rnode/127.0.0.1/#{port}/"
     @host = GateHost.new(temporary, bases: [@base])
     @host.port = port

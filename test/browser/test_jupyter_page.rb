@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'digest'
+require_relative '../ruby/free_port'
 require_relative '../ruby/helper'
 require_relative 'browser'
 require_relative 'chat_servers'
@@ -15,7 +16,7 @@ class TestJupyterPage < MultiTenantTest
     skip_unless([PROGRAM, Browser::PROGRAM].all? { |path| File.exist?(path) }, 'needs what script/setup installs')
     need_root
     @model = ModelServer.new
-    @port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    @port = FreePort.get
     FileUtils.cp(File.join(TEMPLATE, 'llm.ipynb'), File.join(temporary, NOTEBOOK))
     @pid = spawn(environment, PROGRAM, '--allow-root', "--config=#{File.join(TEMPLATE, 'settings.py')}",
                  pgroup: true, %i[out err] => File.join(temporary, 'log'))

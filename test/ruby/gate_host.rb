@@ -4,6 +4,7 @@ require 'base64'
 require 'json'
 require 'net/http'
 require 'socket'
+require_relative 'free_port'
 require_relative 'munged'
 
 # A job with a gateway: multitenant-gate and nginx as the publisher, a server behind them, a munged of its own, and
@@ -68,7 +69,7 @@ class GateHost
 
   def start
     new_keys
-    @port ||= TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    @port ||= FreePort.get
     write('nginx.conf', nginx_configuration)
     write('config.json', JSON.generate(@config.merge(nginx: nginx)))
     @pid = spawn('unshare', '--mount', 'sh', '-ec', MOUNT, 'sh', path('etc'),
@@ -161,7 +162,7 @@ class GateHost
 
   # nginx alone, in front of something else than the gate, which answers every question with `text`.
   def start_nginx(text)
-    @port ||= TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    @port ||= FreePort.get
     FileUtils.mkdir_p(File.join(@state, 'log'))
     FileUtils.chown_R(PUBLISHER, PUBLISHER, @state)
     write('nginx.conf', nginx_configuration)

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative 'free_port'
 require_relative 'helper'
 require 'multitenant/proxy'
 require 'net/http'
@@ -52,16 +53,12 @@ module Proxied
 
   # ---- a proxy ----
 
-  def free_port
-    TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
-  end
-
   def config
     File.join(temporary, 'proxy.cfg')
   end
 
   def keeper(engine, **options)
-    options = { engine: engine, output: config, listen: "127.0.0.1:#{@port ||= free_port}", check: true, **options }
+    options = { engine: engine, output: config, listen: "127.0.0.1:#{@port ||= FreePort.get}", check: true, **options }
     MultiTenant::Proxy::Keeper.new(@settings, @clusters, options)
   end
 

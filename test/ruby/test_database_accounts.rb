@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
+require_relative 'free_port'
 require_relative 'helper'
 require 'shellwords'
-require 'socket'
 
 # The accounts that the database app makes for tenants who log in at its gateway, in real servers. The gate calls
 # accounts.sh as this test does.
@@ -40,7 +40,7 @@ class TestDatabaseAccounts < MultiTenantTest
   def serving(engine, rights: 'read', own: 'yes', accounts: 'port')
     skip "there is no #{engine} here" if Dir.glob(PROGRAMS[engine]).empty?
     @engine = engine
-    @port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    @port = FreePort.get
     answers = { 'datadir' => File.join(@dir, 'data'), 'database' => NAME, 'user' => "#{NAME}u", 'password' => 'secret',
                 'host' => '127.0.0.1', 'port' => @port, 'mt_rights' => rights, 'mt_own' => own, 'mt_connections' => 2,
                 'mt_accounts' => accounts, 'mt_kind' => engine, 'mt_modules' => '', 'mt_share_superuser' => 'no' }

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative 'free_port'
 require_relative 'helper'
 require 'net/http'
 require 'socket'
@@ -70,7 +71,7 @@ class TestNginx < MultiTenantTest
   end
 
   def start(paths = '', prefix = '')
-    @port = TCPServer.open('127.0.0.1', 0) { |probe| probe.addr[1] }
+    @port = FreePort.get
     conf = File.join(@run, 'nginx.conf')
     text, status = Open3.capture2({ 'SLURM_JOB_ID' => '4711', 'SLURM_CLUSTER_NAME' => 'hpc' }, 'bash', '-c', WRITE,
                                   'bash', WRITER, NGINX, @run, @port.to_s, "127.0.0.1:#{@server.addr[1]}", paths,

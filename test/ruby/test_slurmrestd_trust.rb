@@ -2,6 +2,7 @@
 
 require_relative 'fake_slurm'
 require_relative 'fake_slurmrestd'
+require_relative 'free_port'
 require 'multitenant/sources/slurmrestd/token'
 
 # To whom the token of a slurmrestd is sent, and which file may hold one.
@@ -84,7 +85,7 @@ class TestSlurmrestdTrust < MultiTenantTest
   def test_nobody_is_there
     path = File.join(temporary, 'nothing')
     refused 69, /Nothing answers at unix:#{path} \(No such file .*does slurmrestd run\?/, ask(url: "unix:#{path}")
-    port = TCPServer.open('127.0.0.1', 0) { |server| server.local_address.ip_port }
+    port = FreePort.get
     refused 69, /Connection refused/, ask(url: "http://127.0.0.1:#{port}")
   end
 

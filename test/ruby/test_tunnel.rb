@@ -21,7 +21,7 @@ class TestTunnel < MultiTenantTest
     skip_unless(SSHD && MultiTenant::Program.find('ssh', ENV.fetch('PATH')), 'needs openssh-server')
     FileUtils.mkdir_p('/run/sshd', mode: 0o755) # as its unit makes it
     @home = GemHomes.make # no directory above may be others'
-    @port, @ssh_port, @listen = 3.times.map { free_port }
+    @port, @ssh_port, @listen = Array.new(3) { FreePort.get }
     serve('j1')
     @proxy = @served['j1'].last
     front_end

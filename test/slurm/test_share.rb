@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative '../ruby/free_port'
 require_relative 'bed'
 require 'shellwords'
 
@@ -168,7 +169,7 @@ class TestShare < BedTest
   end
 
   def test_a_requeued_job_is_not_shared_until_its_service_runs_again
-    port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
+    port = FreePort.get
     serve = "exec #{RbConfig.ruby} -rsocket -e 'TCPServer.new(%q(127.0.0.1), #{port}); sleep'"
     job_id = shared(submit(<<~BASH, '--requeue', '--job-name=again'))
       (until [[ -e #{go} || -z ${SLURM_RESTART_COUNT:-} ]]; do sleep 0.1; done; #{serve}) &
