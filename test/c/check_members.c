@@ -345,6 +345,24 @@ START_TEST(test_a_publisher_of_slow_groups_makes_nobody_wait)
 }
 END_TEST
 
+/* Hundreds of groups that take a moment each are nobody else's affair either. */
+START_TEST(test_publishers_take_turns)
+{
+    static const char *const many[] = {"users", "listed", "none", "nil", "nought"};
+    name_service.quick = 4;
+    begin(NULL);
+    for (size_t i = 0; i < COUNT_OF(many); i++)
+        ask(1001, many[i]);
+    ask(2001, "class");
+    ck_assert(!run(2));
+    assert_answer(0, 100, MT_YES);
+    assert_answer(COUNT_OF(many), 3000, MT_YES);
+    for (size_t i = 1; i < COUNT_OF(many); i++)
+        ck_assert(!answer(i).done);
+    finish(COUNT_OF(many) + 1);
+}
+END_TEST
+
 /* Not at the second after which it gives up what hangs. One of some goes: a host may be busy. */
 START_TEST(test_it_ends_at_its_time)
 {
@@ -444,6 +462,7 @@ int main(void)
     tcase_add_test(tests, test_a_user_that_hangs);
     tcase_add_test(tests, test_threads_are_bounded);
     tcase_add_test(tests, test_a_publisher_of_slow_groups_makes_nobody_wait);
+    tcase_add_test(tests, test_publishers_take_turns);
     tcase_add_test(tests, test_it_ends_at_its_time);
     tcase_add_test(tests, test_a_time_that_is_over);
     tcase_add_test(tests, test_no_threads);

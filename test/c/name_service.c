@@ -58,6 +58,7 @@ static int pass(bool is_slow, size_t size)
     pthread_mutex_lock(&lock);
     look_ups++;
     now_inside++;
+    is_slow = is_slow || (name_service.quick && look_ups > name_service.quick);
     if (now_inside > most_inside)
         most_inside = now_inside;
     while (is_slow && !goes_on)

@@ -28,6 +28,7 @@ struct name_service {
     const struct ns_group *groups;
     int error;     /* what every look-up fails with, an errno */
     size_t needs;  /* bytes of buffer that an answer takes */
+    size_t quick;  /* so many look-ups come at once, and the others as slow ones; 0: any number */
     int own_count; /* groups of this process, the effective one first */
     const gid_t *own_groups;
 };
