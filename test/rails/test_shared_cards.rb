@@ -106,6 +106,16 @@ class TestSharedCards < RailsTest
     assert_equal [[], 2], [@slurm.calls, @dashboard.sessions.cards.size]
   end
 
+  # What is left is Open OnDemand's own answer, as to any session that is not there.
+  def test_a_card_that_has_just_gone_by_itself
+    start
+    slurm_says(fresh(job(8)))
+    ttl_passes
+    assert_equal [uuid(8)], @dashboard.sessions.cards.keys
+    assert_equal(*[uuid(7), uuid(99)].map { |id| @dashboard.delete(id).status })
+    assert_equal [true, []], [@slurm.runs?(7), @slurm.calls]
+  end
+
   # OOD's own clean-up of old directories takes the mark away, and so may the viewer. A full sweep puts it back.
   def test_the_job_of_a_card_whose_directory_is_gone_is_not_ended
     start

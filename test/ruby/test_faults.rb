@@ -57,10 +57,21 @@ class TestFaults < MultiTenantTest
     end
   end
 
-  def test_the_real_program_without_slurm_conf
+  def real_program
     program = File.join(GemHomes.add(@home), 'multitenant/multitenant-query')
     skip_unless(File.executable?(program), 'multitenant-query is not built: is libslurm there?')
+  end
+
+  def test_the_real_program_without_slurm_conf
+    real_program
     assert_endured('SLURM_CONF names /nonexistent/slurm.conf', 'SLURM_CONF' => '/nonexistent/slurm.conf')
+  end
+
+  def test_the_real_program_with_a_slurm_conf_that_is_broken
+    real_program
+    path = File.join(temporary, 'slurm.conf')
+    File.write(path, "ClusterName=hpc\nSlurmctldHost=localhost\nNoSuchKey=1\n", perm: 0o644)
+    assert_endured("libslurm cannot use its configuration #{path} .*NoSuchKey", 'SLURM_CONF' => path)
   end
 
   # ---- the snapshot is no answer ----
