@@ -109,7 +109,8 @@ class TestJupyterhub < MultiTenantTest
   # The command is the user's, who may read its environment.
   def test_the_hubs_own_secrets_stay_with_the_hub
     seen = File.join(temporary, 'seen')
-    spawn("env >#{seen}\necho '{}'", env: { 'JUPYTERHUB_CRYPT_KEY' => 's3cret', 'MULTITENANT_TTL' => '60' })
+    secrets = %w[JUPYTERHUB_CRYPT_KEY JUPYTERHUB_API_TOKEN CONFIGPROXY_AUTH_TOKEN OAUTH_CLIENT_SECRET HOME]
+    spawn("env >#{seen}\necho '{}'", env: { **secrets.to_h { |name| [name, 's3cret'] }, 'MULTITENANT_TTL' => '60' })
     assert_includes File.read(seen), 'MULTITENANT_TTL=60'
     refute_includes File.read(seen), 's3cret'
   end
