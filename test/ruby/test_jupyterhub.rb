@@ -106,6 +106,22 @@ class TestJupyterhub < MultiTenantTest
     assert_operator services.size, :>, 200
   end
 
+  # What the page says to run in a notebook, where the server has variables of its user's and a proxy of the site's.
+  def test_the_pages_lines_forget_what_leads_elsewhere_and_ask_no_proxy
+    page = File.read(File.join(Tree::ROOT, 'doc/jupyterhub.md'), encoding: 'UTF-8')
+    lines = page[/```python\n(import json.*?)```/m, 1]
+    shared = { 'host' => 'n1', 'port' => '5432', 'user' => 'u', 'password' => 'p', 'database' => 'd' }
+    one = { 'title' => 't', 'user' => 'hpcfaculty', **MultiTenant::ServiceEnvironment.for_program(shared) }
+    env = { 'MT_SERVICES' => JSON.generate('hpcfaculty/spanish-301@hpcGrp' => one), 'PGHOSTADDR' => 'elsewhere',
+            'LIBMYSQL_PLUGINS' => 'x', 'MT_OTHER' => 'x', 'OPENAI_ORG_ID' => 'kept', 'NO_PROXY' => '.edu' }
+    done = run_as(nil, 'python3', '-c', "#{lines}\nprint(json.dumps(dict(os.environ)))", env: env)
+    has = JSON.parse(done.out.lines.last)
+    assert_equal ['n1', 'p', '.edu,n1', '.edu,n1', 'kept'],
+                 has.values_at('PGHOST', 'MYSQL_PWD', 'NO_PROXY', 'no_proxy', 'OPENAI_ORG_ID'), done.err
+    assert_empty has.keys & %w[PGHOSTADDR LIBMYSQL_PLUGINS MT_OTHER]
+    assert_includes has, 'MT_SERVICES'
+  end
+
   # The command is the user's, who may read its environment.
   def test_the_hubs_own_secrets_stay_with_the_hub
     seen = File.join(temporary, 'seen')

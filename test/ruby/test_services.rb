@@ -177,6 +177,7 @@ class TestServices < MultiTenantTest
     told = JSON.parse(said('services', '--environment', jobs: jobs).out)
     assert_equal %w[root App students], told.fetch('root/spanish@students').values_at('user', 'app', 'group')
     refute told['3'].key?('connection')
+    assert_equal [%w[PG PSQL MT_], %w[n1]], told['3'].values_at('forget', 'direct')
     variables = told['3']['environment'].values_at('PGHOST', 'PGUSER', 'PGPASSWORD', 'MT_PASSWORD', 'PGPASSFILE')
     assert_equal ['n1', 'reader', 's3cret', 's3cret', File::NULL], variables
   end

@@ -58,17 +58,24 @@ module MultiTenant
       # @return [Array<String>] lines
       def shell(connection, env: ENV, &block)
         variables = of(connection)
-        families = FAMILIES.select { |family| variables.any? { |name, _| name.start_with?(*family) } }.flatten
-        families += Kinds.families(Kinds.environment(connection))
+        families = families(connection, variables)
         variables.select! { |_, value| block.call(value) }
         others = env.keys.select { |name| name.start_with?(*families) && name.match?(/\A\w+\z/) } - variables.keys
         [*others.map { |name| "unset #{name}" }, *exports(variables), *directly(connection)]
       end
 
+      # The same for a program.
+      # @return [Hash] "environment"; "forget": beginnings of the variables that go before; "direct": hosts that are met
+      #   without a proxy
+      def for_program(connection)
+        variables = of(connection)
+        { 'environment' => variables, 'forget' => families(connection, variables), 'direct' => hosts(connection) }
+      end
+
       # @return [String, nil] bash, by which no proxy stands between programs and the service
       def directly(connection)
         hosts = hosts(connection)
-        format(NO_PROXY, hosts) unless hosts.empty?
+        format(NO_PROXY, hosts.join(',')) unless hosts.empty?
       end
 
       private
@@ -79,7 +86,13 @@ module MultiTenant
 
       def hosts(connection)
         urls = connection.values_at('base_url', 'ollama_url').map { |url| url && url[URL_HOST, :host] }
-        [*urls, connection['host']].compact.grep(HOST).uniq.join(',')
+        [*urls, connection['host']].compact.grep(HOST).uniq
+      end
+
+      # @return [Array<String>] beginnings of all that the programs read which know one of these variables
+      def families(connection, variables)
+        known = FAMILIES.select { |family| variables.any? { |name, _| name.start_with?(*family) } }
+        known.flatten + Kinds.families(Kinds.environment(connection))
       end
 
       def all(connection)

@@ -53,7 +53,7 @@ module MultiTenant
         return shown unless @options[:environment]
 
         spec = receiver.specs.fetch(one['member'], one)
-        { **shown, 'environment' => ServiceEnvironment.of(Gateway.connection(spec)) }
+        { **shown, **ServiceEnvironment.for_program(Gateway.connection(spec)) }
       end
 
       # What there is of one cluster is told, although another one does not answer.
