@@ -91,7 +91,7 @@ class TestSiteSettings < MultiTenantTest
       # Which a shell would take for 48.
       "cluster: hpc\ngate_rate: 060\n" => [2, /\Agate_rate takes a number of requests a minute, or 0, not "060"/],
       "cluster: hpc\nkeep_days: 014\n" => [2, /\Akeep_days takes a number of days/],
-      "cluster: hpc\nlead: 0\n" => [2, /\Alead takes a number of minutes from 1 to 999, not "0"/],
+      "cluster: hpc\nlead: 1\n" => [2, /\Alead takes a number of minutes from 2 to 999, not "1"/],
       "cluster: hpc\nkinds: nginx\n" => [2, /\Akinds takes some of ollama, /] }
       .each { |text, (line, sentence)| assert_refused(line, sentence, text) }
   end

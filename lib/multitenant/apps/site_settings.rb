@@ -62,7 +62,8 @@ module MultiTenant
       'keep_days' => [/\A(?:0|[1-9]\d{0,3})\z/, 'a number of days, or 0'],
       'copies_max' => [/\A[1-9]\d?\z/, 'a number from 1 to 99'],
       'generations_max' => [/\A[1-9]\d{0,3}\z/, 'a number from 1 to 9999'],
-      'lead' => [/\A[1-9]\d{0,2}\z/, 'a number of minutes from 1 to 999'],
+      # Jobs are told to end a minute before.
+      'lead' => [/\A(?:[2-9]|[1-9]\d{1,2})\z/, 'a number of minutes from 2 to 999'],
       'gateway' => [/\A(?:off|auto|required)\z/, 'off, auto or required'],
       'connections_max' => [/\A[1-9]\d{0,4}\z/, 'a number from 1'],
       'gate_rate' => [/\A(?:0|[1-9]\d{0,5})\z/, 'a number of requests a minute, or 0'],
