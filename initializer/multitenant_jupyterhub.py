@@ -15,13 +15,13 @@ import signal
 
 # What the server gets: JSON, an object of services by their keys.
 VARIABLE = "MT_SERVICES"
-COMMAND = ("multitenant", "services", "--environment")
 # How long a spawn waits, whatever hangs.
 SECONDS = 10
-# Linux takes 128 KiB in one variable.
+# Linux takes 128 KiB in one variable; of more services the command tells some of each publisher's.
 BYTES = 100_000
+COMMAND = ("multitenant", "services", "--environment", "--bytes", str(BYTES))
 # What is read of an answer.
-ANSWER = 16 << 20
+ANSWER = 1 << 20
 # All that the command gets of the hub's environment, which holds the hub's secrets: the command is the user's.
 KEPT = ("PATH", "LANG", "SLURM_CONF", "OOD_CLUSTERS", "OOD_DATAROOT")
 OURS = "MULTITENANT_"
@@ -38,10 +38,7 @@ async def pre_spawn_hook(spawner):
     user = spawner.user.name
     try:
         services, said = await asyncio.wait_for(ask(user), SECONDS)
-        text, left = fit(services)
-        spawner.environment = {**environment, VARIABLE: text}
-        if left:
-            spawner.log.warning("multitenant: %s has %d services more than %s has room for", user, left, VARIABLE)
+        spawner.environment = {**environment, VARIABLE: fit(services)}
         if said:
             spawner.log.warning("multitenant: %s may lack services: %s", user, said)
     except asyncio.TimeoutError:
@@ -90,22 +87,10 @@ async def read(stream):
 
 
 def fit(services):
-    """As many as there is room for, and how many are left out. Publishers take turns, each with the smallest of theirs, so
-    that neither many nor large ones keep out those of others. Each is encoded once to be measured, as the hub answers nobody
-    meanwhile."""
-    sizes = {key: len(json.dumps({key: one})) for key, one in services.items()}
-    turns, order = {}, []
-    for key in sorted(sizes, key=sizes.get):
-        whose = services[key].get("uid")
-        turns[whose] = turns.get(whose, 0) + 1
-        order.append((turns[whose], sizes[key], key))
-    kept, room = set(), BYTES
-    for _, size, key in sorted(order):
-        if size <= room:
-            room -= size
-            kept.add(key)
-    text = json.dumps({key: one for key, one in services.items() if key in kept})
-    return text, len(services) - len(kept)
+    text = json.dumps(services, separators=(",", ":"))
+    if len(text) > BYTES:
+        raise NoServices("the answer is too large")
+    return text
 
 
 def one_line(text):

@@ -182,6 +182,36 @@ class TestServices < MultiTenantTest
     assert_equal ['n1', 'reader', 's3cret', 's3cret', File::NULL], variables
   end
 
+  # Keys of those that a JupyterHub's server gets, of services with values so long.
+  def told_in(bytes, jobs)
+    done = said('services', '--environment', '--bytes', bytes.to_s, jobs: jobs)
+    [JSON.parse(done.out).keys, done]
+  end
+
+  def long(job_id, text, **record)
+    job(job_id, connection: { a: text, b: text }, message: { mtu: Process.uid.to_s }, group_gid: Process.gid, **record)
+  end
+
+  # Colluding publishers, each with no more than counts of one; what is refused takes no room.
+  def test_many_services_push_out_nobody_elses
+    many = (1..96).map { |id| long(id, 'x' * 50, uid: 1100 + (id % 3), user: "u#{id % 3}") }
+    keys, done = told_in(30_000, [*many, long(200, 'x' * 1500)])
+    assert_includes keys, '200'
+    assert_operator keys.size, :>, 30
+    assert_operator JSON.generate(JSON.parse(done.out)).bytesize, :<=, 30_000
+    assert_equal [65, "multitenant: #{97 - keys.size} services more have no room in 30000 bytes.\n"],
+                 [done.code, done.err]
+  end
+
+  # They come before another's by their keys, and a name may carry 64 KiB.
+  def test_large_services_of_one_publisher_push_out_nobody_elses
+    large = (1..9).map { |id| long(id, 'é' * 2000, uid: 1100, user: 'mallory') }
+    keys, = told_in(40_000, [*large, long(20, 'x' * 1500)])
+    assert_equal %w[1 20], keys
+    keys, done = told_in(40_000, [long(20, 'x' * 1500)])
+    assert_equal [%w[20], 0, ''], [keys, done.code, done.err]
+  end
+
   def test_list_puts_the_jobs_of_a_service_together
     told = said('list', jobs: [own(1, connection: { mt_title: 'Old' }), job(2, uid: 0, user: 'root'),
                                own(3, connection: { mt_title: 'New' })])

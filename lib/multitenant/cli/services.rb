@@ -21,11 +21,14 @@ module MultiTenant
         services = receiver.services
         services = services.select { |_, one| one['uid'] == Process.euid.to_s } if @options[:mine]
         if @options[:json] || @options[:environment]
-          print_json(services.transform_values { |one| told(one) })
+          print_json(fitting(services.transform_values { |one| told(one) }))
         else
           print(services)
         end
         check_report
+        return EX_OK unless @left_out&.positive?
+
+        raise Failure.new(EX_DATAERR, "#{@left_out} services more have no room in #{@options[:bytes]} bytes.")
       end
 
       private
@@ -36,6 +39,9 @@ module MultiTenant
         parser.on('--json', 'the same as JSON, without connections') { @options[:json] = true }
         parser.on('--environment', 'as JSON, each with the variables that its clients read: these hold secrets') do
           @options[:environment] = true
+        end
+        parser.on('--bytes N', Integer, 'at most so many bytes of that, of each publisher in turn the smallest') do |v|
+          @options[:bytes] = v
         end
         parser.on('--ended [DAYS]', Integer, 'what this user shared within so many days (7) in jobs that have ended,',
                   'and what these used') { |days| @options[:days] = days || DAYS }
@@ -54,6 +60,17 @@ module MultiTenant
 
         spec = receiver.specs.fetch(one['member'], one)
         { **shown, **ServiceEnvironment.for_program(Gateway.connection(spec)) }
+      end
+
+      # Publishers take turns, so that neither many services nor large ones keep out those of others.
+      def fitting(services)
+        room = @options[:bytes] or return services
+        sizes = services.to_h { |key, one| [key, JSON.generate({ key => one }, ascii_only: true).bytesize] }
+        turns = Hash.new(0)
+        order = sizes.sort_by(&:last).map { |key, size| [turns[services[key]['uid']] += 1, size, key] }.sort
+        kept = order.filter_map { |_, size, key| key if size <= room && (room -= size) }
+        @left_out = services.size - kept.size
+        services.slice(*services.keys & kept)
       end
 
       # What there is of one cluster is told, although another one does not answer.

@@ -58,7 +58,7 @@ module MultiTenant
 
       # @param told [Hash]
       def print_json(told)
-        puts told.empty? ? '{}' : PlainText.json(JSON.pretty_generate(told))
+        puts told.empty? ? '{}' : PlainText.json(JSON.pretty_generate(told, ascii_only: true))
       end
 
       # One cluster may have been decided although another one's stream was not complete.
