@@ -69,6 +69,13 @@ class BusyGateHost < GateHost
     Client.new(bare_port)
   end
 
+  # @return [Hash] what gate and nginx's worker hold: KiB and descriptors
+  def held
+    { gate: pid, nginx: worker }.transform_values do |process|
+      [File.read("/proc/#{process}/status")[/VmRSS:\s*(\d+)/, 1].to_i, Dir.children("/proc/#{process}/fd").size]
+    end
+  end
+
   def stop
     @servers.each { |pid| Process.kill(:KILL, pid) && Process.wait(pid) }
     super

@@ -20,13 +20,6 @@ class TestGateLoad < MultiTenantTest
     @tokens = GateHost::CLASS.keys.map { |user| @host.token(user) }
   end
 
-  # @return [Hash] what gate and nginx's worker hold: KiB and descriptors
-  def held
-    { gate: @host.pid, nginx: @host.worker }.transform_values do |pid|
-      [File.read("/proc/#{pid}/status")[/VmRSS:\s*(\d+)/, 1].to_i, Dir.children("/proc/#{pid}/fd").size]
-    end
-  end
-
   # @return [Integer] requests that were answered
   def ask_for(seconds)
     finish = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds
@@ -44,10 +37,10 @@ class TestGateLoad < MultiTenantTest
   def assert_no_growth(what)
     yield true
     sleep 5 # connections to the server are kept for two seconds
-    before = held
+    before = @host.held
     did = yield false
     sleep 5
-    after = held
+    after = @host.held
     warn "#{what}: #{did}; KiB and descriptors before #{before}, after #{after}"
     before.each do |name, (memory, descriptors)|
       assert_operator after[name][0], :<=, memory + GROWTH, name
@@ -81,6 +74,37 @@ class TestGateLoad < MultiTenantTest
       client.close
       "#{pieces} pieces came back"
     end
+  end
+
+  # Of these as many are let in as can be remembered, and the others are told to try again.
+  def test_ten_thousand_logins
+    assert_no_growth('10,000 log-ins') do |first|
+      said = Array.new(first ? 1 : 10) { log_in(credentials(first ? 5 : 42)) }.flatten.tally
+      assert_empty said.keys - %w[let_in too_busy]
+      assert_operator said['let_in'], :>, first ? 100 : 8000
+      said
+    end
+  end
+
+  # @return [Array<String>] so many of each pupil's, who makes them in a process of their own
+  def credentials(each)
+    munge = "for i in $(seq #{each}); do munge --socket=#{@host.munged.socket} --cipher=aes256 --zip=zlib -t 180 " \
+            "-u #{GateHost::PUBLISHER} -s \"$0\"; done"
+    all = GateHost::CLASS.each_value.map do |uid|
+      IO.popen(['setpriv', "--reuid=#{uid}", "--regid=#{uid}", '--clear-groups', 'sh', '-c', munge, @host.payload])
+    end
+    all.flat_map { |io| io.read.split.tap { io.close } }
+  end
+
+  # Eight at a time. @return [Array<String>] what each was told
+  def log_in(credentials)
+    credentials.each_slice((credentials.size / 8) + 1).map do |some|
+      Thread.new { some.map { |one| told(@host.login(one)) } }
+    end.flat_map(&:value)
+  end
+
+  def told(answer)
+    answer.code == '200' ? 'let_in' : @host.verdict(answer)[1]
   end
 
   # Not in CI.

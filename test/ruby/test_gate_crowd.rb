@@ -1,0 +1,74 @@
+# frozen_string_literal: true
+
+require_relative 'helper'
+require_relative 'busy_gate_host'
+
+# Clients that only hold a gateway's connections: those who use the service are served meanwhile, and what the others
+# take of the node's memory is bounded (doc/performance.md).
+class TestGateCrowd < MultiTenantTest
+  include GateTest
+
+  IDLE = 1000
+  SLOW = 200
+
+  # KiB in nginx for each of those who wait, and for each who does not read what it asked for; and in the gate for all.
+  WAITING = 8
+  UNREAD = 128
+  GATE = 2048
+
+  def setup
+    super
+    File.chmod(0o755, temporary)
+    @host = BusyGateHost.new(temporary).start
+    wait_until { @host.answers? }
+    @token = @host.token('pupil1')
+    @clients = []
+    @limits = Process.getrlimit(:NOFILE)
+    Process.setrlimit(:NOFILE, [4096, @limits[1]].min, @limits[1])
+  end
+
+  def teardown
+    @clients&.each(&:close)
+    Process.setrlimit(:NOFILE, *@limits) if @limits
+    super
+  end
+
+  # So many more, which send this and no more.
+  def crowd(count, text = '')
+    count.times do
+      @clients << TCPSocket.new('127.0.0.1', @host.port)
+      @clients.last.write(text)
+    end
+  end
+
+  # @return [Hash] KiB and descriptors that a crowd takes in gate and nginx
+  def taken
+    before = @host.held
+    yield
+    assert_equal '200', @host.get('/', @token).code
+    assert_equal '200', @host.login(@host.credential('pupil2')).code
+    @host.held.to_h { |name, now| [name, now.zip(before[name]).map { |one, other| one - other }] }
+  end
+
+  def test_a_thousand_idle_and_two_hundred_slow_clients
+    taken = taken do
+      crowd(IDLE)
+      crowd(SLOW / 2, "GET / HTTP/1.1\r\nHost: x\r\n")
+      crowd(SLOW / 2, "POST /multitenant/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" \
+                      "Content-Length: 4000\r\n\r\n{")
+      wait_until { @host.held[:nginx][1] > IDLE + SLOW }
+    end
+    assert_operator taken[:nginx][0], :<, (IDLE + SLOW) * WAITING
+    assert_operator taken[:gate][0], :<, GATE
+    assert_operator taken[:gate][1], :<, 16
+  end
+
+  def test_two_hundred_clients_that_do_not_read
+    taken = taken do
+      crowd(SLOW, "GET /MB/64 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer #{@token}\r\n\r\n")
+      @clients.each { |client| client.readpartial(64) }
+    end
+    assert_operator taken[:nginx][0], :<, SLOW * UNREAD
+    assert_operator taken[:gate][0], :<, GATE
+  end
+end
