@@ -223,6 +223,13 @@ class TestJob < MultiTenantTest
     assert_equal %W[0\n 1\n 3\n], said
   end
 
+  # In that mode a bash before 5.1 knows no <(…), which functions have that script.sh gets as well.
+  def test_no_shell_of_a_job_is_in_the_posix_mode_that_a_start_up_file_exports
+    shown = '[[ ! -o posix && ! -v POSIXLY_CORRECT ]] && echo fine'
+    out, = Open3.capture2({ 'POSIXLY_CORRECT' => '1' }, 'bash', '-c', "source #{JOB}; #{shown}; bash -c '#{shown}'")
+    assert_equal "fine\nfine\n", out
+  end
+
   # With POSIXLY_CORRECT each batch script has those of start-up files, as cat=bat.
   def test_no_alias_of_a_start_up_file_is_in_what_a_job_does
     parts = %w[job gateway chain keeper submission].map { |name| File.join(Tree::ROOT, "libexec/multitenant-#{name}") }
