@@ -47,5 +47,5 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 if 'CALLED' in os.environ:
     with open(os.environ['CALLED'], 'w') as file:
-        json.dump({'words': words, 'directory': os.getcwd(), 'environment': dict(os.environ)}, file)
+        json.dump({'words': words, 'directory': os.getcwd(), 'environment': dict(os.environ), 'umask': os.umask(0)}, file)
 http.server.ThreadingHTTPServer((address, int(port)), Page).serve_forever()

@@ -132,6 +132,14 @@ class TestKinds < MultiTenantTest
     end
   end
 
+  # Users' umask leaves files open, which the server would ask for a password or key.
+  def test_what_is_kept_behind_a_key_no_other_user_reads
+    keeping = %w[labelstudio qdrant minio]
+    called = run_all(keeping).merge(run_all(%w[mlflow jupyterhub], guard: 'socket'))
+    called.each { |kind, (is, *, out)| assert_equal 0o077, is['umask'], "#{kind}: #{out}" }
+    assert_match(/\Aumask 077$/, Kinds::TABLE['redis']['start'])
+  end
+
   # A configuration that another user of the node puts there has its programs run as the publisher.
   def test_what_a_kind_makes_for_itself_nobody_puts_another_one_in_place_of
     open, group, ours = { 'open' => 0o777, 'group' => 0o770, 'ours' => 0o755 }.map do |name, mode|
