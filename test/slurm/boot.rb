@@ -38,7 +38,16 @@ module OodAppkit
   end
 end
 
+# Descriptors, children and threads of this process.
+def state
+  children = Dir.glob('/proc/self/task/*/children').flat_map { |path| File.read(path).split }
+  [Dir.children('/proc/self/fd').size, children, Thread.list.size]
+end
+
+before = state
 start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 load ARGV[0]
 seconds = Process.clock_gettime(Process::CLOCK_MONOTONIC) - start
-puts JSON.generate(seconds: seconds, specs: MultiTenant.specs, report: MultiTenant.report, log: LINES.string.lines)
+same = state == before
+puts JSON.generate(seconds: seconds, same: same, specs: MultiTenant.specs, report: MultiTenant.report,
+                   log: LINES.string.lines)

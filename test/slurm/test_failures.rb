@@ -38,7 +38,7 @@ class TestFailures < BedTest
                     File.join(Bed::OURS, 'initializer/multitenant.rb'),
                     File.join(Bed.home('hpcstudent'), 'ondemand/data/sys/dashboard'), env: env)
     assert_empty result.err
-    JSON.parse(result.out)
+    JSON.parse(result.out).tap { |booted| assert booted['same'], 'a process, a descriptor or a thread is left' }
   end
 
   # The dashboard starts in time, says one thing, and the card is as it was.
@@ -86,8 +86,7 @@ class TestFailures < BedTest
 
   %w[munged slurmdbd slurmctld].each do |daemon|
     define_method("test_#{daemon}_hangs") do
-      pid = Integer(File.read(File.join(Bed::DIR, 'run', "#{daemon}.pid")))
-      Process.kill(:STOP, pid)
+      Process.kill(:STOP, pid = pid_of(daemon))
       assert_endured(/did not answer within/)
       assert_promised(3) do
         result = Bed.multitenant('hpcstudent', 'specs', env: { 'MULTITENANT_TIMEOUT' => '1' })
@@ -104,6 +103,61 @@ class TestFailures < BedTest
     assert_endured(/munge/i)
   ensure
     Bed.testbed('start', 'munged')
+  end
+
+  # Its socket stays.
+  def test_munged_is_killed
+    Process.kill(:KILL, pid_of('munged'))
+    assert_endured(/munge/i)
+  ensure
+    Bed.testbed('start', 'munged')
+  end
+
+  # What slurmdbd can't look up is no empty answer.
+  def test_the_database_of_slurmdbd_is_down
+    Bed.testbed('stop', 'mariadbd')
+    assert_endured(/slurmdbd/)
+  ensure
+    Bed.testbed('start', 'mariadbd')
+    Bed.restart
+  end
+
+  # While a dashboard waits for it, a daemon that was stopped goes on; then one dies, and another one has its place.
+  %w[munged slurmdbd slurmctld].each do |daemon|
+    define_method("test_#{daemon}_comes_back_half_way") do
+      sleep 10 if daemon == 'slurmctld' # a rename that is younger may be lost with it
+      assert_endured_half_way(daemon) { |pid| Process.kill(:CONT, pid) }
+      assert_endured_half_way(daemon) do |pid|
+        Process.kill(:KILL, pid)
+        Bed.wait('it ends') { ended?(pid) }
+        Bed.testbed('start', daemon)
+      end
+      Bed.wait('all answer again') { Bed.cards('hpcstudent') == ["kept #{@id}"] }
+    end
+  end
+
+  # The dashboard has its answer, or says one thing.
+  def assert_endured_half_way(daemon)
+    assert_promised(TIMEOUT + 0.5) do
+      Process.kill(:STOP, pid = pid_of(daemon))
+      revival = Thread.new { sleep(0.3) && yield(pid) }
+      booted = boot
+      revival.join
+      assert_card 'hpcstudent', @id
+      assert_equal booted['report']['error'] ? [[], 1] : [[@job_id.to_s], 0],
+                   [booted['specs'].keys, booted['log'].size], booted['log'].inspect
+      booted['seconds']
+    end
+  end
+
+  def ended?(pid)
+    File.read("/proc/#{pid}/status").match?(/^State:\s+Z/)
+  rescue SystemCallError
+    true
+  end
+
+  def pid_of(daemon)
+    Integer(File.read(File.join(Bed::DIR, 'run', "#{daemon}.pid")))
   end
 
   def test_a_name_service_that_hangs_costs_no_card
