@@ -42,7 +42,8 @@ class TestSlurmrestd < MultiTenantTest
             job(2, start: 200, wckey: '*multitenant'), job(3, limit: nil, restarts: 2),
             job(4, name: 'plain', user: 'dédé', uid: 1002, nodes: 'n[1-2]'), job(6, state: %w[RUNNING COMPLETING]),
             job(8, gone: true), job(9, wckey: 'other'), job(10, wckey: 'Multitenant'),
-            job(11, state: ['COMPLETED']), job(20, array: 20, nodes: 'n[1-2]'), job(21, array: 20)]
+            *%w[COMPLETED SUSPENDED PENDING].map.with_index(11) { |state, id| job(id, state: [state]) },
+            job(20, array: 20, nodes: 'n[1-2]'), job(21, array: 20)]
     rest(jobs: jobs)
     told = [42, 40, 45, 38].map do |version|
       rest.versions = [version]

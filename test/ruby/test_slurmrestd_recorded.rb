@@ -11,6 +11,7 @@ class TestSlurmrestdRecorded < MultiTenantTest
   RECORDED = %w[22.05.8 24.11.5].to_h { |release| [release, JSON.parse(File.read("#{DIRECTORY}/#{release}.json"))] }
   SCHEMA = JSON.parse(File.read("#{DIRECTORY}/schema.json"))
   HOSTILE = JSON.parse(File.read("#{DIRECTORY}/hostile.json"))
+  FORGED = JSON.parse(File.read(File.join(Tree::ROOT, 'test/vectors/squeue_forged.json')))['vectors']
   VERSIONS = RECORDED.flat_map { |release, told| told['answers'].keys.map { |version| [release, version] } }
 
   # Answers as that one did, to each of its paths; `failing` is the name of a failure that was recorded.
@@ -68,6 +69,27 @@ class TestSlurmrestdRecorded < MultiTenantTest
   def lines(answer)
     assert_nil answer.error
     answer.texts.fetch(0).lines.map { |line| JSON.parse(line).except('generated') }
+  end
+
+  # Beside all forged names: one that was requeued, one by its user's default key, three tasks, two components; and one
+  # that was suspended.
+  def test_jobs_of_all_kinds_were_recorded
+    RECORDED.each do |release, told|
+      records = said(release)[1...-1]
+      names = records.map { |one| one['binary'] ? one['name'].codepoints.pack('C*') : one['name'].b }
+      assert_empty FORGED.map { |vector| name_of(vector) } - names, release
+      assert_equal [FORGED.size + 7, 1], [records.size, records.count { |one| one['restarts'] == 1 }]
+      told['answers'].each_value do |answers|
+        all = answers.values.map(&:last).join
+        ['"wckey":"\\*multitenant"', '"job_state":\[?"SUSPENDED"'].each { |one| assert_match(/#{one}/, all) }
+      end
+    end
+  end
+
+  def name_of(vector)
+    name = vector['base64'] ? vector['base64'].unpack1('m0') : vector['name'].dup
+    name += name[-1] while name.bytesize < vector.fetch('fill', 0)
+    name.b
   end
 
   VERSIONS.each do |release, version|

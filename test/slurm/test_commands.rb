@@ -117,13 +117,21 @@ class TestCommands < BedTest
     assert_equal([[job_id, 1]], records.map { |record| record.values_at('job_id', 'restarts') })
   end
 
-  def test_suspended_and_cancelled_jobs
-    job_id, = Bed.share
+  # What was suspended ends later than it would have.
+  def test_suspended_resumed_and_cancelled_jobs
+    job_id, = Bed.share('hpcfaculty', '--time=10')
     gone, = Bed.share
+    beside, = Bed.share('hpcfaculty2')
+    before = records.find { |record| record['job_id'] == job_id }
     system('scontrol', 'suspend', job_id.to_s, exception: true)
     system('scancel', gone.to_s, exception: true)
-    Bed.wait('neither runs') { !Bed.squeue('%T').match?(/RUNNING|COMPLETING/) }
-    assert_empty records
+    Bed.wait('the other alone runs') { Bed.squeue('%A', '--states=RUNNING,COMPLETING').split == [beside.to_s] }
+    assert_equal([beside], records.map { |record| record['job_id'] })
+    system('scontrol', 'resume', job_id.to_s, exception: true)
+    Bed.running(job_id)
+    after = records.find { |record| record['job_id'] == job_id }
+    assert_equal before.except('end'), after.except('end')
+    assert_operator after['end'], :>=, before['end']
   end
 
   # As sshd does: one line for a shell.

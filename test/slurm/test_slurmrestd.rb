@@ -13,10 +13,18 @@ class TestSlurmrestd < BedTest
     assert_equal ["written #{@id}"], cards.out.lines(chomp: true)
   end
 
-  def cards(url: UNIX, token: @token)
-    env = { 'MULTITENANT_SLURMRESTD' => url, 'MULTITENANT_SLURMRESTD_TOKEN' => token, 'SLURM_CONF' => '/nonexistent',
-            'MULTITENANT_TIMEOUT' => '5' }
-    Bed.multitenant('hpcstudent', 'cards', env: env)
+  def teardown
+    end_agent if @agent
+    super
+  end
+
+  def environment(url: UNIX, token: @token)
+    { 'MULTITENANT_SLURMRESTD' => url, 'MULTITENANT_SLURMRESTD_TOKEN' => token, 'SLURM_CONF' => '/nonexistent',
+      'MULTITENANT_TIMEOUT' => '5' }
+  end
+
+  def cards(snapshot: {}, **how)
+    Bed.multitenant('hpcstudent', 'cards', env: { **environment(**how), **snapshot })
   end
 
   def assert_endured(sentence, code, **how)
@@ -62,7 +70,7 @@ class TestSlurmrestd < BedTest
   end
 
   def test_what_it_asks_is_down
-    [%w[slurmctld], %w[slurmctld slurmdbd], %w[slurmdbd]].each do |daemons|
+    [%w[slurmctld], %w[slurmctld slurmdbd], %w[slurmdbd], %w[slurmrestd]].each do |daemons|
       daemons.each { |name| Bed.testbed('stop', name) }
       result = cards
       refute_equal 0, result.code
@@ -71,5 +79,44 @@ class TestSlurmrestd < BedTest
       daemons.reverse_each { |name| Bed.testbed('start', name) }
     end
     assert_equal "kept #{@id}\n", cards.out
+  end
+
+  # ---- the agent ----
+
+  SNAPSHOT = File.join(Bed::DIR, 'snapshot')
+  SAID = File.join(Bed::DIR, 'agent.err')
+  READ = { 'MULTITENANT_SNAPSHOT' => SNAPSHOT, 'MULTITENANT_TTL' => '5' }.freeze
+
+  def start_agent(token)
+    Dir.mkdir(SNAPSHOT, 0o755)
+    File.chown(Bed.uid(OPERATOR), nil, SNAPSHOT)
+    caps = %w[--inh-caps --ambient-caps --bounding-set].flat_map { |set| [set, '-all,+chown'] }
+    env = { **environment(token: token), 'RUBYLIB' => File.join(Bed::OURS, 'lib'), 'OOD_CLUSTERS' => Bed::CLUSTERS }
+    @agent = spawn(env.merge(READ.slice('MULTITENANT_TTL')), 'setpriv', "--reuid=#{OPERATOR}", "--regid=#{OPERATOR}",
+                   '--clear-groups', '--no-new-privs', *caps, RbConfig.ruby,
+                   File.join(Bed::OURS, 'exe/multitenant-agent'), '--directory', SNAPSHOT, err: SAID, chdir: '/')
+  end
+
+  def end_agent
+    Process.kill(:KILL, @agent)
+    Process.wait(@agent)
+    FileUtils.rm_rf([SNAPSHOT, SAID])
+  end
+
+  # Which its users can't read, so that a dashboard could not ask for itself.
+  def test_an_agent_with_one_token_asks_for_all
+    token = token_file(OPERATOR, File.read(TOKEN))
+    start_agent(token)
+    kept = -> { cards(snapshot: READ, token: token) }
+    Bed.wait('it keeps the card') { kept.call.then { |told| told.code.zero? && told.out == "kept #{@id}\n" } }
+    token_file(OPERATOR, old = token_of(OPERATOR, seconds: 1))
+    Bed.wait('it has expired, and the agent says so') { File.read(SAID).match?(/expired at/) }
+    end_the_job
+    refute_includes kept.call.out, 'removed'
+    assert_card 'hpcstudent', @id
+    refute_includes File.read(SAID), old
+    token_file(OPERATOR, File.read(TOKEN))
+    Bed.wait('it is removed') { kept.call.out == "removed #{@id}\n" }
+    refute_card 'hpcstudent', @id
   end
 end

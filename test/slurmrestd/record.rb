@@ -23,13 +23,16 @@ class Recorder
   WHOLE = %w[wckey array].freeze
   NAME = /"name":\s*("(?:[^"\\]|\\.)*")/nm
 
-  # Of test/vectors/squeue_forged.json.
-  NAMES = ['escapes', 'not UTF-8', 'UTF-8', 'the longest'].freeze
+  # Of these the tests name some by their ids.
+  FIRST = ['escapes', 'not UTF-8', 'UTF-8', 'the longest'].freeze
+  FORGED = JSON.parse(File.read(File.join(Bed::ROOT, 'test/vectors/squeue_forged.json')))['vectors']
 
   def run(versions)
     @gone = Bed.running(Bed.submit('hpcfaculty'))
     ids = submit
     Bed.as('hpcfaculty', 'scancel', @gone)
+    @suspended = Bed.running(Bed.submit('hpcfaculty'))
+    system('scontrol', 'suspend', @suspended.to_s, exception: true)
     ids.each { |id| Bed.running(id) }
     Bed.wait('slurmdbd knows these alone') do
       `sacct -a -X -n -P -o jobidraw -s RUNNING`.split.map(&:to_i).sort == ids.sort
@@ -57,12 +60,13 @@ class Recorder
     again, = Bed.share('hpcfaculty', '--requeue')
     Bed.as('hpcfaculty', 'scontrol', 'requeue', again)
     Bed.share('hpcdefault', '--time=10', wckey: nil)
-    vectors = JSON.parse(File.read(File.join(Bed::ROOT, 'test/vectors/squeue_forged.json')))['vectors']
-    NAMES.each { |label| named(vectors.find { |vector| vector['label'] == label }) }
+    first, others = FORGED.partition { |vector| FIRST.include?(vector['label']) }
+    first.each { |vector| named(vector) }
     Bed.submit('hpcfaculty', '--array=0-2')
     Bed.submit('hpcfaculty', script: "#!/bin/sh\n#SBATCH --ntasks=1\n#SBATCH hetjob\n#SBATCH --ntasks=1 " \
                                      "--wckey=multitenant\nexec sleep 600\n")
-    Bed.wait('all run', 180) { Bed.squeue('%A %T', '--array').lines.grep(/RUNNING/).size == NAMES.size + 8 }
+    others.each { |vector| named(vector) }
+    Bed.wait('all run', 180) { Bed.squeue('%A %T', '--array').lines.grep(/RUNNING/).size == FORGED.size + 8 }
     Bed.squeue('%A', '--array').split.map(&:to_i) - [@gone]
   end
 
@@ -80,7 +84,7 @@ class Recorder
 
   def answers(version, ids)
     paths = [LIST, 'clusters', 'user/backup'].map { |rest| "/slurmdb/v0.0.#{version}/#{rest}" }
-    paths += [*ids, @gone, NOT_OURS].map { |id| "/slurm/v0.0.#{version}/job/#{id}?flags=LOCAL" }
+    paths += [*ids, @gone, @suspended, NOT_OURS].map { |id| "/slurm/v0.0.#{version}/job/#{id}?flags=LOCAL" }
     paths += %w[node1 node2].map { |name| "/slurm/v0.0.#{version}/node/#{name}" }
     paths.to_h { |path| [path[/[^?]+/], ask(path)] }.merge('unknown version' => ask("/slurmdb/v0.0.99/#{LIST}"))
   end
