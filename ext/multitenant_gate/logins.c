@@ -21,6 +21,17 @@ static bool has_token(const struct gate *gate, struct connection *connection, ui
            whose == uid;
 }
 
+/* Who can't come in takes no place of a credential that is remembered, or some of them could keep
+ * all others out. */
+static enum code keep_out(struct gate *gate, uid_t uid, int64_t now)
+{
+    if (lists_bans(&gate->lists, uid))
+        return CODE_banned;
+    const struct tenant *tenant = tenants_find(gate->tenants, uid, now);
+    return tenant && tenant_knowledge(tenant, now) == KNOWN && !tenant->member ? CODE_not_recipient
+                                                                               : CODE_ok;
+}
+
 static enum code judge(struct gate *gate, struct connection *connection,
                        const struct credential *said, int64_t now)
 {
@@ -32,6 +43,8 @@ static enum code judge(struct gate *gate, struct connection *connection,
         .door = gate->keys.door,
     };
     enum code code = login_judge(said, &terms);
+    if (code == CODE_ok)
+        code = keep_out(gate, said->uid, now);
     enum nonce nonce = code == CODE_ok
                            ? nonces_use(gate->nonces, connection->login.credential, said->uid, now)
                            : NONCE_NEW;

@@ -76,12 +76,32 @@ class BusyGateHost < GateHost
     end
   end
 
+  # @param uids [Array<Integer>] who log in so many times each, eight at a time
+  # @return [Array<String>] what they are told
+  def log_in(uids, times)
+    all = credentials(uids, times)
+    threads = all.each_slice((all.size / 8) + 1).map do |some|
+      Thread.new { some.map { |one| login(one).then { |told| told.code == '200' ? 'let_in' : verdict(told)[1] } } }
+    end
+    threads.flat_map(&:value)
+  end
+
   def stop
     @servers.each { |pid| Process.kill(:KILL, pid) && Process.wait(pid) }
     super
   end
 
   private
+
+  # Each user's are made by one process of theirs.
+  def credentials(uids, times)
+    made = "for i in $(seq #{times}); do munge --socket=#{munged.socket} --cipher=aes256 --zip=zlib -t 180 " \
+           "-u #{PUBLISHER} -s \"$0\"; done"
+    all = uids.map do |uid|
+      IO.popen(['setpriv', "--reuid=#{uid}", "--regid=#{uid}", '--clear-groups', 'sh', '-c', made, payload])
+    end
+    all.flat_map { |io| io.read.split.tap { io.close } }
+  end
 
   def serve
     listening = [UNIXServer.new(path('server')), TCPServer.new('127.0.0.1', 0)]

@@ -3,13 +3,14 @@
 require_relative 'helper'
 require_relative 'busy_gate_host'
 
-# Clients that only hold a gateway's connections: those who use the service are served meanwhile, and what the others
-# take of the node's memory is bounded (doc/performance.md).
+# Clients that only hold what a gateway has, its connections or its places for log-ins: those who use the service are
+# served meanwhile, and what the others take of the node's memory is bounded (doc/performance.md).
 class TestGateCrowd < MultiTenantTest
   include GateTest
 
   IDLE = 1000
   SLOW = 200
+  LOGINS = 1100 # above 1024, which are remembered of one user
 
   # KiB in nginx for each of those who wait, and for each who does not read what it asked for; and in the gate for all.
   WAITING = 8
@@ -70,5 +71,16 @@ class TestGateCrowd < MultiTenantTest
     end
     assert_operator taken[:nginx][0], :<, SLOW * UNREAD
     assert_operator taken[:gate][0], :<, GATE
+  end
+
+  # Credentials that are remembered are bounded for all, too: eight users who are banned, or not members any more, could
+  # keep everybody else out.
+  def test_who_can_not_come_in_takes_no_place_among_the_logins
+    @host.list('banned', "#{GateHost::USERS['bob']}\n")
+    wait_until { @host.seen? }
+    { 'banned' => 'bob', 'not_recipient' => 'eve' }.each do |code, user|
+      @host.login(@host.credential(user)) # from now on it is known whether they are a member
+      assert_equal({ code => LOGINS }, @host.log_in([GateHost::USERS[user]], LOGINS).tally)
+    end
   end
 end

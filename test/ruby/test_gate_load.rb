@@ -79,32 +79,11 @@ class TestGateLoad < MultiTenantTest
   # Of these as many are let in as can be remembered, and the others are told to try again.
   def test_ten_thousand_logins
     assert_no_growth('10,000 log-ins') do |first|
-      said = Array.new(first ? 1 : 10) { log_in(credentials(first ? 5 : 42)) }.flatten.tally
+      said = Array.new(first ? 1 : 10) { @host.log_in(GateHost::CLASS.values, first ? 5 : 42) }.flatten.tally
       assert_empty said.keys - %w[let_in too_busy]
       assert_operator said['let_in'], :>, first ? 100 : 8000
       said
     end
-  end
-
-  # @return [Array<String>] so many of each pupil's, who makes them in a process of their own
-  def credentials(each)
-    munge = "for i in $(seq #{each}); do munge --socket=#{@host.munged.socket} --cipher=aes256 --zip=zlib -t 180 " \
-            "-u #{GateHost::PUBLISHER} -s \"$0\"; done"
-    all = GateHost::CLASS.each_value.map do |uid|
-      IO.popen(['setpriv', "--reuid=#{uid}", "--regid=#{uid}", '--clear-groups', 'sh', '-c', munge, @host.payload])
-    end
-    all.flat_map { |io| io.read.split.tap { io.close } }
-  end
-
-  # Eight at a time. @return [Array<String>] what each was told
-  def log_in(credentials)
-    credentials.each_slice((credentials.size / 8) + 1).map do |some|
-      Thread.new { some.map { |one| told(@host.login(one)) } }
-    end.flat_map(&:value)
-  end
-
-  def told(answer)
-    answer.code == '200' ? 'let_in' : @host.verdict(answer)[1]
   end
 
   # Not in CI.
