@@ -148,7 +148,8 @@ VALUE streams_of(const struct mt_streams *streams)
 static VALUE records_initialize(int argc, VALUE *argv, VALUE self)
 {
     struct records *records = get_records(self);
-    VALUE text, known;
+    VALUE text = Qnil;
+    VALUE known = Qnil;
     rb_scan_args(argc, argv, "11", &text, &known);
     known = NIL_P(known) ? rb_ary_new() : rb_ary_dup(known);
     Check_Type(text, T_STRING);

@@ -91,10 +91,10 @@ static VALUE run_done(VALUE arg)
  */
 static VALUE native_run(int argc, VALUE *args, VALUE self)
 {
-    VALUE argv;
-    VALUE env;
-    VALUE seconds;
-    VALUE input;
+    VALUE argv = Qnil;
+    VALUE env = Qnil;
+    VALUE seconds = Qnil;
+    VALUE input = Qnil;
     (void)self;
     rb_scan_args(argc, args, "31", &argv, &env, &seconds, &input);
     double wait = NUM2DBL(seconds);

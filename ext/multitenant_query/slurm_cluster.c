@@ -17,8 +17,9 @@
 
 const char *mt_slurm_version(char text[32])
 {
-    snprintf(text, 32, "%d.%02d.%d", SLURM_VERSION_MAJOR(SLURM_VERSION_NUMBER),
-             SLURM_VERSION_MINOR(SLURM_VERSION_NUMBER), SLURM_VERSION_MICRO(SLURM_VERSION_NUMBER));
+    (void)snprintf(text, 32, "%d.%02d.%d", SLURM_VERSION_MAJOR(SLURM_VERSION_NUMBER),
+                   SLURM_VERSION_MINOR(SLURM_VERSION_NUMBER),
+                   SLURM_VERSION_MICRO(SLURM_VERSION_NUMBER));
     return text;
 }
 
@@ -97,7 +98,7 @@ static int connect_db(struct mt_slurm_cluster *cluster)
 static int turn_to(struct mt_slurm_cluster *cluster, const char *wanted)
 {
     char names[256];
-    snprintf(names, sizeof names, "%s", wanted); /* libslurm takes no const */
+    (void)snprintf(names, sizeof names, "%s", wanted); /* libslurm takes no const */
     cluster->siblings = slurmdb_get_info_cluster(names);
     if (cluster->siblings) {
         mt_slurm_iter iter = slurm_list_iterator_create(cluster->siblings);

@@ -39,7 +39,7 @@ static int list_add(mt_slurm_list list, const char *prefix, const char *text)
     char *copy = malloc(size);
     if (!copy)
         return EX_OSERR;
-    snprintf(copy, size, "%s%s", prefix, text);
+    (void)snprintf(copy, size, "%s%s", prefix, text);
     slurm_list_append(list, copy);
     return 0;
 }
@@ -54,7 +54,7 @@ static int fill_condition(slurmdb_job_cond_t *cond, const char *cluster,
                           const char (*keys)[MT_QUERY_NAME_MAX + 1], size_t key_count)
 {
     char state[16];
-    snprintf(state, sizeof state, "%d", JOB_RUNNING);
+    (void)snprintf(state, sizeof state, "%d", JOB_RUNNING);
     cond->db_flags = SLURMDB_JOB_FLAG_NOTSET;
     cond->flags = JOBCOND_FLAG_NO_STEP | JOBCOND_FLAG_NO_TRUNC;
     cond->usage_start = time(NULL);
