@@ -11,6 +11,7 @@ class TestDatabaseLock < MultiTenantTest
   def setup
     super
     FileUtils.cp(Dir.glob("#{TEMPLATE}/*.sh"), temporary)
+    FileUtils.cp(MultiTenant::Sharing::DATA, File.join(temporary, 'data.sh'))
     @data = File.join(temporary, 'data')
     FileUtils.mkdir_p(File.join(@data, 'global'))
     ['PG_VERSION', 'global/pg_control'].each { |name| File.write(File.join(@data, name), '') }
@@ -61,6 +62,15 @@ class TestDatabaseLock < MultiTenantTest
       assert_equal GOT_IT, serve.code
       refute File.symlink?(@lock)
     end
+  end
+
+  # Clusters that have a home in common may have nodes of one name.
+  def test_a_node_of_another_cluster_is_another_one
+    held = "7 other #{Etc.uname[:nodename][/[^.]+/]}"
+    File.symlink(held, @lock)
+    done = beating { serve }
+    assert_equal [1, held], [done.code, File.readlink(@lock)], done.err
+    assert_match(/A server on #{held.split.last} still has #{@data}/, done.err)
   end
 
   def test_a_lock_of_this_node_is_not_waited_for

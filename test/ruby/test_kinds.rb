@@ -58,8 +58,9 @@ class TestKinds < MultiTenantTest
     FileUtils.cp_r(APP, root)
     File.write(File.join(root, 'site.yml'), "cluster: c\norigin: https://ood.example.edu\n#{site}")
     File.write(File.join(dir, 'before.sh'), before(root, dir, kind, guard, answers))
+    File.write(File.join(dir, 'data.sh'), ERB.new(File.read(File.join(dir, 'data.sh.erb'))).result)
     env = { 'GUARD' => guard, 'CALLED' => File.join(root, 'called'), 'SLURM_JOB_ID' => Process.pid.to_s,
-            'HOME' => root, 'PATH' => "#{programs}:#{ENV.fetch('PATH')}", **set }
+            'SLURM_CLUSTER_NAME' => 'test', 'HOME' => root, 'PATH' => "#{programs}:#{ENV.fetch('PATH')}", **set }
     out, = Open3.capture2e(env, 'bash', '-c', SCRIPT, chdir: dir)
     told = %w[called template/shared template/note].map { |name| File.join(root, name) }
     called, shared, note = told.map { |path| File.exist?(path) ? File.read(path) : '' }
@@ -67,12 +68,17 @@ class TestKinds < MultiTenantTest
     [called.empty? ? {} : JSON.parse(called), shared, note, out]
   end
 
+  # @return [String] the directory that the form names, unless it says otherwise
+  def data(kind, guard = '')
+    File.join(temporary, "#{kind}#{guard}", 'data').tap { |dir| FileUtils.mkdir_p(dir) }
+  end
+
   def before(root, dir, kind, guard, answers)
-    context = Answers.new(version: kind, app_path: temporary, enable_multitenant: 'none', **answers)
+    context = Answers.new(version: kind, app_path: data(kind, guard), enable_multitenant: 'none', **answers)
     session = Session.new('0', Pathname.new(dir), App.new(root))
     text = ERB.new(File.read(File.join(root, 'template/before.sh.erb')), trim_mode: '-')
               .result_with_hash(session: session, context: context)
-    guard.empty? ? text : text.sub(/^(?=export proxy=)/, GATEWAY)
+    text.sub(/^(?=export proxy=)/, "#{GATEWAY unless guard.empty?}take_data() { echo taken >>~/taken; }\n")
   end
 
   def programs
@@ -115,7 +121,7 @@ class TestKinds < MultiTenantTest
       assert_equal row.key?('environment'), shared['kind'] == kind, out
       assert_equal row['start'].include?('password'), shared.key?('password'), out
       refute_match(/generated/, [*called['words'], out].join(' '))
-      assert_equal temporary, called['directory'] if row['path'] == 'directory'
+      assert_equal data(kind), called['directory'] if row['path'] == 'directory'
     end
   end
 
@@ -131,6 +137,58 @@ class TestKinds < MultiTenantTest
       assert_match(/it is started only behind a gateway, in a network of its own/, out)
     end
   end
+
+  # ---- data that one server alone can have ----
+
+  # What Slurm says of another job.
+  def slurm_says(state)
+    { 'squeue' => "echo #{state}", 'scontrol' => 'echo "ClusterName = test"' }.each do |name, body|
+      File.write(File.join(programs, name), "#!/bin/bash\n#{body}\n", perm: 0o755)
+    end
+  end
+
+  # Two that keep what they have in files write over what the other one wrote.
+  def test_a_directory_that_another_jobs_server_has_is_left_to_it
+    slurm_says('RUNNING')
+    alone = Kinds::TABLE.except(*OTHERS).select { |_, row| row['alone'] && row['gateway'] != 'namespace' }.keys
+    assert_equal %w[labelstudio qdrant minio], alone
+    alone.each { |kind| File.symlink('6 test elsewhere', File.join(data(kind), '.multitenant-job')) }
+    run_all(alone).each do |kind, (called, shared, _, out)|
+      assert_equal [{}, {}], [called, shared], kind
+      assert_match(/Job 6 on elsewhere serves #{data(kind)} already: cancel that job first/, out)
+      assert_equal '6 test elsewhere', File.readlink(File.join(data(kind), '.multitenant-job'))
+    end
+  end
+
+  def test_who_serves_a_directory_has_its_lock_until_the_server_has_ended
+    looks = "kind_qdrant:\n  ready: |\n    readlink \"$app_path/.multitenant-job\" >>~/held || :\n"
+    _, shared, _, out = run_job('qdrant', site: looks)
+    assert_equal 'qdrant', shared['kind'], out
+    held = File.readlines(File.join(temporary, 'qdrant', 'multitenant-dashboard', 'held'), chomp: true)
+    assert_equal "#{Process.pid} test #{Etc.uname[:nodename][/[^.]+/]}", held.last
+    assert_equal %w[multitenant.yaml], Dir.children(data('qdrant'))
+  end
+
+  # The job before it ends its server first. Copies would find the directory taken.
+  def test_a_successor_waits_for_the_data_and_there_are_no_copies
+    { 'minio' => true, 'tensorboard' => false }.each do |kind, waits|
+      run_job(kind)
+      assert_equal waits, File.exist?(File.join(temporary, kind, 'multitenant-dashboard', 'taken')), kind
+      copies = Kinds::Answers.new(Struct.new(:mt_copies).new('3'), Kinds::TABLE[kind]).mt_copies
+      assert_equal waits ? '1' : '3', copies
+    end
+  end
+
+  # A Redis without a path keeps nothing.
+  def test_without_a_directory_nothing_is_locked
+    skip_unless(MultiTenant::Program.find('redis-server', ENV.fetch('PATH')), 'needs Redis')
+
+    _, shared, _, out = run_job('redis', app_path: '')
+    assert_equal 'redis', shared['kind'], out
+    refute_path_exists File.join(temporary, 'redis', 'multitenant-dashboard', 'taken')
+  end
+
+  # ---- what others may do ----
 
   # Users' umask leaves files open, which the server would ask for a password or key.
   def test_what_is_kept_behind_a_key_no_other_user_reads

@@ -20,7 +20,7 @@ class TestNodeKit < MultiTenantTest
     assert_match(/\Awritten #{temporary}.kit: the programs that compute nodes need, for \w+/, done.out)
     files = Dir.glob('**/*', File::FNM_DOTMATCH, base: made).select { |path| File.file?(File.join(made, path)) }
     libexec = Dir.children(File.join(Tree::ROOT, 'libexec')).map { |name| name.delete_prefix('multitenant-') }
-    scripts = %w[chain gateway job keeper login nginx share submission] & libexec
+    scripts = %w[chain data gateway job keeper login nginx share submission] & libexec
     version = MultiTenant::VERSION
     assert_equal [*%w[gate munge seal].union(scripts).map { |name| "bin/multitenant-#{name}" }, '.multitenant-node-kit',
                   'README.md', "modulefiles/multitenant-node-kit/#{version}",

@@ -19,6 +19,12 @@ fi
 [[ -z $mt_program ]] || type -P "$mt_program" >/dev/null ||
   refuse "This node has no $mt_program in PATH: see modules_$mt_kind in the app's site.yml."
 
+if [[ -n $mt_alone && -n $app_path ]]; then
+  # shellcheck source=/dev/null
+  source ./data.sh
+  take_directory "$app_path"
+fi
+
 directory=${app_path:-$HOME}
 [[ -d $directory ]] || directory=$(dirname -- "$directory")
 cd -- "$directory" 2>/dev/null || cd / || exit 1

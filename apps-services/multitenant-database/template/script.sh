@@ -45,81 +45,8 @@ stop() {
 finish() {
   trap '' TERM
   stop
-  [[ -z $BEAT ]] || kill "$BEAT" 2>/dev/null || true # before it would make the lock again
-  [[ $(readlink "$LOCK") != "$MINE" ]] || rm -f "$LOCK"
+  leave_directory
   rm -rf "$PRIVATE" "$NEW" ready accounts
-}
-
-ENDED='BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|TIMEOUT'
-
-# Whether the job that a lock names may still run. It does not where the Slurm of this job's cluster tells how it ended,
-# or knows it no longer; as that is also said of jobs that are hidden from us, the lock must then be our own.
-runs() { # JOB CLUSTER
-  local state cluster=()
-  [[ $1 != "$SLURM_JOB_ID" || $2 != "$CLUSTER" ]] || return 1
-  [[ $2 == "$CLUSTER" ]] || cluster=("--clusters=$2")
-  asks_own_cluster || return 0
-  if state=$(ask_slurm squeue --noheader --format=%T --states=all "--jobs=$1" "${cluster[@]}" 2>"$PRIVATE/said" |
-    sed '/^CLUSTER: /d'); then
-    [[ -z $state ]] || grep -qvxE "$ENDED" <<<"$state"
-  else
-    [[ $(<"$PRIVATE/said") != *'Invalid job id'* || $(stat -c %u -- "$LOCK") != "$UID" ]]
-  fi
-}
-
-# Slurm also calls a job ended, and starts it anew, whose node it only lost sight of: a server goes on there. So whoever
-# serves a directory touches its lock every ten seconds, and whoever finds another node's lock looks for as long as network
-# file systems may keep a time. Whose lock is another's now ends; a lock that somebody took away is made again.
-beat() {
-  local held
-  while kill -0 "$$" 2>/dev/null; do
-    held=$(readlink "$LOCK") || ln -sT "$MINE" "$LOCK" 2>/dev/null || held=$(readlink "$LOCK") || held=$MINE
-    if [[ ${held:-$MINE} != "$MINE" ]]; then
-      echo "Job ${held%% *} has taken $datadir, which this one serves no longer." >&2
-      kill -TERM "$$"
-      return
-    fi
-    touch -hc -- "$LOCK" 2>/dev/null || true
-    sleep 10
-  done
-}
-
-beats() { # NODE
-  local before now i
-  [[ $1 != "${HOSTNAME%%.*}" ]] && before=$(stat -c %y -- "$LOCK") || return 1
-  echo "Looking whether a server on $1 still has $datadir, for 90 s..."
-  for ((i = 0; i < 90; i++)); do
-    sleep 1
-    now=$(stat -c %y -- "$LOCK") || return 1
-    [[ $now == "$before" ]] || return 0
-  done
-  return 1
-}
-
-# No two jobs may serve one directory. A link is made at once or not at all, on network file systems too.
-lock() {
-  local held job cluster node waits=0 aside=$LOCK.$SLURM_JOB_ID
-  until ln -sT "$MINE" "$LOCK" 2>/dev/null; do
-    held=$(readlink "$LOCK") || die "The data directory $datadir can't be written to."
-    read -r job cluster node <<<"$held"
-    ! runs "$job" "$cluster" ||
-      die "Job $job on $node serves $datadir already: cancel that job first, or remove $LOCK if it has ended."
-    ! beats "$node" ||
-      die "A server on $node still has $datadir, although Slurm lost sight of its job $job: it must be ended there first."
-    # A network file system may tell for a minute what was there before, until something is made in the directory.
-    rm -f "$aside" && : >"$aside"
-    [[ $(readlink "$LOCK") == "$held" ]] || continue
-    mv -T "$LOCK" "$aside" || continue
-    # What came in its place since that look is put back.
-    [[ $(readlink "$aside") == "$held" ]] || { mv -nT "$aside" "$LOCK"; die "Another job has begun to serve $datadir."; }
-    echo "Job $job on $node left $datadir without a proper end."
-    rm "$aside"
-    waits=2
-  done
-  rm -f "$aside"
-  # Another job may have seen the same old link, and taken ours for it.
-  sleep "$waits"
-  [[ $(readlink "$LOCK") == "$MINE" ]] || die "Another job has begun to serve $datadir."
 }
 
 # What is half made has another name.
@@ -178,6 +105,8 @@ case $mt_kind in
   *) die 'The form names no database that this app has.' ;;
 esac
 # shellcheck source=/dev/null
+source ./data.sh
+# shellcheck source=/dev/null
 source "./$ENGINE"
 check 'data directory' "$datadir" 4000
 check 'database name' "$database" "$NAME_MAX"
@@ -187,19 +116,15 @@ mt_accounts=${mt_accounts-} mt_gateway=${mt_gateway-}
 [[ $datadir == /* ]] || die "The data directory must be a whole path, from / on: $datadir."
 datadir=$(realpath -m -- "$datadir")
 
-read -r HOSTNAME </proc/sys/kernel/hostname # sbatch hands on that of the host where it was called
-[[ -n ${SLURM_CLUSTER_NAME:-} ]] || die 'Slurm did not tell this job the name of its cluster (SLURM_CLUSTER_NAME).'
-CLUSTER=$SLURM_CLUSTER_NAME LOCK=$datadir/.multitenant-job NEW='' PRIVATE='' ENDING='' BEAT=''
-MINE="$SLURM_JOB_ID $CLUSTER ${HOSTNAME%%.*}"
+name_lock "$datadir"
+NEW='' PRIVATE='' ENDING=''
 trap finish EXIT
 # It comes twice, from Slurm and from the batch script. A second exit would be the end of finish.
 trap '[[ -n $ENDING ]] || { ENDING=yes; exit 0; }' TERM
 make_private
 find_programs
 prepare_data
-beat &
-BEAT=$!
-disown
+start_beat
 start "$datadir"
 # Others would be told the password. PostgreSQL also starts where it got the port by IPv6 alone.
 if others_listen || ! (: <"/dev/tcp/$host/$port") 2>/dev/null; then

@@ -17,7 +17,7 @@ module MultiTenant
                'path' => [/\A(?:any|file|directory)\z/, 'any, file or directory'],
                'proxy' => [/\Ar?node\z/, 'node or rnode'], 'ready' => nil,
                'gateway' => [/\A(?:none|namespace)\z/, 'none or namespace'],
-               'bearer' => [/\Ayes\z/, 'yes'], 'environment' => nil }.freeze
+               'bearer' => [/\Ayes\z/, 'yes'], 'alone' => [/\Ayes\z/, 'yes'], 'environment' => nil }.freeze
     # None that means something to a shell or a loader: no first word is theirs.
     VARIABLE = /\A(?!(?:LD|BASH|MT|OOD|PYTHON|PERL|RUBY|NODE|GIT|SLURM)_)[A-Z][A-Z0-9]*_[A-Z0-9_]+\z/
     # Where a row's variable has what lets somebody in.
@@ -43,6 +43,12 @@ module MultiTenant
       def mt_title
         told = __getobj__.respond_to?(:mt_title) ? __getobj__.mt_title.to_s.strip : ''
         told.empty? ? @row['title'].to_s : told
+      end
+
+      # Copies of one that must have its directory alone would find that taken.
+      # @return [String]
+      def mt_copies
+        @row['alone'] || !__getobj__.respond_to?(:mt_copies) ? '1' : __getobj__.mt_copies.to_s
       end
 
       # @return [String] name of the app, and token of its delivery app

@@ -12,8 +12,9 @@ module MultiTenant
   # What service apps have in common: the questions of their forms about sharing, what the job does with the answers,
   # and what its owner's card says of it.
   module Sharing
-    JOB = File.expand_path('../../../libexec/multitenant-job', __dir__)
-    SENDER = File.expand_path('../../../libexec/multitenant-share', __dir__)
+    LIBEXEC = File.expand_path('../../../libexec', __dir__)
+    # DATA is what script.sh reads of a service whose directory one server alone can have.
+    JOB, SENDER, DATA = %w[job share data].map { |name| File.join(LIBEXEC, "multitenant-#{name}") }
     # What the sender's --note says of a share, behind what the job says of its gateway, and of those whom it is for and
     # how it is sealed, in words.
     SHARED = /\A(?:(?<gate>[^|]+)\|)?
