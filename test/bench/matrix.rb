@@ -2,6 +2,7 @@
 
 require_relative 'population'
 require_relative 'counts'
+require_relative 'machine'
 require_relative 'ways'
 require_relative 'v1_names'
 
@@ -39,7 +40,7 @@ class Matrix
   def run
     @began = now
     say("#{@cells.size} cells, about #{minutes(@cells)} minutes; the jobs are made")
-    told = machine
+    told = Machine.told
     start
     cells = @cells.map.with_index { |cell, i| measure(cell, i) }
     { **told, 'method' => method_of, 'names' => V1Names.new(@warm).call, 'memory' => grown, 'cells' => cells }
@@ -117,20 +118,6 @@ class Matrix
     warm.call('grown').slice(:loaded_kib, :grown_kib).transform_keys(&:to_s)
   ensure
     warm&.close
-  end
-
-  def machine
-    slurm = `sacct --version`.split[1]
-    { 'slurm' => slurm, 'date' => Time.now.strftime('%F %H:%M'),
-      'machine' => "#{`nproc`.strip} × #{File.read('/proc/cpuinfo')[/model name\s*: (.*)/, 1]}, #{`uname -sr`.strip}",
-      'versions' => "Slurm #{slurm}, MariaDB #{`mariadbd --version`[/Ver (\S+?)-/, 1]}, " \
-                    "Ruby #{RUBY_VERSION}, #{`openssl version`.split.first(2).join(' ')}",
-      'load' => "#{File.read('/proc/loadavg').split.first(3).join(' ')}#{priority}" }
-  end
-
-  # As chrt(1) gives it, where the machine has other work.
-  def priority
-    Integer(File.read('/proc/self/stat').split[40]).zero? ? '' : ', at real-time priority'
   end
 
   def method_of

@@ -4,15 +4,17 @@
 require 'optparse'
 require_relative 'population'
 require_relative 'counts'
-require_relative 'figures'
+require_relative 'machine'
+require_relative 'sources_page'
 require 'multitenant'
 require 'multitenant/sources/commands'
 require 'multitenant/sources/slurmrestd'
 
-options = { shares: [1, 20, 200], runs: 20 }
+options = { shares: [1, 20, 200], runs: 20, output: File.join(ROOT, 'doc/bench') }
 OptionParser.new do |parser|
   parser.on('--shares LIST', Array) { |list| options[:shares] = list.map { |n| Integer(n) } }
   parser.on('--runs N', Integer) { |n| options[:runs] = n }
+  parser.on('--output DIR') { |dir| options[:output] = File.expand_path(dir) }
   parser.on('--keep') { options[:keep] = true }
 end.parse!
 
@@ -29,12 +31,12 @@ class SourcesBench
                  'slurmrestd' => MultiTenant::Slurmrestd.new(settings, { 'slurmrestd' => rest, 'token' => token }) }
   end
 
-  # @return [Hash{String => Array}] source => of each run ms by the clock, ms of our CPU, and of the daemons'
+  # @return [Hash{String => Hash}] source => of each run ms by the clock, ms of our CPU, and of the daemons'
   def run(shares, runs)
     2.times { @sources.each_value { |source| once(source, shares) } }
     told = @sources.transform_values { [] }
     runs.times { @sources.each { |name, source| told[name] << once(source, shares) } }
-    told
+    told.transform_values { |each| %w[ms cpu_ms daemons_ms].zip(each.transpose).to_h }
   end
 
   private
@@ -42,7 +44,7 @@ class SourcesBench
   def once(source, shares)
     before = now
     answer = source.call(60)
-    took = now.zip(before).map { |after, then_| after - then_ }
+    took = now.zip(before).map { |after, then_| (after - then_).round(3) }
     saw = answer.records.sum { |one| one.whole.sum { |stream| one.of(stream.cluster).count(&:group) } }
     saw == shares ? took : abort("script/bench: #{answer.from} saw #{saw} shares and not #{shares}: #{answer.error}")
   end
@@ -54,18 +56,19 @@ class SourcesBench
   end
 end
 
-$stdout.sync = true
 abort 'script/bench: sources needs root.' unless Process.uid.zero?
 BenchBed.up('--rest', keep: options[:keep]) do
+  told = { **Machine.told, 'runs' => options[:runs], 'cells' => {} }
   population = Population.new
   bench = SourcesBench.new
-  puts '| shares | source | ms | 95 % | our CPU | daemons\' CPU |', "|#{'---|' * 6}"
   options[:shares].each do |shares|
+    warn "script/bench: #{shares} shares"
     population.become(shares: shares, others: 0, pending: 0, finished: 0)
-    bench.run(shares, options[:runs]).each do |name, runs|
-      ms, ours, daemons = runs.transpose
-      row = [Figures.of(ms), Figures.of(ms, 0.95), Figures.of(ours), Figures.of(daemons)].map { |n| n.round(1) }
-      puts "| #{[shares, name, *row].join(' | ')} |"
-    end
+    told['cells'][shares.to_s] = bench.run(shares, options[:runs])
   end
+  FileUtils.mkdir_p(options[:output])
+  path = File.join(options[:output], "sources-#{told['slurm'][/\d+\.\d+/]}.json")
+  # A source of a cell a line.
+  File.write(path, JSON.generate(told).gsub(/"(?:query program|commands|slurmrestd)":/, "\n\\0"))
+  SourcesPage.write(path)
 end

@@ -4,6 +4,7 @@ require_relative 'helper'
 require_relative '../bench/many_dashboards'
 require_relative '../bench/matrix'
 require_relative '../bench/report'
+require_relative '../bench/sources_page'
 
 # script/bench, but for what it needs a test bed for: what it counts, in which order, and what it says of it.
 class TestBench < MultiTenantTest
@@ -90,6 +91,19 @@ class TestBench < MultiTenantTest
               'ood' => { 'slurmctld' => 120, 'slurmdbd' => 180 } }
     told = DashboardsTable.of({ windows: [{ dashboards: 10, agent: true, cards: 10, seconds: 60.0, requests: asked }] })
     assert_includes told, "| 10 | yes | 0.03 | 0.13 | 10 | 2.00 | 3.00 |\n"
+  end
+
+  def test_a_source_is_compared_with_the_query_program_of_the_same_run
+    source = ->(ms) { { 'ms' => [ms * 2, *[ms] * 9], 'cpu_ms' => [ms / 2] * 10, 'daemons_ms' => [ms / 4] * 10 } }
+    cell = { 'query program' => source.call(8.0), 'slurmrestd' => source.call(80.0) }
+    told = { slurm: '24.11.5', date: '', machine: 'm', versions: 'v', load: '0', runs: 10, cells: { '20' => cell } }
+    path = File.join(temporary, 'sources-24.11.json')
+    File.write(path, JSON.generate(told))
+    SourcesPage.write(path)
+    page = File.read(path.sub('json', 'md'))
+    assert_match(/\A# What the three sources cost on Slurm 24\.11\n/, page)
+    assert_includes page, "| 20 | query program | 8.0 | 16.0 | 4.0 | 2.0 | 1.0 | 1.0 |\n"
+    assert page.end_with?("| 20 | slurmrestd | 80.0 | 160.0 | 40.0 | 20.0 | 10.0 | 10.0 |\n")
   end
 
   def test_a_target_that_is_not_met_is_said_to_be
