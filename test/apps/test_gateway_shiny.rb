@@ -1,14 +1,11 @@
 # frozen_string_literal: true
 
-require_relative 'app_test'
+require_relative 'page_test'
 require_relative '../browser/axe'
-require_relative '../browser/browser'
-require_relative '../browser/chat_servers'
 
 # From a card to real Shiny behind its job's gateway, in a browser, with what stands for Open OnDemand's proxy; and what
 # the application of another publisher, whose pages are of the same origin, can do and can't.
-class TestGatewayShiny < AppTest
-  APP = 'multitenant-dashboard'
+class TestGatewayShiny < PageTest
   SERVER = File.join(Bed::OURS, 'gateway_server.py')
   SHINY = <<~R
     library(shiny)
@@ -18,14 +15,6 @@ class TestGatewayShiny < AppTest
       output$said <- renderText(paste(input$word, 'for', session$request$HTTP_X_MULTITENANT_USER))
     })
   R
-  # What the card of whoever runs it shows.
-  CARD = <<~RUBY
-    require 'json'
-    require 'multitenant'
-    def MultiTenant.munge_socket = ENV.fetch('MULTITENANT_MUNGE_SOCKET')
-    specs = JSON.parse($stdin.read)
-    puts MultiTenant::Card.new(specs.fetch(ARGV[0])['connection'], specs: specs).web_button
-  RUBY
   # A page's script takes the login of another service's card, and asks for the key.
   TAKE_KEY = <<~JS
     fetch('/').then((page) => page.text()).then((page) => {
@@ -40,25 +29,6 @@ class TestGatewayShiny < AppTest
     FileUtils.mkdir_p(File.join(Bed::OURS, 'verbs'))
     File.write(File.join(Bed::OURS, 'verbs/app.R'), SHINY)
     FileUtils.cp(File.join(__dir__, 'gateway_server.py'), SERVER)
-    configure('envelope' => 'munge', 'gateway' => 'auto')
-    @proxy = Proxy.new(user: 'hpcstudent')
-    @browser = Browser.new
-  end
-
-  def teardown
-    [@browser&.quit, @proxy&.stop]
-    Bed.cancel_all
-    configure('envelope' => 'auto', 'gateway' => 'off')
-  end
-
-  def configure(settings)
-    AppJobs.configure(File.join(AppJobs.root(APP), 'site.yml'), settings)
-  end
-
-  # @return [AppJob]
-  def serve(user, values)
-    values = { 'mt_delivery_select' => 'RShiny_App sys/multitenant-delivery_default', 'proxy' => 'rnode' }.merge(values)
-    AppJob.new(AppJobs.ood('submit', APP, SHARED.merge(values), user: user))
   end
 
   # @return [Array<AppJob>] Shiny, and the other publisher's
@@ -70,36 +40,19 @@ class TestGatewayShiny < AppTest
     jobs
   end
 
-  # A card has none while munged is slow.
-  def button(job)
-    env = { 'MULTITENANT_MUNGE_SOCKET' => ENV.fetch('MULTITENANT_TESTBED_MUNGE_SOCKET') }
-    specs = JSON.generate(Bed.specs('hpcstudent'))
-    Bed.wait("the button of job #{job.job_id}", 120) do
-      Bed.as('hpcstudent', RbConfig.ruby, '-e', CARD, job.job_id, input: specs, env: env).out[/<form.*/m]
-    end
-  end
-
-  # Presses that card's button, in the tab that is watched.
-  # @return [String] path of the application
-  def press(number)
-    @browser.open(@proxy.url)
-    @browser.follow("form = document.forms[#{number}]; form.target = ''; form.querySelector('button').click(); 0")
-    @browser.evaluate('location.pathname').tap { |path| assert_match(%r{\A/rnode/127\.0\.0\.1/\d+/\z}, path) }
-  end
-
   def cookies
     @browser.call('Network.getAllCookies')['cookies'].select { |cookie| cookie['name'] == 'multitenant_token' }
   end
 
   def test_shiny_works_from_its_card_and_what_pages_of_one_origin_can_do
     jobs = serve_both
-    shiny = press(0)
+    shiny = assert_at_its_root(press(0))
     assert_said 'go for hpcstudent'
     @browser.evaluate('document.querySelector("#word").select()')
     @browser.call('Input.insertText', text: 'run')
     assert_said 'run for hpcstudent'
     assert_empty Axe.findings(@browser)
-    press(1)
+    assert_at_its_root(press(1))
     assert_acts_as_the_viewer(shiny)
     tokens = cookies.to_h { |cookie| cookie.values_at('path', 'value') }
     assert_equal 2, tokens.size
@@ -109,6 +62,11 @@ class TestGatewayShiny < AppTest
     @browser.open("#{@proxy.url.chomp('/')}#{shiny}")
     assert_match(/\ANot let in\s/, @browser.evaluate('document.body.innerText'))
     assert_empty Axe.findings(@browser)
+  end
+
+  def assert_at_its_root(path)
+    assert_match(%r{\A/rnode/127\.0\.0\.1/\d+/\z}, path)
+    path
   end
 
   # Through the websocket.

@@ -161,8 +161,8 @@ class ModelServer < Listener
 end
 
 # Open OnDemand's host with a card: `/rnode/HOST/PORT/…` leads to a service. As its Apache does, it tells the service
-# another host and who has logged in, edits where an answer leads to and its cookies, and notices that a browser is gone
-# only when it writes to it.
+# another host, the browser's in a header of its own, and who has logged in, edits where an answer leads to and its
+# cookies, and notices that a browser is gone only when it writes to it.
 class Proxy < Listener
   DASHBOARD = '/pun/sys/dashboard/batch_connect/sessions'
   # ood-portal.conf
@@ -200,6 +200,7 @@ class Proxy < Listener
   def pass(socket, port, base, head, body)
     upgraded = head.grep(/\Aupgrade:/i).any?
     others = head.grep_v(upgraded ? /\A(?:host|authorization):/i : /\A(?:host|authorization|connection):/i)
+    others += head.grep(/\Ahost:/i).map { |line| "X-Forwarded-#{line}" }
     others.push("Host: 127.0.0.1:#{port}\r\n", *@user, *("Connection: close\r\n" unless upgraded), "\r\n")
     TCPSocket.open('127.0.0.1', port) do |behind|
       behind << others.join << body
