@@ -90,20 +90,33 @@ class TestIsolation < MultiTenantTest
   end
 
   # @param threads [Boolean] it has threads of its own meanwhile
+  # @param pages [Boolean] pages call for it, each of which goes on soon
   # @return [Array] the state before and after some refreshes, and their reports
-  def refreshed(seconds, times: 2, threads: false)
+  def refreshed(seconds, times: 2, pages: false, threads: pages)
     as_user(umask: 0o027) do
       settle_in
       GC.start
       GC.disable # what is not closed by us is not closed by the collector either
       before = ProcessState.now
-      receiver = receiver_of(yield)
-      reports = Array.new(times) { receiver.refresh(seconds: seconds) }
+      refresh = pages ? page_of(yield) : receiver_of(yield).method(:refresh)
+      reports = Array.new(times) { refresh.call(seconds: seconds) }
       threads_end(before) if threads
       after = ProcessState.now
       Process.kill(:USR1, Process.pid)
       wait_until { @handled.include?('USR1') }
       [before, after, reports]
+    end
+  end
+
+  # What a page begins may go on after it.
+  def page_of(source)
+    sources = MultiTenant::Sources.new([MultiTenant::Schedule.new(source, 0)])
+    receiver = receiver_of(sources)
+    renewal = MultiTenant::Renewal.new(receiver, sources, log: ->(*) {})
+    lambda do |**|
+      renewal.call(cards: true)
+      wait_until { Thread.list.one? }
+      receiver.report
     end
   end
 
@@ -160,6 +173,12 @@ class TestIsolation < MultiTenantTest
     assert_left_alone(from: 'slurm', threads: true) { MultiTenant::Sources.new(schedules) }
   end
 
+  def test_pages
+    source = query
+    report = assert_left_alone(from: 'slurm', pages: true) { source }
+    assert_equal [%i[written written], 2], [report['cards'].map(&:first), report['accepted']]
+  end
+
   # ---- who fails, hangs or floods ----
 
   { 'fails' => ['exit 75', 75], 'is_killed' => ['kill -9 $$', 69], 'prints_rubbish' => ['echo rubbish', 65],
@@ -181,6 +200,12 @@ class TestIsolation < MultiTenantTest
       source = query(program(body))
       assert_left_alone(from: 'slurm', code: 75, seconds: 0.5, times: 1) { source }
     end
+  end
+
+  def test_pages_that_do_not_wait_for_a_program_that_hangs
+    @settings = MultiTenant::Settings.new({ 'MULTITENANT_TIMEOUT' => '1' })
+    source = query(program('exec sleep 60'))
+    assert_left_alone(from: 'slurm', code: 75, pages: true, times: 1) { source }
   end
 
   def test_commands_that_fail
