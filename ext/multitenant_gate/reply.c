@@ -186,6 +186,16 @@ static bool is_host(const char *text)
     return *text && strlen(text) < 300 && text[strspn(text, fine)] == '\0';
 }
 
+/* What leads an OpenAI client to the service, the site's proxy for the internet aside. */
+static void add_base_url(struct reply *reply, const char *host)
+{
+    add(reply,
+        "export OPENAI_BASE_URL=http://%s/v1\n"
+        "export NO_PROXY=${NO_PROXY:+$NO_PROXY,}${no_proxy:+$no_proxy,}%.*s; "
+        "export no_proxy=$NO_PROXY\n",
+        host, (int)strcspn(host, ":"), host);
+}
+
 void reply_show_token(int fd, const char *token, int64_t expires, const char *host,
                       const struct cookie *cookie)
 {
@@ -194,9 +204,12 @@ void reply_show_token(int fd, const char *token, int64_t expires, const char *ho
     char text[32];
     time_t at = (time_t)expires;
     begin_page(&reply, 200, "Your key", cookie);
-    add(&reply, "<pre>export OPENAI_API_KEY=%s\n", token);
+    add(&reply,
+        "<pre>unset OPENAI_ORG_ID OPENAI_PROJECT_ID\n"
+        "export OPENAI_API_KEY=%s\n",
+        token);
     if (is_host(host))
-        add(&reply, "export OPENAI_BASE_URL=http://%s/v1\n", host);
+        add_base_url(&reply, host);
     add(&reply, "</pre>\n<p>As a header: <code>Authorization: Bearer</code> and the key; as a "
                 "password of HTTP, with any user name.</p>\n");
     if (localtime_r(&at, &tm) && strftime(text, sizeof text, "%Y-%m-%d %H:%M %Z", &tm) > 0)

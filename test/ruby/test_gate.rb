@@ -179,6 +179,17 @@ class TestGate < MultiTenantTest
     refute_match(/<script/, page.body)
   end
 
+  # The user's own accounts go to no publisher, and the site's proxy reads no token.
+  def test_the_lines_of_a_key_leave_out_the_users_own_and_the_proxy
+    lines = host.form(show: 'key').body[%r{<pre>(.*?)</pre>}m, 1]
+    said = %w[OPENAI_BASE_URL OPENAI_ORG_ID OPENAI_PROJECT_ID NO_PROXY no_proxy].map { |name| "${#{name}-}" }.join('|')
+    env = { 'OPENAI_BASE_URL' => 'http://own', 'OPENAI_ORG_ID' => 'own', 'OPENAI_PROJECT_ID' => 'own',
+            'NO_PROXY' => 'a', 'no_proxy' => 'b' }
+    out, status = Open3.capture2(env, '/bin/bash', '-ec', "#{lines}\nprintf %s \"#{said}\"")
+    assert_predicate status, :success?
+    assert_equal "http://127.0.0.1:#{host.port}/v1|||a,b,127.0.0.1|a,b,127.0.0.1", out
+  end
+
   # The same credential stands on the card for a minute.
   def test_a_key_is_shown_once_more_to_the_browser_that_has_seen_it
     credential = host.credential
