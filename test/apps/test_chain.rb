@@ -217,6 +217,66 @@ class TestChain < AppTest
       assert_equal third.to_s, kept('chains/1/shared')
     end
 
+    def assert_served_by(job_id)
+      Bed.wait('the next job serves', 240) { kept('chains/1/served') == '1' }
+      assert_equal job_id, Integer(kept('chains/1/shared'))
+    end
+
+    # As `scancel -b` does it, and whatever else ends the shell alone.
+    def test_a_batch_shell_that_is_killed
+      job = start.shared
+      second = follower
+      Bed.as('hpcfaculty', 'scancel', '--batch', '--signal=KILL', job.job_id)
+      assert_served_by second
+    end
+
+    def test_a_time_limit_that_is_brought_nearer
+      job = start.shared
+      second = follower
+      system('scontrol', 'update', "JobId=#{job.job_id}", 'TimeLimit=1', exception: true)
+      assert_served_by second
+    end
+
+    # @return [Array<Integer>] the process and all below it
+    def tree(pid)
+      [pid, *IO.popen(['pgrep', '-P', pid.to_s], &:readlines).flat_map { |child| tree(child.to_i) }]
+    end
+
+    # Its slurmd and all that the job has there.
+    def kill_node(name, job_id)
+      daemon = File.join(Bed::DIR, 'run', "slurmd-#{name}.pid")
+      pids = [Integer(File.read(daemon))]
+      pids += IO.popen(['pgrep', '-f', "^slurmstepd: .#{job_id}\\."], &:readlines).flat_map { |pid| tree(pid.to_i) }
+      assert_operator pids.size, :>, 2
+      pids.each { |pid| Process.kill('KILL', pid) rescue nil } # rubocop:disable Style/RescueModifier -- it has ended
+    end
+
+    { 'the_job_begins_again' => [], 'the_next_job_begins' => ['--no-requeue'] }.each do |what, options|
+      define_method("test_a_node_dies_and_#{what}") do
+        Bed.configured('slurm.conf' => 'SlurmdTimeout=20') do
+          job = start.shared
+          system('scontrol', 'update', "JobId=#{job.job_id}", 'Requeue=0', exception: true) if options.any?
+          second = follower
+          node = kept('chains/1/node')
+          kill_node(node, job.job_id)
+          Bed.wait('another node', 180) { kept('chains/1/shared') != '' && !['', node].include?(kept('chains/1/node')) }
+          expected = options.any? ? second : job.job_id
+          assert_equal expected.to_s, kept('chains/1/job')
+        ensure
+          Bed.testbed('start', 'slurmd')
+        end
+      end
+    end
+
+    def test_fewer_copies
+      job = start(mt_copies: '2').shared
+      Bed.wait('another copy', 90) { kept('chains/2/shared') != '' }
+      decide('copies', 'spanish-301', '1')
+      Bed.wait('no tenant has it', 60) { Bed.specs('hpcstudent').keys == [job.job_id.to_s] }
+      Bed.wait('it ends', 240) { !File.exist?(File.join(state, 'chains/2')) }
+      Bed.wait('one is left, and who follows it', 60) { Bed.left.sort == [job.job_id, follower].map(&:to_s).sort }
+    end
+
     # A site's policy, say, that changes again.
     def test_a_job_that_is_refused_is_tried_again
       bin = File.join(Bed::OURS, 'bin')
