@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'erb'
+require 'fileutils'
 require 'json'
 require 'securerandom'
 require 'socket'
@@ -221,27 +222,49 @@ class Proxy < Listener
   end
 end
 
-# The page's own server, as its job runs it.
-class ChatJob
-  TEMPLATE = File.expand_path('../../apps-clients/multitenant-gradio/template', __dir__)
-  SERVICE = 'hpcfaculty: Spanish 301 model'
-
-  # @param service [Hash{String => String}] what it knows of the service, in its environment
-  # @param dir [String] its own
-  def initialize(service, dir)
-    @port = FreePort.get
-    @password = SecureRandom.hex
-    @pid = spawn({ 'host' => '127.0.0.1', 'port' => @port.to_s, 'password' => @password, 'mt_owner' => 'hpcfaculty',
-                   'mt_service' => SERVICE, **service },
-                 'python3', '-E', '-s', '-B', File.join(TEMPLATE, 'chat.py'), chdir: dir)
-  end
+# A server of the page's, a process.
+module ChatProcess
+  attr_reader :port
 
   # @return [Boolean] whether it answers
   def ready?
     TCPSocket.open('127.0.0.1', @port).close
     true
   rescue SystemCallError
+    raise 'It has ended.' if Process.wait(@pid, Process::WNOHANG)
+
     false
+  end
+
+  # @return [Process::Status]
+  def stop
+    Process.kill('TERM', @pid)
+    Process.wait2(@pid)[1]
+  end
+
+  private
+
+  def start(*command, **options)
+    @port = FreePort.get
+    @pid = spawn(yield, *command, **options)
+  end
+end
+
+# As its job runs it.
+class ChatJob
+  include ChatProcess
+
+  TEMPLATE = File.expand_path('../../apps-clients/multitenant-gradio/template', __dir__)
+  SERVICE = 'hpcfaculty: Spanish 301 model'
+
+  # @param service [Hash{String => String}] what it knows of the service, in its environment
+  # @param dir [String] its own
+  def initialize(service, dir)
+    @password = SecureRandom.hex
+    start('python3', '-E', '-s', '-B', File.join(TEMPLATE, 'chat.py'), chdir: dir) do
+      { 'host' => '127.0.0.1', 'port' => @port.to_s, 'password' => @password, 'mt_owner' => 'hpcfaculty',
+        'mt_service' => SERVICE, **service }
+    end
   end
 
   # @return [String] HTML of its card
@@ -249,9 +272,25 @@ class ChatJob
     view = ERB.new(File.read(File.join(TEMPLATE, '../view.html.erb')), trim_mode: '-')
     view.result_with_hash(host: '127.0.0.1', port: @port, password: @password, mt_service: SERVICE, mt_job: nil)
   end
+end
 
-  def stop
-    Process.kill('TERM', @pid)
-    Process.wait(@pid)
+# As in the client image, of the files that its Containerfile copies.
+class ChatAlone
+  include ChatProcess
+
+  ROOT = File.expand_path('../..', __dir__)
+  COPY = %r{^COPY (.*) /opt/multitenant/chat/$}
+
+  # @return [String] the file that it writes to
+  attr_reader :log
+
+  # @param env [Hash{String => String}]
+  # @param dir [String] where the files are copied to
+  def initialize(env, dir)
+    copied = File.read(File.join(ROOT, 'images/client/Containerfile')).gsub("\\\n", ' ')[COPY, 1].split
+    FileUtils.cp(copied.flat_map { |path| Dir.glob(File.join(ROOT, path)) }, dir)
+    File.symlink('chat_alone.py', program = File.join(dir, 'multitenant-chat'))
+    @log = File.join(dir, 'log')
+    start(program, %i[out err] => @log, chdir: '/') { { 'CHAT_PORT' => @port.to_s, **env } }
   end
 end

@@ -180,7 +180,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 def main():
     host, port = os.environ["host"], os.environ["port"]
-    gate = Gate(os.environ.pop("password"), "/rnode/{}/{}".format(host, port))
+    gate = Gate(os.environ.pop("password"), "/rnode/{}/{}".format(host, port), port)
     Page.service, Page.gate = Service(os.environ), gate
     Page.title, Page.owner = os.environ["mt_service"], os.environ["mt_owner"]
     Page.dashboard = os.environ.get("mt_dashboard")

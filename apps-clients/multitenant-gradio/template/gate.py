@@ -9,11 +9,11 @@ HEADER, VALUE = "x-requested-with", "multitenant-chat"
 class Gate:
     """`headers` have a `get`, by names in lower case."""
 
-    def __init__(self, password, path):
+    def __init__(self, password, path, name):
         self.password = password.encode()
         self.path = path
         self.token = secrets.token_urlsafe(32)
-        self.name = "multitenant_chat_" + path.strip("/").rpartition("/")[2]
+        self.name = "multitenant_chat_" + name
 
     def admit(self, form, headers):
         """The cookie for who sent this form, or None."""

@@ -1,0 +1,81 @@
+# frozen_string_literal: true
+
+require 'net/http'
+require_relative 'helper'
+require_relative '../browser/chat_servers'
+
+# The chat page of the client image, without a dashboard.
+class TestChatAlone < MultiTenantTest
+  def setup
+    @model = ModelServer.new
+    @model.keys = ['sekret']
+  end
+
+  def teardown
+    @chat&.stop
+    @model.stop
+    super
+  end
+
+  def start(env = { 'JUPYTER_TOKEN' => 'guessed' })
+    @chat = ChatAlone.new({ 'OPENAI_BASE_URL' => @model.url, 'OPENAI_API_KEY' => 'sekret', **env }, temporary)
+    wait_until { @chat.ready? }
+  end
+
+  def log
+    File.read(@chat.log)
+  end
+
+  def ask(method, path, headers = {}, body = nil)
+    Net::HTTP.start('127.0.0.1', @chat.port, nil) do |http|
+      http.send_request(method, path, body, { 'Content-Type' => 'text/plain', **headers })
+    end
+  end
+
+  # @return [Hash] what the page sends
+  def login(token)
+    answer = ask('POST', '/login', {}, URI.encode_www_form(password: token))
+    assert_equal %w[303 ./], [answer.code, answer['location']]
+    assert_match(%r{\Amultitenant_chat_#{@chat.port}=\S+; Path=/; HttpOnly; SameSite=Strict\z}, answer['set-cookie'])
+    { 'Cookie' => answer['set-cookie'][/[^;]+/], 'X-Requested-With' => 'multitenant-chat' }
+  end
+
+  def test_whoever_has_the_token_chats
+    start
+    page = login('guessed')
+    assert_includes ask('GET', '/', page).body, '<script src="chat.js" defer>'
+    %w[/chat.css /chat.js /markdown.js /marked.js].each { |path| assert_equal '200', ask('GET', path, page).code }
+    told = { 'service' => 'Language model', 'owner' => 'another user', 'models' => [ModelServer::MODEL],
+             'model' => ModelServer::MODEL }
+    assert_equal told, JSON.parse(ask('GET', '/models', page).body)
+    question = JSON.generate(model: ModelServer::MODEL, messages: [{ role: 'user', content: 'so be it' }])
+    said = ask('POST', '/chat', page, question).body.lines.map { |line| JSON.parse(line) }
+    assert_equal 'so be it', said.filter_map { |part| part['text'] }.join
+    refute_includes said.join + log, 'sekret'
+    assert_equal 0, @chat.stop.exitstatus
+    @chat = nil
+  end
+
+  def test_strangers_are_asked_for_it
+    start
+    [%w[GET /], %w[GET /chat.js], ['POST', '/login', {}, 'password=guess'], ['POST', '/login', {}, '']].each do |asked|
+      answer = ask(*asked)
+      assert_equal ['403', nil], [answer.code, answer['set-cookie']]
+      assert_includes answer.body, '<form action="login" method="post">'
+      assert_match(/\Adefault-src 'none'.*; form-action 'self'; /, answer['content-security-policy'])
+    end
+    page = { 'X-Requested-With' => 'multitenant-chat', 'Cookie' => "multitenant_chat_#{@chat.port}=guess" }
+    [ask('GET', '/models', page), ask('POST', '/chat', page, '{}')].each do |answer|
+      assert_equal ['403', 'Load this page again: it asks for the token.'],
+                   [answer.code, JSON.parse(answer.body)['error']]
+    end
+  end
+
+  # Never the empty one, which a Secret may hold.
+  def test_without_a_token_it_makes_one
+    start('JUPYTER_TOKEN' => '', 'CHAT_TITLE' => 'Ours', 'CHAT_OWNER' => 'prof')
+    assert_equal '403', ask('POST', '/login', {}, 'password=').code
+    page = login(log[/\AThe chat's token is (\h{48}): JUPYTER_TOKEN sets another\.\n\z/, 1])
+    assert_equal %w[Ours prof], JSON.parse(ask('GET', '/models', page).body).values_at('service', 'owner')
+  end
+end
