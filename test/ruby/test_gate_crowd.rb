@@ -80,7 +80,8 @@ class TestGateCrowd < MultiTenantTest
     wait_until { @host.seen? }
     { 'banned' => 'bob', 'not_recipient' => 'eve' }.each do |code, user|
       @host.login(@host.credential(user)) # from now on it is known whether they are a member
-      assert_equal({ code => LOGINS }, @host.log_in([GateHost::USERS[user]], LOGINS).tally)
+      told = Array.new(4) { @host.log_in([GateHost::USERS[user]], LOGINS / 4) }
+      assert_equal({ code => LOGINS }, told.flatten.tally)
     end
   end
 end
