@@ -100,7 +100,7 @@ class TestRealForms < RealTest
   def submit(app)
     answers = ANSWERS.fetch(app)
     answers.merge(app == 'instruction' ? SHARED.slice('mt_title') : SHARED).each { |id, value| fill(id, value) }
-    assert_equal 'sessions', launch
+    assert_equal 'sessions', launch, "#{app}: #{cards_text} #{js('document.body.innerText')}"
     script = staged(app)['before.sh']
     ['--group students', '--method card', *answers.values].each { |text| assert_includes script, text }
     assert_includes script, '--title Spanish\\ 301'
@@ -122,7 +122,7 @@ class TestRealForms < RealTest
     start({ 'OOD_BC_DYNAMIC_JS' => 'true' })
     (SERVICES - ['instruction']).each do |app|
       asked = fields(app, "#{app}-dynamic").keys
-      assert_empty asked.grep(/only for|\ACommand/i)
+      assert_empty asked.grep(/only for|\ACommand/i), app
       { 'mt' => [*OTHERS, 'Kind of Card'], 'form' => OTHERS, 'card' => [*OTHERS, 'Kind of Card'], 'user' => [],
         'none' => [] }
         .each do |choice, wanted|

@@ -124,6 +124,21 @@ class TestServiceForms < RailsTest
     assert_equal [WHOM, 'Group', 'Title', 'Shown As', 'Kind of Card'], labels('multitenant-llm', WHOM)
   end
 
+  # @return [Hash{String => Array<String>}] choice => the questions that the dashboard hides for it
+  def hidden(app)
+    select = @dashboard.form("sys/multitenant-#{app}").body[%r{<select[^>]*version\b.*?</select>}m]
+    select.scan(/<option([^>]*)>/).flatten.to_h do |attributes|
+      [attributes[/ value="(\w*)"/, 1], attributes.scan(/data-hide-([\w-]+)="true"/).flatten]
+    end
+  end
+
+  def test_each_choice_hides_what_it_does_not_ask
+    start({ 'OOD_BC_DYNAMIC_JS' => 'true' })
+    kinds = %w[shiny streamlit python].to_h { |kind| [kind, %w[command proxy]] }
+    assert_equal kinds.merge('command' => []), hidden('dashboard')
+    assert_equal({ **%w[ollama llamacpp vllm].to_h { |kind| [kind, %w[command]] }, 'openai' => [] }, hidden('llm'))
+  end
+
   # Run in the dashboard, as OOD does.
   BEFORE = <<~RUBY
     session = OpenStruct.new(id: SecureRandom.uuid, staged_root: Pathname.new(Dir.mktmpdir),
