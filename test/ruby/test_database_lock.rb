@@ -111,6 +111,19 @@ class TestDatabaseLock < MultiTenantTest
     refute File.symlink?(@lock)
   end
 
+  # Of a directory that others may write to, too.
+  def test_nothing_that_a_terminal_obeys_comes_from_a_lock
+    evil = "8\e]0;x\a test other"
+    File.symlink(evil, @lock)
+    done = serve
+    assert_equal [1, evil], [done.code, File.readlink(@lock)], done.err
+    fake('pg_isready', "ln -sfT '#{evil}' #{@lock}; cd #{temporary}; echo >>tries; (($(wc -l <tries) > 300))")
+    File.unlink(@lock)
+    taken = serve
+    assert_match(/has taken #{@data}/, taken.err)
+    refute_match(/\e|\a/, done.err + done.out + taken.err + taken.out)
+  end
+
   # What is locked, systemd-tmpfiles leaves where it is. MariaDB would miss its directory for temporary tables.
   def test_its_private_directory_is_not_cleaned_away
     Dir.mkdir(private = File.join(temporary, 'tmp'))
