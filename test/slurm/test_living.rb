@@ -1,54 +1,14 @@
 # frozen_string_literal: true
 
 require_relative 'bed'
+require_relative 'page'
 require_relative '../ruby/helper'
-require_relative '../rails/dashboard'
 require_relative '../rails/site'
 
 # A dashboard that runs on while services come, move and go: the application of test/rails with the
 # real query program, Slurm and users. An open page asks each second, and its times are kept.
 class TestLiving < BedTest
   TTL = 5
-
-  # An open sessions page.
-  class Page
-    # @return [Array<Dashboard::Answer>] of each second
-    attr_reader :answers
-
-    def initialize(dashboard)
-      @dashboard = dashboard
-      @answers = []
-      @mutex = Mutex.new
-      @thread = Thread.new { ask until @closed }
-    end
-
-    def close
-      @closed = true
-      @thread.join
-    end
-
-    # Between two polls of the page. @return [Dashboard::Answer]
-    def meanwhile
-      @mutex.synchronize { yield @dashboard }
-    end
-
-    # @return [Hash] id => status, text of the view: what was shown last
-    def cards
-      @answers.last&.cards.to_h
-    end
-
-    def longest
-      @answers.map(&:seconds).max
-    end
-
-    private
-
-    def ask
-      start = MultiTenant.clock
-      @mutex.synchronize { @answers << @dashboard.poll }
-      sleep [1 - (MultiTenant.clock - start), 0].max
-    end
-  end
 
   def setup
     super
