@@ -144,6 +144,53 @@ class AppJob
   end
 end
 
+# What a service of several jobs keeps for its owner, and the nodes that it is on.
+module Kept
+  def state(service = 'spanish-301@hpcGrp')
+    File.join(Bed.home('hpcfaculty'), '.local/state/multitenant/services', service)
+  end
+
+  # @return [String] empty where there is no such file
+  def kept(name)
+    path = File.join(state, name)
+    File.exist?(path) ? File.read(path).chomp : ''
+  end
+
+  # @return [Integer] the job that waits to follow the newest one
+  def follower
+    Bed.wait('a job that follows') { kept('chains/1/next')[/\A\d+\z/] }.to_i
+  end
+
+  # As if its power were gone.
+  def kill_node(node, job)
+    daemon = Integer(File.read(File.join(Bed::DIR, "run/slurmd-#{node}.pid")))
+    step = processes.find { |pid, (_, words)| words.start_with?("slurmstepd: [#{job}.") && ours?(pid) }[0]
+    [daemon, *below(step)].each do |pid|
+      Process.kill('KILL', pid)
+    rescue Errno::ESRCH
+      nil
+    end
+  end
+
+  # @return [Hash{Integer => Array(Integer, String)}] pid => parent's pid, command line
+  def processes
+    IO.popen(%w[ps -e -o pid=,ppid=,args=], &:readlines).to_h do |line|
+      pid, parent, words = line.strip.split(' ', 3)
+      [pid.to_i, [parent.to_i, words]]
+    end
+  end
+
+  # Its working directory is this test bed's.
+  def ours?(pid)
+    File.readlink("/proc/#{pid}/cwd").start_with?("#{Bed::DIR}/")
+  end
+
+  def below(pid)
+    children = processes.select { |_, (parent, _)| parent == pid }.keys
+    [pid, *children.flat_map { |child| below(child) }]
+  end
+end
+
 # The base of the tests of apps.
 class AppTest < BedTest
   SHARED = { 'enable_multitenant' => 'mt', 'auto_multitenant_groups' => 'hpcGrp', 'mt_method' => 'card' }.freeze

@@ -6,6 +6,8 @@ require 'net/http'
 
 # Services that outlive their jobs, and have several: real ones, from the form on.
 class TestChain < AppTest
+  include Kept
+
   APP = 'multitenant-dashboard'
   SITE = { 'keep_days' => '30', 'copies_max' => '2' }.freeze
   ANSWERS = { **SHARED, 'version' => 'command', 'command' => 'exec python3 -m http.server "$port"',
@@ -31,16 +33,6 @@ class TestChain < AppTest
     AppJobs.configure(File.join(AppJobs.root(APP), 'site.yml'), settings)
   end
 
-  def state(service = 'spanish-301@hpcGrp')
-    File.join(Bed.home('hpcfaculty'), '.local/state/multitenant/services', service)
-  end
-
-  # @return [String] empty where there is no such file
-  def kept(name)
-    path = File.join(state, name)
-    File.exist?(path) ? File.read(path).chomp : ''
-  end
-
   def tell(name, text)
     path = File.join(state, name)
     File.write("#{path}.new", "#{text}\n")
@@ -50,11 +42,6 @@ class TestChain < AppTest
 
   def start(**answers)
     submit(APP, ANSWERS.merge('mt_until' => (Date.today + 7).to_s, **answers.transform_keys(&:to_s)))
-  end
-
-  # @return [Integer] the job that waits to follow the newest one
-  def follower
-    Bed.wait('a job that follows') { kept('chains/1/next')[/\A\d+\z/] }.to_i
   end
 
   def fields(job_id)
@@ -73,10 +60,35 @@ class TestChain < AppTest
     Process.kill('KILL', Integer(pid))
   end
 
+  # What a site puts on sbatch's command line, and what scontrol then shows of it.
+  NATIVE = { "--comment=#{COMMENT = %q(Spanish "301", it's $HOME)}" => ['Comment', COMMENT],
+             '--constraint=big' => %w[Features big], '--licenses=verbs:2' => %w[Licenses verbs:2],
+             '--reservation=class' => %w[Reservation class], '--nice=7' => %w[Nice 7],
+             '--tmp=1' => %w[MinTmpDiskNode 1M] }.freeze
+
+  # As a site that adds them to the app's own ones.
+  def with_native
+    file = File.join(AppJobs.root(APP), 'submit.yml.erb')
+    before = File.read(file)
+    File.write(file, "#{before}#{NATIVE.keys.map { |option| "    - #{option.to_json}\n" }.join}")
+    system('scontrol', '--quiet', 'create', 'reservation', 'ReservationName=class', 'Users=hpcfaculty', 'StartTime=now',
+           'Duration=60', 'Nodes=ALL', 'Flags=IGNORE_JOBS', exception: true)
+    yield
+  ensure
+    Bed.cancel_all
+    system('scontrol', 'delete', 'ReservationName=class')
+    File.write(file, before)
+  end
+
   # From a server that dies until another job serves, in the same session, and is followed itself.
   def test_a_lost_job_is_followed_by_one_like_it
+    with_native { follow_a_lost_job }
+  end
+
+  def follow_a_lost_job
     job = start(num_cores: '2', memory: '3').shared
     first = fields(job.job_id)
+    assert_equal NATIVE.values.to_h, first.slice(*NATIVE.values.map(&:first))
     second = follower
     waiting = fields(second)
     assert_equal ["after:#{job.job_id}+50(unfulfilled)?afterany:#{job.job_id}(unfulfilled)", "#{job.dir}/gen-1",
@@ -237,20 +249,6 @@ class TestChain < AppTest
       assert_served_by second
     end
 
-    # @return [Array<Integer>] the process and all below it
-    def tree(pid)
-      [pid, *IO.popen(['pgrep', '-P', pid.to_s], &:readlines).flat_map { |child| tree(child.to_i) }]
-    end
-
-    # Its slurmd and all that the job has there.
-    def kill_node(name, job_id)
-      daemon = File.join(Bed::DIR, 'run', "slurmd-#{name}.pid")
-      pids = [Integer(File.read(daemon))]
-      pids += IO.popen(['pgrep', '-f', "^slurmstepd: .#{job_id}\\."], &:readlines).flat_map { |pid| tree(pid.to_i) }
-      assert_operator pids.size, :>, 2
-      pids.each { |pid| Process.kill('KILL', pid) rescue nil } # rubocop:disable Style/RescueModifier -- it has ended
-    end
-
     { 'the_job_begins_again' => [], 'the_next_job_begins' => ['--no-requeue'] }.each do |what, options|
       define_method("test_a_node_dies_and_#{what}") do
         Bed.configured('slurm.conf' => 'SlurmdTimeout=20') do
@@ -259,9 +257,11 @@ class TestChain < AppTest
           second = follower
           node = kept('chains/1/node')
           kill_node(node, job.job_id)
-          Bed.wait('another node', 180) { kept('chains/1/shared') != '' && !['', node].include?(kept('chains/1/node')) }
-          expected = options.any? ? second : job.job_id
-          assert_equal expected.to_s, kept('chains/1/job')
+          expected = (options.any? ? second : job.job_id).to_s
+          Bed.wait("job #{expected} is on another node", 180) do
+            kept('chains/1/job') == expected && !['', node].include?(kept('chains/1/node'))
+          end
+          Bed.wait('it serves', 60) { Bed.specs('hpcstudent').keys == [expected] }
         ensure
           Bed.testbed('start', 'slurmd')
         end
@@ -275,6 +275,18 @@ class TestChain < AppTest
       Bed.wait('no tenant has it', 60) { Bed.specs('hpcstudent').keys == [job.job_id.to_s] }
       Bed.wait('it ends', 240) { !File.exist?(File.join(state, 'chains/2')) }
       Bed.wait('one is left, and who follows it', 60) { Bed.left.sort == [job.job_id, follower].map(&:to_s).sort }
+    end
+
+    def test_what_goes_on_has_the_successor_that_it_had
+      job = start.shared.tap(&:connection)
+      second = follower
+      %w[suspend resume].each { |what| system('scontrol', what, job.job_id.to_s, exception: true) }
+      job.requeue
+      assert_equal [second, [job.job_id, second]], [follower, Bed.left.map(&:to_i).sort]
+      # An operator.
+      system('scancel', job.job_id.to_s, exception: true)
+      Bed.wait('nothing is left', 60) { Bed.left.empty? }
+      assert_equal "Job #{job.job_id} was cancelled, which ends this chain of jobs.", kept('chains/1/ended')
     end
 
     # A site's policy, say, that changes again.
