@@ -27,10 +27,10 @@ class TestKinds < ClientTest
     File.write(@site, @was)
   end
 
-  def serve_kind(kind)
+  def serve_kind(kind, more = {})
     AppJobs.configure(@site, 'kinds' => kind)
     submit(OURS, SHARED.merge('mt_delivery_select' => 'RShiny_App sys/multitenant-delivery_default', 'version' => kind,
-                              'app_path' => @data)).shared
+                              'app_path' => @data, **more)).shared
   end
 
   # @return [Hash{String => String}] of programs in a Jupyter of hpcstudent's with this service
@@ -60,6 +60,30 @@ class TestKinds < ClientTest
     job.cancel
     env = found(serve_kind('redis'))
     assert_equal 'ser', redis(env, 'get', 'verb')
+  end
+
+  # It takes minutes: the job that follows starts one after the first, whose limit is longer than TERM comes early.
+  def test_a_hand_over_of_redis_keeps_what_was_written_last
+    skip 'it takes minutes: script/test --long' unless ENV['MULTITENANT_LONG']
+
+    AppJobs.configure(@site, 'keep_days' => '30')
+    first = serve_kind('redis', 'mt_until' => (Date.today + 1).to_s, 'bc_num_hours' => '0.1')
+    env = address(first.specs)
+    written = 0
+    Bed.wait('another job serves', 300) do
+      written += 1 if redis(env, 'set', 'last', (written + 1).to_s) == 'OK'
+      Bed.specs(STUDENT).keys.any? { |job| job != first.job_id.to_s }
+    end
+    assert_operator written, :>, 1
+    Bed.wait('the first one is not shared', 60) { Bed.specs(STUDENT).size == 1 }
+    env = address(Bed.specs(STUDENT).values.first['connection'])
+    assert_equal written.to_s, redis(env, 'get', 'last')
+    Bed.wait('the first one ends', 150) { first.ended? }
+    assert_equal ['COMPLETED', written.to_s], [first.state, redis(env, 'get', 'last')]
+  end
+
+  def address(specs)
+    { 'REDIS_URL' => "redis://default:#{specs['password']}@#{specs['host']}:#{specs['port']}/0" }
   end
 
   # A stand-in for MLflow behind a real gateway.
