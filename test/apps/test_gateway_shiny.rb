@@ -7,6 +7,7 @@ require_relative '../browser/axe'
 # the application of another publisher, whose pages are of the same origin, can do and can't.
 class TestGatewayShiny < PageTest
   SERVER = File.join(Bed::OURS, 'gateway_server.py')
+  VERBS = File.join(Bed::OURS, 'applications/verbs')
   SHINY = <<~R
     library(shiny)
     page <- fluidPage(lang = 'en', titlePanel('Verbs'), textInput('word', 'Word', 'go'), textOutput('said'))
@@ -26,14 +27,14 @@ class TestGatewayShiny < PageTest
 
   def setup
     super
-    FileUtils.mkdir_p(File.join(Bed::OURS, 'verbs'))
-    File.write(File.join(Bed::OURS, 'verbs/app.R'), SHINY)
+    FileUtils.mkdir_p(VERBS)
+    File.write(File.join(VERBS, 'app.R'), SHINY)
     FileUtils.cp(File.join(__dir__, 'gateway_server.py'), SERVER)
   end
 
   # @return [Array<AppJob>] Shiny, and the other publisher's
   def serve_both
-    jobs = [serve('hpcfaculty', 'version' => 'shiny', 'app_path' => File.join(Bed::OURS, 'verbs')),
+    jobs = [serve('hpcfaculty', 'version' => 'shiny', 'app_path' => VERBS),
             serve('hpcfaculty2', 'version' => 'command', 'command' => "exec python3 #{SERVER} none \"$host\"")]
     jobs.each(&:shared)
     @proxy.card = jobs.map { |job| button(job) }.join
@@ -64,6 +65,19 @@ class TestGatewayShiny < PageTest
     assert_empty Axe.findings(@browser)
   end
 
+  # It tells an application's session nothing of what the gateway says.
+  def test_a_real_shiny_server_shows_which_applications_there_are_and_each_of_them
+    skip 'it needs shiny-server' unless MultiTenant::Program.find('shiny-server', ENV.fetch('PATH'))
+
+    AppJobs.configure(@site, 'kinds' => 'shinyserver')
+    job = serve('hpcfaculty', 'version' => 'shinyserver', 'app_path' => File.dirname(VERBS)).shared
+    @proxy.card = button(job)
+    assert_at_its_root(press(0))
+    @browser.follow('document.querySelector("a[href=\'verbs/\']").click(); 0')
+    assert_said 'go for '
+    assert_match(%r{/verbs/\z}, @browser.evaluate('location.pathname'))
+  end
+
   def assert_at_its_root(path)
     assert_match(%r{\A/rnode/127\.0\.0\.1/\d+/\z}, path)
     path
@@ -71,7 +85,7 @@ class TestGatewayShiny < PageTest
 
   # Through the websocket.
   def assert_said(words)
-    Bed.wait(words) { @browser.evaluate('document.querySelector("#said").textContent') == words }
+    Bed.wait(words) { @browser.evaluate('document.querySelector("#said")?.textContent') == words }
   end
 
   # In a page of the other publisher's: the browser sends what it has for that path, but tells it to no page.

@@ -207,6 +207,13 @@ class TestKinds < MultiTenantTest
     assert_equal(['/tmp', '/tmp', ours], told.map { |words| File.dirname(words.last) })
   end
 
+  def test_a_shiny_server_keeps_bookmarks_where_its_owner_may_write
+    config = File.read(run_job('shinyserver', set: { 'TMPDIR' => temporary })[0].fetch('words').last)
+    kept = config[/^bookmark_state_dir "(.+)";$/, 1]
+    assert_equal [File.join(temporary, 'shinyserver/multitenant-dashboard/.local/share/shiny-server'), 0o700],
+                 [kept, kept && (File.stat(kept).mode & 0o777)]
+  end
+
   # Where the gateway gives the server its key, no tenant is told that.
   def test_a_servers_own_key_is_shared_with_nobody_where_the_gateway_has_it
     programs
