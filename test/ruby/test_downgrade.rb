@@ -90,9 +90,12 @@ class TestDowngrade < InstallTest
     feed = Feed.new
     agent = MultiTenant::Agent.new(MultiTenant::Settings.new({}), source: feed, directory: directory, log: ->(_) {})
     env = { 'MULTITENANT_SNAPSHOT' => directory, 'OOD_CLUSTERS' => clusters, 'HOME' => temporary }
+    # Of the last one's group nothing is known, which the header tells.
     [[7], [7], [7, 8]].each do |jobs|
-      feed.texts = [stream(*jobs.map { |id| job(id, wckey: 'multitenant') }, generated: Time.now.to_i)]
+      all = [*jobs.map { |id| job(id, wckey: 'multitenant') }, job(9, wckey: 'multitenant', group_gid: nil)]
+      feed.texts = [stream(*all, generated: Time.now.to_i)]
       assert agent.round
+      assert_includes File.read(File.join(directory, 'state')), '"undetermined":[9]'
       specs = JSON.parse(command(OldVersion.tree, 'specs', as: 2001, env: env))
       assert_equal jobs.map(&:to_s), specs.keys
     end
