@@ -115,13 +115,19 @@ class TestJob < MultiTenantTest
 
   def test_the_other_family_is_held_where_the_service_has_one_of_them
     port = listen('127.0.0.1')
-    script = "source #{JOB}; port=#{port}; hold_port; echo held; read -r; pkill -P $$"
+    script = "source #{JOB}; port=#{port}; hold_port; echo held; read -r"
     IO.popen(['bash', '-c', script], 'r+') do |job|
       assert_equal "held\n", job.gets
       assert_raises(Errno::EADDRINUSE) { listen('::', port) }
       assert_raises(Errno::ECONNREFUSED) { TCPSocket.new('::1', port) }
       TCPSocket.new('127.0.0.1', port).close
       job.puts
+    end
+    # Also where no Slurm ends what a job leaves.
+    wait_until do
+      listen('::', port)
+    rescue Errno::EADDRINUSE
+      nil
     end
   end
 
