@@ -16,7 +16,7 @@ FUZZ_LIBS := -ljansson -lcrypto -lz -lmunge
 
 # All but the binding, what is linked with libslurm, and files with a main: of those a target includes the file itself,
 # as of others in which what it calls is static.
-FUZZED := $(filter-out %/gate.c %/munge.c %/names.c %/seal.c,$(ANALYZED)) $(QUERY)/key_value.c
+FUZZED := $(filter-out %/gate.c %/munge.c %/names.c %/seal.c $(BINDING) $(QUERY)/%,$(ANALYZED)) $(QUERY)/key_value.c
 FUZZED_OBJECTS := $(FUZZED:../../ext/%.c=$(FUZZ_BUILD)/ext/%.o)
 
 .PHONY: fuzz fuzz-planted $(NOUNS:%=fuzz-%) $(NOUNS:%=planted-%)
