@@ -71,12 +71,20 @@ module ProcessState
 
   # Threads of Ruby's and of C's, and which signals each holds back. Ruby keeps one of its own for some seconds.
   def tasks
-    Dir.glob('/proc/self/task/*/status').map { |path| File.readlines(path).grep(/\A(?:Name|SigBlk):/) }.sort
+    of_tasks('status').map { |text| text.lines.grep(/\A(?:Name|SigBlk):/) }.sort
   end
 
   # Those that nobody waited for yet, too.
   def children
-    Dir.glob('/proc/self/task/*/children').flat_map { |path| File.read(path).split }.sort
+    of_tasks('children').flat_map(&:split).sort
+  end
+
+  def of_tasks(name)
+    Dir.glob("/proc/self/task/*/#{name}").filter_map do |path|
+      File.read(path)
+    rescue Errno::ENOENT, Errno::ESRCH
+      nil # it has ended meanwhile
+    end
   end
 
   def call(library, name, gives, *values)

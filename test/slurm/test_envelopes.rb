@@ -52,6 +52,7 @@ class TestEnvelopes < BedTest
   def test_munge_for_the_whole_group
     id = SecureRandom.uuid
     job_id = shared(submit(share('auto', id: id)))
+    Bed.wait('it says how') { File.read(log).include?('is shared as') }
     assert_match(/is shared as DB_Conn with hpcGrp \(envelope munge, \d+ of 1024 bytes\)/, File.read(log))
     assert_equal([THERE, THERE, nil], %w[hpcstudent hpcfaculty outsider].map { |user| connection(user, job_id) })
     assert_equal 'not_member', code('outsider', job_id)
@@ -145,7 +146,7 @@ class TestEnvelopes < BedTest
     refute_includes name_of(refused), '|'
     key_file.add
     job_id = shared(submit(share('key')))
-    assert_match(/\(envelope key, /, File.read(log))
+    Bed.wait('it says how') { File.read(log).include?('(envelope key, ') }
     assert_equal([THERE, THERE, nil], %w[hpcstudent hpcfaculty outsider].map { |user| connection(user, job_id) })
     assert_equal 1, Bed.as('outsider', 'cat', key_file.path).code
     key_file.add
