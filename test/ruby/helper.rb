@@ -294,7 +294,11 @@ module Processes
 
   # @return [Array<String>] this process's, those that nobody waited for yet, too
   def children
-    Dir.glob('/proc/self/task/*/children').map { |path| File.read(path) }.join(' ').split
+    Dir.glob('/proc/self/task/*/children').flat_map do |path|
+      File.read(path).split
+    rescue Errno::ENOENT, Errno::ESRCH
+      [] # a thread that has ended meanwhile
+    end
   end
 
   # A query program of the test's. @return [String] its path
