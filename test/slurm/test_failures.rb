@@ -66,22 +66,25 @@ class TestFailures < BedTest
     assert_equal 1, result.err.lines.size, result.err
   end
 
-  def test_slurmdbd_is_down
-    Bed.testbed('stop', 'slurmdbd')
-    assert_endured(/slurmdbd/)
-    result = Bed.multitenant('hpcstudent', 'cards')
-    assert_equal 69, result.code
-    assert_equal 1, result.err.lines.size, result.err
-    assert_card 'hpcstudent', @id
+  def assert_endured_without(daemon, said)
+    Bed.testbed('stop', daemon)
+    assert_endured(said)
+    yield if block_given?
   ensure
-    Bed.testbed('start', 'slurmdbd')
+    Bed.testbed('start', daemon)
+  end
+
+  def test_slurmdbd_is_down
+    assert_endured_without('slurmdbd', /slurmdbd/) do
+      result = Bed.multitenant('hpcstudent', 'cards')
+      assert_equal 69, result.code
+      assert_equal 1, result.err.lines.size, result.err
+      assert_card 'hpcstudent', @id
+    end
   end
 
   def test_slurmctld_is_down
-    Bed.testbed('stop', 'slurmctld')
-    assert_endured(/slurmctld/)
-  ensure
-    Bed.testbed('start', 'slurmctld')
+    assert_endured_without('slurmctld', /slurmctld/)
   end
 
   %w[munged slurmdbd slurmctld].each do |daemon|
@@ -99,10 +102,7 @@ class TestFailures < BedTest
   end
 
   def test_munged_is_down
-    Bed.testbed('stop', 'munged')
-    assert_endured(/munge/i)
-  ensure
-    Bed.testbed('start', 'munged')
+    assert_endured_without('munged', /munge/i)
   end
 
   # Its socket stays.
@@ -115,10 +115,8 @@ class TestFailures < BedTest
 
   # What slurmdbd can't look up is no empty answer.
   def test_the_database_of_slurmdbd_is_down
-    Bed.testbed('stop', 'mariadbd')
-    assert_endured(/slurmdbd/)
+    assert_endured_without('mariadbd', /slurmdbd/)
   ensure
-    Bed.testbed('start', 'mariadbd')
     Bed.restart
   end
 
