@@ -336,6 +336,13 @@ class TestReadfile < RailsTest
     assert_operator most, :<, 80_000
   end
 
+  # Whoever counts its tags before is not all that stands between a page and the host's memory.
+  def test_a_parser_has_as_much_memory_as_it_may_and_no_more
+    ruby = "MultiTenant::Card::Rendering.send(:safe, MultiTenant::Card::Content.new('/a.html', owner: 1), 'page', %s)"
+    assert_kind_of Array, @dashboard.ruby(format(ruby, "'<p>' * 4000"))
+    assert_equal 'never', @dashboard.ruby(format(ruby, "'<p>' * 40_000")).to_s
+  end
+
   def limit(**values)
     values.each do |name, value|
       @dashboard.ruby("MultiTenant::Card::Limits.send(:remove_const, :#{name}); " \

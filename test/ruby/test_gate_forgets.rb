@@ -86,6 +86,18 @@ class TestGateForgets < MultiTenantTest
     refute_path_exists File.join(temporary, 'run')
   end
 
+  # A job that has handed its data over stays, and what then comes to its server's port is anybody's.
+  def test_a_gateway_ends_with_its_server_whatever_the_job_waits_for
+    cleans = Dir[File.join(Tree::ROOT, 'apps-services/*/template/clean.sh')]
+    waiting = cleans.select { |path| File.read(path).include?('await_successor') }
+    assert_operator waiting.size, :>, 1
+    functions = %w[end_gateway await_successor].map { |name| "#{name}() { echo #{name}; }; " }.join
+    waiting.each do |path|
+      out, = Open3.capture2('bash', '-euc', "#{functions}. #{path}")
+      assert_equal %w[end_gateway await_successor], out.split
+    end
+  end
+
   # The next gate would watch none of those whom the one before let into a database.
   def test_accounts_are_locked_before_a_gate_starts_again
     squeue('echo 7')

@@ -33,6 +33,22 @@ class TestRenderingChild < MultiTenantTest
     wait_until { (children - others).empty? }
     assert_equal([false, nil], CHILD.ask { raise NoMemoryError })
   end
+
+  # A parser of Markdown knows no limit.
+  def test_a_child_has_as_much_memory_as_it_may_and_no_more
+    most = MultiTenant::Card::Limits::MEMORY
+    assert_equal([false, { 'size' => most / 2 }], CHILD.ask { { size: ('x' * (most / 2)).size } })
+    assert_equal([false, nil], CHILD.ask { { size: ('x' * most * 2).size } })
+  end
+
+  # Each `<` may be a node of the parser's tree.
+  def test_a_page_has_as_many_tags_as_a_parser_bears_and_no_more
+    most = MultiTenant::Card::Limits::TAGS
+    content = MultiTenant::Card::Content.new('/a.html', owner: 1001)
+    { most => 'page', most + 1 => 'beginning' }.each do |tags, kind|
+      assert_equal kind, content.source('<b>' * tags, rendered: true)[0]
+    end
+  end
 end
 
 # What is kept of files that were rendered.

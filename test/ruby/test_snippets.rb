@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require 'pty'
 require 'socket'
 require 'uri'
 
@@ -132,6 +133,26 @@ class TestSnippets < MultiTenantTest
       assert_equal [url, url], [openai['base_url'], ollama['host']]
       assert_includes in_r(offered.httr2), "#{url.chomp('/')}/chat/completions"
     end
+  end
+
+  # @return [String] what is on the terminal of who pastes it and types a key
+  def typed_into(text)
+    seen = +''
+    PTY.spawn({ 'LC_ALL' => 'C' }, 'bash', '-c', text) do |screen, keys, pid|
+      seen << screen.readpartial(1024) until seen.include?('ey: ')
+      keys.puts(SECRET)
+      loop { seen << screen.readpartial(1024) }
+    rescue Errno::EIO # it has ended
+      Process.wait(pid)
+    end
+    seen
+  end
+
+  def test_a_key_that_is_typed_is_not_seen
+    offered = snippets(DATABASE.merge('kind' => 'redis')).variables
+    assert_equal "Key: \r\nread #{SECRET.size}\r\n", typed_into("#{offered}echo \"read ${#REDISCLI_AUTH}\"")
+    command = snippets(MODEL).curl
+    assert_equal 'API key: ', typed_into("curl() { cat >/dev/null; }\n#{command}")
   end
 
   # ---- the viewer's environment ----
