@@ -58,13 +58,22 @@ class TestChain < MultiTenantTest
     assert_equal '25', state('lead')
   end
 
-  # Else each job would be followed a minute after its start.
+  # @return [String] when the next job begins, as its owner's card has it of the first one
+  def told
+    path = File.join(@home, '.local/state/multitenant/services/spanish-301@hpcGrp')
+    info = { 'uid' => Process.uid.to_s, 'cluster' => 'hpc', 'start' => '1700000000', 'end' => '1700003600' }
+    card = MultiTenant::Card::Members.new(MultiTenant::ServiceState.at(path), { '100@hpc' => { 'info' => info } })
+    CGI.unescapeHTML(card.html[/takes over ([^<]*)/, 1])
+  end
+
+  # Else each job would be followed a minute after its start. The card has a formula of its own.
   def test_a_job_serves_for_a_quarter_of_its_time_at_least
     { '60' => 15, '46' => 15, '45' => 15, '44' => 16 }.each do |lead, minutes|
       [@home, in_job('101'), in_job('last')].each { |path| FileUtils.rm_rf(path) }
       said = run_job(100, "#{stage(site: SITE.merge('lead' => lead))}share_member app")
       assert_includes submitted(101, 'arguments'), "--dependency=after:100+#{minutes}?afterany:100"
       assert_match(/--lead #{60 - minutes} /, said)
+      assert_equal Time.at(1_700_000_000 + (minutes * 60)).strftime(MultiTenant::Card::Members::TIME), told
     end
   end
 
