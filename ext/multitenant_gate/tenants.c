@@ -2,6 +2,7 @@
 #include "tenants.h"
 
 #include "clock.h"
+#include "directory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,10 +86,8 @@ void tenant_learn(struct tenant *tenant, const struct look_up *said,
     const bool own = tenant->uid == recipients->publisher;
     const bool listed = !recipients->listed || is_listed(recipients, tenant->uid);
     tenant->asking = false;
-    /* As SSSD answers on EL while it does not run: munged knows the user. */
-    const bool neither = said && said->user == MT_NO && said->group == MT_NO;
     if (!said || said->user == MT_UNKNOWN || (said->group == MT_UNKNOWN && !own) ||
-        (neither && !own && !recipients->listed)) {
+        (mt_directory_is_lost(said->user, said->group) && !own && !recipients->listed)) {
         tenant->failed_at = now;
         return;
     }

@@ -42,6 +42,15 @@ MT_CHECKED enum mt_answer mt_group_find(struct mt_group *group, const char *name
 MT_CHECKED enum mt_answer mt_group_find_gid(struct mt_group *group, gid_t gid);
 
 /*
+ * Has the name service lost its directory, as it knows neither the group nor a user of whom Slurm
+ * or munged says that there is one? So SSSD answers on EL while it does not run.
+ */
+static inline bool mt_directory_is_lost(enum mt_answer user, enum mt_answer group)
+{
+    return user == MT_NO && group == MT_NO;
+}
+
+/*
  * Is the user a member, by their own list of groups or by the group's list of members? Either list
  * may be short where a name service serves only the other (ignore_group_members, no initgroups).
  */

@@ -125,19 +125,10 @@ bool mt_members_run(struct mt_members *m, int64_t until)
     return mt_look_ups_run(m->look_ups, until);
 }
 
-/*
- * Slurm says that there is such a user. A name service that knows none has lost its directory: SSSD
- * that does not run says so on EL, and that there is no such group.
- */
-static bool is_lost(const struct mt_look_up *user)
-{
-    return user && user->found == MT_NO;
-}
-
 /* Nobody is in a group that does not exist. */
 static bool is_nobody(const struct mt_look_up *user, const struct mt_look_up *group)
 {
-    return group->found == MT_NO && !is_lost(user);
+    return group->found == MT_NO && !mt_directory_is_lost(user->found, group->found);
 }
 
 static enum mt_answer is_member(const struct mt_look_up *user, const struct mt_look_up *group)
@@ -184,9 +175,9 @@ void mt_members_answer(struct mt_members *m, size_t index, struct mt_member_answ
     enum mt_answer allowed = is_publisher(m, user, &publishers_done);
     *answer = (struct mt_member_answer){
         .done = is_done(user) && is_done(group) && publishers_done,
-        .group_known = !group                                   ? MT_NO
-                       : group->found == MT_NO && is_lost(user) ? MT_UNKNOWN
-                                                                : group->found,
+        .group_known = !group                                            ? MT_NO
+                       : mt_directory_is_lost(user->found, group->found) ? MT_UNKNOWN
+                                                                         : group->found,
         .gid = group ? group->gid : 0,
         .in_group = !group || is_nobody(user, group) ? MT_NO : pair->in_group,
         .others = group ? pair->others : -1,
