@@ -2,8 +2,8 @@
 
 require_relative 'helper'
 
-# What a JupyterHub's pre-spawn hook makes of what the command says, or doesn't. In a real hub:
-# test/apps/test_jupyterhub.rb.
+# What a JupyterHub's pre-spawn hook makes of what the command says, or doesn't, and whom one behind a gateway lets in. In
+# real hubs: test/apps/test_jupyterhub.rb, test/apps/test_kinds.rb.
 class TestJupyterhub < MultiTenantTest
   # A spawn as a hub does it, as far as the hook sees it: prints the environment and the log. The arguments: the
   # directory of the hook, a user, and what the hook's limits are to be.
@@ -114,5 +114,39 @@ class TestJupyterhub < MultiTenantTest
     spawn("env >#{seen}\necho '{}'", env: { **secrets.to_h { |name| [name, 's3cret'] }, 'MULTITENANT_TTL' => '60' })
     assert_includes File.read(seen), 'MULTITENANT_TTL=60'
     refute_includes File.read(seen), 's3cret'
+  end
+
+  # Of JupyterHub, as much as the configuration uses; who may come in as 5.0 has it. Prints who is let in, or 403.
+  HUB = <<~PYTHON
+    import asyncio, os, sys, types
+    class Authenticator:
+        allow_all = False
+        allowed_users = set()
+    class HTTPError(Exception):
+        pass
+    class Any:
+        def __getattr__(self, name):
+            return self.__dict__.setdefault(name, types.SimpleNamespace())
+    for name in ("jupyterhub", "jupyterhub.auth", "jupyterhub.handlers", "jupyterhub.handlers.login", "tornado"):
+        sys.modules[name] = types.ModuleType(name)
+    sys.modules["jupyterhub.auth"].Authenticator = Authenticator
+    sys.modules["jupyterhub.handlers.login"].LoginHandler = object
+    sys.modules["tornado"].web = types.SimpleNamespace(HTTPError=HTTPError)
+    get_config = Any
+    os.environ.update(app_path="/", port="1", base_path="/node/n1/1")
+    exec(open(sys.argv[1]).read())
+    for headers in {"X-MultiTenant-User": "ann"}, {}:
+        handler = types.SimpleNamespace(request=types.SimpleNamespace(headers=headers))
+        try:
+            name = asyncio.run(Gateway().authenticate(handler, None))
+            print(name if Gateway.allow_all or name in Gateway.allowed_users else "nobody")
+        except HTTPError as error:
+            print(error)
+  PYTHON
+
+  def test_a_hub_lets_in_whom_the_gateway_names_and_nobody_else
+    configuration = File.join(Tree::ROOT, 'apps-services/multitenant-dashboard/template/jupyterhub.py')
+    done = run_as(nil, 'python3', '-c', HUB, configuration)
+    assert_equal ["ann\n403\n", ''], [done.out, done.err]
   end
 end

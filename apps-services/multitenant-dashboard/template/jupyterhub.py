@@ -21,6 +21,7 @@ class Named(LoginHandler):
 
 class Gateway(Authenticator):
     auto_login = True
+    allow_all = any_allow_config = True  # since 5.0 nobody may come in unless something allows it
 
     def get_handlers(self, app):
         return [("/login", Named)]
