@@ -2,8 +2,8 @@
 
 require_relative 'helper'
 
-# What a JupyterHub's pre-spawn hook makes of what the command says, or doesn't, and whom one behind a gateway lets in. In
-# real hubs: test/apps/test_jupyterhub.rb, test/apps/test_kinds.rb.
+# What a JupyterHub's pre-spawn hook makes of what the command says, or doesn't, and whom one behind a gateway lets in.
+# In real hubs: test/apps/test_jupyterhub.rb, test/apps/test_kinds.rb.
 class TestJupyterhub < MultiTenantTest
   # A spawn as a hub does it, as far as the hook sees it: prints the environment and the log. The arguments: the
   # directory of the hook, a user, and what the hook's limits are to be.
