@@ -13,6 +13,8 @@ module MultiTenant
   class Host
     # What dashboards are started with; commands, agent and doctor read it too, so that all say the same.
     ENV_FILE = '/etc/ood/config/apps/dashboard/env'
+    # What each user's web server is started with, and with it the dashboard, whose `env` file counts less.
+    STAGE = '/etc/ood/config/nginx_stage.yml'
     CLUSTERS = '/etc/ood/config/clusters.d'
     APPS = '/var/www/ood/apps/sys'
     # Apps of the same names that were there before; no token of a message leads here.
@@ -27,6 +29,9 @@ module MultiTenant
     # Slurm's own, and that of a host which its slurmd gets from slurmctld.
     SLURM_CONFS = %w[/etc/slurm/slurm.conf /run/slurm/conf/slurm.conf].freeze
     OOD_VERSION = '/opt/ood/VERSION'
+    # Open OnDemand's own settings, and what it takes for no (configuration_singleton.rb).
+    ONDEMAND_D = '/etc/ood/config/ondemand.d'
+    NO = ['', '0', 'F', 'FALSE', 'OFF', 'NO'].freeze
     PORTAL = '/etc/ood/config/ood_portal.yml'
 
     # The first release whose plugins load.
@@ -112,19 +117,21 @@ module MultiTenant
     # As browsers write it. Where Open OnDemand has no TLS itself, what stands before it may have.
     # @return [String, nil] where browsers find Open OnDemand, if its ood_portal.yml names one address and no other
     def origin
-      portal = Psych.safe_load(File.read(at(PORTAL)))
-      return unless portal.is_a?(Hash) && portal['ssl']
+      portal = yaml(at(PORTAL))
+      return unless portal['ssl']
 
       name, proxy, aliases, port = portal.values_at('servername', 'proxy_server', 'server_aliases', 'port')
       origin = "https://#{name}#{":#{port}" unless ['', '80', '443'].include?(port.to_s)}".downcase
       origin if [name, *proxy, *aliases].uniq.one? && origin.match?(%r{\Ahttps://[\w.-]+(?::\d+)?\z})
-    rescue SystemCallError, Psych::Exception
-      nil
     end
 
-    # @return [Hash{String => String}] our variables in the dashboard's `env` file
+    # @return [Hash{String => String}] our variables as a dashboard has them, of its `env` file or of nginx_stage.yml
     def env_file
-      @env_file ||= Host.env_file(at(ENV_FILE), person.merge(env, person.slice('USER', 'LOGNAME')))
+      @env_file ||= begin
+        given = stage
+        read = Host.env_file(at(ENV_FILE), person.merge(given, env, person.slice('USER', 'LOGNAME')))
+        read.merge(given.select { |name, _| name.match?(OURS) })
+      end
     end
 
     # @return [Hash{String => String}] all variables
@@ -179,7 +186,11 @@ module MultiTenant
 
     # @return [Boolean] OOD keeps a directory for each cluster in it
     def per_cluster_dataroot?
-      environment['OOD_PER_CLUSTER_DATAROOT'] == 'true'
+      told = environment['OOD_PER_CLUSTER_DATAROOT']
+      return !NO.include?(told.upcase) if told
+
+      files = Dir.glob(at(File.join(environment.fetch('OOD_CONFIG_D_DIRECTORY', ONDEMAND_D), '*'))).grep(/\.ya?ml\z/)
+      files.map { |file| yaml(file)['per_cluster_dataroot'] }.compact.last || false
     end
 
     # What can't be looked at counts as it did, or else as there: while an NFS stutters no card goes.
@@ -217,6 +228,25 @@ module MultiTenant
     end
 
     private
+
+    # As nginx_stage reads it (nginx_stage.rb, clean_nginx_env).
+    # @return [Hash{String => String}]
+    def stage
+      portal, custom = yaml(at(STAGE)).values_at('ondemand_portal', 'pun_custom_env')
+      custom = custom.is_a?(Hash) ? custom.to_h { |name, value| [name.to_s, value.to_s.tr("\0", "\u{fffd}")] } : {}
+      portal = portal.to_s.strip.downcase.gsub(/\s+/, '_')
+      portal.empty? ? custom : { 'OOD_PORTAL' => portal, **custom }
+    end
+
+    # @param path [String]
+    # @return [Hash] {} where there is none
+    def yaml(path)
+      text = File.binread(path).force_encoding(Encoding::UTF_8)
+      told = Psych.safe_load(text, permitted_classes: [Symbol], aliases: true)
+      told.is_a?(Hash) ? told : {}
+    rescue SystemCallError, Psych::Exception
+      {}
+    end
 
     # As dashboards have them, whoever this user was before.
     def person

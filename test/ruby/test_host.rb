@@ -83,9 +83,24 @@ class TestHost < MultiTenantTest
       "OOD_DATAROOT=/scratch/d\nOOD_PORTAL=x\n" => '/scratch/d' }.each do |text, path|
       assert_equal path, host(text, 'HOME' => '/h').dataroot
     end
-    assert_equal([false, true, false], ['', 'true', 'yes'].map do |text|
+  end
+
+  # As Open OnDemand has it: the variable, where there is one, or else its own files, of which the last one counts.
+  def test_a_data_root_for_each_cluster
+    said = ['', 'no', 'OFF', '0', 'true', 'yes', '1'].map do |text|
       host("OOD_PER_CLUSTER_DATAROOT=#{text}\n").per_cluster_dataroot?
-    end)
+    end
+    assert_equal [false, false, false, false, true, true, true], said
+    dir = File.join(temporary, '/etc/ood/config/ondemand.d')
+    FileUtils.mkdir_p(dir)
+    files = { 'a.yaml' => 'per_cluster_dataroot: false', 'b.yml' => 'per_cluster_dataroot: true', 'c.yml' => 'a: b: c',
+              'd.yml' => 'pinned_apps: [x]', 'e.txt' => 'per_cluster_dataroot: false' }
+    files.each { |name, text| File.write(File.join(dir, name), text) }
+    assert_predicate host(''), :per_cluster_dataroot?
+    refute_predicate host("OOD_PER_CLUSTER_DATAROOT=no\n"), :per_cluster_dataroot?
+    File.write(File.join(dir, 'f.yaml'), 'per_cluster_dataroot: false')
+    refute_predicate host(''), :per_cluster_dataroot?
+    assert_predicate host("OOD_CONFIG_D_DIRECTORY=/x\nOOD_PER_CLUSTER_DATAROOT=on\n"), :per_cluster_dataroot?
   end
 
   # Each token that counts has directories in the viewer's home.
@@ -127,6 +142,24 @@ class TestHost < MultiTenantTest
     File.unlink(delivery)
     Dir.mkdir(File.join(apps, 'dashboard'))
     assert_empty shown.call
+  end
+
+  # A site with several portals gives each a name there, and their data roots differ by it.
+  def test_what_nginx_stage_gives_dashboards_goes_before_the_env_file
+    made = lambda do |yaml, text = "OOD_PORTAL=x\n", env = {}|
+      host(text, { 'HOME' => '/h' }.merge(env)).tap do
+        File.write(File.join(temporary, '/etc/ood/config/nginx_stage.yml'), yaml)
+      end
+    end
+    named = made.call("ondemand_portal: 'Big Red'\nnginx_signals:\n- :stop\n")
+    assert_equal '/h/big_red/data/sys/dashboard', named.dataroot
+    given = made.call("ondemand_portal: a\npun_custom_env: {OOD_PORTAL: b, OOD_SSH_PORT: 2222, MINE: m, 1: 2}\n",
+                      "OOD_CLUSTERS=/$MINE/$OOD_PORTAL\n")
+    assert_equal({ 'OOD_CLUSTERS' => '/m/b', 'OOD_PORTAL' => 'b', 'OOD_SSH_PORT' => '2222' }, given.env_file)
+    assert_equal '/h/mine/data/sys/dashboard', made.call('ondemand_portal: a', '', 'OOD_PORTAL' => 'mine').dataroot
+    ['', '[a]', 'ondemand_portal: " "', 'pun_custom_env: [A]', "a: b: c\n", 'x: 2026-01-01'].each do |yaml|
+      assert_equal({ 'OOD_PORTAL' => 'x' }, made.call(yaml).env_file, yaml)
+    end
   end
 
   # OOD's port of ssh, say, which the commands over ssh take.
