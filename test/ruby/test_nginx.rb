@@ -14,6 +14,7 @@ class TestNginx < MultiTenantTest
           'mt_gate_prefix=$7; nginx_configuration "$5" own-key | sed "s/scgi_read_timeout 12s/scgi_read_timeout 1s/"'
   NGINX = '/usr/sbin/nginx'
   NAMED = "Status: 200 OK\r\nX-MultiTenant-User: ann\r\nX-MultiTenant-Uid: 2001\r\n\r\n"
+  BAD = "Status: 400 x\r\nX-MultiTenant-Reason: bad_request\r\n\r\n"
 
   def setup
     super
@@ -202,6 +203,9 @@ class TestNginx < MultiTenantTest
     login = URI("http://127.0.0.1:#{@port}/multitenant/login")
     assert_equal '403', Net::HTTP.post(login, 'credential=x', 'Content-Type' => 'text/plain').code
     assert_equal '400', get('/', 'Authorization' => 'a' * (1 << 20)).code
+    @says = ->(parameters) { parameters.include?('mt1.t') ? NAMED : BAD }
+    answer = get('/')
+    assert_equal %w[400 bad_request], [answer.code, JSON.parse(answer.body)['code']]
     assert_equal '200', get("/#{'"' * 9000}", 'Authorization' => 'Bearer mt1.t').code
     lines = logged(1)
     assert_equal([['ann', 500]], lines.map { |told| [told['user'], told['path'].size] })
