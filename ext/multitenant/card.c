@@ -20,6 +20,17 @@ static json_t *job_text(const struct mt_record *record)
     return json_stringn(text, mt_text_of_job(record->job_id, text));
 }
 
+/*
+ * OOD makes a method of each key, and to do so the OpenStruct of Ruby 3.0 and 3.1 asks for the
+ * object's class: a key of that name comes last.
+ */
+static bool put_class_last(json_t *connection)
+{
+    json_t *value = json_incref(json_object_get(connection, "class"));
+    (void)json_object_del(connection, "class");
+    return !value || json_object_set_new(connection, "class", value) == 0;
+}
+
 json_t *mt_card_connection(const struct mt_share *share)
 {
     json_t *out = json_copy(share->message.connection);
@@ -28,7 +39,7 @@ json_t *mt_card_connection(const struct mt_share *share)
     /* json_copy leaves out what it has no memory for. */
     if (json_object_size(out) != json_object_size(share->message.connection) || !job_id || !app ||
         !out || json_object_set(out, "jobid", job_id) != 0 ||
-        json_object_set(out, "mt_appname", app) != 0) {
+        json_object_set(out, "mt_appname", app) != 0 || !put_class_last(out)) {
         json_decref(out);
         out = NULL;
     }

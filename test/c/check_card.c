@@ -220,6 +220,18 @@ START_TEST(test_connection_for_forms_is_new)
 }
 END_TEST
 
+/* By then OOD's OpenStruct has a method for each of the others. */
+START_TEST(test_class_is_the_last_key)
+{
+    struct sample sample = good_sample(4711);
+    sample.connection = format("{'class':'x','display':'y'}");
+    (void)render(&sample);
+    ck_assert_str_eq(card.connection,
+                     "{\"display\": \"y\", \"jobid\": \"4711\", \"mt_appname\": \"Ollama_API\", "
+                     "\"class\": \"x\"}\n");
+}
+END_TEST
+
 static const char *const not_marks[] = {
     "",
     "x",
@@ -341,6 +353,7 @@ int main(void)
     tcase_add_loop_test(tests, test_line_breaks_of_yaml_are_escaped, 0, (int)COUNT_OF(breaks));
     tcase_add_loop_test(tests, test_largest_values, 0, 5);
     tcase_add_test(tests, test_connection_for_forms_is_new);
+    tcase_add_test(tests, test_class_is_the_last_key);
     tcase_add_test(tests, test_free_of_nothing);
     tests = add_case(suite, "read");
     tcase_add_loop_test(tests, test_not_a_mark, 0, (int)COUNT_OF(not_marks));

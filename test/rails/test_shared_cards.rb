@@ -31,6 +31,19 @@ class TestSharedCards < RailsTest
     assert_equal [*own, 'mine'].sort, hosts
   end
 
+  # OOD makes a method of each key, and calls some of the connection's for the whole page.
+  def test_keys_that_are_called_as_methods_that_there_are_break_no_page
+    methods = Object.instance_methods + Object.private_instance_methods
+    keys = (methods.grep(/\A[a-z_]\w*\z/).map(&:to_s) - MultiTenant::Core::RESERVED_KEYS).each_slice(50).to_a
+    slurm_says(fresh(*keys.each_with_index.map do |some, i|
+      job(20 + i, connection: { host: 'n1', port: '1', **some.to_h { |name| [name, 'x'] } })
+    end))
+    start
+    page = @dashboard.sessions
+    assert_equal 200, page.status
+    assert_equal ['Reach it at n1:1'] * keys.size, page.cards.values.map(&:last)
+  end
+
   def member(job_id)
     job(job_id, connection: { host: "n#{job_id}", mt_service: 'spanish' })
   end

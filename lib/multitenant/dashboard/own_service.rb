@@ -105,8 +105,11 @@ module MultiTenant
         multitenant_service&.connect_file || super
       end
 
+      # Of a shared card each key is a method, whatever it is called: none is called here.
       def connect(*, **)
-        super.tap { |found| multitenant_service&.changes&.each { |name, value| found[name] = value } }
+        found = super
+        multitenant_service&.changes&.each { |name, value| found[name] = value }
+        found
       end
 
       def cancel(*, **)
