@@ -311,14 +311,25 @@ class TestInstall < InstallTest
 
   def test_keys_that_are_called_otherwise_now_keep_their_values
     assert_installed
-    site.write(SETTINGS, "servers: 'vllm' # ours\nmodules_mysql: mine\nmysql_modules: old\nwckey: x\n")
+    old = "mysql_modules:\n- old\n  # or\n- older\n"
+    site.write(SETTINGS, "servers: 'vllm' # ours\nmodules_mysql: mine\n#{old}wckey: x\n")
     site.release('apps-services/multitenant-llm/site.yml', "#{Site::SITE_YML}kinds: all\nmodules_mysql: none\n")
     assert_installed
     told = site.read(SETTINGS)
     assert_equal %w[vllm mine], YAML.safe_load(told).values_at('kinds', 'modules_mysql')
     assert_match(/^kinds: 'vllm' # ours$/, told)
     assert_equal 1, told.scan(/^kinds:/).size
-    assert_match(/^# mysql_modules: old$/, told)
+    assert_includes told, "# mysql_modules:\n# - old\n"
+  end
+
+  # An app takes no key twice.
+  def test_keys_that_an_admin_wrote_in_another_way_are_found
+    mine = "cluster : hpc\n\"hours\": 2\n'wckey' : lab # ours\n"
+    site.write('/var/lib/multitenant/multitenant-llm.site.yml', mine)
+    assert_installed
+    assert_equal mine, site.read(SETTINGS)
+    assert_installed '--wckey', 'other'
+    assert_equal mine.sub("'wckey' : lab", 'wckey: "other"'), site.read(SETTINGS)
   end
 
   def test_a_cluster_must_be_known

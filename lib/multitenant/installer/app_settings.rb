@@ -3,11 +3,14 @@
 require 'json'
 
 module MultiTenant
-  # An app's `site.yml`: a line `key: value` each, with comments. Lines are kept as the admin wrote
-  # them; only those that are set change.
+  # An app's `site.yml`: a line `key: value` each, with comments; a list may have lines of its own. Lines are kept as
+  # the admin wrote them; only those that are set change.
   class AppSettings
     VALUE = /"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|(?:[^#\n]|(?<=\S)#)*?/
-    LINE = /\A(?<key>[A-Za-z_][A-Za-z0-9_]*):(?:[ \t]+#{VALUE})?(?<rest>[ \t]*|[ \t]+#.*)\n\z/
+    KEY = /(?<quote>["']?)(?<key>[A-Za-z_][A-Za-z0-9_]*)\k<quote>[ \t]*/
+    LINE = /\A#{KEY}:(?:[ \t]+#{VALUE})?(?<rest>[ \t]*|[ \t]+#.*)\n\z/
+    # Of a value that began above.
+    MORE = /\A(?:[ \t]+[^# \t\n]|-[ \t\n])/
 
     # @param text [String]
     def initialize(text)
@@ -32,12 +35,14 @@ module MultiTenant
     # @param names [Hash{String => String, nil}] old => new; nil: it has gone
     # @return [AppSettings] self
     def rename(names)
-      known = keys
+      known = [nil, *keys]
+      gone = false
       @lines.map! do |line|
         old = LINE.match(line)&.[](:key)
-        next line unless names.key?(old)
+        gone = names.key?(old) && known.include?(names[old]) if old
+        next "# #{line}" if gone && (old || line.match?(MORE))
 
-        [nil, *known].include?(names[old]) ? "# #{line}" : line.sub(old, names[old])
+        names.key?(old) ? line.sub(old, names[old]) : line
       end
       self
     end
