@@ -30,7 +30,7 @@ module MultiTenant
     ADDRESS = %r{\Ahttps?://[A-Za-z0-9._\[\]:-]+/
                  (?!.*\{(\w+)\}.*\{\1\})(?=.*\{user\})(?=.*\{service\})(?=.*\{group\})
                  (?:[A-Za-z0-9._~@/-]|\{(?:user|service|group)\}){1,500}/\z}x
-    PORTS = /\A(\d{1,5})(?:-(\d{1,5}))?\z/
+    PORTS = /\A\d{1,5}(?:-\d{1,5})?\z/
     ALL_PORTS = (0..65_535)
 
     # No group has this name. A MULTITENANT_PUBLISHERS that makes no sense must not let everybody publish.
@@ -173,8 +173,9 @@ module MultiTenant
 
     # A list that makes no sense must not let a proxy go everywhere.
     def ports(name)
-      items = text_of(name).split(',').map { |item| PORTS.match(item.strip)&.captures }
-      return items.map { |first, last| first.to_i..(last || first).to_i } if items.all?
+      items = text_of(name).split(',').map(&:strip)
+      ranges = items.grep(PORTS) { |item| item.split('-').map(&:to_i).then { |ends| ends.first..ends.last } }
+      return ranges if ranges.size == items.size && ranges.all? { |range| range.any? && ALL_PORTS.cover?(range) }
 
       refuse(name, text_of(name), 'all ports')
       [ALL_PORTS]
@@ -189,7 +190,7 @@ module MultiTenant
 
     def refuse(name, text, default)
       shown = text[0, 80].gsub(/[^ -~]/, '?')
-      @warnings << "#{name}=#{shown} makes no sense; #{default.nil? ? 'nothing' : default} is used instead."
+      @warnings << "#{name}=#{shown} makes no sense; #{default.to_s.empty? ? 'nothing' : default} is used instead."
       default
     end
   end

@@ -68,7 +68,7 @@ class TestSettings < MultiTenantTest
     assert_equal([[], [8888..8888, 9000..9010]], ['', '8888, 9000-9010'].map do |text|
       settings('PROXY_DENY' => text).proxy_deny
     end)
-    %w[all 1-2-3 -5 123456].each do |text|
+    %w[all 1-2-3 -5 123456 9010-9000 8888,70000 1-65536].each do |text|
       made = settings('PROXY_DENY' => text)
       assert_equal [[0..65_535], 1], [made.proxy_deny, made.warnings.size], text
     end
