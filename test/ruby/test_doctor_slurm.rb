@@ -207,6 +207,10 @@ class TestDoctorSlurm < DoctorTest
     env_file 'MULTITENANT_PUBLISHERS=students,teachers'
     assert_told 'Identity', 'FAIL', 'Groups of services', /teachers .*nobody may publish/, /getent group teachers/,
                 alone: false
+    env_file 'MULTITENANT_PUBLISHERS=LAB\\staff'
+    assert_told 'Identity', 'FAIL', 'Groups of services', /LABstaff/, /with a \\ needs ' around it/, alone: false
+    env_file "MULTITENANT_PUBLISHERS='LAB\\staff'"
+    assert_told 'Identity', 'FAIL', 'Groups of services', /LAB\\staff/, /getent group LAB/, alone: false
   end
 
   # A look-up that is killed at its deadline does not make a group unknown, and the others are not waited for.

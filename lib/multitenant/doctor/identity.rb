@@ -118,7 +118,7 @@ module MultiTenant
         return ok("#{name} (MULTITENANT_PUBLISHERS) is a group.") if known
 
         fail!("#{name} (MULTITENANT_PUBLISHERS) is no group on this host, so of it nobody may publish.",
-              "#{correct} `getent group #{name.shellescape}` must print the group.")
+              "#{correct} `getent group #{name.shellescape}` must print it; a value with a \\ needs ' around it.")
       end
 
       # No group is called unknown once there was no answer.
