@@ -192,10 +192,12 @@
 #define MT_GATE_BASES_MAX 8
 
 /* Requests a minute that a limit can say; bytes of a log, of which two older ones are kept; lines
- * of the gate's own a second. */
+ * of the gate's own a second; and how many a minute are refusals of users, and of all others: they
+ * take no log-in's place, and last for days. */
 #define MT_GATE_RATE_MAX 1000000
 #define MT_GATE_LOG_MAX (16 * 1024 * 1024)
 #define MT_GATE_LINES_MAX 200
+#define MT_GATE_REFUSALS_MAX 60
 
 /* The limits that Ruby has, too, as MultiTenant::Core::LIMITS: name and number. */
 #define MT_LIMITS_TABLE(X)                           \

@@ -11,6 +11,7 @@
 #include "lists.h"
 #include "login.h"
 #include "nonces.h"
+#include "rate.h"
 #include "reply.h"
 #include "scgi.h"
 #include "streams.h"
@@ -54,9 +55,10 @@ struct gate {
     struct tenants *tenants;
     struct nonces *nonces;
     struct streams *streams;
-    bool seen_due;    /* the lists act, once all accounts are locked */
-    bool renew_due;   /* what is open has to end with nginx's workers */
-    int64_t renew_at; /* not before */
+    struct bucket refusals[2]; /* that may be in the log: of others, and of users */
+    bool seen_due;             /* the lists act, once all accounts are locked */
+    bool renew_due;            /* what is open has to end with nginx's workers */
+    int64_t renew_at;          /* not before */
     pid_t nginx;
     bool nginx_ended;
     int listener;

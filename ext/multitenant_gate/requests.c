@@ -53,8 +53,12 @@ static void refuse(struct gate *gate, struct connection *connection, enum code c
     enum reply_form form = !connection->is_login       ? REPLY_CHECK
                            : connection->login.is_form ? REPLY_PAGE
                                                        : REPLY_JSON;
+    struct bucket *room = gate->refusals + (connection->uid != (uid_t)-1);
     reply_refuse(connection->fd, form, code, retry);
-    request_note(gate, connection, code_name(code));
+    if (rate_take(room, MT_GATE_REFUSALS_MAX, mt_now()) == 0)
+        request_note(gate, connection, code_name(code));
+    else
+        gate->keeper.dropped++;
     request_end(connection);
 }
 

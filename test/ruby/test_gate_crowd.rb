@@ -84,4 +84,25 @@ class TestGateCrowd < MultiTenantTest
       assert_equal({ code => LOGINS }, told.flatten.tally)
     end
   end
+
+  # Whoever asks without a token, or though they are banned, has no log-in left out of the log, and pushes none out.
+  def test_refusals_take_no_room_of_logins_in_the_log
+    bob = @host.token('bob')
+    @host.list('banned', "#{GateHost::USERS['bob']}\n")
+    wait_until { @host.seen? }
+    [nil, bob].each { |token| ask_often(token) }
+    @host.token
+    wait_until { @host.log.match?(/ login uid=#{GateHost::USERS['ann']} /) }
+    %w[token_missing banned].each { |code| assert_includes 1..200, @host.log.scan(" #{code} ").size }
+    wait_until { @host.token && @host.log.match?(/ lines_left_out count=\d+\n/) }
+  end
+
+  # So fast that nobody waits for the answers.
+  def ask_often(token)
+    TCPSocket.open('127.0.0.1', @host.port) do |socket|
+      asked = "GET / HTTP/1.1\r\nHost: x\r\nX-MultiTenant-Token: #{token}\r\n\r\n"
+      socket.write(asked * 999, asked.sub('Host', "Connection: close\r\nHost"))
+      assert_equal 1000, socket.read.scan(%r{HTTP/1.1 40[13] }).size
+    end
+  end
 end
