@@ -521,6 +521,17 @@ class TestAgentProgram < MultiTenantTest
         assert_equal 1, done.err.lines.size, done.err unless code.zero?
       end
   end
+
+  # Those of the environment stand before its own, whatever the unit starts it with.
+  def test_options_of_its_environment
+    { '--version' => [0, ''], "--metrics ''" => [64, 'metrics'], "'" => [64, 'MULTITENANT_AGENT_OPTIONS: '] }
+      .each do |text, (code, said)|
+        done = run_as(AGENT, RbConfig.ruby, '-I', @lib, File.join(temporary, 'exe/multitenant-agent'), '--no-such',
+                      env: { 'MULTITENANT_AGENT_OPTIONS' => text })
+        assert_equal code, done.code, text
+        assert_includes done.err, said
+      end
+  end
 end
 
 # The unit itself.

@@ -167,7 +167,7 @@ class TestDocuments < MultiTenantTest
     MultiTenant::Settings.new(asked)
     settings = ['MULTITENANT_ENABLE', *asked.names].uniq.sort
     assert_equal settings, rows('doc/admins.md', 'Settings').map { |cell| cell.delete('`') }.sort
-    each_page { |page| text(page).scan(/\bMULTITENANT_(?!TESTBED|NODE_KIT)\w+/) - settings }
+    each_page { |page| text(page).scan(/\bMULTITENANT_(?!TESTBED|NODE_KIT|AGENT_OPTIONS)\w+/) - settings }
   end
 
   def test_commands

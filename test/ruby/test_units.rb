@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'helper'
+require 'multitenant/proxy'
 
 # The units that we ship, and those that an admin copies from the page on proxies: systemd itself finds nothing in them
 # that it would not take.
@@ -34,6 +35,13 @@ class TestUnits < MultiTenantTest
   def test_systemd_takes_all_of_them
     assert_includes @units.keys, 'multitenant-tunnel@.service'
     assert_empty verify(@units)
+  end
+
+  # Within the quotes of Environment= systemd leaves the others, and the agent reads them as a shell does.
+  def test_the_agent_takes_the_options_that_the_page_gives_it
+    option, text = Shellwords.split(PAGE[/^ *Environment="MULTITENANT_AGENT_OPTIONS=([^"]*)"$/, 1])
+    options = MultiTenant::Proxy::Keeper.parse(text)
+    assert_equal ['--proxy', 'haproxy', true], [option, *options.values_at(:engine, :check)]
   end
 
   def test_it_would_say_what_it_does_not_take

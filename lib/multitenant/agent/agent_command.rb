@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'optparse'
+require 'shellwords'
 require_relative '../../multitenant'
 require_relative '../agent'
 require_relative 'metrics_file'
@@ -16,12 +17,20 @@ module MultiTenant
     # @param argv [Array<String>]
     # @return [Integer] exit code, where it does not run until a signal ends it
     def self.run(argv)
-      new.run(argv.dup)
+      new.run(options + argv)
     rescue OptionParser::ParseError => e
       complain_of_usage(e.message)
     rescue Failure => e
       complain(e.message, e.code)
     end
+
+    # How the unit starts the command differs by host, and these hold whatever it is.
+    def self.options
+      Shellwords.split(ENV['MULTITENANT_AGENT_OPTIONS'].to_s)
+    rescue ArgumentError => e
+      raise OptionParser::InvalidArgument, "MULTITENANT_AGENT_OPTIONS: #{e.message}"
+    end
+    private_class_method :options
 
     def self.complain_of_usage(sentence)
       complain(Failure.usage('multitenant-agent', sentence).message, EX_USAGE)
