@@ -51,13 +51,43 @@ class TestRenderingChild < MultiTenantTest
   end
 end
 
-# What is kept of files that were rendered.
+# Whose file is next, and what is kept of those that were rendered.
 class TestRenderingKept < MultiTenantTest
   RENDERING = MultiTenant::Card::Rendering
 
   def teardown
-    RENDERING.instance_variable_get(:@kept).clear
+    %i[@kept @waiting @looked].each { |name| RENDERING.instance_variable_get(name).clear }
+    RENDERING.instance_variable_set(:@running, nil)
     super
+  end
+
+  # @param files [Array<Array(String, Integer)>] those of a page, of which one takes as long as the page does
+  # @return [Array(String, Integer)] that one
+  def turn_on_a_page(files)
+    whose = files.select do |file|
+      next unless RENDERING.send(:turn?, file)
+
+      RENDERING.instance_variable_set(:@running, Thread.new { sleep })
+    end
+    RENDERING.instance_variable_get(:@running).kill.join
+    whose
+  end
+
+  # Else a lesson would never be shown beside those of somebody who shares others in every round.
+  def test_publishers_take_turns_whatever_their_files_are_called
+    turns = (1..4).flat_map do |round|
+      turn_on_a_page([*(1..32).map { |i| ["/#{round}/#{i}.md", 1002] }, ['/lesson.md', 1001]])
+    end
+    assert_equal [1002, 1001, 1002, 1001], turns.map(&:last)
+  end
+
+  def test_who_has_most_of_what_is_kept_pushes_out_nobody_elses
+    page = RENDERING::Kept.new('x' * MultiTenant::Card::Limits::FILE_HTML, 0, nil, 0)
+    RENDERING.send(:keep, ['/lesson.md', 1001], page.dup)
+    64.times { |i| RENDERING.send(:keep, ["/#{i}.md", 1002], page.dup) }
+    kept = RENDERING.instance_variable_get(:@kept).keys
+    assert_includes kept, ['/lesson.md', 1001]
+    assert_equal ['/63.md', 1002], kept.last
   end
 
   # Whose path is another one in every round gets a sentence each time.

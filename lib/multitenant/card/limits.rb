@@ -52,8 +52,8 @@ module MultiTenant
       TRIES = 10
       # Seconds until a killed child is left alone: a file system may hold it.
       REAP = 1
-      # Bytes of HTML and of paths that are kept, as pages ask every ten seconds; what was rendered the longest ago goes
-      # first.
+      # Bytes of HTML and of paths that are kept, as pages ask every ten seconds; of whoever has the most, what was
+      # rendered the longest ago goes first.
       KEPT = 8 << 20
       # Seconds that all pages together wait for children within POLL, the interval of OOD's polling.
       WAIT = 0.5

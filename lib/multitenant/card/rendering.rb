@@ -21,6 +21,7 @@ module MultiTenant
 
       @kept = {}
       @waiting = {} # files that have to wait for another one's child => since when
+      @looked = Hash.new(0) # uid => when a child was last started for a file of theirs
       @spent = Hash.new { |hash, owner| hash[owner] = [] } # uid => [[when, seconds]]
       @waits = []
 
@@ -45,7 +46,8 @@ module MultiTenant
           @kept[key]&.until.to_f <= MultiTenant.clock && affordable?(key[1])
         end
 
-        # The file that was looked at the longest ago comes first, or the first of a page would always be the only ones.
+        # Publishers take turns, and of each the file that was looked at the longest ago comes first: or the first of a
+        # page would always be the only ones, or those of who names new ones all the time.
         def turn?(key)
           now = MultiTenant.clock
           @waiting.reject! { |_, at| at < now - (2 * Limits::POLL) }
@@ -53,16 +55,17 @@ module MultiTenant
             @waiting[key] = now
             return false
           end
-          return false if @waiting.any? { |other, _| last(other) < last(key) }
+          return false if @waiting.any? { |other, _| (last(other) <=> last(key)) == -1 }
 
           @waiting.delete(key)
+          @looked[key[1]] = now
           @kept[key]&.at = now
           true
         end
 
-        # @return [Float]
+        # @return [Array<Float>]
         def last(key)
-          @kept[key]&.at.to_f
+          [@looked[key[1]], @kept[key]&.at.to_f]
         end
 
         def affordable?(owner)
@@ -94,7 +97,17 @@ module MultiTenant
           @kept.delete(key)
           @kept[key] = kept
           kept.at = MultiTenant.clock
-          @kept.shift while @kept.size > 1 && @kept.sum { |file, one| size(file, one) } > Limits::KEPT
+          make_room(key)
+        end
+
+        # Whoever has the most of what is kept loses what was rendered the longest ago.
+        def make_room(key)
+          sizes = Hash.new(0)
+          @kept.each { |file, one| sizes[file[1]] += size(file, one) }
+          while sizes.values.sum > Limits::KEPT && @kept.size > 1
+            first = @kept.each_key.reject { |file| file == key }.max_by { |file| sizes[file[1]] }
+            sizes[first[1]] -= size(first, @kept.delete(first))
+          end
         end
 
         # A path may be longer than what is said of it, and publishers may name another one in every round.
