@@ -96,6 +96,9 @@ class TestDoctorHost < DoctorTest
     assert_told 'Machine', 'FAIL', 'SELinux', /ondemand_use_slurm is off/, /setsebool -P ondemand_use_slurm=on/
     host.program('getsebool', 'echo "ondemand_use_slurm --> on"')
     assert_told 'Machine', 'ok', 'SELinux', /is on/
+    host.program('stat', 'case $2 in *-names) type=lib_t ;; *) type=usr_t ;; esac; echo system_u:object_r:$type:s0')
+    assert_told 'Machine', 'FAIL', 'SELinux', %r{/multitenant-names is labelled as a library},
+                %r{bin_t '.*/gems/ood_multitenant-\.\*/lib/multitenant/multitenant-\[a-z\]\+'` and `restorecon -RF /}
     host.program('getsebool', 'exit 1')
     assert_told 'Machine', 'warn', 'SELinux', /has no ondemand_use_slurm/, /ondemand-selinux/
     host.write('/sys/fs/selinux/enforce', '0')

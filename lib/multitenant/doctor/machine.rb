@@ -11,6 +11,9 @@ module MultiTenant
                  snapshot: 'Snapshot' }.freeze
 
       BOOLEAN = 'ondemand_use_slurm'
+      # As a relabelling has all that is below a directory lib in /opt, and what a dashboard may run.
+      LIBRARY = /:lib_t(?::|$)/
+      LABEL = 'semanage fcontext -a -t bin_t'
       # Seconds that clocks may differ.
       APART = 5
       NO_SYNC = 'Run `systemctl enable --now chronyd` (or systemd-timesyncd).'
@@ -46,7 +49,7 @@ module MultiTenant
 
         ran = site.run('getsebool', BOOLEAN)
         return warn!('it enforces, and there is no getsebool to ask.', "Check that #{BOOLEAN} is on.") unless ran
-        return ok("#{BOOLEAN} is on.") if ran.out.match?(/--> on$/)
+        return labels if ran.out.match?(/--> on$/)
         return warn!("it enforces and has no #{BOOLEAN}.", 'Run `dnf install ondemand-selinux`.') unless ran.success?
 
         fail!("it enforces, and #{BOOLEAN} is off: dashboards can't ask Slurm.", "Run `setsebool -P #{BOOLEAN}=on`.")
@@ -95,6 +98,19 @@ module MultiTenant
       end
 
       private
+
+      # OOD's policy (ondemand-selinux.te) lets dashboards load libraries, and not run them.
+      def labels
+        gem = site.gem_dir.to_s
+        odd = Dir.glob("#{gem}/lib/multitenant/multitenant-*").find do |path|
+          site.run('stat', '--format=%C', path)&.out.to_s.match?(LIBRARY)
+        end
+        return ok("#{BOOLEAN} is on.") unless odd
+
+        fail!("#{odd} is labelled as a library (lib_t), so dashboards can't run it.",
+              "Run `#{LABEL} '#{File.dirname(gem)}/ood_multitenant-.*/lib/multitenant/multitenant-[a-z]+'` and " \
+              "`restorecon -RF #{File.dirname(odd)}`.")
+      end
 
       # What the agent would save.
       def asked(count)
