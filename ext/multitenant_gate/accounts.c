@@ -12,6 +12,7 @@
 #define ACCOUNT_SECONDS 5
 #define TICK MT_SECOND
 #define RENEWAL (60 * MT_SECOND)
+#define LOOK_AFTER (10 * MT_SECOND)
 #define LINE_SIZE 512
 
 static void lock_later(struct gate *gate, uid_t uid)
@@ -78,14 +79,14 @@ void account_open(struct gate *gate, struct connection *connection, struct tenan
     OPENSSL_cleanse(line, sizeof line);
 }
 
-static bool is_banned(const void *lists, uid_t uid)
+static bool is_banned(void *lists, const uid_t *uid)
 {
-    return lists_bans(lists, uid);
+    return !uid || lists_bans(lists, *uid);
 }
 
-static bool is_user(const void *uid, uid_t other)
+static bool is_user(void *uid, const uid_t *other)
 {
-    return *(const uid_t *)uid == other;
+    return !other || *(const uid_t *)uid == *other;
 }
 
 /* Without pidfd_getfd they end with nginx's worker, which has its worker_shutdown_timeout. */
@@ -135,6 +136,67 @@ void tenant_leaves(struct gate *gate, struct tenant *tenant)
         tenant->locks = tenant->has_account;
     else
         note_cut(gate, streams_cut(gate->streams, gate->nginx, is_user, &tenant->uid));
+    tenant->open_at = 0;
+}
+
+struct look {
+    struct gate *gate;
+    int64_t now;
+    bool is_anybodys; /* there is a connection that may be */
+};
+
+/* Cuts none. */
+static bool is_seen(void *context, const uid_t *uid)
+{
+    struct look *look = context;
+    struct tenant *tenant = uid ? tenants_find(look->gate->tenants, *uid, look->now) : NULL;
+    if (tenant)
+        tenant->open_at = look->now;
+    else
+        look->is_anybodys = true;
+    return false;
+}
+
+static bool is_due(const struct tenant *tenant, int64_t now)
+{
+    const enum knowledge knowledge = tenant_knowledge(tenant, now);
+    return tenant->open_at && (knowledge == AGING || knowledge == UNKNOWN);
+}
+
+/* Of those who have connections, and were not asked about for a while; false: not of all now. */
+static bool ask_of_open(struct gate *gate, int64_t now)
+{
+    struct look look = {.gate = gate, .now = now};
+    bool all = true;
+    bool due = false;
+    for (size_t i = 0; i < MT_GATE_TENANTS_MAX && !due; i++) {
+        const struct tenant *tenant = tenants_at(gate->tenants, i);
+        due = tenant && is_due(tenant, now);
+    }
+    if (!due)
+        return true;
+    if (streams_cut(gate->streams, gate->nginx, is_seen, &look) < 0)
+        look.is_anybodys = true;
+    for (size_t i = 0; i < MT_GATE_TENANTS_MAX; i++) {
+        struct tenant *tenant = tenants_at(gate->tenants, i);
+        if (tenant && tenant->open_at < now && !look.is_anybodys)
+            tenant->open_at = 0;
+        else if (tenant && is_due(tenant, now))
+            all = tenant_ask(gate, tenant) && all;
+    }
+    return all;
+}
+
+/* Whoever left the group may have a connection that stays open, and ask for nothing by which that
+ * would be seen. */
+static void look_at_open(struct gate *gate, int64_t now, int64_t *until)
+{
+    if (gate->config.accounts)
+        return;
+    if (now >= gate->look_at)
+        gate->look_at = now + (ask_of_open(gate, now) ? LOOK_AFTER : TICK);
+    if (gate->look_at < *until)
+        *until = gate->look_at;
 }
 
 static void locked(void *context, void *owner, const void *answer, size_t len)
@@ -182,5 +244,6 @@ void accounts_tick(struct gate *gate, int64_t now, int64_t *until)
     }
     if (gate->config.accounts && now + TICK < *until)
         *until = now + TICK;
+    look_at_open(gate, now, until);
     renew_workers(gate, now, until);
 }

@@ -59,6 +59,7 @@ struct gate {
     bool seen_due;             /* the lists act, once all accounts are locked */
     bool renew_due;            /* what is open has to end with nginx's workers */
     int64_t renew_at;          /* not before */
+    int64_t look_at;           /* when to look next for whom to ask about */
     pid_t nginx;
     bool nginx_ended;
     int listener;

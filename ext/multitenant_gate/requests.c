@@ -156,7 +156,7 @@ static void names_told(void *context, void *owner, const void *answer, size_t le
     if (len == sizeof said)
         memcpy(&said, answer, sizeof said);
     tenant_learn(tenant, len == sizeof said ? &said : NULL, &gate->config.recipients, now);
-    if (was_member && !tenant->member)
+    if ((was_member || tenant->open_at) && !tenant->member)
         tenant_leaves(gate, tenant);
     go_on(gate, tenant->uid, now);
 }
@@ -222,6 +222,7 @@ static void let_in(struct gate *gate, struct connection *connection, struct tena
     }
     tenant_shown(tenant, shown);
     streams_note(gate->streams, request->addr, request->port, tenant->uid, now);
+    tenant->open_at = now;
     reply_let_in(connection->fd, shown, tenant->uid);
     request_end(connection);
 }

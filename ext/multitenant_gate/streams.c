@@ -145,22 +145,22 @@ void streams_note(struct streams *streams, const char *addr, const char *port, u
 /* Which connections are cut. */
 struct cut {
     const struct streams *streams;
-    bool (*is_out)(const void *context, uid_t uid);
-    const void *context;
+    bool (*is_out)(void *context, const uid_t *uid);
+    void *context;
 };
 
 /* Whoever asks from ports enough can have their own connection forgotten: one of a client's that
- * may have been is cut, too. */
+ * may have been is anybody's. */
 static bool is_cut(const struct cut *cut, const struct client *client, bool is_clients)
 {
     bool full = true;
     size_t first = set_of(client);
     for (size_t i = first; i < first + PLACES; i++) {
         if (cut->streams->places[i].at && is_same(&cut->streams->places[i].client, client))
-            return cut->is_out(cut->context, cut->streams->places[i].uid);
+            return cut->is_out(cut->context, &cut->streams->places[i].uid);
         full = full && cut->streams->places[i].at;
     }
-    return full && is_clients;
+    return full && is_clients && cut->is_out(cut->context, NULL);
 }
 
 /* The number that an entry of /proc is named by; -1: another entry. */
@@ -208,7 +208,7 @@ static int cut_in(const struct cut *cut, pid_t pid)
 }
 
 int streams_cut(const struct streams *streams, pid_t nginx,
-                bool is_out(const void *context, uid_t uid), const void *context)
+                bool is_out(void *context, const uid_t *uid), void *context)
 {
     const struct cut cut = {.streams = streams, .is_out = is_out, .context = context};
     int count = 0;

@@ -18,8 +18,9 @@ MT_NONNULL_ALL void streams_note(struct streams *streams, const char *addr, cons
 
 /*
  * Cuts the connections of all users for whom `is_out` says so, in all processes of nginx's group.
+ * `uid` is NULL of a client's connection that may be anybody's, as whose it is was forgotten.
  * Returns how many, or -1: this kernel does not let us (Linux before 5.6, or a ptrace policy).
  */
 MT_NODISCARD MT_NONNULL(1, 3) int streams_cut(const struct streams *streams, pid_t nginx,
-                                              bool is_out(const void *context, uid_t uid),
-                                              const void *context);
+                                              bool is_out(void *context, const uid_t *uid),
+                                              void *context);

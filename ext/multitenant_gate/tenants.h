@@ -30,14 +30,15 @@ struct recipients {
 
 struct tenant {
     uid_t uid;
-    bool asking;                /* a look-up is under way: it is not forgotten meanwhile */
-    bool member;                /* as it was at `known_at`; it may come in */
-    bool has_account;           /* it was made since the gate began */
-    bool locks;                 /* the account has to be locked: nor is it forgotten then */
-    bool locking;               /* that is under way */
-    int64_t known_at;           /* by the clock of clock.h; 0: never */
-    int64_t failed_at;          /* when the last look-up failed; 0: it did not */
-    int64_t seen_at;            /* 0: this place is free */
+    bool asking;       /* a look-up is under way: it is not forgotten meanwhile */
+    bool member;       /* as it was at `known_at`; it may come in */
+    bool has_account;  /* it was made since the gate began */
+    bool locks;        /* the account has to be locked: nor is it forgotten then */
+    bool locking;      /* that is under way */
+    int64_t known_at;  /* by the clock of clock.h; 0: never */
+    int64_t failed_at; /* when the last look-up failed; 0: it did not */
+    int64_t seen_at;   /* 0: this place is free */
+    int64_t open_at;   /* when they were last seen to have a connection; 0: they have none */
     char name[MT_NAME_MAX + 1]; /* "": the name service does not know them */
     struct bucket bucket;
 };

@@ -350,6 +350,8 @@ class TestGate < MultiTenantTest
     ann = host.token
     bob = host.token('bob')
     stream = host.open_stream(ann)
+    # Who has one open, and asks for nothing more; a member's stays.
+    silent = %w[pupil1 bob].map { |name| host.open_stream(host.token(name)) }
     host.members('prof', 'bob')
     left = now
     sleep 0.5 until (out = host.get('/', ann).code == '403') || now - left > 120
@@ -358,8 +360,10 @@ class TestGate < MultiTenantTest
     assert_equal '200', host.get('/', bob).code
     assert_stream_ends(stream)
     refused('not_recipient', host.credential)
+    assert_stream_ends(silent[0])
+    assert_includes silent[1].read_nonblock(1 << 20), 'data: '
   ensure
-    stream&.close
+    [stream, *silent].each { |socket| socket&.close }
   end
 
   # More at once than there may be processes that ask: they wait for each other. (On a busy machine one of these may be
