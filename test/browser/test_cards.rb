@@ -297,6 +297,18 @@ class TestCards < CardsTest
     end
   end
 
+  # A publisher may share under another id in every round, and a page stay open for days.
+  def test_cards_that_are_gone_take_no_memory
+    show(every_card.values_at('lesson'), csp: true)
+    @browser.evaluate("#{LOOK}; const poll = #{POLLS['4.0 and 4.1']}; 0")
+    nodes = [5, 50].map do |polls|
+      polls.times { |i| @browser.evaluate("poll(#{JSON.generate(@server.list.gsub('id_0', "id_#{polls}#{i}"))}); 0") }
+      @browser.call('HeapProfiler.collectGarbage')
+      @browser.call('Memory.getDOMCounters')['nodes']
+    end
+    assert_operator nodes[1], :<, 2 * nodes[0]
+  end
+
   def test_polls_leave_an_owners_card_as_it_is
     show(owners.values, csp: true)
     @browser.evaluate("#{LOOK}; #{OPEN}; const poll = #{POLLS['4.0 and 4.1']}; 0")

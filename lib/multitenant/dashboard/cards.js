@@ -88,6 +88,11 @@
         if (window.scrollX !== left || window.scrollY !== top) window.scrollTo({ left, top, behavior: 'instant' });
       });
     }
+
+    // What no card has taken the place of is gone for good: its publisher may share under another id in every round.
+    disconnectedCallback() {
+      queueMicrotask(() => shown.forEach((card, panel) => card === this && shown.delete(panel)));
+    }
   });
 
   addEventListener('scroll', ({ target }) => {
