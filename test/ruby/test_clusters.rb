@@ -97,7 +97,10 @@ class TestClusters < MultiTenantTest
   def test_a_slurm_conf_is_read_as_slurm_reads_it
     conf('included', "ClusterName=\"hpc\"\nInclude %c.conf\n")
     conf('hpc', "AuthInfo=socket=/s\n")
+    Dir.mkdir(File.join(temporary, 'more'))
+    conf('more/deeper', "Include included.conf\nInclude more/*.conf\n")
     ['ClusterName="hpc"', 'ClusterName=hpc# c', 'ClusterName=other ClusterName=hpc', 'Include included.conf # c',
+     'Include more/deeper.conf',
      "ClusterName=\\\nhpc", "ClusterName = \\ # c\n  hp\\c", "ClusterName=hpc\r\n", "x=\\\\\nClusterName=hpc",
      "ClusterName=no\n include #{temporary}/included.conf"].each do |text|
       assert_equal 'a', id_of('hpc', 'a' => [nil, conf('slurm', "#{text}\n")], 'b' => [nil, nil]), text
