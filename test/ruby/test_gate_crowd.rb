@@ -73,6 +73,23 @@ class TestGateCrowd < MultiTenantTest
     assert_operator taken[:gate][0], :<, GATE
   end
 
+  # What nginx says of it would be in the job's output.log, which nobody bounds.
+  def test_clients_that_find_no_room_are_no_line_in_the_jobs_log
+    few = File.read(@host.path('nginx.conf')).sub(/(?<=worker_connections )\d+/, '100')
+    @host.write('nginx.conf', few)
+    Process.kill(:HUP, @host.master)
+    wait_until { turned_away? }
+    20.times { turned_away? }
+    assert_empty @host.said
+  end
+
+  def turned_away?
+    crowd(1, 'GET /')
+    @clients.last.wait_readable(0.01)&.eof?
+  rescue Errno::EPIPE, Errno::ECONNRESET
+    true
+  end
+
   # Credentials that are remembered are bounded for all, too: eight users who are banned, or not members any more, could
   # keep everybody else out.
   def test_who_can_not_come_in_takes_no_place_among_the_logins
