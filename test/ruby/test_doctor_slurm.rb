@@ -56,6 +56,10 @@ class TestDoctorSlurm < DoctorTest
     host.program('sacctmgr', 'echo "other|hpc"; echo "multitenant|elsewhere"')
     assert_told 'Accounting', 'warn', 'WCKey users', /no user of multitenant/,
                 /sacctmgr add user NAME wckeys=multitenant/
+    # There nobody needs one, and it would be their first, which is their default once keys are enforced.
+    host.config(TrackWCKey: 'No')
+    assert_told 'Accounting', 'ok', 'WCKey users', /anybody may use a key/, alone: false
+    host.config
     host.program('sacctmgr', 'echo "multitenant|hpc"')
     assert_told 'Accounting', 'ok', 'WCKey users', /cancel their jobs, also those that wait/
     host.program('sacctmgr', 'echo "Your user doesn\'t have privilege to perform this action" >&2; exit 1')

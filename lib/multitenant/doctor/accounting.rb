@@ -68,7 +68,11 @@ module MultiTenant
         return unless core? && answered?
 
         here = site.slurm.whole.reject { |asked| asked.slurmrestd || asked.target.over_ssh? }
-        here.each { |asked| users_of_keys(asked) }
+        here.each do |asked|
+          config = site.slurm.config(asked.target)
+          free = config.is_a?(Hash) && !enforced?(config)
+          free ? ok("#{asked.name}: anybody may use a key, so nobody needs one of slurmdbd.") : users_of_keys(asked)
+        end
       end
 
       # Slurm shows root everything, but not the users of dashboards.
@@ -204,10 +208,14 @@ module MultiTenant
           return fail!("#{name} has no accounting (AccountingStorageType), so no job is found by its WCKey.",
                        'Set AccountingStorageType=accounting_storage/slurmdbd in slurm.conf.')
         end
-        enforced = config['AccountingStorageEnforce'].to_s.split(',').include?('wckeys')
-        return ok("#{name} tracks and enforces WCKeys.") if enforced && config['TrackWCKey'].to_s.casecmp?('yes')
+        return ok("#{name} tracks and enforces WCKeys.") if enforced?(config)
 
         open_to_all(name)
+      end
+
+      def enforced?(config)
+        config['AccountingStorageEnforce'].to_s.split(',').include?('wckeys') &&
+          config['TrackWCKey'].to_s.casecmp?('yes')
       end
 
       def open_to_all(name)
