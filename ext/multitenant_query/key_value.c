@@ -71,9 +71,8 @@ int mt_key_value_match(const char *line, regmatch_t matches[MT_KEY_VALUE_MATCHES
     const char *word_end = skip(value, is_word);
     if (value == word_end)
         return REG_NOMATCH;
-    const char *quoted = quoted_end(value);
-    const bool is_quoted = quoted && quoted >= word_end; /* the longest match counts */
-    const char *end = is_quoted ? quoted : word_end;
+    const char *quoted = quoted_end(value); /* a blank follows: no word is longer */
+    const char *end = quoted ? quoted : word_end;
 
     for (size_t i = 0; i < MT_KEY_VALUE_MATCHES; i++)
         matches[i] = (regmatch_t){.rm_so = -1, .rm_eo = -1};
@@ -81,7 +80,7 @@ int mt_key_value_match(const char *line, regmatch_t matches[MT_KEY_VALUE_MATCHES
     set(&matches[1], line, key, key_end);
     set(&matches[2], line, operator, equals);
     set(&matches[3], line, value, end);
-    if (is_quoted) {
+    if (quoted) {
         set(&matches[4], line, value, end);
         set(&matches[5], line, value + 1, end - 1);
     } else {

@@ -54,7 +54,7 @@ struct query_options {
     bool known;                          /* records come on standard input */
 };
 
-/* Copies a name of `len` bytes in lower case, as Slurm keeps it. */
+/* Copies a name of `len` bytes, none of them NUL, in lower case, as Slurm keeps it. */
 static bool name_copy(char out[MT_QUERY_NAME_MAX + 1], const char *name, size_t len)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_.:@+-";
@@ -63,7 +63,7 @@ static bool name_copy(char out[MT_QUERY_NAME_MAX + 1], const char *name, size_t 
     for (size_t i = 0; i < len; i++) {
         char c = name[i];
         out[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-        if (out[i] == '\0' || !strchr(allowed, out[i]))
+        if (!strchr(allowed, out[i]))
             return false;
     }
     out[len] = '\0';

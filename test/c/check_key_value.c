@@ -120,6 +120,11 @@ START_TEST(test_instead_of_the_c_library)
     ck_assert_int_eq(matches[1].rm_eo, 3);
     ck_assert_int_eq(regexec(&expression, "A=b", 2, matches, 0), REG_NOMATCH);
     regfree(&expression);
+    ck_assert_int_eq(regcomp(&expression, MT_KEY_VALUE, REG_EXTENDED | REG_NOSUB), 0);
+    matches[0].rm_so = -2;
+    ck_assert_int_eq(regexec(&expression, "A=b", 1, matches, 0), 0);
+    ck_assert_int_eq(matches[0].rm_so, -2);
+    regfree(&expression);
 }
 END_TEST
 

@@ -6,7 +6,7 @@
 
 struct forked {
     int status; /* exit code; a signal's number below zero */
-    char out[8192];
+    char out[128 * 1024];
     char err[4096];
 };
 
