@@ -159,13 +159,13 @@ module MultiTenant
       false
     end
 
-    # Removes every card of ours.
+    # Removes every card of ours, also of clusters that Open OnDemand knows no more, or does not let this user see.
     # @return [Array] as {Core#deliver}
     def remove_all(dry_run: false)
       @using_core.synchronize do
         @last = nil
         @core.read([])
-        @core.decide(@clusters.pairs([]), '', 0)
+        @core.decide(@clusters.pairs([]) | @files.clusters.map { |id| [Clusters::NOBODY, id] }, '', 0)
         @core.deliver_nothing(dry_run)
       end
     end

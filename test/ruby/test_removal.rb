@@ -325,6 +325,16 @@ class TestRemoval < MultiTenantTest
     assert_equal own.sort, Dir.glob(@viewer.path('**/*'), File::FNM_DOTMATCH).select { |path| File.file?(path) }.sort
   end
 
+  # A cluster that was taken out of Open OnDemand, or whose file this user may not read any more.
+  def test_remove_all_takes_the_cards_of_clusters_that_ood_knows_no_more
+    @viewer.per_cluster = true
+    @viewer.look(stream(job(7)))
+    @viewer.clusters = [MultiTenant::Clusters::Cluster.new('other', 'other', nil)]
+    assert_equal [[:removed, ID, nil]], @viewer.remove_all
+    refute_path_exists @viewer.path('hpc', 'sys/multitenant-delivery_default')
+    assert_empty @viewer.listed
+  end
+
   def test_remove_all_where_there_is_nothing
     FileUtils.rm_rf(File.join(@viewer.home, 'ondemand'))
     assert_empty @viewer.remove_all

@@ -49,6 +49,13 @@ module MultiTenant
       Native.versions(list, nil)
     end
 
+    # @return [Array<String>] what may be the directories of clusters, where each has a data root of its own
+    def clusters
+      Dir.children(File.join(@dataroot, File.dirname(Core::PATHS[:db]))).grep(Clusters::ID)
+    rescue SystemCallError
+      []
+    end
+
     # A delivery is over.
     # @param dismissed [String] {#dismissed}, of the list that was decided by
     # @param cards [Array<Hash>] "info" of the specs that have a card
