@@ -11,6 +11,9 @@ if words[:1] == ['reset_password']:
     sys.exit()
 
 
+configuration = open(words[-1]).read() if os.path.isfile(words[-1]) else ''
+
+
 def option(flag):
     for i, word in enumerate(words):
         if word.startswith(flag + '='):
@@ -21,7 +24,7 @@ def option(flag):
 
 
 def setting(text):
-    return re.search(text, open(words[-1]).read()).groups()
+    return re.search(text, configuration).groups()
 
 
 WHERE = {
@@ -47,5 +50,6 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 if 'CALLED' in os.environ:
     with open(os.environ['CALLED'], 'w') as file:
-        json.dump({'words': words, 'directory': os.getcwd(), 'environment': dict(os.environ), 'umask': os.umask(0)}, file)
+        json.dump({'words': words, 'configuration': configuration, 'directory': os.getcwd(), 'environment': dict(os.environ),
+                   'umask': os.umask(0)}, file)
 http.server.ThreadingHTTPServer((address, int(port)), Page).serve_forever()

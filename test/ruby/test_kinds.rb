@@ -205,11 +205,22 @@ class TestKinds < MultiTenantTest
       File.join(temporary, name).tap { |dir| Dir.mkdir(dir) && File.chmod(mode, dir) }
     end
     told = [open, group, ours].map { |dir| run_job('shinyserver', set: { 'TMPDIR' => dir })[0].fetch('words') }
-    assert_equal(['/tmp', '/tmp', ours], told.map { |words| File.dirname(words.last) })
+    assert_equal(['/tmp', '/tmp', ours], told.map { |words| File.dirname(words.last, 2) })
+  end
+
+  # A node's /tmp would fill with what each job leaves there. Whoever is ended by a signal, as R, removes nothing.
+  def test_what_a_server_makes_for_a_while_goes_with_it
+    Dir.mkdir(tmp = File.join(temporary, 't'))
+    leaving = 'touch "$(mktemp -d)/left"; ls -d "$TMPDIR"/* >~/left; exec python3 -m http.server --bind $listen $port'
+    _, shared, _, out = run_job('command', set: { 'TMPDIR' => tmp }, command: leaving)
+    assert_equal 'rnode', shared['proxy'], out
+    left = File.read(File.join(temporary, 'command/multitenant-dashboard/left'))
+    assert_match(%r{\A#{tmp}/multitenant\.\w+/tmp\.\w+\n\z}, left)
+    assert_empty Dir.children(tmp)
   end
 
   def test_a_shiny_server_keeps_bookmarks_where_its_owner_may_write
-    config = File.read(run_job('shinyserver', set: { 'TMPDIR' => temporary })[0].fetch('words').last)
+    config = run_job('shinyserver', set: { 'TMPDIR' => temporary })[0].fetch('configuration')
     kept = config[/^bookmark_state_dir "(.+)";$/, 1]
     assert_equal [File.join(temporary, 'shinyserver/multitenant-dashboard/.local/share/shiny-server'), 0o700],
                  [kept, kept && (File.stat(kept).mode & 0o777)]

@@ -5,6 +5,13 @@
 
 load_modules "$mt_modules" || exit 1
 
+# What the server and its programs make for a while goes with them, also where they are killed.
+made=$(mktemp -d "${TMPDIR:-/tmp}/multitenant.XXXXXX" 2>/dev/null || mktemp -d /tmp/multitenant.XXXXXX) ||
+  refuse 'No directory could be made in /tmp on this node.'
+trap 'rm -rf -- "$made"' EXIT
+keep_directory "$made"
+export TMPDIR=$made
+
 # Behind a gateway the application is for the gateway alone.
 export staged=$PWD listen=0.0.0.0
 [[ ${mt_guard-} != port ]] || port=$mt_server_port host=127.0.0.1 listen=127.0.0.1
@@ -23,6 +30,7 @@ if [[ -n $mt_alone && -n $app_path ]]; then
   # shellcheck source=/dev/null
   source ./data.sh
   take_directory "$app_path"
+  trap 'leave_directory; rm -rf -- "$made"' EXIT
 fi
 
 directory=${app_path:-$HOME}
