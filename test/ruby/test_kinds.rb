@@ -226,6 +226,21 @@ class TestKinds < MultiTenantTest
                  [kept, kept && (File.stat(kept).mode & 0o777)]
   end
 
+  # Another one, at another time, may have left a dump in its owner's home.
+  def test_a_redis_without_a_path_shares_nothing_of_its_owners
+    skip_unless(MultiTenant::Program.find('redis-server', ENV.fetch('PATH')), 'needs Redis')
+
+    Dir.mkdir(home = File.join(temporary, 'home'))
+    earlier = 'redis-server --port 0 --unixsocket s --daemonize yes; ' \
+              'until redis-cli -s s set verb ser; do sleep 0.1; done; redis-cli -s s shutdown save'
+    assert system('bash', '-c', earlier, chdir: home, out: File::NULL, err: File::NULL)
+    assert_path_exists File.join(home, 'dump.rdb')
+    looks = "kind_redis:\n  ready: |\n    REDISCLI_AUTH=$password redis-cli -p \"$port\" get verb >~/said\n"
+    _, shared, _, out = run_job('redis', site: looks, app_path: '', set: { 'HOME' => home })
+    assert_equal 'redis', shared['kind'], out
+    assert_empty File.read(File.join(home, 'said')).strip
+  end
+
   # Where the gateway gives the server its key, no tenant is told that.
   def test_a_servers_own_key_is_shared_with_nobody_where_the_gateway_has_it
     programs
