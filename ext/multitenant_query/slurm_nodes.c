@@ -29,10 +29,11 @@ static bool set_node(json_t *nodes, const char *name, const char *host, const ch
 json_t *mt_nodes_of(json_t *nodes, const struct mt_job *job)
 {
     json_t *list = json_array();
-    mt_slurm_hostlist names = slurm_hostlist_create(job->nodes);
-    bool ok = list && names;
+    mt_slurm_hostlist names = slurm_hostlist_create(job->nodes); /* NULL: it can't be read */
+    bool ok = list != NULL;
     char *name;
-    while (ok && json_array_size(list) < MT_NODES_MAX && (name = slurm_hostlist_shift(names))) {
+    while (ok && names && json_array_size(list) < MT_NODES_MAX &&
+           (name = slurm_hostlist_shift(names))) {
         if (strlen(name) <= MT_NAME_MAX) {
             ok = (json_object_get(nodes, name) || set_node(nodes, name, NULL, NULL)) &&
                  json_array_append(list, json_object_get(nodes, name)) == 0;
@@ -52,9 +53,10 @@ static int take(json_t *nodes, int rc, node_info_msg_t *answer)
 {
     int error = errno;
     int status = 0;
-    if (rc != SLURM_SUCCESS && error < ESLURM_INVALID_PARTITION_NAME)
+    bool is_answer = rc == SLURM_SUCCESS && answer;
+    if (!is_answer && error < ESLURM_INVALID_PARTITION_NAME)
         status = step_failed("slurmctld", error); /* the rest are answers: hidden, or gone */
-    for (uint32_t i = 0; rc == SLURM_SUCCESS && status == 0 && i < answer->record_count; i++) {
+    for (uint32_t i = 0; is_answer && status == 0 && i < answer->record_count; i++) {
         const node_info_t *info = &answer->node_array[i];
         if (info->name && json_object_get(nodes, info->name) &&
             !set_node(nodes, info->name, info->node_hostname, info->node_addr))

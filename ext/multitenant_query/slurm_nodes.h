@@ -22,6 +22,7 @@ MT_CHECKED int mt_nodes_ask(json_t **nodes, json_t *known, const struct mt_jobs 
 
 /*
  * The list of a job's nodes, a new value, from the same `nodes`; those that are not there yet are
- * added, with their names alone. NULL: no memory.
+ * added, with their names alone. An expression that libslurm can't read names none. NULL: no
+ * memory.
  */
 MT_CHECKED json_t *mt_nodes_of(json_t *nodes, const struct mt_job *job);

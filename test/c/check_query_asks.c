@@ -179,6 +179,15 @@ START_TEST(test_the_first_nodes_of_very_many)
 }
 END_TEST
 
+START_TEST(test_nodes_that_can_not_be_read_are_none)
+{
+    add_job(1);
+    own_slurm.jobs[0].nodes = "n[9-1]";
+    assert_asks("jobs:1");
+    ck_assert_ptr_nonnull(strstr(is.out, "\"nodes\":[]"));
+}
+END_TEST
+
 #define KNOWN(cluster, node)                                                                    \
     "{\"multitenant\":1,\"generated\":1,\"cluster\":\"" cluster                                 \
     "\",\"wckeys\":[\"k\"],\"sees\":\"all\"}\n{\"cluster\":\"" cluster                          \
@@ -236,5 +245,9 @@ int main(void)
     tcase_add_test(tests, test_the_first_nodes_of_very_many);
     tcase_add_test(tests, test_known_nodes_are_not_asked_for);
     tcase_add_test(tests, test_what_is_known_of_other_nodes_does_not_count);
+    TCase *leaks = add_case(suite, "what libslurm forgets to free");
+    tcase_add_checked_fixture(leaks, querying_setup, NULL);
+    tcase_set_tags(leaks, "no_valgrind");
+    tcase_add_test(leaks, test_nodes_that_can_not_be_read_are_none);
     return run_suite(suite);
 }

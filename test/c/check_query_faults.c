@@ -91,13 +91,13 @@ START_TEST(test_a_daemon_that_stops_to_answer_half_way)
 }
 END_TEST
 
-START_TEST(test_an_empty_answer_about_jobs_is_none)
+START_TEST(test_an_empty_answer_about_jobs_or_nodes_is_none)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         querying_setup();
         add_job(1);
         own_slurm.is_unheard = i == 0;
-        own_slurm.faults[ASK_JOBS].is_empty = true;
+        own_slurm.faults[i < 2 ? ASK_JOBS : ASK_NODES].is_empty = true;
         struct forked is = query("", "");
         ck_assert_int_eq(is.status, EX_UNAVAILABLE);
         ck_assert_uint_eq(count_of(is.out, "{\"end\":"), 0);
@@ -193,7 +193,7 @@ int main(void)
     tcase_add_loop_test(tests, test_a_daemon_that_does_not_answer_at_first, 0, COUNT_OF(silent));
     tcase_add_test(tests, test_a_slurmctld_without_a_configuration);
     tcase_add_loop_test(tests, test_a_daemon_that_stops_to_answer_half_way, 0, COUNT_OF(half_way));
-    tcase_add_test(tests, test_an_empty_answer_about_jobs_is_none);
+    tcase_add_test(tests, test_an_empty_answer_about_jobs_or_nodes_is_none);
     tcase_add_test(tests, test_no_rows_are_no_failure);
     tcase_add_test(tests, test_a_configuration_that_libslurm_can_not_use);
     tcase_add_loop_test(tests, test_a_daemon_that_hangs, 0, COUNT_OF(asked_of));
