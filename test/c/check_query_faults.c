@@ -136,10 +136,10 @@ START_TEST(test_a_daemon_that_hangs)
 {
     add_job(1);
     own_slurm.faults[asked_of[_i].which].hangs = true;
-    struct forked is = query("--timeout 0.3", "");
+    struct forked is = query("", "");
     ck_assert_str_eq(is.out, "");
     ck_assert_ptr_nonnull(
-        strstr(is.err, format("program: %s within 0.3 s; see that", asked_of[_i].who)));
+        strstr(is.err, format("program: %s within 60 s; see that", asked_of[_i].who)));
     ck_assert_int_eq(is.status, EX_TEMPFAIL);
 }
 END_TEST
@@ -149,7 +149,7 @@ START_TEST(test_a_name_service_that_hangs)
 {
     add_job(1);
     own_slurm.jobs[0].name = "app|slow|PAYLOAD";
-    struct forked is = query("--timeout 6", "");
+    struct forked is = query("--timeout 9", "");
     ck_assert_str_eq(is.err, "");
     ck_assert_int_eq(is.status, 0);
     ck_assert_uint_eq(count_of(is.out, "\"out_of_time\":true"), 1);

@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,8 +102,8 @@ __attribute__((format(printf, 2, 3))) static bool answers(enum question which, c
         dprintf(STDERR_FILENO, "%s\n", fault->log);
     if (fault->ends)
         exit(1);
-    while (fault->hangs)
-        pause();
+    if (fault->hangs)
+        (void)raise(SIGRTMIN);
     errno = fault->error;
     return !fault->error && !fault->is_empty;
 }

@@ -29,7 +29,7 @@ struct fault {
     int error;       /* an errno, or one of Slurm's: it fails */
     bool is_empty;   /* it succeeds, and nothing comes */
     bool ends;       /* libslurm ends the process, as its fatal() does */
-    bool hangs;
+    bool hangs;      /* until the deadline (ext/kit/deadline.c), which comes at once */
 };
 
 enum { OWN_JOBS_MAX = 400 };
