@@ -257,7 +257,7 @@ class TestJob < MultiTenantTest
   # @param programs [Hash{String => String}] name => sh
   # @param set [String] bash
   # @return [Array<String>] what the LLM app's script.sh says, and its code
-  def serve_ollama(programs, set)
+  def serve_model(programs, set)
     programs.each { |name, body| File.write(File.join(temporary, name), "#!/bin/sh\n#{body}\n", perm: 0o755) }
     env = { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '1' }
     out, = Open3.capture2e(env, 'bash', '-c', <<~BASH, chdir: temporary)
@@ -272,11 +272,21 @@ class TestJob < MultiTenantTest
     out.lines(chomp: true)
   end
 
+  # llama.cpp then runs what it is asked to, and shows files; so does a development server of vLLM's.
+  def test_no_variable_of_the_owners_gives_users_of_a_language_model_programs_or_files
+    theirs = 'LLAMA_ARG_TOOLS=all LLAMA_ARG_MEDIA_PATH=/ VLLM_SERVER_DEV_MODE=1 CUDA_VISIBLE_DEVICES=0'
+    show = 'env | sed -n "s/^\\(LLAMA_A[A-Z_]*\\|VLLM_S[A-Z_]*\\|CUDA[A-Z_]*\\)=.*/\\1/p"'
+    { 'llamacpp' => 'llama-server', 'vllm' => 'vllm' }.each do |kind, program|
+      said = serve_model({ program => show }, "export #{theirs} mt_kind=#{kind} port=1 mt_path=x mt_gpus=0 api_key=k")
+      assert_equal ['CUDA_VISIBLE_DEVICES', "#{program} has ended, with code 0.", '1'], said
+    end
+  end
+
   # One that is isolated downloads its model by another server before, at a port of its own.
   def test_a_port_for_a_download_that_another_process_took_is_chosen_anew
     programs = { 'ollama' => 'exit 1', 'curl' => 'exit 7' }
     { listen('127.0.0.1', job: '2') => '98', 1 => '1' }.each do |port, code|
-      assert_equal code, serve_ollama(programs, "export mt_guard=socket mt_download=127.0.0.1:#{port}").last
+      assert_equal code, serve_model(programs, "export mt_guard=socket mt_download=127.0.0.1:#{port}").last
     end
   end
 
@@ -284,7 +294,7 @@ class TestJob < MultiTenantTest
   def test_tmout_of_a_start_up_file_ends_no_download
     curl = "case \"$*\" in */api/pull) echo '{\"status\":\"verifying\"}'; sleep 3; touch there; esac"
     ollama = 'until [ -e there ]; do sleep 0.1; done; sleep 1; exit 7'
-    said = serve_ollama({ 'curl' => curl, 'ollama' => ollama }, 'readonly TMOUT=1; export TMOUT port=1')
+    said = serve_model({ 'curl' => curl, 'ollama' => ollama }, 'readonly TMOUT=1; export TMOUT port=1')
     assert_equal ['verifying', 'ollama has ended, with code 7.', '7'], said.last(3)
   end
 

@@ -293,6 +293,18 @@ class TestKinds < MultiTenantTest
     assert_equal 'off', run_job('minio')[0].dig('environment', 'MINIO_UPDATE')
   end
 
+  # They are for servers of the owner's own, and mean other data, a password that others know, or files of theirs.
+  def test_nothing_that_owners_export_for_servers_of_their_own_reaches_a_shared_one
+    theirs = { 'mlflow' => %w[MLFLOW_REGISTRY_STORE_URI MLFLOW_GUNICORN_OPTS],
+               'labelstudio' => %w[LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED HEARTEX_DATABASE_NAME],
+               'qdrant' => %w[QDRANT__STORAGE__STORAGE_PATH QDRANT__SERVICE__ALT_API_KEY],
+               'minio' => %w[MINIO_CONFIG_ENV_FILE MINIO_VOLUMES] }
+    set = theirs.values.flatten.to_h { |name| [name, 'theirs'] }
+    run_all(theirs.keys, guard: 'socket', set: set).each do |kind, (called, *, out)|
+      assert_equal set.keys - theirs[kind], set.keys & called['environment'].to_h.keys, "#{kind}: #{out}"
+    end
+  end
+
   # Its directory may have a user from before, whose password those have whom it was shared with then.
   def test_who_knows_the_password_of_an_earlier_label_studio_does_not_get_in
     _, shared, _, out = run_job('labelstudio')
