@@ -110,8 +110,27 @@ class TestDoctorGateway < DoctorTest
   end
 
   def test_the_cure_that_is_told_is_one
-    cure = MultiTenant::Doctor::Gateway::CURE[/'(RequestHeader.*)'/, 1]
+    cure = format(MultiTenant::Doctor::Gateway::CURE, 'mod_auth_openidc_session')[/'(RequestHeader.*)'/, 1]
     assert_keeps cure
+  end
+
+  # Open OnDemand's page on Shibboleth has such a line; those on CAS and Mellon have none.
+  def test_session_cookies_of_other_modules
+    { 'shibboleth' => '_shibsession_', 'CAS' => 'MOD_AUTH_CAS', '"Mellon"' => 'mellon-' }.each do |type, cookie|
+      portal(auth: "AuthType #{type}")
+      assert_told 'Gateway', 'warn', "Portal's secrets", /is given the portal's session cookie \(#{cookie}\)/,
+                  /RequestHeader edit\* Cookie "\(\^\|;\\s\*\)#{cookie}\[\^;\]\*" ""/
+      portal(%(RequestHeader edit* Cookie "(^|;\\s*)#{cookie}[^;]*" ""), auth: "AuthType #{type}")
+      assert_told 'Gateway', 'ok', "Portal's secrets", /keeps its own cookie/
+    end
+    lines = ['RequestHeader edit* Cookie "(^_shibsession_[^;]*(;\s*)?|;\s*_shibsession_[^;]*)" ""',
+             'RequestHeader unset Cookie "expr=-z %{req:Cookie}"']
+    portal(*lines, auth: 'AuthType shibboleth')
+    assert_told 'Gateway', 'ok', "Portal's secrets", /keeps its own cookie/
+    portal(lines[1], auth: 'AuthType shibboleth')
+    assert_told 'Gateway', 'warn', "Portal's secrets", /session cookie/, /RequestHeader/
+    portal(auth: 'AuthType form')
+    assert_told 'Gateway', 'skip', "Portal's secrets", /which cookie AuthType form has is not known here/
   end
 
   def test_passwords_of_the_portal

@@ -127,6 +127,7 @@ class TestNginx < MultiTenantTest
       'a=1; multitenant_token=t; multitenant_token=u; b=2' => 'a=1; b=2',
       'xmultitenant_token=1' => 'xmultitenant_token=1',
       'mod_auth_openidc_session=s; mod_auth_openidc_session_0=s;a=1' => 'a=1',
+      '_shibsession_6f=s; MOD_AUTH_CAS=s; MOD_AUTH_CAS_S=s; mellon-cookie=s; a=1' => 'a=1',
       "a=1; #{'multitenant_token=t; ' * 9}b=2" => nil, 'a="multitenant_token"; b=2' => 'a="multitenant_token"; b=2' }
       .each do |cookies, left|
         assert_equal left.to_s, told('Cookie' => cookies)['Cookie'].to_s, cookies

@@ -20,12 +20,19 @@ module MultiTenant
       PORTALS = %w[/etc/httpd/conf.d/ood-portal.conf /etc/apache2/sites-enabled/ood-portal.conf
                    /etc/apache2/sites-available/ood-portal.conf].freeze
       LOCATION = %r{<LocationMatch\s+"?\^(?<uri>/[\w/-]+)/\(\?<host>.*?</LocationMatch>}m
-      EDIT = /^\s*RequestHeader\s+(?<what>edit\*?|unset)\s+Cookie(?:\s+"(?<from>(?:\\.|[^"\\])*)"\s+"(?<to>[^"]*)")?/i
-      COOKIE = 'mod_auth_openidc_session'
+      # Without a condition, which may not hold.
+      EDIT = /^\s*RequestHeader\s+(?:(?<what>edit\*?)\s+Cookie\s+"(?<from>(?:\\.|[^"\\])*)"\s+"(?<to>[^"]*)"|
+              unset\s+Cookie)[ \t]*$/ix
+      # By AuthType what the names of a module's session cookies begin with, and how one goes on. No module keeps its
+      # own from services by itself.
+      OIDC = ['mod_auth_openidc_session', ''].freeze
+      COOKIES = { 'openid-connect' => OIDC, 'auth-openidc' => OIDC, 'shibboleth' => %w[_shibsession_ 6f6f64],
+                  'cas' => %w[MOD_AUTH_CAS _S], 'mellon' => %w[mellon- cookie] }.freeze
       # As browsers send it.
-      COOKIES = ["#{COOKIE}=s", "#{COOKIE}=s; a=1", "a=1; #{COOKIE}=s", "a=1; #{COOKIE}=s; b=2"].freeze
+      SENT = ['%s=s', '%s=s; a=1', 'a=1; %s=s', 'a=1; %s=s; b=2'].freeze
       CURE = 'Add to custom_location_directives of ood_portal.yml: ' \
-             "'RequestHeader edit* Cookie \"(^|;\\s*)#{COOKIE}[^;]*\" \"\"', and run update_ood_portal.".freeze
+             '\'RequestHeader edit* Cookie "(^|;\s*)%s[^;]*" ""\', and run update_ood_portal.'
+      UNSET = 'Add `RequestHeader unset Authorization` to custom_location_directives of ood_portal.yml.'
       SAME_HOST = ['MULTITENANT_ADDRESS is on the portal\'s own host, where pages of a service can act as who opens ' \
                    'it, and no card says so.',
                    'Give services a host name of their own, below the same domain: doc/proxy.md.'].freeze
@@ -68,9 +75,12 @@ module MultiTenant
         blocks = text.to_enum(:scan, LOCATION).map { Regexp.last_match }
         return ok("#{path} leads to no services.") if blocks.empty?
 
-        leaks = blocks.reject { |block| kept?(block[0]) }.map { |block| block[:uri] }
-        return warn!(*told(leaks, path)) if leaks.any?
+        leaks = blocks.reject { |block| kept?(block[0]) }
+        return warn!(*told(leaks)) if leaks.any?
         return warn!(*SAME_HOST) if own_host?(text)
+
+        other = blocks.map { |block| auth_type(block[0]) }.find { |type| type != 'basic' && !COOKIES.key?(type) }
+        return skip("which cookie AuthType #{other} has is not known here: see that no service gets it.") if other
 
         ok("#{path} keeps its own cookie and passwords from services.")
       rescue Errno::EACCES
@@ -134,12 +144,17 @@ module MultiTenant
       # @param block [String] directives
       # @return [Boolean]
       def kept?(block)
-        return false if block.match?(/^\s*AuthType\s+Basic\b/i) && !authorization_stripped?(block)
-        return true unless block.match?(/^\s*AuthType\s+"?(?:openid-connect|auth-openidc)/i)
-        return true if block.match?(/^\s*OIDCStripCookies\s.*\b#{COOKIE}(?:\s|$)/i)
+        return false if auth_type(block) == 'basic' && !authorization_stripped?(block)
+
+        cookie = COOKIES.fetch(auth_type(block), []).join
+        return true if cookie.empty? || block.match?(/^\s*OIDCStripCookies\s.*\b#{cookie}(?:\s|$)/i)
 
         edits = block.to_enum(:scan, EDIT).map { Regexp.last_match }
-        COOKIES.none? { |cookies| edited(cookies, edits).include?(COOKIE) }
+        SENT.none? { |sent| edited(format(sent, cookie), edits).include?(cookie) }
+      end
+
+      def auth_type(block)
+        block[/^\s*AuthType\s+"?([\w-]+)/i, 1].to_s.downcase
       end
 
       def authorization_stripped?(block)
@@ -151,7 +166,7 @@ module MultiTenant
       # As Apache does it.
       def edited(cookies, edits)
         edits.reduce(cookies) do |text, edit|
-          next '' if edit[:what].casecmp?('unset')
+          next '' unless edit[:what]
 
           change = edit[:what].end_with?('*') ? :gsub : :sub
           text.public_send(change, Regexp.new(edit[:from].to_s), edit[:to].to_s.gsub(/\$(\d)/, '\\\\\1'))
@@ -160,11 +175,11 @@ module MultiTenant
         end
       end
 
-      def told(leaks, path)
-        basic = File.read(path).match?(/^\s*AuthType\s+Basic\b/i)
-        what = basic ? 'the password that they log in with' : "the portal's session cookie (#{COOKIE})"
-        ["below #{list(leaks)} a service is given #{what} of whoever opens it, and could act as them.",
-         basic ? 'Add `RequestHeader unset Authorization` to custom_location_directives of ood_portal.yml.' : CURE]
+      def told(leaks)
+        cookie, = COOKIES[auth_type(leaks[0][0])]
+        what = cookie ? "the portal's session cookie (#{cookie})" : 'the password that they log in with'
+        ["below #{list(leaks.map { |block| block[:uri] })} a service is given #{what} of whoever opens it, and could " \
+         'act as them.', cookie ? format(CURE, cookie) : UNSET]
       end
     end
   end
