@@ -119,6 +119,27 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'GemFiles', 'skip', 'multitenant-munge', /does not accept munge/
   end
 
+  def test_keys_that_are_not_on_this_host
+    assert_includes doctor('Sealing'), "skip  Groups' keys: nothing is sealed by one"
+    sealed = "l|students|MTK1:#{["\xa1\xb2\xc3\xd4#{'x' * 41}"].pack('m0').tr('+/', '-_')}"
+    groups = [{}, { group_gid: 101 }, { group_gid: -1, publisher_in_group: false },
+              { group_gid: nil, publisher_in_group: nil }]
+    host.query(stream(*groups.map.with_index(7) { |group, id| job(id, name: sealed, **group) }))
+    env_file 'MULTITENANT_KEYS=/keys'
+    missing = /of group 3000 can't be used: .* is not there/
+    assert_told 'Sealing', 'warn', 'Groups\' keys', missing, /Copy the file .*multitenant key new/
+    host.write('/keys/3000', "00000001 #{['k' * 32].pack('m0')} 1\n")
+    assert_told 'Sealing', 'warn', 'Groups\' keys', %r{/keys/3000 does not belong to root and this group}, /0440/
+    File.chown(0, 3000, host.at('/keys/3000'))
+    File.chmod(0o440, host.at('/keys/3000'))
+    assert_told 'Sealing', 'warn', 'Groups\' keys', /this host has 00000001, and not a1b2c3d4/, /Copy the file/
+    File.write(host.at('/keys/3000'), "a1b2c3d4 #{['k' * 32].pack('m0')} 1\n")
+    assert_told 'Sealing', 'ok', 'Groups\' keys', /has those of students/
+    assert_told 'Sealing', 'warn', 'Groups\' keys', / group 101 can't be used/, /Copy the file/, as: 0
+    env_file 'MULTITENANT_ENVELOPES=munge'
+    assert_told 'Sealing', 'skip', 'Groups\' keys', /does not accept key/
+  end
+
   # SSSD with ignore_group_members, or those whose primary group it is without enumerate.
   def test_v1_where_the_name_service_lists_no_members
     host.query(stream)

@@ -8,7 +8,7 @@ module MultiTenant
   class Doctor
     # How services are sealed, and whom v1 reaches.
     class Sealing < Theme
-      CHECKS = { envelopes: 'Envelopes', sending: 'Service apps\' envelope',
+      CHECKS = { envelopes: 'Envelopes', keys: 'Groups\' keys', sending: 'Service apps\' envelope',
                  members: 'Lists of members' }.freeze
 
       # Members of groups that are looked for at most.
@@ -16,6 +16,9 @@ module MultiTenant
 
       SEAL = 'When no dashboard runs the old initializer any more, write `old_readers: "no"` and `envelope: "auto"` ' \
              'into the site.yml of each service app; then MULTITENANT_ENVELOPES=munge,key closes the site to v1.'
+
+      COPY = 'Copy the file from where services run, root\'s and the group\'s with mode 0440; or run `multitenant ' \
+             'key new GROUP`, and copy it to the nodes.'
 
       # v1 hides nothing from anyone who looks.
       def envelopes
@@ -28,6 +31,21 @@ module MultiTenant
         return ok(told) unless sealed.include?('v1')
 
         warn!("#{told} Every user of the cluster can read what v1 carries.", SEAL)
+      end
+
+      # Of the groups of this user, or for root of all, with which something is shared by one. Any member can say so, so
+      # that it fails no doctor.
+      def keys
+        return unless core? && answered?
+
+        return skip('MULTITENANT_ENVELOPES does not accept key.') unless site.settings.envelopes.include?('key')
+
+        used = site.slurm.records.select { |record| record.key_id && record.publisher_in_group }
+        used.select! { |record| site.settings.gids.include?(record.group_gid) } unless site.root?
+        return skip('nothing is sealed by one that this user may have.') if used.empty?
+
+        wrong = used.group_by(&:group_gid).reject { |gid, records| opens?(gid, records.map(&:key_id).uniq) }
+        ok("this host has those of #{list(used.map(&:group).uniq)}.") if wrong.empty?
       end
 
       # What is shared next. A form warns of it, too.
@@ -55,6 +73,18 @@ module MultiTenant
       end
 
       private
+
+      # @return [Boolean] this host has the keys by which that was sealed
+      def opens?(gid, ids)
+        told = Native.keys(site.at(site.settings.keys || Core::PATHS[:keys]), gid)
+        return warn!(told, COPY) if told.is_a?(String)
+
+        missing = ids - told.map(&:first)
+        return true if missing.empty?
+
+        warn!("of group #{gid} this host has #{list(told.map(&:first))}, and not #{list(missing)}, by which services " \
+              'are sealed.', COPY)
+      end
 
       def sealed
         @sealed ||= apps.group_by { |_, settings| Sharing.envelope(settings) }
