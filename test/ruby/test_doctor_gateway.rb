@@ -109,6 +109,20 @@ class TestDoctorGateway < DoctorTest
     assert_keeps 'RequestHeader unset Cookie'
   end
 
+  # As Open OnDemand's page on OpenID Connect has it; what stands in another section means nothing here.
+  def test_what_the_whole_portal_keeps
+    strip = "OIDCStripCookies mod_auth_openidc_session\n"
+    portal
+    text = File.read(host.at(PORTAL))
+    host.write(PORTAL, "<VirtualHost *:443>\n<Location /pun>\n#{strip}</Location>\n#{text}</VirtualHost>\n")
+    assert_told 'Gateway', 'warn', "Portal's secrets", /session cookie/, /RequestHeader/
+    host.write(PORTAL, "<VirtualHost *:443>\n#{strip}#{text}</VirtualHost>\n")
+    assert_told 'Gateway', 'ok', "Portal's secrets", /keeps its own/
+    host.write(PORTAL, text)
+    host.write('/etc/httpd/conf.d/auth_openidc.conf', strip)
+    assert_told 'Gateway', 'ok', "Portal's secrets", /keeps its own/
+  end
+
   def test_the_cure_that_is_told_is_one
     cure = format(MultiTenant::Doctor::Gateway::CURE, 'mod_auth_openidc_session')[/'(RequestHeader.*)'/, 1]
     assert_keeps cure

@@ -19,6 +19,9 @@ module MultiTenant
 
       PORTALS = %w[/etc/httpd/conf.d/ood-portal.conf /etc/apache2/sites-enabled/ood-portal.conf
                    /etc/apache2/sites-available/ood-portal.conf].freeze
+      # Where Open OnDemand's page on OpenID Connect has that module's directives, beside the portal's file or in it.
+      OPENIDC = 'auth_openidc.conf'
+      SECTIONS = %r{<(Location|LocationMatch|Directory|FilesMatch)\s.*?</\1>}m
       LOCATION = %r{<LocationMatch\s+"?\^(?<uri>/[\w/-]+)/\(\?<host>.*?</LocationMatch>}m
       # Without a condition, which may not hold.
       EDIT = /^\s*RequestHeader\s+(?:(?<what>edit\*?)\s+Cookie\s+"(?<from>(?:\\.|[^"\\])*)"\s+"(?<to>[^"]*)"|
@@ -75,7 +78,8 @@ module MultiTenant
         blocks = text.to_enum(:scan, LOCATION).map { Regexp.last_match }
         return ok("#{path} leads to no services.") if blocks.empty?
 
-        leaks = blocks.reject { |block| kept?(block[0]) }
+        around = [text, *beside(path)].join("\n").gsub(SECTIONS, '')
+        leaks = blocks.reject { |block| kept?(block[0], around) }
         return warn!(*told(leaks)) if leaks.any?
         return warn!(*SAME_HOST) if own_host?(text)
 
@@ -141,15 +145,25 @@ module MultiTenant
         names.any? { |name| name.sub(%r{\A\w+://}, '').sub(/:\d+\z/, '').casecmp?(host.to_s) }
       end
 
+      # @param path [String] of the portal's file
+      # @return [Array<String>]
+      def beside(path)
+        [File.read(File.join(File.dirname(path), OPENIDC), encoding: 'UTF-8').scrub]
+      rescue Errno::ENOENT
+        []
+      end
+
       # @param block [String] directives
+      # @param around [String] those that hold for the whole host
       # @return [Boolean]
-      def kept?(block)
+      def kept?(block, around)
         return false if auth_type(block) == 'basic' && !authorization_stripped?(block)
 
         cookie = COOKIES.fetch(auth_type(block), []).join
-        return true if cookie.empty? || block.match?(/^\s*OIDCStripCookies\s.*\b#{cookie}(?:\s|$)/i)
+        all = "#{around}\n#{block}"
+        return true if cookie.empty? || all.match?(/^\s*OIDCStripCookies\s.*\b#{cookie}(?:\s|$)/i)
 
-        edits = block.to_enum(:scan, EDIT).map { Regexp.last_match }
+        edits = all.to_enum(:scan, EDIT).map { Regexp.last_match }
         SENT.none? { |sent| edited(format(sent, cookie), edits).include?(cookie) }
       end
 
