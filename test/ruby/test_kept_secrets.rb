@@ -8,7 +8,8 @@ require 'pathname'
 class TestKeptSecrets < MultiTenantTest
   ANSWERS = { enable_multitenant: 'none', auto_multitenant_groups: 'g', mt_delivery_select: 'A d', mt_title: '',
               app_path: '', command: 'serve', proxy: '', num_gpus: '0', slots: '', context_size: '',
-              ollama_models: 'home', ollama_custom: '', ollama_model: 'm', db_data: '/x', db_name: 'd', db_user: 'u', db_pass: '' }.freeze
+              ollama_models: 'home', ollama_custom: '', ollama_model: 'm',
+              db_data: '/x', db_name: 'd', db_user: 'u', db_pass: '' }.freeze
   Told = Struct.new(:version, *ANSWERS.keys, keyword_init: true)
   Session = Struct.new(:id, :staged_root, :app)
   App = Struct.new(:root)
