@@ -90,6 +90,16 @@ class TestSlurmCommand < MultiTenantTest
     assert_equal 'squeue', ask(**options).from
   end
 
+  # Slurm's own commands may be on a host that has neither its configuration nor munge.
+  def test_a_sacct_beside_wrappers_that_can_not_reach_slurm
+    says_keys row(7)
+    says 'sacct', '', code: 1, err: "sacct: fatal: Could not establish a configuration source\n"
+    options = wrappers('squeue', 'scontrol').merge(bin: @bin).except(:conf)
+    assert_equal [7], told('job_id', **options)
+    assert_equal 'all', sees(**options)
+    assert_equal 'squeue', ask(**options).from
+  end
+
   def test_slurmctld_may_hide_jobs_from_wrappers
     says_keys row(7)
     says 'scontrol', CONFIG.sub('= none', '= jobs')

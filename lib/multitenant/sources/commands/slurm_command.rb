@@ -59,6 +59,12 @@ module MultiTenant
     end
 
     # @param name [String] of the command
+    # @return [Boolean] the site has a wrapper for it
+    def wrapped?(name)
+      overrides.key?(name)
+    end
+
+    # @param name [String] of the command
     # @param args [Array<String>]
     # @param until_at [Float] the deadline, by {MultiTenant.clock}
     # @param but [Regexp, nil] a failure that says this is an empty answer

@@ -36,6 +36,7 @@ module MultiTenant
       @command = command
       @wckeys = wckeys
       @sacct = true
+      @useless = false
     end
 
     # @return [Boolean] sacct was there the last time
@@ -68,8 +69,10 @@ module MultiTenant
 
     # Without times slurmdbd's MaxQueryTimeRange counts from the epoch. nil: there is no sacct.
     def sacct(until_at)
+      @sacct = !@useless
+      return if @useless
+
       keys = @wckeys.flat_map { |key| [key, "*#{key}"] }
-      @sacct = true
       found = @command.rows('sacct', SACCT, until_at) do |mark|
         ['--noheader', '--local', '--allusers', '--allocations', '--state=RUNNING', '--starttime=now',
          "--endtime=now+#{Core::LIMITS[:clock_slack]}", "--wckeys=#{keys.join(',')}",
@@ -77,6 +80,12 @@ module MultiTenant
       end
       found.map { |row| { jobid: row[:jobidraw], userid: row[:uid], **row } }
     rescue SlurmCommand::NotThere
+      @sacct = nil
+    rescue Failure
+      # Where a site's wrappers reach Slurm and sacct has none, it fails for want of munge or a slurm.conf, say.
+      raise unless @command.wrapped?('squeue') && !@command.wrapped?('sacct')
+
+      @useless = true
       @sacct = nil
     end
 
