@@ -77,6 +77,9 @@ module MultiTenant
       hook(log, 'the Host button of a shared card leads where its publisher says') do
         put_before(BatchConnect::Session, SharedHost, ssh_to_compute_node?: 0)
       end
+      hook(log, 'what is shared makes pages slow where it is long') do
+        put_before(BatchConnect::Session, SharedState, to_hash: 0)
+      end
       hook_forms(log)
       hook(log, 'a page without sessions does not look for new cards') { Poll.set }
       hook(log, 'what is open in a card closes when the page renews itself') { CardScript.set }

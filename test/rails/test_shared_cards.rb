@@ -44,6 +44,30 @@ class TestSharedCards < RailsTest
     assert_equal ['Reach it at n1:1'] * keys.size, page.cards.values.map(&:last)
   end
 
+  # Where Open OnDemand's own would make JSON of what was shared, and in the same minute.
+  STATES = <<~RUBY
+    info = OodCore::Job::Info.new(id: '1', status: :running, wallclock_time: 60)
+    BatchConnect::Session.all.to_h do |session|
+      session.define_singleton_method(:info) { info }
+      session.define_singleton_method(:connect) { raise 'all that was shared' } unless session.id == '%s'
+      [session.id, session.to_hash]
+    end
+  RUBY
+
+  def test_whether_a_card_has_changed_is_told_without_json_of_all_that_was_shared
+    @viewer.own_session(own = uuid(901), job_id: '901')
+    @slurm.run(901)
+    start
+    before = @dashboard.ruby(format(STATES, own))
+    assert_equal [uuid(7), uuid(8), own].sort, before.keys.sort
+    before.each_value { |state| assert_match(/\A\h{40}\z/, state) }
+    slurm_says(fresh(job(7), job(8, connection: { host: 'n2', port: '5432' })))
+    ttl_passes
+    @dashboard.sessions
+    after = @dashboard.ruby(format(STATES, own))
+    assert_equal([uuid(8)], before.keys.reject { |id| before[id] == after[id] })
+  end
+
   def member(job_id)
     job(job_id, connection: { host: "n#{job_id}", mt_service: 'spanish' })
   end

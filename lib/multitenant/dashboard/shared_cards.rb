@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'digest'
 require 'json'
 require_relative '../errors'
 
@@ -23,6 +24,14 @@ module MultiTenant
         return true if share_of(session) || mark_of(session).exist?
 
         @receiver.delivery?(session.token) && bare?(session)
+      end
+
+      # @return [String, nil] changes with what its card shows; nil: it is none of ours
+      def state(session)
+        return unless share_of(session)
+
+        shown = [session.id, session.status.to_sym, session.info.wallclock_time.to_i / 60]
+        Digest::SHA1.hexdigest([*shown, *(session.connect_file.read if session.running?)].join("\0"))
       end
 
       # @return [Boolean] delivery removes it when its job has ended, so OOD need not
@@ -85,8 +94,14 @@ module MultiTenant
         {}
       end
 
+      # Asked several times for each card, and the shares are those of all publishers.
       def share_of(session)
-        @receiver.shares.find { |one| one[:card_id] == session.id && one[:job_id].to_s == session.job_id.to_s }
+        all = @receiver.shares
+        unless @all.equal?(all)
+          @cards = all.select { |one| one[:card_id] }.to_h { |one| [one.values_at(:card_id, :job_id).join(' '), one] }
+          @all = all
+        end
+        @cards["#{session.id} #{session.job_id}"]
       end
 
       def mark_of(session)

@@ -54,6 +54,14 @@ module MultiTenant
       end
     end
 
+    # To tell whether a card has changed OOD makes JSON of all that was shared: of the longest values that takes longer
+    # than the rest of the page. For BatchConnect::Session.
+    module SharedState
+      def to_hash(*, **)
+        SharedSession.cards.state(self) || super
+      end
+    end
+
     # OOD's Host button leads to a shell on the `host` of the connection, which the publisher chose: there is one only
     # to the job's own. For BatchConnect::Session.
     module SharedHost
