@@ -56,6 +56,12 @@ class TestDoctorSlurmrestd < DoctorTest
     told 'ok', /is good until/
     File.chown(2001, 2001, path)
     told 'FAIL', /belongs to uid 2001/, /Correct that/
+    env_file "MULTITENANT_SLURMRESTD=#{rest.url}", "MULTITENANT_SLURMRESTD_TOKEN=#{path}",
+             'MULTITENANT_SNAPSHOT=/run/multitenant'
+    File.chown(0, 0, path)
+    told 'warn', /is root's, so that the agent can't read it/, /chown multitenant/
+    File.chown(990, 990, path)
+    told 'ok', /is good until/
   end
 
   # The agent alone needs it.

@@ -19,6 +19,8 @@ module MultiTenant
       REFUSED = /privilege|permission denied/i
       AGENT = 'Run multitenant-agent on this host under an account that is an operator (`sacctmgr modify user ' \
               'multitenant set adminlevel=operator`), and set MULTITENANT_SNAPSHOT=/run/multitenant.'
+      ROOTS = [', which is root\'s, so that the agent can\'t read it.',
+               'Run `chown multitenant FILE`, with the file that is named there.'].freeze
       RENEW = 'Write a new one there before; if something does that each time, leave it so.'
 
       def configuration
@@ -170,6 +172,7 @@ module MultiTenant
         token = slurmrestd.token
         left = token.expires && (token.expires - Time.now)
         told = "#{slurmrestd.url} is asked with #{token}"
+        return warn!(told + ROOTS[0], ROOTS[1]) if site.root? && site.settings.snapshot && token.roots?
         return ok("#{told}, which has no end.") unless left
         return ok("#{told}, which is good until #{at(token.expires)}.") if left > SOON
         return warn!("#{told}, which ends at #{at(token.expires)}.", RENEW) if left.positive?

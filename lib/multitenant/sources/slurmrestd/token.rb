@@ -30,7 +30,7 @@ module MultiTenant
           complaint = complaint(path, file.stat)
           raise Failure.new(EX_CONFIG, complaint) if complaint
 
-          new(path, file.read(MOST).to_s)
+          new(path, file.read(MOST).to_s, file.stat.uid)
         end
       rescue SystemCallError => e
         raise Failure.new(EX_CONFIG, "The token of slurmrestd can't be read: #{e.message.sub(/ @ .* - /, ', ')}.")
@@ -52,10 +52,11 @@ module MultiTenant
       end
       private_class_method :complaint, :owner?
 
-      def initialize(path, text)
+      def initialize(path, text, owner)
         parts = FORM.match(text.strip) || raise(invalid(path))
         claims = JSON.parse(parts[:claims].tr('-_', '+/').unpack1('m'))
         @path = path
+        @owner = owner
         @text = parts[:text]
         @user = claims['sun'].to_s[USER]
         @expires = claims['exp'] && Time.at(Integer(claims['exp']))
@@ -66,6 +67,11 @@ module MultiTenant
       # @return [String]
       def to_s
         "the token in #{@path}#{" (of #{user})" if user}"
+      end
+
+      # @return [Boolean] nobody but root can read it
+      def roots?
+        @owner.zero?
       end
 
       # @return [Boolean]
