@@ -207,6 +207,14 @@ class TestNginx < MultiTenantTest
     @says = ->(parameters) { parameters.include?('mt1.t') ? NAMED : BAD }
     answer = get('/')
     assert_equal %w[400 bad_request], [answer.code, JSON.parse(answer.body)['code']]
+    @says = ->(parameters) { parameters.include?('mt1.t') ? NAMED : '' }
+    assert_equal '503', get('/').code
+    { 505 => 'GET / HTTP/2.0', 501 => "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x" }.each do |code, head|
+      TCPSocket.open('127.0.0.1', @port) do |socket|
+        socket.write(head, "\r\n\r\n")
+        assert_includes socket.gets, " #{code} "
+      end
+    end
     assert_equal '200', get("/#{'"' * 9000}", 'Authorization' => 'Bearer mt1.t').code
     lines = logged(1)
     assert_equal([['ann', 500]], lines.map { |told| [told['user'], told['path'].size] })
