@@ -301,6 +301,11 @@ module Processes
     end
   end
 
+  # @return [String] bash, in squeue's place, for multitenant-data: of the job that it asks about
+  def squeue_says(state)
+    %(set -- "$*" && set -- "${1##*--jobs=}" && echo "${1%% *}|#{state}")
+  end
+
   # A query program of the test's. @return [String] its path
   def program(body, shell: '/bin/sh')
     path = File.join(temporary, "program-#{rand(1 << 32)}")

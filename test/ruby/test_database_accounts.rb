@@ -30,7 +30,7 @@ class TestDatabaseAccounts < MultiTenantTest
     [@dir, File.join(@dir, 'bin')].each { |dir| Dir.mkdir(dir) }
     FileUtils.cp([*Dir.glob("#{TEMPLATE}/*.sh"), MultiTenant::Sharing::JOB], @dir)
     FileUtils.cp(MultiTenant::Sharing::DATA, File.join(@dir, 'data.sh'))
-    { 'squeue' => 'echo NODE_FAIL', 'scontrol' => 'echo "ClusterName = test"' }.each do |name, body|
+    { 'squeue' => squeue_says('NODE_FAIL'), 'scontrol' => 'echo "ClusterName = test"' }.each do |name, body|
       File.write(File.join(@dir, 'bin', name), "#!/bin/bash\n#{body}\n", perm: 0o755)
     end
     FileUtils.chown_R(OWNER, OWNER, @dir)

@@ -20,7 +20,7 @@ class TestDatabaseLock < MultiTenantTest
     # A server ends at SIGINT also where that is ignored, as in what nohup starts.
     server = %(exec #{RbConfig.ruby} -e 'trap(:INT) { exit }; File.write("up", ""); sleep 300')
     programs = { 'postgres' => server, 'initdb' => '', 'pg_isready' => '[[ -e up ]]', 'psql' => '',
-                 'squeue' => 'echo NODE_FAIL', 'scontrol' => 'echo "ClusterName = test"',
+                 'squeue' => squeue_says('NODE_FAIL'), 'scontrol' => 'echo "ClusterName = test"',
                  'sleep' => 'exec /bin/sleep 0.02' }
     programs.each { |name, body| fake(name, body) }
   end
@@ -78,6 +78,18 @@ class TestDatabaseLock < MultiTenantTest
     done = beating { serve }
     assert_equal GOT_IT, done.code, done.err
     refute_includes done.out, 'Looking whether'
+  end
+
+  # An array's last task has the array's own id, of which Slurm tells all tasks.
+  def test_a_lock_is_a_dead_jobs_where_slurm_says_so_of_that_very_job
+    here = Etc.uname[:nodename][/[^.]+/]
+    { "echo '7|RUNNING'; echo '6|COMPLETED'; echo '8|PENDING'" => GOT_IT, "echo '6|COMPLETING'" => 1, 'true' => 1,
+      'echo timed out >&2; exit 1' => 1, 'echo Invalid job id specified >&2; exit 1' => GOT_IT }.each do |said, code|
+      FileUtils.rm_f(@lock)
+      File.symlink("6 test #{here}", @lock)
+      fake('squeue', said)
+      assert_equal code, serve.code, said
+    end
   end
 
   # Else nobody would know of the server.

@@ -142,7 +142,7 @@ class TestKinds < MultiTenantTest
 
   # What Slurm says of another job.
   def slurm_says(state)
-    { 'squeue' => "echo #{state}", 'scontrol' => 'echo "ClusterName = test"' }.each do |name, body|
+    { 'squeue' => squeue_says(state), 'scontrol' => 'echo "ClusterName = test"' }.each do |name, body|
       File.write(File.join(programs, name), "#!/bin/bash\n#{body}\n", perm: 0o755)
     end
   end
