@@ -254,6 +254,28 @@ class TestJob < MultiTenantTest
     end
   end
 
+  # Where one server alone has a directory it may write all that it has there when it is to end.
+  def test_a_server_that_writes_its_data_is_not_killed_meanwhile
+    data = JOB.sub(/job$/, 'data')
+    server = "trap 'until [[ -e go ]]; do /bin/sleep 0.01; done; echo saved; exit' TERM; : >up; " \
+             'while :; do /bin/sleep 0.01; done'
+    said = bash(<<~BASH)
+      cd #{temporary}
+      export SLURM_JOB_ID=1 SLURM_CLUSTER_NAME=test
+      source #{JOB}
+      source #{data}
+      set +e
+      waited=0
+      sleep() { [[ $1 != infinity ]] || exec /bin/sleep 60; ((++waited < 1000)) || : >go; /bin/sleep 0.001; }
+      mkdir data
+      take_directory data
+      start_group bash -c "#{server}"
+      until [[ -e up ]]; do /bin/sleep 0.01; done
+      end_group 2>/dev/null || true
+    BASH
+    assert_equal ["saved\n", true], said
+  end
+
   # @param programs [Hash{String => String}] name => sh
   # @param set [String] bash
   # @return [Array<String>] what the LLM app's script.sh says, and its code
