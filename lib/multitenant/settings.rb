@@ -88,7 +88,7 @@ module MultiTenant
       @deliveries = list('MULTITENANT_DELIVERY', 'sys/multitenant-delivery_*', TOKEN_PATTERN)
       @envelopes = list('MULTITENANT_ENVELOPES', ENVELOPES.join(','), /\A(?:#{ENVELOPES.join('|')})\z/)
       @publisher_in_group = true?('MULTITENANT_PUBLISHER_IN_GROUP')
-      @one_directory = true?('MULTITENANT_ONE_DIRECTORY')
+      @one_directory = true?('MULTITENANT_ONE_DIRECTORY', unclear: 'false')
       @publishers = groups('MULTITENANT_PUBLISHERS')
       @node_domains = domains('MULTITENANT_NODE_DOMAINS')
       @web_apps = value('MULTITENANT_WEB_APPS', 'all', /\A(?:all|publishers|off)\z/) { 'off' }
@@ -145,8 +145,9 @@ module MultiTenant
       refuse(name, text, block_given? ? yield : default)
     end
 
-    def true?(name)
-      value(name, 'true', /\A(?:true|false)\z/) == 'true'
+    # As Open OnDemand's own settings and site.yml say it, too.
+    def true?(name, unclear: 'true')
+      value(name, 'true', /\A(?:true|yes|on|1|false|no|off|0)\z/i) { unclear }.match?(/\A(?:true|yes|on|1)\z/i)
     end
 
     def list(name, default, form)

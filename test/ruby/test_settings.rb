@@ -193,8 +193,12 @@ class TestSettings < MultiTenantTest
 
   def test_what_is_true_or_false
     { 'PUBLISHER_IN_GROUP' => :publisher_in_group, 'ONE_DIRECTORY' => :one_directory }.each do |name, attribute|
-      assert_equal([true, false], %w[true false].map { |text| settings(name => text).public_send(attribute) })
-      ['False', '0', 'no', 'false x'].each { |text| assert_nonsense(name, text, attribute, true) }
+      { true => ['true', 'Yes', 'on', '1', ''], false => %w[false False no OFF 0] }.each do |told, texts|
+        made = texts.map { |text| settings(name => text) }
+        assert_equal [[told, []]], made.map { |one| [one.public_send(attribute), one.warnings] }.uniq
+      end
+      # What is unclear joins nobody's services.
+      ['false x', 'never', '2'].each { |text| assert_nonsense(name, text, attribute, name == 'PUBLISHER_IN_GROUP') }
     end
   end
 
