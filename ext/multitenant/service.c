@@ -144,6 +144,17 @@ static void settle_keys(struct mt_specs *specs, const struct mt_settings *settin
     qsort(services, specs->n_services, sizeof *services, by_age);
 }
 
+/* Jobs whose cards were all sent away have none, whatever service they say since that they are. */
+static bool is_dismissed(const struct mt_service *service, const struct mt_dismissed *dismissed)
+{
+    size_t gone = 0;
+    for (size_t i = 0; i < service->count; i++) {
+        const struct mt_record *record = &service->members[i]->record;
+        gone += mt_dismissed_has(dismissed, record->cluster, record->job_id);
+    }
+    return gone == service->count || mt_dismissed_has_card(dismissed, service->card_id);
+}
+
 enum mt_status mt_services_join(struct mt_specs *specs, const struct mt_settings *settings,
                                 const struct mt_dismissed *dismissed)
 {
@@ -177,7 +188,7 @@ enum mt_status mt_services_join(struct mt_specs *specs, const struct mt_settings
     settle_keys(specs, settings);
     for (size_t i = 0; i < specs->n_services; i++) {
         struct mt_service *service = &specs->services[i];
-        service->dismissed = mt_dismissed_has_card(dismissed, service->card_id);
+        service->dismissed = is_dismissed(service, dismissed);
         for (size_t member = 0; member < service->count; member++)
             service->members[member]->service = service;
     }

@@ -571,6 +571,22 @@ START_TEST(test_a_dismissal_holds_for_the_service)
 }
 END_TEST
 
+START_TEST(test_a_card_that_was_sent_away_does_not_come_back_as_a_services)
+{
+    struct sample samples[] = {member(1), member(2)};
+    struct mt_dismissed list = {0};
+    const struct mt_dismissal gone = {"hpc", "multitenant", 1, SESSION, NULL};
+    ck_assert_int_eq(mt_dismissed_add(&list, &gone), MT_OK);
+    add_stream("hpc", samples, 1);
+    next_script(&list);
+    assert_codes(job(1), ok, dismissed);
+    add_stream("hpc", samples, 2);
+    next_script(&list);
+    ck_assert(!service()->dismissed);
+    mt_dismissed_free(&list);
+}
+END_TEST
+
 START_TEST(test_dismissed_in_a_round)
 {
     struct sample samples[] = {member(1), member(2)};
@@ -618,6 +634,7 @@ int main(void)
     tcase_add_test(tests, test_delivery_method_and_title_are_the_youngest_ones);
     tcase_add_test(tests, test_the_session_id_of_a_service_is_nobodys);
     tcase_add_test(tests, test_a_dismissal_holds_for_the_service);
+    tcase_add_test(tests, test_a_card_that_was_sent_away_does_not_come_back_as_a_services);
     tcase_add_test(tests, test_dismissed_in_a_round);
     int status = run_suite(suite);
     json_decref(file);
