@@ -5,6 +5,9 @@ import http.server, json, os, re, sys
 
 name = os.path.basename(sys.argv[0])
 words = sys.argv[1:]
+if words == ['--version']:
+    print(name, os.environ.get('VERSION', '1.16.0'))
+    sys.exit()
 if words[:1] == ['reset_password']:
     with open(os.environ['CALLED'] + '.password', 'w') as file:
         file.write(' '.join(words[1:]) + ' ' + sys.stdin.readline())

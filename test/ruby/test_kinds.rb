@@ -305,6 +305,12 @@ class TestKinds < MultiTenantTest
     end
   end
 
+  def test_whoever_has_the_key_of_a_qdrant_writes_to_no_file_of_its_owners
+    _, shared, _, out = run_job('qdrant', set: { 'VERSION' => '1.15.5' })
+    assert_empty shared
+    assert_match(/^Whoever has the key of a Qdrant before 1\.16 can write to any file of yours: it is not/, out)
+  end
+
   # Its directory may have a user from before, whose password those have whom it was shared with then.
   def test_who_knows_the_password_of_an_earlier_label_studio_does_not_get_in
     _, shared, _, out = run_job('labelstudio')
