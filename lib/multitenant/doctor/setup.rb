@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'pathname'
 require_relative '../installer/install_plan'
 require_relative 'theme'
 
@@ -10,6 +11,7 @@ module MultiTenant
       CHECKS = { enabled: 'Enabled', settings: 'Settings', shell: 'Shell', initializer: 'Initializer',
                  others: 'Other initializers' }.freeze
 
+      READABLE = 'Run `chmod a+r` on it, and `chmod a+rx` on the directories above it.'
       GEMS_OWN = DashboardRuby::INITIALIZER
 
       # The dashboard reads it as the user.
@@ -19,6 +21,7 @@ module MultiTenant
         return fail!("there is no #{path}.", add) unless File.exist?(path)
         return fail!("#{path} can't be read by this user.", "Run `chmod 0644 #{path}`.") unless File.readable?(path)
         return not_roots!(path) unless SystemFile.secure?(path)
+        return fail!("nobody but root can read #{path}, so no dashboard starts.", READABLE) if roots_alone?(path)
 
         value = site.env_file['MULTITENANT_ENABLE']
         return ok("MULTITENANT_ENABLE is true in #{path}.") if value == 'true'
@@ -84,6 +87,16 @@ module MultiTenant
             nil
           end)
         end.uniq + ['MULTITENANT_ENABLE']
+      end
+
+      # As an admin with a strict umask leaves it. Open OnDemand starts without the file, but not with one that it can't
+      # read; root can read it anyway.
+      def roots_alone?(path)
+        Pathname.new(path).realpath.ascend.any? do |part|
+          stat = part.stat
+          bit = stat.directory? ? 0o001 : 0o004
+          stat.mode.nobits?(stat.gid.zero? ? bit : bit | (bit << 3))
+        end
       end
 
       def there?(path)
