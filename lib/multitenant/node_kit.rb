@@ -135,7 +135,7 @@ module MultiTenant
         ## How nodes get it
 
         1. Copy this directory to a file system that login and compute nodes share, as it stands, so that only root can change it:
-           `cp -r DIR /shared/multitenant && chown -R root:root /shared/multitenant && chmod -R go-w /shared/multitenant`.
+           `cp -r DIR /shared/multitenant && chown -R root:root /shared/multitenant && chmod -R a+rX,go-w /shared/multitenant`.
         2. On the nodes install the libraries that the programs link: Debian `libmunge2 libssl3 libjansson4 zlib1g`; EL
            `munge-libs openssl-libs jansson zlib`. `ldd bin/*` names what is missing. For a gateway also `nginx`, and `socat`,
            `iproute` and util-linux where Ollama is served.
