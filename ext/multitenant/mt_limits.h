@@ -18,6 +18,9 @@
 #define MT_CONN_KEY_MAX 64
 #define MT_CONN_VALUE_MAX 4096
 
+/* Bytes of a host, as DNS has it. Open OnDemand shows it on each card, whatever is in it. */
+#define MT_HOST_MAX 253
+
 /* Uids of a list of recipients. A name has room for some hundred at random; more fit where they
  * stand close together, and each costs eleven bytes as text. */
 #define MT_RECIPIENTS_MAX 4096
@@ -207,6 +210,7 @@
     X(conn_keys, MT_CONN_KEYS_MAX)                   \
     X(conn_key, MT_CONN_KEY_MAX)                     \
     X(conn_value, MT_CONN_VALUE_MAX)                 \
+    X(host, MT_HOST_MAX)                             \
     X(app_chars, MT_APP_CHARS_MAX)                   \
     X(token_part, MT_TOKEN_PART_MAX)                 \
     X(marks, MT_MARKS_MAX)                           \

@@ -172,9 +172,10 @@ static enum mt_reason check_connection(const json_t *connection)
     json_object_foreach((json_t *)connection, key, value)
     {
         size_t len = json_string_length(value);
+        size_t most = strcmp(key, "host") == 0 ? MT_HOST_MAX : MT_CONN_VALUE_MAX;
         if (!mt_policy_allows_key(key))
             return MT_REASON_bad_connection_key;
-        if (len > MT_CONN_VALUE_MAX || !mt_text_is_yaml(json_string_value(value), len))
+        if (len > most || !mt_text_is_yaml(json_string_value(value), len))
             return MT_REASON_bad_connection_value;
     }
     return MT_REASON_ok;

@@ -43,7 +43,8 @@
     X(bad_connection_key, MT_FINAL,                                                                \
       "A connection key is not [A-Za-z_][A-Za-z0-9_]{0,63}, is reserved, or there are over 64.")   \
     X(bad_connection_value, MT_FINAL,                                                              \
-      "A connection value is longer than 4096 bytes or has a character that YAML can't carry.")    \
+      "A connection value is longer than 4096 bytes, or a host than 253, or has a character that " \
+      "YAML can't carry.")                                                                         \
     X(wrong_job, MT_FINAL, "The message was sealed for another job, cluster or group.")            \
     X(wrong_publisher, MT_FINAL, "The message was sealed by another user than the job's.")         \
     X(stale, MT_FINAL, "The message is from another run of this job, before or after a requeue.")  \

@@ -603,6 +603,19 @@ START_TEST(test_length_of_value)
 }
 END_TEST
 
+/* Open OnDemand shows it on each card, as long as it is. */
+START_TEST(test_length_of_host)
+{
+    char *longest = repeat("x", MT_HOST_MAX);
+    const char *hosts[] = {longest, format("%sx", longest)};
+    ck_assert_int_eq(json_object_set_new(message.connection, "host", json_string(hosts[0])), 0);
+    assert_reason(ok, check());
+    ck_assert_int_eq(json_object_set_new(message.connection, "host", json_string(hosts[1])), 0);
+    assert_reason(bad_connection_value, check());
+    free(longest);
+}
+END_TEST
+
 static const char *const good_values[] = {
     "", " ", "@abc", ": x", "<script>", "yes", "a'\"b", "\xc3\xbc\xf0\x9f\x98\x80", "\xe2\x80\xa8"};
 
@@ -799,6 +812,7 @@ int main(void)
     tcase_add_loop_test(tests, test_bad_key, 0, (int)COUNT_OF(bad_keys));
     tcase_add_test(tests, test_number_of_keys);
     tcase_add_loop_test(tests, test_length_of_value, 0, 3);
+    tcase_add_test(tests, test_length_of_host);
     tcase_add_loop_test(tests, test_good_value, 0, (int)COUNT_OF(good_values));
     tcase_add_loop_test(tests, test_bad_value, 0, (int)COUNT_OF(bad_values));
     tcase_add_test(tests, test_nul_in_a_value);

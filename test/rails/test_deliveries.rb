@@ -129,6 +129,13 @@ class TestDeliveries < RailsTest
     assert_match(/connection\.yml/, pages[0].body)
     pages.each { |page| assert_operator page.body.bytesize, :<, 900_000 }
     assert_equal 1, pages.map { |page| page.body.bytesize }.uniq.size
+    # Open OnDemand itself shows the host.
+    slurm_says(fresh(*(1..32).map { |id| job(id, connection: { **LARGEST, 'host' => '<' * 253 }) }))
+    ttl_passes
+    assert_includes 850_000..900_000, @dashboard.poll.body.bytesize
+    slurm_says(fresh(*(1..32).map { |id| job(id, connection: { host: '<' * 254 }) }))
+    ttl_passes
+    assert_empty @dashboard.poll.cards
   end
 
   # ---- its presets ----

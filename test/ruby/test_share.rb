@@ -104,6 +104,7 @@ class TestShare < Minitest::Test
       .each { |argv, why| refute_shared 64, why, *COMMON, *argv }
     refute_shared 64, /who it is for/, *PLAIN, '--to', ''
     refute_shared 64, /--envelope/, *COMMON, '--envelope', 'v2'
+    refute_shared 65, /host has 254 bytes, and 253 can be shared/, *COMMON, "host=#{'x' * 254}"
     refute_shared 65, /65 KEYs/, *COMMON, *(1..65).map { |n| "k#{n}=1" }
     refute_shared 64, /SLURM_JOB_ID/, *COMMON, env: { 'SLURM_JOB_ID' => nil }
     assert_empty updates
@@ -119,8 +120,9 @@ class TestShare < Minitest::Test
       assert_equal ranges, text[/#{name}='(.*?)'/m, 1].scan(/(\h+)-(\h+)/).map { |a, z| a.hex..z.hex }, name
     end
     { jobname: 'NAME', message: 'MESSAGE', munge_text: 'MUNGE', conn_keys: 'KEYS', conn_key: 'KEY', conn_value: 'VALUE',
-      app_chars: 'APP', token_part: 'TOKEN', marks: 'MARKS', name: 'GROUP', service: 'SERVICE', until: 'UNTIL',
-      lead: 'LEAD', gate: 'GATE', recipients: 'RECIPIENTS', address_check: 'CHECK' }.each do |limit, ours|
+      host: 'HOST', app_chars: 'APP', token_part: 'TOKEN', marks: 'MARKS', name: 'GROUP', service: 'SERVICE',
+      until: 'UNTIL', lead: 'LEAD', gate: 'GATE', recipients: 'RECIPIENTS',
+      address_check: 'CHECK' }.each do |limit, ours|
       assert_equal Core::LIMITS.fetch(limit), Integer(text[/ #{ours}_MAX=(\d+)/, 1]), ours
     end
     assert_equal Core::LIMITS.fetch(:gate_min), Integer(text[/ GATE_MIN=(\d+)/, 1])
