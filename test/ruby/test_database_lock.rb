@@ -108,6 +108,16 @@ class TestDatabaseLock < MultiTenantTest
     assert_match(/Another job has begun to serve #{@data}/, done.err)
   end
 
+  # As in a directory of a group's with a sticky bit, or where one may only read: Slurm would be asked without end.
+  def test_a_lock_that_can_not_be_removed_is_tried_once
+    File.symlink("6 test #{Etc.uname[:nodename][/[^.]+/]}", @lock)
+    fake('mv', "echo >>#{temporary}/tries; (($(wc -l <#{temporary}/tries) < 20)) || exec /bin/mv \"$@\"\nexit 1")
+    done = serve
+    assert_equal 1, done.code, done.err
+    assert_match(/The link #{@lock} of job 6, which has ended, can't be removed by you: whose it is can\./, done.err)
+    assert_equal "\n", File.read("#{temporary}/tries")
+  end
+
   def test_a_server_whose_lock_is_another_jobs_ends
     fake('pg_isready', "ln -sfT '8 test other' #{@lock}; cd #{temporary}; echo >>tries; (($(wc -l <tries) > 300))")
     done = serve
