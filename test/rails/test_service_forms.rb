@@ -51,6 +51,16 @@ class TestServiceForms < RailsTest
     assert_equal(%w[lab prof], groups.map { |_, group| group })
   end
 
+  # Open OnDemand itself then has none of them.
+  def test_a_group_without_a_name_takes_no_other_one_away
+    start({ 'USERS_GROUPS' => GROUPS })
+    @dashboard.ruby('def CurrentUser.group_names = raise(ArgumentError, "can\'t find group for 7")')
+    @dashboard.ruby('def Etc.getgrgid(gid) = gid == 3000 ? OpenStruct.new(name: "lab") : raise(ArgumentError)')
+    assert_equal(%w[lab], groups.map { |_, group| group })
+    @dashboard.ruby('ENV["OOD_AUTO_GROUPS_FILTER"] = "^pair"')
+    assert_empty groups
+  end
+
   # It goes on in the background; until then the primary group, which is likely the publisher's own, is last.
   def test_a_page_does_not_wait_for_a_name_service_that_hangs
     go_on = File.join(@viewer.home, 'go_on')

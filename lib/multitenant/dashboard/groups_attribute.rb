@@ -25,6 +25,8 @@ module SmartAttributes
         # In 3.1 a choice is a text.
         groups = AttributeFactory.build_auto_groups.select_choices.map { |choice| Array(choice).last }
         GROUPS.choices(groups, CurrentUser.primary_group_name)
+      rescue ArgumentError # OOD tells none where one of them has no name
+        GROUPS.choices(MultiTenant::TenantGroups.names.grep(/#{Configuration.auto_groups_filter}/), nil)
       end
 
       def widget

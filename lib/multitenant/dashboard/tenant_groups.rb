@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'etc'
 require_relative '../programs/names'
 require_relative '../receiver/renewal'
 
@@ -14,6 +15,15 @@ module MultiTenant
     # Seconds that the program may take.
     PATIENCE = 3.0
 
+    # @return [Array<String>] this process's groups; the name service may not know all of them
+    def self.names
+      [Process.gid, *Process.groups].uniq.filter_map do |gid|
+        Etc.getgrgid(gid).name
+      rescue ArgumentError
+        nil
+      end
+    end
+
     # @param uid [Integer] the publisher
     # @param names [Names]
     # @param clock [#call] monotonic seconds
@@ -26,7 +36,7 @@ module MultiTenant
     end
 
     # @param groups [Array<String>]
-    # @param primary [String] which of them is the publisher's primary one, and so likely nobody else's
+    # @param primary [String, nil] which of them is the publisher's primary one, and so likely nobody else's
     # @return [Array<Array(String, String)>] text and name, in the order of a form
     def choices(groups, primary)
       others = others(groups)

@@ -29,6 +29,10 @@ class ConfigurationSingleton
     ENV['OOD_BC_DYNAMIC_JS'] == 'true'
   end
 
+  def auto_groups_filter
+    ENV.fetch('OOD_AUTO_GROUPS_FILTER', nil)
+  end
+
   def card_days
     ENV.fetch('OOD_BC_CARD_TIME', 7).to_i
   end
