@@ -220,6 +220,13 @@ class TestJob < MultiTenantTest
     assert_equal ["locked\n", true], bash("#{job}; make_run_directory; #{locked}")
   end
 
+  # JupyterHub asks its proxy on 127.0.0.1 by libcurl, if it has that: by the site's proxy, which is not there.
+  def test_no_proxy_is_named_to_what_has_no_way_out
+    job = "SLURM_JOB_ID=1; source #{JOB}; source #{JOB.sub(/job$/, 'gateway')}; in_namespace() { shift; \"$@\"; }"
+    ask = 'export http_proxy=http://p HTTPS_PROXY=http://p ALL_PROXY=http://p; mt_server_socket=s; isolate env'
+    assert_empty bash("#{job}; #{ask}")[0].lines.grep(/_proxy=/i)
+  end
+
   # sbatch hands on what Slurm has told the job that it is called in, and Slurm sets it after a restart alone.
   def test_how_often_another_job_was_restarted_does_not_count
     records = [8, 7].map { |id| "JobId=#{id} ArrayJobId=7 JobName=a\n   Requeue=1 Restarts=#{id - 7} BatchFlag=1\n\n" }
