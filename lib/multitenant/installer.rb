@@ -197,7 +197,20 @@ module MultiTenant
       @options.need_cluster if !kept && item.entry.part == 'services' && settings.keys.include?('cluster')
       settings = AppSettings.new(@tree.read(kept)).rename(SiteSettings::RENAMED).append_new(settings) if kept
       item.replace(settings.set(@options.settings).to_s)
-      note_origin(path) if item.entry.part == 'clients' && item.bytes.match?(/^origin:[ \t]*(?:""|'')?[ \t]*(?:#.*)?$/)
+      return unless item.entry.part == 'clients'
+
+      note_origin(path) if empty?(item, 'origin')
+      note_cluster(path) if empty?(item, 'cluster')
+    end
+
+    def empty?(item, key)
+      item.bytes.match?(/^#{key}:[ \t]*(?:""|'')?[ \t]*(?:#.*)?$/)
+    end
+
+    def note_cluster(path)
+      ids = @host.clusters.ids
+      @notes << "Write the id of one of Open OnDemand's clusters#{" (#{ids.join(', ')})" if ids.any?} as cluster " \
+                "into #{path}, or name it by --cluster: without it the app has no form."
     end
 
     def note_origin(path)

@@ -336,8 +336,12 @@ class TestInstall < InstallTest
     assert_refused 64, 'no Slurm cluster other \(it has hpc\)', '--cluster', 'other', '--services-group', 'daemon'
     site.write('/etc/ood/config/clusters.d/two.yml', "v2:\n  job:\n    adapter: slurm\n")
     assert_refused 64, 'need --cluster ID: OOD has hpc and two', '--services-group', 'daemon'
+    site.release('apps-clients/multitenant-gradio/site.yml', "cluster: \"\"\n")
+    assert_equal 0, site.run(:install, '--apps', 'clients')
+    assert_match %r{^Write the id of .* \(hpc, two\) as cluster into /.*/multitenant-gradio/site.yml, or}, site.out
     assert_installed '--cluster', 'two'
     assert_equal 'two', YAML.safe_load(site.read(SETTINGS))['cluster']
+    refute_includes site.out, 'as cluster into'
     assert_installed
     assert_refused 64, '--wckey takes one name', '--wckey', "a b\nc"
     assert_refused 64, '--apps takes services, delivery and clients, not x', '--apps', 'x'
