@@ -9,12 +9,19 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* How often a child that has closed its output but not ended is asked for. */
 #define REAP_MS 2
+
+/* How long one that was killed is waited for. What hangs in a file system dies when that goes on,
+ * and is reaped as others start; where so many hang, no other one is. */
+#define KILLED_MS 1000
+static _Atomic pid_t left_over[4]; /* 0: this place is free */
+#define LEFT_MAX (sizeof left_over / sizeof *left_over)
 
 static void close_fd(int *fd)
 {
@@ -167,6 +174,36 @@ static enum mt_status reap(struct mt_child *child, int wake_fd)
     }
 }
 
+/* Whether that child needs no more care of ours. */
+static bool is_reaped(pid_t pid)
+{
+    int ignored;
+    pid_t got = waitpid(pid, &ignored, WNOHANG);
+    return got == pid || (got < 0 && errno == ECHILD);
+}
+
+/* Whether there is room for one more. */
+static bool reap_left_over(void)
+{
+    bool room = false;
+    for (size_t i = 0; i < LEFT_MAX; i++) {
+        pid_t pid = left_over[i];
+        if (pid != 0 && is_reaped(pid))
+            (void)atomic_compare_exchange_strong(&left_over[i], &pid, 0);
+        room = room || left_over[i] == 0;
+    }
+    return room;
+}
+
+static void leave(pid_t pid)
+{
+    for (size_t i = 0; i < LEFT_MAX; i++) {
+        pid_t none = 0;
+        if (atomic_compare_exchange_strong(&left_over[i], &none, pid))
+            return;
+    }
+}
+
 enum mt_status mt_child_start(struct mt_child *child, char *const argv[], char *const envp[],
                               const struct mt_child_terms *terms)
 {
@@ -184,6 +221,10 @@ enum mt_status mt_child_start(struct mt_child *child, char *const argv[], char *
         .start_ns = mt_now(),
     };
     child->deadline_ns = child->start_ns + terms->deadline_ms * 1000000;
+    if (!reap_left_over()) {
+        child->error = EBUSY;
+        return MT_IO;
+    }
     if (terms->input && (in = input_file(terms->input, terms->input_len)) < 0)
         goto out;
     if (pipe2(out_pipe, O_CLOEXEC) != 0 || pipe2(err_pipe, O_CLOEXEC) != 0)
@@ -210,13 +251,18 @@ out:
 
 static void kill_and_reap(struct mt_child *child)
 {
-    int ignored;
+    const int64_t until = mt_now() + KILLED_MS * (MT_SECOND / 1000);
     if (child->pid == 0)
         return;
     (void)kill(-child->pid, SIGKILL);
     (void)kill(child->pid, SIGKILL);
-    while (waitpid(child->pid, &ignored, 0) < 0 && errno == EINTR)
-        continue;
+    while (!is_reaped(child->pid)) {
+        if (mt_now() >= until) {
+            leave(child->pid);
+            break;
+        }
+        (void)poll(NULL, 0, REAP_MS);
+    }
     child->pid = 0;
     close_fd(&child->out_fd);
     close_fd(&child->err_fd);

@@ -42,7 +42,7 @@ struct mt_child_terms {
  *
  * MT_OK
  * MT_SPAWN: it could not be started; child->error says why
- * MT_IO: no pipe or file could be made
+ * MT_IO: no pipe or file could be made, or of earlier children too many do not die
  */
 MT_CHECKED enum mt_status mt_child_start(struct mt_child *child, char *const argv[],
                                          char *const envp[], const struct mt_child_terms *terms);
@@ -62,7 +62,8 @@ MT_CHECKED enum mt_status mt_child_start(struct mt_child *child, char *const arg
 MT_CHECKED enum mt_status mt_child_wait(struct mt_child *child, int wake_fd);
 
 /*
- * Kills and reaps the child if it still runs, and wipes the buffers. A zeroed one is fine.
+ * Kills and reaps the child if it still runs, and wipes the buffers. One that does not die is left
+ * to a later mt_child_start. A zeroed one is fine.
  */
 MT_NONNULL_ALL void mt_child_end(struct mt_child *child);
 

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -607,6 +608,53 @@ START_TEST(test_other_children_are_let_alone)
 }
 END_TEST
 
+/* Has a child as a debugger does, until it is killed: while it has it, that is no zombie of ours.
+ */
+static pid_t hold(pid_t pid)
+{
+    int ends[2];
+    char held = 0;
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t holder = fork();
+    ck_assert_int_ge(holder, 0);
+    if (holder == 0) {
+        if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0 && write(ends[1], "h", 1) == 1)
+            (void)pause();
+        _exit(1);
+    }
+    ck_assert_int_eq(close(ends[1]), 0);
+    (void)!read(ends[0], &held, 1);
+    ck_assert_int_eq(close(ends[0]), 0);
+    if (held)
+        return holder;
+    ck_assert_int_eq(waitpid(holder, NULL, 0), holder);
+    return 0;
+}
+
+/* As where a file system hangs: whoever asked goes on, and once too many hang no other one starts.
+ */
+START_TEST(test_what_does_not_die_is_waited_for_no_longer)
+{
+    const char *const argv[] = {"/bin/sleep", "1000", NULL};
+    pid_t holders[4];
+    for (size_t i = 0; i < COUNT_OF(holders); i++) {
+        ck_assert_int_eq(start_argv(argv, 0), MT_OK);
+        holders[i] = hold(child.pid);
+        if (holders[i] == 0)
+            return; /* this system lets nobody do that */
+        ck_assert_int_eq(mt_child_wait(&child, -1), MT_TIMEOUT);
+    }
+    ck_assert_int_eq(start_argv(argv, PLENTY_MS), MT_IO);
+    ck_assert_int_eq(child.error, EBUSY);
+    for (size_t i = 0; i < COUNT_OF(holders); i++) {
+        ck_assert_int_eq(kill(holders[i], SIGKILL), 0);
+        ck_assert_int_eq(waitpid(holders[i], NULL, 0), holders[i]);
+    }
+    ck_assert_int_eq(run("echo out"), MT_OK);
+    ck_assert_str_eq(text_of(&child.out), "out\n");
+}
+END_TEST
+
 static void *run_in_thread(void *number)
 {
     static char *const envp[] = {NULL};
@@ -697,5 +745,8 @@ int main(void)
     tcase_add_test(tests, test_a_child_that_somebody_else_reaped);
     tcase_add_test(tests, test_other_children_are_let_alone);
     tcase_add_test(tests, test_several_threads);
+    tests = add_fixed_case(suite, "does not die");
+    tcase_set_tags(tests, "ptrace");
+    tcase_add_test(tests, test_what_does_not_die_is_waited_for_no_longer);
     return run_suite(suite);
 }
