@@ -351,7 +351,7 @@ class TestReadfile < RailsTest
   end
 
   def test_a_file_that_took_too_much_is_not_tried_again_when_it_is_rewritten
-    limit(CPU: 1)
+    limit(CPU: 1, PUBLISHER_SECONDS: 1000)
     bomb = lesson('a.md', BOMBS['links.md'])
     assert_match(/too intricate/, shown(bomb)['text'][0, 400])
     assert_match(/too intricate/, shown(lesson('a.md', 'harmless'))['text'][0, 400])
@@ -382,7 +382,7 @@ class TestReadfile < RailsTest
       assert_includes says(File.join(@dir, 'kept.md')), 'kept'
     end
     bomb = ['readfile', { 'content_path' => lesson('links.md', BOMBS['links.md']) }, true]
-    limit(CPU: 1)
+    limit(CPU: 1, PUBLISHER_SECONDS: 1000)
     2.times do
       assert_match(/being prepared/, cards([bomb])[0]['text'][0, 400])
       @dashboard.ruby('MultiTenant::Card::Rendering.instance_variable_get(:@running).join; nil')
