@@ -20,6 +20,14 @@ class TestInstallGem < InstallTest
     assert_equal [Site::PLUGIN], site.active
   end
 
+  # On EL it is among Open OnDemand's gems, which the packages' `enable` file does not put into PATH.
+  def test_an_admins_shell_finds_the_command_as_the_page_says
+    page = File.read(File.join(Tree::ROOT, 'doc/admins.md'), encoding: 'UTF-8')
+    line = page[%r{`(source /opt/ood/ondemand/enable; [^`]+)`}, 1].sub('/opt/ood/ondemand/enable', site.at('\\&'))
+    path, = Open3.capture2('bash', '-c', "#{line}; echo $PATH", unsetenv_others: true)
+    assert_includes path.chomp.split(':'), "#{Site::HOMES[Site::RPM]}/bin"
+  end
+
   def test_a_gem_that_is_missing_is_named_with_the_command
     FileUtils.rm_r(gem_home)
     enable = site.at('/opt/ood/ondemand/enable')

@@ -21,11 +21,13 @@ module MultiTenant
         dir = site.gem_dir
         return here_alone unless dir
 
-        site.dashboard_ruby.check_core(dir)
+        ruby = site.dashboard_ruby
+        ruby.check_core(dir)
         return ok("the dashboard's Ruby loads it.") if site.core?
 
+        command = ruby.command(ruby.executable(dir, 'multitenant') || 'multitenant', 'doctor')
         warn!("the dashboard's Ruby loads it, but this one (#{RUBY_VERSION}) can't: #{site.core_error}. " \
-              'Checks that need it are skipped.', "Run #{site.dashboard_ruby.command('multitenant', 'doctor')}.")
+              'Checks that need it are skipped.', "Run #{command}.")
       end
 
       # Without it commands ask, as OOD does.
