@@ -155,6 +155,12 @@ class TestChatPage < ChatTest
     assert_equal 'fine', answer('fine')
   end
 
+  # Marked takes a minute and more for these, each time that the page is drawn.
+  def test_what_takes_the_library_long_is_shown_as_it_was_written
+    assert_equal '*a_' * 40_000, answer('*a_' * 40_000).strip
+    assert_equal 'fine', answer('fine')
+  end
+
   def test_what_the_model_says_is_text
     @browser.evaluate('window.ran = () => { window.hit = true; }')
     answer(HOSTILE)

@@ -89,17 +89,32 @@ function inside(tokens) {
   return made;
 }
 
-function parse(text) {
+// Of some texts Marked takes seconds for each ten thousand characters. It is given twice as much each time, and a text that
+// takes long is shown as it was written, to its end.
+const SHORT = 4000;
+const SLOW = 300;
+function lex(place, text) {
+  for (let length = place.lexed || SHORT; !place.slow; length *= 2) {
+    const start = performance.now();
+    const tokens = marked.lexer(text.slice(0, length));
+    place.slow = length > SHORT && performance.now() - start > SLOW;
+    place.lexed = length;
+    if (text.length <= length && !place.slow) return tokens;
+  }
+  throw new RangeError("slow");
+}
+
+function parse(place, text) {
   try {
-    return marked.lexer(text).filter(token => !["space", "def"].includes(token.type));
-  } catch (error) {  // nested deeper than the browser can follow
+    return lex(place, text).filter(token => !["space", "def"].includes(token.type));
+  } catch (error) {  // so, or nested deeper than the browser can follow
     return [{ type: "html", raw: text }];
   }
 }
 
 // Shows a text that grows: what stays as it was keeps its elements, and what is selected in them.
 function render(place, text) {
-  const tokens = parse(text);
+  const tokens = parse(place, text);
   tokens.forEach((token, index) => {
     const old = place.children[index];
     if (old && old.source === token.raw) return;
