@@ -133,6 +133,21 @@ class TestTenants < MultiTenantTest
     assert_refused 64, 'You have no gateway of a service or job `7@other`', 'ban', '7@other', '2002'
   end
 
+  # What is not shared any more is used on by those who have it, which its owner may not expect.
+  def test_who_is_let_in_where_a_share_was_taken_back
+    jobs(7 => %w[RUNNING a|b|c], 9 => %w[RUNNING a|b|c])
+    let_in = "Its gateway still lets in whoever has it by now: `multitenant ban` shuts people out.\n"
+    gate(in_dir: File.join(@home, '.local/state/multitenant/jobs/7@hpc'))
+    assert_told "Job 7 is not shared any more, and runs on.\n", 'unshare', '7'
+    gate('7@hpc', in_dir: File.join(@home, '.local/state/multitenant/jobs/7@hpc'))
+    assert_told "Job 7 is not shared any more, and runs on.\n#{let_in}", 'unshare', '7'
+    gate('8@hpc')
+    assert_told "spanish@students is not shared any more within ten seconds; its jobs run on.\n#{let_in}",
+                'unshare', 'spanish'
+    assert_told "spanish@students is shared again within ten seconds; its jobs run on.\n", 'unshare', '--undo',
+                'spanish'
+  end
+
   # ---- tenants ----
 
   def test_tenants_are_read_from_the_logs_of_all_members

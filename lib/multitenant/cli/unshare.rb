@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative '../apps/gate_state'
 require_relative 'members'
 
 module MultiTenant
@@ -7,6 +8,7 @@ module MultiTenant
     # `multitenant unshare`
     class Unshare < Members
       TAKEN_BACK = 'Its owner has taken the share back.'
+      LET_IN = 'Its gateway still lets in whoever has it by now: `multitenant ban` shuts people out.'
       # Ids are the same on several clusters.
       JOB = /\A(?<id>[1-9]\d{0,9}(?:[_+]\d{1,9})?)(?:@(?<cluster>[\w.-]+))?\z/
       # A label, and the address outside Open OnDemand that the sender put behind it.
@@ -18,6 +20,7 @@ module MultiTenant
           @options[:undo] ? state.remove('unshared') : state['unshared'] = TAKEN_BACK
           puts "#{state.name} is #{@options[:undo] ? 'shared again' : 'not shared any more'} within ten seconds; its " \
                'jobs run on.'
+          say_who_stays(GateState.of(state)) unless @options[:undo]
         elsif @options[:undo]
           refuse("You have no service `#{@word}` of several jobs")
         elsif (job = JOB.match(@word)) && (job[:cluster].nil? || members.empty?)
@@ -79,6 +82,12 @@ module MultiTenant
 
         own.rename(job, "#{PlainText.utf8(label)[LABEL, :plain] || 'job'}|")
         puts "Job #{job.id} is not shared any more, and runs on."
+        say_who_stays(*GateState.of_jobs(job.raw))
+      end
+
+      # Gates know who may come in by themselves.
+      def say_who_stays(*gates)
+        puts LET_IN if gates.compact.any? { |gate| gate.members.any? }
       end
     end
   end
