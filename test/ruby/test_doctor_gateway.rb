@@ -123,6 +123,15 @@ class TestDoctorGateway < DoctorTest
     assert_told 'Gateway', 'ok', "Portal's secrets", /keeps its own/
   end
 
+  def test_a_session_cookie_with_a_name_of_the_sites
+    portal('RequestHeader edit* Cookie "(^|;\s*)mod_auth_openidc_session[^;]*" ""')
+    text = File.read(host.at(PORTAL))
+    host.write(PORTAL, "OIDCCookie our_session\n#{text}")
+    assert_told 'Gateway', 'warn', "Portal's secrets", /session cookie \(our_session\)/, /\(\^\|;\\s\*\)our_session/
+    host.write(PORTAL, "OIDCCookie our_session\nOIDCStripCookies our_session\n#{text}")
+    assert_told 'Gateway', 'ok', "Portal's secrets", /keeps its own/
+  end
+
   def test_the_cure_that_is_told_is_one
     cure = format(MultiTenant::Doctor::Gateway::CURE, 'mod_auth_openidc_session')[/'(RequestHeader.*)'/, 1]
     assert_keeps cure

@@ -80,7 +80,7 @@ module MultiTenant
 
         around = [text, *beside(path)].join("\n").gsub(SECTIONS, '')
         leaks = blocks.reject { |block| kept?(block[0], around) }
-        return warn!(*told(leaks)) if leaks.any?
+        return warn!(*told(leaks, around)) if leaks.any?
         return warn!(*SAME_HOST) if own_host?(text)
 
         other = blocks.map { |block| auth_type(block[0]) }.find { |type| type != 'basic' && !COOKIES.key?(type) }
@@ -159,12 +159,19 @@ module MultiTenant
       def kept?(block, around)
         return false if auth_type(block) == 'basic' && !authorization_stripped?(block)
 
-        cookie = COOKIES.fetch(auth_type(block), []).join
+        cookie = cookie_of(block, around).join
         all = "#{around}\n#{block}"
         return true if cookie.empty? || all.match?(/^\s*OIDCStripCookies\s.*\b#{cookie}(?:\s|$)/i)
 
         edits = all.to_enum(:scan, EDIT).map { Regexp.last_match }
         SENT.none? { |sent| edited(format(sent, cookie), edits).include?(cookie) }
+      end
+
+      # A site may have given that of OpenID Connect another name.
+      # @return [Array<String>] as {COOKIES}, or none
+      def cookie_of(block, around)
+        named = COOKIES.fetch(auth_type(block), [])
+        named == OIDC ? [around[/^\s*OIDCCookie\s+"?([\w.-]+)/i, 1] || OIDC[0], ''] : named
       end
 
       def auth_type(block)
@@ -189,8 +196,8 @@ module MultiTenant
         end
       end
 
-      def told(leaks)
-        cookie, = COOKIES[auth_type(leaks[0][0])]
+      def told(leaks, around)
+        cookie, = cookie_of(leaks[0][0], around)
         what = cookie ? "the portal's session cookie (#{cookie})" : 'the password that they log in with'
         ["below #{list(leaks.map { |block| block[:uri] })} a service is given #{what} of whoever opens it, and could " \
          'act as them.', cookie ? format(CURE, cookie) : UNSET]
