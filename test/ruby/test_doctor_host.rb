@@ -34,6 +34,7 @@ class TestDoctorHost < DoctorTest
 
   def test_hosts_that_are_not_the_jobs_own
     assert_told 'Apps', 'ok', 'Hosts of services', /no button leads to a host that is not/
+    assert_told 'Apps', 'skip', 'Hosts of services', /a member of a service's group has/, as: nil
     host.query(stream(job(7), job(9, nodes: nil)))
     assert_told 'Apps', 'warn', 'Hosts of services', /nodes of job 9 are not known/,
                 /PrivateData may hide.*multitenant-agent/

@@ -45,6 +45,8 @@ module MultiTenant
         return unless core? && answered?
 
         shares = site.slurm.shares.select { |share| share[:specs] == 'ok' && share[:host] }
+        return skip('this user has no service that tells one now; a member of a service\'s group has.') if shares.empty?
+
         unknown = shares.select { |share| share[:own_host].nil? }
         others = shares.select { |share| share[:own_host] == false }
         warn!("the nodes of job #{jobs(unknown)} are not known, so no button leads to its host.", SEE_NODES) if
