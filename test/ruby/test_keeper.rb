@@ -32,6 +32,21 @@ class TestKeeper < MultiTenantTest
     assert_empty out
   end
 
+  # Tenants are told to wait as long as it stays, and two that follow may have failed.
+  def test_a_job_that_gave_its_data_away_ends_where_nothing_follows
+    out = keep(<<~BASH)
+      . "${1/%keeper/chain}"
+      mt_chain=${2%/*} mt_job=7 mt_generation=0 looks=0
+      echo 7 >"$mt_chain/waiting"
+      sleep() { : >"$mt_chain/ended"; ((++looks < 3)) || { echo "waits on"; exit; }; }
+      command sleep 60 &>/dev/null &
+      mt_keeper=$!
+      await_successor
+      kill "$mt_keeper"
+    BASH
+    assert_empty out
+  end
+
   # It may have slept all the while that its job was suspended, and another one has taken its place.
   def test_a_keeper_that_is_to_end_does_nothing_more
     out = keep(<<~BASH)
