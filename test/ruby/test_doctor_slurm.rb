@@ -39,6 +39,10 @@ class TestDoctorSlurm < DoctorTest
     host.query(stream(job(7)))
     host.config(PrivateData: 'accounts,jobs')
     assert_told 'Accounting', 'warn', 'PrivateData', /hides others' jobs, so/, /MULTITENANT_SNAPSHOT/, as: nil
+    # slurmdbd has a PrivateData of its own, from which root sees all, too.
+    host.config
+    host.query(stream(job(7), private_jobs: true))
+    assert_told 'Accounting', 'warn', 'PrivateData', /hides others' jobs, so/, /MULTITENANT_SNAPSHOT/, as: nil
   end
 
   def test_wckeys

@@ -80,7 +80,7 @@ module MultiTenant
       # Slurm shows root everything, but not the users of dashboards.
       def private_data
         each_config do |asked, config|
-          hidden = config['PrivateData'].to_s.split(',').include?('jobs') || asked.own?
+          hidden = config['PrivateData'].to_s.split(',').include?('jobs') || asked.own? || asked.stream&.private_jobs
           next ok("#{asked.name} shows all jobs to all users.") unless hidden
           next ok("#{asked.name} hides others' jobs, but a snapshot is kept (see Snapshot).") if site.settings.snapshot
 
