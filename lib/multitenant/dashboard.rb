@@ -8,6 +8,7 @@ require_relative 'dashboard/own_service'
 require_relative 'dashboard/poll'
 require_relative 'dashboard/session_list'
 require_relative 'dashboard/shared_cards'
+require_relative 'dashboard/shared_connection'
 require_relative 'dashboard/shared_session'
 require_relative 'dashboard/submission'
 
@@ -77,8 +78,9 @@ module MultiTenant
       hook(log, 'the Host button of a shared card leads where its publisher says') do
         put_before(BatchConnect::Session, SharedHost, ssh_to_compute_node?: 0)
       end
-      hook(log, 'what is shared makes pages slow where it is long') do
+      hook(log, 'what is shared may make pages slow, and the dashboard large') do
         put_before(BatchConnect::Session, SharedState, to_hash: 0)
+        put_before(BatchConnect::Session, SharedConnection, connect: 0)
       end
       hook_forms(log)
       hook(log, 'a page without sessions does not look for new cards') { Poll.set }

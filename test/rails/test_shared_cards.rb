@@ -44,6 +44,14 @@ class TestSharedCards < RailsTest
     assert_equal ['Reach it at n1:1'] * keys.size, page.cards.values.map(&:last)
   end
 
+  def test_no_page_makes_methods_of_what_publishers_call_their_keys
+    @viewer.own_session(own = uuid(901), job_id: '901')
+    start
+    kinds = @dashboard.ruby('BatchConnect::Session.all.to_h { |session| [session.id, session.connect.class.name] }')
+    ours = 'MultiTenant::Dashboard::Connection'
+    assert_equal({ uuid(7) => ours, uuid(8) => ours, own => 'OpenStruct' }, kinds)
+  end
+
   # Where Open OnDemand's own would make JSON of what was shared, and in the same minute.
   STATES = <<~RUBY
     info = OodCore::Job::Info.new(id: '1', status: :running, wallclock_time: 60)
