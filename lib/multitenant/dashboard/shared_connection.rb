@@ -4,9 +4,9 @@ require 'ostruct'
 
 module MultiTenant
   module Dashboard
-    # To a view it is what OOD's OpenStruct of a connection is. But that makes a method of each key, and Ruby keeps the name
-    # of a method for good: a publisher who shares under other names all the time would make each viewer's process larger
-    # without end. Here a name is looked up when it is asked for.
+    # To a view it is what OOD's OpenStruct of a connection is. But that makes a method of each key, and Ruby keeps the
+    # names of methods for good: a publisher who shares under other names all the time would make each viewer's process
+    # larger without end. Here a name is looked up when it is asked for.
     class Connection < OpenStruct # rubocop:disable Style/OpenStructUse -- views take it for one
       # @param shared [Hash{String => String}]
       def initialize(shared)
