@@ -2,7 +2,8 @@
 
 require_relative 'helper'
 
-# What the core knows nothing in lib/ knows again: how a record and a job name are read, and the limits.
+# What the core knows nothing in lib/ knows again: how a record and a job name are read, and the limits. And how C opens
+# files.
 class TestBoundary < MultiTenantTest
   # What else is JSON, or between bars, or of such a size: file => why.
   JSON_OF_OTHERS = {
@@ -52,6 +53,30 @@ class TestBoundary < MultiTenantTest
     assert_equal BARS_OF_OTHERS.keys, files_with(/(?:split|partition|scan|index)\(?\s*(?:'\|'|"\|"|%r?\{\\?\|)/)
     assert_empty files_with(/\[\^\\?\|\][*+]\\\|/)
     assert_empty files_with(/MTK1|MUNGE:/)
+  end
+
+  # How C opens what it opens: file => calls.
+  OPENED = Dir[File.join(Tree::ROOT, 'ext/**/*.c')].to_h do |path|
+    names = /\b(?:open(?:at)?|creat|mkostemp|pipe2?|socket(?:pair)?|accept4?|dup|fopen|memfd_create|signalfd|eventfd)/
+    calls = File.read(path, encoding: 'UTF-8').to_enum(:scan, /#{names}(?<all>\((?:[^()]|\g<all>)*\))/)
+    [path.delete_prefix(File.join(Tree::ROOT, 'ext/')), calls.map { Regexp.last_match(0) }]
+  end
+
+  # A program that is started meanwhile would have it for good. Descriptors 0 to 2 are for it.
+  def test_what_is_opened_is_closed_for_other_programs
+    assert_operator OPENED.sum { |_, calls| calls.size }, :>, 25
+    open = OPENED.transform_values { |calls| calls.grep_v(/CLOEXEC|OPEN_DIR/) }
+    assert_equal({ 'kit/program.c' => ['open("/dev/null", O_RDWR)'] }, open.reject { |_, calls| calls.empty? })
+    assert_match(/define OPEN_DIR .*O_CLOEXEC/, File.read(File.join(Tree::ROOT, 'ext/multitenant/store.c')))
+  end
+
+  # But for what several processes write in.
+  def test_what_is_made_is_new_and_no_link_leads_elsewhere
+    made = OPENED.transform_values { |calls| calls.grep(/O_CREAT/) }
+    assert_empty(made.values.flatten.grep_v(/O_NOFOLLOW/))
+    assert_equal({ 'multitenant/store.c' => %w[LOCK], 'multitenant_gate/keeper.c' => %w[files->log] },
+                 made.transform_values { |calls| calls.grep_v(/O_EXCL/).map { |call| call[/, ([\w>-]+), O_/, 1] } }
+                     .reject { |_, names| names.empty? })
   end
 
   def test_limits_are_the_cores
