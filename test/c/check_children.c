@@ -150,15 +150,16 @@ START_TEST(test_how_many_there_may_be)
 }
 END_TEST
 
-/* A program that a child runs ends with it. */
+static int end;
+
+/* A program that a child runs ends with it, as one of its process group. */
 static size_t run_another(const void *question, void *answer)
 {
-    const pid_t parent = getpid();
     (void)question;
     (void)answer;
     if (fork() == 0) {
-        if (child_begin(parent, SIGKILL))
-            (void)execlp("sleep", "sleep", "1000", (char *)NULL);
+        if (write(end, "!", 1) == 1)
+            (void)execlp("sleep", "sleep", "100", (char *)NULL);
         _exit(1);
     }
     (void)wait(NULL);
@@ -170,12 +171,87 @@ START_TEST(test_its_own_children_end_with_it)
     int ends[2];
     char byte;
     ck_assert_int_eq(pipe(ends), 0); /* which the last of them closes */
+    end = ends[1];
     ck_assert(start(run_another, false));
     ck_assert_int_eq(close(ends[1]), 0);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
     children_look(&children, mt_now() + 61 * MT_SECOND);
     reap_all();
     ck_assert_int_eq(read(ends[0], &byte, 1), 0);
     ck_assert_int_eq(close(ends[0]), 0);
+}
+END_TEST
+
+static void say_late(int number)
+{
+    (void)number;
+    _exit(write(end, "?", 1) == 1);
+}
+
+/* Says that it has begun, and where nothing ends it that, too. */
+static size_t begin_and_hang(const void *question, void *answer)
+{
+    (void)signal(SIGALRM, say_late);
+    (void)alarm(25);
+    return write(end, "!", 1) == 1 ? hang(question, answer) : 0;
+}
+
+START_TEST(test_one_ends_with_the_gate_however_that_ended)
+{
+    int ends[2];
+    char byte;
+    ck_assert_int_eq(pipe(ends), 0);
+    end = ends[1];
+    const pid_t gate = fork();
+    if (gate == 0) {
+        ck_assert(start(begin_and_hang, false));
+        (void)hang(NULL, NULL);
+    }
+    ck_assert_int_eq(close(ends[1]), 0);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+    ck_assert_int_eq(kill(gate, SIGKILL), 0);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 0);
+    ck_assert_int_eq(close(ends[0]), 0);
+    ck_assert_int_eq(waitpid(gate, NULL, 0), gate);
+}
+END_TEST
+
+static size_t say_signals(const void *question, void *answer)
+{
+    sigset_t mask;
+    struct sigaction pipe_action;
+    (void)question;
+    bool open = sigprocmask(SIG_SETMASK, NULL, &mask) == 0 && !sigismember(&mask, SIGTERM) &&
+                sigaction(SIGPIPE, NULL, &pipe_action) == 0 && pipe_action.sa_handler == SIG_DFL;
+    memcpy(answer, open ? "open" : "held", 5);
+    return 5;
+}
+
+/* The gate itself takes them by a descriptor. What a child runs, as nginx, ends by them. */
+START_TEST(test_signals_are_a_childs_own)
+{
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    ck_assert_int_eq(sigprocmask(SIG_BLOCK, &term, NULL), 0);
+    ck_assert(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+    ck_assert(start(say_signals, false));
+    ck_assert(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
+    ck_assert_int_eq(sigprocmask(SIG_UNBLOCK, &term, NULL), 0);
+    reap_all();
+    ck_assert_str_eq(told, "open");
+}
+END_TEST
+
+/* It may have ended before its child could ask to end with it. */
+START_TEST(test_a_child_whose_parent_has_gone_does_not_begin)
+{
+    int status;
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(child_begin(getpid(), SIGKILL));
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
 }
 END_TEST
 
@@ -189,5 +265,8 @@ int main(void)
     tcase_add_test(tests, test_one_that_hangs_is_killed);
     tcase_add_test(tests, test_how_many_there_may_be);
     tcase_add_test(tests, test_its_own_children_end_with_it);
+    tcase_add_test(tests, test_one_ends_with_the_gate_however_that_ended);
+    tcase_add_test(tests, test_signals_are_a_childs_own);
+    tcase_add_test(tests, test_a_child_whose_parent_has_gone_does_not_begin);
     return run_suite(suite);
 }

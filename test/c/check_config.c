@@ -116,10 +116,40 @@ START_TEST(test_a_file_that_can_not_be_used)
     ck_assert_int_eq(read_config("x", 0600).status, EX_CONFIG);
     ck_assert_int_eq(read_config("", 0600).status, EX_CONFIG);
     ck_assert_int_eq(read_config(BEGIN MIDDLE END, 0640).status, EX_CONFIG);
-    char *missing = NULL;
-    ck_assert_int_gt(asprintf(&missing, "%s/missing", dir), 0);
-    ck_assert_int_eq(run_forked(read_and_print, missing, "", 0).status, EX_IOERR);
-    free(missing);
+    char *link = NULL;
+    ck_assert_int_gt(asprintf(&link, "%s/link", dir), 0);
+    ck_assert_int_eq(symlink("config", link), 0);
+    ck_assert_int_eq(read_config(BEGIN MIDDLE END, 0600).status, 0);
+    ck_assert_int_eq(run_forked(read_and_print, link, "", 0).status, EX_IOERR);
+    ck_assert_int_eq(unlink(link), 0);
+    ck_assert_int_eq(run_forked(read_and_print, link, "", 0).status, EX_IOERR);
+    free(link);
+}
+END_TEST
+
+START_TEST(test_a_file_of_another_user)
+{
+    if (!can_be_root())
+        return;
+    const char *path = format("%s/config", dir);
+    write_text(path, BEGIN MIDDLE END, 0600);
+    ck_assert_int_eq(chown(path, TEST_UID, TEST_UID), 0);
+    ck_assert_int_eq(run_forked(read_and_print, (void *)path, "", 0).status, EX_CONFIG);
+}
+END_TEST
+
+START_TEST(test_the_most_recipients)
+{
+    char *uids = repeat("7,", MT_RECIPIENTS_MAX - 1);
+    char *most = NULL;
+    char *more = NULL;
+    ck_assert_int_gt(asprintf(&most, BEGIN MIDDLE "\"to\":[%s7]," END, uids), 0);
+    ck_assert_int_gt(asprintf(&more, BEGIN MIDDLE "\"to\":[%s7,7]," END, uids), 0);
+    ck_assert_int_eq(read_config(most, 0600).status, 0);
+    ck_assert_int_eq(read_config(more, 0600).status, EX_CONFIG);
+    free(uids);
+    free(most);
+    free(more);
 }
 END_TEST
 
@@ -141,6 +171,8 @@ int main(void)
     tcase_add_test(tests, test_the_least_and_the_most);
     tcase_add_loop_test(tests, test_what_is_not_of_its_form, 0, COUNT_OF(bad));
     tcase_add_test(tests, test_a_file_that_can_not_be_used);
+    tcase_add_test(tests, test_a_file_of_another_user);
+    tcase_add_test(tests, test_the_most_recipients);
     tcase_add_test(tests, test_a_socket_whose_path_is_too_long);
     return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -35,6 +36,8 @@ static int load(void *path)
     if (code == 0 && (strlen(keys.door) != 43 || keys.token[0] == 0))
         code = keys.token[0] == keys.token[1] && keys.token[1] == keys.token[2];
     keys_wipe(&keys);
+    for (size_t i = 0; i < sizeof keys; i++)
+        code |= ((const char *)&keys)[i];
     return code;
 }
 
@@ -58,6 +61,42 @@ START_TEST(test_keys_are_made_once)
     ck_assert_str_eq(before, after);
     free(before);
     free(after);
+}
+END_TEST
+
+/* The gates of a service's members begin on several nodes at once, and have one key. */
+START_TEST(test_all_that_begin_together_have_the_same_keys)
+{
+    char *token = NULL;
+    ck_assert_int_gt(asprintf(&token, "%s/token.key", dir), 0);
+    for (int round = 0; round < 5; round++) {
+        int begin[2];
+        int seen[2];
+        char first[66];
+        char other[66];
+        ck_assert(pipe(begin) == 0 && pipe(seen) == 0);
+        for (int i = 0; i < 4; i++) {
+            if (fork() == 0) {
+                (void)close(begin[1]);
+                if (read(begin[0], first, 1) == 0 && keys_make(dir) == 0) {
+                    char *text = read_text(token);
+                    _exit(!text || write(seen[1], text, 65) != 65);
+                }
+                _exit(1);
+            }
+        }
+        ck_assert(close(begin[0]) == 0 && close(begin[1]) == 0 && close(seen[1]) == 0);
+        ck_assert_int_eq(read(seen[0], first, 65), 65);
+        for (int i = 1; i < 4; i++) {
+            ck_assert_int_eq(read(seen[0], other, 65), 65);
+            ck_assert_int_eq(memcmp(first, other, 65), 0);
+        }
+        ck_assert_int_eq(close(seen[0]), 0);
+        while (wait(NULL) > 0)
+            continue;
+        ck_assert_int_eq(unlink(token), 0);
+    }
+    free(token);
 }
 END_TEST
 
@@ -143,6 +182,7 @@ int main(void)
     TCase *tests = add_case(suite, "keys");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_keys_are_made_once);
+    tcase_add_test(tests, test_all_that_begin_together_have_the_same_keys);
     tcase_add_test(tests, test_only_what_is_missing_is_made);
     tcase_add_test(tests, test_a_directory_that_others_can_read);
     tcase_add_test(tests, test_a_directory_that_is_none);

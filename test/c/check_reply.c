@@ -79,6 +79,13 @@ START_TEST(test_browsers)
 }
 END_TEST
 
+/* What is on a page is a secret, and the origin is shared with other services' pages. */
+#define PAGE_HEADERS                                                           \
+    "Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n"    \
+    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; " \
+    "frame-ancestors 'none'\r\nReferrer-Policy: no-referrer\r\n"               \
+    "X-Content-Type-Options: nosniff\r\n\r\n<!DOCTYPE html>\n"
+
 START_TEST(test_pages)
 {
     static const char *const hosts[] = {"n1:8080\"", "<b>", "", "n1 ;rm", "n1/..", "n1\n"};
@@ -87,6 +94,7 @@ START_TEST(test_pages)
     ck_assert_ptr_nonnull(strstr(said(), "OPENAI_BASE_URL=http://n1:8080/v1\n"));
     ck_assert_ptr_nonnull(strstr(text, "OPENAI_API_KEY=mt1.x\n"));
     ck_assert_ptr_nonnull(strstr(text, "until 2027-01-15 "));
+    ck_assert_ptr_nonnull(strstr(text, PAGE_HEADERS));
     reply_show_token(ends[0], "mt1.x", 1800000000, "gpu_01.hpc.edu:8080", &cookie);
     ck_assert_ptr_nonnull(strstr(said(), "OPENAI_BASE_URL=http://gpu_01.hpc.edu:8080/v1\n"));
     for (size_t i = 0; i < COUNT_OF(hosts); i++) {
@@ -95,6 +103,7 @@ START_TEST(test_pages)
     }
     reply_show_account(ends[0], "mt_1_a", "secret", &cookie);
     ck_assert_ptr_nonnull(strstr(said(), "password: secret\n"));
+    ck_assert_ptr_nonnull(strstr(text, PAGE_HEADERS));
     ck_assert_ptr_nonnull(strstr(text, "Set-Cookie: multitenant_token=mt1.x; Path=/rnode/n1/1/;"));
 }
 END_TEST
@@ -109,6 +118,8 @@ START_TEST(test_refusals)
         ck_assert_ptr_nonnull(strstr(text, code_name((enum code)_i)));
         bool speaks = strstr(text, code_sentence((enum code)_i)) != NULL;
         ck_assert_int_eq(speaks, form != REPLY_CHECK);
+        if (form == REPLY_PAGE)
+            ck_assert_ptr_nonnull(strstr(text, PAGE_HEADERS));
     }
 }
 END_TEST

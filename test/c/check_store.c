@@ -783,6 +783,21 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+START_TEST(test_no_time_is_set_through_a_link)
+{
+    struct stat before;
+    struct stat after;
+    write_text(at("far"), "x", 0600);
+    ck_assert_int_eq(symlink("far", at("link")), 0);
+    ck_assert_int_eq(stat(at("far"), &before), 0);
+    mt_store_set_time(root, "link", 1000);
+    ck_assert_int_eq(stat(at("far"), &after), 0);
+    ck_assert_int_eq(after.st_mtim.tv_sec, before.st_mtim.tv_sec);
+    ck_assert_int_eq(lstat(at("link"), &after), 0);
+    ck_assert_int_eq(after.st_mtim.tv_sec, 1000);
+}
+END_TEST
+
 START_TEST(test_lock)
 {
     int lock = -1;
@@ -956,6 +971,7 @@ int main(void)
     tcase_add_test(tests, test_write_replaces_in_one_step);
     tcase_add_test(tests, test_write_begins_in_scratch);
     tcase_add_test(tests, test_leftovers_are_told);
+    tcase_add_test(tests, test_no_time_is_set_through_a_link);
     tcase_add_test(tests, test_write_beside_a_leftover);
     tcase_add_test(tests, test_write_from_two_processes);
     tcase_add_test(tests, test_write_over_a_link);

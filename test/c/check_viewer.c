@@ -61,7 +61,7 @@ END_TEST
 
 START_TEST(test_no_such_user_and_a_user_who_could_not_be_learned)
 {
-    static const gid_t own[] = {3000};
+    static const gid_t own[] = {3000, 5000};
     struct mt_member_answer answer = {.user_known = MT_NO};
     name_service.own_groups = own;
     name_service.own_count = COUNT_OF(own);
