@@ -28,7 +28,7 @@ module MultiTenant
 
       # @return [String, nil] changes with what its card shows; nil: it is none of ours
       def state(session)
-        return unless share_of(session)
+        return unless own?(session)
 
         shown = [session.id, session.status.to_sym, session.info.wallclock_time.to_i / 60]
         Digest::SHA1.hexdigest([*shown, *(session.connect_file.read if session.running?)].join("\0"))

@@ -25,7 +25,7 @@ module MultiTenant
     # For BatchConnect::Session.
     module SharedConnection
       def connect(*, **)
-        SharedSession.cards.own?(self) ? Connection.new(YAML.safe_load(connect_file.read)) : super
+        SharedSession.cards.own?(self) ? Connection.new(YAML.safe_load(connect_file.read) || {}) : super
       end
     end
   end
