@@ -236,6 +236,11 @@ module ChatProcess
     false
   end
 
+  # @return [Integer] KiB of memory
+  def resident
+    File.read("/proc/#{@pid}/status")[/^VmRSS:\s+(\d+)/, 1].to_i
+  end
+
   # @return [Process::Status]
   def stop
     Process.kill('TERM', @pid)

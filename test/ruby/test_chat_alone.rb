@@ -71,6 +71,43 @@ class TestChatAlone < MultiTenantTest
     end
   end
 
+  # Some send as much as a request may have before its body, and stall; others hold a connection, which are closed where
+  # they are too many.
+  def test_strangers_take_little_of_the_jobs_memory
+    start
+    before = @chat.resident
+    strangers = Array.new(20) { TCPSocket.new('127.0.0.1', @chat.port) }
+    strangers.each { |socket| send_much(socket) }
+    520.times { strangers << TCPSocket.new('127.0.0.1', @chat.port) }
+    wait_until { strangers.last.wait_readable(0) }
+    assert_operator @chat.resident - before, :<, 60 << 10
+    strangers.each(&:close)
+    wait_until { ask('GET', '/').code == '403' }
+  ensure
+    strangers&.each(&:close)
+  end
+
+  # It is in the home of who runs the page, and nobody turns it over.
+  def test_strangers_write_nothing_to_the_jobs_log
+    start
+    before = log
+    page = { 'X-Requested-With' => 'multitenant-chat', 'Origin' => 'http://[' }
+    asked = [['GET', '/', page], ['POST', '/chat', page, '{}'], %w[FOO /]]
+    assert_equal %w[403 403 501], asked.map { |one| ask(*one).code }
+    TCPSocket.open('127.0.0.1', @chat.port) do |socket|
+      socket.write("#{'x' * 60_000}\r\n\r\n")
+      assert_includes socket.read, '400'
+    end
+    assert_equal before, log
+  end
+
+  # It may be closed before that.
+  def send_much(socket)
+    socket.write("GET / HTTP/1.1\r\n", *["X: #{'y' * 65_000}\r\n"] * 98)
+  rescue Errno::EPIPE, Errno::ECONNRESET
+    nil
+  end
+
   # Never the empty one, which a Secret may hold.
   def test_without_a_token_it_makes_one
     start('JUPYTER_TOKEN' => '', 'CHAT_TITLE' => 'Ours', 'CHAT_OWNER' => 'prof')

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A page to chat with a language model that is shared with this user. Only the standard library is needed."""
 import contextlib
+import http.client
 import http.server
 import json
 import os
@@ -16,7 +17,8 @@ from service import Service, ServiceError, Stopped
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = {"/": ("chat.html", "text/html"), "/chat.css": ("chat.css", "text/css"),
          **{"/" + name: (name, "text/javascript") for name in ("chat.js", "markdown.js", "marked.js")}}
-FORM_BYTES, QUESTION_BYTES = 4096, 8 << 20
+HEAD_BYTES, FORM_BYTES, QUESTION_BYTES = 64 << 10, 4096, 8 << 20
+CONNECTIONS = 500  # at a time: each has a thread, and any stranger may open one
 LOOK_SECONDS = 1
 STRANGER = "Open this page from its card in your dashboard."
 HEADERS = {
@@ -28,11 +30,32 @@ HEADERS = {
 }
 
 
+class Head:
+    """What comes before a body: as much as a browser sends, and no more. Any stranger may send one."""
+
+    def __init__(self, file):
+        self.file, self.left = file, HEAD_BYTES
+
+    def readline(self, limit):
+        line = self.file.readline(min(limit, self.left + 1))
+        self.left -= len(line)
+        if self.left < 0:
+            raise http.client.HTTPException("it is too long")
+        return line
+
+
 class Page(http.server.BaseHTTPRequestHandler):
     """One request. `service`, `gate`, `title`, `owner` and `dashboard` are the class's own, set by main."""
 
     timeout = 60
     server_version, sys_version = "chat", ""
+
+    def parse_request(self):
+        whole, self.rfile = self.rfile, Head(self.rfile)
+        try:
+            return super().parse_request()
+        finally:
+            self.rfile = whole
 
     def do_GET(self):
         path = self.path.partition("?")[0]
@@ -161,8 +184,8 @@ class Page(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
-    def log_request(self, code="-", size="-"):
-        pass
+    def log_message(self, *said):
+        """Nothing of a request is logged, nor what is wrong with one: any stranger may send as many as they like."""
 
 
 def hung_up(connection):
@@ -172,6 +195,23 @@ def hung_up(connection):
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     request_queue_size = 64
+    places = threading.Semaphore(CONNECTIONS)
+
+    def process_request(self, request, client_address):
+        if not self.places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except Exception:  # no thread can be started
+            self.places.release()
+            raise
+
+    def process_request_thread(self, request, client_address):
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.places.release()
 
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], OSError):  # a browser that is gone

@@ -39,4 +39,7 @@ def same_origin(headers):
         return headers.get("sec-fetch-site") == "same-origin"
     hosts = [headers.get("host")] + [host.strip() for host in (headers.get("x-forwarded-host") or "").split(",")]
     origin = headers.get("origin")
-    return not origin or urllib.parse.urlsplit(origin).netloc in hosts
+    try:
+        return not origin or urllib.parse.urlsplit(origin).netloc in hosts
+    except ValueError:
+        return False
