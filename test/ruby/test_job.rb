@@ -131,6 +131,16 @@ class TestJob < MultiTenantTest
     end
   end
 
+  # PostgreSQL, for one, writes a line for each log-in that fails, of anybody's who reaches it: a home would be full.
+  def test_a_jobs_log_does_not_grow_without_end
+    log = File.join(temporary, 'log')
+    hold = "port=#{listen('127.0.0.1')}; hold_port 10000 1"
+    writes = "for i in {1..2000}; do ! grep -qa ^What #{log} || break; printf '%01000d\n' 1; sleep 0.01; done"
+    assert system('bash', '-c', "source #{JOB}; #{hold}; #{writes}; echo end", out: log)
+    said = File.read(log)
+    assert_match(/\AWhat stood here had 10000 bytes, and was removed\.\n(?:0+1\n){0,5}end\n\z/, said)
+  end
+
   def test_nothing_that_users_export_for_slurm_reaches_its_commands
     names = %w[SQUEUE_PARTITION SBATCH_WCKEY SACCT_FORMAT SCONTROL_ALL SCANCEL_STATE SINFO_FORMAT SLURM_CLUSTERS
                SLURM_TIME_FORMAT SLURM_JWT]
