@@ -93,7 +93,7 @@ class TestChatAlone < MultiTenantTest
     before = log
     page = { 'X-Requested-With' => 'multitenant-chat', 'Origin' => 'http://[' }
     asked = [['GET', '/', page], ['POST', '/chat', page, '{}'], %w[FOO /]]
-    assert_equal %w[403 403 501], asked.map { |one| ask(*one).code }
+    assert_equal(%w[403 403 501], asked.map { |one| ask(*one).code })
     TCPSocket.open('127.0.0.1', @chat.port) do |socket|
       socket.write("#{'x' * 60_000}\r\n\r\n")
       assert_includes socket.read, '400'
