@@ -7,7 +7,8 @@ class TestChain < MultiTenantTest
   include FakeChain
 
   def test_what_is_kept_is_nobody_elses
-    run_job(100, stage)
+    run_job(100, "#{stage}share_member app")
+    assert_equal '100', state('chains/1/shared')
     all = Dir.glob("{#{@staged}/submission,#{@home}/.local/state/multitenant}/**/{*,.*}", File::FNM_DOTMATCH)
     files = all.select { |path| File.file?(path) && !path.include?('/template/') }
     assert_equal [0o600], files.map { |path| File.stat(path).mode & 0o777 }.uniq

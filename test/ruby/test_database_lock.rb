@@ -92,6 +92,18 @@ class TestDatabaseLock < MultiTenantTest
     end
   end
 
+  # With PrivateData another user's job is not known, either.
+  def test_a_lock_is_a_running_jobs_where_another_cluster_answers_and_where_its_owner_is_another_user
+    File.symlink("6 test #{Etc.uname[:nodename][/[^.]+/]}", @lock)
+    fake('scontrol', 'echo "ClusterName = other"')
+    assert_equal 1, serve.code
+    fake('scontrol', 'echo "ClusterName = test"')
+    skip_unless(Process.euid.zero?, 'needs root')
+    fake('squeue', 'echo Invalid job id specified >&2; exit 1')
+    File.lchown(4999, 4999, @lock)
+    assert_equal 1, serve.code
+  end
+
   # Else nobody would know of the server.
   def test_whoever_serves_a_directory_touches_its_lock
     times = File.join(temporary, 'times')
@@ -103,6 +115,15 @@ class TestDatabaseLock < MultiTenantTest
   def test_a_lock_that_another_job_made_meanwhile_stays
     File.symlink("6 test #{Etc.uname[:nodename][/[^.]+/]}", @lock)
     fake('mv', "[[ $3 != *.7 ]] || ln -sfT '8 test other' #{@lock}\nexec /bin/mv \"$@\"")
+    done = serve
+    assert_equal [1, '8 test other'], [done.code, File.readlink(@lock)], done.err
+    assert_match(/Another job has begun to serve #{@data}/, done.err)
+  end
+
+  # It has seen the old lock before this job took that away.
+  def test_a_lock_that_another_job_takes_for_the_old_one_stays_its
+    File.symlink("6 test #{Etc.uname[:nodename][/[^.]+/]}", @lock)
+    fake('sleep', "[[ $1 != 2 ]] || ln -sfT '8 test other' #{@lock}\nexec /bin/sleep 0.02")
     done = serve
     assert_equal [1, '8 test other'], [done.code, File.readlink(@lock)], done.err
     assert_match(/Another job has begun to serve #{@data}/, done.err)

@@ -20,9 +20,9 @@ class TestGateForgets < MultiTenantTest
     end
   end
 
-  def begin_job(bash = '')
+  def begin_job(bash = '', more = {})
     env = { 'PATH' => "#{temporary}/bin:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '7', 'SLURM_CLUSTER_NAME' => 'hpc',
-            'XDG_STATE_HOME' => File.join(temporary, 'home') }
+            'XDG_STATE_HOME' => File.join(temporary, 'home'), **more }
     script = "#{PARTS.map { |path| "source #{path}" }.join("\n")}\n#{bash}\ngateway_state; echo \"$mt_gate_state\""
     done = run_as(nil, 'bash', '-c', script, env: env)
     assert_equal ['', 0], [done.err, done.code]
@@ -109,6 +109,15 @@ class TestGateForgets < MultiTenantTest
       (run_gateway) 2>/dev/null || true
     BASH
     assert_equal "#{"gate\nban all\n" * 3}gate\n", File.read(File.join(temporary, 'done'))
+  end
+
+  # It stands in nginx's configuration.
+  def test_a_servers_key_is_nothing_but_a_key
+    squeue('echo 7')
+    ['a"; proxy_pass http://evil; #', "a\nb", 'a b', '$host'].each do |key|
+      done = begin_job('(mt_gate_program=true; start_gateway 127.0.0.1:1 KEY) 2>&1 || true', 'KEY' => key)
+      assert_match(/\AThe server's key must have letters, digits and/, done)
+    end
   end
 
   def test_of_a_service_the_logs_of_members_go

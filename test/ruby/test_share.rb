@@ -35,8 +35,8 @@ class TestShare < Minitest::Test
     assert_equal 'plain', job_name.split('|')[0]
   end
 
-  # The fake scontrol is one such, and can't write its files without clobbering them.
   def test_options_that_start_up_files_export_for_each_bash
+    fake('scontrol', "[[ $- != *[Ceufk]* ]] || exit 1\n#{SCONTROL}") # as a wrapper that would not get far with them
     share!(*COMMON, 'host=n1', 'password', env: { 'password' => 'p', 'SHELLOPTS' => 'keyword:noclobber:noglob' })
     assert_opens({ 'host' => 'n1', 'password' => 'p' })
     done = share(*COMMON, 'password', env: { 'password' => 'p', 'SHELLOPTS' => 'keyword' })
@@ -266,6 +266,13 @@ class TestShare < Minitest::Test
     assert_empty updates
     share!(*COMMON, 'host=n1', command: ['bash', '-s', '--'], stdin: File.read(SHARE))
     assert_equal "#{job_name}\n", done.out
+  end
+
+  # A wrapper of scontrol's may read what is there.
+  def test_what_its_caller_reads_is_left_to_it
+    fake('scontrol', "cat >/dev/null\n#{SCONTROL}")
+    done = share!(*COMMON, 'host=n1', command: ['bash', '-c', '"$0" "$@"; cat', SHARE], stdin: 'of the caller')
+    assert_operator done.out, :end_with?, 'of the caller'
   end
 
   # There are no other programs than these, and each can be seen for a while.

@@ -46,6 +46,22 @@ class TestShareMunge < MultiTenantTest
     assert_equal %w[service], sealed('--service', 'spanish').keys & %w[service until lead]
   end
 
+  # @return [Hash] what munged says of the credential in the last name
+  def metadata
+    out, = Open3.capture2('unmunge', "--socket=#{@munged.socket}", '--output=/dev/null',
+                          stdin_data: @name.split('|')[2])
+    out.scan(/^(\w+): +(.*?)(?: \(\d+\))?$/).to_h
+  end
+
+  # Encrypted, for one user or one group alone: what is neither everybody reads.
+  def test_who_alone_can_read_it
+    [[%w[--only-me], 'UID_RESTRICTION'], [[], 'GID_RESTRICTION']].each do |argv, restriction|
+      sealed('host=n1', *argv)
+      assert_equal({ 'CIPHER' => 'aes256', restriction => 'root' },
+                   metadata.select { |key, _| key.match?(/RESTRICTION|CIPHER/) })
+    end
+  end
+
   # As Host#munge_socket: test_host.rb.
   def test_one_munged_for_the_sender
     argv = [*COMMON, '--envelope', 'munge', '--group', 'root', '--print']
