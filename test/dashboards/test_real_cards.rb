@@ -9,7 +9,7 @@ class TestRealCards < RealTest
     'Ollama_Code' => ['default', LLM.merge(api_key: 'sk-1234567890')],
     'DB_Conn' => ['default', DATABASE], 'DB_JDBC' => ['default', DATABASE],
     'RShiny_App' => ['default', { host: 'n1', port: '8080', password: 'x' }],
-    'Queue' => ['default', { host: 'n1', port: '5672', vhost: '/', class: 'q', display: 'd', tap: 't', token: 'x' * 120 }],
+    'Queue' => ['default', { host: 'n1', port: '5672', class: 'q', display: 'd', tap: 't', token: 'x' * 120 }],
     'debug' => ['debug', DATABASE], 'Class' => ['readfile', {}]
   }.freeze
   LESSON = "# Lesson 1\n\nTry *it*: `print(1)`.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
