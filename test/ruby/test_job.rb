@@ -321,6 +321,15 @@ class TestJob < MultiTenantTest
     end
   end
 
+  # They would ask models elsewhere by it, which may have to be paid, and publish what they like.
+  def test_nobody_uses_the_account_of_an_ollamas_owner
+    own = %W[HOME=#{temporary} OLLAMA_NO_CLOUD=1 OLLAMA_REMOTES=none]
+    { 'm' => own, 'm:7b-cloud' => %w[HOME=/theirs] }.each do |model, set|
+      said = serve_model({ 'ollama' => 'env', 'curl' => 'exit 7' }, "export HOME=/theirs port=1 model=#{model}")
+      assert_equal set, said.grep(/\A(?:HOME|OLLAMA_(?:NO_CLOUD|REMOTES))=/).sort
+    end
+  end
+
   # One that is isolated downloads its model by another server before, at a port of its own.
   def test_a_port_for_a_download_that_another_process_took_is_chosen_anew
     programs = { 'ollama' => 'exit 1', 'curl' => 'exit 7' }

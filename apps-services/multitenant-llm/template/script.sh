@@ -21,6 +21,9 @@ case $mt_kind in
     unset OLLAMA_ORIGINS
     export OLLAMA_HOST=$ollama:$port OLLAMA_MODELS=$mt_models OLLAMA_NOPRUNE=1 OLLAMA_KEEP_ALIVE=-1
     export OLLAMA_NUM_PARALLEL=$slots OLLAMA_CONTEXT_LENGTH=$context_size
+    # With the key in its owner's home whoever reaches it would ask models of Ollama's makers on the owner's account, and change
+    # what they have published there. The form may name such a model.
+    [[ ${model##*:} == *cloud ]] || export HOME=$PWD OLLAMA_NO_CLOUD=1 OLLAMA_REMOTES=none
     program=(ollama serve)
     ;;
   llamacpp)
