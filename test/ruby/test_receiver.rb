@@ -194,6 +194,18 @@ class TestReceiver < MultiTenantTest
     assert_equal 21, @log.size
   end
 
+  # Whose jobs are refused for another reason each time would else fill the host's disk, by each viewer's log.
+  def test_refusals_that_change_all_the_time_are_logged_some_times_an_hour
+    made = receiver
+    refused = [{ name: 'l|students|!' }, { publisher_in_group: false }]
+    20.times { |round| refresh(made, stream(*(1..32).map { |id| job(id, **refused[round % 2]) })) }
+    assert_equal 100, @log.grep(->((_, line)) { line.start_with?('job ') }).size
+    assert_operator @log.size, :<=, 105
+    made.instance_variable_get(:@report).instance_variable_set(:@since, MultiTenant.clock - 3600)
+    refresh(made, stream(job(40, **refused[0])))
+    assert_equal 'job 40: bad_base64: The payload is not base64 on one line.', @log.last[1]
+  end
+
   # A stranger's secret stays out of the log, and so does what they would like to see there.
   def test_no_line_holds_what_a_publisher_wrote
     marked = job(2, message: { mta: '<PWNED>' }, connection: { password: 'PWNED' })

@@ -1,13 +1,17 @@
 # frozen_string_literal: true
 
+require_relative '../host/clock'
+
 module MultiTenant
   # What became of a receiver's refreshes: {#to_h} for whoever asks, and lines of the log for what is new.
   class Report
     # Refusals that are the normal state of a job; they are counted and not logged.
     QUIET = %w[ok not_member not_recipient malformed_name].freeze
 
-    # Refusals that one refresh logs.
+    # Refusals that one refresh logs, and an hour: publishers may have others in each refresh.
     LOGGED = 20
+    LOGGED_HOUR = 100
+    HOUR = 3600
 
     # @return [Hash] see {MultiTenant.report}; frozen
     attr_reader :to_h
@@ -81,10 +85,22 @@ module MultiTenant
     def log_refusals(shares)
       now = shares.to_h { |share| [share[:key], share[:specs]] }.reject { |_, code| QUIET.include?(code) }
       new = now.reject { |id, code| @logged[id] == code }.to_a
-      new.first(LOGGED).each { |id, code| @log.call(:info, "job #{id}: #{code}: #{Native.reasons.fetch(code).first}") }
-      more = new.size - LOGGED
-      @log.call(:info, "and #{more} more jobs; `multitenant specs --explain` tells them") if more.positive?
+      told = new.first(room)
+      told.each { |id, code| @log.call(:info, "job #{id}: #{code}: #{Native.reasons.fetch(code).first}") }
+      more = new.size - told.size
+      @log.call(:info, "and #{more} more jobs; `multitenant specs --explain` tells them") if more.positive? && told.any?
+      @room -= told.size
       @logged = now
+    end
+
+    # @return [Integer] how many may be logged now
+    def room
+      now = MultiTenant.clock
+      if @since.nil? || now - @since >= HOUR
+        @room = LOGGED_HOUR
+        @since = now
+      end
+      [LOGGED, @room].min
     end
   end
 end
