@@ -133,6 +133,20 @@ class TestDatabaseAccounts < MultiTenantTest
     assert_empty Dir.glob("#{@dir}/data/sprung")
   end
 
+  # With whatever in it: a shell sources what is in ~/.bashrc.d.
+  def test_a_tenant_of_mariadb_has_the_server_make_no_file_elsewhere
+    Dir.mkdir(other = File.join(@dir, 'other'))
+    FileUtils.chown(OWNER, OWNER, other)
+    serving('mariadb') do
+      login(BOB)
+      %w[MyISAM Aria InnoDB].each do |kind|
+        assert_rows [], BOB, "CREATE TABLE #{BOB}.#{kind} (a text) ENGINE=#{kind} DATA DIRECTORY='#{other}'"
+        assert_rows [], BOB, "INSERT INTO #{BOB}.#{kind} VALUES ('\ntouch here\n')"
+      end
+      assert_empty Dir.children(other)
+    end
+  end
+
   # Otherwise all would use one user together then, those too who are banned.
   def test_nothing_that_a_tenant_changes_costs_the_next_job_its_accounts
     serving('postgresql', rights: 'write', own: 'no') do
