@@ -253,6 +253,24 @@ class TestHost < MultiTenantTest
     assert_equal ['MULTITENANT_TTL'], env_file("MULTITENANT_TTL=\xFF\n").keys
   end
 
+  # It may be on a file system whose server is gone. A start asks for it twice.
+  def test_a_dashboard_starts_where_slurm_conf_hangs
+    before = Thread.list
+    { ->(*) { { 'authinfo' => '/run/own' } } => '/run/own', ->(*) { sleep } => nil }.each do |read, socket|
+      host = MultiTenant::DashboardHost.new
+      MultiTenant::SlurmConf.stub(:read, read) do
+        host.stub(:clusters, MultiTenant::Clusters.new([])) { 2.times { assert_same_text socket, host.munge_socket } }
+      end
+    end
+    assert_equal before.size + 1, Thread.list.size
+  ensure
+    (Thread.list - before).each(&:kill)
+  end
+
+  def assert_same_text(expected, told)
+    assert_equal expected.to_s, told.to_s
+  end
+
   # No variable can hold it, so that entering such a host raised.
   def test_a_nul_in_the_env_file_is_a_value_that_makes_no_sense
     before = ENV.to_h

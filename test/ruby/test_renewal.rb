@@ -158,6 +158,20 @@ class TestRenewal < MultiTenantTest
     MultiTenant::Core.new(MultiTenant::Settings.new({}).to_core(dataroot: @viewer.dataroot))
   end
 
+  # Not of Slurm, for which there is a deadline: what is looked at around that may be on a file system that hangs.
+  def test_a_start_goes_on_where_asking_hangs
+    dashboard(stream(job(7))) do |renewal, receiver, source|
+      source.wait = 5
+      source.text = stream(job(8))
+      renewal.refresh(0.1)
+      assert_equal [['7'], 2], [receiver.specs.keys, source.asked]
+      page(renewal)
+      assert_equal 2, source.asked
+      settle
+      assert_equal ['8'], receiver.specs.keys
+    end
+  end
+
   def test_a_restored_card_is_on_the_next_page
     dashboard(stream(job(7), job(8))) do |renewal, receiver,|
       assert receiver.dismiss(uuid(7))

@@ -5,6 +5,9 @@ require_relative '../host'
 module MultiTenant
   # The host as a dashboard has it: OOD has read its `env` file and its configuration already.
   class DashboardHost < Host
+    # Seconds.
+    PATIENCE = 0.5
+
     def environment
       ENV
     end
@@ -15,6 +18,16 @@ module MultiTenant
 
     def dataroot
       OodAppkit.dataroot.to_s
+    end
+
+    # A slurm.conf may be on a file system that hangs, and a dashboard that starts would wait for it.
+    # @return [String, nil] nil also where it is not known in time
+    def munge_socket
+      return @munge_socket if defined?(@munge_socket)
+
+      asked = Thread.new { super }
+      asked.report_on_exception = false
+      @munge_socket = (asked.value if asked.join(PATIENCE))
     end
 
     def per_cluster_dataroot?

@@ -12,6 +12,9 @@ module MultiTenant
     # Seconds that a page waits for an answer.
     WAIT = 0.12
 
+    # Seconds beyond its deadline after which an answer is waited for no longer.
+    LATE = 0.3
+
     # Seconds after which a page goes on in any case, so that none loses more than a quarter of a second.
     PAGE = 0.2
 
@@ -38,12 +41,26 @@ module MultiTenant
       ends = MultiTenant.clock + seconds
       logged do
         @sources.expire
-        @receiver.ask(seconds)
+        ask(seconds)
         write([ends, MultiTenant.clock + PAGE].max) { @receiver.deliver_changes(anyway: true) }
       end
     end
 
     private
+
+    # Beside this thread, too: programs end at their deadline, but what is looked at before and after may be on a file
+    # system that hangs.
+    def ask(seconds)
+      @mutex.synchronize { begin_asking(seconds) unless @thread&.alive? }
+      return if @thread.join(seconds + LATE)
+
+      @log.call(:warn, 'what is shared is still asked for: something hangs on this host, such as a file system.')
+    end
+
+    def begin_asking(*seconds)
+      @thread = Thread.new { @receiver.ask(*seconds) }
+      @thread.report_on_exception = false
+    end
 
     def renew
       started&.join(WAIT)
@@ -91,8 +108,7 @@ module MultiTenant
         return if @thread&.alive? || !@sources.due?
 
         healthy = @sources.healthy?
-        @thread = Thread.new { @receiver.ask }
-        @thread.report_on_exception = false
+        begin_asking
         @thread if healthy
       end
     end
