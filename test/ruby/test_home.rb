@@ -100,6 +100,17 @@ class TestHome < MultiTenantTest
     end
   end
 
+  # Each page tries again, of which there is one every ten seconds; many cards fail for one reason.
+  def test_what_can_not_be_written_is_logged_once
+    with_full_home do
+      round = @viewer.session(stream(*(7..20).map { |id| job(id, connection: { host: 'n2', port: 2 }) })) do |receiver|
+        3.times { receiver.refresh }
+        assert_operator receiver.report['cards'].count { |action,| action == :failed }, :>, 1
+      end
+      assert_equal 1, round.log.grep(->((_, line)) { line.include?('No space left') }).size, round.log.inspect
+    end
+  end
+
   # What would have to be made first is a lock.
   def test_in_a_full_home_cards_go
     with_full_home { assert_equal [[:removed, ID, nil]], @viewer.look(stream).cards }

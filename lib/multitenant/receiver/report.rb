@@ -21,6 +21,7 @@ module MultiTenant
       @log = log
       @to_h = {}.freeze
       @logged = {}
+      @failed = []
     end
 
     # Nothing was decided.
@@ -57,10 +58,13 @@ module MultiTenant
                                              'code' => EX_OK, 'seconds' => answer.seconds.round(4)).freeze
     end
 
+    # What failed is tried again with each page, and told once.
     # @param events [Array] {Core#deliver}
     # @return [void]
     def delivered(events)
-      events.each { |action, path, why| @log.call(:warn, "card #{path}: #{why}") if action == :failed }
+      failed = events.filter_map { |action, path, why| "card #{path}: #{why}" if action == :failed }.uniq
+      (failed - @failed).each { |sentence| @log.call(:warn, sentence) }
+      @failed = failed
       add('cards' => events)
     end
 
