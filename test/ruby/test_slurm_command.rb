@@ -90,6 +90,15 @@ class TestSlurmCommand < MultiTenantTest
     assert_equal 'squeue', ask(**options).from
   end
 
+  # As one that is `ssh "$USER@login" squeue "$@"`.
+  def test_wrappers_know_whose_they_are
+    told = { 'USER' => 'prof', 'LOGNAME' => 'prof', 'HOME' => '/h', 'KRB5CCNAME' => 'x', 'SSH_AUTH_SOCK' => '/s' }
+    says_keys row(7)
+    with_env(told.merge('SECRET_KEY_BASE' => 'x')) { ask(**wrappers('squeue', 'scontrol')) }
+    seen = File.readlines(File.join(@said, 'squeue.env'), chomp: true).to_h { |line| line.split('=', 2) }
+    assert_equal [told, nil], [seen.slice(*told.keys), seen['SECRET_KEY_BASE']]
+  end
+
   # Slurm's own commands may be on a host that has neither its configuration nor munge.
   def test_a_sacct_beside_wrappers_that_can_not_reach_slurm
     says_keys row(7)

@@ -15,7 +15,7 @@ module MultiTenant
     # The command can't be run at all, here or on the other host.
     class NotThere < Failure; end
 
-    # The variables that ssh gets from our environment besides.
+    # The variables that ssh gets from our environment besides, and wrappers of the site's, which may call it.
     FOR_SSH = %w[HOME USER LOGNAME SSH_AUTH_SOCK KRB5CCNAME].freeze
 
     # Times as seconds since the epoch: slurm_make_time_str, 22.05 to 26.05.
@@ -141,7 +141,7 @@ module MultiTenant
     def run(name, words, seconds)
       fix = "set #{'`submit_host` and ' if over_ssh?}`bin` in the cluster's configuration"
       program = Program.new(words[0], name: where(name), fix: fix)
-      program.call(*words.drop(1), seconds: seconds, pass: over_ssh? ? FOR_SSH : [],
+      program.call(*words.drop(1), seconds: seconds, pass: elsewhere? ? FOR_SSH : [],
                                    set: { 'SLURM_CONF' => @conf, **TIMES })
     end
 
