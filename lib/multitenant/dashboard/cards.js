@@ -91,7 +91,7 @@
 
     // What no card has taken the place of is gone for good: its publisher may share under another id in every round.
     disconnectedCallback() {
-      queueMicrotask(() => shown.forEach((card, panel) => card === this && shown.delete(panel)));
+      queueMicrotask(() => this.isConnected || shown.forEach((card, panel) => card === this && shown.delete(panel)));
     }
   });
 
