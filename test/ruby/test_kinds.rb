@@ -291,6 +291,7 @@ class TestKinds < MultiTenantTest
   # Its administrator is whoever has the password, and has it fetch and start another program where it may be replaced.
   def test_whoever_has_the_password_of_an_s3_storage_does_not_change_its_program
     assert_equal 'off', run_job('minio')[0].dig('environment', 'MINIO_UPDATE')
+    assert_match(/, whose users act as you\z/, Kinds::TABLE.dig('minio', 'choice'))
   end
 
   # They are for servers of the owner's own, and mean other data, a password that others know, or files of theirs.
