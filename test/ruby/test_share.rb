@@ -233,6 +233,12 @@ class TestShare < Minitest::Test
     share!(*PLAIN, '--group', 'staff', '--to', '2001', 'host=n1')
   end
 
+  # A name service also finds one by its number, or in another case; readers would look for what the job is called.
+  def test_a_group_that_is_called_otherwise_is_none
+    fake('getent', 'echo "students:x:3000:ann"')
+    refute_shared 67, /there is no group 3000 on this node/, *PLAIN, '--group', '3000', 'host=n1'
+  end
+
   # SSSD that lists no accounts: those whose primary group it is are in no list.
   def test_where_not_even_the_publisher_is_listed_it_says_that_members_are_missing
     need_root

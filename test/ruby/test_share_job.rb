@@ -224,6 +224,13 @@ class TestShareJob < Minitest::Test
     assert_equal 2, updates.size
   end
 
+  # Else whoever waits for the end of what is open would wait for the watching, too: it has ended then.
+  def test_who_watches_the_name_has_nothing_open_of_the_callers
+    a_job(pause: 1)
+    share!(*COMMON, 'host=n1', command: ['bash', '-c', '"$0" "$@" 9>&1', SHARE])
+    wait_until { watchers.any? }
+  end
+
   def test_a_name_that_somebody_gave_stays
     a_job(pause: 0.3)
     share!(*COMMON)
