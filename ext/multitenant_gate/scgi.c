@@ -21,6 +21,7 @@ static const struct {
     {"HTTP_X_FORWARDED_USER", offsetof(struct scgi_request, user)},
     {"HTTP_X_FORWARDED_PROTO", offsetof(struct scgi_request, proto)},
     {"HTTP_SEC_FETCH_SITE", offsetof(struct scgi_request, site)},
+    {"HTTP_SEC_FETCH_MODE", offsetof(struct scgi_request, mode)},
 };
 
 #define KNOWN (sizeof known / sizeof *known)

@@ -231,6 +231,21 @@ class TestGate < MultiTenantTest
     "#{text}.#{[OpenSSL::HMAC.digest('SHA256', key, text)].pack('m0').tr('+/', '-_').delete('=')}"
   end
 
+  # Of another host of the same domain, for which a cookie is not another site's. Who goes there from one is let in.
+  def test_a_cookie_does_not_count_for_what_another_hosts_page_sends
+    cookie = { 'Cookie' => "multitenant_token=#{host.token}" }
+    sent = { %w[same-origin cors] => '200', %w[same-origin websocket] => '200', %w[none navigate] => '200',
+             %w[same-site navigate] => '200', %w[same-site websocket] => '401', %w[same-site no-cors] => '401',
+             %w[cross-site cors] => '401' }
+    sent.each do |(site, mode), code|
+      headers = { 'Sec-Fetch-Site' => site, 'Sec-Fetch-Mode' => mode }
+      assert_equal code, host.get('/', nil, **cookie, **headers).code, "#{site} #{mode}"
+      assert_equal '200', host.get('/', cookie['Cookie'][/mt1.*/], **headers).code
+    end
+    form = { 'Sec-Fetch-Site' => 'same-site', 'Sec-Fetch-Mode' => 'navigate', 'Content-Type' => 'text/plain', **cookie }
+    assert_equal '401', host.request(Net::HTTP::Post, '/', form, 'a=b').code
+  end
+
   def test_tokens_that_let_nobody_in
     token = host.token
     _, uid, expires, tag = token.split('.')
