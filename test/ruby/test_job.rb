@@ -65,6 +65,19 @@ class TestJob < MultiTenantTest
     refute others_listen?(port, script: "set -f; source #{JOB}")
   end
 
+  # It would cost a service behind a gateway its tenants.
+  def test_a_stranger_by_an_address_at_which_no_gateway_meets_a_server_does_not_count
+    skip_unless(Process.euid.zero?, 'needs root')
+    port = listen('127.0.0.1')
+    listen('127.0.0.2', port, job: '2')
+    script = "source #{JOB}; mt_server_port=#{port}"
+    refute others_listen?(1, script: script)
+    assert others_listen?(port)
+    assert others_listen?(1, script: script, uid: 4999)
+    listen('::', port, job: '2')
+    assert others_listen?(1, script: script)
+  end
+
   # They share the connections.
   def test_another_job_of_the_same_user_on_the_same_port_is_seen
     port = listen('0.0.0.0', 0, 'reuse')
