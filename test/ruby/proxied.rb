@@ -159,6 +159,15 @@ module RunningProxy
     assert_equal ["a=1; Path=#{A}/; HttpOnly", "b=2; Max-Age=3; path=#{A}/", 'c=3'], cookies
   end
 
+  # Else what a page of one service leaves in a browser would be in all others', also once that service has ended.
+  def test_nothing_that_a_service_says_holds_for_the_whole_host
+    serve_all('j1', kind: 'web')
+    said = get("#{A}/worker")
+    told = said.to_hash.except('date', 'server', 'connection', 'content-length', 'set-cookie')
+    assert_equal({ 'service-worker-allowed' => ["#{A}/"], 'x-own' => ['yes'] }, told)
+    assert_nil get("#{A}/")['Service-Worker-Allowed']
+  end
+
   def test_streams_and_sockets_live_through_reloads_and_no_request_fails
     serve_all('j1')
     assert_all_lives { |name| configure(*of('j1'), asking(9, "#{name}:tcp:1025")) }

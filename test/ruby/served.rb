@@ -2,7 +2,7 @@
 
 # A job's server as a proxy meets it, in a process of its own: it says who it is and what it was asked for, at /events
 # it goes on until it is left, and at /ws it says what it hears. What follows /to/ is where it sends who asks, with
-# cookies.
+# cookies. At /worker it says what holds for a whole host.
 #
 #   ruby test/ruby/served.rb NAME     prints its port, and is ready then
 require 'digest'
@@ -18,6 +18,7 @@ def serve(client)
   case path
   when '/events' then events(client)
   when '/ws' then echo(client, key)
+  when '/worker' then speak_for_all(client)
   when %r{\A/to/(.*)} then send_to(client, URI.decode_www_form_component(Regexp.last_match(1)))
   else
     body = "#{ARGV[0]} #{path}"
@@ -32,6 +33,13 @@ end
 def send_to(client, place)
   client.write("HTTP/1.1 302 Found\r\nLocation: #{place}\r\nSet-Cookie: a=1; Path=/; HttpOnly\r\n" \
                "Set-Cookie: b=2; domain=.example.edu; Max-Age=3; path=/x\r\nSet-Cookie: c=3\r\n" \
+               "Content-Length: 0\r\nConnection: close\r\n\r\n")
+end
+
+def speak_for_all(client)
+  client.write("HTTP/1.1 200 OK\r\nService-Worker-Allowed: /\r\nClear-Site-Data: \"*\"\r\n" \
+               "NEL: {\"report_to\":\"a\",\"max_age\":9999}\r\nReport-To: {\"group\":\"a\"}\r\n" \
+               "Strict-Transport-Security: max-age=9999\r\nAlt-Svc: h2=\":1\"\r\nX-Own: yes\r\n" \
                "Content-Length: 0\r\nConnection: close\r\n\r\n")
 end
 

@@ -10,6 +10,8 @@ module MultiTenant
       # The path by which each kind shows that it works; of a web application it may name another one.
       CHECKS = { 'openai' => '/v1/models', 'ollama' => '/api/version', 'llamacpp' => '/health', 'vllm' => '/health',
                  'web' => '/' }.freeze
+      # What a service says by these would hold for the whole host, and so for all others', long after it has ended.
+      OF_HOST = %w[Clear-Site-Data NEL Report-To Strict-Transport-Security Alt-Svc].freeze
       # A stream or websocket that says nothing may stay so long.
       HOURS = 8
       HEADER = "# Written by `multitenant proxy-config`, which writes it anew: change nothing here.\n"

@@ -42,6 +42,8 @@ module MultiTenant
             http-response set-var(txn.there) var(txn.to),field(1,/)
             acl here var(txn.there),strcmp(txn.host) eq 0
             http-response set-header Location %%[var(txn.base)]/%%[var(txn.to),regsub(^[^/]*/?,)] if here
+            http-response replace-header Service-Worker-Allowed .* %%[var(txn.base)]/
+        %<hidden>s
             http-response replace-header Set-Cookie "(.*); *[Dd][Oo][Mm][Aa][Ii][Nn]=[^;]*(.*)" \\1\\2
             http-response replace-header Set-Cookie "(.*; *[Pp][Aa][Tt][Hh]=)[^;]*(.*)" \\1%%[var(txn.base)]/\\2
             use_backend mt:%%[path,field(2,/,2),regsub(%%,::,g),regsub(/,:),regsub(@,:)]
@@ -54,7 +56,8 @@ module MultiTenant
       # @param services [Array<Service>]
       # @return [String]
       def render(services)
-        top = format(TOP, hours: HOURS, listen: @listen, moved: MOVED, reloads: RELOADS)
+        hidden = OF_HOST.map { |name| "    http-response del-header #{name}" }.join("\n")
+        top = format(TOP, hours: HOURS, listen: @listen, moved: MOVED, reloads: RELOADS, hidden: hidden)
         [HEADER, top, *services.map { |one| backend(one) }].join("\n")
       end
 

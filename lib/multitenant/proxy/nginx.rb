@@ -17,6 +17,7 @@ module MultiTenant
         map $request_uri $multitenant_rest { default /; "~^/[^/?]+/[^/?]+(?<multitenant_end>/.*)$" $multitenant_end; }
         # Where a service sends people, and its cookies, stay below its path.
         map $request_uri $multitenant_base { default ''; "~^(?<multitenant_begin>/[^/?]+/[^/?]+)" $multitenant_begin; }
+        map $upstream_http_service_worker_allowed $multitenant_worker { default $multitenant_base/; '' ''; }
       CONF
       SERVER = <<~CONF
         server {
@@ -42,6 +43,8 @@ module MultiTenant
             proxy_redirect https://$http_host/ $multitenant_base/;
             proxy_cookie_path ~^ $multitenant_base/;
             proxy_cookie_domain ~^ '';
+            add_header Service-Worker-Allowed $multitenant_worker;
+        %<hidden>s
             default_type text/plain;
 
             location / { return 404 "There is no such service here."; }
@@ -61,7 +64,7 @@ module MultiTenant
         live = services.reject { |one| one.jobs.empty? }
         locations = services.map { |one| location(one) }.join
         [HEADER, TOP, *live.map { |one| upstream(one) },
-         format(SERVER, hours: HOURS, listen: @listen, locations: locations)].join("\n")
+         format(SERVER, hours: HOURS, listen: @listen, hidden: hidden, locations: locations)].join("\n")
       end
 
       # @param file [String]
@@ -78,6 +81,10 @@ module MultiTenant
       end
 
       private
+
+      def hidden
+        [*OF_HOST, 'Service-Worker-Allowed'].map { |name| "    proxy_hide_header #{name};" }.join("\n")
+      end
 
       def try(dir, file)
         around = File.join(dir, 'nginx.conf')
