@@ -216,6 +216,8 @@ class TestChain < MultiTenantTest
     File.write(in_job('100.state'), '50:00|RUNNING')
     other_session
     assert_path_exists "#{@home}/.local/state/multitenant/services/spanish-301-2@hpcGrp"
+    strict = "#{source}set -euf\nkeep_running --service spanish-301 --group hpcGrp\necho \"$mt_service $-\"\n"
+    assert_match(/\Aspanish-301-2 [a-z]*e[a-z]*f[a-z]*u/, run_job(300, strict))
   end
 
   # Nor is what an earlier service of that name left, where a start-up file hides files from the shell.
