@@ -53,12 +53,16 @@ module Proxied
 
   # ---- a proxy ----
 
+  # How the engines are told to have TLS; nginx has its certificate in what includes our file.
+  TLS = { 'haproxy' => ' ssl crt PEM', 'nginx' => ' ssl' }.freeze
+
   def config
     File.join(temporary, 'proxy.cfg')
   end
 
   def keeper(engine, **options)
-    options = { engine: engine, output: config, listen: "127.0.0.1:#{@port ||= FreePort.get}", check: true, **options }
+    listen = "127.0.0.1:#{@port ||= FreePort.get}#{TLS.fetch(engine).sub('PEM', @pem) if @pem}"
+    options = { engine: engine, output: config, listen: listen, check: @pem.nil?, **options }
     MultiTenant::Proxy::Keeper.new(@settings, @clusters, options)
   end
 
@@ -71,7 +75,8 @@ module Proxied
     dirs = %w[client_body proxy fastcgi uwsgi scgi].map { |name| "#{name}_temp_path #{temporary}/tmp;" }
     File.join(temporary, 'nginx.conf').tap do |path|
       File.write(path, "daemon off; pid pid; error_log stderr; events { }\n" \
-                       "http { access_log off; #{dirs.join(' ')} include #{config}; }\n")
+                       "http { access_log off; #{dirs.join(' ')} #{"ssl_certificate #{@pem};" if @pem} " \
+                       "#{"ssl_certificate_key #{@pem};" if @pem} include #{config}; }\n")
     end
   end
 
@@ -166,6 +171,34 @@ module RunningProxy
     told = said.to_hash.except('date', 'server', 'connection', 'content-length', 'set-cookie')
     assert_equal({ 'service-worker-allowed' => ["#{A}/"], 'x-own' => ['yes'] }, told)
     assert_nil get("#{A}/")['Service-Worker-Allowed']
+  end
+
+  # A gateway's cookie is kept from HTTP by it, whether the proxy has TLS itself or what stands before it.
+  def test_services_are_told_that_they_are_met_by_https
+    serve_all('j1', kind: 'web')
+    before = [{}, { 'X-Forwarded-Proto': 'https' }].map { |headers| get("#{A}/proto", **headers).body }
+    Process.kill(:TERM, @proxy) && Process.wait(@proxy)
+    @proxy = nil
+    with_tls
+    configure(*of('j1', kind: 'web'))
+    own = wait_until { by_tls("#{A}/proto") }
+    assert_equal [['by ', 'by https'], 'by https'], [before, own]
+  end
+
+  def with_tls
+    @pem, key = %w[pem key].map { |name| File.join(temporary, name) }
+    system('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=x', '-keyout', key, '-out', @pem,
+           %i[out err] => File::NULL, exception: true)
+    File.write(@pem, File.read(key), mode: 'a')
+  end
+
+  # @return [String, nil] nil: it does not answer yet
+  def by_tls(path)
+    options = { use_ssl: true, verify_mode: OpenSSL::SSL::VERIFY_NONE }
+    answer = Net::HTTP.start('127.0.0.1', @port, options) { |http| http.get(path) }
+    answer.body if answer.code == '200'
+  rescue SystemCallError
+    nil
   end
 
   def test_streams_and_sockets_live_through_reloads_and_no_request_fails

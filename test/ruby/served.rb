@@ -2,7 +2,8 @@
 
 # A job's server as a proxy meets it, in a process of its own: it says who it is and what it was asked for, at /events
 # it goes on until it is left, and at /ws it says what it hears. What follows /to/ is where it sends who asks, with
-# cookies. At /worker it says what holds for a whole host.
+# cookies. At /worker it says what holds for a whole host, at /proto by what it
+# was told that it is met.
 #
 #   ruby test/ruby/served.rb NAME     prints its port, and is ready then
 require 'digest'
@@ -13,15 +14,18 @@ SERVER = TCPServer.new('127.0.0.1', 0)
 
 def serve(client)
   path = client.gets.to_s.split[1]
-  key = nil
-  while (line = client.gets&.chomp) && !line.empty? do key ||= line[/\Asec-websocket-key: (.*)/i, 1] end
+  key = proto = nil
+  while (line = client.gets&.chomp) && !line.empty?
+    key ||= line[/\Asec-websocket-key: (.*)/i, 1]
+    proto ||= line[/\Ax-forwarded-proto: (.*)/i, 1]
+  end
   case path
   when '/events' then events(client)
   when '/ws' then echo(client, key)
   when '/worker' then speak_for_all(client)
   when %r{\A/to/(.*)} then send_to(client, URI.decode_www_form_component(Regexp.last_match(1)))
   else
-    body = "#{ARGV[0]} #{path}"
+    body = path == '/proto' ? "by #{proto}" : "#{ARGV[0]} #{path}"
     client.write("HTTP/1.1 200 OK\r\nContent-Length: #{body.bytesize}\r\nConnection: close\r\n\r\n#{body}")
   end
 rescue SystemCallError

@@ -31,6 +31,7 @@ module MultiTenant
         frontend multitenant from multitenant
             bind %<listen>s
             option forwardfor
+            http-request set-header X-Forwarded-Proto https if { ssl_fc }
             acl bare path -m reg ^/[A-Za-z0-9._%%-]+/[a-z0-9-]+@[A-Za-z0-9._%%-]+$
             http-request redirect code %<moved>d location %%[path]/ if bare
             # Where a service sends people, and its cookies, stay below its path.

@@ -17,6 +17,7 @@ module MultiTenant
         map $request_uri $multitenant_rest { default /; "~^/[^/?]+/[^/?]+(?<multitenant_end>/.*)$" $multitenant_end; }
         # Where a service sends people, and its cookies, stay below its path.
         map $request_uri $multitenant_base { default ''; "~^(?<multitenant_begin>/[^/?]+/[^/?]+)" $multitenant_begin; }
+        map $scheme $multitenant_proto { default $http_x_forwarded_proto; https https; }
         map $upstream_http_service_worker_allowed $multitenant_worker { default $multitenant_base/; '' ''; }
       CONF
       SERVER = <<~CONF
@@ -38,6 +39,7 @@ module MultiTenant
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $multitenant_connection;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $multitenant_proto;
             proxy_redirect "~^/(?!/)(?<multitenant_to>.*)$" $multitenant_base/$multitenant_to;
             proxy_redirect http://$http_host/ $multitenant_base/;
             proxy_redirect https://$http_host/ $multitenant_base/;
