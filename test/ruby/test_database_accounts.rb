@@ -147,6 +147,19 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
+  # Large objects stay in the publisher's directory, from which nobody but their owner removes them.
+  def test_who_only_reads_a_postgresql_leaves_nothing_in_it
+    make = ['lo_create(0)', 'lo_creat(-1)', 'lo_from_bytea(0, $$x$$)'].map { |call| "SELECT #{call} > 0" }
+    serving('postgresql') do
+      login(BOB)
+      make.each { |sql| assert_rows %w[t], BOB, sql }
+    end
+    serving('postgresql', own: 'no') do
+      login(BOB)
+      make.each { |sql| refute_done DENIED, BOB, sql }
+    end
+  end
+
   # Otherwise all would use one user together then, those too who are banned.
   def test_nothing_that_a_tenant_changes_costs_the_next_job_its_accounts
     serving('postgresql', rights: 'write', own: 'no') do

@@ -80,7 +80,8 @@ find_administrator() {
 # Accounts of tenants are in mt_tenants, which alone may connect; those who may change everything are in the role of the user,
 # too, who owns the database.
 offer_accounts() {
-  local rights
+  # Who makes a large object leaves it in the directory for good.
+  local rights objects='lo_creat(int), lo_create(oid), lo_from_bytea(oid, bytea)'
   find_administrator || { echo "Neither postgres nor $(id -un) may administrate $datadir." >&2; return 1; }
   # These would keep the user out, and so everybody would have to use that one together.
   administrate "$database" <<SQL || return
@@ -100,6 +101,8 @@ SELECT format('ALTER ROLE %I NOLOGIN', rolname), format('REVOKE %I FROM %I', $(l
   FROM pg_roles WHERE rolname ~ '^mt_[0-9]+_[0-9a-f]{8}\$' \gexec
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '^mt_[0-9]+_[0-9a-f]{8}\$';
 GRANT CONNECT, TEMPORARY ON DATABASE $(name "$database") TO mt_tenants;
+REVOKE EXECUTE ON FUNCTION $objects FROM PUBLIC, mt_tenants;
+GRANT EXECUTE ON FUNCTION $objects TO $(name "$user")$([[ $mt_own != yes ]] || echo ', mt_tenants');
 SELECT 'REVOKE CREATE ON SCHEMA public FROM PUBLIC', format('GRANT CREATE ON SCHEMA public TO %I', $(literal "$user"))
   FROM pg_namespace WHERE nspname = 'public' \gexec
 SELECT format('GRANT USAGE ON SCHEMA %I TO mt_tenants', nspname),
