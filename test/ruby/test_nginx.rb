@@ -11,7 +11,8 @@ class TestNginx < MultiTenantTest
   UID = 61_001
   WRITER = File.expand_path('../../libexec/multitenant-nginx', __dir__)
   WRITE = 'source "$1"; mt_nginx_has=$("$2" -V 2>&1) mt_gate_run=$3 host=n1 port=$4; mt_gate_paths=$6 ' \
-          'mt_gate_prefix=$7; nginx_configuration "$5" own-key | sed "s/scgi_read_timeout 12s/scgi_read_timeout 1s/"'
+          'mt_gate_prefix=$7; nginx_configuration "$5" own-key | ' \
+          'sed "s/scgi_read_timeout 12s/scgi_read_timeout 1s/; s/body_timeout 10s/body_timeout 1s/"'
   NGINX = '/usr/sbin/nginx'
   NAMED = "Status: 200 OK\r\nX-MultiTenant-User: ann\r\nX-MultiTenant-Uid: 2001\r\n\r\n"
   BAD = "Status: 400 x\r\nX-MultiTenant-Reason: bad_request\r\n\r\n"
@@ -197,6 +198,15 @@ class TestNginx < MultiTenantTest
                  first.values_at('user', 'uid', 'method', 'path', 'status')
     assert_equal ['', nil, '/b', 429], second.values_at('user', 'uid', 'path', 'status')
     assert_operator first['ms'] + first['bytes'], :>, 0
+  end
+
+  # All places could be held by a byte of a login in five minutes, which is how long an upload may stall.
+  def test_a_login_that_stalls_is_given_up
+    TCPSocket.open('127.0.0.1', @port) do |socket|
+      socket.write("POST /multitenant/login HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\ncred")
+      assert socket.wait_readable(60)
+      refute_match(/ 200 /, socket.read)
+    end
   end
 
   # Else anybody could fill the publisher's disk with it, and push out who used the service.
