@@ -194,9 +194,11 @@ class TestJob < MultiTenantTest
       Dir.mkdir(dir = File.join(temporary, mode.to_s))
       File.chmod(mode, dir)
       # As start-up files have set it, and as a module of script.sh's does.
-      ["export TMPDIR=#{dir}; source #{JOB}",
-       "module() { export TMPDIR=#{dir}; }; export -f module; source #{JOB}; load_modules some"].each do |script|
-        assert_equal "#{other || dir}\n", bash(%(#{script}; bash -c 'echo "$TMPDIR"'))[0], script
+      scripts = ["export %1$s=%2$s; source #{JOB}",
+                 "module() { export %1$s=%2$s; }; export -f module; source #{JOB}; load_modules some"]
+      %w[TMPDIR TMP TEMP].product(scripts).each do |name, script|
+        script = format(script, name, dir)
+        assert_equal "#{other || dir}\n", bash(%(#{script}; bash -c 'echo "$#{name}"'))[0], script
       end
     end
   end
