@@ -191,6 +191,19 @@ class TestReadfile < RailsTest
     assert_includes card['text'], "all:\n\ttouch $@\n\n# the end\n"
   end
 
+  # A browser looks at a whole line for these, and at each poll anew.
+  def test_a_page_that_a_browser_needs_long_for_is_shown_as_text
+    turns = "a\u05d0" * 300
+    marks = "<i>\u0301\u0301</i>" * 100
+    { 'turns.md' => turns * 2, 'marks.html' => "<p>a#{marks}</p>", 'thai.md' => "\u0e01" * 5000 }.each do |name, text|
+      assert_includes shown(lesson(name, text))['text'], 'too intricate to be shown as a page', name
+    end
+    ["#{turns}\n\n" * 20, "<p>a<b>\u0301</b></p>" * 100].each_with_index do |text, i|
+      refute_includes shown(lesson("#{i}.md", text))['text'], 'too intricate', text[0, 20]
+    end
+    assert_match(/<bdo dir="ltr">a/, shown(lesson('turns.txt', turns * 20))['html'])
+  end
+
   def test_text_is_shown_as_it_is
     text = "\uFEFF# no *heading*\r\n\r\n\t<b>&amp; end\n"
     assert_equal "# no *heading*\n\n\t<b>&amp; end\n", says(lesson('a.txt', text))

@@ -51,6 +51,36 @@ class TestRenderingChild < MultiTenantTest
   end
 end
 
+# Text that a browser would need seconds for, at each poll.
+class TestRenderingLayout < MultiTenantTest
+  LAYOUT = MultiTenant::Card::Layout
+  HEBREW = 'שָׁלוֹם, הקובץ main.py רץ ב-3 שניות'
+
+  def elements
+    Object.new.extend(MultiTenant::Card::Elements)
+  end
+
+  def test_values_that_turn_around_all_the_time_stand_as_they_were_written
+    assert_match(%r{\A<bdi>.*</bdi>\z}, elements.text("#{HEBREW}. " * 10))
+    ["a\u05d0", "\u05d01", "\u05d0! a! ", "a\u200f", "\u2067a\u2069"].each do |text|
+      assert_match(%r{\A<bdo dir="ltr">.*</bdo>\z}, elements.text(text * 500), text.inspect)
+    end
+  end
+
+  def test_marks_that_pile_up_are_left_out
+    assert_equal "<bdi>a#{'&#x301;' * 32}b</bdi>", elements.text("a#{"\u0301" * 2000}b")
+    assert_equal HEBREW.scan(/\p{M}/).size, elements.encode(HEBREW).scan(/&#x5[B-C]\h;/).size
+  end
+
+  # Of these Chromium needs up to a minute.
+  def test_what_a_block_of_a_page_may_have
+    ["a#{"\u0300" * 100_000}", "a\u05d0" * 90_000, "\u0e01" * 120_000].each { |text| assert LAYOUT.heavy?(text) }
+    ["#{HEBREW}. " * 100, 'x' * 300_000, "\u4e00" * 100_000, "#{"\u0e01" * 1000} " * 100].each do |text|
+      refute LAYOUT.heavy?(text), text[0, 20]
+    end
+  end
+end
+
 # Whose file is next, and what is kept of those that were rendered.
 class TestRenderingKept < MultiTenantTest
   RENDERING = MultiTenant::Card::Rendering

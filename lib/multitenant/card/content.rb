@@ -73,7 +73,7 @@ module MultiTenant
         html = html.gsub(/[\t\r\n]/) { |character| "&##{character.ord};" }
         return "<div class=\"overflow-auto\" dir=\"auto\" tabindex=\"0\">#{html}</div>" if kind == 'page'
 
-        lines = pre("<bdi>#{html}</bdi>")
+        lines = pre(html)
         return lines if kind == 'text'
 
         why = markup? ? 'is too long or too intricate to be shown as a page' : 'is too long to be shown'

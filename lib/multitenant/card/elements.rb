@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative 'layout'
+
 module MultiTenant
   class Card
     # The HTML of cards. Every label and value is text from anywhere.
@@ -14,6 +16,7 @@ module MultiTenant
       # @return [String] safe wherever HTML has text
       def encode(value)
         utf8 = value.to_s.dup.force_encoding(Encoding::UTF_8).scrub.gsub(NO_NUMBER, "\uFFFD")
+        utf8.gsub!(Layout::PILED, '')
         utf8.gsub(/[^\p{L}\p{N} ]/, ENTITIES)
       end
 
@@ -27,9 +30,11 @@ module MultiTenant
         value.to_s.scrub.gsub(%r{[^A-Za-z0-9/._-]}) { |character| format('&#x%X;', character.ord) }
       end
 
+      # @param turns [Integer] how often it may turn around; else it stands in the order in which it was written
       # @return [String] HTML of a text, whose direction stays its own matter
-      def text(value)
-        "<bdi>#{encode(value)}</bdi>"
+      def text(value, turns: Limits::TURNS_VALUE)
+        html = encode(value)
+        Layout.turns?(value.to_s.scrub, turns) ? "<bdo dir=\"ltr\">#{html}</bdo>" : "<bdi>#{html}</bdi>"
       end
 
       # @return [String] HTML of text to be copied

@@ -31,6 +31,13 @@ module MultiTenant
       SOURCE = 256 << 10
       # `<` in the HTML that is parsed: a node of the tree takes up to 6 KiB.
       TAGS = 8000
+      # Marks on a letter; letters in a row of languages whose words no blank ends; how often a text may turn its
+      # direction around, where it is a value, a block of a page, or a file. Browsers need the square of these in time.
+      PILED = 32
+      UNBROKEN = 4096
+      TURNS_VALUE = 100
+      TURNS_BLOCK = 500
+      TURNS_TEXT = 2000
       # Pixels of all images in it.
       PIXELS = 16 << 20
       # Bytes that a child may have beyond what it starts with: the reader with the dashboard's, which it shares; the

@@ -19,10 +19,11 @@ if ARGV == %w[page]
   require_relative 'scrubber'
   exit MultiTenant::EX_TEMPFAIL unless (turn = MultiTenant::Card::Turn.take)
   Process.setrlimit(:AS, (File.read('/proc/self/status')[/^VmSize:\s+(\d+)/, 1].to_i << 10) + limits::MEMORY)
-  html, pixels = MultiTenant::Card::Scrubber.sanitize(text)
+  html, pixels, heavy = MultiTenant::Card::Scrubber.sanitize(text)
+  abort if heavy
   turn.close
 else
-  html = Object.new.extend(MultiTenant::Card::Elements).encode(text)
+  html = Object.new.extend(MultiTenant::Card::Elements).text(text, turns: limits::TURNS_TEXT)
 end
 abort if html.bytesize > limits::FILE_HTML
 $stdout.write("#{pixels.to_i}\n", html)

@@ -3,6 +3,7 @@
 require 'rails-html-sanitizer'
 require 'set'
 require_relative 'image_size'
+require_relative 'layout'
 require_relative 'limits'
 
 module MultiTenant
@@ -20,6 +21,11 @@ module MultiTenant
         applet audio base button canvas datalist dialog embed form frame frameset head iframe input link map math meta
         noembed noframes noscript object optgroup option plaintext script select style svg template textarea title
         video xmp
+      ].to_set.freeze
+      # What text is laid out in; what is within a line is no end of one.
+      BLOCKS = %w[
+        article aside blockquote caption dd details div dl dt figcaption figure h1 h2 h3 h4 h5 h6 li ol p pre section
+        summary table tbody td tfoot th thead tr ul
       ].to_set.freeze
       # The page's own headings stand above these.
       LOWER = { 'h1' => 'h3', 'h2' => 'h4', 'h3' => 'h5', 'h4' => 'h6', 'h5' => 'h6' }.freeze
@@ -39,12 +45,13 @@ module MultiTenant
       }.freeze
 
       # @param html [String] of anybody's
-      # @return [Array(String, Integer)] what is safe of it, and the pixels of its images
+      # @return [Array(String, Integer, Boolean)] what is safe of it, the pixels of its images, and whether a browser
+      #   would need too long for its text
       def self.sanitize(html)
         ours = Rails::Html::Sanitizer
         ours = ours.best_supported_vendor if ours.respond_to?(:best_supported_vendor)
         scrubber = new
-        [ours.safe_list_sanitizer.new.sanitize(html, scrubber: scrubber), scrubber.pixels]
+        [ours.safe_list_sanitizer.new.sanitize(html, scrubber: scrubber), scrubber.pixels, scrubber.heavy?]
       end
 
       # @return [Integer] of all images that stayed
@@ -54,13 +61,28 @@ module MultiTenant
         super
         self.tags = TAGS
         @pixels = 0
+        @texts = Hash.new { |hash, block| hash[block] = +'' }
+      end
+
+      # @return [Boolean]
+      def heavy?
+        @texts.each_value.any? { |text| Layout.heavy?(text) }
       end
 
       def scrub(node)
-        node.text? && !node.cdata? ? CONTINUE : super
+        return super unless node.text? && !node.cdata?
+
+        @texts[block_of(node)&.pointer_id] << node.content
+        CONTINUE
       end
 
       protected
+
+      def block_of(node)
+        node = node.parent
+        node = node.parent until node.nil? || BLOCKS.include?(node.name)
+        node
+      end
 
       def scrub_node(node)
         GONE.include?(node.name) ? node.remove : super
