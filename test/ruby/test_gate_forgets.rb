@@ -111,6 +111,12 @@ class TestGateForgets < MultiTenantTest
     assert_equal "#{"gate\nban all\n" * 3}gate\n", File.read(File.join(temporary, 'done'))
   end
 
+  # By it an nginx learns which sockets the one before it has left, and would listen on those alone.
+  def test_a_gateways_nginx_takes_no_sockets_over
+    squeue('echo 7')
+    assert_match(/\Anone$/, begin_job('(use_nginx printenv NGINX) || echo none', 'NGINX' => '3;'))
+  end
+
   # It stands in nginx's configuration.
   def test_a_servers_key_is_nothing_but_a_key
     squeue('echo 7')

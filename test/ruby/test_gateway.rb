@@ -351,7 +351,8 @@ class TestGateway < MultiTenantTest
   # @return [Array(String, String)] standard output and standard error of bash in a job
   def in_job(script, gates, path: ENV.fetch('PATH'), **env)
     lines = gates.map { |one| gateway(one).to_s }.join("\n")
-    env = { 'MULTITENANT_MUNGE_SOCKET' => munged.socket, 'PATH' => path, 'SLURM_JOB_ID' => '1',
+    File.write(File.join(temporary, '.curlrc'), "output = /dev/null\n") # the tenant's own, for whatever they like
+    env = { 'MULTITENANT_MUNGE_SOCKET' => munged.socket, 'PATH' => path, 'SLURM_JOB_ID' => '1', 'HOME' => temporary,
             'http_proxy' => 'http://127.0.0.1:1', **env.transform_keys(&:to_s) }
     out, err, = Open3.capture3(env, 'bash', '-c', "set -euo pipefail; #{JOB}; export MT_GATES=$1; #{script}", '-',
                                lines)
@@ -385,6 +386,15 @@ class TestGateway < MultiTenantTest
     assert_empty elsewhere.asked
     munged.stop
     assert_match(/: munged does not answer on this node\.$/, in_job('log_in || true', [gate])[1])
+  end
+
+  # It is the publisher's own.
+  def test_a_job_reads_so_much_of_an_answer_and_prints_nothing_that_a_terminal_obeys
+    endless = gate("#{' ' * 65_536}#{JSON.generate(token: token)}")
+    evil = gate(%({"sentence":"\e]0;x\a no"}), status: '403 x')
+    assert_equal ['', "You could not log in to the service: it does not answer, and may have ended.\n"],
+                 in_job('log_in || true', [endless])
+    assert_equal ['', "You could not log in to the service: ?]0;x? no\n"], in_job('log_in || true', [evil])
   end
 
   # One rule for all: what is set, else what slurm.conf of the node says. The web host may have another one.

@@ -286,6 +286,48 @@ class TestJob < MultiTenantTest
     end
   end
 
+  # A proxy of the site's would hear the server's key.
+  def test_a_jobs_own_server_is_asked_whatever_curl_is_told_otherwise
+    File.write(File.join(temporary, '.curlrc'), "output = /dev/null\n")
+    server = TCPServer.new('127.0.0.1', 0)
+    answer = Thread.new do
+      client = server.accept
+      client.gets("\r\n\r\n")
+      client.write("HTTP/1.0 200 OK\r\n\r\nours")
+      client.close
+    end
+    ask = "curl_server http://127.0.0.1:#{server.addr[1]}/"
+    said = bash("export HOME=#{temporary} http_proxy=http://127.0.0.1:1 SLURM_JOB_ID=1; source #{JOB}; #{ask}")
+    assert_equal ['ours', true], said
+  ensure
+    answer&.kill
+    server&.close
+  end
+
+  def test_what_a_job_writes_for_its_card_is_a_line_and_a_text
+    { "a\nb: c\t" => 'a b: c ', "it's \\n 'x" => "it's \\n 'x", "\e]0;x\a" => ' ]0;x ', '' => '' }.each do |value, text|
+      script = "source #{JOB}; quote_for_card text; echo -e \"value: $text\""
+      out, = Open3.capture2({ 'text' => value, 'SLURM_JOB_ID' => '1' }, 'bash', '-c', script)
+      assert_equal({ 'value' => text }, YAML.safe_load(out))
+    end
+  end
+
+  def test_a_server_that_does_not_end_is_killed
+    said = bash(<<~BASH)
+      cd #{temporary}
+      export SLURM_JOB_ID=1
+      source #{JOB}
+      set +e
+      sleep() { [[ $1 != infinity ]] || exec /bin/sleep 60; /bin/sleep 0.001; }
+      start_group bash -c 'trap "" TERM; : >up; exec /bin/sleep 60'
+      until [[ -e up ]]; do /bin/sleep 0.01; done
+      end_group 2>/dev/null
+      wait "$GROUP"
+      echo $?
+    BASH
+    assert_equal ["137\n", true], said
+  end
+
   # Where one server alone has a directory it may write all that it has there when it is to end.
   def test_a_server_that_writes_its_data_is_not_killed_meanwhile
     data = JOB.sub(/job$/, 'data')

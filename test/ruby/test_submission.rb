@@ -36,7 +36,7 @@ class TestSubmission < MultiTenantTest
     fake('md5sum', 'exit 134')
     said = run_job(100, "set -euo pipefail\n#{source}export LATER=1\n" \
                         "keep_running --service spanish-301 --group hpcGrp --until '1 day' -- --nice=5\n" \
-                        "echo \"$mt_session\"\n")
+                        "echo \"$mt_session\"\n", variables: { 'SBATCH_CLUSTERS' => 'other' })
     assert_match(/\AJob 101 follows this one\.\n\h{8}(-\h{4}){3}-\h{12}\n\z/, said)
     assert_equal ['--parsable', '--job-name=', "--chdir=#{@staged}", '--open-mode=append', '--nice=5',
                   '--dependency=after:100+50?afterany:100'], submitted(101, 'arguments').split("\0")
