@@ -72,5 +72,10 @@ class TestProxyPage < MultiTenantTest
     # By a link, too; the browser keeps the cookie to itself where that is on somebody else's page.
     assert_match(/^X-MultiTenant-User: ann/i, go(PORTAL, link))
     refute_match(/X-MultiTenant-User/i, go(STRANGER, link))
+    # What a page of a host of the same domain sends has the cookie, which does not count for it.
+    @browser.open("http://#{PORTAL}:#{@page.port}/")
+    before = @gate.log.scan('token_missing').size
+    @browser.evaluate("fetch(#{address.to_json}, { mode: 'no-cors', credentials: 'include' }).then(() => 0)")
+    wait_until { @gate.log.scan('token_missing').size > before }
   end
 end
