@@ -34,7 +34,8 @@ class TestDatabaseLock < MultiTenantTest
     FileUtils.rm_f(File.join(temporary, 'up'))
     env = { 'PATH' => "#{temporary}/bin:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '7', 'SLURM_CLUSTER_NAME' => 'test',
             'datadir' => @data, 'database' => 'd', 'user' => 'u', **more }
-    answers = 'HOSTNAME=login mt_kind=postgresql mt_modules= mt_share_superuser=no host=127.0.0.1 port=1 password=p'
+    answers = 'HOSTNAME=login mt_kind=postgresql mt_modules= mt_share_superuser=no host=127.0.0.1 port=1 password=p ' \
+              'mt_had=had'
     job = "source #{MultiTenant::Sharing::JOB}; export #{answers}; ./script.sh"
     run_as(nil, 'bash', '-c', job, env: env, dir: temporary)
   end
@@ -165,6 +166,16 @@ class TestDatabaseLock < MultiTenantTest
     taken = serve
     assert_match(/has taken #{@data}/, taken.err)
     refute_match(/\e|\a/, done.err + done.out + taken.err + taken.out)
+  end
+
+  # A directory on a node's own disk is not there on the next one: tenants would find an empty database.
+  def test_a_service_that_had_data_begins_no_new_database
+    assert_equal GOT_IT, serve.code
+    FileUtils.rm_rf(@data)
+    fake('initdb', 'exit 1')
+    done = serve
+    assert_match(/There is nothing in #{@data} on this node, though job 7 served it: it must be where all/, done.err)
+    assert_equal [1, false], [done.code, File.exist?(@data)]
   end
 
   # What is locked, systemd-tmpfiles leaves where it is. MariaDB would miss its directory for temporary tables.

@@ -64,10 +64,14 @@ prepare_data() {
     [[ -O $datadir ]] || die "The data directory $datadir belongs to another user."
     lock
   elif [[ ! -e $datadir || -d $datadir && -r $datadir && -x $datadir && -z $(ls -A -- "$datadir") ]]; then
+    # Tenants would find an empty database in place of theirs, which is on another node's own disk.
+    [[ ! -s ${mt_had-} ]] ||
+      die "There is nothing in $datadir on this node, though $(<"$mt_had") served it: it must be where all nodes reach it."
     make_data
   else
     die "$datadir is neither empty nor a data directory of $mt_kind: nothing was done to it."
   fi
+  [[ -z ${mt_had-} ]] || echo "job $SLURM_JOB_ID" >"$mt_had" || true
 }
 
 # As tenants do.
