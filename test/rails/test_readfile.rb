@@ -191,6 +191,13 @@ class TestReadfile < RailsTest
     assert_includes card['text'], "all:\n\ttouch $@\n\n# the end\n"
   end
 
+  # Browsers count those of a whole page, and take a minute for some ten thousand.
+  def test_quotations_are_none_that_a_browser_counts
+    tree = shown(lesson('a.html', '<p>He said <q>I <q>know</q></q><q></q>.</p>'))['tree']
+    refute_includes elements(tree).map(&:first), 'q'
+    assert_includes content(tree), 'He said “I “know””“”.'
+  end
+
   # A browser looks at a whole line for these, and at each poll anew.
   def test_a_page_that_a_browser_needs_long_for_is_shown_as_text
     turns = "a\u05d0" * 300

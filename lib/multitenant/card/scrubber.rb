@@ -94,6 +94,14 @@ module MultiTenant
 
         ADDED.fetch(node.name, {}).each { |name, value| node[name] ||= value } unless node.name == 'a' && !node['href']
         node.name = LOWER[node.name] if LOWER.key?(node.name)
+        quote(node) if node.name == 'q'
+      end
+
+      # Browsers count these over the whole page, and take a minute for some ten thousand.
+      def quote(node)
+        node.name = 'span'
+        node.prepend_child(Nokogiri::XML::Text.new('“', node.document))
+        node.add_child(Nokogiri::XML::Text.new('”', node.document))
       end
 
       def keep(attribute, rule)
