@@ -191,6 +191,13 @@ class TestReadfile < RailsTest
     assert_includes card['text'], "all:\n\ttouch $@\n\n# the end\n"
   end
 
+  # Those in one another cost more and more, the deeper the more.
+  def test_no_ruby_is_within_another
+    tree = shown(lesson('a.html', '<ruby>漢<rt>kan<ruby>字<rt>ji</rt></ruby></rt></ruby><ruby>a<rt>b</rt></ruby>'))['tree']
+    assert_equal 2, elements(tree).map(&:first).count('ruby')
+    assert_includes content(tree), '漢kan字jiab'
+  end
+
   # Browsers count those of a whole page, and take a minute for some ten thousand.
   def test_quotations_are_none_that_a_browser_counts
     tree = shown(lesson('a.html', '<p>He said <q>I <q>know</q></q><q></q>.</p>'))['tree']

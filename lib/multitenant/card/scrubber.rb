@@ -84,6 +84,11 @@ module MultiTenant
         node
       end
 
+      # Browsers try each place of a ruby's text with all that is in it.
+      def allowed_node?(node)
+        super && !(node.name == 'ruby' && node.ancestors.any? { |one| one.name == 'ruby' })
+      end
+
       def scrub_node(node)
         GONE.include?(node.name) ? node.remove : super
       end
