@@ -193,7 +193,7 @@ class TestReadfile < RailsTest
 
   # Those in one another cost more and more, the deeper the more.
   def test_no_ruby_is_within_another
-    tree = shown(lesson('a.html', '<ruby>漢<rt>kan<ruby>字<rt>ji</rt></ruby></rt></ruby><ruby>a<rt>b</rt></ruby>'))['tree']
+    tree = shown(lesson('a.html', '<ruby>漢<rt>kan<ruby>字<rt>ji</rt></ruby></rt></ruby><ruby>a<rt>b'))['tree']
     assert_equal 2, elements(tree).map(&:first).count('ruby')
     assert_includes content(tree), '漢kan字jiab'
   end
