@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'securerandom'
 require_relative 'client_test'
 
 # Other processes of a node take ports too, as servers and for connections of their own.
@@ -84,8 +85,7 @@ class TestPorts < ClientTest
   end
 
   def submit_postgresql
-    data = File.join(Bed.home('hpcfaculty'), 'taken')
-    FileUtils.rm_rf(data)
+    data = File.join(Bed.home('hpcfaculty'), "taken-#{SecureRandom.hex(4)}")
     submit('multitenant-database', SHARED.merge('version' => 'postgresql', 'db_data' => data, 'db_name' => 'd',
                                                 'db_user' => 'u'))
   end
