@@ -225,6 +225,11 @@ class TestGate < MultiTenantTest
     assert_equal '401', host.get('/', nil, Authorization: "Basic #{portal}").code
     assert_equal '401', host.get('/', token, 'X-MultiTenant-Token': 'x').code
     assert_equal '401', host.get("/?multitenant_token=#{token}&access_token=#{token}").code
+    # Each takes time of the gate's.
+    { 7 => '200', 8 => '401' }.each do |others, code|
+      cookies = "#{'multitenant_token=x; ' * others}multitenant_token=#{token}"
+      assert_equal code, host.get('/', nil, Cookie: cookies).code
+    end
   end
 
   def hmac(text, key: [File.read(File.join(host.state, 'token.key')).chomp].pack('H*'))
@@ -271,6 +276,12 @@ class TestGate < MultiTenantTest
   def test_a_token_ends_with_the_service
     host(expires: Time.now.to_i + 100)
     assert_in_delta Time.now.to_i + 100, JSON.parse(host.login.body)['expires'], 60
+  end
+
+  # Who ceases to be a recipient while no gate knows it has a token for so long.
+  def test_a_token_holds_for_some_hours_however_long_the_service_does
+    host(expires: Time.now.to_i + (365 * 86_400))
+    assert_operator JSON.parse(host.login.body)['expires'], :<=, Time.now.to_i + (12 * 3600)
   end
 
   # ---- the publisher's word ----
@@ -362,12 +373,13 @@ class TestGate < MultiTenantTest
   end
 
   def test_who_left_the_group_is_out_within_a_minute
+    database = with_account
     ann = host.token
     bob = host.token('bob')
     stream = host.open_stream(ann)
     # Who has one open, and asks for nothing more; a member's stays.
     silent = %w[pupil1 bob].map { |name| host.open_stream(host.token(name)) }
-    host.members('prof', 'bob')
+    [host, database].each { |one| one.members('prof', 'bob') }
     left = now
     sleep 0.5 until (out = host.get('/', ann).code == '403') || now - left > 120
     assert out
@@ -377,8 +389,20 @@ class TestGate < MultiTenantTest
     refused('not_recipient', host.credential)
     assert_stream_ends(silent[0])
     assert_includes silent[1].read_nonblock(1 << 20), 'data: '
+    wait_until { told.last == 'ban 62001' }
+    assert_equal(%w[login ban], told.map { |line| line[/\w+/] })
   ensure
     [stream, *silent].each { |socket| socket&.close }
+    database&.stop
+  end
+
+  # @return [GateHost] another one, of a database, where ann has logged in
+  def with_account
+    dir = File.join(temporary, 'database').tap { |path| Dir.mkdir(path) && File.chmod(0o755, path) }
+    GateHost.new(dir, kind: 'accounts', accounts: [program("cat >>#{made}")]).tap do |one|
+      one.start
+      wait_until { one.answers? && one.login.code == '200' }
+    end
   end
 
   # More at once than there may be processes that ask: they wait for each other. (On a busy machine one of these may be
@@ -550,6 +574,35 @@ class TestGate < MultiTenantTest
     end
   end
 
+  # @return [Boolean] whether these bytes are in what a process has written to memory
+  def remembers?(pid, bytes)
+    File.open("/proc/#{pid}/mem", 'rb') do |memory|
+      File.readlines("/proc/#{pid}/maps").grep(/ rw/).any? do |line|
+        from, to = line[/\A\S+/].split('-').map(&:hex)
+        memory.pread(to - from, from).include?(bytes)
+      rescue SystemCallError, EOFError
+        false
+      end
+    end
+  end
+
+  # It reads what the publisher's commands write.
+  def test_the_keeper_of_files_has_no_key_and_no_core_has_one
+    key = [File.read(File.join(host.tap(&:token).state, 'token.key')).chomp].pack('H*')
+    keeper = File.read("/proc/#{host.pid}/task/#{host.pid}/children").split.map(&:to_i) - [host.master]
+    assert_equal([true, false], [host.pid, keeper[0]].map { |pid| remembers?(pid, key) })
+    assert_match(/^Max core file size +0 +0 /, File.read("/proc/#{host.pid}/limits"))
+  end
+
+  def test_a_socket_in_a_directory_that_others_may_enter_is_not_listened_at
+    @host = GateHost.new(temporary)
+    File.chmod(0o711, File.join(temporary, 'run'))
+    @host.start
+    wait_until { !@host.said.empty? }
+    assert_equal 78, @host.wait.exitstatus
+    assert_match(/ is not in a directory of this user's alone$/, @host.said)
+  end
+
   def test_logs_that_have_grown
     token = host.token
     log = File.join(host.state, 'log/4711@hpc.jsonl')
@@ -599,6 +652,18 @@ class TestGate < MultiTenantTest
     wait_until { host.seen? }
     assert_equal ['ban 62001', 'ban 62002', 'ban 69999'], told.last(3).sort
     refused('banned', host.credential)
+  end
+
+  # The ban has locked an account that was not there yet.
+  def test_who_is_banned_while_an_account_is_made_is_not_told_it
+    database("read -r act _; echo $act >>#{made}; [ $act = ban ] || until [ -e #{temporary}/go ]; do sleep 0.05; done")
+    login = Thread.new { host.login }
+    wait_until { told.any? }
+    host.list('banned', "62001\n")
+    wait_until { host.seen? }
+    FileUtils.touch(File.join(temporary, 'go'))
+    assert_equal %w[403 banned], host.verdict(login.value)
+    wait_until { told == %w[login ban ban] }
   end
 
   def test_an_account_that_can_not_be_made
