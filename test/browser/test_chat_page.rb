@@ -161,6 +161,18 @@ class TestChatPage < ChatTest
     assert_equal 'fine', answer('fine')
   end
 
+  # What its browser needs minutes to lay out; the box for a message would, too.
+  def test_what_takes_the_browser_long_is_shown_in_another_way
+    [["a#{"\u0301" * 9}", 2000, 20_000, ''], ["\u0301", 200_000, 32, ''], ["a\u05d0", 6000, 12_000, 'bidi-override'],
+     ["\u0e01", 50_000, 50_012, '']].each do |text, times, *shown|
+      said = @browser.evaluate("(() => { const one = new Answer('m'); one.take({ text: '#{text}'.repeat(#{times}) });" \
+                               'one.draw(); const made = one.body.firstChild; ' \
+                               'return [made.textContent.length, made.style.unicodeBidi]; })()')
+      assert_equal shown, said, text
+    end
+    assert_equal 'fine', answer('fine')
+  end
+
   def test_what_the_model_says_is_text
     @browser.evaluate('window.ran = () => { window.hit = true; }')
     answer(HOSTILE)

@@ -53,8 +53,8 @@ function toEnd() {
 // Shows the text as it was written.
 function plain(place, text) {
   place.className = "plain";
-  place.dir = "auto";
-  place.textContent = text;
+  direct(place, text);
+  place.textContent = tidy(text);
 }
 
 function show(role, name) {
