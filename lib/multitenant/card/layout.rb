@@ -12,7 +12,8 @@ module MultiTenant
       RIGHT = '\u0590-\u08FF\u200E\u200F\u202A-\u202E\u2066-\u2069\uFB1D-\uFDFF\uFE70-\uFEFE' \
               '\u{10800}-\u{10FFF}\u{1E800}-\u{1EFFF}'
       TURN = /[#{RIGHT}&&[^\p{N}]][[^#{RIGHT}]&&[^\p{L}\p{N}]]*[\p{N}[\p{L}&&[^#{RIGHT}]]]/
-      UNBROKEN = /[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]{#{Limits::UNBROKEN}}/
+      # Only from the begin of such a text on, or each of its letters would be tried.
+      UNBROKEN = /(?<![\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]{#{Limits::UNBROKEN}}/
 
       module_function
 
