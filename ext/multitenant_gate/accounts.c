@@ -163,11 +163,13 @@ static bool is_due(const struct tenant *tenant, int64_t now)
     return tenant->open_at && (knowledge == AGING || knowledge == UNKNOWN);
 }
 
-/* Of those who have connections, and were not asked about for a while; false: not of all now. */
+/*
+ * Of those who have connections, and were not asked about for a while; false: not of all now, and
+ * the next look goes on there. Where it can't be seen who has one, whoever could have.
+ */
 static bool ask_of_open(struct gate *gate, int64_t now)
 {
     struct look look = {.gate = gate, .now = now};
-    bool all = true;
     bool due = false;
     for (size_t i = 0; i < MT_GATE_TENANTS_MAX && !due; i++) {
         const struct tenant *tenant = tenants_at(gate->tenants, i);
@@ -177,14 +179,18 @@ static bool ask_of_open(struct gate *gate, int64_t now)
         return true;
     if (streams_cut(gate->streams, gate->nginx, is_seen, &look) < 0)
         look.is_anybodys = true;
-    for (size_t i = 0; i < MT_GATE_TENANTS_MAX; i++) {
+    const int64_t since = look.is_anybodys ? now - MT_GATE_TOKEN_SECONDS * MT_SECOND : now;
+    for (size_t n = 0; n < MT_GATE_TENANTS_MAX; n++) {
+        const size_t i = (gate->look_from + n) % MT_GATE_TENANTS_MAX;
         struct tenant *tenant = tenants_at(gate->tenants, i);
-        if (tenant && tenant->open_at < now && !look.is_anybodys)
+        if (tenant && tenant->open_at < since)
             tenant->open_at = 0;
-        else if (tenant && is_due(tenant, now))
-            all = tenant_ask(gate, tenant) && all;
+        if (tenant && is_due(tenant, now) && !tenant_ask(gate, tenant)) {
+            gate->look_from = i;
+            return false;
+        }
     }
-    return all;
+    return true;
 }
 
 /* Whoever left the group may have a connection that stays open, and ask for nothing by which that

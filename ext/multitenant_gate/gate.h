@@ -60,6 +60,7 @@ struct gate {
     bool renew_due;            /* what is open has to end with nginx's workers */
     int64_t renew_at;          /* not before */
     int64_t look_at;           /* when to look next for whom to ask about */
+    size_t look_from;          /* the place in the table where that goes on */
     pid_t nginx;
     bool nginx_ended;
     int listener;

@@ -156,7 +156,8 @@ static void names_told(void *context, void *owner, const void *answer, size_t le
     if (len == sizeof said)
         memcpy(&said, answer, sizeof said);
     tenant_learn(tenant, len == sizeof said ? &said : NULL, &gate->config.recipients, now);
-    if ((was_member || tenant->open_at) && !tenant->member)
+    /* Of whom nothing was ever known nothing is lost by an answer that did not come. */
+    if (tenant->known_at && (was_member || tenant->open_at) && !tenant->member)
         tenant_leaves(gate, tenant);
     go_on(gate, tenant->uid, now);
 }
