@@ -109,6 +109,14 @@ class TestSlurmCommand < MultiTenantTest
     assert_equal 'squeue', ask(**options).from
   end
 
+  def test_a_slurmdbd_that_is_down_beside_wrappers_takes_no_sacct_away
+    says_keys row(7)
+    says 'sacct', '', code: 1, err: "sacct: error: Problem talking to the database: Connection refused\n"
+    answer = ask(**wrappers('squeue', 'scontrol').merge(bin: @bin).except(:conf))
+    assert_equal [[], 'sacct failed: sacct: error: Problem talking to the database: Connection refused'],
+                 [answer.records, answer.error]
+  end
+
   def test_slurmctld_may_hide_jobs_from_wrappers
     says_keys row(7)
     says 'scontrol', CONFIG.sub('= none', '= jobs')

@@ -36,7 +36,7 @@ module MultiTenant
       @command = command
       @wckeys = wckeys
       @sacct = true
-      @useless = false
+      @useless = @answered = false
     end
 
     # @return [Boolean] sacct was there the last time
@@ -78,15 +78,22 @@ module MultiTenant
          "--endtime=now+#{Core::LIMITS[:clock_slack]}", "--wckeys=#{keys.join(',')}",
          "--format=#{SACCT.keys.join(',')}", '--parsable', "--delimiter=#{mark}"]
       end
+      @answered = true
       found.map { |row| { jobid: row[:jobidraw], userid: row[:uid], **row } }
     rescue SlurmCommand::NotThere
       @sacct = nil
-    rescue Failure
-      # Where a site's wrappers reach Slurm and sacct has none, it fails for want of munge or a slurm.conf, say.
-      raise unless @command.wrapped?('squeue') && !@command.wrapped?('sacct')
+    rescue Failure => e
+      raise unless useless?(e)
 
       @useless = true
       @sacct = nil
+    end
+
+    # Where a site's wrappers reach Slurm, this host's own sacct may lack munge or a slurm.conf; what ends by itself, as
+    # a slurmdbd that is down, is not that.
+    def useless?(failure)
+      @command.wrapped?('squeue') && !@command.wrapped?('sacct') && !@answered &&
+        (failure.code == EX_CONFIG || failure.message.match?(/munge/i))
     end
 
     # A width of 0 cuts nothing, and what follows it is printed behind the field. Only --Format, not
