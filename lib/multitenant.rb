@@ -113,7 +113,9 @@ module MultiTenant
     end
 
     # @return [String, nil] munged's socket on this host; nil: libmunge's default
-    attr_reader :munge_socket
+    def munge_socket
+      @host&.munge_socket
+    end
 
     # @param key [String] as {service}'s
     # @return [String, nil] that key, whose it is and what {service} gives as "mt_members", as JSON for a file
@@ -231,7 +233,7 @@ module MultiTenant
       host.settings.warnings.each { |warning| log.call(:warn, warning) }
       Card.account
       membership = Membership.new(host.settings.gids)
-      @munge_socket = host.munge_socket
+      @host = host
       @sources = host.sources(gids: membership.method(:gids), log: log)
       @receiver = host.receiver(@sources, membership: membership, log: log)
       @timeout = host.settings.timeout

@@ -224,7 +224,7 @@ module MultiTenant
     def receiver(source, dataroot: self.dataroot, log: ->(*) {}, **options)
       core = settings.to_core(dataroot: dataroot, per_cluster_dataroot: per_cluster_dataroot?)
       Receiver.new(settings, source: source, clusters: clusters, core: core, log: log, installed: method(:tokens),
-                             credentials: Credentials.new(socket: munge_socket), **options)
+                             credentials: Credentials.new(socket: method(:munge_socket)), **options)
     end
 
     private

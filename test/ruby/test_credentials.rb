@@ -185,7 +185,7 @@ class TestCredentials < MultiTenantTest
   # ---- what runs it ----
 
   def credentials(program: PROGRAM)
-    @credentials ||= MultiTenant::Credentials.new(socket: @munged.socket, program: program)
+    @credentials ||= MultiTenant::Credentials.new(socket: -> { @munged.socket }, program: program)
   end
 
   # @return [Array<Array>] text or reason of each payload of which something was said

@@ -412,14 +412,14 @@ class TestGateway < MultiTenantTest
   def test_a_client_is_not_told_of_the_munged_that_the_web_host_found
     specs = { '1' => spec(connection: SECRETS) }
     services = { 'k' => { 'member' => '1', 'members' => %w[1], 'connection' => {}, 'app' => 'A' } }
-    MultiTenant.instance_variable_set(:@munge_socket, '/web/host')
+    MultiTenant.instance_variable_set(:@host, Struct.new(:munge_socket).new('/web/host'))
     told = MultiTenant.stub(:specs, specs) do
       MultiTenant.stub(:services, services) { MultiTenant.service_script('k') }
     end
     assert_includes told, 'use_login'
     refute_includes told, '/web/host'
   ensure
-    MultiTenant.instance_variable_set(:@munge_socket, nil)
+    MultiTenant.instance_variable_set(:@host, nil)
   end
 
   # @return [String] what programs find

@@ -130,7 +130,7 @@ class TestIsolation < MultiTenantTest
     core = settings.to_core(dataroot: @root).merge(deliveries: ['sys/multitenant-delivery_*'])
     MultiTenant::Receiver.new(settings, source: source, clusters: clusters, core: core, log: ->(*) {},
                                         membership: MultiTenant::Membership.new(settings.gids),
-                                        credentials: MultiTenant::Credentials.new(socket: '/nonexistent/munged'))
+                                        credentials: MultiTenant::Credentials.new(socket: -> { '/nonexistent/munged' }))
   end
 
   # @param code [Integer] of the report, so that it is this way that was gone

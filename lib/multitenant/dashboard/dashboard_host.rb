@@ -21,13 +21,11 @@ module MultiTenant
     end
 
     # A slurm.conf may be on a file system that hangs, and a dashboard that starts would wait for it.
-    # @return [String, nil] nil also where it is not known in time
+    # @return [String, nil] nil also where it is not known yet; the first call waits for that a while
     def munge_socket
-      return @munge_socket if defined?(@munge_socket)
-
-      asked = Thread.new { super }
-      asked.report_on_exception = false
-      @munge_socket = (asked.value if asked.join(PATIENCE))
+      patience = @asked ? 0 : PATIENCE
+      @asked ||= Thread.new { super }.tap { |thread| thread.report_on_exception = false }
+      @asked.value if @asked.join(patience)
     end
 
     def per_cluster_dataroot?

@@ -15,10 +15,10 @@ module MultiTenant
     # @return [String, nil] one sentence where the last call could not open all for another reason than time
     attr_reader :error
 
-    # @param socket [String, nil] munged's; nil: libmunge's default
+    # @param socket [#call] gives munged's, or nil: libmunge's default
     # @param program [String] path
-    def initialize(socket: nil, program: PROGRAM)
-      @options = socket ? ['--socket', socket] : []
+    def initialize(socket: -> {}, program: PROGRAM)
+      @socket = socket
       @program = Program.new(program, name: 'The munge program', fix: Program::REBUILD)
       @refused = {}
     end
@@ -44,9 +44,14 @@ module MultiTenant
     # What munged opened before the program gave up counts.
     def ask(payloads, seconds)
       input = payloads.map { |payload| "#{payload}\n" }.join
-      result = @program.call(*Program.timeout(seconds), *@options, seconds: seconds, input: input)
+      result = @program.call(*options(seconds), seconds: seconds, input: input)
       @error = result.error unless result.code == EX_TEMPFAIL
       [EX_OK, EX_TEMPFAIL].include?(result.exit) ? result.out : ''
+    end
+
+    def options(seconds)
+      socket = @socket.call
+      [*Program.timeout(seconds), *(['--socket', socket] if socket)]
     end
   end
 end
