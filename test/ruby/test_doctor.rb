@@ -65,13 +65,13 @@ class TestDoctor < DoctorTest
     env_file
     File.chmod(0o600, host.at(HealthyHost::ENV_FILE))
     assert_told 'Setup', 'FAIL', 'Enabled', /can't be read by this user/, /chmod 0644/
-    assert_told 'Setup', 'FAIL', 'Enabled', /nobody but root can read .*no dashboard starts/, /chmod a\+r/, as: 0
+    assert_told 'Setup', 'FAIL', 'Enabled', /only root can read .*no dashboard starts/, /chmod a\+r/, as: 0
     File.chown(0, 3000, host.at(HealthyHost::ENV_FILE))
     File.chmod(0o640, host.at(HealthyHost::ENV_FILE))
     assert_told 'Setup', 'ok', 'Enabled', /is true/, as: 0
     dir = File.dirname(host.at(HealthyHost::ENV_FILE))
     File.chmod(0o700, dir)
-    assert_told 'Setup', 'FAIL', 'Enabled', /nobody but root/, /chmod a\+rx/, as: 0
+    assert_told 'Setup', 'FAIL', 'Enabled', /only root can/, /chmod a\+rx/, as: 0
     File.chmod(0o755, dir)
     File.chmod(0o666, host.at(HealthyHost::ENV_FILE))
     assert_told 'Setup', 'FAIL', 'Enabled', /users other than root/, /chmod go-w/

@@ -21,7 +21,7 @@ module MultiTenant
         return fail!("there is no #{path}.", add) unless File.exist?(path)
         return fail!("#{path} can't be read by this user.", "Run `chmod 0644 #{path}`.") unless File.readable?(path)
         return not_roots!(path) unless SystemFile.secure?(path)
-        return fail!("nobody but root can read #{path}, so no dashboard starts.", READABLE) if roots_alone?(path)
+        return fail!("only root can read #{path}: no dashboard starts.", READABLE) if site.root? && roots_alone?(path)
 
         value = site.env_file['MULTITENANT_ENABLE']
         return ok("MULTITENANT_ENABLE is true in #{path}.") if value == 'true'

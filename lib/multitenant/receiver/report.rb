@@ -64,7 +64,7 @@ module MultiTenant
     def delivered(events)
       failed = events.filter_map { |action, path, why| "card #{path}: #{why}" if action == :failed }.uniq
       (failed - @failed).each { |sentence| @log.call(:warn, sentence) }
-      @failed = failed
+      @failed = events.any? { |action,| action == :left } ? @failed | failed : failed
       add('cards' => events)
     end
 
