@@ -74,6 +74,9 @@ class TestJob < MultiTenantTest
     refute others_listen?(1, script: script)
     assert others_listen?(port)
     assert others_listen?(1, script: script, uid: 4999)
+    past = "#{script} mt_guard=port; ! is_past_gate || echo past"
+    assert_equal ["past\n", true], bash(past)
+    assert_equal ['', true], bash(past, 'setpriv', '--reuid=4999', '--clear-groups')
     listen('::', port, job: '2')
     assert others_listen?(1, script: script)
   end
@@ -149,9 +152,9 @@ class TestJob < MultiTenantTest
     log = File.join(temporary, 'log')
     hold = "port=#{listen('127.0.0.1')}; hold_port 10000 1"
     writes = "for i in {1..2000}; do ! grep -qa ^What #{log} || break; printf '%01000d\n' 1; sleep 0.01; done"
-    assert system('bash', '-c', "source #{JOB}; #{hold}; #{writes}; echo end", out: log)
+    assert system('bash', '-c', "source #{JOB}; #{hold}; #{writes}; echo end", out: [log, 'a'])
     said = File.read(log)
-    assert_match(/\AWhat stood here had 10000 bytes, and was removed\.\n(?:0+1\n){0,5}end\n\z/, said)
+    assert_match(/\A(?:0+1\n){0,5}What stood here had 10000 bytes, and was removed\.\n(?:0+1\n){0,5}end\n\z/, said)
   end
 
   def test_nothing_that_users_export_for_slurm_reaches_its_commands
@@ -328,12 +331,20 @@ class TestJob < MultiTenantTest
     assert_equal ["137\n", true], said
   end
 
-  # Where one server alone has a directory it may write all that it has there when it is to end.
+  # Where one server alone has a directory it may write all that it has there when it is to end, but not once another
+  # job has taken that.
   def test_a_server_that_writes_its_data_is_not_killed_meanwhile
+    { ':' => "saved\n", "ln -sfT '8 test other' data/.multitenant-job" => '' }.each do |taken, said|
+      assert_equal [said, true], end_of_writer(taken), taken
+    end
+  end
+
+  def end_of_writer(taken)
+    FileUtils.rm_rf(%w[data up go].map { |name| File.join(temporary, name) })
     data = JOB.sub(/job$/, 'data')
     server = "trap 'until [[ -e go ]]; do /bin/sleep 0.01; done; echo saved; exit' TERM; : >up; " \
              'while :; do /bin/sleep 0.01; done'
-    said = bash(<<~BASH)
+    bash(<<~BASH)
       cd #{temporary}
       export SLURM_JOB_ID=1 SLURM_CLUSTER_NAME=test
       source #{JOB}
@@ -345,9 +356,10 @@ class TestJob < MultiTenantTest
       take_directory data
       start_group bash -c "#{server}"
       until [[ -e up ]]; do /bin/sleep 0.01; done
+      trap '' TERM
+      #{taken}
       end_group 2>/dev/null || true
     BASH
-    assert_equal ["saved\n", true], said
   end
 
   # @param programs [Hash{String => String}] name => sh
@@ -403,8 +415,8 @@ class TestJob < MultiTenantTest
     assert_equal ['verifying', 'ollama has ended, with code 7.', '7'], said.last(3)
   end
 
-  def bash(script)
-    out, status = Open3.capture2('bash', '-c', "set -euo pipefail; #{script}")
+  def bash(script, *before)
+    out, status = Open3.capture2(*before, 'bash', '-c', "set -euo pipefail; #{script}")
     [out, status.success?]
   end
 end
