@@ -138,6 +138,7 @@ class TestDatabaseLock < MultiTenantTest
     assert_equal 1, done.code, done.err
     assert_match(/The link #{@lock} of job 6, which has ended, can't be removed by you: whose it is can\./, done.err)
     assert_equal "\n", File.read("#{temporary}/tries")
+    assert_empty Dir.glob("#{@lock}.*")
   end
 
   def test_a_server_whose_lock_is_another_jobs_ends

@@ -231,8 +231,8 @@ class TestKinds < MultiTenantTest
     skip_unless(MultiTenant::Program.find('redis-server', ENV.fetch('PATH')), 'needs Redis')
 
     Dir.mkdir(home = File.join(temporary, 'home'))
-    earlier = 'redis-server --port 0 --unixsocket s --daemonize yes; ' \
-              'until redis-cli -s s set verb ser; do sleep 0.1; done; redis-cli -s s shutdown save'
+    earlier = 'redis-server --port 0 --unixsocket s --daemonize yes; for i in {1..300}; do ' \
+              '! redis-cli -s s set verb ser || break; sleep 0.1; done; redis-cli -s s shutdown save'
     assert system('bash', '-c', earlier, chdir: home, out: File::NULL, err: File::NULL)
     assert_path_exists File.join(home, 'dump.rdb')
     looks = "kind_redis:\n  ready: |\n    REDISCLI_AUTH=$password redis-cli -p \"$port\" get verb >~/said\n"

@@ -23,7 +23,7 @@ case $mt_kind in
     export OLLAMA_NUM_PARALLEL=$slots OLLAMA_CONTEXT_LENGTH=$context_size
     # With the key in its owner's home whoever reaches it would ask models of Ollama's makers on the owner's account, and change
     # what they have published there. The form may name such a model.
-    [[ ${model##*:} == *cloud ]] || export HOME=$PWD OLLAMA_NO_CLOUD=1 OLLAMA_REMOTES=none
+    [[ $model == *:*cloud ]] || export HOME=$PWD OLLAMA_NO_CLOUD=1 OLLAMA_REMOTES=none
     program=(ollama serve)
     ;;
   llamacpp)
