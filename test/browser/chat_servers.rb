@@ -290,10 +290,11 @@ class ChatAlone
   attr_reader :log
 
   # @param env [Hash{String => String}]
-  # @param dir [String] where the files are copied to
+  # @param dir [String] where the files are copied to; the block may change them there
   def initialize(env, dir)
     copied = File.read(File.join(ROOT, 'images/client/Containerfile')).gsub("\\\n", ' ')[COPY, 1].split
     FileUtils.cp(copied.flat_map { |path| Dir.glob(File.join(ROOT, path)) }, dir)
+    yield if block_given?
     File.symlink('chat_alone.py', program = File.join(dir, 'multitenant-chat'))
     @log = File.join(dir, 'log')
     start(program, %i[out err] => @log, chdir: '/') { { 'CHAT_PORT' => @port.to_s, **env } }

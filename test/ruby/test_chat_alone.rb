@@ -17,8 +17,9 @@ class TestChatAlone < MultiTenantTest
     super
   end
 
-  def start(env = { 'JUPYTER_TOKEN' => 'guessed' })
-    @chat = ChatAlone.new({ 'OPENAI_BASE_URL' => @model.url, 'OPENAI_API_KEY' => 'sekret', **env }, temporary)
+  def start(env = { 'JUPYTER_TOKEN' => 'guessed' }, &change)
+    env = { 'OPENAI_BASE_URL' => @model.url, 'OPENAI_API_KEY' => 'sekret', **env }
+    @chat = ChatAlone.new(env, temporary, &change)
     wait_until { @chat.ready? }
   end
 
@@ -85,6 +86,27 @@ class TestChatAlone < MultiTenantTest
     wait_until { ask('GET', '/').code == '403' }
   ensure
     strangers&.each(&:close)
+  end
+
+  # Each read of a request has a limit of its own.
+  def test_strangers_who_send_bytes_one_by_one_keep_no_place
+    start do
+      file = File.join(temporary, 'chat.py')
+      File.write(file, File.read(file).sub(/^STRANGER_SECONDS = 20/, 'STRANGER_SECONDS = 1'))
+    end
+    page = login('guessed')
+    ['GET /', "POST /login HTTP/1.1\r\nContent-Length: 4000\r\n\r\n"].each do |begun|
+      TCPSocket.open('127.0.0.1', @chat.port) do |socket|
+        socket.write(begun)
+        assert_raises(Errno::EPIPE, Errno::ECONNRESET) { 1000.times { socket.write('x') && sleep(0.1) } }
+      end
+    end
+    TCPSocket.open('127.0.0.1', @chat.port) do |socket|
+      headers = { 'Content-Length' => '30', **page }.map { |pair| "#{pair.join(': ')}\r\n" }
+      socket.write("POST /chat HTTP/1.1\r\n#{headers.join}\r\n")
+      30.times { socket.write('x') && sleep(0.1) }
+      assert_includes socket.read, 'This is not a question.'
+    end
   end
 
   # It is in the home of who runs the page, and nobody turns it over.

@@ -10,6 +10,7 @@ import socket
 import socketserver
 import sys
 import threading
+import time
 
 from gate import Gate
 from service import Service, ServiceError, Stopped
@@ -19,6 +20,7 @@ FILES = {"/": ("chat.html", "text/html"), "/chat.css": ("chat.css", "text/css"),
          **{"/" + name: (name, "text/javascript") for name in ("chat.js", "markdown.js", "marked.js")}}
 HEAD_BYTES, FORM_BYTES, QUESTION_BYTES = 64 << 10, 4096, 8 << 20
 CONNECTIONS = 500  # at a time: each has a thread, and any stranger may open one
+STRANGER_SECONDS = 20  # until it is known who asks: each read has a limit of its own, and bytes may come one by one
 LOOK_SECONDS = 1
 STRANGER = "Open this page from its card in your dashboard."
 HEADERS = {
@@ -59,7 +61,7 @@ class Page(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         path = self.path.partition("?")[0]
-        if not self.gate.knows(self.headers):
+        if not self.knows():
             self.refuse(403, STRANGER)
         elif path in FILES:
             name, kind = FILES[path]
@@ -74,7 +76,7 @@ class Page(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         path = self.path.partition("?")[0]
-        known = self.gate.knows(self.headers) and self.gate.from_page(self.headers)
+        known = self.knows() and self.gate.from_page(self.headers)
         body = self.body(QUESTION_BYTES if known else FORM_BYTES)
         if body is None:
             self.refuse(413, "This is too long: begin a new conversation.")
@@ -86,6 +88,12 @@ class Page(http.server.BaseHTTPRequestHandler):
             self.chat(body)
         else:
             self.refuse(404, "There is no such page.")
+
+    def knows(self):
+        known = self.gate.knows(self.headers)
+        if known:
+            self.server.strangers.pop(self.request, None)
+        return known
 
     def login(self, form):
         cookie = self.gate.admit(form, self.headers)
@@ -196,14 +204,17 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     request_queue_size = 64
     places = threading.Semaphore(CONNECTIONS)
+    strangers = {}  # sockets, and since when
 
     def process_request(self, request, client_address):
         if not self.places.acquire(blocking=False):
             self.shutdown_request(request)
             return
+        self.strangers[request] = time.monotonic()
         try:
             super().process_request(request, client_address)
         except Exception:  # no thread can be started
+            self.strangers.pop(request, None)
             self.places.release()
             raise
 
@@ -211,7 +222,14 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.strangers.pop(request, None)
             self.places.release()
+
+    def service_actions(self):
+        for request, since in list(self.strangers.items()):
+            if time.monotonic() - since > STRANGER_SECONDS:
+                with contextlib.suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], OSError):  # a browser that is gone
