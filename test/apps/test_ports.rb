@@ -179,7 +179,7 @@ class TestPorts < ClientTest
   def holder(port)
     Dir.glob('/proc/[0-9]*').find do |dir|
       command = File.binread("#{dir}/cmdline").split("\0")
-      return Integer(File.basename(dir)) if command.include?('-ISc') && command.last == port
+      return Integer(File.basename(dir)) if command.include?('-ISc') && command[3] == port
     rescue SystemCallError
       nil
     end
