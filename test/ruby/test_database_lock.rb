@@ -112,22 +112,24 @@ class TestDatabaseLock < MultiTenantTest
     assert_equal GOT_IT, serve.code
   end
 
+  def assert_another_job_has_it
+    done = serve
+    assert_equal [1, '8 test other'], [done.code, File.readlink(@lock)], done.err
+    assert_match(/Another job has begun to serve #{@data}/, done.err)
+  end
+
   # Two jobs that see the same old lock: one of them may be slow, as a network file system is.
   def test_a_lock_that_another_job_made_meanwhile_stays
     File.symlink("6 test #{Etc.uname[:nodename][/[^.]+/]}", @lock)
     fake('mv', "[[ $3 != *.7 ]] || ln -sfT '8 test other' #{@lock}\nexec /bin/mv \"$@\"")
-    done = serve
-    assert_equal [1, '8 test other'], [done.code, File.readlink(@lock)], done.err
-    assert_match(/Another job has begun to serve #{@data}/, done.err)
+    assert_another_job_has_it
   end
 
   # It has seen the old lock before this job took that away.
   def test_a_lock_that_another_job_takes_for_the_old_one_stays_its
     File.symlink("6 test #{Etc.uname[:nodename][/[^.]+/]}", @lock)
     fake('sleep', "[[ $1 != 2 ]] || ln -sfT '8 test other' #{@lock}\nexec /bin/sleep 0.02")
-    done = serve
-    assert_equal [1, '8 test other'], [done.code, File.readlink(@lock)], done.err
-    assert_match(/Another job has begun to serve #{@data}/, done.err)
+    assert_another_job_has_it
   end
 
   # As in a directory of a group's with a sticky bit, or where one may only read: Slurm would be asked without end.
