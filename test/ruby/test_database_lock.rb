@@ -81,11 +81,13 @@ class TestDatabaseLock < MultiTenantTest
     refute_includes done.out, 'Looking whether'
   end
 
-  # An array's last task has the array's own id, of which Slurm tells all tasks.
+  # An array's last task has the array's own id, of which Slurm tells all tasks. In a federation squeue calls a job that
+  # runs on another cluster than its first one REVOKED.
   def test_a_lock_is_a_dead_jobs_where_slurm_says_so_of_that_very_job
     here = Etc.uname[:nodename][/[^.]+/]
-    { "echo '7|RUNNING'; echo '6|COMPLETED'; echo '8|PENDING'" => GOT_IT, "echo '6|COMPLETING'" => 1, 'true' => 1,
-      'echo timed out >&2; exit 1' => 1, 'echo Invalid job id specified >&2; exit 1' => GOT_IT }.each do |said, code|
+    { "echo '7|RUNNING'; echo '6|COMPLETED'; echo '8|PENDING'" => GOT_IT, "echo '6|COMPLETING'" => 1,
+      "echo '6|REVOKED'" => 1, 'true' => 1, 'echo timed out >&2; exit 1' => 1,
+      'echo Invalid job id specified >&2; exit 1' => GOT_IT }.each do |said, code|
       FileUtils.rm_f(@lock)
       File.symlink("6 test #{here}", @lock)
       fake('squeue', said)
