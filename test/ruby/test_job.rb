@@ -157,6 +157,19 @@ class TestJob < MultiTenantTest
     assert_match(/\A(?:0+1\n){0,5}What stood here had 10000 bytes, and was removed\.\n(?:0+1\n){0,5}end\n\z/, said)
   end
 
+  # As where its file system is away for a while. How often it looked tells how often it slept.
+  def test_the_other_family_is_held_where_the_log_can_not_be_cut
+    log = File.join(temporary, 'log').tap { |path| File.write(path, '1' * 20_000) }
+    script = "source #{JOB}; exec 4>&1 1<#{log}; port=#{listen('127.0.0.1')}; hold_port 10000 1; echo $! >&4; read -r"
+    IO.popen(['bash', '-c', script], 'r+') do |job|
+      status = "/proc/#{Integer(job.gets)}/status"
+      looks = -> { File.read(status)[/^voluntary_ctxt_switches:\s+(\d+)/, 1].to_i }
+      first = looks.call
+      wait_until { looks.call > first + 1 }
+      job.puts
+    end
+  end
+
   def test_nothing_that_users_export_for_slurm_reaches_its_commands
     names = %w[SQUEUE_PARTITION SBATCH_WCKEY SACCT_FORMAT SCONTROL_ALL SCANCEL_STATE SINFO_FORMAT SLURM_CLUSTERS
                SLURM_TIME_FORMAT SLURM_JWT]
