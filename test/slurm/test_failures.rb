@@ -41,14 +41,18 @@ class TestFailures < BedTest
     JSON.parse(result.out).tap { |booted| assert booted['same'], 'a process, a descriptor or a thread is left' }
   end
 
-  # The dashboard starts in time, says one thing, and the card is as it was.
+  # The dashboard starts in time, says one thing, and the card is as it was. On a busy machine the query program may not
+  # come to say what it knows before its runner says that it did not answer.
   def assert_endured(said, env = {})
-    booted = nil
-    assert_promised(TIMEOUT + 0.5) { (booted = boot(env))['seconds'] }
-    assert_empty booted['specs']
-    assert_equal 1, booted['log'].size, booted['log'].inspect
-    assert_match said, booted['log'].first
-    assert_match(/\AWARN multitenant: /, booted['log'].first)
+    boots = []
+    assert_promised(TIMEOUT + 0.5) { (boots << boot(env)).last['seconds'] }
+    boots << boot(env) until boots.last['log'].join.match?(said) || boots.size >= 5
+    boots.each do |booted|
+      assert_empty booted['specs']
+      assert_equal 1, booted['log'].size, booted['log'].inspect
+      assert_match(/\AWARN multitenant: /, booted['log'].first)
+    end
+    assert_match said, boots.last['log'].first
     assert_card 'hpcstudent', @id
   end
 
