@@ -212,7 +212,8 @@ class AppTest < BedTest
   def assert_nobody_else_reads(secret, user)
     home = Bed.home(user)
     File.chmod(0o755, home)
-    look = "while :; do cat #{AppJobs.dataroot(user)}/batch_connect/sys/*/output/*/*; sleep 0.05; done"
+    files = %w[sys/*/output/*/* cache/*].map { |pattern| File.join(AppJobs.dataroot(user), 'batch_connect', pattern) }
+    look = "while :; do cat #{files.join(' ')}; sleep 0.05; done"
     IO.popen(['runuser', '-u', 'outsider', '--', 'bash', '-c', look], err: File::NULL) do |others|
       seen = Thread.new { others.read }
       yield

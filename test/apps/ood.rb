@@ -14,6 +14,11 @@ require 'ostruct'
 require 'securerandom'
 require 'yaml'
 
+# Where OOD keeps what forms were told the last time.
+module BatchConnect
+  Session = Struct.new(:cache_root).new
+end
+
 # An app, a user's answers to its form, and what becomes of them.
 class App
   Session = Struct.new(:id, :token, :app, :staged_root)
@@ -27,6 +32,7 @@ class App
 
   # @param question [Hash] "app" (its directory), "values" (of the form), "dataroot", "cluster" (OOD's settings of it)
   def initialize(question)
+    BatchConnect::Session.cache_root = Pathname.new(question['dataroot'].to_s).join('batch_connect/cache')
     @root = Pathname.new(question.fetch('app'))
     @values = question['values'].to_h
     @dataroot = question['dataroot']
@@ -58,6 +64,8 @@ class App
     end
     write('job_script_content.sh', script)
     write('job_script_options.json', JSON.generate(options))
+    # For the next time, as 3.1 does; since 4.0 what password_field asks for is encrypted.
+    write(BatchConnect::Session.cache_root.join("#{@token.tr('/', '_')}.json"), JSON.generate(context))
     { id: @session.id, dir: staged, options: options }
   end
 

@@ -10,7 +10,10 @@ module BatchConnect
     # What would be submitted, in place of a session.
     def create
       @session_context.attributes = params.fetch(:batch_connect_session_context, {}).permit!.to_h
-      render json: @app.submit_opts(@session_context)
+      submitted = @app.submit_opts(@session_context)
+      # As Open OnDemand 3.1; since 4.0 what password_field asks for is encrypted.
+      Session.cache_root.join(@app.cache_file).write(@session_context.to_h.to_json)
+      render json: submitted
     rescue StandardError => e
       @alert = e.message
       render :new

@@ -50,6 +50,10 @@ module BatchConnect
       YAML.safe_load(render(root.join('submit.yml.erb'), names.instance_eval { binding }))
     end
 
+    def cache_file
+      "#{token.tr('/', '_')}.json"
+    end
+
     def session_view
       file = root.join('view.html.erb')
       file.read if file.file?

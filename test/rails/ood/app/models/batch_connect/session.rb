@@ -23,6 +23,10 @@ module BatchConnect
         dataroot('db').tap(&:mkpath)
       end
 
+      def cache_root
+        dataroot('cache').tap(&:mkpath)
+      end
+
       def all
         files = db_root.children.select { |file| file.file? && file.extname != '.bak' }
         sessions = files.filter_map { |file| load_file(file) }
