@@ -19,6 +19,14 @@ struct running {
     enum mt_status status;
 };
 
+/* What is started may be on a file system that hangs, and this with it. */
+static void *start_child(void *arg)
+{
+    struct running *r = arg;
+    r->status = mt_child_start(&r->child, (char **)r->c_argv, (char **)r->c_envp, &r->terms);
+    return NULL;
+}
+
 static void *wait_for_child(void *arg)
 {
     struct running *r = arg;
@@ -44,7 +52,7 @@ static VALUE run_body(VALUE arg)
         rb_sys_fail("eventfd");
     (void)take_texts(&r->c_argv, r->argv);
     (void)take_texts(&r->c_envp, r->env);
-    r->status = mt_child_start(&r->child, (char **)r->c_argv, (char **)r->c_envp, &r->terms);
+    rb_thread_call_without_gvl(start_child, r, NULL, NULL);
     if (r->status == MT_OK)
         r->status = MT_CANCELLED;
     while (r->status == MT_CANCELLED) {

@@ -72,6 +72,24 @@ class TestProgram < MultiTenantTest
     assert_equal %w[0.1 0.45 0.9 9.8 3600.0].map { |text| ['--timeout', text] }, timeouts
   end
 
+  HELD = <<~RUBY
+    require 'multitenant'
+    held = ENV.fetch('HELD')
+    thread = Thread.new { MultiTenant::Program.new('/bin/echo').call('here', seconds: 60) }
+    sleep 0.01 until Dir.exist?(held) || !thread.alive?
+    Dir.rmdir(held)
+    print thread.value.error, thread.value.out
+  RUBY
+
+  # As one does that is on a file system which does not answer.
+  def test_one_that_hangs_as_it_starts_holds_up_no_other_thread
+    library = File.join(temporary, 'held_start.so')
+    assert system('gcc', '-shared', '-fPIC', '-D_GNU_SOURCE', '-o', library, File.join(__dir__, 'held_start.c'), '-ldl')
+    env = { 'LD_PRELOAD' => library, 'HELD' => File.join(temporary, 'held') }
+    said, = Open3.capture2e(env, RbConfig.ruby, "-I#{File.expand_path('../../lib', __dir__)}", '-e', HELD)
+    assert_equal "here\n", said
+  end
+
   # But for what the installer does without the core (it asks the dashboard's Ruby, tries munge as a member of a group,
   # and makes the agent's account and starts it), and what renders a lesson.
   def test_nothing_else_starts_a_program
