@@ -308,9 +308,10 @@ module MultiTenant
       publish unless before == @core.card_ids
       @report.delivered(events)
       @left = events.any? { |action,| action == :left }
-      whole &&= !@left && events.none? { |action,| action == :failed }
-      @delivered = whole ? [@specs, @shares, @shown] : nil
-      @files.leave(@dismissed, @shares.filter_map { |share| @specs.dig(share[:key], 'info') if share[:card_id] })
+      failed = events.any? { |action,| action == :failed }
+      @delivered = whole && !@left && !failed ? [@specs, @shares, @shown] : nil
+      cards = @shares.filter_map { |share| @specs.dig(share[:key], 'info') if share[:card_id] }
+      @files.leave(failed, @dismissed, cards)
     end
 
     # Takes specs and shares over from the core: also after a delivery that gave a card another id.

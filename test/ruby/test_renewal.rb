@@ -215,6 +215,31 @@ class TestRenewal < MultiTenantTest
     end
   end
 
+  # Also where Slurm says the same again, for which nothing else is looked at anew.
+  def test_what_could_not_be_written_or_removed_is_so_after_the_next_answer
+    dashboard(stream(job(7))) do |renewal, _, source, wait|
+      records = nil
+      source.define_singleton_method(:call) do |_seconds|
+        records = MultiTenant::Records.new(text, [*records])
+        MultiTenant::Answer.new(records: [records], from: 'slurm', seconds: 0.0, error: nil, code: 0)
+      end
+      [[8, File.dirname(@viewer.output(uuid(7)))], [9, @viewer.output(uuid(7))]].each do |id, directory|
+        File.chmod(0o500, directory)
+        source.text = stream(job(id))
+        seen = Array.new(2) do
+          wait.call(31)
+          2.times { page(renewal) }
+          File.chmod(0o700, directory) if File.exist?(directory)
+          @viewer.listed == [uuid(id)] && !File.exist?(@viewer.output(uuid(7), 'connection.yml'))
+        end
+        assert_equal [false, true], seen, id
+        source.text = stream(job(7))
+        wait.call(31)
+        page(renewal)
+      end
+    end
+  end
+
   def test_slurm_is_asked_once_for_each_change_and_not_for_ours
     dashboard(stream(job(7))) do |renewal, receiver, source, wait|
       5.times { page(renewal) }

@@ -57,16 +57,17 @@ module MultiTenant
     end
 
     # A delivery is over.
+    # @param failed [Boolean] not all of it was done
     # @param dismissed [String] {#dismissed}, of the list that was decided by
     # @param cards [Array<Hash>] "info" of the specs that have a card
     # @return [void]
-    def leave(dismissed, cards)
+    def leave(failed, dismissed, cards)
       # What stands in one directory stands together.
       cards = %w[db output].flat_map { |what| cards.map { |info| info[what] } }
       places = [File.join(@dataroot, Core::PATHS[:db]), *cards].map { |path| "#{path}\0" }.join
       @left = dismissed + Native.versions(places, nil)
       @paths = list + places
-      @touched = false
+      @touched = failed
       @looked = MultiTenant.clock
     end
 

@@ -58,7 +58,7 @@ module MultiTenant
                                              'code' => EX_OK, 'seconds' => answer.seconds.round(4)).freeze
     end
 
-    # What failed is tried again with each page, and told once.
+    # What failed is tried again after each answer, and told once.
     # @param events [Array] {Core#deliver}
     # @return [void]
     def delivered(events)
