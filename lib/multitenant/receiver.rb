@@ -11,6 +11,9 @@ module MultiTenant
     # Seconds that munged gets in any case.
     SECONDS_MIN = 0.1
 
+    # Seconds that a page waits for another thread that uses the core, which may hang in a file system.
+    PATIENCE = 5.0
+
     # @return [Hash] MultiTenant.specs; frozen
     attr_reader :specs
     # @return [Hash] MultiTenant.services; frozen
@@ -141,9 +144,9 @@ module MultiTenant
     end
 
     # Sends a card away until its job ends, and removes its files.
-    # @return [Boolean] see {Core#dismiss}; false also where the list can't be written
+    # @return [Boolean] see {Core#dismiss}; false also where the list can't be written, or the core is in use for long
     def dismiss(id)
-      done = @using_core.synchronize { @core.dismiss(id).tap { publish } }
+      done = in_time { @core.dismiss(id).tap { publish } }
       @log.call(:warn, "card #{id} can't be dismissed: it is not found.") unless done
       done
     rescue StandardError => e
@@ -183,6 +186,22 @@ module MultiTenant
       end
     rescue StandardError, NoMemoryError => e
       give_up(e)
+    end
+
+    # For a page that can't go on without: runs the block.
+    # @raise [Error] another thread uses the core for long
+    def in_time
+      ends = MultiTenant.clock + PATIENCE
+      until @using_core.try_lock
+        raise Error, 'what is shared is being looked at, for long.' if MultiTenant.clock > ends
+
+        sleep 0.01
+      end
+      begin
+        yield
+      ensure
+        @using_core.unlock
+      end
     end
 
     def renew(seconds)

@@ -299,6 +299,23 @@ class TestRenewal < MultiTenantTest
     end
   end
 
+  # Nor for a file system that hangs while it is decided.
+  def test_a_dismissal_gives_up_where_deciding_hangs
+    dashboard(stream(job(7))) do |renewal, receiver, _, wait|
+      MultiTenant::Receiver.send(:remove_const, :PATIENCE)
+      MultiTenant::Receiver.const_set(:PATIENCE, 0.1)
+      hangs = Queue.new
+      receiver.instance_variable_get(:@clusters).define_singleton_method(:pairs) { |names| hangs.pop && super(names) }
+      wait.call(31)
+      page(renewal)
+      refute receiver.dismiss(uuid(7))
+      hangs << true
+      settle
+      assert receiver.dismiss(uuid(7))
+      assert_empty @viewer.listed
+    end
+  end
+
   def test_the_groups_that_count_are_the_memberships
     membership = Struct.new(:gids).new([2001, 3000])
     membership.define_singleton_method(:renew) { |_| gids }
