@@ -177,12 +177,14 @@
 #define MT_GATE_TOKEN_SECONDS (12 * 3600)
 
 /* Requests at once, how many of them may wait, and how many logins: a munged that hangs leaves the
- * other places to checks. Processes for what may block, and how many of them may be for logins. */
+ * other places to checks. Processes for what may block, how many of them may be for logins, and
+ * how many for what nobody waits for: one is left to checks in any case. */
 #define MT_GATE_CONNECTIONS_MAX 256
 #define MT_GATE_WAITING_MAX 192
 #define MT_GATE_LOGINS_WAITING_MAX 64
 #define MT_GATE_CHILDREN_MAX 16
 #define MT_GATE_LOGINS_MAX 12
+#define MT_GATE_LATER_MAX 3
 
 /* Tenants and connections that are remembered, the least recently seen are forgotten; credentials,
  * which aren't, and of one user, who could keep all others out; uids of a file of the state, and

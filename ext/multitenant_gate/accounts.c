@@ -60,7 +60,7 @@ void account_open(struct gate *gate, struct connection *connection, struct tenan
                                       .done = account_told,
                                       .owner = connection,
                                       .seconds = ACCOUNT_SECONDS,
-                                      .is_login = true};
+                                      .use = FOR_LOGIN};
     char shown[SHOWN_SIZE];
     char line[LINE_SIZE];
     const struct account_question question = {.argv = gate->config.accounts, .line = line};
@@ -163,11 +163,9 @@ static bool is_due(const struct tenant *tenant, int64_t now)
     return tenant->open_at && (knowledge == AGING || knowledge == UNKNOWN);
 }
 
-/*
- * Of those who have connections, and were not asked about for a while; false: not of all now, and
- * the next look goes on there. Where it can't be seen who has one, whoever could have.
- */
-static bool ask_of_open(struct gate *gate, int64_t now)
+/* Who has connections, if that is not known of one who should be asked about; where it can't be
+ * seen, whoever could have. */
+static void see_open(struct gate *gate, int64_t now)
 {
     struct look look = {.gate = gate, .now = now};
     bool due = false;
@@ -176,16 +174,25 @@ static bool ask_of_open(struct gate *gate, int64_t now)
         due = tenant && is_due(tenant, now);
     }
     if (!due)
-        return true;
+        return;
     if (streams_cut(gate->streams, gate->nginx, is_seen, &look) < 0)
         look.is_anybodys = true;
     const int64_t since = look.is_anybodys ? now - MT_GATE_TOKEN_SECONDS * MT_SECOND : now;
-    for (size_t n = 0; n < MT_GATE_TENANTS_MAX; n++) {
-        const size_t i = (gate->look_from + n) % MT_GATE_TENANTS_MAX;
+    for (size_t i = 0; i < MT_GATE_TENANTS_MAX; i++) {
         struct tenant *tenant = tenants_at(gate->tenants, i);
         if (tenant && tenant->open_at < since)
             tenant->open_at = 0;
-        if (tenant && is_due(tenant, now) && !tenant_ask(gate, tenant)) {
+    }
+}
+
+/* Of those who have connections, and were not asked about for a while; false: not of all now, and
+ * it goes on there once an answer has come. */
+static bool ask_of_open(struct gate *gate, int64_t now)
+{
+    for (size_t n = 0; n < MT_GATE_TENANTS_MAX; n++) {
+        const size_t i = (gate->look_from + n) % MT_GATE_TENANTS_MAX;
+        struct tenant *tenant = tenants_at(gate->tenants, i);
+        if (tenant && is_due(tenant, now) && !tenant_ask(gate, tenant, FOR_LATER)) {
             gate->look_from = i;
             return false;
         }
@@ -199,8 +206,12 @@ static void look_at_open(struct gate *gate, int64_t now, int64_t *until)
 {
     if (gate->config.accounts)
         return;
-    if (now >= gate->look_at)
-        gate->look_at = now + (ask_of_open(gate, now) ? LOOK_AFTER : TICK);
+    if (now >= gate->look_at) {
+        see_open(gate, now);
+        gate->look_at = now + LOOK_AFTER;
+        gate->look_asks = true;
+    }
+    gate->look_asks = gate->look_asks && !ask_of_open(gate, now);
     if (gate->look_at < *until)
         *until = gate->look_at;
 }
@@ -240,9 +251,8 @@ void accounts_tick(struct gate *gate, int64_t now, int64_t *until)
         due = due || tenant->locks;
         if (tenant->locks)
             lock(gate, tenant);
-        else if (tenant->has_account && tenant_knowledge(tenant, now) != KNOWN &&
-                 !tenant_ask(gate, tenant))
-            due = true;
+        else if (tenant->has_account && tenant_knowledge(tenant, now) != KNOWN)
+            (void)tenant_ask(gate, tenant, FOR_LATER);
     }
     if (gate->seen_due && !due) {
         keeper_seen(&gate->keeper);

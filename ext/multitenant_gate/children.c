@@ -19,18 +19,21 @@ bool child_begin(pid_t parent, int signal_at_end)
            signal(SIGPIPE, SIG_DFL) != SIG_ERR && sigprocmask(SIG_SETMASK, &none, NULL) == 0;
 }
 
-static struct child *free_place(struct children *children, bool is_login)
+static struct child *free_place(struct children *children, enum child_use use)
 {
+    static const size_t most[CHILD_USES] = {[FOR_ANYTHING] = MT_GATE_CHILDREN_MAX,
+                                            [FOR_LOGIN] = MT_GATE_LOGINS_MAX,
+                                            [FOR_LATER] = MT_GATE_LATER_MAX};
     struct child *place = NULL;
-    size_t logins = 0;
+    size_t same = 0;
     for (size_t i = 0; i < MT_GATE_CHILDREN_MAX; i++) {
         struct child *child = children->places + i;
         if (child->pid == 0)
             place = child;
         else
-            logins += child->is_login;
+            same += child->use == use;
     }
-    return is_login && logins >= MT_GATE_LOGINS_MAX ? NULL : place;
+    return same < most[use] ? place : NULL;
 }
 
 static _Noreturn void run(const struct children *children, const struct child_terms *terms,
@@ -47,7 +50,7 @@ static _Noreturn void run(const struct children *children, const struct child_te
 bool children_start(struct children *children, const struct child_terms *terms,
                     const void *question)
 {
-    struct child *place = free_place(children, terms->is_login);
+    struct child *place = free_place(children, terms->use);
     int ends[2];
     const pid_t parent = getpid();
     if (!place || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
@@ -64,7 +67,7 @@ bool children_start(struct children *children, const struct child_terms *terms,
     *place = (struct child){
         .pid = pid,
         .fd = ends[0],
-        .is_login = terms->is_login,
+        .use = terms->use,
         .until = mt_now() + terms->seconds * MT_SECOND,
         .done = terms->done,
         .owner = terms->owner,

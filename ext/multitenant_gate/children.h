@@ -20,10 +20,13 @@ typedef size_t child_work(const void *question, void *answer);
 /* Done here with the answer; `len` is 0 where there is none, or not in time. */
 typedef void child_done(void *context, void *owner, const void *answer, size_t len);
 
+/* What it is for; logins, and what nobody waits for, leave places to the others. */
+enum child_use { FOR_ANYTHING, FOR_LOGIN, FOR_LATER, CHILD_USES };
+
 struct child {
     pid_t pid; /* 0: this place is free */
     int fd;    /* -1: the answer was told, and it only has to be reaped */
-    bool is_login;
+    enum child_use use;
     int64_t until;
     child_done *done;
     void *owner;
@@ -40,7 +43,7 @@ struct child_terms {
     child_done *done;
     void *owner;
     int seconds;
-    bool is_login; /* those leave some places to others */
+    enum child_use use;
 };
 
 /* Starts one; false: there are too many, or none can be had. `question` is read in the child. */

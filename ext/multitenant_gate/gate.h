@@ -59,7 +59,8 @@ struct gate {
     bool seen_due;             /* the lists act, once all accounts are locked */
     bool renew_due;            /* what is open has to end with nginx's workers */
     int64_t renew_at;          /* not before */
-    int64_t look_at;           /* when to look next for whom to ask about */
+    int64_t look_at;           /* when to look next who has a connection */
+    bool look_asks;            /* not all of them were asked about yet */
     size_t look_from;          /* the place in the table where that goes on */
     pid_t nginx;
     bool nginx_ended;
@@ -102,8 +103,9 @@ MT_NONNULL_ALL enum code request_token(const struct gate *gate, const struct scg
 MT_NONNULL_ALL void request_note(struct gate *gate, const struct connection *connection,
                                  const char *what);
 
-/* Asks the name service about a user, if that is not under way; false: not now. */
-MT_NONNULL_ALL bool tenant_ask(struct gate *gate, struct tenant *tenant);
+/* Asks the name service about a user, if that is not under way; false: not now. FOR_LATER: no
+ * request waits for it. */
+MT_NONNULL_ALL bool tenant_ask(struct gate *gate, struct tenant *tenant, enum child_use use);
 
 /* ---- logins.c ---- */
 

@@ -108,7 +108,7 @@ static void ask(struct gate *gate, struct connection *connection, int64_t now)
                                       .done = munge_told,
                                       .owner = connection,
                                       .seconds = MUNGE_SECONDS,
-                                      .is_login = true};
+                                      .use = FOR_LOGIN};
     const struct munge_question question = {.credential = connection->login.credential,
                                             .socket = gate->config.munge_socket};
     if (children_start(&gate->children, &terms, &question))

@@ -162,11 +162,14 @@ static void names_told(void *context, void *owner, const void *answer, size_t le
     go_on(gate, tenant->uid, now);
 }
 
-bool tenant_ask(struct gate *gate, struct tenant *tenant)
+bool tenant_ask(struct gate *gate, struct tenant *tenant, enum child_use use)
 {
     const struct name_question question = {.uid = tenant->uid, .group = gate->config.group};
-    const struct child_terms terms = {
-        .work = ask_names, .done = names_told, .owner = tenant, .seconds = NAMES_SECONDS};
+    const struct child_terms terms = {.work = ask_names,
+                                      .done = names_told,
+                                      .owner = tenant,
+                                      .seconds = NAMES_SECONDS,
+                                      .use = use};
     if (!tenant->asking)
         tenant->asking = children_start(&gate->children, &terms, &question);
     return tenant->asking;
@@ -250,7 +253,8 @@ void request_enter(struct gate *gate, struct connection *connection, int64_t now
     }
     struct tenant *tenant = tenants_find(gate->tenants, connection->uid, now);
     enum knowledge knowledge = tenant ? tenant_knowledge(tenant, now) : UNKNOWN;
-    bool asked = tenant && (knowledge == UNKNOWN || knowledge == AGING) && tenant_ask(gate, tenant);
+    bool asked = tenant && (knowledge == UNKNOWN || knowledge == AGING) &&
+                 tenant_ask(gate, tenant, knowledge == UNKNOWN ? FOR_ANYTHING : FOR_LATER);
     if (knowledge == FAILED)
         request_refuse(gate, connection, CODE_lookup_failed);
     else if (knowledge == UNKNOWN && (!asked || !may_wait(gate, connection)))

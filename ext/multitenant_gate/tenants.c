@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Asked again after this, not used after this, and used for so long where nobody answers. */
+/* Asked again after this, not used after this, and used for so long where nobody answers, which
+ * no request waits for then. */
 #define AGING_AFTER (30 * MT_SECOND)
 #define OLD_AFTER (60 * MT_SECOND)
 #define KEPT_FOR (600 * MT_SECOND)
@@ -66,7 +67,7 @@ enum knowledge tenant_knowledge(const struct tenant *tenant, int64_t now)
         return KNOWN;
     if (tried)
         return FAILED;
-    return tenant->known_at && age < OLD_AFTER ? AGING : UNKNOWN;
+    return tenant->known_at && age < (tenant->failed_at ? KEPT_FOR : OLD_AFTER) ? AGING : UNKNOWN;
 }
 
 static int by_uid(const void *a, const void *b)

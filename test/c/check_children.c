@@ -63,10 +63,10 @@ static void done(void *context, void *owner, const void *answer, size_t len)
     tellings++;
 }
 
-static bool start(child_work *work, bool is_login)
+static bool start(child_work *work, enum child_use use)
 {
     const struct child_terms terms = {
-        .work = work, .done = done, .owner = &told, .seconds = 60, .is_login = is_login};
+        .work = work, .done = done, .owner = &told, .seconds = 60, .use = use};
     return children_start(&children, &terms, "?");
 }
 
@@ -89,7 +89,7 @@ static void reap_all(void)
 
 START_TEST(test_an_answer_without_the_parents_secrets)
 {
-    ck_assert(start(say_secret, false));
+    ck_assert(start(say_secret, FOR_ANYTHING));
     while (tellings == 0) {
         wait_for_one();
         children_look(&children, mt_now());
@@ -105,12 +105,12 @@ END_TEST
 /* It may have ended before anybody looked. */
 START_TEST(test_an_answer_that_is_there_when_it_is_reaped)
 {
-    ck_assert(start(say_secret, false));
+    ck_assert(start(say_secret, FOR_ANYTHING));
     reap_all();
     ck_assert_str_eq(told, "xxxxxxx?");
     children_look(&children, mt_now());
     ck_assert_int_eq(tellings, 1);
-    ck_assert(start(say_nothing, false));
+    ck_assert(start(say_nothing, FOR_ANYTHING));
     reap_all();
     ck_assert_uint_eq(told_len, 0);
     ck_assert_int_eq(tellings, 2);
@@ -119,7 +119,7 @@ END_TEST
 
 START_TEST(test_one_that_hangs_is_killed)
 {
-    ck_assert(start(hang, false));
+    ck_assert(start(hang, FOR_ANYTHING));
     children_look(&children, mt_now() + 59 * MT_SECOND);
     ck_assert_int_eq(tellings, 0);
     children_look(&children, mt_now() + 61 * MT_SECOND);
@@ -130,22 +130,26 @@ START_TEST(test_one_that_hangs_is_killed)
 }
 END_TEST
 
-/* Those that ask munged leave some places to others; a killed one takes its place until it has
- * ended. */
+/* Those that ask munged leave some places to others, and so do those for whom nobody waits:
+ * together one, as where both munged and the name service hang. A killed one takes its place until
+ * it has ended. */
 START_TEST(test_how_many_there_may_be)
 {
     const int64_t late = mt_now() + 100 * MT_SECOND;
+    for (int i = 0; i < MT_GATE_LATER_MAX; i++)
+        ck_assert(start(hang, FOR_LATER));
+    ck_assert(!start(hang, FOR_LATER));
     for (int i = 0; i < MT_GATE_LOGINS_MAX; i++)
-        ck_assert(start(hang, true));
-    ck_assert(!start(hang, true));
-    for (int i = MT_GATE_LOGINS_MAX; i < MT_GATE_CHILDREN_MAX; i++)
-        ck_assert(start(hang, false));
-    ck_assert(!start(hang, false));
+        ck_assert(start(hang, FOR_LOGIN));
+    ck_assert(!start(hang, FOR_LOGIN));
+    for (int i = MT_GATE_LATER_MAX + MT_GATE_LOGINS_MAX; i < MT_GATE_CHILDREN_MAX; i++)
+        ck_assert(start(hang, FOR_ANYTHING));
+    ck_assert(!start(hang, FOR_ANYTHING));
     children_look(&children, late);
     ck_assert_int_eq(tellings, MT_GATE_CHILDREN_MAX);
-    ck_assert(!start(hang, false));
+    ck_assert(!start(hang, FOR_ANYTHING));
     reap_all();
-    ck_assert(start(say_nothing, true));
+    ck_assert(start(say_nothing, FOR_LOGIN));
     reap_all();
 }
 END_TEST
@@ -172,7 +176,7 @@ START_TEST(test_its_own_children_end_with_it)
     char byte;
     ck_assert_int_eq(pipe(ends), 0); /* which the last of them closes */
     end = ends[1];
-    ck_assert(start(run_another, false));
+    ck_assert(start(run_another, FOR_ANYTHING));
     ck_assert_int_eq(close(ends[1]), 0);
     ck_assert_int_eq(read(ends[0], &byte, 1), 1);
     children_look(&children, mt_now() + 61 * MT_SECOND);
@@ -204,7 +208,7 @@ START_TEST(test_one_ends_with_the_gate_however_that_ended)
     end = ends[1];
     const pid_t gate = fork();
     if (gate == 0) {
-        ck_assert(start(begin_and_hang, false));
+        ck_assert(start(begin_and_hang, FOR_ANYTHING));
         (void)hang(NULL, NULL);
     }
     ck_assert_int_eq(close(ends[1]), 0);
@@ -235,7 +239,7 @@ START_TEST(test_signals_are_a_childs_own)
     sigaddset(&term, SIGTERM);
     ck_assert_int_eq(sigprocmask(SIG_BLOCK, &term, NULL), 0);
     ck_assert(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
-    ck_assert(start(say_signals, false));
+    ck_assert(start(say_signals, FOR_ANYTHING));
     ck_assert(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
     ck_assert_int_eq(sigprocmask(SIG_UNBLOCK, &term, NULL), 0);
     reap_all();

@@ -96,13 +96,15 @@ START_TEST(test_how_long_an_answer_holds)
 END_TEST
 
 /* It failed at second 100: what is known holds for ten minutes, and it is tried again after ten
- * seconds. */
+ * seconds, for which nobody waits. */
 START_TEST(test_how_long_an_answer_holds_where_nobody_answers)
 {
     struct tenant tenant = {.known_at = T0, .failed_at = T0 + 100 * MT_SECOND};
     ck_assert_int_eq(after(&tenant, 100), KNOWN);
     ck_assert_int_eq(after(&tenant, 109), KNOWN);
-    ck_assert_int_eq(after(&tenant, 110), UNKNOWN);
+    ck_assert_int_eq(after(&tenant, 110), AGING);
+    ck_assert_int_eq(after(&tenant, 599), AGING);
+    ck_assert_int_eq(after(&tenant, 600), UNKNOWN);
     tenant.failed_at = T0 + 595 * MT_SECOND;
     ck_assert_int_eq(after(&tenant, 599), KNOWN);
     ck_assert_int_eq(after(&tenant, 600), FAILED);

@@ -451,6 +451,22 @@ class TestGate < MultiTenantTest
     assert_equal %w[503 lookup_failed], login.value
   end
 
+  # It is asked by itself about those who have a connection: so many at a time that places are left, be it for log-ins.
+  def test_what_the_gate_asks_by_itself_leaves_places_while_a_name_service_hangs
+    streams = GateHost::CLASS.keys.first(8).map { |name| host.open_stream(host.token(name)) }
+    host.hang_name_service
+    wait_until { asking.positive? }
+    assert_includes 1..3, Array.new(20) { asking.tap { sleep 0.1 } }.max
+    streams.each { |stream| assert_includes stream.readpartial(1 << 20), 'data: ' }
+  ensure
+    streams&.each(&:close)
+  end
+
+  # @return [Integer] processes of the gate's that wait for an answer: all but itself and the keeper of files
+  def asking
+    IO.popen(['pgrep', '--parent', host.pid.to_s, '--full', 'multitenant-gate'], &:readlines).size - 1
+  end
+
   def test_a_gate_that_hangs_lets_nobody_in
     host(patience: 1)
     token = host.token
