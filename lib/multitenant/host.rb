@@ -163,12 +163,7 @@ module MultiTenant
     # One munged for dashboard, doctor and, by the same rule, libexec/multitenant-share.
     # @return [String, nil] its socket: what is set, else what slurm.conf's AuthInfo says, else libmunge's default
     def munge_socket
-      return settings.munge_socket if settings.munge_socket
-
-      near = clusters.targets.reject(&:over_ssh?).filter_map(&:conf)
-      confs = [near.first, environment['SLURM_CONF'], *SLURM_CONFS.map { |path| at(path) }]
-      info = SlurmConf.read(confs.compact.find { |path| File.file?(path) }.to_s)['authinfo'].to_s
-      info[/socket=([^,]+)/, 1] || info[%r{\A/[^=]+\z}]
+      settings.munge_socket || munge_socket_of_slurm
     rescue SystemCallError
       nil
     end
@@ -246,6 +241,14 @@ module MultiTenant
       told.is_a?(Hash) ? told : {}
     rescue SystemCallError, Psych::Exception
       {}
+    end
+
+    # @raise [SystemCallError] no slurm.conf can be read
+    def munge_socket_of_slurm
+      near = clusters.targets.reject(&:over_ssh?).filter_map(&:conf)
+      confs = [near.first, environment['SLURM_CONF'], *SLURM_CONFS.map { |path| at(path) }]
+      info = SlurmConf.read(confs.compact.find { |path| File.file?(path) }.to_s)['authinfo'].to_s
+      info[/socket=([^,]+)/, 1] || info[%r{\A/[^=]+\z}]
     end
 
     # As dashboards have them, whoever this user was before.

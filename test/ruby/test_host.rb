@@ -268,6 +268,18 @@ class TestHost < MultiTenantTest
     (Thread.list - before).each(&:kill)
   end
 
+  # As one of a file system that is mounted later, or one that slurmd gets.
+  def test_a_dashboard_knows_munged_once_slurm_conf_can_be_read
+    host = MultiTenant::DashboardHost.new
+    said = [Errno::ENOENT, Errno::ESTALE, { 'authinfo' => 'socket=/run/own' }]
+    MultiTenant::SlurmConf.stub(:read, ->(*) { (now = said.shift).is_a?(Hash) ? now : raise(now) }) do
+      host.stub(:clusters, MultiTenant::Clusters.new([])) do
+        assert_equal [nil, nil, *['/run/own'] * 2], Array.new(4) { host.munge_socket }
+      end
+    end
+    assert_empty said
+  end
+
   # No variable can hold it, so that entering such a host raised.
   def test_a_nul_in_the_env_file_is_a_value_that_makes_no_sense
     before = ENV.to_h

@@ -93,8 +93,8 @@ function inside(tokens) {
 // of letters in languages that end words without a blank.
 const PILED = /(\p{M}{32})\p{M}+/gu;
 const UNBROKEN = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{1,4096}/g;
-const RIGHT = "[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefe\ud802\ud803\ud83a\ud83b]";
-const TURN = new RegExp(`${RIGHT}(?!${RIGHT})`, "g");
+const RIGHT = "\\u0590-\\u08ff\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ufb1d-\\ufdff\\ufe70-\\ufefe\\u{10800}-\\u{10fff}\\u{1e800}-\\u{1efff}";
+const TURN = new RegExp(`[${RIGHT}](?:(?![\\p{L}\\p{N}])[^${RIGHT}])*(?:\\p{N}|(?![${RIGHT}])\\p{L})`, "gu");
 const TURNS = 5000;
 function tidy(text) {
   return text.replace(PILED, "$1").replace(UNBROKEN, run => run.length < 4096 ? run : run + "\u200b");

@@ -20,12 +20,19 @@ module MultiTenant
       OodAppkit.dataroot.to_s
     end
 
-    # A slurm.conf may be on a file system that hangs, and a dashboard that starts would wait for it.
+    # A slurm.conf may be on a file system that hangs, and a dashboard that starts would wait for it. One that can't be
+    # read is looked at again.
     # @return [String, nil] nil also where it is not known yet; the first call waits for that a while
     def munge_socket
-      patience = @asked ? 0 : PATIENCE
-      @asked ||= Thread.new { super }.tap { |thread| thread.report_on_exception = false }
+      patience = 0
+      if @asked.nil? || @asked.status.nil?
+        @asked = Thread.new { settings.munge_socket || munge_socket_of_slurm }
+        @asked.report_on_exception = false
+        patience = PATIENCE
+      end
       @asked.value if @asked.join(patience)
+    rescue SystemCallError
+      nil
     end
 
     def per_cluster_dataroot?
