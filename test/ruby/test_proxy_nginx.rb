@@ -37,6 +37,17 @@ class TestProxyNginx < MultiTenantTest
     assert_equal '503', status('/prof/c@Domain%20Users/')
   end
 
+  # A browser sends there what it has of the first one, be it a token that no script may read.
+  def test_below_the_path_of_a_service_no_other_one_is_met
+    %w[j1 j2].each { |name| serve(name) }
+    configure(*of('j1', kind: 'web'), asking(2, "b:web:#{@served['j2'].last}", user: 'eve', uid: 1002))
+    wait_until { status("#{A}/") == '200' }
+    climbs = %w[..%2f..%2f ..%2F..%2F %2e%2e%2f%2E.%2f x/..%2f..%2f..%2f ../../]
+    paths = ['eve/b@students/', 'eve/b@students/multitenant/login?member=x']
+    assert_equal %w[404], climbs.product(paths).map { |climb, path| status("#{A}/#{climb}#{path}") }.uniq
+    assert_equal ['200', 'j1 /x/..%2fy'], [status('/eve/b@students/'), get("#{A}/x/..%2fy").body]
+  end
+
   # What another publisher's job says would stand at this one's address.
   def test_no_job_of_another_service_answers_a_login
     %w[j1 j2].each { |name| serve(name) }

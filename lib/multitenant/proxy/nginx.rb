@@ -125,14 +125,20 @@ module MultiTenant
         return "    location ^~ #{quoted} { #{page} }\n".b if service.jobs.empty?
 
         here = name(service)
-        "    location ^~ #{quoted} { proxy_pass http://#{here}$multitenant_rest; error_page 502 504 = @#{here}; }\n".b +
+        "    location ^~ #{quoted} { #{own(service)}".b +
+          "proxy_pass http://#{here}$multitenant_rest; error_page 502 504 = @#{here}; }\n".b +
           (service.web? ? login(service, quoted, here).b : '') + "    location @#{here} { internal; #{page} }\n".b
+      end
+
+      # By ..%2F nginx would come to another service than the one whose cookies a browser sends along.
+      def own(service)
+        "if ($multitenant_base != \"/#{service.path}\") { return 404; } "
       end
 
       # In the job of this service that who logs in has a credential for and names, or else in any.
       def login(service, quoted, here)
         jobs = service.jobs.map { |job| "if ($arg_member = #{job.name}) { set $multitenant_job #{address(job)}; } " }
-        "    location = #{quoted.chop}multitenant/login\" { set $multitenant_job #{here}; #{jobs.join}" \
+        "    location = #{quoted.chop}multitenant/login\" { #{own(service)}set $multitenant_job #{here}; #{jobs.join}" \
           "proxy_pass http://$multitenant_job$multitenant_rest; error_page 502 504 = @#{here}; }\n"
       end
     end
