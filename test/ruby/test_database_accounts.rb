@@ -160,6 +160,21 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
+  # What the owner had taken from everybody before stays taken.
+  def test_a_postgresql_that_is_served_without_a_gateway_later_has_the_rights_of_before
+    rights = "SELECT format('%s %s %s', has_function_privilege('public', 'lo_creat(int)', 'EXECUTE'), " \
+             "has_function_privilege('public', 'lo_create(oid)', 'EXECUTE'), " \
+             "has_schema_privilege('public', 'public', 'CREATE'))"
+    here = "\\c #{%("#{NAME.gsub('"', '""')}")}\n"
+    serving('postgresql', accounts: '') do
+      administrate("#{here}REVOKE EXECUTE ON FUNCTION lo_create(oid) FROM PUBLIC; " \
+                   'GRANT CREATE ON SCHEMA public TO PUBLIC')
+      assert_equal 't f t', administrate(here + rights)
+    end
+    2.times { serving('postgresql', own: 'no') { assert_equal 'f f f', administrate(here + rights) } }
+    2.times { serving('postgresql', accounts: '') { assert_equal 't f t', administrate(here + rights) } }
+  end
+
   # Otherwise all would use one user together then, those too who are banned.
   def test_nothing_that_a_tenant_changes_costs_the_next_job_its_accounts
     serving('postgresql', rights: 'write', own: 'no') do

@@ -77,11 +77,27 @@ find_administrator() {
   return 1
 }
 
+# Who makes a large object leaves it in the directory for good.
+OBJECTS=('lo_creat(int)' 'lo_create(oid)' 'lo_from_bytea(oid, bytea)')
+
+# Of what everybody may do in a database, that by which tenants would leave something in it: what FROM may, TO alone may then.
+# One of the two is PUBLIC, the other one mt_public, in which nobody is: it has what PUBLIC gets back.
+move_rights() { # FROM TO
+  local from="to_regrole('$1')" object
+  [[ $1 != PUBLIC ]] || from="name 'public'"
+  for object in "${OBJECTS[@]}"; do
+    echo "SELECT 'GRANT EXECUTE ON FUNCTION $object TO $2', 'REVOKE EXECUTE ON FUNCTION $object FROM $1'
+      WHERE has_function_privilege($from, '$object', 'EXECUTE') \gexec"
+  done
+  echo "SELECT 'GRANT CREATE ON SCHEMA public TO $2', 'REVOKE CREATE ON SCHEMA public FROM $1'
+    FROM pg_namespace WHERE nspname = 'public' AND has_schema_privilege($from, oid, 'CREATE') \gexec"
+}
+
 # Accounts of tenants are in mt_tenants, which alone may connect; those who may change everything are in the role of the user,
 # too, who owns the database.
 offer_accounts() {
-  # Who makes a large object leaves it in the directory for good.
-  local rights objects='lo_creat(int), lo_create(oid), lo_from_bytea(oid, bytea)'
+  local rights objects
+  objects=$(IFS=, && echo "${OBJECTS[*]}")
   find_administrator || { echo "Neither postgres nor $(id -un) may administrate $datadir." >&2; return 1; }
   # These would keep the user out, and so everybody would have to use that one together.
   administrate "$database" <<SQL || return
@@ -96,14 +112,16 @@ SQL
   }
   administrate "$database" <<SQL
 SET client_min_messages = error;
-SELECT 'CREATE ROLE mt_tenants' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mt_tenants') \gexec
+SELECT format('CREATE ROLE %I', name) FROM unnest('{mt_tenants, mt_public}'::text[]) name
+  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 SELECT format('ALTER ROLE %I NOLOGIN', rolname), format('REVOKE %I FROM %I', $(literal "$user"), rolname)
   FROM pg_roles WHERE rolname ~ '^mt_[0-9]+_[0-9a-f]{8}\$' \gexec
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '^mt_[0-9]+_[0-9a-f]{8}\$';
 GRANT CONNECT, TEMPORARY ON DATABASE $(name "$database") TO mt_tenants;
-REVOKE EXECUTE ON FUNCTION $objects FROM PUBLIC, mt_tenants;
+$(move_rights PUBLIC mt_public)
+REVOKE EXECUTE ON FUNCTION $objects FROM mt_tenants;
 GRANT EXECUTE ON FUNCTION $objects TO $(name "$user")$([[ $mt_own != yes ]] || echo ', mt_tenants');
-SELECT 'REVOKE CREATE ON SCHEMA public FROM PUBLIC', format('GRANT CREATE ON SCHEMA public TO %I', $(literal "$user"))
+SELECT format('GRANT CREATE ON SCHEMA public TO %I', $(literal "$user"))
   FROM pg_namespace WHERE nspname = 'public' \gexec
 SELECT format('GRANT USAGE ON SCHEMA %I TO mt_tenants', nspname),
     format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO mt_tenants', nspname)
@@ -114,13 +132,14 @@ ALTER DEFAULT PRIVILEGES FOR ROLE $(name "$user") GRANT USAGE ON SCHEMAS TO mt_t
 SQL
 }
 
-# Tenants who were the owner of all may have given the user a password.
+# What offer_accounts did in another job. Tenants who were the owner of all may have given the user a password.
 withdraw_accounts() {
   write_access
   kill -HUP "$SERVER"
   ! find_administrator || administrate "$database" <<SQL
 SELECT format('ALTER ROLE %I PASSWORD %L', $(literal "$user"), $(literal "$password"))
   WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = 'mt_tenants') \gexec
+$(move_rights mt_public PUBLIC)
 SQL
 }
 
