@@ -91,6 +91,25 @@ class TestDoctor < DoctorTest
                 env: { 'MULTITENANT_TTL' => '40' }
   end
 
+  # It goes before the `env` file.
+  def test_what_nginx_stage_sets_is_told_of_its_file
+    stage = '/etc/ood/config/nginx_stage.yml'
+    here = /#{host.at(stage)}/
+    host.write(stage, "pun_custom_env:\n  MULTITENANT_ENABLE: 'no'\n")
+    assert_told 'Setup', 'FAIL', 'Enabled', /MULTITENANT_ENABLE is "no" in #{here}:/,
+                /Make MULTITENANT_ENABLE true in #{here}/
+    File.unlink(host.at(HealthyHost::ENV_FILE))
+    host.write(stage, "pun_custom_env:\n  MULTITENANT_ENABLE: true\n")
+    assert_told 'Setup', 'ok', 'Enabled', /MULTITENANT_ENABLE is true in #{here}/
+    env_file
+    host.write(stage, "pun_custom_env:\n  MULTITENANT_TTL: soon\n")
+    assert_told 'Setup', 'warn', 'Settings', /MULTITENANT_TTL=soon/, /Correct that line in #{here}/
+    host.write(stage, "pun_custom_env:\n  MULTITENANT_TTLS: 3\n")
+    assert_told 'Setup', 'warn', 'Settings', /MULTITENANT_TTLS is set in #{here}, but there is no such/, /name/
+    host.write(stage, "pun_custom_env:\n  MULTITENANT_TTL: 20\n")
+    assert_told 'Setup', 'warn', 'Shell', /differently in #{here}:/, /into #{here}/, env: { 'MULTITENANT_TTL' => '40' }
+  end
+
   def test_the_initializer
     File.write(host.at(HealthyHost::PLUGIN), "# ood_multitenant of old\n")
     assert_told 'Setup', 'warn', 'Initializer', /another release/, /multitenant install/

@@ -108,7 +108,7 @@ module MultiTenant
       end
 
       def look_at_publishers(name)
-        correct = "Correct it in #{site.env_path}."
+        correct = "Correct it in #{site.file_of('MULTITENANT_PUBLISHERS')}."
         if name == Settings::NOBODY
           return fail!('MULTITENANT_PUBLISHERS makes no sense, so nobody may publish.', correct)
         end

@@ -14,14 +14,13 @@ module MultiTenant
       READABLE = 'Run `chmod a+r` on it, and `chmod a+rx` on the directories above it.'
       GEMS_OWN = DashboardRuby::INITIALIZER
 
-      # The dashboard reads it as the user.
       def enabled
-        path = site.env_path
-        add = "Put the line MULTITENANT_ENABLE=true into #{path} and restart the web server (Help menu)."
+        return if File.exist?(site.env_path) && !read?(site.env_path)
+
+        path = site.file_of('MULTITENANT_ENABLE')
+        add = path == site.env_path ? 'Put the line MULTITENANT_ENABLE=true into' : 'Make MULTITENANT_ENABLE true in'
+        add = "#{add} #{path} and restart the web server (Help menu)."
         return fail!("there is no #{path}.", add) unless File.exist?(path)
-        return fail!("#{path} can't be read by this user.", "Run `chmod 0644 #{path}`.") unless File.readable?(path)
-        return not_roots!(path) unless SystemFile.secure?(path)
-        return fail!("only root can read #{path}: no dashboard starts.", READABLE) if site.root? && roots_alone?(path)
 
         value = site.env_file['MULTITENANT_ENABLE']
         return ok("MULTITENANT_ENABLE is true in #{path}.") if value == 'true'
@@ -36,9 +35,9 @@ module MultiTenant
       def settings
         file = Settings.new(site.env_file)
         unknown = site.env_file.keys.grep(/\AMULTITENANT_/) - names
-        file.warnings.each { |warning| warn!(warning, "Correct that line in #{site.env_path}.") }
+        file.warnings.each { |warning| warn!(warning, "Correct that line in #{site.file_of(warning[/\w+/])}.") }
         unknown.each do |name|
-          warn!("#{name} is set in #{site.env_path}, but there is no such setting.",
+          warn!("#{name} is set in #{site.file_of(name)}, but there is no such setting.",
                 'Correct its name, or remove the line.')
         end
         ok('every value makes sense.') if file.warnings.empty? && unknown.empty?
@@ -49,9 +48,10 @@ module MultiTenant
         file = site.env_file
         odd = names.reject { |name| site.env[name].nil? || site.env[name] == file[name] }
         odd.each do |name|
-          where = "#{file.key?(name) ? 'and differently' : 'but not'} in #{site.env_path}"
+          path = site.file_of(name)
+          where = "#{file.key?(name) ? 'and differently' : 'but not'} in #{path}"
           warn!("#{name} is set in this shell #{where}: commands here use it, dashboards don't.",
-                "Run `unset #{name}`, or put it into #{site.env_path}.")
+                "Run `unset #{name}`, or put it into #{path}.")
         end
         ok('this shell sets no variable that dashboards don\'t have.') if odd.empty?
       end
@@ -78,6 +78,21 @@ module MultiTenant
       end
 
       private
+
+      # The dashboard reads it as the user.
+      # @return [Boolean] as it is to be; else that is told
+      def read?(path)
+        if !File.readable?(path)
+          fail!("#{path} can't be read by this user.", "Run `chmod 0644 #{path}`.")
+        elsif !SystemFile.secure?(path)
+          not_roots!(path)
+        elsif site.root? && roots_alone?(path)
+          fail!("only root can read #{path}: no dashboard starts.", READABLE)
+        else
+          return true
+        end
+        false
+      end
 
       # @return [Array<String>] every variable that is a setting
       def names

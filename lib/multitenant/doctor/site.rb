@@ -25,6 +25,11 @@ module MultiTenant
         at(ENV_FILE)
       end
 
+      # @return [String] the file that gives dashboards a variable, or would
+      def file_of(name)
+        stage.key?(name) ? at(STAGE) : env_path
+      end
+
       # @return [DashboardRuby]
       def dashboard_ruby
         @dashboard_ruby ||= DashboardRuby.new(self)
