@@ -154,6 +154,8 @@ class TestDoctorGateway < DoctorTest
     assert_told 'Gateway', 'warn', "Portal's secrets", /session cookie/, /RequestHeader/
     portal(auth: 'AuthType form')
     assert_told 'Gateway', 'skip', "Portal's secrets", /which cookie AuthType form has is not known here/
+    portal(auth: '')
+    assert_told 'Gateway', 'skip', "Portal's secrets", /which cookie a portal without AuthType has is not known here/
   end
 
   def test_passwords_of_the_portal
@@ -165,8 +167,12 @@ class TestDoctorGateway < DoctorTest
                 /RequestHeader unset Authorization/
     portal('RequestHeader unset Authorization', auth: basic)
     assert_told 'Gateway', 'ok', "Portal's secrets", /keeps its own cookie and passwords/
-    File.chmod(0o600, host.at(PORTAL))
-    assert_told 'Gateway', 'skip', "Portal's secrets", /only root can read/
+    beside = '/etc/httpd/conf.d/auth_openidc.conf'
+    host.write(beside, '')
+    [beside, PORTAL].each do |path| # there may be a secret of its own in the other one
+      File.chmod(0o600, host.at(path))
+      assert_told 'Gateway', 'skip', "Portal's secrets", /only root can read #{host.at(path)}\./
+    end
   end
 
   # A card has no word of warning there.

@@ -36,6 +36,7 @@ module MultiTenant
       CURE = 'Add to custom_location_directives of ood_portal.yml: ' \
              '\'RequestHeader edit* Cookie "(^|;\s*)%s[^;]*" ""\', and run update_ood_portal.'
       UNSET = 'Add `RequestHeader unset Authorization` to custom_location_directives of ood_portal.yml.'
+      UNKNOWN = 'which cookie %s has is not known here: see that no service gets it.'
       SAME_HOST = ['MULTITENANT_ADDRESS is on the portal\'s own host, where pages of a service can act as who opens ' \
                    'it, and no card says so.',
                    'Give services a host name of their own, below the same domain: doc/proxy.md.'].freeze
@@ -74,21 +75,23 @@ module MultiTenant
         path = PORTALS.map { |one| site.at(one) }.find { |one| File.exist?(one) }
         return skip('this host has no portal of Open OnDemand\'s.') unless path
 
-        text = File.read(path, encoding: 'UTF-8').scrub
+        beside = File.join(File.dirname(path), OPENIDC)
+        hidden = [path, beside].find { |one| File.exist?(one) && !File.readable?(one) }
+        return skip("only root can read #{hidden}.") if hidden
+
+        text = read(path)
         blocks = text.to_enum(:scan, LOCATION).map { Regexp.last_match }
         return ok("#{path} leads to no services.") if blocks.empty?
 
-        around = [text, *beside(path)].join("\n").gsub(SECTIONS, '')
+        around = [text, *(read(beside) if File.exist?(beside))].join("\n").gsub(SECTIONS, '')
         leaks = blocks.reject { |block| kept?(block[0], around) }
         return warn!(*told(leaks, around)) if leaks.any?
         return warn!(*SAME_HOST) if own_host?(text)
 
         other = blocks.map { |block| auth_type(block[0]) }.find { |type| type != 'basic' && !COOKIES.key?(type) }
-        return skip("which cookie AuthType #{other} has is not known here: see that no service gets it.") if other
+        return skip(format(UNKNOWN, other.empty? ? 'a portal without AuthType' : "AuthType #{other}")) if other
 
         ok("#{path} keeps its own cookie and passwords from services.")
-      rescue Errno::EACCES
-        skip("only root can read #{path}.")
       end
 
       private
@@ -145,12 +148,8 @@ module MultiTenant
         names.any? { |name| name.sub(%r{\A\w+://}, '').sub(/:\d+\z/, '').casecmp?(host.to_s) }
       end
 
-      # @param path [String] of the portal's file
-      # @return [Array<String>]
-      def beside(path)
-        [File.read(File.join(File.dirname(path), OPENIDC), encoding: 'UTF-8').scrub]
-      rescue Errno::ENOENT
-        []
+      def read(path)
+        File.read(path, encoding: 'UTF-8').scrub
       end
 
       # @param block [String] directives
