@@ -160,10 +160,13 @@ module MultiTenant
       @clusters ||= Clusters.from_files(clusters_path)
     end
 
-    # One munged for dashboard, doctor and, by the same rule, libexec/multitenant-share.
+    # One munged for dashboard, doctor and, by the same rule, libexec/multitenant-share. It is looked for
+    # once.
     # @return [String, nil] its socket: what is set, else what slurm.conf's AuthInfo says, else libmunge's default
     def munge_socket
-      settings.munge_socket || munge_socket_of_slurm
+      return @munge_socket if defined?(@munge_socket)
+
+      @munge_socket = settings.munge_socket || munge_socket_of_slurm
     rescue SystemCallError
       nil
     end

@@ -190,6 +190,16 @@ class TestHost < MultiTenantTest
     assert_equal '/run/set', made.call('MULTITENANT_MUNGE_SOCKET=/run/set').munge_socket
   end
 
+  # A slurm.conf may be large, and on a network file system.
+  def test_which_munged_it_is_is_looked_for_once
+    ['socket=/run/first', ''].each do |info|
+      here = host("OOD_CLUSTERS=/clusters\nSLURM_CONF=#{conf('one', info)}")
+      first = here.munge_socket
+      conf('one', 'socket=/run/second')
+      assert_equal [first, info[%r{/.*}]], [here.munge_socket, first]
+    end
+  end
+
   # ---- the env file ----
 
   def env_file(text, env = {})
