@@ -18,9 +18,13 @@
 #define REAP_MS 2
 
 /* How long one that was killed is waited for. What hangs in a file system dies when that goes on,
- * and is reaped as others start; where so many hang, no other one is. */
+ * and is reaped as others start; where HANGING_MAX hang, no other one is. Those that run by then
+ * may come to hang, too: one for each cluster of a host, of which none has as many as there are
+ * places.
+ */
 #define KILLED_MS 1000
-static _Atomic pid_t left_over[4]; /* 0: this place is free */
+#define HANGING_MAX 4
+static _Atomic pid_t left_over[256]; /* 0: this place is free */
 #define LEFT_MAX (sizeof left_over / sizeof *left_over)
 
 static void close_fd(int *fd)
@@ -185,14 +189,14 @@ static bool is_reaped(pid_t pid)
 /* Whether there is room for one more. */
 static bool reap_left_over(void)
 {
-    bool room = false;
+    size_t hanging = 0;
     for (size_t i = 0; i < LEFT_MAX; i++) {
         pid_t pid = left_over[i];
         if (pid != 0 && is_reaped(pid))
             (void)atomic_compare_exchange_strong(&left_over[i], &pid, 0);
-        room = room || left_over[i] == 0;
+        hanging += left_over[i] != 0;
     }
-    return room;
+    return hanging < HANGING_MAX;
 }
 
 static void leave(pid_t pid)

@@ -631,24 +631,36 @@ static pid_t hold(pid_t pid)
     return 0;
 }
 
-/* As where a file system hangs: whoever asked goes on, and once too many hang no other one starts.
- */
+/* As where a file system hangs: whoever asked goes on, once too many hang no other one starts, and
+ * teardown() looks that of those which had started by then none is left. */
 START_TEST(test_what_does_not_die_is_waited_for_no_longer)
 {
-    const char *const argv[] = {"/bin/sleep", "1000", NULL};
-    pid_t holders[4];
-    for (size_t i = 0; i < COUNT_OF(holders); i++) {
-        ck_assert_int_eq(start_argv(argv, 0), MT_OK);
-        holders[i] = hold(child.pid);
-        if (holders[i] == 0)
-            return; /* this system lets nobody do that */
-        ck_assert_int_eq(mt_child_wait(&child, -1), MT_TIMEOUT);
+    static char *const argv[] = {"/bin/sleep", "1000", NULL};
+    static char *const envp[] = {NULL};
+    const struct mt_child_terms terms = {.deadline_ms = 0, .out_limit = OUT_MAX};
+    struct mt_child hanging[6] = {{.pid = 0}};
+    pid_t holders[COUNT_OF(hanging)];
+    for (size_t i = 0; i < COUNT_OF(hanging); i++) {
+        ck_assert_int_eq(mt_child_start(&hanging[i], argv, envp, &terms), MT_OK);
+        holders[i] = hold(hanging[i].pid);
+        if (holders[i] == 0) {
+            ck_assert_uint_eq(i, 0);
+            (void)fputs(
+                "check_child: this kernel lets only root debug a process beside it, so what "
+                "does not die is not tried.\n",
+                stderr);
+            mt_child_end(&hanging[0]);
+            return;
+        }
     }
-    ck_assert_int_eq(start_argv(argv, PLENTY_MS), MT_IO);
+    for (size_t i = 0; i < COUNT_OF(hanging); i++)
+        ck_assert_int_eq(mt_child_wait(&hanging[i], -1), MT_TIMEOUT);
+    ck_assert_int_eq(start_argv((const char *const *)argv, PLENTY_MS), MT_IO);
     ck_assert_int_eq(child.error, EBUSY);
-    for (size_t i = 0; i < COUNT_OF(holders); i++) {
+    for (size_t i = 0; i < COUNT_OF(hanging); i++) {
         ck_assert_int_eq(kill(holders[i], SIGKILL), 0);
         ck_assert_int_eq(waitpid(holders[i], NULL, 0), holders[i]);
+        mt_child_end(&hanging[i]);
     }
     ck_assert_int_eq(run("echo out"), MT_OK);
     ck_assert_str_eq(text_of(&child.out), "out\n");
