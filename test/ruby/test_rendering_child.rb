@@ -83,6 +83,20 @@ class TestRenderingLayout < MultiTenantTest
   end
 end
 
+# An answer of a chat is laid out by the same browsers. Its page counts each word that is written from right to left as
+# a turn, and has all of an answer at once.
+class TestChatLayout < MultiTenantTest
+  PAGE = File.read(File.join(Tree::ROOT, 'apps-clients/multitenant-gradio/template/markdown.js'))
+  LIMITS = MultiTenant::Card::Limits
+
+  def test_a_chats_page_has_the_limits_of_a_card
+    assert_equal LIMITS::PILED, PAGE[/^const PILED = .*\{(\d+)\}/, 1].to_i
+    told = [/^const UNBROKEN = .*\{1,(\d+)\}/, /run\.length < (\d+)/].map { |place| PAGE[place, 1].to_i }
+    assert_equal [LIMITS::UNBROKEN] * 2, told
+    assert_includes LIMITS::TURNS_TEXT..(3 * LIMITS::TURNS_TEXT), PAGE[/^const TURNS = (\d+);$/, 1].to_i
+  end
+end
+
 # Whose file is next, and what is kept of those that were rendered.
 class TestRenderingKept < MultiTenantTest
   RENDERING = MultiTenant::Card::Rendering
