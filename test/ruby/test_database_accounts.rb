@@ -10,6 +10,8 @@ class TestDatabaseAccounts < MultiTenantTest
   TEMPLATE = File.join(Tree::ROOT, 'apps-services/multitenant-database/template')
   # One that every Debian has: servers ask for the owner's name.
   OWNER = 1
+  # What others have in /tmp, or left there, is not its.
+  JOB = Process.pid.to_s.freeze
   BOB = 'mt_2002_0000000b'
   EVE = 'mt_2003_0000000e'
   PUBLISHER = 'mt_1_00000001'
@@ -46,7 +48,7 @@ class TestDatabaseAccounts < MultiTenantTest
                 'host' => '127.0.0.1', 'port' => @port, 'mt_rights' => rights, 'mt_own' => own, 'mt_connections' => 2,
                 'mt_accounts' => accounts, 'mt_kind' => engine, 'mt_modules' => '', 'mt_share_superuser' => 'no' }
     job = answers.map { |name, value| "#{name}=#{value.to_s.shellescape}" }.join(' ')
-    env = { 'PATH' => "#{@dir}/bin:/usr/sbin:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '7', 'LANG' => 'C.UTF-8',
+    env = { 'PATH' => "#{@dir}/bin:/usr/sbin:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => JOB, 'LANG' => 'C.UTF-8',
             'SLURM_CLUSTER_NAME' => 'test', 'TMPDIR' => '/tmp', 'HOME' => @dir }
     log = File.join(temporary, 'said')
     pid = spawn(env, 'setpriv', '--reuid', OWNER.to_s, '--regid', OWNER.to_s, '--clear-groups', 'bash', '-c',
@@ -75,7 +77,7 @@ class TestDatabaseAccounts < MultiTenantTest
 
   # The owner's words to the server.
   def administrate(sql)
-    dir = Dir.glob('/tmp/multitenant-db.7.*').find { |path| File.stat(path).uid == OWNER }
+    dir = Dir.glob("/tmp/multitenant-db.#{JOB}.*").find { |path| File.stat(path).uid == OWNER }
     argv = ['mariadb', '-BN', "--socket=#{dir}/socket", '-u', Etc.getpwuid(OWNER).name]
     argv = ['psql', '-XAtqh', dir, '-p', @port.to_s, '-U', 'postgres'] if @engine == 'postgresql'
     run_as(OWNER, *argv, stdin: sql).out.chomp

@@ -11,10 +11,11 @@ class TestRenderingChild < MultiTenantTest
   def test_a_child_holds_nothing_else_open
     reader, writer = IO.pipe
     started, start = IO.pipe
-    asking = Thread.new { CHILD.ask { |parent| parent.write(CHILD::READ).then { sleep 5 } } }
-    sleep 0.5
+    here = File.join(temporary, 'here')
+    asking = Thread.new { CHILD.ask { |parent| File.write(here, parent.write(CHILD::READ)) && sleep } }
+    wait_until { File.exist?(here) }
     [writer, start].each(&:close)
-    Timeout.timeout(2) { assert_equal ['', ''], [reader, started].map(&:read) }
+    Timeout.timeout(60) { assert_equal ['', ''], [reader, started].map(&:read) }
     assert_predicate asking, :alive?
   ensure
     asking&.kill&.join

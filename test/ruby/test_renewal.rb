@@ -114,41 +114,48 @@ class TestRenewal < MultiTenantTest
 
   # Promised: no page waits for more than 250 ms; no file changes while no page is made.
   def test_a_slow_answer_ends_in_the_background_and_touches_no_file
-    dashboard(stream(job(7))) do |renewal, receiver, source, wait|
-      source.text = stream(job(8))
-      source.wait = 1
-      wait.call(31)
-      assert_operator page(renewal), :<, 0.25
-      assert_equal [['7'], [uuid(7)]], [receiver.specs.keys, @viewer.listed]
-      assert_operator page(renewal), :<, 0.1 # it waited once
-      settle
-      assert_equal [['8'], [uuid(7)], 2], [receiver.specs.keys, @viewer.listed, source.asked]
-      page(renewal, cards: false)
-      assert_equal [uuid(7)], @viewer.listed
-      page(renewal)
-      assert_equal [uuid(8)], @viewer.listed
+    assert_promised(0.25) do
+      dashboard(stream(job(7))) do |renewal, receiver, source, wait|
+        source.text = stream(job(8))
+        source.wait = 1
+        wait.call(31)
+        first = page(renewal)
+        assert_equal [['7'], [uuid(7)]], [receiver.specs.keys, @viewer.listed]
+        second = page(renewal)
+        settle
+        assert_equal [['8'], [uuid(7)], 2], [receiver.specs.keys, @viewer.listed, source.asked]
+        page(renewal, cards: false)
+        assert_equal [uuid(7)], @viewer.listed
+        page(renewal)
+        assert_equal [uuid(8)], @viewer.listed
+        [first, second + 0.15].max # the second one does not wait
+      end
     end
   end
 
   def test_after_a_failure_no_page_waits
-    dashboard(stream(job(7))) do |renewal, receiver, source, wait|
-      source.error = 'Slurm does not answer.'
-      wait.call(31)
-      page(renewal)
-      source.wait = 1
-      wait.call(31)
-      assert_operator page(renewal), :<, 0.1
-      settle
-      assert_equal [3, ['7'], [uuid(7)], 'Slurm does not answer.'],
-                   [source.asked, receiver.specs.keys, @viewer.listed, receiver.report['error']]
-      source.error = nil
-      source.text = stream(job(8))
-      source.wait = 0
-      wait.call(61)
-      page(renewal)
-      settle
-      page(renewal)
-      assert_equal [['8'], [uuid(8)], nil], [receiver.specs.keys, @viewer.listed, receiver.report['error']]
+    assert_promised(0.1) do
+      dashboard(stream(job(7))) do |renewal, receiver, source, wait|
+        source.error = 'Slurm does not answer.'
+        wait.call(31)
+        page(renewal)
+        settle
+        source.wait = 1
+        wait.call(31)
+        seconds = page(renewal)
+        settle
+        assert_equal [3, ['7'], [uuid(7)], 'Slurm does not answer.'],
+                     [source.asked, receiver.specs.keys, @viewer.listed, receiver.report['error']]
+        source.error = nil
+        source.text = stream(job(8))
+        source.wait = 0
+        wait.call(61)
+        page(renewal)
+        settle
+        page(renewal)
+        assert_equal [['8'], [uuid(8)], nil], [receiver.specs.keys, @viewer.listed, receiver.report['error']]
+        seconds
+      end
     end
   end
 
@@ -286,16 +293,19 @@ class TestRenewal < MultiTenantTest
 
   # Time from decisions to files and back is the request's; a dismissal waits for no answer.
   def test_a_card_is_dismissed_while_an_answer_is_awaited
-    dashboard(stream(job(7))) do |renewal, receiver, source, wait|
-      source.wait = 1
-      wait.call(31)
-      page(renewal)
-      start = MultiTenant.clock
-      assert receiver.dismiss(uuid(7))
-      assert_operator MultiTenant.clock - start, :<, 0.5
-      settle
-      page(renewal)
-      assert_empty @viewer.listed
+    assert_promised(0.5) do
+      dashboard(stream(job(7))) do |renewal, receiver, source, wait|
+        source.wait = 1
+        wait.call(31)
+        page(renewal)
+        start = MultiTenant.clock
+        assert receiver.dismiss(uuid(7))
+        seconds = MultiTenant.clock - start
+        settle
+        page(renewal)
+        assert_empty @viewer.listed
+        seconds
+      end
     end
   end
 
