@@ -53,8 +53,7 @@ function toEnd() {
 // Shows the text as it was written.
 function plain(place, text) {
   place.className = "plain";
-  direct(place, text);
-  place.textContent = tidy(text);
+  place.textContent = tidy(direct(place, text));
 }
 
 function show(role, name) {

@@ -90,25 +90,34 @@ function inside(tokens) {
 }
 
 // Browsers need time like the square of the number of marks on a letter, of turns between left and right in a line, and
-// of letters in languages that end words without a blank.
+// of letters in languages that end words without a blank. A line turns at each mark of direction, from what is written from
+// right to left to what is not, and at each number beside such text; what stands between has no direction of its own.
 const PILED = /(\p{M}{32})\p{M}+/gu;
 const UNBROKEN = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{1,4096}/g;
-const RIGHT = "\\u0590-\\u08ff\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ufb1d-\\ufdff\\ufe70-\\ufefe\\u{10800}-\\u{10fff}\\u{1e800}-\\u{1efff}";
-const TURN = new RegExp(`[${RIGHT}](?:(?![\\p{L}\\p{N}])[^${RIGHT}])*(?:\\p{N}|(?![${RIGHT}])\\p{L})`, "gu");
+const RIGHT = "\\u0590-\\u061b\\u061d-\\u08ff\\ufb1d-\\ufdff\\ufe70-\\ufefe\\u{10800}-\\u{10fff}\\u{1e800}-\\u{1efff}";
+const MARKS = "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069";
+const BETWEEN = "\\u0000-/:-@\\[-`{-\\u00a9\\u00ab-\\u00b1\\u00b4\\u00b6-\\u00b8\\u00bb\\u00bf" +
+                "\\u2000-\\u200d\\u2010-\\u2029\\u202f-\\u2065\\u3000\\ufeff";
+const EACH_MARK = new RegExp(`[${MARKS}]`, "gu");
+const TURNING = new RegExp(`[${RIGHT}${MARKS}]`, "u");
+const TURN = new RegExp(`[${MARKS}]|\\p{N}+|(?![\\p{N}\\p{M}])[${RIGHT}][${BETWEEN}\\p{Mn}]*[^${RIGHT}${MARKS}${BETWEEN}]`,
+                        "gu");
 const TURNS = 5000;
 function tidy(text) {
   return text.replace(PILED, "$1").replace(UNBROKEN, run => run.length < 4096 ? run : run + "\u200b");
 }
 
 function turns(text) {
-  return (text.match(TURN) || []).length > TURNS;
+  return TURNING.test(text) && (text.match(TURN) || []).length > TURNS;
 }
 
-// What turns around too often stands in the order in which it was written.
+// What turns around too often stands in the order in which it was written, and has no marks of direction, some of which
+// turn all the same.
 function direct(place, text) {
   const ordered = turns(text);
   place.dir = ordered ? "ltr" : "auto";
   place.style.unicodeBidi = ordered ? "bidi-override" : "";
+  return ordered ? text.replace(EACH_MARK, "") : text;
 }
 
 // Of some texts Marked takes seconds for each ten thousand characters. It is given twice as much each time, and a text
@@ -136,7 +145,10 @@ function parse(place, text) {
 
 // Shows a text that grows: what stays as it was keeps its elements, and what is selected in them.
 function render(place, text) {
-  place.slow = place.slow || turns(text);
+  if (turns(text)) {
+    place.slow = true;
+    text = text.replace(EACH_MARK, "");
+  }
   const tokens = parse(place, tidy(text));
   tokens.forEach((token, index) => {
     const old = place.children[index];

@@ -8,10 +8,15 @@ module MultiTenant
     # around all the time, and those of languages that end words without a blank, where a dictionary is asked.
     module Layout
       PILED = /(?<=\p{M}{#{Limits::PILED}})\p{M}+/
-      # What is written from right to left, and what turns the direction itself.
-      RIGHT = '\u0590-\u08FF\u200E\u200F\u202A-\u202E\u2066-\u2069\uFB1D-\uFDFF\uFE70-\uFEFE' \
-              '\u{10800}-\u{10FFF}\u{1E800}-\u{1EFFF}'
-      TURN = /[#{RIGHT}&&[^\p{N}]][[^#{RIGHT}]&&[^\p{L}\p{N}]]*[\p{N}[\p{L}&&[^#{RIGHT}]]]/
+      # What is written from right to left; marks of direction, each of which turns; and what stands between two words
+      # without a direction of its own. All else is from left to right, letter or not, as a number is in a line of the
+      # others.
+      RIGHT = '\u0590-\u061B\u061D-\u08FF\uFB1D-\uFDFF\uFE70-\uFEFE\u{10800}-\u{10FFF}\u{1E800}-\u{1EFFF}'
+      MARKS = '\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069'
+      BETWEEN = '\u0000-/:-@\[-`{-\u00A9\u00AB-\u00B1\u00B4\u00B6-\u00B8\u00BB\u00BF' \
+                '\u2000-\u200D\u2010-\u2029\u202F-\u2065\u3000\uFEFF'
+      TURN = /[#{MARKS}]|[#{RIGHT}&&[^\p{N}\p{M}]](?>[#{BETWEEN}\p{Mn}]*)(?:\p{N}|[^#{RIGHT}#{MARKS}#{BETWEEN}])/
+      TURNING = /[#{RIGHT}#{MARKS}]/
       # Only from the begin of such a text on, or each of its letters would be tried.
       UNBROKEN = /(?<![\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]{#{Limits::UNBROKEN}}/
 
@@ -19,15 +24,21 @@ module MultiTenant
 
       # @param text [String]
       # @param most [Integer]
-      # @return [Boolean] it turns around more often
-      def turns?(text, most)
-        !text.ascii_only? && text.scan(TURN).size > most
+      # @param beside [Boolean] something around it is written from right to left
+      # @return [Boolean] it turns around more often; numbers alone cost less than other words
+      def turns?(text, most, beside: false)
+        return false unless beside || (!text.ascii_only? && text.match?(TURNING))
+
+        text.scan(TURN).size + (text.scan(/\p{N}+/).size / 4) > most
       end
 
-      # @param text [String] all that a block of HTML has
+      # @param texts [Array<String>] all that each block of HTML has
       # @return [Boolean]
-      def heavy?(text)
-        text.match?(PILED) || text.match?(UNBROKEN) || turns?(text, Limits::TURNS_BLOCK)
+      def heavy?(texts)
+        beside = texts.any? { |text| text.match?(TURNING) }
+        texts.any? do |text|
+          text.match?(PILED) || text.match?(UNBROKEN) || turns?(text, Limits::TURNS_BLOCK, beside: beside)
+        end
       end
     end
   end

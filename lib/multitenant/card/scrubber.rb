@@ -66,7 +66,7 @@ module MultiTenant
 
       # @return [Boolean]
       def heavy?
-        @texts.each_value.any? { |text| Layout.heavy?(text) }
+        Layout.heavy?(@texts.values)
       end
 
       def scrub(node)
