@@ -39,6 +39,17 @@ class TestRenderingTurn < MultiTenantTest
     end
   end
 
+  # Sockets of others may be called anything.
+  def test_names_that_are_no_text_keep_nobody_from_it
+    servers = ["\0jos\u00e9", "\0\xff"].map { |name| UNIXServer.new(name) }
+    answers = %w[US-ASCII UTF-8].map.with_index do |encoding, i|
+      turn_of(5001 + i, "Encoding.default_external = '#{encoding}'; #{TAKE}")
+    end
+    assert_equal %w[yes yes], answers
+  ensure
+    servers&.each(&:close)
+  end
+
   # Each takes a call or two, of which a child has three seconds.
   def test_not_all_names_of_somebody_who_takes_thousands_are_looked_at
     servers = (1..20).map { |i| UNIXServer.new("\0multitenant-render-#{Process.pid}-#{i}") }

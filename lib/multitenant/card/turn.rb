@@ -32,7 +32,7 @@ module MultiTenant
       # @param most [Integer] names that are looked at: somebody may listen under as many as they have descriptors
       # @return [Array<Integer>] uids
       def users_but(own, most = Limits::LISTENERS)
-        names = File.foreach('/proc/net/unix').lazy.filter_map { |line| line[LISTED, 1] }
+        names = File.foreach('/proc/net/unix', mode: 'rb').lazy.filter_map { |line| line[LISTED, 1] }
         names.reject { |name| name == own }.uniq.first(most).filter_map { |name| user_of(name) }.uniq
       end
 
