@@ -247,6 +247,23 @@ class TestRenewal < MultiTenantTest
     end
   end
 
+  # Errors that StandardError is not, of the thread beside the page.
+  def test_what_fails_for_want_of_memory_is_done_by_the_next_page
+    dashboard(stream(job(7))) do |renewal, receiver, source, wait|
+      { 8 => NoMemoryError, 9 => SystemStackError }.each do |id, error|
+        source.text = stream(job(id))
+        wait.call(31)
+        receiver.stub(:touched?, -> { raise error, 'as if' }) do
+          page(renewal)
+        rescue SystemStackError
+          next
+        end
+        page(renewal)
+        assert_equal [uuid(id)], @viewer.listed
+      end
+    end
+  end
+
   def test_slurm_is_asked_once_for_each_change_and_not_for_ours
     dashboard(stream(job(7))) do |renewal, receiver, source, wait|
       5.times { page(renewal) }

@@ -88,16 +88,20 @@ module MultiTenant
 
       @receiver.deliver_removals
       @writing = Thread.new { logged(&block) }
+      @writing.report_on_exception = false
       @receiver.deliver_removals if written?(ends)
     end
 
+    # What it failed with, as for want of memory, is raised on one page, not on each that follows.
     def written?(ends)
       @writing.nil? || !@writing.join([ends - MultiTenant.clock, 0].max).nil?
+    ensure
+      @writing = nil unless @writing&.alive?
     end
 
     def logged
       yield
-    rescue StandardError => e # such as: no thread could be started
+    rescue StandardError, NoMemoryError => e # such as: no thread could be started
       @log.call(:warn, "nothing was renewed: #{e.class}: #{e.message}")
     end
 
