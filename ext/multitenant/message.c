@@ -226,6 +226,26 @@ const char *mt_message_title(const struct mt_message *message)
     return message->title ? json_string_value(message->title) : kind_of(message);
 }
 
+enum mt_status mt_message_keep_name(struct mt_message *message)
+{
+    struct mt_message kept = {0};
+    if (mt_text_is_title(message->app, MT_APP_CHARS_MAX)) {
+        json_t *app = json_object_get(message->accounting, "mta");
+        const char *title = mt_message_title(message);
+        bool is_title = mt_text_is_title(title, MT_APP_CHARS_MAX);
+        kept.accounting = json_object();
+        kept.title = is_title ? json_string(title) : NULL;
+        if (json_object_set(kept.accounting, "mta", app) != 0 || (is_title && !kept.title)) {
+            mt_message_free(&kept);
+            return MT_NOMEM;
+        }
+        mt_message_set_texts(&kept);
+    }
+    mt_message_free(message);
+    *message = kept;
+    return MT_OK;
+}
+
 struct mt_message mt_message_copy(const struct mt_message *message)
 {
     json_incref(message->accounting);

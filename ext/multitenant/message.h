@@ -61,6 +61,15 @@ MT_NONNULL_ALL void mt_message_set_texts(struct mt_message *message);
 /* What the service is called: its title, or what its app is in words, or the app's name. */
 MT_CHECKED const char *mt_message_title(const struct mt_message *message);
 
+/*
+ * Of a message that is refused, what tables call it stays: app and title, where they are such
+ * texts. Of the rest its publisher chose how large it is.
+ *
+ * MT_OK
+ * MT_NOMEM: it is as it was
+ */
+MT_CHECKED MT_NONNULL_ALL enum mt_status mt_message_keep_name(struct mt_message *message);
+
 /* Another owner of the same message; both are freed. */
 MT_CHECKED struct mt_message mt_message_copy(const struct mt_message *message);
 

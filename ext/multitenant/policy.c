@@ -212,10 +212,13 @@ enum mt_reason mt_policy_message(const struct mt_record *record, const struct mt
         return MT_REASON_bad_service;
     if (strcmp(message->method, "form") != 0 && strcmp(message->method, "card") != 0)
         return MT_REASON_bad_method;
-    if (!mt_policy_allows_delivery(message->delivery, settings) ||
-        !is_installed(message->delivery, settings))
+    if (!mt_policy_allows_delivery(message->delivery, settings))
         return MT_REASON_delivery_not_allowed;
-    return check_connection(message->connection);
+    enum mt_reason reason = check_connection(message->connection);
+    /* What may change comes last. */
+    if (reason == MT_REASON_ok && !is_installed(message->delivery, settings))
+        return MT_REASON_delivery_not_allowed;
+    return reason;
 }
 
 enum mt_reason mt_policy_card(const struct mt_record *record, const struct mt_message *message,

@@ -20,10 +20,12 @@ struct mt_share {
     struct mt_record record;
     char *wckeys;              /* the key the job has, or, where unknown, may have: "a,b" */
     char *ood_cluster;         /* NULL: no OOD cluster stands for the job's */
-    struct mt_message message; /* zeroed unless the envelope was opened */
+    struct mt_message message; /* zeroed unless the envelope was opened; of what is refused for good
+                                  a name at most */
     int64_t answered;          /* when Slurm said this of the job */
     size_t turn;               /* of those that count, how many older ones its publisher has */
     enum mt_reason opened;     /* what opening gave */
+    enum mt_reason refused;    /* why nothing that may change lets the message in; ok: nothing is */
     enum mt_reason specs;
     enum mt_reason card; /* the same as `specs` where that is not ok */
     bool listed;         /* in MultiTenant.specs: ok, or temporary and listed before */

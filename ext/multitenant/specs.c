@@ -273,6 +273,7 @@ static enum mt_status open_share(struct mt_share *share, const struct mt_share *
 {
     if (was_opened(old)) {
         share->opened = old->opened;
+        share->refused = old->refused;
         share->message = mt_message_copy(&old->message);
         return MT_OK;
     }
@@ -281,6 +282,22 @@ static enum mt_status open_share(struct mt_share *share, const struct mt_share *
     if (status == MT_OK)
         share->opened = MT_REASON_ok;
     return status == MT_REFUSED ? MT_OK : status;
+}
+
+/* Whether the message is accepted. An app may yet be installed; of what nothing lets in, little is
+ * kept. */
+static enum mt_status judge(struct mt_share *share, const struct mt_settings *settings)
+{
+    share->specs = share->refused;
+    if (share->refused != MT_REASON_ok)
+        return MT_OK;
+    share->specs = mt_policy_message(&share->record, &share->message, settings);
+    if (share->specs == MT_REASON_ok ||
+        (share->specs == MT_REASON_delivery_not_allowed &&
+         mt_policy_allows_delivery(share->message.delivery, settings)))
+        return MT_OK;
+    share->refused = share->specs;
+    return mt_message_keep_name(&share->message);
 }
 
 /* From the gate's reason to the specs code. *seen counts the shares of this viewer. */
@@ -294,8 +311,11 @@ static enum mt_status decide(struct mt_share *share, const struct mt_share *old,
             return status;
         share->specs = share->opened;
     }
-    if (share->specs == MT_REASON_ok)
-        share->specs = mt_policy_message(&share->record, &share->message, settings);
+    if (share->specs == MT_REASON_ok) {
+        enum mt_status status = judge(share, settings);
+        if (status != MT_OK)
+            return status;
+    }
     if (share->specs == MT_REASON_ok && ++*seen > MT_SHARES_PER_VIEWER)
         share->specs = MT_REASON_too_many;
     share->listed = share->specs == MT_REASON_ok;

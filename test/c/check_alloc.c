@@ -305,6 +305,11 @@ static void other_member_there(void)
     set_members(4711, 3);
 }
 
+static void refused_message(void)
+{
+    set_script("{'host':'n1','a-b':''}", true);
+}
+
 static const struct {
     const char *name;
     void (*prepare)(void);
@@ -318,6 +323,7 @@ static const struct {
     {"dismissed card", dismissed_card},
     {"ended dismissed card", ended_dismissed_card},
     {"another member's card there", other_member_there},
+    {"refused message", refused_message},
     {"munge envelope", munge_envelope},
     {"key envelope", key_envelope},
 };
@@ -434,7 +440,8 @@ static void teardown(void)
 }
 
 /* Stages in which an envelope makes no difference see one alone; a key file is root's. */
-static const int opened[] = {0, COUNT_OF(contexts) - 2, COUNT_OF(contexts) - 1};
+static const int opened[] = {0, COUNT_OF(contexts) - 2, COUNT_OF(contexts) - 3,
+                             COUNT_OF(contexts) - 1};
 
 START_TEST(test_reading)
 {
@@ -535,7 +542,7 @@ int main(void)
     TCase *tests = add_case(suite, "way");
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, setup, teardown);
-    const int envelopes = can_be_root() ? 3 : 2;
+    const int envelopes = can_be_root() ? 4 : 3;
     const int at_rest = (int)COUNT_OF(contexts) - 2;
     tcase_add_loop_test(tests, test_reading, 0, 2);
     tcase_add_loop_test(tests, test_loading, 0, at_rest);

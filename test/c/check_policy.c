@@ -527,8 +527,11 @@ START_TEST(test_a_token_that_no_app_has)
     message.delivery = TOKEN;
     settings.installed = installed;
     assert_reason(ok, check());
-    /* What was delivered before it was taken away is found all the same. */
+    /* What an app may yet let in is no larger than what is let in. */
     settings.installed = none;
+    ck_assert_int_eq(json_object_set_new(message.connection, "a", json_string("\x01")), 0);
+    assert_reason(bad_connection_value, check());
+    /* What was delivered before it was taken away is found all the same. */
     ck_assert(mt_policy_allows_delivery(TOKEN, &settings));
 }
 END_TEST

@@ -429,6 +429,57 @@ START_TEST(test_what_was_refused_takes_no_place_of_the_viewer)
 }
 END_TEST
 
+/* Its publisher chose how large it is, and of it a name at most is shown. */
+START_TEST(test_of_what_is_refused_a_name_is_kept_at_most)
+{
+    struct sample samples[] = {good_sample(1), good_sample(2), good_sample(3), good_sample(4)};
+    samples[0].mta = "<";
+    samples[1].mtu = "1";
+    samples[1].mta = "DB_Conn";
+    samples[1].connection = "{'host':'n1','jdbc_url':'jdbc:mysql:x'}";
+    samples[2].mtd = "sys/elsewhere";
+    samples[2].connection = "{'host':'n1','mt_title':'<'}";
+    samples[3].connection = "{'host':'n1','a-b':''}";
+    for (int round = 0; round < 3; round++) {
+        next_round(samples, COUNT_OF(samples));
+        assert_codes(job(1), bad_app_name, bad_app_name);
+        assert_codes(job(2), not_recipient, not_recipient);
+        assert_codes(job(3), bad_title, bad_title);
+        assert_codes(job(4), bad_connection_key, bad_connection_key);
+        ck_assert_uint_eq(opened, COUNT_OF(samples));
+        for (uint32_t id = 1; id <= COUNT_OF(samples); id++) {
+            assert_reason(ok, job(id)->opened);
+            ck_assert_ptr_null(job(id)->message.connection);
+            ck_assert_ptr_null(job(id)->message.delivery);
+        }
+        ck_assert_ptr_null(job(1)->message.accounting);
+        ck_assert_str_eq(job(2)->message.app, "DB_Conn");
+        ck_assert_str_eq(mt_message_title(&job(2)->message), "Database: MySQL");
+        ck_assert_str_eq(job(3)->message.app, "Ollama_API");
+        ck_assert_str_eq(mt_message_title(&job(3)->message), "Language model");
+    }
+}
+END_TEST
+
+/* It is not opened again for that. */
+START_TEST(test_an_app_that_is_installed_later_lets_it_in)
+{
+    static const char *const none[] = {NULL};
+    struct sample samples[] = {good_sample(1), good_sample(2)};
+    samples[1].mtd = "sys/elsewhere";
+    settings.installed = none;
+    next_round(samples, COUNT_OF(samples));
+    assert_codes(job(1), delivery_not_allowed, delivery_not_allowed);
+    settings.installed = NULL;
+    next_round(samples, COUNT_OF(samples));
+    assert_codes(job(1), ok, ok);
+    assert_message(job(1), "n1");
+    assert_codes(job(2), delivery_not_allowed, delivery_not_allowed);
+    ck_assert_ptr_null(job(2)->message.connection);
+    ck_assert_uint_eq(opened, 2);
+}
+END_TEST
+
 /* One session id. */
 
 START_TEST(test_two_jobs_of_one_user)
@@ -1012,6 +1063,8 @@ int main(void)
     tcase_add_test(tests, test_shares_of_one_viewer);
     tcase_add_test(tests, test_publishers_take_turns);
     tcase_add_test(tests, test_what_was_refused_takes_no_place_of_the_viewer);
+    tcase_add_test(tests, test_of_what_is_refused_a_name_is_kept_at_most);
+    tcase_add_test(tests, test_an_app_that_is_installed_later_lets_it_in);
     tests = add_fixed_case(suite, "one session id");
     tcase_add_test(tests, test_two_jobs_of_one_user);
     tcase_add_loop_test(tests, test_two_jobs_of_two_users, 0, 2);

@@ -77,6 +77,16 @@ class TestFloods < MultiTenantTest
     assert_equal [{ 'ok' => 256, 'too_many' => 4, 'too_large' => 1 }, 'too_large'], [codes.values.tally, codes['600']]
   end
 
+  # Texts that are far longer than any of the kind may be.
+  def test_messages_that_are_refused_for_their_size
+    long = 'a' * 60_000
+    { bad_app_name: [{ mta: long }], bad_title: [{}, { mt_title: long }], not_recipient: [{ mtu: '1', mta: long }],
+      bad_connection_value: [{}, { host: long }] }.each do |code, (message, connection)|
+      codes, = told(*shares(32, publishers: 1, message: message, connection: connection || { host: 'n1' }))
+      assert_equal({ code.to_s => 32 }, codes.values.tally)
+    end
+  end
+
   # @return [String] a message that has all keys and is filled up, and has some bytes more
   def longest(more)
     keys = (2..MultiTenant::Core::LIMITS[:conn_keys]).map { |number| "k#{number}".ljust(64, 'x') }
