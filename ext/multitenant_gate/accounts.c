@@ -27,10 +27,11 @@ static void account_told(void *context, void *owner, const void *answer, size_t 
     struct gate *gate = context;
     struct connection *connection = owner;
     (void)answer;
-    if (lists_bans(&gate->lists, connection->uid)) {
+    const enum code code = keep_out(gate, connection->uid, mt_now());
+    if (code != CODE_ok) {
         /* Since it was begun; whoever locked the account may have been there first. */
         lock_later(gate, connection->uid);
-        request_refuse(gate, connection, CODE_banned);
+        request_refuse(gate, connection, code);
         return;
     }
     if (len != 1) {

@@ -112,6 +112,9 @@ MT_NONNULL_ALL bool tenant_ask(struct gate *gate, struct tenant *tenant, enum ch
 /* A login was read whole. */
 MT_NONNULL_ALL void login_begin(struct gate *gate, struct connection *connection, int64_t now);
 
+/* As far as it is known now: CODE_ok; CODE_banned, CODE_not_recipient. */
+MT_NONNULL_ALL enum code keep_out(struct gate *gate, uid_t uid, int64_t now);
+
 /* The user may come in. */
 MT_NONNULL_ALL void login_finish(struct gate *gate, struct connection *connection,
                                  struct tenant *tenant, int64_t now);

@@ -21,9 +21,7 @@ static bool has_token(const struct gate *gate, struct connection *connection, ui
            whose == uid;
 }
 
-/* Who can't come in takes no place of a credential that is remembered, or some of them could keep
- * all others out. */
-static enum code keep_out(struct gate *gate, uid_t uid, int64_t now)
+enum code keep_out(struct gate *gate, uid_t uid, int64_t now)
 {
     if (lists_bans(&gate->lists, uid))
         return CODE_banned;
@@ -43,6 +41,8 @@ static enum code judge(struct gate *gate, struct connection *connection,
         .door = gate->keys.door,
     };
     enum code code = login_judge(said, &terms);
+    /* Who can't come in takes no place of a credential that is remembered, or some of them could
+     * keep all others out. */
     if (code == CODE_ok)
         code = keep_out(gate, said->uid, now);
     enum nonce nonce = code == CODE_ok

@@ -682,6 +682,26 @@ class TestGate < MultiTenantTest
     wait_until { told == %w[login ban ban] }
   end
 
+  # Who has left the group meanwhile neither: their account was locked before it was opened once more.
+  def test_who_leaves_while_an_account_is_made_is_not_told_it
+    database("read -r act _; echo $act >>#{made}; [ $act = ban ] || [ ! -e #{temporary}/slow ] || " \
+             "for i in $(seq 80); do [ ! -e #{temporary}/go ] || break; sleep 0.05; done")
+    assert_equal '200', host.login.code
+    host.members('prof', 'bob')
+    FileUtils.touch(File.join(temporary, 'slow'))
+    # One of both is under way in any case.
+    logins = [0, 2].map { |seconds| Thread.new { sleep(seconds) && log_in_until_locked } }
+    wait_until { told.include?('ban') }
+    FileUtils.touch(File.join(temporary, 'go'))
+    assert_equal [%w[403 not_recipient]], logins.map(&:value).uniq
+    wait_until { told.count('ban') > 1 && told.last == 'ban' }
+  end
+
+  def log_in_until_locked
+    said = host.verdict(host.login) until told.include?('ban')
+    said
+  end
+
   def test_an_account_that_can_not_be_made
     database('exit 1')
     refused('account_failed', host.credential)
