@@ -74,6 +74,9 @@ class ModelServer < Listener
   # @return [Array<String>] the keys that it takes; nil: it asks for none
   attr_accessor :keys
 
+  # @return [Array<String>] what its models are called
+  attr_accessor :names
+
   # @return [String] as it is shared
   def url
     "http://127.0.0.1:#{port}/v1"
@@ -83,6 +86,7 @@ class ModelServer < Listener
     @asked = Queue.new
     @left = Queue.new
     @more = Queue.new
+    @names = [MODEL]
     super
   end
 
@@ -94,7 +98,7 @@ class ModelServer < Listener
       return reply(socket,
                    *CODES['refused'])
     end
-    return reply(socket, '200 OK', { data: [{ id: MODEL }] }) if path == '/v1/models'
+    return reply(socket, '200 OK', { data: names.map { |name| { id: name } } }) if path == '/v1/models'
 
     messages, streamed = JSON.parse(body).values_at('messages', 'stream')
     @asked << messages

@@ -176,6 +176,15 @@ class TestChatPage < ChatTest
     assert_equal 'fine', answer('fine')
   end
 
+  def test_what_a_model_is_called_takes_no_browser_long
+    @model.names = ["a#{"\u0301" * 400}"]
+    enter
+    assert_equal [33, 401], @browser.evaluate('[...document.getElementById("model").options].flatMap(' \
+                                              '(one) => [one.text.length, one.value.length])')
+    assert_equal 'fine', answer('fine')
+    assert_equal 33, @browser.evaluate('document.querySelector("article.assistant h2").textContent.length')
+  end
+
   def test_what_the_model_says_is_text
     @browser.evaluate('window.ran = () => { window.hit = true; }')
     answer(HOSTILE)

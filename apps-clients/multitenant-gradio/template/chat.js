@@ -68,7 +68,7 @@ function show(role, name) {
 // An answer that grows. It is drawn once for all that came since the last frame.
 class Answer {
   constructor(model) {
-    Object.assign(this, show("assistant", model), { text: "", thought: "" });
+    Object.assign(this, show("assistant", tidy(model)), { text: "", thought: "" });
   }
 
   take(part) {
@@ -198,7 +198,8 @@ async function start() {
     element("service").textContent = answer.service;
     element("owner").textContent = `Runs in a job of ${answer.owner}, who can read what you write.`;
     element("note").textContent = answer.note || "";
-    element("model").replaceChildren(...answer.models.map(name => new Option(name, name, false, name === answer.model)));
+    element("model").replaceChildren(...answer.models.map(
+      name => new Option(tidy(name), name, false, name === answer.model)));
     return true;
   } catch (error) {
     say(error.name === "Error" ? error.message : GONE);

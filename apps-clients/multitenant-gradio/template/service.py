@@ -17,6 +17,7 @@ WHOLE_SECONDS = 3600
 LIST_SECONDS = 60
 ANSWER_CHARACTERS = 1 << 19  # more than models say at once; the page draws all of it with each part that comes
 LINE_BYTES = 1 << 20
+NAMES, NAME_CHARACTERS = 1000, 500  # of models: browsers lay out all of a choice at once
 GONE = ("The service does not answer: it may have ended. Look in your dashboard whether it is still shared with you, "
         "and start a chat with what is there now.")
 SILENT = "The service said nothing for too long: it is busy, or has ended. Try again in some minutes."
@@ -145,7 +146,10 @@ class Member:
                 raise ServiceError("The service's list of models can't be understood.") from None
         if not found:
             raise ServiceError("The service has no models at this time.")
-        return found
+        found = [name for name in found if len(name) <= NAME_CHARACTERS]
+        if not found:
+            raise ServiceError("The names of the service's models are too long.")
+        return found[:NAMES] + [self.model] * (self.model in found[NAMES:])
 
     def answer(self, model, messages, watch):
         path = "/chat/completions" if self.openai else "/api/chat"
