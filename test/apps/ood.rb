@@ -65,7 +65,7 @@ class App
     write('job_script_content.sh', script)
     write('job_script_options.json', JSON.generate(options))
     # For the next time, as 3.1 does; since 4.0 what password_field asks for is encrypted.
-    write(BatchConnect::Session.cache_root.join("#{@token.tr('/', '_')}.json"), JSON.generate(context))
+    write(BatchConnect::Session.cache_root.tap(&:mkpath).join("#{@token.tr('/', '_')}.json"), JSON.generate(context))
     { id: @session.id, dir: staged, options: options }
   end
 
