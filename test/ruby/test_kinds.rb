@@ -297,13 +297,28 @@ class TestKinds < MultiTenantTest
   # They are for servers of the owner's own, and mean other data, a password that others know, or files of theirs.
   def test_nothing_that_owners_export_for_servers_of_their_own_reaches_a_shared_one
     theirs = { 'mlflow' => %w[MLFLOW_REGISTRY_STORE_URI MLFLOW_GUNICORN_OPTS],
-               'labelstudio' => %w[LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED HEARTEX_DATABASE_NAME],
+               'labelstudio' => %w[LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED HEARTEX_DATABASE_NAME DEBUG SECRET_KEY
+                                   USER_TOKEN STORAGE_TYPE],
                'qdrant' => %w[QDRANT__STORAGE__STORAGE_PATH QDRANT__SERVICE__ALT_API_KEY],
                'minio' => %w[MINIO_CONFIG_ENV_FILE MINIO_VOLUMES] }
     set = theirs.values.flatten.to_h { |name| [name, 'theirs'] }
     run_all(theirs.keys, guard: 'socket', set: set).each do |kind, (called, *, out)|
       assert_equal set.keys - theirs[kind], set.keys & called['environment'].to_h.keys, "#{kind}: #{out}"
     end
+  end
+
+  # By FLASK_DEBUG=1 of a start-up file Flask serves /console, and the program's lines with each error.
+  def test_what_owners_export_to_look_for_mistakes_shows_nobody_their_program
+    program = File.join(temporary, 'app.py')
+    File.write(program, <<~PYTHON)
+      import http.server, json, os
+      with open(os.environ["CALLED"], "w") as file:
+          json.dump(dict(os.environ), file)
+      http.server.HTTPServer(("", int(os.environ["PORT"])), http.server.SimpleHTTPRequestHandler).serve_forever()
+    PYTHON
+    theirs = %w[FLASK_DEBUG FLASK_ENV DASH_DEBUG WERKZEUG_DEBUG_PIN FLASK_OTHER].to_h { |name| [name, 'theirs'] }
+    called, _, _, out = run_job('python', app_path: program, set: theirs)
+    assert_equal %w[FLASK_OTHER], theirs.keys & called.keys, out
   end
 
   def test_whoever_has_the_key_of_a_qdrant_writes_to_no_file_of_its_owners
