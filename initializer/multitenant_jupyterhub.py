@@ -23,7 +23,7 @@ COMMAND = ("multitenant", "services", "--environment", "--bytes", str(BYTES))
 # What is read of an answer.
 ANSWER = 1 << 20
 # All that the command gets of the hub's environment, which holds the hub's secrets: the command is the user's.
-KEPT = ("PATH", "LANG", "SLURM_CONF", "OOD_CLUSTERS", "OOD_DATAROOT")
+KEPT = ("PATH", "LANG", "SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_SACK_SOCKET", "OOD_CLUSTERS", "OOD_DATAROOT")
 OURS = "MULTITENANT_"
 
 

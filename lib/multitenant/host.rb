@@ -41,10 +41,10 @@ module MultiTenant
     # and ${NAME}. What stands in $() is run by a dashboard alone.
     LINE = /^\s*(?:export\s+)?([\w.]+)(?:\s*=|:\s)(\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|[^#\n]*)\s*(?:#.*)?$/
     VARIABLE = /\\?\$(?!\()\{?(\w+)?\}?/
-    OURS = /\A(?:MULTITENANT_\w+|OOD_\w+|SLURM_CONF)\z/
+    OURS = /\A(?:MULTITENANT_\w+|OOD_\w+|SLURM_CONF(?:_SERVER)?)\z/
 
     # @param env [Hash{String => String}] what values refer to
-    # @return [Hash{String => String}] the MULTITENANT_, OOD_ and SLURM_CONF variables of an `env` file
+    # @return [Hash{String => String}] the MULTITENANT_, OOD_ and SLURM_CONF… variables of an `env` file
     def self.env_file(path, env = {})
       text = File.readable?(path) ? File.read(path, mode: 'rb:bom|utf-8').scrub.gsub(/\r\n?/, "\n") : ''
       text.tr!("\0", "\u{fffd}") # no variable can hold it, and no setting accepts that

@@ -210,13 +210,15 @@ class TestHost < MultiTenantTest
 
   def test_the_env_file
     assert_equal({ 'MULTITENANT_WCKEY' => 'a b', 'MULTITENANT_TTL' => '5', 'OOD_PORTAL' => 'x', 'SLURM_CONF' => '/s',
-                   'MULTITENANT_TIMEOUT' => "it's", 'OOD_DATAROOT' => '', 'MULTITENANT_DELIVERY' => 'a=b' },
+                   'SLURM_CONF_SERVER' => 'ctl:6817', 'MULTITENANT_TIMEOUT' => "it's", 'OOD_DATAROOT' => '',
+                   'MULTITENANT_DELIVERY' => 'a=b' },
                  env_file(<<~ENV))
                    # a comment
                    MULTITENANT_WCKEY="a b"
                    export MULTITENANT_TTL=5
                      OOD_PORTAL='x'
                    SLURM_CONF=/s
+                   SLURM_CONF_SERVER=ctl:6817
                    MULTITENANT_TIMEOUT="it's"
                    OOD_DATAROOT=
                    MULTITENANT_DELIVERY=a=b

@@ -41,11 +41,13 @@ class TestProgram < MultiTenantTest
 
   def test_the_environment
     from = { 'PATH' => ENV.fetch('PATH'), 'SECRET' => 's', 'HOME' => '/h', 'SLURM_CONF' => '/a', 'LC_ALL' => 'de' }
+    slurm = { 'SLURM_CONF_SERVER' => 'ctl:6817', 'SLURM_SACK_SOCKET' => '/sack' } # no slurm.conf here
+    from.update(slurm)
     seen = lambda do |**options|
       call('env', from: from, **options).out.lines(chomp: true).to_h { |line| line.split('=', 2) }
                                         .except('PWD', 'SHLVL', '_', 'OLDPWD')
     end
-    assert_equal({ 'PATH' => from['PATH'], 'SLURM_CONF' => '/a', 'LC_ALL' => 'C' }, seen.call)
+    assert_equal({ 'PATH' => from['PATH'], 'SLURM_CONF' => '/a', 'LC_ALL' => 'C', **slurm }, seen.call)
     assert_equal ['/h', '/b'], seen.call(pass: %w[HOME], set: { 'SLURM_CONF' => '/b' }).values_at('HOME', 'SLURM_CONF')
     assert_equal '/a', seen.call(set: { 'SLURM_CONF' => nil })['SLURM_CONF']
   end

@@ -21,7 +21,7 @@ module MultiTenant
     end
 
     # The variables that it gets of an environment which may hold a dashboard's secrets.
-    VARIABLES = %w[PATH LD_LIBRARY_PATH SLURM_CONF SLURM_JWT TZ].freeze
+    VARIABLES = %w[PATH LD_LIBRARY_PATH SLURM_CONF SLURM_CONF_SERVER SLURM_SACK_SOCKET SLURM_JWT TZ].freeze
 
     # What a program of the gem's puts before its own sentence.
     OURS = /\Amultitenant-[a-z]+: /
