@@ -230,10 +230,23 @@ module MultiTenant
     # As nginx_stage reads it (nginx_stage.rb, clean_nginx_env).
     # @return [Hash{String => String}]
     def stage
-      portal, custom = yaml(at(STAGE)).values_at('ondemand_portal', 'pun_custom_env')
+      @stage ||= staged(yaml(at(STAGE)))
+    end
+
+    def staged(told)
+      portal, custom = told.values_at('ondemand_portal', 'pun_custom_env')
       custom = custom.is_a?(Hash) ? custom.to_h { |name, value| [name.to_s, value.to_s.tr("\0", "\u{fffd}")] } : {}
       portal = portal.to_s.strip.downcase.gsub(/\s+/, '_')
-      portal.empty? ? custom : { 'OOD_PORTAL' => portal, **custom }
+      custom = { 'OOD_PORTAL' => portal, **custom } unless portal.empty?
+      exported(Array(told['pun_custom_env_declarations']).map(&:to_s).grep(OURS), custom)
+    end
+
+    # What a profile exports of these, or else nothing, goes before all else there.
+    def exported(names, custom)
+      return custom if names.empty?
+
+      require_relative 'installer/dashboard_ruby'
+      custom.except(*names).merge(DashboardRuby.new(self).variables.slice(*names))
     end
 
     # @param path [String]

@@ -23,7 +23,8 @@ class TestDoctorTunnel < DoctorTest
       loop { @server.accept.tap { |client| client.gets && client.write(answer) }.close }
     end
     @proxy.report_on_exception = false
-    host.write('/etc/passwd', "multitenant-tunnel:x:997:997::/etc/multitenant-tunnel:/usr/sbin/nologin\n")
+    host.write('/etc/passwd', "ann:x:2001:2001:\xfc:/:\n" \
+                              "multitenant-tunnel:x:997:997::/etc/multitenant-tunnel:/usr/sbin/nologin\n")
     host.write("#{HOME}/hpc/env", "TUNNEL_TO=multitenant-tunnel@login\nTUNNEL_PORT=22\n" \
                                   "TUNNEL_FORWARD=127.0.0.1:#{@server.addr[1]}:127.0.0.1:899\n")
     host.write("#{HOME}/hpc/key", 'secret', mode: 0o600)

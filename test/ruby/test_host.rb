@@ -162,6 +162,23 @@ class TestHost < MultiTenantTest
     end
   end
 
+  # Only what is exported, and of that only what is declared; what is declared counts as it is there, or not at all.
+  def test_what_nginx_stage_takes_from_its_profile_goes_before_all_else
+    made = host("SLURM_CONF=/of/env\nOOD_CLUSTERS=/of/env\n", 'HOME' => '/h')
+    File.write(File.join(temporary, 'etc/ood/profile'), <<~SHELL)
+      echo hello; export SLURM_CONF=/slurm/$(basename /x/hpc) OOD_PORTAL='of profile' OOD_DATAROOT=/not/declared
+      OOD_SSH_PORT=22
+    SHELL
+    File.write(File.join(temporary, 'etc/ood/config/nginx_stage.yml'), <<~YAML)
+      ondemand_portal: a
+      pun_custom_env: {OOD_SSH_PORT: 23, MULTITENANT_TTL: 50}
+      pun_custom_env_declarations: [PATH, SLURM_CONF, OOD_PORTAL, OOD_SSH_PORT]
+    YAML
+    assert_equal({ 'SLURM_CONF' => '/slurm/hpc', 'OOD_CLUSTERS' => '/of/env', 'OOD_PORTAL' => 'of profile',
+                   'MULTITENANT_TTL' => '50' }, made.env_file)
+    assert_equal '/h/of profile/data/sys/dashboard', made.dataroot
+  end
+
   # OOD's port of ssh, say, which the commands over ssh take.
   def test_programs_get_the_variables_of_the_env_file
     before = ENV.to_h

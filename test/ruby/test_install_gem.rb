@@ -97,6 +97,22 @@ class TestInstallGem < InstallTest
     assert_installed
   end
 
+  # A shell without a locale, as cron's and a container's are; compilers quote in UTF-8 all the same.
+  def test_what_the_dashboards_ruby_says_is_told_whatever_the_locale_is
+    File.write(File.join(temporary, 'ruby'), <<~'SH' + "exec #{RbConfig.ruby} \"$@\"\n", perm: 0o755)
+      #!/bin/sh
+      [ "$1" != -S ] || { printf 'ERROR: \342\200\230jansson.h\377\n' >&2; exit 1; }
+    SH
+    site.write('/etc/ood/profile', "echo hello\nexport PATH=#{temporary}:$PATH\n")
+    FileUtils.rm_r(gem_home)
+    file = GemHomes.built
+    before = Encoding.default_external
+    silently { Encoding.default_external = Encoding::US_ASCII }
+    assert_refused 78, 'gem install --local .* failed: ERROR: .*jansson\.h', '--gem', file
+  ensure
+    silently { Encoding.default_external = before }
+  end
+
   # Built, installed, and loaded under Bundler by a dashboard of the packages' environment.
   def test_the_gem_for_an_rpm_dashboard
     FileUtils.rm_r(gem_home)
@@ -111,6 +127,14 @@ class TestInstallGem < InstallTest
     assert_match(/\Aloaded #{gem_home}.*multitenant\.so$/, dashboard('GEM_HOME' => gem_home, 'GEM_PATH' => gem_home))
     assert_equal 0, site.run(:install, '--gem', GemHomes.built), site.err
     assert_includes site.out, 'Nothing was changed.'
+  end
+
+  def silently
+    verbose = $VERBOSE
+    $VERBOSE = nil
+    yield
+  ensure
+    $VERBOSE = verbose
   end
 
   # @return [String] what a process with no gems but its own says when it loads the initializer

@@ -97,7 +97,7 @@ module MultiTenant
       # @return [Array(String, String), nil]
       def key_wrong(path)
         stat = File.stat(path)
-        owner = File.read(site.at('/etc/passwd'))[/^#{ACCOUNT}:[^:]*:(\d+):/, 1]
+        owner = File.binread(site.at('/etc/passwd'))[/^#{ACCOUNT}:[^:]*:(\d+):/, 1]
         if owner.nil?
           ["there is no account #{ACCOUNT}.", "Make it with useradd: #{PAGE}."]
         elsif stat.uid != owner.to_i

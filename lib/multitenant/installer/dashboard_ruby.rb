@@ -20,7 +20,7 @@ module MultiTenant
       count=$1
       shift
       while ((count-- > 0)); do
-        source "$1"
+        source "$1" >&2
         shift
       done
       exec "$@"
@@ -128,6 +128,12 @@ module MultiTenant
       "`bash -c #{"'#{steps.join('; ').gsub("'", "'\\\\''")}'"}`"
     end
 
+    # @return [Hash{String => String}] what it is started with, as far as its profiles say
+    def variables
+      out, = enter('env', '-0')
+      out.split("\0").to_h { |pair| pair.split('=', 2) }
+    end
+
     # @return [Array<String>] what installs a gem's file
     def install_command(file)
       ['gem', 'install', '--local', '--no-document', file]
@@ -204,13 +210,15 @@ module MultiTenant
     end
 
     # Nothing of this process's environment is passed on: it may be of another Ruby, and users don't have the
-    # gems of an admin's home.
+    # gems of an admin's home. Nor does its locale say what was printed.
+    # @return [Array(String, String, Process::Status)] texts
     def enter(*argv)
       profiles = @host.profiles
       env = { 'PATH' => profiles.empty? ? ENV.fetch('PATH', SYSTEM_PATH) : SYSTEM_PATH,
               'HOME' => '/nonexistent', 'LANG' => 'C.UTF-8' }
-      Open3.capture3(env, 'bash', '--noprofile', '--norc', '-c', ENTER, 'multitenant', profiles.size.to_s, *profiles,
-                     *argv, stdin_data: '', unsetenv_others: true, chdir: '/')
+      told = Open3.capture3(env, 'bash', '--noprofile', '--norc', '-c', ENTER, 'multitenant', profiles.size.to_s,
+                            *profiles, *argv, stdin_data: '', unsetenv_others: true, chdir: '/')
+      [*told.first(2).map { |text| text.force_encoding(Encoding::UTF_8).scrub }, told[2]]
     rescue SystemCallError => e
       fail!("The dashboard's Ruby can't be asked: #{e.message}.")
     end
