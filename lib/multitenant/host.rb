@@ -20,7 +20,8 @@ module MultiTenant
     # Apps of the same names that were there before; no token of a message leads here.
     DISABLED_APPS = '/var/www/ood/apps/multitenant-disabled'
     CLASSIC = '/etc/ood/config/apps/dashboard/initializers/multitenant.rb'
-    PLUGIN = '/etc/ood/config/plugins/multitenant/initializers/multitenant.rb'
+    PLUGINS = '/etc/ood/config/plugins'
+    PLUGIN = "#{PLUGINS}/multitenant/initializers/multitenant.rb".freeze
     UNIT = '/etc/systemd/system/multitenant-agent.service'
     STATE = '/var/lib/multitenant'
     MANIFEST = File.join(STATE, 'manifest.json').freeze
@@ -98,7 +99,17 @@ module MultiTenant
     # @return [String] where this release of OOD looks for our initializer
     # @raise [Failure] where the release is not known
     def initializer
-      ood_version >= PLUGINS_SINCE ? PLUGIN : CLASSIC
+      ood_version >= PLUGINS_SINCE && plugins == PLUGINS ? PLUGIN : CLASSIC
+    end
+
+    # @return [String] where OOD looks for plugins
+    def plugins
+      (environment['OOD_PLUGINS_DIRECTORY'] || ondemand_d('plugins_directory') || PLUGINS).to_s.chomp('/')
+    end
+
+    # @return [Array<String>] patterns of what dashboards load at their start
+    def initializers
+      ["#{File.dirname(CLASSIC)}/**/*.rb", File.join(plugins, '*/initializers/**/*.rb')]
     end
 
     # @return [Gem::Version] of Open OnDemand
@@ -185,10 +196,7 @@ module MultiTenant
     # @return [Boolean] OOD keeps a directory for each cluster in it
     def per_cluster_dataroot?
       told = environment['OOD_PER_CLUSTER_DATAROOT']
-      return !NO.include?(told.upcase) if told
-
-      files = Dir.glob(at(File.join(environment.fetch('OOD_CONFIG_D_DIRECTORY', ONDEMAND_D), '*'))).grep(/\.ya?ml\z/)
-      files.map { |file| yaml(file)['per_cluster_dataroot'] }.compact.last || false
+      told ? !NO.include?(told.upcase) : ondemand_d('per_cluster_dataroot') || false
     end
 
     # What can't be looked at counts as it did, or else as there: while an NFS stutters no card goes.
@@ -226,6 +234,12 @@ module MultiTenant
     end
 
     private
+
+    # @return [Object, nil] what the last of Open OnDemand's own files says
+    def ondemand_d(key)
+      files = Dir.glob(at(File.join(environment.fetch('OOD_CONFIG_D_DIRECTORY', ONDEMAND_D), '*'))).grep(/\.ya?ml\z/)
+      files.map { |file| yaml(file)[key] }.compact.last
+    end
 
     # As nginx_stage reads it (nginx_stage.rb, clean_nginx_env).
     # @return [Hash{String => String}]

@@ -131,6 +131,9 @@ class TestDoctor < DoctorTest
     File.unlink(host.at(other))
     host.write('/opt/ood/VERSION', "3.1.16\n")
     assert_told 'Setup', 'FAIL', 'Initializer', /3\.1\.16 loads no plugins/, /multitenant install/
+    host.write('/opt/ood/VERSION', "4.2.3\n")
+    env_file 'OOD_PLUGINS_DIRECTORY=/srv/plugins'
+    assert_told 'Setup', 'FAIL', 'Initializer', %r{4\.2\.3 looks for plugins in /srv/plugins}, /multitenant install/
   end
 
   def test_two_initializers

@@ -110,6 +110,19 @@ class TestInstall < InstallTest
     assert_tree before
   end
 
+  # Dashboards with an old initializer, wherever it is, end at what new service apps would share.
+  def test_plugins_that_are_elsewhere
+    old = '/srv/plugins/wfu/initializers/multitenant.rb'
+    site.write(old, OLD)
+    site.write('/etc/ood/config/ondemand.d/site.yml', "plugins_directory: /srv/plugins/\n")
+    before = state
+    assert_installed '--apps', 'clients'
+    assert_equal [Site::CLASSIC], site.active
+    assert_includes site.out, "moved #{old} to #{old}.disabled\n"
+    assert_equal 0, site.uninstall
+    assert_tree before
+  end
+
   def test_what_an_admin_disabled_themselves_stays
     site.write(Site::CLASSIC, OLD)
     site.write("#{Site::CLASSIC}.disabled", 'their own')

@@ -68,7 +68,7 @@ module MultiTenant
       # Another MultiTenant, beside which ours can't be loaded.
       def others
         ours = [Host::CLASSIC, Host::PLUGIN].map { |path| site.at(path) }
-        files = InstallPlan::INITIALIZERS.flat_map { |pattern| Dir.glob(site.at(pattern)) }.uniq.sort
+        files = site.initializers.flat_map { |pattern| Dir.glob(site.at(pattern)) }.uniq.sort
         foreign = files.select { |path| readable_text(path)&.match?(InstallPlan::FOREIGN) } - ours
         foreign.each do |path|
           fail!("#{path} defines a MultiTenant of its own, so ours can't be loaded.",
@@ -148,10 +148,10 @@ module MultiTenant
         odd = Dir.children(dir).map { |name| File.join(dir, name) }.find { |path| !File.stat(path).uid.zero? }
         return ["#{odd} is not root's, so Open OnDemand ignores the plugin.", "Run `chown root #{odd}`."] if odd
 
-        version = site.ood_version
-        return if version >= Host::PLUGINS_SINCE
+        return if site.initializer == Host::PLUGIN
 
-        ["Open OnDemand #{version} loads no plugins.", 'Run `multitenant install` as root: it takes the other place.']
+        why = site.plugins == Host::PLUGINS ? 'loads no plugins' : "looks for plugins in #{site.plugins}"
+        ["Open OnDemand #{site.ood_version} #{why}.", 'Run `multitenant install` as root: it takes the other place.']
       rescue Failure
         nil # it is not known which OOD this is
       end

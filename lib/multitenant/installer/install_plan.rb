@@ -21,15 +21,12 @@ module MultiTenant
     # How another `MultiTenant` begins; a module of that name can't be loaded beside it.
     FOREIGN = /^\s*class\s+MultiTenant\b/
     OURS = 'ood_multitenant'
-    # Where a dashboard looks for initializers.
-    INITIALIZERS = ["#{File.dirname(Host::CLASSIC)}/**/*.rb",
-                    '/etc/ood/config/plugins/*/initializers/**/*.rb'].freeze
     EDITED = File.join(Host::STATE, 'edited').freeze
 
     class << self
       # @return [Array<String>] where initializers are, and where ours may be
       def initializers(tree)
-        [*INITIALIZERS.flat_map { |pattern| tree.glob(pattern) }, Host::PLUGIN].uniq
+        [*tree.initializers, Host::PLUGIN].uniq
       end
 
       # @return [Boolean] the file is the initializer of another MultiTenant

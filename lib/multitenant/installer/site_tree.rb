@@ -60,6 +60,11 @@ module MultiTenant
       Dir.glob(pattern.delete_prefix('/'), base: at('/')).map { |path| "/#{path}" }.sort
     end
 
+    # @return [Array<String>] paths of the files that dashboards load at their start
+    def initializers
+      @host.initializers.flat_map { |pattern| glob(pattern) }
+    end
+
     # @param entry [Manifest::Entry]
     # @return [Boolean] owner and mode are as they are to be
     def owned?(entry)
