@@ -176,6 +176,30 @@ class TestClusters < MultiTenantTest
     end
   end
 
+  # Each was built with a slurm.conf of its own, or is a wrapper that goes to another host.
+  def test_clusters_that_differ_by_their_commands_alone
+    jobs = { 'a' => { 'bin' => '/a' }, 'b' => { 'bin' => '/b' }, 'far' => { 'bin_overrides' => { 'squeue' => '/far' } },
+             'b2' => { 'bin' => '/b', 'bin_overrides' => { 'sbatch' => '/x' } },
+             'c' => { 'bin' => '/c', 'cluster' => 'sc' }, 'c2' => { 'bin' => '/c2', 'cluster' => 'sc' } }
+    clusters = MultiTenant::Clusters.new(jobs.map { |id, job| Cluster.new(id, job['cluster'], nil, false, job) })
+    assert_equal [jobs['a'], jobs['b'], jobs['far'], jobs['c']], clusters.targets.map(&:job)
+    %w[sa sb sf].zip(clusters.targets) { |name, target| clusters.learn(target, name) }
+    assert_equal %w[a b far c], clusters.pairs(%w[sa sb sf sc]).to_h.values_at('sa', 'sb', 'sf', 'sc')
+  end
+
+  def test_which_cluster_libslurm_is_of
+    own = lambda do |*jobs|
+      made = jobs.map.with_index { |job, i| Cluster.new(i.to_s, job['cluster'], nil, false, job) }
+      clusters = MultiTenant::Clusters.new(made)
+      clusters.targets.map { |target| clusters.own?(target) }
+    end
+    wrapped = { 'bin_overrides' => { 'squeue' => '/w' } }
+    assert_equal [true, false, true], own.call({}, wrapped, { 'cluster' => 'c' })
+    assert_equal [true, true], own.call(wrapped, { 'submit_host' => 'login' })
+    assert_equal [false, false], own.call({ 'bin' => '/a' }, { 'bin' => '/b' })
+    assert_equal [false, false], own.call(wrapped, { 'bin_overrides' => { 'squeue' => '/v' } })
+  end
+
   # Equal job ids keep their keys while one of the clusters does not answer.
   def test_the_order_is_always_the_same
     clusters = MultiTenant::Clusters.new([Cluster.new('a', 'one', nil), Cluster.new('b', 'two', nil)])

@@ -222,6 +222,23 @@ class TestSources < MultiTenantTest
     assert_equal ['munge is not there', 69], [other.error, other.code]
   end
 
+  # What libslurm says is of this host's own cluster, which would have been taken for that of the wrappers.
+  def test_wrappers_beside_a_cluster_of_the_hosts_own_are_asked_at_once
+    wrappers = %w[squeue scontrol].to_h { |name| [name, File.join(temporary, name)] }
+    File.write(wrappers['squeue'], "#!/bin/sh\n", perm: 0o755)
+    File.write(wrappers['scontrol'], "#!/bin/sh\ncat <<'X'\n#{FakeSlurm::CONFIG.sub(/hpc$/, 'far')}X\n", perm: 0o755)
+    jobs = { 'far' => { 'bin' => '/nonexistent', 'bin_overrides' => wrappers }, 'near' => {} }
+    clusters = MultiTenant::Clusters.new(
+      jobs.map { |id, job| MultiTenant::Clusters::Cluster.new(id, nil, nil, false, job) }
+    )
+    path = program("cat <<'X'\n#{stream(cluster: 'hpc')}X")
+    clusters.targets.each do |target|
+      MultiTenant::ClusterSource.new(MultiTenant::Settings.new({}), target, clusters: clusters, log: ->(*) {},
+                                                                            program: path).call(10)
+    end
+    assert_equal %w[far near], clusters.pairs(%w[far hpc]).to_h.values_at('far', 'hpc')
+  end
+
   def test_the_name_of_a_cluster_is_learned
     clusters = MultiTenant::Clusters.new([MultiTenant::Clusters::Cluster.new('owens', nil, nil, false, {})])
     path = program("cat <<'X'\n#{stream(cluster: 'other')}X")

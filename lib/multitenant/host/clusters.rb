@@ -24,10 +24,18 @@ module MultiTenant
       def wrapped?
         job.to_h['bin_overrides'].is_a?(Hash) && job['bin_overrides'].key?('squeue')
       end
+
+      # @return [Boolean] which Slurm it is the commands alone say, by what they were built for
+      def unsaid?
+        !job.nil? && [conf, cluster, slurmrestd].none? && !over_ssh?
+      end
     end
 
     # No Slurm cluster has this name.
     NOBODY = ''
+
+    # The commands by which a cluster is asked.
+    ASKING = %w[squeue scontrol sacct].freeze
 
     # There is one that did not answer yet, for {Core#decide} beside {#pairs}.
     SILENT = [NOBODY, nil].freeze
@@ -129,6 +137,12 @@ module MultiTenant
       targets.empty? ? [Target.new] : targets
     end
 
+    # @return [Boolean] what libslurm has without a slurm.conf and a name is this cluster's, as far as that is known
+    def own?(target)
+      unsaid = targets.select(&:unsaid?)
+      !unsaid.include?(target) || unsaid.one? || unsaid.reject(&:wrapped?) == [target]
+    end
+
     # @param name [String, nil] Slurm's name of a cluster; nil: it is not known
     # @return [Target, nil] nil: which it is can't be told
     def target(name)
@@ -212,8 +226,14 @@ module MultiTenant
     end
 
     # A slurm.conf, and the host that it is on: another host may have another one at the same path. Or a slurmrestd.
+    # Else the commands, each of which may have a slurm.conf of its own.
     def place_of(cluster)
-      [cluster.conf, cluster.job.to_h['submit_host'], cluster.slurmrestd.to_h['slurmrestd']]
+      job = cluster.job.to_h
+      place = [cluster.conf, job['submit_host'], cluster.slurmrestd.to_h['slurmrestd']]
+      return place if cluster.conf || cluster.cluster
+
+      overrides = job['bin_overrides']
+      [*place, job['bin'], *(overrides.slice(*ASKING) if overrides.is_a?(Hash))]
     end
 
     # @return [String, nil] the ClusterName of a slurm.conf; where that is not this host's, or has no

@@ -7,7 +7,7 @@ require_relative 'slurmrestd'
 
 module MultiTenant
   # The source that asks one Slurm cluster: by its slurmrestd where the site names one, else by libslurm where the host
-  # has it, else by the commands that OOD itself would run.
+  # has it and that is of this cluster, else by the commands that OOD itself would run.
   class ClusterSource
     # @return [Slurmrestd, nil]
     attr_reader :slurmrestd
@@ -23,6 +23,7 @@ module MultiTenant
       @query = Query.new(settings, slurm_conf: target.conf, cluster: target.cluster, program: program)
       @commands = Commands.new(settings, job: target.job) if target.job
       @slurmrestd = Slurmrestd.of(settings, target, only: clusters.targets.one?)
+      @by_commands = target.over_ssh? || !clusters.own?(target)
     end
 
     # @param seconds [Float] the deadline
@@ -42,7 +43,7 @@ module MultiTenant
     # from then on at once while they answer.
     def ask(seconds)
       return @slurmrestd.call(seconds) if @slurmrestd
-      return @commands.call(seconds) if @target.over_ssh?
+      return @commands.call(seconds) if @by_commands
 
       start = MultiTenant.clock
       first = @failed || @query.call(@target.wrapped? ? seconds / 2 : seconds)
