@@ -29,14 +29,15 @@ class TestDatabaseLock < MultiTenantTest
     File.write(File.join(temporary, 'bin', name), "#!/bin/bash\n#{body}\n", perm: 0o755)
   end
 
+  # @param batch [String] what calls it
   # @return [Done] of job 7's script.sh
-  def serve(**more)
+  def serve(batch: './script.sh', **more)
     FileUtils.rm_f(File.join(temporary, 'up'))
     env = { 'PATH' => "#{temporary}/bin:#{ENV.fetch('PATH')}", 'SLURM_JOB_ID' => '7', 'SLURM_CLUSTER_NAME' => 'test',
             'datadir' => @data, 'database' => 'd', 'user' => 'u', **more }
     answers = 'HOSTNAME=login mt_kind=postgresql mt_modules= mt_share_superuser=no host=127.0.0.1 port=1 password=p ' \
               'mt_had=had'
-    job = "source #{MultiTenant::Sharing::JOB}; export #{answers}; ./script.sh"
+    job = "source #{MultiTenant::Sharing::JOB}; export #{answers}; #{batch}"
     run_as(nil, 'bash', '-c', job, env: env, dir: temporary)
   end
 
@@ -143,6 +144,15 @@ class TestDatabaseLock < MultiTenantTest
     assert_match(/The link #{@lock} of job 6, which has ended, can't be removed by you: whose it is can\./, done.err)
     assert_equal "\n", File.read("#{temporary}/tries")
     assert_empty Dir.glob("#{@lock}.*")
+  end
+
+  # Slurm kills all that is left as soon as the batch script has ended: as where there is no port for a gateway.
+  def test_a_job_that_is_refused_ends_its_server_first
+    fake('pg_isready', 'exit 1')
+    batch = "clean_up() { source ./clean.sh; pkill -P $$; readlink #{@lock} >there; exit 1; }; ./script.sh & " \
+            "SCRIPT_PID=$!; until [[ -e up ]]; do sleep 1; done; readlink #{@lock} >held; refuse 'There is no port.'"
+    assert_equal 1, serve(batch: batch).code
+    assert_equal [true, ''], [File.read("#{temporary}/held").start_with?('7 '), File.read("#{temporary}/there")]
   end
 
   def test_a_server_whose_lock_is_another_jobs_ends

@@ -15,9 +15,15 @@ class TestKinds < MultiTenantTest
   Session = Struct.new(:id, :staged_root, :app)
   App = Struct.new(:root)
 
-  # As OOD's batch script, with what stands for a gateway, and for the sender.
+  # As OOD's batch script, with what stands for a gateway, and for the sender. It tells what is there at its end.
   SCRIPT = <<~'BASH'
-    clean_up() { exit "$1"; }
+    clean_up() {
+      source ./clean.sh
+      [[ ! $SCRIPT_PID ]] || pkill -P "$SCRIPT_PID"
+      pkill -P $$
+      ls -A "${TMPDIR:-.}" >~/there
+      exit "$1"
+    }
     find_port() { python3 -c 'import socket; a = socket.socket(); a.bind(("", 0)); print(a.getsockname()[1])'; }
     create_passwd() { printf 'generated%.0s' {1..3}; }
     host=127.0.0.1 SCRIPT_PID=
@@ -217,6 +223,17 @@ class TestKinds < MultiTenantTest
     left = File.read(File.join(temporary, 'command/multitenant-dashboard/left'))
     assert_match(%r{\A#{tmp}/multitenant\.\w+/tmp\.\w+\n\z}, left)
     assert_empty Dir.children(tmp)
+  end
+
+  # Slurm kills all that is left as soon as the batch script has ended.
+  def test_what_a_server_made_for_a_while_has_gone_where_its_job_is_refused
+    Dir.mkdir(tmp = File.join(temporary, 't'))
+    open = 'touch "$(mktemp -d)/left" ~/made; exec python3 -m http.server --bind 0.0.0.0 $port'
+    _, shared, _, out = run_job('command', guard: 'port', set: { 'TMPDIR' => tmp }, command: open)
+    assert_match(/The server listens on all addresses/, out)
+    assert_empty shared
+    assert_path_exists File.join(temporary, 'commandport/multitenant-dashboard/made')
+    assert_empty File.read(File.join(temporary, 'commandport/multitenant-dashboard/there'))
   end
 
   def test_a_shiny_server_keeps_bookmarks_where_its_owner_may_write
