@@ -53,6 +53,6 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 if 'CALLED' in os.environ:
     with open(os.environ['CALLED'], 'w') as file:
-        json.dump({'words': words, 'configuration': configuration, 'directory': os.getcwd(), 'environment': dict(os.environ),
-                   'umask': os.umask(0)}, file)
+        json.dump({'words': words, 'file': os.path.realpath((words or ['/'])[-1]), 'configuration': configuration,
+                   'directory': os.getcwd(), 'environment': dict(os.environ), 'umask': os.umask(0)}, file)
 http.server.ThreadingHTTPServer((address, int(port)), Page).serve_forever()

@@ -210,14 +210,15 @@ class TestKinds < MultiTenantTest
     open, group, ours = { 'open' => 0o777, 'group' => 0o770, 'ours' => 0o755 }.map do |name, mode|
       File.join(temporary, name).tap { |dir| Dir.mkdir(dir) && File.chmod(mode, dir) }
     end
-    told = [open, group, ours].map { |dir| run_job('shinyserver', set: { 'TMPDIR' => dir })[0].fetch('words') }
-    assert_equal(['/tmp', '/tmp', ours], told.map { |words| File.dirname(words.last, 2) })
+    told = [open, group, ours].map { |dir| run_job('shinyserver', set: { 'TMPDIR' => dir })[0].fetch('file') }
+    assert_equal(['/tmp', '/tmp', ours], told.map { |file| File.dirname(file, 2) })
   end
 
   # A node's /tmp would fill with what each job leaves there. Whoever is ended by a signal, as R, removes nothing.
   def test_what_a_server_makes_for_a_while_goes_with_it
     Dir.mkdir(tmp = File.join(temporary, 't'))
-    leaving = 'touch "$(mktemp -d)/left"; ls -d "$TMPDIR"/* >~/left; exec python3 -m http.server --bind $listen $port'
+    leaving = 'touch "$(mktemp -d)/left"; realpath "$TMPDIR"/* >~/left; ' \
+              'exec python3 -m http.server --bind $listen $port'
     _, shared, _, out = run_job('command', set: { 'TMPDIR' => tmp }, command: leaving)
     assert_equal 'rnode', shared['proxy'], out
     left = File.read(File.join(temporary, 'command/multitenant-dashboard/left'))
@@ -234,6 +235,21 @@ class TestKinds < MultiTenantTest
     assert_empty shared
     assert_path_exists File.join(temporary, 'commandport/multitenant-dashboard/made')
     assert_empty File.read(File.join(temporary, 'commandport/multitenant-dashboard/there'))
+  end
+
+  # code-server's has the longest name, as that of Visual Studio Code.
+  def test_a_socket_has_its_place_in_a_directory_with_a_long_name
+    Dir.mkdir(tmp = File.join(temporary, 't' * 80))
+    name = "vscode-ipc-#{'0' * 36}.sock"
+    socket = %(import os, socket; socket.socket(socket.AF_UNIX).bind(os.environ["TMPDIR"] + "/#{name}"))
+    command = "python3 -c '#{socket}' && (echo \"$TMPDIR\" && ls #{tmp}/*) >~/seen\n" \
+              'exec python3 -m http.server --bind $listen $port'
+    _, shared, _, out = run_job('command', set: { 'TMPDIR' => tmp }, command: command)
+    assert_equal 'rnode', shared['proxy'], out
+    link, *there = File.readlines(File.join(temporary, 'command/multitenant-dashboard/seen'), chomp: true)
+    assert_equal [name], there, out
+    refute_path_exists File.dirname(link)
+    assert_empty Dir.children(tmp)
   end
 
   def test_a_shiny_server_keeps_bookmarks_where_its_owner_may_write

@@ -8,9 +8,17 @@ load_modules "$mt_modules" || exit 1
 # What the server and its programs make for a while goes with them, also where they are killed.
 made=$(mktemp -d "${TMPDIR:-/tmp}/multitenant.XXXXXX" 2>/dev/null || mktemp -d /tmp/multitenant.XXXXXX) ||
   refuse 'No directory could be made in /tmp on this node.'
-trap 'rm -rf -- "$made"' EXIT
+short=''
+trap 'rm -rf -- "$made" "$short"' EXIT
 keep_directory "$made"
 export TMPDIR=$made
+# A socket's path has at most 107 bytes, of which code-server's takes 53 behind TMPDIR.
+if ((${#made} > 54)); then
+  { short=$(mktemp -d /tmp/multitenant.XXXXXX) && ln -s "$made" "$short/t"; } ||
+    refuse 'No directory could be made in /tmp on this node.'
+  keep_directory "$short"
+  TMPDIR=$short/t
+fi
 
 # Behind a gateway the application is for the gateway alone.
 export staged=$PWD listen=0.0.0.0
@@ -30,7 +38,7 @@ if [[ -n $mt_alone && -n $app_path ]]; then
   # shellcheck source=/dev/null
   source ./data.sh
   take_directory "$app_path"
-  trap 'leave_directory; rm -rf -- "$made"' EXIT
+  trap 'leave_directory; rm -rf -- "$made" "$short"' EXIT
 fi
 
 directory=${app_path:-$HOME}
