@@ -119,6 +119,11 @@ module MultiTenant
       !@left && !choice_due? && (!@undelivered || unchanged?) && (@files.nil? || @files.untouched?)
     end
 
+    # @return [Boolean] there may be cards yet that the next delivery removes
+    def behind?
+      @left || @using_core.locked? || (@undelivered && !unchanged?)
+    end
+
     # @return [Boolean] see {CardFiles#touched?}
     def touched?
       @files ? @files.touched? : false

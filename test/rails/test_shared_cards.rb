@@ -235,6 +235,21 @@ class TestSharedCards < RailsTest
     assert_equal %w[Running], @dashboard.sessions.cards.values.map(&:first).uniq
   end
 
+  # As where the home is slow, or the machine busy: Slurm may be, too.
+  def test_nor_is_it_of_a_card_that_goes_with_the_next_page
+    start
+    receiver = 'MultiTenant.instance_variable_get(:@receiver).singleton_class'
+    @dashboard.ruby("#{receiver}.define_method(:deliver_removals) {}; nil")
+    slurm_says(fresh(job(8)))
+    ttl_passes
+    @slurm.calls
+    shown = @dashboard.sessions.cards.transform_values(&:first)
+    assert_equal({ uuid(7) => 'Undetermined', uuid(8) => 'Running' }, shown)
+    assert_empty @slurm.calls
+    @dashboard.ruby("#{receiver}.remove_method(:deliver_removals); nil")
+    assert_equal [uuid(8)], @dashboard.sessions.cards.keys
+  end
+
   def test_the_status_of_shared_cards_is_not_asked_of_slurm
     @viewer.own_session(uuid(901), job_id: '901')
     @slurm.run(901)

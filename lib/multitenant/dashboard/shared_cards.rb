@@ -59,7 +59,7 @@ module MultiTenant
         return running(session, share) if share && trusted?(share[:cluster])
 
         cluster = share ? share[:cluster] : mark(session)['cluster']
-        undetermined(session) if cluster && !trusted?(cluster) && (hanging? || hidden?(cluster))
+        undetermined(session) if cluster && (hanging? || (trusted?(cluster) ? going?(session) : hidden?(cluster)))
       end
 
       private
@@ -80,6 +80,11 @@ module MultiTenant
 
       def hanging?
         @receiver.report['code'] == EX_TEMPFAIL
+      end
+
+      # The next page has it no more.
+      def going?(session)
+        @receiver.behind? && swept?(session)
       end
 
       # squeue would say that there is no such job.
