@@ -177,6 +177,18 @@ class TestDatabaseAccounts < MultiTenantTest
     2.times { serving('postgresql', accounts: '') { assert_equal 't f t', administrate(here + rights) } }
   end
 
+  # Only the directory that is served has the lock.
+  def test_a_copy_of_a_postgresql_is_served_with_its_own_data_whatever_its_settings_say
+    data = File.join(@dir, 'data')
+    first = File.join(@dir, 'first')
+    serving('postgresql', accounts: '') { nil }
+    FileUtils.cp_r(data, first, preserve: true)
+    File.write(File.join(data, 'postgresql.conf'), "data_directory = '#{first}'\n", mode: 'a')
+    serving('postgresql', accounts: '') do
+      assert_equal([true, false], [data, first].map { |dir| File.exist?(File.join(dir, 'postmaster.pid')) })
+    end
+  end
+
   # Otherwise all would use one user together then, those too who are banned.
   def test_nothing_that_a_tenant_changes_costs_the_next_job_its_accounts
     serving('postgresql', rights: 'write', own: 'no') do

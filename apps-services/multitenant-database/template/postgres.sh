@@ -45,11 +45,12 @@ SQL
     die "$datadir could not be made: see above."
 }
 
-# Settings of the directory's own stay, but for who may connect, and from where.
+# Settings of the directory's own stay, but for who may connect, and from where; and for where the data are: of one that was
+# copied that may be the first one, which another job serves.
 run_server() {
   write_access
-  exec "$BIN/postgres" -D "$1" -p "$port" -k "$PRIVATE" -c listen_addresses='*' -c hba_file="$PRIVATE/pg_hba.conf" \
-    -c password_encryption=scram-sha-256 -c logging_collector=off -c log_destination=stderr \
+  exec "$BIN/postgres" -D "$1" -c data_directory="$1" -p "$port" -k "$PRIVATE" -c listen_addresses='*' \
+    -c hba_file="$PRIVATE/pg_hba.conf" -c password_encryption=scram-sha-256 -c logging_collector=off -c log_destination=stderr \
     -c log_min_error_statement=panic -c log_statement=none -c log_min_duration_statement=-1
 }
 
