@@ -25,7 +25,10 @@ require 'multitenant/sources/records_file'
 require_relative '../promise'
 
 # That of a developer's shell may be of a test bed that is down.
-ENV.delete('SLURM_CONF') unless defined?(Bed)
+%w[SLURM_CONF SLURM_CONF_SERVER].each { |name| ENV.delete(name) } unless defined?(Bed)
+
+# Tests read files of this project, also where the shell has no locale, as that of a container.
+Encoding.default_external = Encoding::UTF_8 unless Encoding.default_external == Encoding::UTF_8
 
 # The v1 envelope, written down a second time from its description (doc/formats.md).
 module Sealing
