@@ -18,9 +18,10 @@ module MultiTenant
 
           variables = ENV.to_h.merge(environment.to_h { |name, value| [name.to_s, value.to_s] })
           variables['SLURM_CONF'] = conf.to_s if conf
-          { 'script' => script, 'environment' => variables.map { |pair| "#{pair.join('=')}\0" }.join,
-            'arguments' => arguments.map { |argument| "#{argument}\0" }.join }.each do |name, text|
-            File.open(File.join(dir, name), FLAGS, 0o600) { |file| file.write(text) }
+          # Where the locale is C, as Apache's often is, a variable with other letters is bytes, which no text can join.
+          { 'script' => script, 'environment' => variables.map { |pair| "#{pair.map(&:b).join('=')}\0" }.join,
+            'arguments' => arguments.map { |argument| "#{argument.b}\0" }.join }.each do |name, text|
+            File.open(File.join(dir, name), FLAGS, 0o600, binmode: true) { |file| file.write(text) }
           end
         end
 

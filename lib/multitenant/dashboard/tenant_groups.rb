@@ -18,10 +18,17 @@ module MultiTenant
     # @return [Array<String>] this process's groups; the name service may not know all of them
     def self.names
       [Process.gid, *Process.groups].uniq.filter_map do |gid|
-        Etc.getgrgid(gid).name
+        utf8(Etc.getgrgid(gid).name)
       rescue ArgumentError
         nil
       end
+    end
+
+    # Where the locale is C, as Apache's often is, a name with other letters is bytes, which no page can hold.
+    # @param name [String]
+    # @return [String]
+    def self.utf8(name)
+      name.dup.force_encoding(Encoding::UTF_8).scrub('?')
     end
 
     # @param uid [Integer] the publisher
@@ -39,6 +46,8 @@ module MultiTenant
     # @param primary [String, nil] which of them is the publisher's primary one, and so likely nobody else's
     # @return [Array<Array(String, String)>] text and name, in the order of a form
     def choices(groups, primary)
+      groups = groups.map { |group| TenantGroups.utf8(group) }
+      primary = TenantGroups.utf8(primary.to_s)
       others = others(groups)
       order = groups.sort_by.with_index { |group, i| [*rank(others[group], group == primary), i] }
       order.map { |group| [text(group, others[group]), group] }

@@ -18,7 +18,8 @@ module MultiTenant
 
     # @param dataroot [String, nil] OOD's
     def initialize(dataroot)
-      @dataroot = dataroot.to_s
+      # Where the locale is C, other letters in it are bytes, which no path of the core's can join.
+      @dataroot = dataroot.to_s.dup.force_encoding(Encoding::UTF_8)
       @paths = @left = ''
       @touches = []
     end
