@@ -149,6 +149,21 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
+  # The server keeps statements of all, for those who may see its statistics: what makes an account has its password.
+  def test_no_tenant_of_postgresql_reads_in_its_statistics_what_another_one_logs_in_with
+    name = %("#{NAME.gsub('"', '""')})
+    statistics = 'CREATE EXTENSION IF NOT EXISTS pg_stat_statements'
+    serving('postgresql', accounts: '') do
+      administrate("\\c #{name}\"\nGRANT pg_read_all_stats TO #{name}u\"; #{statistics}")
+    end
+    File.write(File.join(@dir, 'data/postgresql.conf'), "shared_preload_libraries = 'pg_stat_statements'\n", mode: 'a')
+    serving('postgresql', rights: 'write', own: 'no') do
+      login(EVE, BOB)
+      assert_rows %w[t f], BOB, "SELECT count(*) > 0 FROM pg_stat_statements;
+        SELECT count(*) > 0 FROM pg_stat_statements WHERE query ~ '#{PASSWORD}'"
+    end
+  end
+
   # Large objects stay in the publisher's directory, from which nobody but their owner removes them.
   def test_who_only_reads_a_postgresql_leaves_nothing_in_it
     make = ['lo_create(0)', 'lo_creat(-1)', 'lo_from_bytea(0, $$x$$)'].map { |call| "SELECT #{call} > 0" }

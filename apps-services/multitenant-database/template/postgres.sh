@@ -66,9 +66,10 @@ host $who ::/0 scram-sha-256
 HBA
 }
 
+# What it says may have passwords, and a tenant's role may be one that sees the server's statistics of all.
 administrate() { # DATABASE
-  PGHOST=$PRIVATE PGPORT=$port PGUSER=$ADMINISTRATOR PGDATABASE=$1 PGOPTIONS=$OPTIONS PGCONNECT_TIMEOUT=10 \
-    PGCLIENTENCODING=UTF8 \
+  PGHOST=$PRIVATE PGPORT=$port PGUSER=$ADMINISTRATOR PGDATABASE=$1 PGCONNECT_TIMEOUT=10 PGCLIENTENCODING=UTF8 \
+    PGOPTIONS="$OPTIONS -c track_activities=off -c pg_stat_statements.track_utility=off" \
     "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet --output=/dev/null --set=ON_ERROR_STOP=1
 }
 
