@@ -9,10 +9,27 @@ class TestShare < BedTest
   SHARE = File.join(Bed::OURS, 'multitenant-share')
   HOSTILE = %(a'b"c|d\\e\\u0027 $(id) `id` * €😀 #{(0x20..0x7e).map(&:chr).join}).freeze
 
+  # Users of some tests alone. E-mail addresses as user names; useradd makes none of that length.
+  PRIMARY = 'mtprimary'
+  LONG = 'firstname.lastname.of.somebody@uni.edu.x'
+
+  # A test that was killed left its account, which would be one more member of the group.
   def setup
     super
+    [PRIMARY, LONG].each { |user| remove(user) }
     FileUtils.cp(File.join(Bed::ROOT, 'libexec/multitenant-share'), SHARE)
     FileUtils.rm_f([go, log])
+  end
+
+  # The user, with all that they have.
+  def remove(user)
+    return unless Etc::Passwd.any? { |account| account.name == user }
+
+    system('scancel', '--user', user)
+    Bed.wait('no job of theirs is left') { Bed.squeue('%A', '--user', user).strip.empty? }
+    system('sacctmgr', '--immediate', '--quiet', 'delete', 'user', user, out: File::NULL)
+    FileUtils.rm_rf(Bed.home(user))
+    Bed.wait('their account is gone') { Bed.change_accounts { system('userdel', user, err: File::NULL) } }
   end
 
   # What a job of hpcfaculty's waits for, and what it says.
@@ -105,19 +122,18 @@ class TestShare < BedTest
 
   # Its members of today, those too whose primary group it is.
   def test_without_a_list_the_whole_group_can_use_it
-    command = %w[useradd --gid hpcGrp --no-create-home mtprimary]
+    command = ['useradd', '--gid', 'hpcGrp', '--no-create-home', PRIMARY]
     Bed.change_accounts { system(*command) } || flunk('useradd')
     job_id = shared(submit(share('host=n1').sub(/--to \S+/, '')))
     to = Bed.specs('hpcstudent').dig(job_id.to_s, 'accounting', 'mtu').split(',')
-    members = %w[hpcfaculty2 hpcdefault hpcstudent hpcstudent2 mtprimary].map { |user| Bed.uid(user).to_s }
+    members = ['hpcfaculty2', 'hpcdefault', *Bed::MEMBERS, PRIMARY].map { |user| Bed.uid(user).to_s }
     assert_equal members.sort, to.sort
   ensure
-    Bed.change_accounts { system('userdel', 'mtprimary') }
+    remove(PRIMARY)
   end
 
-  # E-mail addresses as user names; useradd makes none of that length.
   def test_a_user_whose_name_has_40_characters
-    user = 'firstname.lastname.of.somebody@uni.edu.x'
+    user = LONG
     account = "#{user}:*:2140:#{Etc.getgrnam('hpcGrp').gid}::#{Bed.home(user)}:/bin/bash\n"
     Bed.change_accounts { File.write('/etc/passwd', account, mode: 'a') }
     FileUtils.mkdir_p(Bed.home(user), mode: 0o700)
@@ -127,11 +143,7 @@ class TestShare < BedTest
     job_id = shared(Bed.submit(user, script: "#!/bin/bash\n#{share('host=n1')}\nsleep 600\n"))
     assert_equal ['n1', user], [connection(job_id)['host'], Bed.specs('hpcstudent').dig(job_id.to_s, 'info', 'user')]
   ensure
-    system('scancel', '--user', user)
-    Bed.wait('it ends') { Bed.squeue('%A', '--user', user).strip.empty? }
-    system('sacctmgr', '--immediate', '--quiet', 'delete', 'user', user, out: File::NULL)
-    FileUtils.rm_rf(Bed.home(user))
-    Bed.wait('its account is gone') { Bed.change_accounts { system('userdel', user, err: File::NULL) } }
+    remove(LONG)
   end
 
   def test_accounts_change_under_the_lock_of_test_beds
