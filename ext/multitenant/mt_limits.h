@@ -89,7 +89,8 @@
 #define MT_WCKEYS_MAX 32
 
 /* Shares of one publisher, and of all publishers, that count for one viewer; the oldest win, and
- * publishers take turns. What can't be opened for its form takes no place. */
+ * publishers take turns. What can't be opened for its form takes no place. Beyond them nothing is
+ * opened: each may keep MT_MESSAGE_MAX. */
 #define MT_SHARES_PER_PUBLISHER 32
 #define MT_SHARES_PER_VIEWER 256
 

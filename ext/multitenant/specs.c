@@ -80,7 +80,7 @@ static enum mt_status keep_others(struct mt_specs *specs, const struct mt_specs 
     const size_t answered = specs->count;
     for (size_t i = 0; i < last->count; i++) {
         const struct mt_share *old = &last->shares[i];
-        bool seen = mt_coverage_has(&specs->coverage, old->record.cluster) &&
+        bool seen = old->listed && mt_coverage_has(&specs->coverage, old->record.cluster) &&
                     (old->record.uid == settings->uid ||
                      mt_coverage_tells(&specs->coverage, old->record.cluster, old->wckeys,
                                        old->record.job_id) ||
@@ -154,6 +154,12 @@ static const struct mt_share *same_share(const struct mt_specs *last, const stru
 static bool was_opened(const struct mt_share *old)
 {
     return old && !mt_reason_is_temporary(old->opened);
+}
+
+/* Whether all of the message is kept: also that of a share whose app may yet be installed. */
+static bool is_kept(const struct mt_share *share)
+{
+    return share->message.connection != NULL;
 }
 
 /*
@@ -256,12 +262,18 @@ size_t mt_specs_payloads(const struct mt_specs *specs, const struct mt_specs *la
                          struct mt_payload out[MT_CREDENTIALS_MAX])
 {
     size_t count = 0;
+    size_t kept = 0;
     for (size_t i = 0; i < specs->count && count < MT_CREDENTIALS_MAX; i++) {
         const struct mt_share *share = specs->by_turn[i];
         const struct mt_jobname *name = &share->record.parts;
-        if (share->current && share->specs == MT_REASON_ok &&
-            mt_envelope_of(name->payload, name->payload_len) == MT_ENVELOPE_MUNGE &&
-            !was_opened(same_share(last, share)) && !has_payload(out, count, name))
+        if (!share->current || share->specs != MT_REASON_ok)
+            continue;
+        const struct mt_share *old = same_share(last, share);
+        if (was_opened(old))
+            kept += is_kept(old);
+        else if (kept < MT_SHARES_PER_VIEWER &&
+                 mt_envelope_of(name->payload, name->payload_len) == MT_ENVELOPE_MUNGE &&
+                 !has_payload(out, count, name))
             out[count++] = (struct mt_payload){name->payload, name->payload_len};
     }
     return count;
@@ -300,11 +312,14 @@ static enum mt_status judge(struct mt_share *share, const struct mt_settings *se
     return mt_message_keep_name(&share->message);
 }
 
-/* From the gate's reason to the specs code. *seen counts the shares of this viewer. */
+/* From the gate's reason to the specs code. *kept counts the messages that this viewer has: beyond
+ * their number none is opened, as publishers together could fill the memory with them. */
 static enum mt_status decide(struct mt_share *share, const struct mt_share *old,
                              const struct mt_settings *settings, const struct mt_opened *opened,
-                             size_t *seen)
+                             size_t *kept)
 {
+    if (share->specs == MT_REASON_ok && *kept == MT_SHARES_PER_VIEWER)
+        share->specs = MT_REASON_too_many;
     if (share->specs == MT_REASON_ok) {
         enum mt_status status = open_share(share, old, settings, opened);
         if (status != MT_OK)
@@ -316,8 +331,7 @@ static enum mt_status decide(struct mt_share *share, const struct mt_share *old,
         if (status != MT_OK)
             return status;
     }
-    if (share->specs == MT_REASON_ok && ++*seen > MT_SHARES_PER_VIEWER)
-        share->specs = MT_REASON_too_many;
+    *kept += is_kept(share);
     share->listed = share->specs == MT_REASON_ok;
     if (mt_reason_is_temporary(share->specs) && old && old->listed) {
         share->listed = true;
@@ -333,12 +347,12 @@ static enum mt_status decide(struct mt_share *share, const struct mt_share *old,
 static enum mt_status decide_all(struct mt_specs *specs, const struct mt_specs *last,
                                  const struct mt_settings *settings, const struct mt_opened *opened)
 {
-    size_t seen = 0;
+    size_t kept = 0;
     enum mt_status status = MT_OK;
     for (size_t i = 0; i < specs->count && status == MT_OK; i++) {
         struct mt_share *share = specs->by_turn[i];
         if (share->current)
-            status = decide(share, same_share(last, share), settings, opened, &seen);
+            status = decide(share, same_share(last, share), settings, opened, &kept);
     }
     return status;
 }

@@ -50,7 +50,8 @@ struct mt_payload {
 
 /*
  * The payloads of a round that began, each once, in the order in which their shares count: of those
- * which passed so far and were not opened for the last round. Returns how many there are.
+ * which passed so far and were not opened for the last round, while the viewer has room for them.
+ * Returns how many there are.
  */
 MT_NODISCARD MT_NONNULL(1, 3) size_t
     mt_specs_payloads(const struct mt_specs *specs, const struct mt_specs *last,
@@ -59,10 +60,10 @@ MT_NODISCARD MT_NONNULL(1, 3) size_t
 /*
  * Decides a round that began: envelopes are opened, unless that was done for the last round, and
  * `opened` is what munged said meanwhile. At most MT_SHARES_PER_VIEWER shares count in all, and
- * publishers take turns (too_many). Of shares that name one session id, the oldest of each
- * publisher may have a card (duplicate_session for the others); if several publishers named it,
- * each card gets an id of its own, made from cluster, job and session id. Members of a service have
- * one card, by the choice of `now` (service.h).
+ * publishers take turns; beyond them no envelope is opened (too_many). Of shares that name one
+ * session id, the oldest of each publisher may have a card (duplicate_session for the others); if
+ * several publishers named it, each card gets an id of its own, made from cluster, job and session
+ * id. Members of a service have one card, by the choice of `now` (service.h).
  *
  * MT_OK
  * MT_NOMEM, MT_CRYPTO, MT_INTERNAL: the round is of no use

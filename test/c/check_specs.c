@@ -415,6 +415,30 @@ START_TEST(test_publishers_take_turns)
 }
 END_TEST
 
+/* What is opened is kept, as long as a message may be: publishers together have no more of it than
+ * few. Also of shares whose app is not installed. */
+START_TEST(test_beyond_the_viewers_shares_nothing_is_opened)
+{
+    static const char *const none[] = {NULL};
+    static struct sample samples[MT_SHARES_PER_VIEWER + 2];
+    for (uint32_t i = 0; i < COUNT_OF(samples); i++)
+        samples[i] = sample_of(i + 1, "prof", 2001 + i);
+    settings.installed = _i ? none : NULL;
+    for (int round = 0; round < 2; round++) {
+        next_round(samples, COUNT_OF(samples));
+        ck_assert_uint_eq(opened, MT_SHARES_PER_VIEWER);
+        for (uint32_t id = MT_SHARES_PER_VIEWER + 1; id <= COUNT_OF(samples); id++) {
+            assert_codes(job(id), too_many, too_many);
+            ck_assert_ptr_null(job(id)->message.accounting);
+        }
+    }
+    next_round(samples + 1, COUNT_OF(samples) - 1);
+    ck_assert_uint_eq(opened, MT_SHARES_PER_VIEWER + 1);
+    assert_reason(ok, job(MT_SHARES_PER_VIEWER + 1)->opened);
+    assert_codes(job(MT_SHARES_PER_VIEWER + 2), too_many, too_many);
+}
+END_TEST
+
 START_TEST(test_what_was_refused_takes_no_place_of_the_viewer)
 {
     static struct sample samples[MT_SHARES_PER_VIEWER + 1];
@@ -1062,6 +1086,7 @@ int main(void)
     tcase_add_test(tests, test_what_could_not_be_opened_does_not_count_again);
     tcase_add_test(tests, test_shares_of_one_viewer);
     tcase_add_test(tests, test_publishers_take_turns);
+    tcase_add_loop_test(tests, test_beyond_the_viewers_shares_nothing_is_opened, 0, 2);
     tcase_add_test(tests, test_what_was_refused_takes_no_place_of_the_viewer);
     tcase_add_test(tests, test_of_what_is_refused_a_name_is_kept_at_most);
     tcase_add_test(tests, test_an_app_that_is_installed_later_lets_it_in);

@@ -285,6 +285,23 @@ class TestCredentials < MultiTenantTest
     assert_equal 512, asked.size
   end
 
+  # What munged said of those beyond them is not kept, and is not asked again in each round either.
+  def test_once_the_viewers_shares_are_full_munged_is_asked_about_no_other
+    records = (1..300).map { |n| sealed(munge(n), job_id: n, uid: n) }
+    said = records.map do |one|
+      text = SealingV2.message({ cluster: 'hpc', group: 'g', restarts: 0, **one },
+                               id: uuid(one[:job_id]), app: 'App', method: 'card',
+                               delivery: 'sys/multitenant-delivery_default', conn: { host: 'n1' })
+      { payload: munge(one[:job_id]), uid: one[:uid], gid_only: 3000, text: text }
+    end
+    core = core(uid: 2001, gids: [3000])
+    assert_equal 300, payloads(*records, core: core).size
+    core.decide([%w[hpc hpc]], opened(*said), 0)
+    assert_equal({ 'ok' => 256, 'too_many' => 44 }, core.shares.map { |share| share[:specs] }.tally)
+    assert_equal [], payloads(*records, core: core)
+    assert_equal [munge(257)], payloads(*records.drop(1), core: core).first(1)
+  end
+
   def test_one_that_was_opened_is_not_opened_again
     core = core()
     records = [sealed('MUNGE:aaaa:'), sealed('MUNGE:bbbb:', job_id: 2), sealed('MUNGE:cccc:', job_id: 3)]

@@ -14,12 +14,16 @@ class TestFloods < MultiTenantTest
 
   ROUNDS = ENV.key?('MULTITENANT_LONG') ? 40 : 4
 
+  # Shares of one viewer that count, and whose messages are kept: mt_limits.h.
+  KEPT = 256
+
   # A dashboard's process: reads and decides what it is given, over and over, and says what that took.
   DASHBOARD = <<~'RUBY'
     require 'multitenant/multitenant'
-    before, flood, opened, settings, rounds = Marshal.load($stdin.binmode.read)
+    before, flood, opened, settings, installed, rounds = Marshal.load($stdin.binmode.read)
     def peak = Integer(File.read('/proc/self/status')[/VmHWM:\s+(\d+)/, 1])
     core = MultiTenant::Core.new(settings)
+    core.installed = installed
     look = lambda do |text, said = ''|
       core.read([MultiTenant::Records.new(text)])
       core.decide([%w[hpc hpc]], said, 0)
@@ -34,14 +38,14 @@ class TestFloods < MultiTenantTest
 
   # @param message [Integer] KiB that is in each of those that count
   # @return [Array(Hash, Integer, Hash)] codes, and the number of specs, and of each service's members
-  def told(*flood, message: 1, opened: '')
+  def told(*flood, message: 1, opened: '', installed: nil)
     settings = { **MultiTenant::Settings.new({}).to_core(dataroot: nil), uid: 2001, gids: [2001, 3000] }
-    input = Marshal.dump([stream(job(1)), stream(*flood), opened, settings, ROUNDS])
+    input = Marshal.dump([stream(job(1)), stream(*flood), opened, settings, installed, ROUNDS])
     argv = [RbConfig.ruby, '--disable=gems', '-I', File.join(Tree::ROOT, 'lib'), '-e', DASHBOARD]
     out, err, status = Open3.capture3(*argv, stdin_data: input, binmode: true)
     assert_predicate status, :success?, err[0, 2000]
     told, grown = Marshal.load(out) # rubocop:disable Security/MarshalLoad -- our own child's
-    most = (flood.size * JOB) + (told[1] * message * TIMES) + LATE
+    most = (flood.size * JOB) + ((installed ? KEPT : told[1]) * message * TIMES) + LATE
     warn "#{name}: #{grown} KiB, and it may be #{most}" if ENV.key?('MULTITENANT_LONG')
     assert_operator grown, :<, most
     told
@@ -73,8 +77,19 @@ class TestFloods < MultiTenantTest
   def test_messages_as_long_as_they_may_be
     texts = [0, 1].map { |more| longest(more) }
     most = shares(260, publishers: 260).map { |one| one.merge(name: name_of(one, texts[0])) }
-    codes, = told(*most, job(600).then { |one| { **one, name: name_of(one, texts[1]) } }, message: 64)
+    codes, = told(*most, job(600, start: 1).then { |one| { **one, name: name_of(one, texts[1]) } }, message: 64)
     assert_equal [{ 'ok' => 256, 'too_many' => 4, 'too_large' => 1 }, 'too_large'], [codes.values.tally, codes['600']]
+  end
+
+  # Where a hundred users join: no more is kept of what they share than of what eight do, also of shares whose app is
+  # not installed, which a later round may let in.
+  def test_the_longest_messages_of_100_publishers
+    text = longest(0)
+    flood = shares(3200, publishers: 100).map { |one| one.merge(name: name_of(one, text)) }
+    codes, specs, = told(*flood, message: 24)
+    assert_equal [{ 'ok' => KEPT, 'too_many' => 2944 }, KEPT], [codes.values.tally, specs]
+    codes, specs, = told(*flood, message: 24, installed: [])
+    assert_equal [{ 'delivery_not_allowed' => KEPT, 'too_many' => 2944 }, 0], [codes.values.tally, specs]
   end
 
   # Texts that are far longer than any of the kind may be.
