@@ -96,19 +96,38 @@ class TestClientCards < RailsTest
     start
     key = 'prof/spanish@students'
     files = CLIENTS.each_with_index.map { |name, i| client(901 + i, name, key) }
-    ended = client(903, CLIENTS[0], key, cache_completed: true)
     files.each { |file| assert_equal %w[n7 n8], members(file).sort }
     slurm_says(fresh(member[9]))
     ttl_passes
     @dashboard.sessions
     files.each { |file| assert_equal [%w[n9], 0o600], [members(file), File.stat(file).mode & 0o777] }
-    assert_equal %w[n7 n8], members(ended).sort
     File.write(files[0], 'x')
     slurm_says(fresh)
     ttl_passes
     @dashboard.sessions
     assert_equal %w[n9], members(files[1])
     assert_equal 1, @dashboard.log.grep(/client #{uuid(901)} is not told of the jobs that run: JSON::ParserError"?\z/).size
+  end
+
+  # As a card's file goes with its job.
+  def test_no_secret_of_a_service_stays_in_the_session_of_a_client_that_has_ended
+    slurm_says(fresh(job(7)))
+    start
+    runs, ended = [false, true].map.with_index(901) do |completed, id|
+      file = client(id, CLIENTS[0], '7', cache_completed: completed)
+      File.write(File.join(File.dirname(file), 'service.sh'), '')
+      File.write(File.join(File.dirname(file), 'output.log'), '')
+      File.dirname(file)
+    end
+    slurm_says(fresh)
+    ttl_passes
+    @dashboard.sessions
+    assert_equal %w[members.json output.log service.sh], (Dir.children(runs) - %w[connection.yml]).sort
+    assert_equal %w[output.log], Dir.children(ended) - %w[connection.yml]
+    other = File.join(ended, 'members.json')
+    File.write(other, '{"people":[]}')
+    @dashboard.sessions
+    assert_path_exists other
   end
 
   # Ids are the same on several clusters: once that of this one has ended, the key is another one's.

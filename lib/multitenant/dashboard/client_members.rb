@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'fileutils'
 require 'json'
 require_relative '../host/system_file'
 
@@ -7,14 +8,17 @@ module MultiTenant
   module Dashboard
     # Jobs that follow each other take the place of those that a client was started with, and the client's own job can't
     # ask which these are: the user's dashboard tells it, in a file of its session, each time that it lists sessions.
+    # Once the client has ended, its session has no secret of the service any more.
     module ClientMembers
       FILE = 'members.json'
+      # What a client's job is told with that file.
+      SECRETS = 'service.sh'
 
       class << self
         # @param sessions [Array<BatchConnect::Session>]
         # @return [void]
         def tell(sessions)
-          sessions.each { |session| tell_one(session) unless session.cache_completed }
+          sessions.each { |session| tell_one(session) }
         end
 
         private
@@ -25,6 +29,8 @@ module MultiTenant
 
           told = path.read
           service, of = JSON.parse(told).values_at('service', 'of')
+          return forget(path) if session.cache_completed && service && of
+
           now = MultiTenant.service_members(service)
           return if now.nil? || now == told || JSON.parse(now)['of'] != of
 
@@ -32,6 +38,11 @@ module MultiTenant
         rescue StandardError => e
           # What a message quotes may be a secret.
           Rails.logger.warn("multitenant: client #{session.id} is not told of the jobs that run: #{e.class}")
+        end
+
+        def forget(path)
+          FileUtils.rm_f(path.dirname.join(SECRETS))
+          path.delete
         end
       end
     end
