@@ -158,10 +158,16 @@ static bool is_seen(void *context, const uid_t *uid)
     return false;
 }
 
-static bool is_due(const struct tenant *tenant, int64_t now)
+/* Whether what is known has to be asked again; not at once where nobody answered. */
+static bool is_old(const struct tenant *tenant, int64_t now)
 {
     const enum knowledge knowledge = tenant_knowledge(tenant, now);
-    return tenant->open_at && (knowledge == AGING || knowledge == UNKNOWN);
+    return knowledge == AGING || knowledge == UNKNOWN;
+}
+
+static bool is_due(const struct tenant *tenant, int64_t now)
+{
+    return tenant->open_at && is_old(tenant, now);
 }
 
 /* Who has connections, if that is not known of one who should be asked about; where it can't be
@@ -244,16 +250,22 @@ static void lock(struct gate *gate, struct tenant *tenant)
 
 void accounts_tick(struct gate *gate, int64_t now, int64_t *until)
 {
+    const size_t from = gate->look_from;
     bool due = false;
-    for (size_t i = 0; i < MT_GATE_TENANTS_MAX && gate->config.accounts; i++) {
+    bool asks = true;
+    for (size_t n = 0; n < MT_GATE_TENANTS_MAX && gate->config.accounts; n++) {
+        const size_t i = (from + n) % MT_GATE_TENANTS_MAX;
         struct tenant *tenant = tenants_at(gate->tenants, i);
         if (!tenant)
             continue;
         due = due || tenant->locks;
-        if (tenant->locks)
+        if (tenant->locks) {
             lock(gate, tenant);
-        else if (tenant->has_account && tenant_knowledge(tenant, now) != KNOWN)
-            (void)tenant_ask(gate, tenant, FOR_LATER);
+        } else if (asks && tenant->has_account && is_old(tenant, now) &&
+                   !tenant_ask(gate, tenant, FOR_LATER)) {
+            gate->look_from = i;
+            asks = false;
+        }
     }
     if (gate->seen_due && !due) {
         keeper_seen(&gate->keeper);

@@ -61,7 +61,7 @@ struct gate {
     int64_t renew_at;          /* not before */
     int64_t look_at;           /* when to look next who has a connection */
     bool look_asks;            /* not all of them were asked about yet */
-    size_t look_from;          /* the place in the table where that goes on */
+    size_t look_from;          /* the place in the table where asking goes on */
     pid_t nginx;
     bool nginx_ended;
     int listener;
