@@ -85,6 +85,18 @@ class TestDoctorGateway < DoctorTest
     APACHE
   end
 
+  def test_paths_that_cards_and_clients_do_not_know
+    assert_told 'Gateway', 'skip', "Portal's paths", /no portal of Open OnDemand's/
+    portal('RequestHeader unset Cookie')
+    assert_told 'Gateway', 'ok', "Portal's paths", %r{leads to services below /node, /rnode\.}
+    text = File.read(host.at(PORTAL))
+    host.write(PORTAL, text.sub('^/rnode/', '^/reverse/'))
+    assert_told 'Gateway', 'warn', "Portal's paths", %r{services below /rnode, .*below /node, /reverse alone},
+                %r{node_uri: '/node' and rnode_uri: '/rnode' into ood_portal\.yml}
+    host.write(PORTAL, text.gsub(%r{<LocationMatch.*?</LocationMatch>}m, ''))
+    assert_told 'Gateway', 'ok', "Portal's paths", /leads to no services/
+  end
+
   def assert_leaks(*lines)
     portal(*lines)
     assert_told 'Gateway', 'warn', "Portal's secrets",

@@ -6,10 +6,11 @@ require_relative 'theme'
 
 module MultiTenant
   class Doctor
-    # Whether services can ask each tenant who they are, what falls back to what where a node can't, and what the portal
-    # hands to services.
+    # Whether services can ask each tenant who they are, what falls back to what where a node can't, whether the portal
+    # leads to services where cards do, and what it hands to them.
     class Gateway < Theme
-      CHECKS = { gateways: 'Gateways', nodes: 'Gateway on a node', secrets: 'Portal\'s secrets' }.freeze
+      CHECKS = { gateways: 'Gateways', nodes: 'Gateway on a node', paths: 'Portal\'s paths',
+                 secrets: 'Portal\'s secrets' }.freeze
 
       # The functions that decide it in a job.
       PARTS = [Sharing::JOB, File.expand_path('../../../libexec/multitenant-gateway', __dir__)].freeze
@@ -21,6 +22,8 @@ module MultiTenant
                    /etc/apache2/sites-available/ood-portal.conf].freeze
       # Where Open OnDemand's page on OpenID Connect has that module's directives, beside the portal's file or in it.
       OPENIDC = 'auth_openidc.conf'
+      # Those that buttons, logins and clients have in their addresses.
+      PATHS = %w[/node /rnode].freeze
       SECTIONS = %r{<(Location|LocationMatch|Directory|FilesMatch)\s.*?</\1>}m
       LOCATION = %r{<LocationMatch\s+"?\^(?<uri>/[\w/-]+)/\(\?<host>.*?</LocationMatch>}m
       # Without a condition, which may not hold.
@@ -70,17 +73,25 @@ module MultiTenant
         tell(ran.out[/^guard (.*)/, 1], ran.out[/^isolate (.*)/, 1])
       end
 
+      # Where it leads to no services at all, what has no page of its own works without it.
+      def paths
+        path = portal or return
+        missing = PATHS - (found = locations(read(path)).map { |block| block[:uri] })
+        return ok("#{path} leads to #{found.empty? ? 'no services' : "services below #{list(PATHS)}"}.") if
+          found.empty? || missing.empty?
+
+        warn!("cards lead to services below #{list(missing)}, #{path} below #{list(found)} alone.",
+              "Write node_uri: '/node' and rnode_uri: '/rnode' into ood_portal.yml, and run update_ood_portal.")
+      end
+
       # What is the portal's, and would let a service act as who opens it.
       def secrets
-        path = PORTALS.map { |one| site.at(one) }.find { |one| File.exist?(one) }
-        return skip('this host has no portal of Open OnDemand\'s.') unless path
-
+        path = portal or return
         beside = File.join(File.dirname(path), OPENIDC)
-        hidden = [path, beside].find { |one| File.exist?(one) && !File.readable?(one) }
-        return skip("only root can read #{hidden}.") if hidden
+        return skip("only root can read #{beside}.") if File.exist?(beside) && !File.readable?(beside)
 
         text = read(path)
-        blocks = text.to_enum(:scan, LOCATION).map { Regexp.last_match }
+        blocks = locations(text)
         return ok("#{path} leads to no services.") if blocks.empty?
 
         around = [text, *(read(beside) if File.exist?(beside))].join("\n").gsub(SECTIONS, '')
@@ -138,6 +149,18 @@ module MultiTenant
                 'Allow user namespaces (user.max_user_namespaces, AppArmor); install util-linux, iproute and socat.')
         end
         ok('a node has nginx, munge and multitenant-gate, and lets users make namespaces.') unless guard || isolate
+      end
+
+      # @return [String, nil] its file; nil: the check is skipped
+      def portal
+        path = PORTALS.map { |one| site.at(one) }.find { |one| File.exist?(one) }
+        return skip('this host has no portal of Open OnDemand\'s.') unless path
+
+        File.readable?(path) ? path : skip("only root can read #{path}.")
+      end
+
+      def locations(text)
+        text.to_enum(:scan, LOCATION).map { Regexp.last_match }
       end
 
       # @param portal [String] its configuration
