@@ -19,6 +19,13 @@ module BatchConnect
   Session = Struct.new(:cache_root).new
 end
 
+# And whether users may save it under a name.
+module Configuration
+  def self.bc_saved_settings?
+    false
+  end
+end
+
 # An app, a user's answers to its form, and what becomes of them.
 class App
   Session = Struct.new(:id, :token, :app, :staged_root)

@@ -175,14 +175,18 @@ class TestServiceForms < RailsTest
     end
   end
 
-  # Open OnDemand keeps what a form was told for the next time, up to 3.1 as it stands, in files with the umask's mode.
+  # Open OnDemand keeps what a form was told for the next time, or under a name that the user has chosen, up to 3.1.11
+  # as it stands, in files with the umask's mode.
   def test_nobody_else_reads_a_password_that_was_typed
-    start
+    start({ 'OOD_BC_SAVED_SETTINGS' => 'true' })
     @dashboard.submit('sys/multitenant-database', 'version' => 'mariadb', 'db_pass' => 'corrECThorse')
     kept = @dashboard.ruby('BatchConnect::Session.cache_root.children.map(&:to_s)')
     assert_equal(['sys_multitenant-database.json'], kept.map { |file| File.basename(file) })
     assert_includes File.read(kept[0]), 'corrECThorse'
     assert_equal 0o700, File.stat(File.dirname(kept[0])).mode & 0o777
+    saved = File.join(@viewer.home, '.config/ondemand/settings.yml')
+    assert_includes File.read(saved), 'corrECThorse'
+    assert_equal 0o600, File.stat(saved).mode & 0o777
   end
 
   def test_the_account_is_not_the_group_that_was_chosen

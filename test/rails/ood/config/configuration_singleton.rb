@@ -29,6 +29,14 @@ class ConfigurationSingleton
     ENV['OOD_BC_DYNAMIC_JS'] == 'true'
   end
 
+  def bc_saved_settings?
+    ENV['OOD_BC_SAVED_SETTINGS'] == 'true'
+  end
+
+  def user_settings_file
+    File.join(Dir.home, '.config/ondemand/settings.yml')
+  end
+
   def auto_groups_filter
     ENV.fetch('OOD_AUTO_GROUPS_FILTER', nil)
   end
