@@ -58,6 +58,17 @@ class TestProxyConfig < MultiTenantTest
     end
   end
 
+  # Of each user 32 stay for a day: those of some hundred together push out nobody else's.
+  def test_what_many_had_seen_of_theirs_costs_nobody_elses_page
+    now = Time.now.to_i
+    many = (1..700).to_a.product((1..32).to_a).to_h { |user, i| ["user-#{user}/service-of-theirs-#{i}@students", now] }
+    [0, 60].each do |ago|
+      File.write("#{config}.seen", JSON.generate({ **many, 'prof/b@students' => now - ago }))
+      proxy_config('--engine', 'haproxy', '--output', config)
+      assert_match(/status 503 .*service prof.b@students/, File.read(config))
+    end
+  end
+
   # A cluster that does not answer, or hides others' jobs, would leave the proxy with nothing.
   def test_nothing_is_written_by_half_an_answer
     proxy_config('--engine', 'haproxy', '--output', config)

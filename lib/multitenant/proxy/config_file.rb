@@ -13,7 +13,7 @@ module MultiTenant
     # were there when, so that the page of one that has ended says whose it was.
     class ConfigFile
       SECONDS = 12
-      MOST = 1024 * 1024
+      MOST = Core::LIMITS[:records]
 
       # @param path [String]
       # @param engine [Engine]
