@@ -308,6 +308,22 @@ class TestDatabase < AppTest
       stranger&.close
     end
 
+    # That job's server runs on what is there. It would recover nothing later if this one said that there is nothing to.
+    define_method("test_a_server_of_#{engine}_whose_directory_another_job_has_ends_as_by_a_crash") do
+      job = serve(engine).shared
+      assert_answer '', engine, job, 'CREATE TABLE t (x INT); INSERT INTO t VALUES (7);'
+      lock('999999 hpc node9', 'hpcfaculty')
+      _, taken, after = outcome(job).partition("Job 999999 has taken #{@data}")
+      refute_empty taken
+      refute_match ENDED[engine], after
+      assert_path_exists File.join(@data, 'postmaster.pid') if engine == 'postgresql'
+      assert_empty private_directories(job)
+      FileUtils.rm(File.join(@data, '.multitenant-job'))
+      again = serve(engine).shared
+      assert_match CRASHED, again.log
+      assert_answer '7', engine, again, 'SELECT x FROM t'
+    end
+
     define_method("test_what_is_not_shared_of_#{engine}") do
       job = serve(engine).shared
       job.cancel

@@ -155,11 +155,31 @@ class TestDatabaseLock < MultiTenantTest
     assert_equal [true, ''], [File.read("#{temporary}/held").start_with?('7 '), File.read("#{temporary}/there")]
   end
 
-  def test_a_server_whose_lock_is_another_jobs_ends
-    fake('pg_isready', "ln -sfT '8 test other' #{@lock}; cd #{temporary}; echo >>tries; (($(wc -l <tries) > 300))")
+  # A proper end would say in the directory that nothing is to be recovered there. Of a PostgreSQL that is killed alone,
+  # processes that are busy go on.
+  def test_a_server_whose_lock_is_another_jobs_ends_at_once_and_writes_no_more
+    fake('postgres', <<~BASH)
+      exec #{RbConfig.ruby} -e '%w[INT TERM QUIT].each { |signal| trap(signal) { File.write("ended", signal); exit! } }
+        server = Process.pid
+        fork { File.write("up", ""); sleep 0.01 while Process.ppid == server; puts "It goes on." }
+        sleep 300'
+    BASH
+    fake('pg_isready', "cd #{temporary}; [[ -e up ]] || exit 1; ln -sfT '8 test other' #{@lock}\n" \
+                       'echo >>tries; (($(wc -l <tries) > 300))')
     done = serve
     assert_equal [0, '8 test other'], [done.code, File.readlink(@lock)], done.err
     assert_match(/Job 8 has taken #{@data}/, done.err)
+    refute_path_exists File.join(temporary, 'ended')
+    refute_includes done.out, 'It goes on.'
+  end
+
+  # As where a file system is away for a while.
+  def test_a_server_whose_lock_can_not_be_read_ends_properly
+    says_so = 'trap(:INT) { File.write("ended", ""); exit }; File.write("up", ""); sleep'
+    fake('postgres', %(exec #{RbConfig.ruby} -e '#{says_so}'))
+    fake('pg_isready', "cd #{temporary}; [[ -e up ]] && mv #{@data} #{@data}.away")
+    assert_equal GOT_IT, serve.code
+    assert_path_exists File.join(temporary, 'ended')
   end
 
   def test_a_lock_that_was_taken_away_is_made_again

@@ -38,8 +38,17 @@ start() { # DIRECTORY OPTION…
 stop() {
   local server
   for server in $(jobs -pr); do
-    while kill "-$STOP" "$server" 2>/dev/null; do sleep 1; done
+    until has_lost_directory || ! kill "-$STOP" "$server" 2>/dev/null; do sleep 1; done
+    ! has_lost_directory || kill_server "$server"
   done
+}
+
+# What another job's server has, this one is to write no more. A proper end would say there that nothing is to be recovered,
+# and any end of PostgreSQL's own takes away the postmaster.pid that the other one looks for. Stopped, it starts no process.
+kill_server() { # PID
+  kill -STOP "$1" 2>/dev/null || return 0
+  pkill -KILL -P "$1" || true
+  while kill -KILL "$1" 2>/dev/null; do sleep 1; done
 }
 
 finish() {
