@@ -60,6 +60,7 @@ struct gate {
     bool renew_due;            /* what is open has to end with nginx's workers */
     int64_t renew_at;          /* not before */
     int64_t look_at;           /* when to look next who has a connection */
+    bool names_fail;           /* no answer of the name service came to the last question */
     bool look_asks;            /* not all of them were asked about yet */
     size_t look_from;          /* the place in the table where asking goes on */
     pid_t nginx;

@@ -156,6 +156,7 @@ static void names_told(void *context, void *owner, const void *answer, size_t le
     if (len == sizeof said)
         memcpy(&said, answer, sizeof said);
     tenant_learn(tenant, len == sizeof said ? &said : NULL, &gate->config.recipients, now);
+    gate->names_fail = tenant->failed_at != 0;
     /* Of whom nothing was ever known nothing is lost by an answer that did not come. */
     if (tenant->known_at && (was_member || tenant->open_at) && !tenant->member)
         tenant_leaves(gate, tenant);
@@ -253,6 +254,9 @@ void request_enter(struct gate *gate, struct connection *connection, int64_t now
     }
     struct tenant *tenant = tenants_find(gate->tenants, connection->uid, now);
     enum knowledge knowledge = tenant ? tenant_knowledge(tenant, now) : UNKNOWN;
+    /* Nobody waits for what did not come about others either. */
+    if (knowledge == UNKNOWN && tenant && gate->names_fail && tenant_is_kept(tenant, now))
+        knowledge = AGING;
     bool asked = tenant && (knowledge == UNKNOWN || knowledge == AGING) &&
                  tenant_ask(gate, tenant, knowledge == UNKNOWN ? FOR_ANYTHING : FOR_LATER);
     if (knowledge == FAILED)

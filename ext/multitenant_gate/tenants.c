@@ -57,6 +57,11 @@ struct tenant *tenants_at(struct tenants *tenants, size_t i)
     return tenants->places[i].seen_at ? tenants->places + i : NULL;
 }
 
+bool tenant_is_kept(const struct tenant *tenant, int64_t now)
+{
+    return tenant->known_at && now - tenant->known_at < KEPT_FOR;
+}
+
 enum knowledge tenant_knowledge(const struct tenant *tenant, int64_t now)
 {
     const int64_t age = now - tenant->known_at;

@@ -65,6 +65,9 @@ enum knowledge {
 /* How far what is known of a user holds at `now`. */
 MT_CHECKED enum knowledge tenant_knowledge(const struct tenant *tenant, int64_t now);
 
+/* Whether what is known may still be used where the name service answers nobody. */
+MT_CHECKED bool tenant_is_kept(const struct tenant *tenant, int64_t now);
+
 /* Takes over what was looked up; NULL: it failed. */
 MT_NONNULL(1, 3)
 void tenant_learn(struct tenant *tenant, const struct look_up *said,
