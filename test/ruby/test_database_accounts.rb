@@ -164,6 +164,20 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
+  # The owner may have the server log what is done in a database, whatever it is started with.
+  def test_no_password_of_a_tenant_of_postgresql_is_in_the_jobs_log
+    serving('postgresql', accounts: '') do
+      administrate("ALTER DATABASE #{%("#{NAME.gsub('"', '""')}")} SET log_statement = 'all'")
+    end
+    serving('postgresql') do
+      login(BOB)
+      assert_rows %w[1], BOB, 'SELECT 1'
+      log = File.read(File.join(temporary, 'said'))
+      assert_includes log, 'SELECT 1'
+      refute_includes log, PASSWORD
+    end
+  end
+
   # Large objects stay in the publisher's directory, from which nobody but their owner removes them.
   def test_who_only_reads_a_postgresql_leaves_nothing_in_it
     make = ['lo_create(0)', 'lo_creat(-1)', 'lo_from_bytea(0, $$x$$)'].map { |call| "SELECT #{call} > 0" }

@@ -66,10 +66,13 @@ host $who ::/0 scram-sha-256
 HBA
 }
 
-# What it says may have passwords, and a tenant's role may be one that sees the server's statistics of all.
+# What it says may have passwords: a tenant's role may be one that sees the server's statistics of all, and a database have
+# settings of its own for what the server logs.
 administrate() { # DATABASE
-  PGHOST=$PRIVATE PGPORT=$port PGUSER=$ADMINISTRATOR PGDATABASE=$1 PGCONNECT_TIMEOUT=10 PGCLIENTENCODING=UTF8 \
-    PGOPTIONS="$OPTIONS -c track_activities=off -c pg_stat_statements.track_utility=off" \
+  local hidden='-c track_activities=off -c pg_stat_statements.track_utility=off'
+  hidden+=' -c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic'
+  PGHOST=$PRIVATE PGPORT=$port PGUSER=$ADMINISTRATOR PGDATABASE=$1 PGOPTIONS="$OPTIONS $hidden" PGCONNECT_TIMEOUT=10 \
+    PGCLIENTENCODING=UTF8 \
     "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet --output=/dev/null --set=ON_ERROR_STOP=1
 }
 
