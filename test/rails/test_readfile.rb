@@ -219,6 +219,28 @@ class TestReadfile < RailsTest
     assert_match(/<bdo dir="ltr">a/, shown(lesson('turns.txt', turns * 20))['html'])
   end
 
+  # Browsers keep each crossing of a row and a column, and 500 cells that span more are enough for minutes.
+  def test_a_table_of_more_rows_and_columns_than_a_browser_bears_is_shown_as_text
+    wide = '<td colspan=99 rowspan=999>x'
+    { 'both' => "<tr>#{wide}" * 500, 'columns' => "<tr>#{wide * 600}", 'rows' => '<tr><th rowspan=999>x' * 500,
+      'stairs' => "<tr>#{'<td>x' * 1000}#{'<tr><td>x' * 1000}", 'named' => "#{'<col>' * 1000}#{'<tr>' * 1000}",
+      'groups' => "#{'<colgroup></colgroup>' * 1000}#{'<tr>' * 1000}",
+      'apart' => "</table><table><tr>#{wide * 20}#{'<tr><td>x' * 5}" * 30 }.each do |name, rows|
+      assert_includes shown(lesson("#{name}.html", "<table>#{rows}</table>"))['text'], 'too intricate', name
+    end
+    { 'large' => "<tr>#{'<td>x' * 10}" * 300, 'parts' => '<tr><td rowspan=3>x<td>x<tr><td>x<tr><td>x' * 300,
+      'head' => '<tr><th colspan=99 rowspan=2>x<tr><td>x', 'zero' => '<tr><td rowspan=00>x' * 500 }.each do |name, rows|
+      refute_includes shown(lesson("#{name}.html", "<table>#{rows}</table>"))['text'], 'too intricate', name
+    end
+  end
+
+  # Nor is a row made for a cell by the browser, where the one that makes a lesson safe has none.
+  def test_a_cell_without_a_row_is_no_cell
+    rows = '<tbody><td>x</tbody>' * 1000
+    html = shown(lesson('rows.html', "<table>#{rows}<tr>#{'<td>x' * 1000}</table>"))
+    assert(html['text'].include?('too intricate') || html['html'].scan('<td').size == 1000)
+  end
+
   def test_text_is_shown_as_it_is
     text = "\uFEFF# no *heading*\r\n\r\n\t<b>&amp; end\n"
     assert_equal "# no *heading*\n\n\t<b>&amp; end\n", says(lesson('a.txt', text))

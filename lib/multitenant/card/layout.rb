@@ -32,6 +32,19 @@ module MultiTenant
         text.scan(TURN).size + (text.scan(/\p{N}+/).size / 4) > most
       end
 
+      # @param rows [Array<Array>] of a table: of each cell, how many columns and rows it spans
+      # @param columns [Integer] that are named beside them
+      # @return [Integer] rows times columns
+      def crossings(rows, columns)
+        width = 0
+        changes = Hash.new(0)
+        widths = rows.each_with_index.map do |cells, row|
+          cells.each { |wide, high| changes[row + high] -= wide }
+          width += changes[row] + cells.sum(&:first)
+        end
+        rows.size * [columns, *widths].max
+      end
+
       # @param texts [Array<String>] all that each block of HTML has
       # @return [Boolean]
       def heavy?(texts)

@@ -38,6 +38,8 @@ module MultiTenant
       TURNS_VALUE = 100
       TURNS_BLOCK = 500
       TURNS_TEXT = 2000
+      # Rows times columns of all its tables, of which browsers keep each crossing.
+      CROSSINGS = 50_000
       # Pixels of all images in it.
       PIXELS = 16 << 20
       # Bytes that a child may have beyond what it starts with: the reader with the dashboard's, which it shares; the

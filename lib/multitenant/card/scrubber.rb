@@ -33,8 +33,8 @@ module MultiTenant
         'a' => { 'href' => %r{\Ahttps?://[A-Za-z0-9._\-\[\]:]+(?:[/?#][^\s"'<>\\`]*)?\z}i },
         'img' => { 'src' => %r{\Adata:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*\z}, 'alt' => // },
         'ol' => { 'start' => /\A\d{1,6}\z/ },
-        'td' => { 'colspan' => /\A\d{1,2}\z/, 'rowspan' => /\A\d{1,3}\z/ },
-        'th' => { 'colspan' => /\A\d{1,2}\z/, 'rowspan' => /\A\d{1,3}\z/, 'scope' => /\A(?:row|col)(?:group)?\z/ }
+        'td' => { 'colspan' => /\A[1-9]\d?\z/, 'rowspan' => /\A[1-9]\d{0,2}\z/ },
+        'th' => { 'colspan' => /\A[1-9]\d?\z/, 'rowspan' => /\A[1-9]\d{0,2}\z/, 'scope' => /\A(?:row|col)(?:group)?\z/ }
       }.freeze
       ADDED = {
         'a' => { 'rel' => 'noopener noreferrer nofollow', 'target' => '_blank' },
@@ -46,13 +46,17 @@ module MultiTenant
 
       # @param html [String] of anybody's
       # @return [Array(String, Integer, Boolean)] what is safe of it, the pixels of its images, and whether a browser
-      #   would need too long for its text
+      #   would need too long for it
       def self.sanitize(html)
         ours = Rails::Html::Sanitizer
         ours = ours.best_supported_vendor if ours.respond_to?(:best_supported_vendor)
         scrubber = new
         [ours.safe_list_sanitizer.new.sanitize(html, scrubber: scrubber), scrubber.pixels, scrubber.heavy?]
       end
+
+      # Its rows, each with its cells as Layout.crossings takes them, and the columns that are named beside them.
+      Table = Struct.new(:rows, :columns)
+      private_constant :Table
 
       # @return [Integer] of all images that stayed
       attr_reader :pixels
@@ -62,31 +66,51 @@ module MultiTenant
         self.tags = TAGS
         @pixels = 0
         @texts = Hash.new { |hash, block| hash[block] = +'' }
+        @tables = Hash.new { |hash, table| hash[table] = Table.new(Hash.new { |rows, row| rows[row] = [] }, 0) }
       end
 
       # @return [Boolean]
       def heavy?
-        Layout.heavy?(@texts.values)
+        crossings = @tables.each_value.sum { |table| Layout.crossings(table.rows.values, table.columns) }
+        crossings > Limits::CROSSINGS || Layout.heavy?(@texts.values)
       end
 
       def scrub(node)
         return super unless node.text? && !node.cdata?
 
-        @texts[block_of(node)&.pointer_id] << node.content
+        @texts[around(node, BLOCKS)&.pointer_id] << node.content
         CONTINUE
       end
 
       protected
 
-      def block_of(node)
+      # @param names [#include?]
+      # @return [Node, nil] the nearest of these
+      def around(node, names)
         node = node.parent
-        node = node.parent until node.nil? || BLOCKS.include?(node.name)
+        node = node.parent until node.nil? || names.include?(node.name)
         node
       end
 
-      # Browsers try each place of a ruby's text with all that is in it.
+      # Browsers try each place of a ruby's text with all that is in it; and make a row for a cell that has none.
       def allowed_node?(node)
-        super && !(node.name == 'ruby' && node.ancestors.any? { |one| one.name == 'ruby' })
+        case node.name
+        when 'ruby' then !around(node, %w[ruby])
+        when 'td', 'th' then around(node, %w[tr table])&.name == 'tr'
+        else super
+        end
+      end
+
+      # A part of a table.
+      def note(node)
+        table = @tables[around(node, %w[table])&.pointer_id]
+        case node.name
+        when 'col', 'colgroup' then table.columns += 1
+        when 'tr' then table.rows[node.pointer_id]
+        when 'td', 'th'
+          spans = %w[colspan rowspan].map { |name| [node[name].to_i, 1].max }
+          table.rows[around(node, %w[tr]).pointer_id] << spans
+        end
       end
 
       def scrub_node(node)
@@ -98,6 +122,7 @@ module MultiTenant
         return if node.name == 'img' && without_image(node)
 
         ADDED.fetch(node.name, {}).each { |name, value| node[name] ||= value } unless node.name == 'a' && !node['href']
+        note(node) if %w[col colgroup td th tr].include?(node.name)
         node.name = LOWER[node.name] if LOWER.key?(node.name)
         quote(node) if node.name == 'q'
       end
