@@ -161,6 +161,17 @@ class TestChatPage < ChatTest
     assert_equal 'fine', answer('fine')
   end
 
+  def test_a_table_of_more_cells_than_a_browser_bears_is_shown_as_it_was_written
+    table = ->(columns, rows) { ['|a', '|-', *['|'] * rows].map { |cell| "#{cell * (cell == '|' ? 1 : columns)}|\n" } }
+    { table[500, 900].join => 0, "> #{table[101, 100].join('> ')}" => 0, "#{table[10, 10].join}\n" * 91 => 0,
+      "- #{table[101, 100].join('  ')}" => 0, "#{table[10, 10].join}\n" * 89 => 89 }.each do |text, shown|
+      said = @browser.evaluate("(() => { const one = new Answer('m'); one.take({ text: #{JSON.generate(text)} });" \
+                               "one.draw(); return one.body.querySelectorAll('table').length; })()")
+      assert_equal shown, said, text[0, 20]
+    end
+    assert_equal 'fine', answer('fine')
+  end
+
   # What its browser needs minutes to lay out; the box for a message would, too.
   def test_what_takes_the_browser_long_is_shown_in_another_way
     [["a#{"\u0301" * 9}", 2000, 20_000, ''], ["\u0301", 200_000, 32, ''], ["a\u05d0", 6000, 12_000, 'bidi-override'],

@@ -124,11 +124,20 @@ function direct(place, text) {
 // that takes long is shown as it was written, to its end.
 const SHORT = 4000;
 const SLOW = 300;
+// Marked gives each row of a table as many cells as its head has: of four thousand characters it makes half a million.
+const CELLS = 10000;
+function cells(tokens) {
+  return tokens.reduce((sum, { type, header, rows, items, tokens }) => {
+    if (type === "table") return sum + header.length * (rows.length + 1);
+    return sum + cells(items || tokens || []);
+  }, 0);
+}
+
 function lex(place, text) {
   for (let length = place.lexed || SHORT; !place.slow; length *= 2) {
     const start = performance.now();
     const tokens = marked.lexer(text.slice(0, length));
-    place.slow = length > SHORT && performance.now() - start > SLOW;
+    place.slow = (length > SHORT && performance.now() - start > SLOW) || cells(tokens) > CELLS;
     place.lexed = length;
     if (text.length <= length && !place.slow) return tokens;
   }
