@@ -210,10 +210,12 @@ class TestReadfile < RailsTest
     turns = "a\u05d0" * 300
     marks = "<i>\u0301\u0301</i>" * 100
     { 'turns.md' => turns * 2, 'numbers.md' => "\u05d0\n\n#{'1! ' * 3000}", 'marks.html' => "<p>a#{marks}</p>",
-      'thai.md' => "\u0e01" * 5000 }.each do |name, text|
+      'thai.md' => "\u0e01" * 5000, 'ruby.html' => "<ruby>#{'a ' * 9000}<rt>#{'b ' * 9000}",
+      'open.html' => '<b><i><u><p>' * 700 }.each do |name, text|
       assert_includes shown(lesson(name, text))['text'], 'too intricate to be shown as a page', name
     end
-    ["#{turns}\n\n" * 20, "<p>a<b>\u0301</b></p>" * 100].each_with_index do |text, i|
+    ["#{turns}\n\n" * 20, "<p>a<b>\u0301</b></p>" * 100, '<ruby>漢字<rt>かんじ</ruby>' * 2000, '<hr>' * 7500,
+     '<p>x' * 3900].each_with_index do |text, i|
       refute_includes shown(lesson("#{i}.md", text))['text'], 'too intricate', text[0, 20]
     end
     assert_match(/<bdo dir="ltr">a/, shown(lesson('turns.txt', turns * 20))['html'])

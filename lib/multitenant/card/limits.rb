@@ -40,6 +40,8 @@ module MultiTenant
       TURNS_TEXT = 2000
       # Rows times columns of all its tables, of which browsers keep each crossing.
       CROSSINGS = 50_000
+      # Characters in all its ruby, of which each costs a browser as much as twenty others, or more.
+      RUBY = 30_000
       # Pixels of all images in it.
       PIXELS = 16 << 20
       # Bytes that a child may have beyond what it starts with: the reader with the dashboard's, which it shares; the

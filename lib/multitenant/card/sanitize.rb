@@ -20,7 +20,8 @@ if ARGV == %w[page]
   exit MultiTenant::EX_TEMPFAIL unless (turn = MultiTenant::Card::Turn.take)
   Process.setrlimit(:AS, (File.read('/proc/self/status')[/^VmSize:\s+(\d+)/, 1].to_i << 10) + limits::MEMORY)
   html, pixels, heavy = MultiTenant::Card::Scrubber.sanitize(text)
-  abort if heavy
+  # Each start may get an end, and more only where what is open ends in another order.
+  abort if heavy || html.count('<') > 2 * limits::TAGS
   turn.close
 else
   html = Object.new.extend(MultiTenant::Card::Elements).text(text, turns: limits::TURNS_TEXT)

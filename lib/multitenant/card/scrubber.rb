@@ -65,6 +65,7 @@ module MultiTenant
         super
         self.tags = TAGS
         @pixels = 0
+        @ruby = 0
         @texts = Hash.new { |hash, block| hash[block] = +'' }
         @tables = Hash.new { |hash, table| hash[table] = Table.new(Hash.new { |rows, row| rows[row] = [] }, 0) }
       end
@@ -72,13 +73,14 @@ module MultiTenant
       # @return [Boolean]
       def heavy?
         crossings = @tables.each_value.sum { |table| Layout.crossings(table.rows.values, table.columns) }
-        crossings > Limits::CROSSINGS || Layout.heavy?(@texts.values)
+        crossings > Limits::CROSSINGS || @ruby > Limits::RUBY || Layout.heavy?(@texts.values)
       end
 
       def scrub(node)
         return super unless node.text? && !node.cdata?
 
         @texts[around(node, BLOCKS)&.pointer_id] << node.content
+        @ruby += node.content.size if around(node, %w[ruby])
         CONTINUE
       end
 
