@@ -161,12 +161,13 @@ class TestChatPage < ChatTest
     assert_equal 'fine', answer('fine')
   end
 
-  def test_a_table_of_more_cells_than_a_browser_bears_is_shown_as_it_was_written
+  def test_more_elements_than_a_browser_bears_are_shown_as_they_were_written
     table = ->(columns, rows) { ['|a', '|-', *['|'] * rows].map { |cell| "#{cell * (cell == '|' ? 1 : columns)}|\n" } }
-    { table[500, 900].join => 0, "> #{table[101, 100].join('> ')}" => 0, "#{table[10, 10].join}\n" * 91 => 0,
-      "- #{table[101, 100].join('  ')}" => 0, "#{table[10, 10].join}\n" * 89 => 89 }.each do |text, shown|
+    { table[500, 900].join => 0, "> #{table[150, 140].join('> ')}" => 0, "#{table[10, 10].join}\n" * 200 => 0,
+      "- #{table[150, 140].join('  ')}" => 0, "#{table[10, 10].join}\n" * 120 => 120, '<b>' * 70_000 => 0,
+      "```\na\n```\n" * 3000 => 0, "```\na\n```\n" * 500 => 500 }.each do |text, shown|
       said = @browser.evaluate("(() => { const one = new Answer('m'); one.take({ text: #{JSON.generate(text)} });" \
-                               "one.draw(); return one.body.querySelectorAll('table').length; })()")
+                               "one.draw(); return one.body.querySelectorAll('table, pre').length; })()")
       assert_equal shown, said, text[0, 20]
     end
     assert_equal 'fine', answer('fine')

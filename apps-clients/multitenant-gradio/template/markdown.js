@@ -125,11 +125,12 @@ function direct(place, text) {
 const SHORT = 4000;
 const SLOW = 300;
 // Marked gives each row of a table as many cells as its head has: of four thousand characters it makes half a million.
-const CELLS = 10000;
-function cells(tokens) {
+// A block of code becomes some elements, and a call has room for some ten thousand arguments.
+const ELEMENTS = 20000;
+function elements(tokens) {
   return tokens.reduce((sum, { type, header, rows, items, tokens }) => {
-    if (type === "table") return sum + header.length * (rows.length + 1);
-    return sum + cells(items || tokens || []);
+    const within = type === "table" ? [header, ...rows].flat() : items || tokens || [];
+    return sum + (type === "code" ? 7 : 1) + elements(within);
   }, 0);
 }
 
@@ -137,7 +138,7 @@ function lex(place, text) {
   for (let length = place.lexed || SHORT; !place.slow; length *= 2) {
     const start = performance.now();
     const tokens = marked.lexer(text.slice(0, length));
-    place.slow = (length > SHORT && performance.now() - start > SLOW) || cells(tokens) > CELLS;
+    place.slow = (length > SHORT && performance.now() - start > SLOW) || elements(tokens) > ELEMENTS;
     place.lexed = length;
     if (text.length <= length && !place.slow) return tokens;
   }
