@@ -71,7 +71,7 @@ module Bed
   # Runs a command as that user. What it asks on a busy machine has time.
   def as(user, *argv, input: '', env: {})
     env = { 'HOME' => home(user), 'OOD_CLUSTERS' => CLUSTERS, 'RUBYLIB' => File.join(OURS, 'lib'),
-            'MULTITENANT_TIMEOUT' => '10' }.merge(env)
+            'MULTITENANT_TIMEOUT' => '30' }.merge(env)
     start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     out, err, status = Open3.capture3('runuser', '-u', user, '--', 'env', '-C', '/', *env.map { |k, v| "#{k}=#{v}" },
                                       *argv.map(&:to_s), stdin_data: input)
@@ -119,7 +119,7 @@ module Bed
   end
 
   # @param what [String, #call] what is waited for; one that is called tells what is so when the time is over
-  def wait(what, seconds = 40)
+  def wait(what, seconds = 120)
     deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds
     loop do
       result = yield

@@ -9,6 +9,9 @@ class TestClusters < BedTest
   ENVIRONMENT = { 'MULTITENANT_TESTBED_DIR' => SECOND, 'MULTITENANT_TESTBED_CLUSTER' => 'gpu',
                   'MULTITENANT_TESTBED_PORT' => (ENV.fetch('MULTITENANT_TESTBED_PORT', 17_300).to_i + 50).to_s }.freeze
 
+  # Where one does not answer.
+  SOON = { 'MULTITENANT_TIMEOUT' => '10' }.freeze
+
   def self.second(*args)
     system(ENVIRONMENT, File.join(Bed::ROOT, 'script/testbed'), *args, out: File::NULL) ||
       raise("script/testbed #{args.join(' ')} of the second bed")
@@ -89,11 +92,11 @@ class TestClusters < BedTest
     assert_equal %w[hpc big], [cluster_of(here), cluster_of(there)]
 
     self.class.second('stop', 'slurmctld')
-    result = Bed.multitenant('hpcstudent', 'cards')
+    result = Bed.multitenant('hpcstudent', 'cards', env: SOON)
     assert_includes [69, 75], result.code # libslurm gives up, or the time is over: its release decides
     assert_equal ["kept #{here}", "kept #{there}"].sort, result.out.lines(chomp: true).sort
     system('scancel', job_id)
-    Bed.wait('the card of the one that answers goes') { Bed.cards('hpcstudent').include?("removed #{here}") }
+    Bed.wait('the card of the one that answers goes') { Bed.cards('hpcstudent', env: SOON).include?("removed #{here}") }
     assert_card 'hpcstudent', there
   ensure
     self.class.second('start', 'slurmctld')
@@ -104,7 +107,7 @@ class TestClusters < BedTest
     job_id, here, there = two_shares
     Bed.cards('hpcstudent')
     self.class.second('stop', 'slurmctld')
-    Bed.multitenant('hpcstudent', 'cards')
+    Bed.multitenant('hpcstudent', 'cards', env: SOON)
     self.class.second('start', 'slurmctld')
     on_gpu { Bed.wait('slurmctld is back') { system('scancel', job_id, err: File::NULL) } }
     Bed.wait('its card goes') { Bed.cards('hpcstudent').include?("removed #{there}") }

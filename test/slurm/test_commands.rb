@@ -17,7 +17,7 @@ class TestCommands < BedTest
     job, rest = ARGV.map { |text| JSON.parse(text) }
     sources = [MultiTenant::Query.new(settings, cluster: job['cluster']), MultiTenant::Commands.new(settings, job: job)]
     sources << MultiTenant::Slurmrestd.new(settings, rest, cluster: job['cluster']) if rest
-    puts JSON.generate(sources.map { |source| source.call(10).then { |a| a.error ? [a.error, a.code] : a.texts[0] } })
+    puts JSON.generate(sources.map { |source| source.call(60).then { |a| a.error ? [a.error, a.code] : a.texts[0] } })
   RUBY
 
   FORGED = JSON.parse(File.read(File.join(Bed::ROOT, 'test/vectors/squeue_forged.json'))).fetch('vectors')

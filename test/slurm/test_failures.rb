@@ -57,7 +57,7 @@ class TestFailures < BedTest
   end
 
   def test_nothing_is_wrong
-    booted = boot
+    booted = boot('MULTITENANT_TIMEOUT' => '30')
     assert_equal [@job_id.to_s], booted['specs'].keys
     assert_empty booted['log']
     assert_equal 1, booted.dig('report', 'accepted')
@@ -165,7 +165,7 @@ class TestFailures < BedTest
   def test_a_name_service_that_hangs_costs_no_card
     stub = hanging_name_service
     result = Bed.as('hpcstudent', File.join(Bed::OURS, 'lib/multitenant/multitenant-query'), '--wckey', 'multitenant',
-                    '--timeout', '2', env: { 'LD_PRELOAD' => stub })
+                    '--timeout', '10', env: { 'LD_PRELOAD' => stub })
     assert_equal 0, result.code, result.err
     record = JSON.parse(result.out.lines[1])
     assert_equal [nil, nil, true], record.values_at('group_gid', 'publisher_in_group', 'out_of_time')

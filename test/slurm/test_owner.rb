@@ -111,9 +111,10 @@ class TestOwner < BedTest
     assert_equal 'plain|', name_of(job_id)
   end
 
-  # Has 80 MB, works for half a second, and stays long enough for slurmd to look at it.
-  WORKS = <<~BASH
+  # Once it is shared it has 80 MB, works for half a second, and stays long enough for slurmd to look at it.
+  WORKS = <<~'BASH'
     #!/bin/bash
+    until [[ $(squeue --noheader --format=%j --jobs="$SLURM_JOB_ID") == *\|* ]]; do sleep 0.2; done
     ruby -e 'all = "a" * 80_000_000; nil while Process.clock_gettime(2) < 0.5; sleep 4'
   BASH
 

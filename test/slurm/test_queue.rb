@@ -25,7 +25,7 @@ class TestQueue < BedTest
   end
 
   def running(count)
-    Bed.wait("#{count} jobs run", 120) { Bed.squeue('%A', '--states=RUNNING').lines.size == count }
+    Bed.wait("#{count} jobs run", 300) { Bed.squeue('%A', '--states=RUNNING').lines.size == count }
     ids = Bed.squeue('%A', '--states=RUNNING').split
     # A job of an earlier test, too, is asked for until slurmdbd has heard of its end.
     Bed.wait("slurmdbd knows #{ids} alone") { ids.sort == `sacct -a -X -n -P -o jobidraw -s RUNNING`.split.sort }

@@ -68,7 +68,8 @@ class TestShare < BedTest
     assert_equal({ 'host' => 'n1', 'password' => HOSTILE }, connection(job_id))
     assert_equal ["written #{id}"], Bed.cards('hpcstudent')
     assert_card 'hpcstudent', id
-    assert_match(/\A\d s: multitenant-share: job #{job_id} is shared/, File.read(log))
+    Bed.wait('the script goes on while the name is watched') { !File.empty?(log) }
+    assert_match(/\A\d+ s: multitenant-share: job #{job_id} is shared/, File.read(log))
     assert_match(/\AMy database\|hpcGrp\|/, name_of(job_id))
     FileUtils.touch(go)
     Bed.wait('it is shared no longer') { name_of(job_id) == 'My database' }
@@ -81,7 +82,7 @@ class TestShare < BedTest
     shared(job_id)
     Bed.wait('its script goes on') { File.exist?(go) }
     FileUtils.rm(go)
-    Bed.wait('the job ends', 15) { Bed.left.empty? }
+    Bed.wait('the job ends') { Bed.left.empty? }
   end
 
   def test_a_member_elsewhere_in_the_cluster_can_not_share_the_job_of_another
@@ -107,9 +108,9 @@ class TestShare < BedTest
       until [[ -e #{go} ]]; do sleep 0.2; done
       #{share('host=task$SLURM_ARRAY_TASK_ID', 'password')}
     BASH
-    Bed.wait('all run', 120) { Bed.squeue('%T', '-r', '-j', master).scan('RUNNING').size == 120 }
+    Bed.wait('all run', 600) { Bed.squeue('%T', '-r', '-j', master).scan('RUNNING').size == 120 }
     FileUtils.touch(go)
-    names = Bed.wait('all are shared', 120) do
+    names = Bed.wait('all are shared', 600) do
       lines = Bed.squeue('%A %K %j', '-r', '-j', master).lines(chomp: true)
       lines.map { |line| line.split(' ', 3) } if lines.count { |line| line.count('|') == 2 } == 120
     end
@@ -192,7 +193,7 @@ class TestShare < BedTest
     assert_equal 0, Bed.as('hpcfaculty', 'scontrol', 'requeue', job_id).code
     Bed.wait('it is requeued') { Bed.squeue('%T', '-j', job_id).include?('PENDING') }
     assert_equal stale, name_of(job_id)
-    Bed.wait('it has a plain name', 180) { name_of(job_id) == 'again' }
+    Bed.wait('it has a plain name', 300) { name_of(job_id) == 'again' }
     assert_includes Bed.squeue('%T', '-j', job_id), 'RUNNING'
     FileUtils.touch(go)
     assert_equal 'run1', connection(shared(job_id))['host']
@@ -218,7 +219,7 @@ class TestShare < BedTest
   def test_a_name_that_a_killed_slurmctld_forgot_is_set_again
     job_id = nil
     assert(Array.new(5).any? { name_of(job_id = shared_and_killed) == 'kept' })
-    Bed.wait('it is shared again', 90) { name_of(job_id).include?('|') }
+    Bed.wait('it is shared again', 300) { name_of(job_id).include?('|') }
     assert_equal 'n1', connection(job_id)['host']
     assert_includes File.read(log), "Slurm had lost the name of job #{job_id}: it is shared again"
   end

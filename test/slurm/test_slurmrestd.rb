@@ -20,11 +20,11 @@ class TestSlurmrestd < BedTest
 
   def environment(url: UNIX, token: @token)
     { 'MULTITENANT_SLURMRESTD' => url, 'MULTITENANT_SLURMRESTD_TOKEN' => token, 'SLURM_CONF' => '/nonexistent',
-      'MULTITENANT_TIMEOUT' => '5' }
+      'MULTITENANT_TIMEOUT' => '30' }
   end
 
-  def cards(snapshot: {}, **how)
-    Bed.multitenant('hpcstudent', 'cards', env: { **environment(**how), **snapshot })
+  def cards(also: {}, **how)
+    Bed.multitenant('hpcstudent', 'cards', env: { **environment(**how), **also })
   end
 
   def assert_endured(sentence, code, **how)
@@ -72,7 +72,7 @@ class TestSlurmrestd < BedTest
   def test_what_it_asks_is_down
     [%w[slurmctld], %w[slurmctld slurmdbd], %w[slurmdbd], %w[slurmrestd]].each do |daemons|
       daemons.each { |name| Bed.testbed('stop', name) }
-      result = cards
+      result = cards(also: { 'MULTITENANT_TIMEOUT' => '5' })
       refute_equal 0, result.code
       assert_card 'hpcstudent', @id
     ensure
@@ -107,7 +107,7 @@ class TestSlurmrestd < BedTest
   def test_an_agent_with_one_token_asks_for_all
     token = token_file(OPERATOR, File.read(TOKEN))
     start_agent(token)
-    kept = -> { cards(snapshot: READ, token: token) }
+    kept = -> { cards(also: READ, token: token) }
     Bed.wait('it keeps the card') { kept.call.then { |told| told.code.zero? && told.out == "kept #{@id}\n" } }
     token_file(OPERATOR, old = token_of(OPERATOR, seconds: 1))
     Bed.wait('it has expired, and the agent says so') { File.read(SAID).match?(/expired at/) }
