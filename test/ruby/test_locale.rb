@@ -58,6 +58,15 @@ class TestLocale < MultiTenantTest
     assert_equal [[nil, 1, false], [nil, 1, false], [nil, 0, false]], seen
   end
 
+  # Open OnDemand's page with the sessions writes it as JSON.
+  def test_the_state_of_a_service_is_text
+    seen = dashboard(<<~RUBY, 'HOME' => '/home/Räume', 'XDG_STATE_HOME' => nil)
+      require 'multitenant/apps/service_state'
+      puts JSON.generate([MultiTenant::ServiceState.root.encode('UTF-8')])
+    RUBY
+    assert_equal ['/home/Räume/.local/state/multitenant/services'], seen
+  end
+
   # A form would hold them beside what else is on its page.
   def test_groups_of_a_form_are_text
     names = Object.new

@@ -24,12 +24,13 @@ module MultiTenant
       end
     end
 
+    # Where the locale is C, other letters in it are bytes, which Open OnDemand's pages can't write as JSON.
     # @param env [#[]] of its owner
     # @return [String] the directory of all of them
     def self.root(env = ENV)
       home = env['XDG_STATE_HOME'].to_s
       home = File.join(env['HOME'] || Dir.home, '.local/state') if home.empty?
-      File.join(home, 'multitenant/services')
+      File.join(home, 'multitenant/services').force_encoding(Encoding::UTF_8)
     end
 
     # @return [Array<ServiceState>] of this user
