@@ -178,7 +178,7 @@ class TestChatPage < ChatTest
     [["a#{"\u0301" * 9}", 2000, 20_000, ''], ["\u0301", 200_000, 32, ''], ["a\u05d0", 6000, 12_000, 'bidi-override'],
      ["\u200e\u200f", 6000, 0, ''], ["\u2067-\u2069-", 60_000, 120_000, ''],
      ["\u05d01! ", 6000, 24_000, 'bidi-override'], ["\u05d0 \u05d1, ", 30_000, 150_000, ''],
-     ['1 a ', 30_000, 120_000, ''], ["\u0e01", 50_000, 50_012, ''],
+     ['1 a ', 30_000, 120_000, ''], ["\u0e01", 50_000, 50_012, ''], ["\u0628", 50_000, 50_012, ''],
      ["#{"\u0e01" * 4095} ", 100, 409_600, '']].each do |text, times, *shown|
       said = @browser.evaluate("(() => { const one = new Answer('m'); one.take({ text: '#{text}'.repeat(#{times}) });" \
                                'one.draw(); const made = one.body.firstChild; ' \

@@ -211,7 +211,7 @@ class TestReadfile < RailsTest
     marks = "<i>\u0301\u0301</i>" * 100
     { 'turns.md' => turns * 2, 'numbers.md' => "\u05d0\n\n#{'1! ' * 3000}", 'marks.html' => "<p>a#{marks}</p>",
       'thai.md' => "\u0e01" * 5000, 'ruby.html' => "<ruby>#{'a ' * 9000}<rt>#{'b ' * 9000}",
-      'open.html' => '<b><i><u><p>' * 700 }.each do |name, text|
+      'arabic.md' => "\u0628" * 5000, 'open.html' => '<b><i><u><p>' * 700 }.each do |name, text|
       assert_includes shown(lesson(name, text))['text'], 'too intricate to be shown as a page', name
     end
     ["#{turns}\n\n" * 20, "<p>a<b>\u0301</b></p>" * 100, '<ruby>漢字<rt>かんじ</ruby>' * 2000, '<hr>' * 7500,

@@ -93,7 +93,7 @@ function inside(tokens) {
 // of letters in languages that end words without a blank. A line turns at each mark of direction, from what is written from
 // right to left to what is not, and at each number beside such text; what stands between has no direction of its own.
 const PILED = /(\p{M}{32})\p{M}+/gu;
-const UNBROKEN = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{1,4096}/g;
+const UNBROKEN = /[\u0600-\u06ff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{1,4096}/g;
 const RIGHT = "\\u0590-\\u061b\\u061d-\\u08ff\\ufb1d-\\ufdff\\ufe70-\\ufefe\\u{10800}-\\u{10fff}\\u{1e800}-\\u{1efff}";
 const MARKS = "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069";
 const BETWEEN = "\\u0000-/:-@\\[-`{-\\u00a9\\u00ab-\\u00b1\\u00b4\\u00b6-\\u00b8\\u00bb\\u00bf" +

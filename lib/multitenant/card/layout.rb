@@ -17,8 +17,10 @@ module MultiTenant
                 '\u2000-\u200D\u2010-\u2029\u202F-\u2065\u3000\uFEFF'
       TURN = /[#{MARKS}]|[#{RIGHT}&&[^\p{N}\p{M}]](?>[#{BETWEEN}\p{Mn}]*)(?:\p{N}|[^#{RIGHT}#{MARKS}#{BETWEEN}])/
       TURNING = /[#{RIGHT}#{MARKS}]/
+      # Also letters that are joined, which are shaped anew for each line.
+      LONG = '[\p{Arabic}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]'
       # Only from the begin of such a text on, or each of its letters would be tried.
-      UNBROKEN = /(?<![\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]{#{Limits::UNBROKEN}}/
+      UNBROKEN = /(?<!#{LONG})#{LONG}{#{Limits::UNBROKEN}}/
 
       module_function
 
