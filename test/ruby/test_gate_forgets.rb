@@ -91,10 +91,10 @@ class TestGateForgets < MultiTenantTest
     cleans = Dir[File.join(Tree::ROOT, 'apps-services/*/template/clean.sh')]
     waiting = cleans.select { |path| File.read(path).include?('await_successor') }
     assert_operator waiting.size, :>, 1
-    functions = %w[end_gateway await_successor].map { |name| "#{name}() { echo #{name}; }; " }.join
+    functions = %w[end_gateway end_script await_successor].map { |name| "#{name}() { echo #{name}; }; " }.join
     waiting.each do |path|
       out, = Open3.capture2('bash', '-euc', "#{functions}. #{path}")
-      assert_equal %w[end_gateway await_successor], out.split
+      assert_equal %w[end_gateway end_script await_successor], out.split
     end
   end
 
