@@ -23,8 +23,7 @@ class TestBoundary < MultiTenantTest
     'apps/service_state.rb' => 'bytes of a file that are read', 'apps/site_settings.rb' => 'tokens of a context',
     'card.rb' => 'ports', 'card/child.rb' => 'KiB',
     'card/limits.rb' => 'pixels', 'dashboard/shared_cards.rb' => 'bytes of a mark that are read',
-    'gateway/login.rb' => 'bytes of an answer', 'proxy/config_file.rb' => 'MiB',
-    'settings.rb' => 'bytes of resolv.conf that are read',
+    'gateway/login.rb' => 'bytes of an answer', 'settings.rb' => 'bytes of resolv.conf that are read',
     'sources/slurmrestd/questions.rb' => 'bytes of a list of jobs'
   }.freeze
 
