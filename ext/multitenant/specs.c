@@ -298,7 +298,7 @@ static enum mt_status open_share(struct mt_share *share, const struct mt_share *
 
 /* Whether the message is accepted. An app may yet be installed; of what nothing lets in, little is
  * kept. */
-static enum mt_status judge(struct mt_share *share, const struct mt_settings *settings)
+static enum mt_status decide_message(struct mt_share *share, const struct mt_settings *settings)
 {
     share->specs = share->refused;
     if (share->refused != MT_REASON_ok)
@@ -327,7 +327,7 @@ static enum mt_status decide(struct mt_share *share, const struct mt_share *old,
         share->specs = share->opened;
     }
     if (share->specs == MT_REASON_ok) {
-        enum mt_status status = judge(share, settings);
+        enum mt_status status = decide_message(share, settings);
         if (status != MT_OK)
             return status;
     }
