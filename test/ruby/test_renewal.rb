@@ -32,11 +32,13 @@ class TestRenewal < MultiTenantTest
   end
 
   # Runs as the viewer: the block gets the renewal, its receiver, its source and a way to let time pass. However busy
-  # this machine is, the cards are written when a page goes on.
+  # this machine is, the cards are written when a page goes on, and it has seen whether they changed.
   def dashboard(text)
     @viewer.do do
-      MultiTenant::Renewal.send(:remove_const, :PAGE)
-      MultiTenant::Renewal.const_set(:PAGE, 30)
+      { MultiTenant::Renewal => :PAGE, MultiTenant::CardFiles => :MOMENT }.each do |one, name|
+        one.send(:remove_const, name)
+        one.const_set(name, 30)
+      end
       now = 0.0
       source = Slow.new(text)
       sources = MultiTenant::Sources.new([MultiTenant::Schedule.new(source, 30, clock: -> { now })])
