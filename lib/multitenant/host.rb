@@ -177,7 +177,7 @@ module MultiTenant
     def munge_socket
       return @munge_socket if defined?(@munge_socket)
 
-      @munge_socket = settings.munge_socket || munge_socket_of_slurm
+      @munge_socket = find_munge_socket
     rescue SystemCallError
       nil
     end
@@ -273,8 +273,11 @@ module MultiTenant
       {}
     end
 
+    # @return [String, nil] see {#munge_socket}
     # @raise [SystemCallError] no slurm.conf can be read
-    def munge_socket_of_slurm
+    def find_munge_socket
+      return settings.munge_socket if settings.munge_socket
+
       near = clusters.targets.reject(&:over_ssh?).filter_map(&:conf)
       confs = [near.first, environment['SLURM_CONF'], *SLURM_CONFS.map { |path| at(path) }]
       info = SlurmConf.read(confs.compact.find { |path| File.file?(path) }.to_s)['authinfo'].to_s

@@ -26,7 +26,7 @@ module MultiTenant
     def munge_socket
       patience = 0
       if @asked.nil? || @asked.status.nil?
-        @asked = Thread.new { settings.munge_socket || munge_socket_of_slurm }
+        @asked = Thread.new { find_munge_socket }
         @asked.report_on_exception = false
         patience = PATIENCE
       end
