@@ -587,6 +587,15 @@ class MultiTenantTest < Minitest::Test
   include Processes
   include Places
 
+  # Runs the block without Ruby's warnings.
+  def silently
+    verbose = $VERBOSE
+    $VERBOSE = nil
+    yield
+  ensure
+    $VERBOSE = verbose
+  end
+
   # What {MultiTenant::Core} takes: the viewer 2001 of the group 3000, the defaults, no card files.
   def core(**changes)
     settings = MultiTenant::Settings.new({}).to_core(dataroot: nil)

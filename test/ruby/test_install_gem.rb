@@ -129,14 +129,6 @@ class TestInstallGem < InstallTest
     assert_includes site.out, 'Nothing was changed.'
   end
 
-  def silently
-    verbose = $VERBOSE
-    $VERBOSE = nil
-    yield
-  ensure
-    $VERBOSE = verbose
-  end
-
   # @return [String] what a process with no gems but its own says when it loads the initializer
   def dashboard(env)
     File.write(File.join(temporary, 'Gemfile'), '')
