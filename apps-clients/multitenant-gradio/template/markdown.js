@@ -155,7 +155,8 @@ function parse(place, text) {
 
 // Shows a text that grows: what stays as it was keeps its elements, and what is selected in them.
 function render(place, text) {
-  if (turns(text)) {
+  place.turns = place.turns || turns(text);  // of a text that grows they do not become fewer
+  if (place.turns) {
     place.slow = true;
     text = text.replace(EACH_MARK, "");
   }
