@@ -11,4 +11,18 @@ module Promise
       tries << yield
     end
   end
+
+  # What a process does by itself: the time for which its main thread was ready to run, and a busy machine had no
+  # processor for it, is not its own.
+  # @return [Float] seconds that the block took
+  def self.seconds
+    start = Process.clock_gettime(Process::CLOCK_MONOTONIC) - kept_waiting
+    yield
+    Process.clock_gettime(Process::CLOCK_MONOTONIC) - kept_waiting - start
+  end
+
+  # The second number of schedstat, in nanoseconds (Documentation/scheduler/sched-stats.rst).
+  def self.kept_waiting
+    File.read('/proc/self/schedstat').split[1].to_i / 1e9
+  end
 end

@@ -4,7 +4,7 @@
 module Starting
   # What stands for the dashboard: as much of Rails, OodAppkit and Configuration as there is when
   # initializers are loaded. It prints what the initializer did.
-  DASHBOARD = File.read(File.join(__dir__, 'process_state.rb')) + <<~'RUBY'
+  DASHBOARD = %w[process_state.rb ../promise.rb].map { |name| File.read(File.join(__dir__, name)) }.join + <<~'RUBY'
     require 'json'
     require 'ostruct'
     LOG = []
@@ -34,9 +34,7 @@ module Starting
     Thread.new {}.join # with the first one libc takes a signal for itself
     features = $LOADED_FEATURES.dup
     before = ProcessState.now
-    start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-    load ARGV[0]
-    seconds = Process.clock_gettime(Process::CLOCK_MONOTONIC) - start
+    seconds = Promise.seconds { load ARGV[0] }
     after = ProcessState.now
     # Ruby keeps a thread of C's for some seconds after its own has ended.
     changed = before.keys.reject { |what| what == 'tasks' || before[what] == after[what] }

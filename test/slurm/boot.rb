@@ -5,6 +5,7 @@
 require 'json'
 require 'logger'
 require 'stringio'
+require_relative 'promise'
 
 LINES = StringIO.new
 
@@ -45,9 +46,7 @@ def state
 end
 
 before = state
-start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-load ARGV[0]
-seconds = Process.clock_gettime(Process::CLOCK_MONOTONIC) - start
+seconds = Promise.seconds { load ARGV[0] }
 same = state == before
 puts JSON.generate(seconds: seconds, same: same, specs: MultiTenant.specs, report: MultiTenant.report,
                    log: LINES.string.lines)

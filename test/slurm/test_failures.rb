@@ -26,7 +26,7 @@ class TestFailures < BedTest
   def setup
     super
     self.class.install_gem
-    FileUtils.cp(File.join(__dir__, 'boot.rb'), Bed::OURS)
+    FileUtils.cp([File.join(__dir__, 'boot.rb'), File.join(__dir__, '../promise.rb')], Bed::OURS)
     @job_id, @id = Bed.share
     assert_equal ["written #{@id}"], Bed.cards('hpcstudent')
   end
