@@ -184,8 +184,8 @@ module MultiTenant
         @missing = (@kept.keys - fresh).sort
         @missing = [UNKNOWN] if @missing.empty?
         say([@missing, answer.error && answer.code],
-            "#{error} Readers of the snapshot ask Slurm themselves from #{(2 * @interval).round} s after the last " \
-            'whole answer.')
+            "#{error} Readers of the snapshot ask Slurm themselves about a cluster that is not in it, and about all " \
+            "from #{(2 * @interval).round} s after the last whole answer of any.")
       else
         @missing -= new ? [UNKNOWN, *fresh] : fresh
         names = @kept.keys.sort.join(', ')

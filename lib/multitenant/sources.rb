@@ -25,7 +25,9 @@ module MultiTenant
 
       # The snapshot's schedule alone says when it is time to ask.
       own = new(schedules(settings, clusters, 0, far, log))
-      new([Schedule.new(Snapshot.new(settings, directory: settings.snapshot, gids: gids, fallback: own), settings.ttl)])
+      snapshot = Snapshot.new(settings, directory: settings.snapshot, gids: gids, others: own,
+                                        fallback: own)
+      new([Schedule.new(snapshot, settings.ttl)])
     end
 
     def self.schedules(settings, clusters, near, far, log)
@@ -53,7 +55,20 @@ module MultiTenant
 
     # @return [Boolean] each answered last time; a report has no error where one that fails was not asked
     def answering?
-      @schedules.all?(&:healthy?)
+      @schedules.all?(&:answering?)
+    end
+
+    # @return [Boolean] there is none of them
+    def none?
+      @schedules.empty?
+    end
+
+    # @param names [Array<String>] Slurm's names of clusters
+    # @return [Sources] those of other clusters; a source whose cluster is not known yet may be of any name that is left
+    def except(names)
+      known, unknown = @schedules.partition(&:cluster)
+      left = names - known.map(&:cluster)
+      Sources.new(known.reject { |one| names.include?(one.cluster) } + (left.size < unknown.size ? unknown : []))
     end
 
     # @return [Float] seconds that the longest-lived answer lives

@@ -148,5 +148,7 @@ class TestDoctorHost < DoctorTest
     assert_told 'Machine', 'warn', 'Snapshot', /does not hold the WCKey multitenant/, /restart multitenant-agent/
     host.write('/run/multitenant/state', stream(**header))
     assert_told 'Machine', 'ok', 'Snapshot', /fresh, and it is used/
+    host.write('/run/multitenant/state', stream(**header, cluster: 'gpu'))
+    assert_told 'Machine', 'warn', 'Snapshot', /has nothing of hpc: there each dashboard asks itself/, /journalctl/
   end
 end

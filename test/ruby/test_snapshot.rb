@@ -222,6 +222,69 @@ class TestSnapshot < MultiTenantTest
     assert_match(/30\d s \(gpu\)/, why)
   end
 
+  # ---- clusters that are not in it ----
+
+  # What asks a cluster; `cluster` is its name, as far as that is known.
+  class Far < Feed
+    attr_accessor :cluster
+
+    def initialize(cluster, *texts)
+      super(*texts)
+      @cluster = cluster
+    end
+  end
+
+  # @return [Sources] of a host with these clusters and the snapshot
+  def sources(*feeds)
+    clusters = MultiTenant::Clusters.new(feeds.each_index.map do |i|
+      MultiTenant::Clusters::Cluster.new("c#{i}", "c#{i}", nil, false, {})
+    end)
+    made = ->(_, target, **) { feeds[target.cluster[1..].to_i] }
+    MultiTenant::ClusterSource.stub(:new, made) do
+      settings = MultiTenant::Settings.new({ 'MULTITENANT_SNAPSHOT' => @dir })
+      MultiTenant::Sources.of(settings, clusters, log: ->(*) {}, gids: -> { [3000] })
+    end
+  end
+
+  # @return [Array] which jobs of which clusters, and why not all
+  def told(sources)
+    sources.expire
+    answer = sources.call(1.0)
+    [streams(answer).map { |stream, ids| [stream.cluster, *ids] }, answer.error]
+  end
+
+  # As one behind ssh, where each user has a key and the agent's account has none.
+  def test_a_cluster_that_is_not_in_it_is_asked_itself
+    keep(fresh(job(1)))
+    gpu = Far.new('gpu', fresh(job(7), cluster: 'gpu'))
+    all = sources(Far.new('hpc', fresh(job(2))), gpu)
+    assert_equal [[['hpc', 1], ['gpu', 7]], nil], told(all)
+    keep(fresh(job(1)), fresh(job(8), cluster: 'gpu'))
+    assert_equal [[['hpc', 1], ['gpu', 8]], nil], told(all)
+    keep(fresh(job(1)), fresh(job(8), cluster: 'gpu', generated: Time.now.to_i - 300))
+    assert_match(/30\d s \(gpu\)/, told(all)[1])
+    assert_equal [['hpc', 1]], told(all)[0]
+  end
+
+  # What its slurm.conf is called says it, or its own answer.
+  def test_which_cluster_a_source_is_of_may_not_be_known
+    keep(fresh(job(1)))
+    hpc, gpu = %w[hpc gpu].map { |name| Far.new(nil, fresh(job(7), cluster: name)) }
+    assert_equal [[['hpc', 1], ['gpu', 7]], nil], told(sources(hpc, gpu))
+    assert_equal [[['hpc', 1]], nil], told(sources(hpc))
+  end
+
+  # A client whose service may be there is not told that it has ended.
+  def test_one_of_them_that_does_not_answer_is_not_taken_for_empty
+    keep(fresh(job(1)))
+    gpu = Far.new('gpu').tap { |feed| feed.error = 'ssh to login1 failed.' }
+    all = sources(Far.new('hpc'), gpu)
+    assert_equal [[[['hpc', 1]], 'ssh to login1 failed.'], false], [told(all), all.answering?]
+    assert_equal [[[['hpc', 1]], nil], false], [told(all), all.answering?] # it has a pause
+    keep(fresh(job(1)), fresh(cluster: 'gpu'))
+    assert_equal [[[['hpc', 1], ['gpu']], nil], true], [told(all), all.answering?]
+  end
+
   # ---- who wrote it ----
 
   def test_a_directory_that_others_can_change

@@ -92,12 +92,20 @@ module MultiTenant
 
         source = Snapshot.new(site.settings, directory: site.at(directory), fallback: ->(_) {})
         answer = source.call(1)
-        return ok("#{directory} is fresh, and it is used.") if answer && source.failure.nil?
+        return used(directory, answer) if answer && source.failure.nil?
 
         warn!("#{answer ? 'not all of it is used' : 'it is not used'}. #{source.failure.sentence}", source.failure.fix)
       end
 
       private
+
+      def used(directory, answer)
+        missing = site.slurm.whole.map(&:name) - answer.records.flat_map(&:whole).map(&:cluster)
+        return ok("#{directory} is fresh, and it is used.") if missing.empty?
+
+        warn!("#{directory} is fresh, but has nothing of #{list(missing)}: there each dashboard asks itself.",
+              '`journalctl -u multitenant-agent` says why. You can leave it so where Slurm shows users all jobs.')
+      end
 
       # OOD's policy (ondemand-selinux.te) lets dashboards load libraries, and not run them.
       def labels

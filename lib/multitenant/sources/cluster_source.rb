@@ -26,13 +26,18 @@ module MultiTenant
       @by_commands = target.over_ssh? || !clusters.own?(target)
     end
 
+    # @return [String, nil] Slurm's name of the cluster, as far as it is known
+    def cluster
+      @clusters.name(@target)
+    end
+
     # @param seconds [Float] the deadline
     # @return [Answer]
     def call(seconds)
       answer = ask(seconds)
       stream = answer.records.flat_map(&:streams).first
       @clusters.learn(@target, stream.cluster) if stream
-      answer.cluster = @clusters.name(@target)
+      answer.cluster = cluster
       answer
     end
 

@@ -38,6 +38,16 @@ module MultiTenant
       @failures.zero?
     end
 
+    # @return [Boolean] the same of it, and of those that it asks in its turn
+    def answering?
+      healthy? && (!@source.respond_to?(:answering?) || @source.answering?)
+    end
+
+    # @return [String, nil] see {ClusterSource#cluster}
+    def cluster
+      @source.cluster
+    end
+
     # @param seconds [Float] the deadline
     # @return [Answer]
     def call(seconds)

@@ -6,7 +6,8 @@ require_relative '../host/system_file'
 
 module MultiTenant
   # The source that reads the snapshot which `multitenant-agent` keeps for the whole host. Where that
-  # can't be trusted or is not fresh, another source is asked.
+  # can't be trusted or is not fresh, another source is asked; and so are those of clusters that are not in it, to which
+  # the agent's account may have no way.
   class Snapshot
     DIRECTORY = '/run/multitenant'
 
@@ -53,14 +54,16 @@ module MultiTenant
 
     # @param settings [Settings]
     # @param fallback [#call] seconds -> {Answer}
+    # @param others [Sources, nil] of all clusters, of which those are asked that are not in the snapshot
     # @param directory [String]
     # @param gids [#call] gives the gids of the viewer
     # @param owners [#call] whether the snapshot may be kept by this uid: an ordinary user whose directory stood at this
     #   path could tell everybody what runs
-    def initialize(settings, fallback:, directory: settings.snapshot || DIRECTORY, gids: settings.method(:gids),
-                   owners: SystemFile.method(:system?))
+    def initialize(settings, fallback:, others: nil, directory: settings.snapshot || DIRECTORY,
+                   gids: settings.method(:gids), owners: SystemFile.method(:system?))
       @settings = settings
       @fallback = fallback
+      @others = @asked = others
       @directory = directory
       @gids = gids
       @owners = owners
@@ -73,10 +76,19 @@ module MultiTenant
       start = MultiTenant.clock
       records = read
       spent = MultiTenant.clock - start
-      return @fallback.call([seconds - spent, SECONDS_MIN].max) unless records || @torn
+      left = [seconds - spent, SECONDS_MIN].max
+      @asked = @others
+      return @fallback.call(left) unless records || @torn
 
-      # The agent is writing right now. The next call finds files of one round, so no other source is asked.
-      Answer.new(records: [*records], from: 'snapshot', seconds: spent, error: why, code: @failure&.code || EX_OK)
+      # Torn: the agent is writing right now. The next call finds files of one round, so no other source is asked.
+      told = Answer.new(records: [*records], from: 'snapshot', seconds: spent, error: why,
+                        code: @failure&.code || EX_OK)
+      records && @others ? with_others(told, left) : told
+    end
+
+    # @return [Boolean] each other source that was to be asked answered the last time
+    def answering?
+      @asked.nil? || @asked.answering?
     end
 
     # @return [String, nil] {failure} in a sentence
@@ -85,6 +97,20 @@ module MultiTenant
     end
 
     private
+
+    # @return [Answer] what is in the snapshot, and what the sources of clusters say that were never in it
+    def with_others(told, seconds)
+      names = @state.records.whole.map(&:cluster)
+      @asked = @others.except(names)
+      return told if @asked.none?
+
+      more = @asked.call(seconds)
+      # Which cluster a source is of may show with its answer.
+      new = more.records.reject { |records| records.streams.any? { |stream| names.include?(stream.cluster) } }
+      failed = [told, more].find(&:error)
+      Answer.new(records: told.records + new, from: [told, *more.parts].map(&:from).uniq.join(', '),
+                 seconds: told.seconds + more.seconds, error: failed&.error, code: failed&.code || EX_OK)
+    end
 
     # @return [Records, nil]
     def read
