@@ -26,7 +26,7 @@ module MultiTenant
       # The snapshot's schedule alone says when it is time to ask.
       own = new(schedules(settings, clusters, 0, far, log))
       snapshot = Snapshot.new(settings, directory: settings.snapshot, gids: gids, others: own,
-                                        fallback: own)
+                                        fallback: own.method(:call_all))
       new([Schedule.new(snapshot, settings.ttl)])
     end
 
@@ -86,11 +86,21 @@ module MultiTenant
     # @return [Answer] no text and no error where none is to be asked; {due?} says whether there are more
     def call(seconds)
       healthy, failing = @schedules.select(&:due?).partition(&:healthy?)
-      schedules = healthy.empty? ? failing : healthy
-      merge(schedules.size == 1 ? [schedules[0].call(seconds)] : ask_at_once(schedules, seconds))
+      merge(ask(healthy.empty? ? failing : healthy, seconds))
+    end
+
+    # The same of all that are to be asked, those that failed last time, too: for who does not ask again at once.
+    # @param seconds [Float]
+    # @return [Answer]
+    def call_all(seconds)
+      merge(ask(@schedules.select(&:due?), seconds))
     end
 
     private
+
+    def ask(schedules, seconds)
+      schedules.one? ? [schedules[0].call(seconds)] : ask_at_once(schedules, seconds)
+    end
 
     def ask_at_once(schedules, seconds)
       threads = schedules.map do |schedule|

@@ -285,6 +285,20 @@ class TestSnapshot < MultiTenantTest
     assert_equal [[[['hpc', 1], ['gpu']], nil], true], [told(all), all.answering?]
   end
 
+  # One that answers is to be asked each time.
+  def test_where_it_is_not_used_one_that_failed_is_asked_again
+    now = 1000.0
+    MultiTenant.stub(:clock, -> { now }) do
+      gpu = Far.new('gpu').tap { |feed| feed.error = 'slurmctld is down.' }
+      all = sources(Far.new('hpc', fresh(job(1))), gpu)
+      assert_equal [[['hpc', 1]], 'slurmctld is down.'], told(all)
+      gpu.texts = [fresh(job(7), cluster: 'gpu')]
+      gpu.error = nil
+      now += 30
+      assert_equal [[['hpc', 1], ['gpu', 7]], nil], told(all)
+    end
+  end
+
   # ---- who wrote it ----
 
   def test_a_directory_that_others_can_change

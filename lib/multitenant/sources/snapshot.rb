@@ -104,7 +104,7 @@ module MultiTenant
       @asked = @others.except(names)
       return told if @asked.none?
 
-      more = @asked.call(seconds)
+      more = @asked.call_all(seconds)
       # Which cluster a source is of may show with its answer.
       new = more.records.reject { |records| records.streams.any? { |stream| names.include?(stream.cluster) } }
       failed = [told, more].find(&:error)
