@@ -117,6 +117,20 @@ class TestSlurmCommand < MultiTenantTest
                  [answer.records, answer.error]
   end
 
+  # As Open OnDemand itself runs it for its history. Nothing tells whether slurmdbd leaves others' jobs out of sacct's
+  # answer, so that no card of a job that has ended would ever go.
+  def test_a_sacct_without_a_sacctmgr
+    says_keys row(7)
+    options = wrappers('squeue', 'scontrol', 'sacct')
+    mute = options.merge(bin: @bin).except(:conf)
+    says 'sacctmgr', '', code: 1, err: "sacctmgr: error: Munge encode failed: Failed to access munge.socket\n"
+    [options, mute].each do |job|
+      assert_equal ['squeue', 'all', [7]], [ask(**job).from, sees(**job), told('job_id', **job)]
+    end
+    says 'sacctmgr', '', code: 1, err: "sacctmgr: error: Problem talking to the database: Connection refused\n"
+    assert_equal ['sacct and squeue', 'own'], [ask(**mute).from, sees(**mute)]
+  end
+
   def test_slurmctld_may_hide_jobs_from_wrappers
     says_keys row(7)
     says 'scontrol', CONFIG.sub('= none', '= jobs')

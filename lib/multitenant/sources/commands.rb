@@ -31,9 +31,13 @@ module MultiTenant
       header = { generated: Time.now.to_i }
       until_at = start + (seconds * SLURM_SHARE)
       @config.name(until_at)
-      jobs = @records.without_surplus_names(@jobs.call(until_at))
-      note_missing(jobs)
+      jobs = running(until_at)
       header.update(cluster: @config.name(until_at), **hidden(until_at))
+      if header[:sees] == 'own' && @jobs.sacct? && @config.mute?
+        @jobs.leave_sacct
+        jobs = running(until_at)
+        header.update(hidden(until_at))
+      end
       nodes = @nodes.call(jobs.select(&:group).map(&:nodes), until_at)
       text, error = @records.call(header, jobs, nodes, start + seconds - MultiTenant.clock)
       answer(start, [text], error, error ? EX_CONFIG : EX_OK)
@@ -46,6 +50,10 @@ module MultiTenant
     def answer(start, texts, error, code)
       from = @jobs.sacct? ? 'sacct and squeue' : 'squeue'
       Answer.new(texts: texts, from: from, seconds: MultiTenant.clock - start, error: error, code: code)
+    end
+
+    def running(until_at)
+      @records.without_surplus_names(@jobs.call(until_at)).tap { |jobs| note_missing(jobs) }
     end
 
     def hidden(until_at)

@@ -59,6 +59,11 @@ module MultiTenant
       @dbd_hides
     end
 
+    # @return [Boolean] nothing tells whether slurmdbd hides jobs: there is no sacctmgr that could
+    def mute?
+      @mute || false
+    end
+
     private
 
     def slurm(until_at)
@@ -78,7 +83,8 @@ module MultiTenant
       return if version.empty? || dbd['PrivateData'].nil?
 
       (version <=> SILENT).negative? && hides?(dbd['PrivateData'])
-    rescue Failure
+    rescue Failure => e
+      @mute = e.is_a?(SlurmCommand::NotThere) || @command.useless?('sacctmgr', e)
       nil
     end
 

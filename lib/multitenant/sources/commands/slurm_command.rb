@@ -64,6 +64,15 @@ module MultiTenant
       overrides.key?(name)
     end
 
+    # Where a site's wrappers reach Slurm, this host's own command may lack munge or a slurm.conf; what ends by itself,
+    # as a slurmdbd that is down, is not that.
+    # @param name [String] of the command
+    # @param failure [Failure] of it
+    # @return [Boolean]
+    def useless?(name, failure)
+      wrapped?('squeue') && !wrapped?(name) && (failure.code == EX_CONFIG || failure.message.match?(/munge/i))
+    end
+
     # @param name [String] of the command
     # @param args [Array<String>]
     # @param until_at [Float] the deadline, by {MultiTenant.clock}

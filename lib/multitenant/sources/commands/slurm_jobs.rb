@@ -44,6 +44,12 @@ module MultiTenant
       @sacct
     end
 
+    # From now on squeue says which: what sacct leaves out can't be known.
+    # @return [void]
+    def leave_sacct
+      @useless = true
+    end
+
     # @param until_at [Float] the deadline, by {MultiTenant.clock}
     # @return [Array<JobRecords::Job>] the oldest first; `nodes` is a list in Slurm's short form, in bytes
     # @raise [Failure]
@@ -83,17 +89,10 @@ module MultiTenant
     rescue SlurmCommand::NotThere
       @sacct = nil
     rescue Failure => e
-      raise unless useless?(e)
+      raise if @answered || !@command.useless?('sacct', e)
 
       @useless = true
       @sacct = nil
-    end
-
-    # Where a site's wrappers reach Slurm, this host's own sacct may lack munge or a slurm.conf; what ends by itself, as
-    # a slurmdbd that is down, is not that.
-    def useless?(failure)
-      @command.wrapped?('squeue') && !@command.wrapped?('sacct') && !@answered &&
-        (failure.code == EX_CONFIG || failure.message.match?(/munge/i))
     end
 
     # A width of 0 cuts nothing, and what follows it is printed behind the field. Only --Format, not
