@@ -98,6 +98,20 @@ class TestProxyServices < MultiTenantTest
     assert_equal({ 'prof/a@students' => [] }, shown(again(asking(1, 'a:web:8001', publisher_in_group: false))))
   end
 
+  # A timer's process begins anew each time, and the agent's now and then.
+  def test_what_can_not_be_learned_at_the_start_is_what_it_was
+    unknown = { group_gid: nil, publisher_in_group: nil }
+    seen = { 'prof/a@students' => NOW - 60, 'prof/b@students' => NOW - 7200, 'prof/d@students' => NOW - 60 }
+    jobs = %w[a:web:8001 b:web:8002 c:web:8003 d:web:22].each_with_index.map { |at, i| asking(i + 1, at, **unknown) }
+    found = services(*jobs, seen: seen)
+    assert_equal [{ 'prof/a@students' => ['8001'], 'prof/b@students' => [], 'prof/d@students' => [] },
+                  { 'lookup_failed' => 2, 'port_not_allowed' => 1 }], [shown(found), @from.refused]
+    assert_equal ['8001'], shown(again(*jobs, now: NOW + 700))['prof/a@students']
+    # What was learned meanwhile counts.
+    services(asking(1, 'a:web:8001', publisher_in_group: false), seen: seen)
+    assert_empty shown(again(*jobs))['prof/a@students']
+  end
+
   # Whoever has the port next would be sent the keys of who still asks there.
   def test_a_job_whose_time_is_over_is_left_out_where_its_cluster_says_nothing
     jobs = [asking(1, 'a:web:8001', end: NOW + 600), asking(2, 'b:web:8002')]

@@ -40,6 +40,8 @@ module MultiTenant
       HOUR = 3600
       # Seconds after its end that a job counts of which its cluster has said nothing since.
       SILENT = 120
+      # Seconds for which a process takes what one before it served for what it was, where that can't be learned.
+      LATELY = 600
 
       # @return [Hash{String => Integer}] reason code => how many jobs asked for an address and have none
       attr_reader :refused
@@ -59,6 +61,7 @@ module MultiTenant
         @addresses = {} # cluster => of its last whole answer; nil: there was none yet
         @told = {} # cluster => epoch of that answer
         @had = {} # what was served
+        @before = seen # path => epoch, of what another process served
         @came = {} # whose => epochs at which something new of theirs came in the last hour
         @nodes = {}
         @looked_up = false # ever, one of them
@@ -71,9 +74,11 @@ module MultiTenant
       def call(records, now = Time.now.to_i)
         take(records)
         @refused = Hash.new(0)
-        all = @addresses.values.compact.flatten.select { |one| may_run?(one, now) }
-        look_up(all.filter_map { |one| one.node if one.reason == 'ok' }.uniq)
-        served = paced(limited(all.select { |one| accept?(one) }), now)
+        all = @addresses.values.compact.flatten.select { |one| may_run?(one, now) && accept?(one, now) }
+        look_up(all.filter_map(&:node).uniq)
+        all, nowhere = all.partition { |one| host(one.node) }
+        refuse(nowhere, 'no_node')
+        served = paced(limited(all), now)
         @had = served.to_h { |one| [key(one), true] }
         live = served.group_by(&:path).map { |path, jobs| service(path, owned(jobs), now) }
         remember(live, now)
@@ -116,22 +121,30 @@ module MultiTenant
         address.to_h.values_at(:cluster, :job_id, :start, :path, :kind, :check, :port)
       end
 
-      # What could not be learned this time changes nothing.
-      def accept?(address)
-        reason = refusal(address) or return true
-        return true if Native.reasons.fetch(reason)[1] && @had.key?(key(address)) && host(address.node)
-
+      def accept?(address, now)
+        reason = refusal(address, now) or return true
         @refused[reason] += 1
+        @before = @before.except(address.path) unless unknown?(address)
         false
       end
 
+      # What could not be learned this time changes nothing.
       # @return [String, nil] a reason code
-      def refusal(address)
-        return address.reason unless address.reason == 'ok'
+      def refusal(address, now)
+        return address.reason unless address.reason == 'ok' || (unknown?(address) && had?(address, now))
         return 'address_open' if address.open && !@open
-        return 'port_not_allowed' unless port?(address)
 
-        'no_node' unless host(address.node)
+        'port_not_allowed' unless port?(address)
+      end
+
+      def unknown?(address)
+        Native.reasons.fetch(address.reason)[1]
+      end
+
+      # A path names user, service and group, so what was let in there before was the same people's, where a name is one
+      # person's.
+      def had?(address, now)
+        @had.key?(key(address)) || (@settings.one_directory && now - @before.fetch(address.path, 0) < LATELY)
       end
 
       def port?(address)
