@@ -60,6 +60,13 @@ class TestSlurmrestd < MultiTenantTest
     refute_includes rest.paths.join(' '), 'job/21?' # it came with its array
   end
 
+  # Of alice's job slurmdbd did not hear the end; today another user's has its id.
+  def test_an_id_that_was_given_out_again_is_whose_slurmctld_says
+    old = { user: 'alice', uid: 4711, gone: true }
+    rest(versions: [38], jobs: [job(7), job(7, **old), job(8, **old)])
+    assert_equal([[7, 1001, 'prof']], answered[1].map { |record| record.values_at('job_id', 'uid', 'user') })
+  end
+
   def test_the_version_and_the_nodes_are_kept
     rest(versions: [40])
     one = source
