@@ -173,7 +173,8 @@ module MultiTenant
       return if blind.empty?
 
       "Slurm hides the jobs of others (PrivateData) of cluster #{blind.join(', ')} from this account: " \
-        "make it an operator with `sacctmgr modify user #{self.class.account} set adminlevel=operator`."
+        "make it an operator with `sacctmgr modify user #{self.class.account} set adminlevel=operator`; the hosts of " \
+        "slurmctld and slurmdbd must know that name with the same uid, #{Process.euid}."
     end
 
     # One line when something has changed since the last one. A source that failed is not asked in every round.

@@ -90,7 +90,8 @@ class TestInstallAgent < InstallTest
     told, gone = host("#{INSTALL}\nmultitenant uninstall\ngetent passwd mtagent || echo nobody\n", sees: 'own')
     assert_match(/^For the agent, run:\n  systemctl daemon-reload\n  systemctl enable --now multitenant-agent.service$/,
                  told)
-    assert_match(/^Slurm hides the jobs of others .* from mtagent, .*\n  sacctmgr add user mtagent .*operator/, told)
+    assert_match(/^Slurm hides .* from mtagent, .* the same uid, \d+\. .*\n  sacctmgr add user mtagent .*operator/,
+                 told)
     assert_match(/^ran userdel mtagent$.*^nobody$/m, gone)
   end
 

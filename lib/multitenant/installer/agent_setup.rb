@@ -129,7 +129,8 @@ module MultiTenant
     def sees(streams)
       return "Slurm shows all jobs to #{@user}." unless streams.match?(/^\{"multitenant":.*"sees":"own"/)
 
-      "Slurm hides the jobs of others (PrivateData) from #{@user}, so there is no snapshot yet. Run, as a Slurm " \
+      "Slurm hides the jobs of others (PrivateData) from #{@user}, so there is no snapshot yet. The hosts of " \
+        "slurmctld and slurmdbd must know that name with the same uid, #{account.uid}. Run, as a Slurm " \
         "administrator:\n  #{operator("or: sacctmgr modify user #{@user} set adminlevel=operator")}"
     end
 
