@@ -201,6 +201,45 @@ module RunningProxy
     nil
   end
 
+  # Of a server that keeps its connections and reads no body, as many do of GET: what follows is the next request to it,
+  # and its answer, which comes later, would be the next client's.
+  def test_nobody_gets_the_answer_to_what_another_client_has_hidden_in_a_body
+    keeping_server { |port| configure(asking(1, "a:tcp:#{port}")) }
+    wait_until { status("#{A}/") == '200' }
+    hidden = "GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+    mallory, *others = Array.new(4) { Net::HTTP.start('127.0.0.1', @port) }
+    # Connections are shared from the second request of each client on.
+    [mallory, *others].each { |client| client.get("#{A}/first") }
+    question = Net::HTTP::Get.new("#{A}/m", 'Content-Length' => hidden.bytesize.to_s, 'Content-Type' => 'text/plain')
+    question.body = hidden
+    mallory.request(question)
+    said = others.map { |client| Thread.new { Array.new(3) { |n| client.get("#{A}/#{n}").body } } }.map(&:value)
+    assert_equal [%w[/0 /1 /2]] * 3, said
+  ensure
+    [mallory, *others].each { |client| client&.finish }
+    @keeping&.kill
+  end
+
+  # @yieldparam port [Integer] of a server whose answers are the paths that it was asked for
+  def keeping_server
+    server = TCPServer.new('127.0.0.1', 0)
+    @keeping = Thread.new do
+      loop do
+        Thread.new(server.accept) do |client|
+          while (path = client.gets("\r\n\r\n").to_s[%r{ (/\S*) }, 1])
+            sleep 1 if path == '/hidden'
+            client.write("HTTP/1.1 200 OK\r\nContent-Length: #{path.bytesize}\r\n\r\n#{path}")
+          end
+        ensure
+          client.close
+        end.report_on_exception = false
+      end
+    ensure
+      server.close
+    end
+    yield server.addr[1]
+  end
+
   def test_streams_and_sockets_live_through_reloads_and_no_request_fails
     serve_all('j1')
     assert_all_lives { |name| configure(*of('j1'), asking(9, "#{name}:tcp:1025")) }

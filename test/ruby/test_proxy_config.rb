@@ -155,7 +155,9 @@ class TestProxyConfig < MultiTenantTest
                  http.values_at('routers', 'services', 'middlewares').map(&:keys)
     assert_equal({ 'rule' => 'PathPrefix(`/prof/a@students/`)', 'service' => names[0],
                    'middlewares' => [names[0], 'multitenant-retry'] }, http['routers'][names[0]])
+    assert_equal({ 'multitenant-once' => { 'maxIdleConnsPerHost' => -1 } }, http['serversTransports'])
     assert_equal({ 'loadBalancer' => { 'servers' => [{ 'url' => 'http://127.0.0.1:8002' }],
+                                       'serversTransport' => 'multitenant-once',
                                        'sticky' => { 'cookie' => { 'httpOnly' => true } } } },
                  http['services'][names[1]])
     assert_equal({ 'stripPrefix' => { 'prefixes' => ['/prof/a@students'] } }, http['middlewares'][names[0]])

@@ -26,6 +26,8 @@ module MultiTenant
             timeout tunnel %<hours>dh
             retries 3
             option redispatch 1
+            # On a connection that is kept, a server that leaves a body unread takes it for the next request.
+            option http-server-close
             default-server inter 2s fastinter 1s downinter 2s fall 2 rise 1
 
         frontend multitenant from multitenant

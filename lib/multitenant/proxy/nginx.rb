@@ -107,10 +107,12 @@ module MultiTenant
         "multitenant_#{Digest::SHA256.hexdigest(service.path)[0, 40]}"
       end
 
+      # On a connection that is kept, as nginx itself does since 1.29.7, a server that leaves a body unread takes it for
+      # the next request. `keepalive 0` says so to none before that.
       def upstream(service)
         here = service.jobs.reject(&:leaving).map { |job| "    server #{address(job)} max_fails=1 fail_timeout=4s;\n" }
         way = service.web? ? 'hash $multitenant_client consistent' : 'least_conn'
-        "upstream #{name(service)} {\n    #{way};\n#{here.join}}\n"
+        "upstream #{name(service)} {\n    #{way};\n    keepalive 1;\n    keepalive_requests 1;\n#{here.join}}\n"
       end
 
       def address(job)

@@ -18,6 +18,7 @@ module MultiTenant
         return "#{HEADER}{}\n" if live.empty?
 
         http = { routers: named(live) { |one| router(one) }, services: named(live) { |one| service(one) },
+                 serversTransports: { 'multitenant-once' => ONCE },
                  middlewares: { **named(live) { |one| strip(one) }, 'multitenant-retry' => RETRY } }
         "#{HEADER}#{JSON.pretty_generate(http: http)}\n"
       end
@@ -31,7 +32,9 @@ module MultiTenant
       private
 
       RETRY = { retry: { attempts: 3, initialInterval: '100ms' } }.freeze
-      private_constant :RETRY
+      # On a connection that is kept, a server that leaves a body unread takes it for the next request.
+      ONCE = { maxIdleConnsPerHost: -1 }.freeze
+      private_constant :RETRY, :ONCE
 
       def named(services)
         services.to_h { |one| [name(one), yield(one)] }
@@ -54,7 +57,7 @@ module MultiTenant
       def service(service)
         urls = service.jobs.reject(&:leaving).map { |job| { url: "http://#{host(job)}:#{job.port}" } }
         cookie = { sticky: { cookie: { httpOnly: true } } } if service.web?
-        { loadBalancer: { servers: urls, **cookie.to_h } }
+        { loadBalancer: { servers: urls, serversTransport: 'multitenant-once', **cookie.to_h } }
       end
 
       def host(job)
