@@ -107,16 +107,37 @@ static enum code try_authorization(const struct gate *gate, const char *text, ui
     return code;
 }
 
-/* A browser sends all that fit, those of the longest path first. */
+/* Tries `len` bytes as one more cookie beside those of which `code` came. */
+static enum code try_cookie(const struct gate *gate, const char *text, size_t len, enum code code,
+                            uid_t *uid, int64_t *expires, char token[TOKEN_SIZE])
+{
+    char other[TOKEN_SIZE];
+    uid_t whose;
+    int64_t until;
+    if (code != CODE_ok)
+        return try(gate, text, len, uid, expires, token);
+    bool two = try(gate, text, len, &whose, &until, other) == CODE_ok && whose != *uid;
+    OPENSSL_cleanse(other, sizeof other);
+    return two ? CODE_token_bad : CODE_ok;
+}
+
+/* A browser sends all that fit, those of the longest path first. Another host of the same domain
+ * can put somebody else's before the user's own: of two users, or of more than are tried, none
+ * counts. */
 static enum code try_cookies(const struct gate *gate, const char *text, uid_t *uid,
                              int64_t *expires, char token[TOKEN_SIZE])
 {
     enum code code = CODE_token_missing;
-    for (int tries = 0; *text && code != CODE_ok && tries < COOKIES_MAX;) {
+    for (int tries = 0; *text;) {
         size_t len = strcspn(text, ";");
         if (len >= strlen(COOKIE) && strncmp(text, COOKIE, strlen(COOKIE)) == 0) {
-            code = try(gate, text + strlen(COOKIE), len - strlen(COOKIE), uid, expires, token);
-            tries++;
+            const bool tried = code == CODE_ok;
+            if (tries++ == COOKIES_MAX)
+                return CODE_token_bad;
+            code = try_cookie(gate, text + strlen(COOKIE), len - strlen(COOKIE), code, uid, expires,
+                              token);
+            if (tried && code != CODE_ok)
+                return code;
         }
         text += len;
         text += strspn(text, "; ");

@@ -232,6 +232,16 @@ class TestGate < MultiTenantTest
     end
   end
 
+  # A page of another host of the same domain sets its author's for a longer path, which browsers send first.
+  def test_of_the_cookies_of_two_users_none_counts
+    ann, bob = %w[ann bob].map { |user| "multitenant_token=#{host.token(user)}; " }
+    other = 'multitenant_token=mt1.1.2.x; '
+    { ann + ann => '200', other + ann + other => '200', bob + ann => '401', ann + other + bob => '401',
+      bob + (other * 7) => '200', bob + (other * 7) + ann => '401' }.each do |cookies, code|
+      assert_equal code, host.get('/', nil, Cookie: cookies.chomp('; ')).code, cookies
+    end
+  end
+
   def hmac(text, key: [File.read(File.join(host.state, 'token.key')).chomp].pack('H*'))
     "#{text}.#{[OpenSSL::HMAC.digest('SHA256', key, text)].pack('m0').tr('+/', '-_').delete('=')}"
   end
