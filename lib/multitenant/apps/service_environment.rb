@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require 'erb'
-require 'shellwords'
 require_relative 'kinds'
 
 module MultiTenant
@@ -27,6 +26,14 @@ module MultiTenant
     HOST = /\A[A-Za-z0-9._:-]+\z/
 
     class << self
+      # Not by backslashes, as Shellwords has it: in a bash whose locale is GBK, Big5 or Shift JIS one is a part of the
+      # letter before it, if that is UTF-8's, and quotes nothing. A quote is a part of a letter in no locale.
+      # @param text [String] anybody's
+      # @return [String] that as one word of a shell
+      def word(text)
+        text.match?(%r{\A[A-Za-z0-9_@%+:,./-]+\z}) ? text : "'#{text.gsub("'") { "'\\''" }}'"
+      end
+
       # @param connection [Hash{String => String}] of {MultiTenant.specs}
       # @param rows [Hash] of {Kinds}
       # @return [Hash{String => String}] every value as MT_KEY, and under the names that clients of language models, of
@@ -44,7 +51,7 @@ module MultiTenant
         exports = [*Kinds.families(variables).map { |beginning| "unset \"${!#{beginning}@}\"" },
                    *exports(of(connection, rows)), *directly(connection)]
         if connection.key?('mt_gates')
-          exports << "export MULTITENANT_MUNGE_SOCKET=#{munge_socket.shellescape}" if munge_socket
+          exports << "export MULTITENANT_MUNGE_SOCKET=#{word(munge_socket)}" if munge_socket
           exports.push(File.read(LOGIN), 'use_login')
           exports.concat(with_login(variables))
         end
@@ -81,7 +88,7 @@ module MultiTenant
       private
 
       def exports(variables)
-        variables.map { |name, value| "export #{name}=#{value.shellescape}" }
+        variables.map { |name, value| "export #{name}=#{word(value)}" }
       end
 
       def hosts(connection)
@@ -124,7 +131,7 @@ module MultiTenant
       # @return [Array<String>] bash
       def with_login(variables)
         variables.select { |_, text| text.include?(Kinds::KEY) }.map do |name, text|
-          "[[ -z ${MT_API_KEY-} ]] || export #{name}=#{Kinds.with_key(text, 'MT_API_KEY', &:shellescape)}"
+          "[[ -z ${MT_API_KEY-} ]] || export #{name}=#{Kinds.with_key(text, 'MT_API_KEY') { |part| word(part) }}"
         end
       end
 

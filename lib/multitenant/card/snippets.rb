@@ -233,9 +233,8 @@ module MultiTenant
         ERB::Util.url_encode(card[key])
       end
 
-      # One word of a shell.
       def word(value)
-        value.match?(%r{\A[A-Za-z0-9_@%+:,./-]+\z}) ? value : "'#{value.gsub("'") { "'\\''" }}'"
+        ServiceEnvironment.word(value)
       end
     end
   end
