@@ -32,7 +32,8 @@ class TestReadfile < RailsTest
     @dir = File.join(temporary, 'lessons')
     Dir.mkdir(@dir, 0o755)
     start
-    limit(READ: 60, STEP: 60) # a child that a busy machine gives no time is none that hangs
+    # A child that a busy machine gives no time is none that hangs, and a publisher of a whole test has much to show.
+    limit(READ: 60, STEP: 60, PUBLISHER_SECONDS: 1000)
   end
 
   # @return [String] path of the publisher's file
@@ -79,7 +80,6 @@ class TestReadfile < RailsTest
   end
 
   def test_hostile_files
-    limit(PUBLISHER_SECONDS: 1000)
     HOSTILE.each_with_index do |text, index|
       %w[md html markdown HTM txt].each do |ending|
         card = shown(lesson("#{index}.#{ending}", "before\n\n#{text}\n\nafter"))
@@ -129,7 +129,6 @@ class TestReadfile < RailsTest
 
   # A file of 23 KB took 670 MiB of a browser's. What a publisher calls it does not count, as in browsers.
   def test_images_have_as_many_pixels_as_a_browser_bears
-    limit(PUBLISHER_SECONDS: 1000)
     Images.all(4096, 4096).each_value do |bytes|
       assert_equal [Images.url(bytes, type: 'gif')], images(Images.url(bytes, type: 'gif'))[0]
     end
@@ -375,7 +374,7 @@ class TestReadfile < RailsTest
   end
 
   def test_a_lesson_takes_some_tens_of_megabytes_at_most
-    limit(PUBLISHER_SECONDS: 1000, CPU: 60)
+    limit(CPU: 60)
     shown(lesson('first.md', 'one'))
     most = most_memory_of_children do
       MEMORY.each do |name, unit|
@@ -403,7 +402,7 @@ class TestReadfile < RailsTest
   end
 
   def test_a_file_that_took_too_much_is_not_tried_again_when_it_is_rewritten
-    limit(CPU: 1, PUBLISHER_SECONDS: 1000)
+    limit(CPU: 1)
     bomb = lesson('a.md', BOMBS['links.md'])
     assert_match(/too intricate/, shown(bomb)['text'][0, 400])
     assert_match(/too intricate/, shown(lesson('a.md', 'harmless'))['text'][0, 400])
@@ -434,7 +433,7 @@ class TestReadfile < RailsTest
       assert_includes says(File.join(@dir, 'kept.md')), 'kept'
     end
     bomb = ['readfile', { 'content_path' => lesson('links.md', BOMBS['links.md']) }, true]
-    limit(CPU: 1, PUBLISHER_SECONDS: 1000)
+    limit(CPU: 1)
     2.times do
       assert_match(/being prepared/, cards([bomb])[0]['text'][0, 400])
       @dashboard.ruby('MultiTenant::Card::Rendering.instance_variable_get(:@running).join; nil')
@@ -496,7 +495,6 @@ class TestReadfile < RailsTest
 
   # A page of several hostile cards waits for one of them.
   def test_other_files_wait_for_one_that_takes_long
-    limit(PUBLISHER_SECONDS: 1000) # on a busy machine all that its publisher may take would be spent on it
     bomb = lesson('a.md', BOMBS['links.md'])
     first, other = cards([bomb, lesson('b.md', 'hello')].map { |path| ['readfile', { 'content_path' => path }, true] })
     [first, other].each { |card| assert_match(/being prepared/, card['text']) }
