@@ -254,8 +254,47 @@ class TestDatabaseAccounts < MultiTenantTest
 
   # Bob's own.
   OWN = "#{BOB}.own".freeze
+  # What he may hold as long as he likes, and whether he does.
+  HOLD = { 'mariadb' => "CREATE TABLE IF NOT EXISTS #{OWN} (n int); LOCK TABLES #{OWN} WRITE; #{SLEEP['mariadb']}",
+           'postgresql' => "BEGIN; ALTER ROLE CURRENT_USER PASSWORD 'x'; #{SLEEP['postgresql']}" }.freeze
+  HOLDS = { 'mariadb' => "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'SELECT sleep%'",
+            'postgresql' => "SELECT count(*) FROM pg_stat_activity WHERE usename = '#{BOB}' AND " \
+                            "query LIKE 'SELECT pg_sleep%'" }.freeze
+
+  # Of those whom the job before let in one may come back before all are locked.
+  def test_who_was_let_into_a_postgresql_holds_up_no_later_job
+    serving('postgresql') { login(BOB) }
+    told = []
+    over = false
+    holder = Thread.new { told << query(BOB, HOLD['postgresql']).code until over }
+    serving('postgresql') do
+      login(EVE)
+      assert_rows %w[1], EVE, 'SELECT 1'
+    end
+    refute_includes told, 0
+  ensure
+    over = true
+    holder&.join
+  end
 
   ENGINES.each do |engine|
+    define_method("test_what_a_tenant_of_#{engine}_holds_keeps_nobody_out_and_no_ban_from_acting") do
+      serving(engine) do
+        login(BOB)
+        told = []
+        # He comes again as soon as he is cut off.
+        holder = Thread.new { told << query(BOB, HOLD[engine]) until told.last&.err.to_s.match?(LOCKED) }
+        wait_until { administrate(HOLDS[engine]) == '1' }
+        assert_equal engine == 'mariadb', gate('login', BOB, PASSWORD, 'bob').code.zero?
+        login(EVE)
+        assert_empty told
+        wait_until { gate('ban', '2002').code.zero? }
+        holder.join
+        refute_includes told.map(&:code), 0
+        assert_rows %w[1], EVE, 'SELECT 1'
+      end
+    end
+
     define_method("test_tenants_of_#{engine}_read_what_is_shared_and_have_something_of_their_own") do
       serving(engine) do
         login(PUBLISHER, BOB, EVE)

@@ -153,9 +153,13 @@ withdraw_accounts() {
   done
 }
 
+# A database that is there is not to be made: also IF NOT EXISTS that waits for who has locked a table in it.
 open_account() { # ACCOUNT PASSWORD RATE
   local account="'$1'@'%'" own
-  own="CREATE DATABASE IF NOT EXISTS $1 CHARACTER SET utf8mb4; GRANT ALL PRIVILEGES ON $(pattern "$1").* TO $account;"
+  own="SELECT IF(COUNT(*), 'DO 0', 'CREATE DATABASE $1 CHARACTER SET utf8mb4') INTO @own FROM information_schema.schemata
+    WHERE schema_name = '$1';
+EXECUTE IMMEDIATE @own;
+GRANT ALL PRIVILEGES ON $(pattern "$1").* TO $account;"
   [[ $mt_own == yes ]] || own=''
   [[ $mt_rights != write ]] || own+="GRANT ALL PRIVILEGES ON $(pattern "$database").* TO $account;"
   administrate "$ADMINISTRATOR" <<SQL

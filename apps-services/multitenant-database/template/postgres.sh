@@ -5,6 +5,9 @@ NAME_MAX=63 USER_MAX=63 STOP=INT
 # call with our rights.
 OPTIONS='-c search_path=pg_catalog -c role=none -c standard_conforming_strings=on -c default_transaction_read_only=off'
 OPTIONS+=' -c statement_timeout=0 -c local_preload_libraries= -c client_min_messages=warning'
+# Whoever has changed their own password in a transaction that stays open keeps their account locked against changes. Who waits
+# for that does so for good, as the server does not see that a client was killed.
+OPTIONS+=' -c lock_timeout=2s'
 
 # In PATH, or where Debian and EL have them; an existing directory wants its own version.
 find_programs() {
@@ -48,21 +51,22 @@ SQL
 # Settings of the directory's own stay, but for who may connect, and from where; and for where the data are: of one that was
 # copied that may be the first one, which another job serves.
 run_server() {
-  write_access
+  write_access "${mt_accounts:+reject}"
   exec "$BIN/postgres" -D "$1" -c data_directory="$1" -p "$port" -k "$PRIVATE" -c listen_addresses='*' \
     -c hba_file="$PRIVATE/pg_hba.conf" -c password_encryption=scram-sha-256 -c logging_collector=off -c log_destination=stderr \
     -c log_min_error_statement=panic -c log_statement=none -c log_min_duration_statement=-1
 }
 
-write_access() {
-  local who='all all' others='host all +mt_tenants all reject'
+# Those whom an earlier job let in are kept out until their accounts are locked.
+write_access() { # [reject]
+  local who='all all' others='host all +mt_tenants all reject' how=${1:-scram-sha-256}
   [[ -z $mt_accounts ]] || who="$(name "$database") +mt_tenants" others=''
   cat >"$PRIVATE/pg_hba.conf" <<HBA
 # Nobody else comes through the directory that the socket is in.
 local all all trust
 $others
-host $who 0.0.0.0/0 scram-sha-256
-host $who ::/0 scram-sha-256
+host $who 0.0.0.0/0 $how
+host $who ::/0 $how
 HBA
 }
 
@@ -115,13 +119,12 @@ SQL
     echo "Tenants can change nothing, since the user $user has rights on the whole server." >&2
     mt_rights='read'
   }
-  administrate "$database" <<SQL
+  administrate "$database" <<SQL || return
 SET client_min_messages = error;
 SELECT format('CREATE ROLE %I', name) FROM unnest('{mt_tenants, mt_public}'::text[]) name
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 SELECT format('ALTER ROLE %I NOLOGIN', rolname), format('REVOKE %I FROM %I', $(literal "$user"), rolname)
   FROM pg_roles WHERE rolname ~ '^mt_[0-9]+_[0-9a-f]{8}\$' \gexec
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '^mt_[0-9]+_[0-9a-f]{8}\$';
 GRANT CONNECT, TEMPORARY ON DATABASE $(name "$database") TO mt_tenants;
 $(move_rights PUBLIC mt_public)
 REVOKE EXECUTE ON FUNCTION $objects FROM mt_tenants;
@@ -135,6 +138,8 @@ SELECT format('GRANT USAGE ON SCHEMA %I TO mt_tenants', nspname),
 ALTER DEFAULT PRIVILEGES FOR ROLE $(name "$user") GRANT SELECT ON TABLES TO mt_tenants;
 ALTER DEFAULT PRIVILEGES FOR ROLE $(name "$user") GRANT USAGE ON SCHEMAS TO mt_tenants;
 SQL
+  write_access
+  kill -HUP "$SERVER"
 }
 
 # What offer_accounts did in another job. Tenants who were the owner of all may have given the user a password.
@@ -149,12 +154,13 @@ SQL
 }
 
 # Those who may change everything make what they make as the owner of all, unless they have a schema of their own. A server of
-# PostgreSQL counts no requests.
+# PostgreSQL counts no requests. Logins wait for each other: one whose account is kept from changes fails at once.
 open_account() { # ACCOUNT PASSWORD
   local owner
   owner=$(name "$user")
   administrate "$database" <<SQL
 SET client_min_messages = error;
+SET lock_timeout = '100ms';
 SELECT 'CREATE ROLE $1 NOLOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$1') \gexec
 GRANT mt_tenants TO $1;
 ALTER ROLE $1 RESET role;
@@ -165,11 +171,14 @@ ALTER ROLE $1 LOGIN PASSWORD '$2' CONNECTION LIMIT $mt_connections;
 SQL
 }
 
+# What a session holds would keep its account open, so all end first; and then those that came in meanwhile.
 close_accounts() { # UID|all
-  local who="^mt_${1/#all/[0-9]+}_[0-9a-f]{8}\$"
+  local who="^mt_${1/#all/[0-9]+}_[0-9a-f]{8}\$" end
+  end="SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '$who';"
   administrate "$database" <<SQL
+$end
 SELECT format('ALTER ROLE %I NOLOGIN', rolname) FROM pg_roles WHERE rolname ~ '$who' \gexec
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '$who';
+$end
 SQL
 }
 
