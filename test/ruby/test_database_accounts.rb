@@ -261,6 +261,24 @@ class TestDatabaseAccounts < MultiTenantTest
             'postgresql' => "SELECT count(*) FROM pg_stat_activity WHERE usename = '#{BOB}' AND " \
                             "query LIKE 'SELECT pg_sleep%'" }.freeze
 
+  # Who may change everything may make schemas, and knows what others' accounts are called.
+  def test_no_tenant_of_postgresql_makes_anothers_own_schema_theirs
+    owner = %("#{NAME.gsub('"', '""')}u")
+    serving('postgresql', rights: 'write') do
+      login(EVE)
+      assert_rows [], EVE, "CREATE SCHEMA #{BOB} AUTHORIZATION #{owner}; CREATE TABLE #{BOB}.trap (n int)"
+      login(BOB)
+      assert_rows %w[7], BOB, "CREATE TABLE #{OWN} (n int); INSERT INTO #{OWN} VALUES (7); SELECT n FROM #{OWN}"
+      refute_done DENIED, EVE, "DROP TABLE #{OWN}"
+    end
+    # Nor does a later job give all what is in one.
+    serving('postgresql') do
+      login(EVE, BOB)
+      refute_done DENIED, EVE, "SELECT n FROM #{OWN}"
+      assert_rows %w[7], BOB, "SELECT n FROM #{OWN}"
+    end
+  end
+
   # Of those whom the job before let in one may come back before all are locked.
   def test_who_was_let_into_a_postgresql_holds_up_no_later_job
     serving('postgresql') { login(BOB) }

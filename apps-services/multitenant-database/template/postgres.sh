@@ -134,7 +134,7 @@ SELECT format('GRANT CREATE ON SCHEMA public TO %I', $(literal "$user"))
 SELECT format('GRANT USAGE ON SCHEMA %I TO mt_tenants', nspname),
     format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO mt_tenants', nspname)
   FROM pg_namespace JOIN pg_roles o ON o.oid = nspowner
-  WHERE nspname !~ '^(pg_|information_schema\$)' AND o.rolname !~ '^mt_[0-9]+_[0-9a-f]{8}\$' \gexec
+  WHERE nspname !~ '^(pg_|information_schema\$|mt_[0-9]+_[0-9a-f]{8})' AND o.rolname !~ '^mt_[0-9]+_[0-9a-f]{8}\$' \gexec
 ALTER DEFAULT PRIVILEGES FOR ROLE $(name "$user") GRANT SELECT ON TABLES TO mt_tenants;
 ALTER DEFAULT PRIVILEGES FOR ROLE $(name "$user") GRANT USAGE ON SCHEMAS TO mt_tenants;
 SQL
@@ -153,6 +153,14 @@ $(move_rights mt_public PUBLIC)
 SQL
 }
 
+# Accounts' names are no secret: what another tenant made by this one gets a name that nobody could take before.
+own_schema() { # ACCOUNT
+  echo "SELECT format('ALTER SCHEMA %I RENAME TO %I', nspname, format('%s_%s', nspname, (random() * 1e9)::int))
+  FROM pg_namespace WHERE nspname = '$1' AND nspowner <> '$1'::regrole \gexec
+SELECT 'CREATE SCHEMA $1 AUTHORIZATION $1'
+  WHERE NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = '$1' AND nspowner = '$1'::regrole) \gexec"
+}
+
 # Those who may change everything make what they make as the owner of all, unless they have a schema of their own. A server of
 # PostgreSQL counts no requests. Logins wait for each other: one whose account is kept from changes fails at once.
 open_account() { # ACCOUNT PASSWORD
@@ -165,7 +173,7 @@ SELECT 'CREATE ROLE $1 NOLOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rol
 GRANT mt_tenants TO $1;
 ALTER ROLE $1 RESET role;
 $([[ $mt_rights != write ]] || echo "GRANT $owner TO $1;")
-$([[ $mt_own != yes ]] || echo "CREATE SCHEMA IF NOT EXISTS $1 AUTHORIZATION $1;")
+$([[ $mt_own != yes ]] || own_schema "$1")
 $([[ $mt_rights != write || $mt_own == yes ]] || echo "ALTER ROLE $1 SET role = $owner;")
 ALTER ROLE $1 LOGIN PASSWORD '$2' CONNECTION LIMIT $mt_connections;
 SQL
