@@ -135,6 +135,23 @@ class TestDatabaseAccounts < MultiTenantTest
     assert_empty Dir.glob("#{@dir}/data/sprung")
   end
 
+  # Who may change everything owns the database, and what is set for that goes before what its server is started with.
+  KEEP_OUT = ['password_encryption = md5', 'idle_session_timeout = 1'].freeze
+
+  def test_nothing_that_a_tenant_of_postgresql_sets_keeps_others_out_or_a_ban_from_acting
+    serving('postgresql', rights: 'write', own: 'no') do
+      KEEP_OUT.each do |setting|
+        login(EVE)
+        assert_rows [], EVE, "SELECT format('ALTER DATABASE %I SET #{setting}', current_database()) \\gexec"
+        login(BOB)
+        assert_equal 0, gate('ban', '2003').code, setting
+        administrate(%(ALTER DATABASE "#{NAME.gsub('"', '""')}" RESET ALL))
+        assert_rows %w[1], BOB, 'SELECT 1'
+        refute_done LOCKED, EVE, 'SELECT 1'
+      end
+    end
+  end
+
   # With whatever in it: a shell sources what is in ~/.bashrc.d.
   def test_a_tenant_of_mariadb_has_the_server_make_no_file_elsewhere
     Dir.mkdir(other = File.join(@dir, 'other'))

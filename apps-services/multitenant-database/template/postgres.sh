@@ -1,13 +1,27 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # PostgreSQL, for script.sh.
 NAME_MAX=63 USER_MAX=63 STOP=INT
-# Who owns the database may set all of these for it, and have functions of their own found before the server's, which we would
-# call with our rights.
+# Who owns the database may set all of these for it, have functions of their own found before the server's, which we would
+# call with our rights, and passwords kept in a way by which nobody gets in.
 OPTIONS='-c search_path=pg_catalog -c role=none -c standard_conforming_strings=on -c default_transaction_read_only=off'
 OPTIONS+=' -c statement_timeout=0 -c local_preload_libraries= -c client_min_messages=warning'
+OPTIONS+=' -c password_encryption=scram-sha-256'
 # Whoever has changed their own password in a transaction that stays open keeps their account locked against changes. Who waits
 # for that does so for good, as the server does not see that a client was killed.
 OPTIONS+=' -c lock_timeout=2s'
+
+# The others of the kind, in the release of the directory.
+later_options() {
+  since 14 '-c idle_session_timeout=0'
+  since 16 '-c scram_iterations=4096'
+  since 17 '-c transaction_timeout=0'
+}
+
+since() { # RELEASE OPTION
+  local release=0
+  [[ ! -s $datadir/PG_VERSION ]] || release=$(<"$datadir/PG_VERSION")
+  ((${release%%.*} < $1)) || echo "$2"
+}
 
 # In PATH, or where Debian and EL have them; an existing directory wants its own version.
 find_programs() {
@@ -75,8 +89,8 @@ HBA
 administrate() { # DATABASE
   local hidden='-c track_activities=off -c pg_stat_statements.track_utility=off'
   hidden+=' -c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic'
-  PGHOST=$PRIVATE PGPORT=$port PGUSER=$ADMINISTRATOR PGDATABASE=$1 PGOPTIONS="$OPTIONS $hidden" PGCONNECT_TIMEOUT=10 \
-    PGCLIENTENCODING=UTF8 \
+  PGHOST=$PRIVATE PGPORT=$port PGUSER=$ADMINISTRATOR PGDATABASE=$1 PGOPTIONS="$OPTIONS $(later_options) $hidden" \
+    PGCONNECT_TIMEOUT=10 PGCLIENTENCODING=UTF8 \
     "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet --output=/dev/null --set=ON_ERROR_STOP=1
 }
 
@@ -194,8 +208,9 @@ answers() { "$BIN/pg_isready" --quiet --host="$PRIVATE" --port="$port"; }
 
 # Prints how many roles the user has with which one can run programs, or become one that can.
 log_in() {
-  PGHOST=${PGHOST-$host} PGPORT=$port PGUSER=$user PGDATABASE=$database PGPASSWORD=${PGPASSWORD-$password} PGOPTIONS=$OPTIONS \
-    PGCONNECT_TIMEOUT=10 PGSSLMODE=disable PGGSSENCMODE=disable PGCLIENTENCODING=UTF8 "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet <<'SQL'
+  PGHOST=${PGHOST-$host} PGPORT=$port PGUSER=$user PGDATABASE=$database PGPASSWORD=${PGPASSWORD-$password} \
+    PGOPTIONS="$OPTIONS $(later_options)" PGCONNECT_TIMEOUT=10 PGSSLMODE=disable PGGSSENCMODE=disable PGCLIENTENCODING=UTF8 \
+    "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet <<'SQL'
 SELECT count(*) FROM pg_roles WHERE pg_has_role(current_user, oid, 'MEMBER') AND (rolsuper OR rolcreaterole
   OR rolname IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files'));
 SQL
