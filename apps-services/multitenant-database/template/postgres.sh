@@ -87,8 +87,10 @@ HBA
 # What it says may have passwords: a tenant's role may be one that sees the server's statistics of all, and a database have
 # settings of its own for what the server logs.
 administrate() { # DATABASE
-  local hidden='-c track_activities=off -c pg_stat_statements.track_utility=off'
+  local hidden='-c track_activities=off -c pg_stat_statements.track_utility=off -c pg_stat_monitor.pgsm_track_utility=off'
   hidden+=' -c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic'
+  hidden+=' -c debug_print_parse=off -c debug_print_rewritten=off -c debug_print_plan=off'
+  hidden+=" $(since 12 '-c log_transaction_sample_rate=0') $(since 13 '-c log_min_duration_sample=-1')"
   PGHOST=$PRIVATE PGPORT=$port PGUSER=$ADMINISTRATOR PGDATABASE=$1 PGOPTIONS="$OPTIONS $(later_options) $hidden" \
     PGCONNECT_TIMEOUT=10 PGCLIENTENCODING=UTF8 \
     "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet --output=/dev/null --set=ON_ERROR_STOP=1
