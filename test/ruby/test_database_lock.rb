@@ -96,6 +96,20 @@ class TestDatabaseLock < MultiTenantTest
     end
   end
 
+  # One that waits to start anew serves again, but where jobs follow each other: there it ends as it starts.
+  def test_a_lock_of_a_job_that_waits_to_start_anew_is_its_own_unless_this_one_has_followed_it
+    File.symlink("6 test #{Etc.uname[:nodename][/[^.]+/]}", @lock)
+    fake('squeue', squeue_says('PENDING'))
+    assert_equal 1, serve.code
+    assert_equal 1, serve('mt_followed' => '16 60').code
+    followed = 'export mt_followed="5 6"; ./script.sh'
+    fake('squeue', squeue_says('RUNNING'))
+    assert_equal 1, serve(batch: followed).code
+    fake('squeue', squeue_says('PENDING'))
+    done = serve(batch: followed)
+    assert_equal GOT_IT, done.code, done.err
+  end
+
   # With PrivateData another user's job is not known, either.
   def test_a_lock_is_a_running_jobs_where_another_cluster_answers_and_where_its_owner_is_another_user
     File.symlink("6 test #{Etc.uname[:nodename][/[^.]+/]}", @lock)

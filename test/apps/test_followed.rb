@@ -1,0 +1,62 @@
+# frozen_string_literal: true
+
+require_relative 'app_test'
+require 'date'
+
+# What one server alone can have, from job to job, where something comes between. The job that waits is let begin at once.
+class TestFollowed < AppTest
+  include Kept
+
+  APP = 'multitenant-dashboard'
+
+  def setup
+    super
+    @site = File.join(AppJobs.root(APP), 'site.yml')
+    @was = File.read(@site)
+    @data = File.join(Bed.home('hpcfaculty'), 'followed')
+    FileUtils.rm_rf([@data, state])
+    Bed.as('hpcfaculty', 'mkdir', @data)
+  end
+
+  def teardown
+    Bed.cancel_all
+    File.write(@site, @was)
+  end
+
+  def serve(kind, more = {})
+    AppJobs.configure(@site, 'kinds' => kind, 'keep_days' => '30')
+    submit(APP, SHARED.merge('mt_delivery_select' => 'RShiny_App sys/multitenant-delivery_default', 'version' => kind,
+                             'mt_title' => 'Spanish 301', 'mt_until' => (Date.today + 7).to_s, **more)).shared
+  end
+
+  def begin_now(job_id)
+    system('scontrol', 'update', "JobId=#{job_id}", 'Dependency=', exception: true)
+  end
+
+  def assert_served_by(job_id)
+    Bed.wait(-> { "job #{job_id} serves; #{Bed.squeue('%i %T', '-t', 'all')}" }, 240) do
+      Bed.specs('hpcstudent').keys == [job_id.to_s]
+    end
+  end
+
+  # It takes minutes.
+  module Long
+    def test_a_job_whose_node_dies_within_its_lead_leaves_its_directory_to_the_next_one
+      Bed.configured('slurm.conf' => 'SlurmdTimeout=20') do
+        first = serve('redis', 'app_path' => @data)
+        second = follower
+        kill_node(kept('chains/1/node'), first.job_id)
+        first.wait('is to start anew', 120) { first.state == 'PENDING' }
+        assert_match(/\A#{first.job_id} /, File.readlink("#{@data}/.multitenant-job"))
+        begin_now(second)
+        assert_served_by(second)
+        system('scontrol', 'update', "JobId=#{first.job_id}", 'StartTime=now', exception: true)
+        first.wait('ends', 180) { first.state == 'COMPLETED' }
+        assert_match(/^Job #{second} has followed this one already/, first.log)
+      ensure
+        Bed.testbed('start', 'slurmd')
+      end
+    end
+  end
+  include Long if ENV.key?('MULTITENANT_LONG')
+end
