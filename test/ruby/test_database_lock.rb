@@ -66,6 +66,20 @@ class TestDatabaseLock < MultiTenantTest
     end
   end
 
+  # Two of them that end within five minutes would be the last ones.
+  def test_where_jobs_follow_each_other_they_wait_for_a_server_that_slurm_lost_sight_of
+    waits = File.join(temporary, 'waits')
+    fake('sleep', "[[ $1 != 10 || $(readlink #{@lock}) != *elsewhere ]] || : >#{waits}\nexec /bin/sleep 0.02")
+    File.symlink('7 test elsewhere', @lock)
+    lost = Thread.new { beating { sleep 0.02 until File.exist?(waits) } }
+    done = serve(batch: "export mt_followed=''; ./script.sh")
+    assert_equal GOT_IT, done.code, done.err
+    assert_match(/A server on elsewhere still has #{@data}, although .*: this job waits until it has ended/, done.err)
+    assert_match(/Job 7 on elsewhere left #{@data} without a proper end/, done.out)
+  ensure
+    lost&.kill&.join
+  end
+
   # Clusters that have a home in common may have nodes of one name.
   def test_a_node_of_another_cluster_is_another_one
     held = "7 other #{Etc.uname[:nodename][/[^.]+/]}"
