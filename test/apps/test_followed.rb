@@ -39,7 +39,34 @@ class TestFollowed < AppTest
     end
   end
 
-  # It takes minutes.
+  # A script as doc/reference.md has it.
+  def script
+    <<~BASH
+      #!/bin/bash
+      #SBATCH --wckey=multitenant --time=60 --output=#{@data}/%j.log
+      for part in job chain keeper submission data; do source #{Bed::OURS}/libexec/multitenant-$part; done
+      keep_running --service spanish-301 --group hpcGrp --until '1 day'
+      multitenant_share() {
+        mt_shared=$(#{Bed::OURS}/libexec/multitenant-share --note --group hpcGrp --app MyApp --method card \\
+          --delivery sys/multitenant-delivery_default --session "$mt_session" "$@")
+      }
+      export host=127.0.0.1
+      port=$(python3 -c 'import socket; one = socket.socket(); one.bind(("127.0.0.1", 0)); print(one.getsockname()[1])')
+      export port
+      take_data
+      take_directory #{@data}
+      python3 -m http.server --bind 127.0.0.1 "$port" & SCRIPT_PID=$!
+      share_service
+      wait "$SCRIPT_PID"
+      await_successor
+    BASH
+  end
+
+  def log
+    Dir.glob(File.join(@data, '*.log')).max || File::NULL
+  end
+
+  # They take minutes.
   module Long
     def test_a_job_whose_node_dies_within_its_lead_leaves_its_directory_to_the_next_one
       Bed.configured('slurm.conf' => 'SlurmdTimeout=20') do
@@ -56,6 +83,15 @@ class TestFollowed < AppTest
       ensure
         Bed.testbed('start', 'slurmd')
       end
+    end
+
+    def test_a_script_of_ones_own_hands_its_directory_over
+      first = shared(Integer(Bed.as('hpcfaculty', 'sbatch', '--parsable', input: script).out))
+      second = follower
+      begin_now(second)
+      assert_served_by(second)
+      assert_match(/\A#{second} /, File.readlink("#{@data}/.multitenant-job"))
+      Bed.wait('the first one ends', 150) { Bed.left('-j', first).empty? }
     end
   end
   include Long if ENV.key?('MULTITENANT_LONG')

@@ -18,4 +18,30 @@ class TestFollowed < MultiTenantTest
     assert_match(/^followed \.$/, run_job(102, "flock() { false; }\n#{submitted(102, 'script')}#{tell}"))
     assert_match(/^followed nobody\.$/, run_job(103, "#{source}#{tell}"))
   end
+
+  # All in one shell, as doc/reference.md has it.
+  def test_a_script_of_ones_own_gives_its_directory_back_before_the_next_job_is_told_so
+    Dir.mkdir(data = in_job('data'))
+    said = run_job(100, <<~BASH)
+      #{source}. #{MultiTenant::Sharing::DATA}
+      keep_running --service spanish-301 --group hpcGrp --until '1 day' >/dev/null
+      #{END_KEEPER}
+      take_directory #{data}
+      put "$mt_chain/wanted" 101
+      share_now() { :; }
+      looks=0
+      sleep() {
+        ((++looks < 300)) || exit
+        command sleep 0.1
+        [[ ! -e $mt_chain/waiting ]] || put "$mt_chain/served" 1
+      }
+      command sleep 60 & SCRIPT_PID=$!
+      (read() { command sleep 0.1; }; put() { readlink #{data}/.multitenant-job; command touch "$1"; }; give_data) &
+      mt_keeper=$!
+      wait "$SCRIPT_PID"
+      await_successor
+      readlink #{data}/.multitenant-job || echo free
+    BASH
+    assert_equal "free\n", said.lines.grep_v(/Terminated/).join
+  end
 end
