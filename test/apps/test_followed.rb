@@ -3,7 +3,8 @@
 require_relative 'app_test'
 require 'date'
 
-# What one server alone can have, from job to job, where something comes between. The job that waits is let begin at once.
+# What one server alone can have, from job to job, where something comes between; and a next job that fails. Jobs that
+# wait are let begin at once.
 class TestFollowed < AppTest
   include Kept
 
@@ -92,6 +93,17 @@ class TestFollowed < AppTest
       assert_served_by(second)
       assert_match(/\A#{second} /, File.readlink("#{@data}/.multitenant-job"))
       Bed.wait('the first one ends', 150) { Bed.left('-j', first).empty? }
+    end
+
+    # As on a node that lacks the home: its log can't be written, and nothing of it runs.
+    def test_a_job_that_fails_before_it_has_begun_is_followed_by_another
+      serve('command', 'command' => 'exec python3 -m http.server "$port"')
+      second = follower
+      FileUtils.rm_rf(Bed.squeue('%Z', '-j', second).strip)
+      begin_now(second)
+      Bed.wait("job #{second} fails") { Bed.squeue('%T', '-t', 'all', '-j', second).strip == 'FAILED' }
+      Bed.wait('another one waits', 240) { !['', second.to_s].include?(kept('chains/1/next')) }
+      assert_equal ['', 'PENDING'], [kept('chains/1/problem.next'), Bed.squeue('%T', '-j', follower).strip]
     end
   end
   include Long if ENV.key?('MULTITENANT_LONG')

@@ -44,4 +44,21 @@ class TestFollowed < MultiTenantTest
     BASH
     assert_equal "free\n", said.lines.grep_v(/Terminated/).join
   end
+
+  # As on a node that lacks its home: nothing of ours ran there. One that ended as it should has seen that it was to.
+  def test_a_job_that_failed_before_it_had_begun_is_followed_by_another_but_not_each_minute
+    said = run_job(100, "#{stage}\n#{<<~BASH}")
+      mt_again=0 mt_retry=0 mt_pause=5000
+      tell() { rounds=11; echo "$1" >#{temporary}/$2.state; watch_once; get "$mt_chain/next"; echo "$2: $GOT"; }
+      tell '0:03|COMPLETED' 101
+      tell '0:03|FAILED' 101
+      get "$mt_chain/problem.next"; echo "$GOT"
+      tell '' 101
+      tell '0:03|FAILED' 102
+    BASH
+    why = 'Job 101, which was to follow this one, failed before it had begun'
+    assert_equal "101: 101\n#{why}.\n101: \n#{why}: another one is submitted.\nJob 102 follows this one.\n" \
+                 "101: 102\n102: 102\n", said[/^101: .*/m]
+    assert_nil state('chains/1/problem.next')
+  end
 end
