@@ -176,6 +176,30 @@ class TestKinds < MultiTenantTest
     assert_equal %w[multitenant.yaml], Dir.children(data('qdrant'))
   end
 
+  # Its owner lets the link lead to the next version of the data, say, to serve that beside the server that runs.
+  def test_a_server_keeps_the_directory_that_a_link_led_to_when_it_began
+    one, two = %w[one two].map { |name| File.join(temporary, name).tap { |dir| Dir.mkdir(dir) } }
+    File.symlink(one, link = File.join(temporary, 'link'))
+    moves = "kind_qdrant:\n  ready: |\n    ln -sfn #{two} #{link}; readlink #{one}/.multitenant-job >>~/held\n"
+    _, shared, _, out = run_job('qdrant', site: moves, app_path: link)
+    assert_equal 'qdrant', shared['kind'], out
+    held = File.read(File.join(temporary, 'qdrant/multitenant-dashboard/held'))
+    assert_match(/\A#{Process.pid} test /, held)
+    assert_equal([%w[multitenant.yaml], []], [one, two].map { |dir| Dir.children(dir) })
+  end
+
+  # The form offers files, too.
+  def test_of_a_file_the_server_has_the_directory
+    row = "kind_keeper:\n  title: Keeper\n  alone: \"yes\"\n  " \
+          "start: exec python3 -m http.server --bind $listen $port\n  " \
+          "ready: readlink #{data('keeper')}/.multitenant-job >>~/held\n"
+    File.write(file = File.join(data('keeper'), 'dump.rdb'), '')
+    run_job('keeper', site: row, app_path: file)
+    held = File.join(temporary, 'keeper/multitenant-dashboard/held')
+    assert_match(/\A#{Process.pid} test /, File.exist?(held) ? File.read(held) : '')
+    assert_equal %w[dump.rdb], Dir.children(data('keeper'))
+  end
+
   # The job before it ends its server first. Copies would find the directory taken.
   def test_a_successor_waits_for_the_data_and_there_are_no_copies
     { 'minio' => true, 'tensorboard' => false }.each do |kind, waits|

@@ -34,15 +34,16 @@ fi
 [[ -z $mt_program ]] || type -P "$mt_program" >/dev/null ||
   refuse "This node has no $mt_program in PATH: see modules_$mt_kind in the app's site.yml."
 
+# What one server alone can have stays where it is, wherever its owner lets a link lead meanwhile.
+[[ -z $mt_alone || -z $app_path ]] || app_path=$(realpath -- "$app_path")
+directory=${app_path:-$HOME}
+[[ -d $directory ]] || directory=$(dirname -- "$directory")
 if [[ -n $mt_alone && -n $app_path ]]; then
   # shellcheck source=/dev/null
   source ./data.sh
-  take_directory "$app_path"
+  take_directory "$directory"
   trap 'leave_directory; rm -rf -- "$made" "$short"' EXIT
 fi
-
-directory=${app_path:-$HOME}
-[[ -d $directory ]] || directory=$(dirname -- "$directory")
 cd -- "$directory" 2>/dev/null || cd / || exit 1
 
 # The text stays out of the process's arguments.
