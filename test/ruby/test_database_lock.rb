@@ -201,6 +201,14 @@ class TestDatabaseLock < MultiTenantTest
     refute_includes done.out, 'It goes on.'
   end
 
+  # The job's log may be in a full home, and the data elsewhere.
+  def test_it_also_ends_where_nothing_can_be_said_of_that
+    fake('pg_isready', "cd #{temporary}; [[ -e up ]] || exit 1; ln -sfT '8 test other' #{@lock}\n" \
+                       'echo >>tries; (($(wc -l <tries) > 300))')
+    done = serve(batch: './script.sh &>/dev/full')
+    assert_equal [0, '8 test other'], [done.code, File.readlink(@lock)]
+  end
+
   # As where a file system is away for a while.
   def test_a_server_whose_lock_can_not_be_read_ends_properly
     says_so = 'trap(:INT) { File.write("ended", ""); exit }; File.write("up", ""); sleep'
@@ -239,6 +247,14 @@ class TestDatabaseLock < MultiTenantTest
     done = serve
     assert_match(/There is nothing in #{@data} on this node, though job 7 served it: it must be where all/, done.err)
     assert_equal [1, false], [done.code, File.exist?(@data)]
+  end
+
+  # In a full home what is written anew is empty.
+  def test_what_says_that_a_service_had_data_is_written_once
+    %w[7 8].each { |job| assert_equal GOT_IT, serve('SLURM_JOB_ID' => job).code }
+    FileUtils.rm_rf(@data)
+    fake('initdb', 'exit 1')
+    assert_match(/There is nothing in #{@data} on this node, though job 7 served it/, serve.err)
   end
 
   # What is locked, systemd-tmpfiles leaves where it is. MariaDB would miss its directory for temporary tables.

@@ -80,7 +80,8 @@ prepare_data() {
   else
     die "$datadir is neither empty nor a data directory of $mt_kind: nothing was done to it."
   fi
-  [[ -z ${mt_had-} ]] || echo "job $SLURM_JOB_ID" >"$mt_had" || true
+  # Once: in a full home it would be emptied.
+  [[ -z ${mt_had-} || -s $mt_had ]] || echo "job $SLURM_JOB_ID" >"$mt_had" || true
 }
 
 # As tenants do.
