@@ -88,6 +88,35 @@ class TestTenants < MultiTenantTest
     assert_refused 64, 'There is no user `nobody-here` on this host', 'ban', 'spanish', 'nobody-here'
   end
 
+  # Students' numbers are user names at some sites, and may be too large for a uid. No gate takes a list with one.
+  def test_a_name_that_is_a_number_goes_before_a_uid_and_none_is_written_that_no_gate_takes
+    dir = gate
+    account = Struct.new(:uid).new(105_233)
+    names = ->(name) { name == '20231234' ? account : raise(ArgumentError) }
+    Etc.stub(:getpwnam, names) do
+      %w[20231234 2002 4294967294].each { |word| assert_equal 0, told('ban', 'spanish', word).code }
+      %w[9912345678 4294967295 -1 0x10].each do |word|
+        assert_refused 64, "There is no user `#{word}` on this host", 'ban', '--', 'spanish', word
+        assert_refused 64, "There is no user `#{word}` on this host", 'limit', '--', 'spanish', word, '5'
+      end
+    end
+    assert_equal "2002\n105233\n4294967294\n", list(dir, 'banned')
+    refute_path_exists File.join(dir, 'limits')
+  end
+
+  # As a release before wrote them.
+  def test_lines_that_no_gate_takes_go_with_the_next_command
+    dir = gate
+    { 'banned' => "2002\n9912345678\n", 'limits' => "* 60\n9912345678 5\n" }.each do |name, text|
+      File.write(path = File.join(dir, name), text)
+      File.chown(OWNER, OWNER, path)
+    end
+    assert_equal([2002], JSON.parse(told('tenants', 'spanish', '--json').out)['tenants'].map { |one| one['uid'] })
+    told('ban', 'spanish', '2003')
+    told('limit', 'spanish', '2004', '7')
+    assert_equal ["2002\n2003\n", "* 60\n2004 7\n"], [list(dir, 'banned'), list(dir, 'limits')]
+  end
+
   # The command's clock runs twenty times as fast.
   def test_a_job_whose_gate_does_not_take_it_over_is_named
     jobs(7 => 'RUNNING', 8 => 'RUNNING')

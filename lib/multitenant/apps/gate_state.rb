@@ -13,10 +13,12 @@ module MultiTenant
     DIRECTORY = 'gate'
     # Who a line of `limits` without a user is about.
     ALL = '*'
+    # The one behind it stands for none.
+    LAST_UID = 0xfffffffe
     # JOB@CLUSTER, as in the names of files.
     MEMBER = /[1-9]\d{0,9}@[\w.-]+/
     JOB = /\A(?<id>[1-9]\d{0,9})(?:@(?<cluster>[\w.-]+))?\z/
-    LINE = /\A(?<who>\*|\d{1,10})(?: (?<rate>\d{1,9}))?\z/
+    LIMIT = /\A(\*|\d{1,10}) (\d{1,9})\z/
     # As the gate writes its own log, in UTC.
     TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/
     LOGIN = /\A(?<time>#{TIME}) login (?:.* )?uid=(?<uid>\d{1,10})(?:\s|\z)/
@@ -61,6 +63,13 @@ module MultiTenant
       nil
     end
 
+    # @param text [String]
+    # @return [Integer, nil] nil: it is none, and a gate refuses the list that has it
+    def self.uid(text)
+      uid = Integer(text, 10, exception: false) if text.match?(/\A\d{1,10}\z/)
+      uid if uid&.between?(0, LAST_UID)
+    end
+
     # @return [String]
     attr_reader :path
     # @return [String]
@@ -73,14 +82,13 @@ module MultiTenant
 
     # @return [Array<Integer>] uids
     def banned
-      lines('banned').filter_map { |line| Integer(line[LINE, :who], 10, exception: false) if line.match?(LINE) }
+      lines('banned').filter_map { |line| self.class.uid(line) }
     end
 
     # @return [Hash{Integer, String => Integer}] uid, or {ALL} => requests a minute; 0: any number
     def limits
-      lines('limits').filter_map { |line| LINE.match(line) }.select { |told| told[:rate] }.to_h do |told|
-        [Integer(told[:who], 10, exception: false) || ALL, told[:rate].to_i]
-      end
+      told = lines('limits').filter_map { |line| LIMIT.match(line)&.captures }
+      told.to_h { |who, rate| [who == ALL ? ALL : self.class.uid(who), rate.to_i] }.except(nil)
     end
 
     # @param uid [Integer]

@@ -45,13 +45,12 @@ module MultiTenant
                                       'does not know who they are.')
       end
 
+      # Some sites' user names are numbers, so a name goes before a uid.
       # @return [Integer] uid
       def uid(word)
-        return Integer(word, 10) if word.match?(/\A\d{1,10}\z/)
-
         Etc.getpwnam(word).uid
       rescue ArgumentError
-        refuse("There is no user `#{word}` on this host")
+        GateState.uid(word) || refuse("There is no user `#{word}` on this host")
       end
 
       # Says when a change acts, which is once each gate has taken it over.
