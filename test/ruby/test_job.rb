@@ -204,6 +204,23 @@ class TestJob < MultiTenantTest
     assert_equal ["purge\nload a b\n", true], bash("#{functions}; source #{JOB}; bash -c \"load_modules 'a,b'\"")
   end
 
+  # At some sites they are a module themselves. What a module has comes first.
+  def test_slurms_commands_are_there_whatever_modules_are_loaded
+    slurm, other, tools = %w[slurm other tools].map { |name| File.join(temporary, name).tap { |dir| Dir.mkdir(dir) } }
+    %w[scontrol squeue srun].each { |name| File.write(File.join(slurm, name), "#!/bin/sh\n", perm: 0o755) }
+    File.write(File.join(other, 'srun'), "#!/bin/sh\n", perm: 0o755)
+    %w[find realpath].each { |name| FileUtils.ln_s(MultiTenant::Program.find(name, ENV.fetch('PATH')), tools) }
+    out, = bash(<<~BASH)
+      source #{JOB}
+      module() { [[ $1 == load ]] && PATH=#{other}:$PATH || { PATH=#{tools}; unset SLURM_CONF; }; }
+      export PATH=#{slurm}:#{tools} SLURM_CONF=/site/slurm.conf
+      load_modules postgresql
+      type -P scontrol squeue srun
+      declare -p SLURM_CONF
+    BASH
+    assert_equal "#{slurm}/scontrol\n#{slurm}/squeue\n#{other}/srun\ndeclare -x SLURM_CONF=\"/site/slurm.conf\"\n", out
+  end
+
   # Whoever may rename what is in it puts a socket or a text of theirs where a server or bash looks for its own.
   def test_no_app_uses_a_tmpdir_where_others_may_rename_what_is_there
     { 0o777 => '/tmp', 0o770 => '/tmp', 0o1777 => nil, 0o755 => nil }.each do |mode, other|
