@@ -41,6 +41,18 @@ class TestGateForgets < MultiTenantTest
     assert_equal %w[4@hpc 6@hpc 9@other mine], jobs
   end
 
+  # Who used it stands in its log.
+  def test_what_a_job_of_more_than_a_month_left_stays_as_long
+    log = '5@hpc/gate/log/5@hpc.jsonl'
+    [[0, %w[5@hpc]], [MONTH, []]].each do |age, left|
+      keep(log, age: age)
+      keep('5@hpc')
+      squeue('echo 7')
+      begin_job
+      assert_equal left, jobs
+    end
+  end
+
   # squeue leaves those out of a hidden partition, unless it is asked for all.
   def test_what_a_job_in_a_hidden_partition_has_stays
     keep('5@hpc', '6@hpc')
