@@ -4,7 +4,6 @@
 #include "card.h"
 #include "card_files.h"
 #include "inventory.h"
-#include "policy.h"
 #include "removal_plan.h"
 #include "service.h"
 #include "store.h"
@@ -123,7 +122,7 @@ static bool is_any_ours(const struct delivery *d)
 static enum mt_status take_inventory(struct delivery *d, mt_trouble_fn *trouble)
 {
     mt_inventory_free(&d->found);
-    return mt_inventory_take(d->root, d->db, d->settings, &d->found, trouble, d);
+    return mt_inventory_take(d->root, d->db, d->settings, !d->specs, &d->found, trouble, d);
 }
 
 /* From here on no other process delivers for this user. */
@@ -300,8 +299,7 @@ static void dismiss_share(struct mt_specs *specs, const struct mt_found *found)
 static enum mt_status dismiss(struct delivery *d, const struct mt_found *found, bool *done)
 {
     enum mt_status status = MT_OK;
-    bool legacy = found->owner == MT_LEGACY && found->has_db &&
-                  mt_policy_allows_delivery(found->token, d->settings);
+    bool legacy = found->owner == MT_LEGACY && found->has_db;
     if (found->owner != MT_OURS && !legacy)
         return MT_OK;
     if (found->owner == MT_OURS) {
@@ -317,16 +315,11 @@ static enum mt_status dismiss(struct delivery *d, const struct mt_found *found, 
 enum mt_status mt_deliver_dismiss(struct mt_specs *specs, const struct mt_settings *settings,
                                   const char *id, bool *found, mt_event_fn *event, void *arg)
 {
-    /* A mark is enough: the site may have changed since which tokens a message may name. */
-    static const char *const every[] = {"sys/*"};
-    struct mt_settings wide = *settings;
     struct delivery d = {specs, settings, false, event, arg, DELIVERY_INIT};
-    wide.deliveries = every;
-    wide.n_deliveries = 1;
     *found = false;
     enum mt_status status = open_dirs(&d, false);
     if (status == MT_OK && d.root >= 0 && (status = lock(&d)) == MT_OK)
-        status = mt_inventory_take(d.root, d.db, &wide, &d.found, NULL, &d);
+        status = mt_inventory_take(d.root, d.db, settings, true, &d.found, NULL, &d);
     for (size_t i = 0; i < d.found.count && status == MT_OK; i++) {
         if (strcmp(d.found.items[i].id, id) == 0)
             status = dismiss(&d, &d.found.items[i], found);

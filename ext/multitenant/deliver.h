@@ -75,8 +75,8 @@ MT_NODISCARD MT_NONNULL(1, 2, 3, 4) enum mt_status
                        mt_event_fn *tell, void *arg);
 
 /*
- * Removes every card of ours under an allowed token, whatever its job does, the empty directories
- * of these tokens, and the list of dismissed cards. Statuses as above.
+ * Removes every card of ours, whatever its job does, the empty directories of allowed tokens, and
+ * the list of dismissed cards. Statuses as above.
  */
 MT_NODISCARD MT_NONNULL(1, 3) enum mt_status
     mt_deliver_nothing(const struct mt_settings *settings, bool dry_run, mt_event_fn *tell,

@@ -4,19 +4,25 @@
 #include "policy.h"
 #include "text.h"
 
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The tokens of what comes with the gem. */
+#define SHIPPED "sys/multitenant-delivery_*"
 
 /* One walk. `db` is the db directory or -1. */
 struct walk {
     int root;
     int db;
     const struct mt_settings *settings;
+    bool every;
     struct mt_inventory *out;
     mt_trouble_fn *trouble;
     void *arg;
+    bool marked; /* only what has a mark counts */
 };
 
 static void found_free(struct mt_found *found)
@@ -55,32 +61,42 @@ static enum mt_status is_file(int dir, const char *name, bool *out)
     return status == MT_NOMEM ? status : MT_OK;
 }
 
-/* Sets owner and mark from what the output directory holds; *empty: it holds nothing but leftovers
- * of ours. */
-static enum mt_status classify(int dir, struct mt_found *found, bool *empty)
+/* Sets the owner of an output directory without a mark, by what it holds; *empty: nothing but
+ * leftovers of ours. */
+static enum mt_status look_into(int dir, struct mt_found *found, bool *empty)
 {
     struct mt_names names;
-    struct mt_file mark = MT_FILE_INIT;
-    *empty = false;
+    bool legacy = false;
     enum mt_status status = mt_store_list(dir, &names);
     if (status != MT_OK)
         return status;
     *empty = others(&names, "") == 0;
-    found->owner = others(&names, MT_CARD_CONNECTION) == 0 ? MT_LEGACY : MT_FOREIGN;
+    if (others(&names, MT_CARD_CONNECTION) == 0)
+        status = is_file(dir, MT_CARD_CONNECTION, &legacy);
     mt_names_free(&names);
-    bool legacy = false;
-    if (found->owner == MT_LEGACY && (status = is_file(dir, MT_CARD_CONNECTION, &legacy)) != MT_OK)
+    found->owner = legacy ? MT_LEGACY : MT_FOREIGN;
+    return status;
+}
+
+/* Sets owner and mark of an output directory; *none: it does not count. */
+static enum mt_status classify(const struct walk *walk, int dir, struct mt_found *found, bool *none)
+{
+    struct mt_file mark = MT_FILE_INIT;
+    found->owner = MT_FOREIGN;
+    *none = walk->marked;
+    enum mt_status status = walk->marked ? MT_OK : look_into(dir, found, none);
+    if (status != MT_OK)
         return status;
-    if (!legacy)
-        found->owner = MT_FOREIGN;
     status = mt_store_read(dir, MT_CARD_MARK, &mark);
     if (status == MT_OK && mark.found && mark.bytes.data) {
         status = mt_mark_parse(mark.bytes.data, mark.bytes.len, &found->mark);
         found->mark.time = mark.time;
-        if (status == MT_OK)
+        if (status == MT_OK) {
             found->owner = MT_OURS;
-        else if (status == MT_MALFORMED)
+            *none = false;
+        } else if (status == MT_MALFORMED) {
             status = MT_OK;
+        }
     }
     mt_buf_wipe(&mark.bytes);
     return status;
@@ -123,7 +139,7 @@ static enum mt_status visit_output(const struct walk *walk, int dir, const char 
                                    const char *name, const char *token)
 {
     struct mt_found found = {0};
-    bool empty = false;
+    bool none = true;
     int output = -1;
     if (!mt_text_is_uuid(name))
         return MT_OK;
@@ -134,11 +150,11 @@ static enum mt_status visit_output(const struct walk *walk, int dir, const char 
     if (status == MT_OK)
         status = mt_store_open_dir(dir, name, false, &output);
     if (status == MT_OK && output >= 0)
-        status = classify(output, &found, &empty);
-    if (status == MT_OK)
+        status = classify(walk, output, &found, &none);
+    if (status == MT_OK && !none)
         status = find_db(walk, &found);
     mt_store_close(output);
-    if (status == MT_OK && output >= 0 && !empty) {
+    if (status == MT_OK && !none) {
         struct mt_inventory *all = walk->out;
         struct mt_found *items = realloc(all->items, (all->count + 1) * sizeof *items);
         if (items) {
@@ -194,11 +210,15 @@ static enum mt_status visit_outputs(const struct walk *walk, const char *path, c
     return status;
 }
 
-/* The apps in sys/, which is at `path`. */
+/* The apps in sys/, which is at `path`. What a site does not allow, or not any more, may still have
+ * cards; what else is there, and is wrong there, is not ours. */
 static enum mt_status visit_apps(const struct walk *walk, const char *path)
 {
     int dir;
     struct mt_names names;
+    struct walk marks = *walk;
+    marks.marked = true;
+    marks.trouble = NULL;
     enum mt_status status = list(walk, path, &dir, &names);
     for (size_t i = 0; i < names.count && status == MT_OK; i++) {
         char *outputs;
@@ -212,6 +232,8 @@ static enum mt_status visit_apps(const struct walk *walk, const char *path)
             status = mt_names_add(&walk->out->outputs, outputs);
             if (status == MT_OK)
                 status = visit_outputs(walk, outputs, token);
+        } else if (walk->every || fnmatch(SHIPPED, token, FNM_PATHNAME) == 0) {
+            status = visit_outputs(&marks, outputs, token);
         }
         free(outputs);
     }
@@ -230,10 +252,10 @@ static bool is_again(const struct mt_settings *settings, size_t i)
     return j < i;
 }
 
-enum mt_status mt_inventory_take(int root, int db, const struct mt_settings *settings,
+enum mt_status mt_inventory_take(int root, int db, const struct mt_settings *settings, bool every,
                                  struct mt_inventory *out, mt_trouble_fn *trouble, void *arg)
 {
-    struct walk walk = {root, db, settings, out, trouble, arg};
+    struct walk walk = {root, db, settings, every, out, trouble, arg, .marked = false};
     memset(out, 0, sizeof *out);
     enum mt_status status = visit_apps(&walk, MT_BATCH_CONNECT "/sys");
     /* Whether the site keeps a root per cluster now or did before: cards are in both. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The cards that are below a data root: a walk over the output directories of allowed tokens. */
+/* The cards that are below a data root: a walk over the output directories of apps. */
 #pragma once
 
 #include "card.h"
@@ -34,7 +34,7 @@ struct mt_found {
 struct mt_inventory {
     struct mt_found *items;
     size_t count;
-    struct mt_names outputs; /* the directories that were looked into, below the data root */
+    struct mt_names outputs; /* the directories of allowed tokens, below the data root */
 };
 
 /* Told of a path below the data root that can't be used. */
@@ -45,11 +45,14 @@ typedef void mt_trouble_fn(const char *path, enum mt_status status, void *arg);
  * output directory counts as none. What can't be read is told and left out; `trouble`
  * NULL: it was told before. The caller frees *out.
  *
+ * Of tokens that the site allows no more what has a mark is found, too, and nothing is told: of
+ * those that come with the gem, or with `every` of all.
+ *
  * MT_OK
  * MT_NOMEM
  */
-MT_NODISCARD MT_NONNULL(3, 4) enum mt_status
-    mt_inventory_take(int root, int db, const struct mt_settings *settings,
+MT_NODISCARD MT_NONNULL(3, 5) enum mt_status
+    mt_inventory_take(int root, int db, const struct mt_settings *settings, bool every,
                       struct mt_inventory *out, mt_trouble_fn *trouble, void *arg);
 
 /*

@@ -16,6 +16,7 @@
 
 static char *top;
 static struct mt_settings settings;
+static bool every;
 static struct mt_inventory inventory;
 static char troubles[4096];
 static size_t fds_before;
@@ -25,6 +26,7 @@ static void setup(void)
     become_user();
     top = temp_dir_new();
     settings = viewer_settings();
+    every = false;
     *troubles = '\0';
     make_dirs(format("%s/batch_connect/db", top));
     fds_before = count_fds();
@@ -73,7 +75,7 @@ static void take(void)
     ck_assert_int_eq(mt_store_open_root(top, false, &root), MT_OK);
     ck_assert_int_eq(mt_store_open_dir(root, "batch_connect/db", false, &db), MT_OK);
     mt_inventory_free(&inventory);
-    ck_assert_int_eq(mt_inventory_take(root, db, &settings, &inventory, trouble, &inventory),
+    ck_assert_int_eq(mt_inventory_take(root, db, &settings, every, &inventory, trouble, &inventory),
                      MT_OK);
     mt_store_close(db);
     mt_store_close(root);
@@ -215,6 +217,41 @@ START_TEST(test_an_app_that_is_not_allowed)
 {
     put(at("batch_connect/sys/jupyter/output/" SESSION), MT_CARD_MARK, MARK);
     put(at("batch_connect/dev/multitenant-delivery_default/output/" SESSION), MT_CARD_MARK, MARK);
+    assert_nothing();
+    every = true;
+    ck_assert_str_eq(the_one()->token, "sys/jupyter");
+    ck_assert_uint_eq(inventory.outputs.count, 0);
+}
+END_TEST
+
+static const char *const other[] = {"sys/other"};
+
+/* A site may take an app that comes with the gem out of its setting. */
+START_TEST(test_an_app_that_is_allowed_no_more)
+{
+    put(output(SESSION), MT_CARD_MARK, MARK);
+    put(output(SESSION), MT_CARD_CONNECTION, "{}");
+    put_db(SESSION, DB);
+    settings.deliveries = other;
+    const struct mt_found *found = the_one();
+    ck_assert_int_eq(found->owner, MT_OURS);
+    ck_assert(found->has_db);
+    ck_assert_uint_eq(inventory.outputs.count, 0);
+}
+END_TEST
+
+/* Whose it is only a mark says there, and what is wrong there nobody is told. */
+START_TEST(test_without_a_mark_below_an_app_that_is_not_allowed)
+{
+    put(output(SESSION), MT_CARD_CONNECTION, "host: n1");
+    put(output(OTHER_SESSION), MT_CARD_MARK, "x");
+    put(at("batch_connect/sys/jupyter/output/" SESSION), "output.log", "x");
+    make_dirs(at("batch_connect/sys/rstudio"));
+    ck_assert_int_eq(symlink(at("elsewhere"), at("batch_connect/sys/rstudio/output")), 0);
+    ck_assert_int_eq(symlink(at("elsewhere"), at("batch_connect/sys/shiny")), 0);
+    settings.deliveries = other;
+    assert_nothing();
+    every = true;
     assert_nothing();
 }
 END_TEST
@@ -441,6 +478,8 @@ int main(void)
     tests = add_fixed_case(suite, "place");
     tcase_add_loop_test(tests, test_a_name_that_is_no_id, 0, (int)COUNT_OF(not_ids));
     tcase_add_test(tests, test_an_app_that_is_not_allowed);
+    tcase_add_test(tests, test_an_app_that_is_allowed_no_more);
+    tcase_add_test(tests, test_without_a_mark_below_an_app_that_is_not_allowed);
     tcase_add_test(tests, test_every_allowed_app_and_cluster);
     tcase_add_test(tests, test_two_slurm_clusters_of_one_ood_cluster);
     tcase_add_test(tests, test_a_slurm_cluster_whose_ood_cluster_is_undetermined);

@@ -211,6 +211,21 @@ class TestSharedCards < RailsTest
     refute_path_exists @viewer.output(uuid(7))
   end
 
+  # Nor is a card of a site's own app looked for where messages may not name that any more.
+  def test_ood_tidies_up_an_old_card_of_an_app_that_is_allowed_no_more
+    @site.app('lab-card', 'form.yml' => "---\nform: []\n", 'view.html.erb' => Site::VIEW)
+    slurm_says(fresh(job(7, message: { mtd: 'sys/lab-card' })))
+    start({ 'MULTITENANT_DELIVERY' => 'sys/lab-card' })
+    assert_equal [uuid(7)], @dashboard.sessions.cards.keys
+    slurm_says(fresh(job(8)))
+    @slurm.finish(7)
+    start
+    assert_equal %w[Completed Running], @dashboard.sessions.cards.values.map(&:first).sort
+    File.utime(0, Time.now.to_i - (8 * 86_400), @viewer.db(uuid(7)))
+    assert_equal [uuid(8)], @dashboard.sessions.cards.keys
+    refute_path_exists @viewer.output(uuid(7), token: 'sys/lab-card')
+  end
+
   def test_what_slurm_hides_from_now_on_stays_as_it_was
     start
     slurm_says(fresh(sees: 'own'))

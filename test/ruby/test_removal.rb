@@ -255,6 +255,18 @@ class TestRemoval < MultiTenantTest
     assert_equal [[ID], 'n6'], [@viewer.listed, @viewer.connection(ID)['host']]
   end
 
+  # The app's page tells a site that does not want it to take it out of the setting.
+  def test_a_delivery_app_of_the_gems_that_is_allowed_no_more
+    @viewer.env = { 'MULTITENANT_DELIVERY' => 'sys/other' }
+    assert_kept(stream(sees: 'own'))
+    assert_removed @viewer.look(stream(job(7)))
+  end
+
+  def test_a_job_that_has_ended_since_its_delivery_app_is_allowed_no_more
+    @viewer.env = { 'MULTITENANT_DELIVERY' => 'sys/other' }
+    assert_removed @viewer.look(stream)
+  end
+
   SPANISH = { host: 'n7', mt_service: 'spanish' }.freeze
 
   # The card of the job alone goes in the delivery that writes the service's.
@@ -323,6 +335,16 @@ class TestRemoval < MultiTenantTest
     own = [@viewer.db(uuid(1)), @viewer.output(uuid(1), 'connection.yml', token: 'sys/jupyter')]
     assert_equal [uuid(2), ID, uuid(8)].sort, @viewer.remove_all.map { |_, id| id }.sort
     assert_equal own.sort, Dir.glob(@viewer.path('**/*'), File::FNM_DOTMATCH).select { |path| File.file?(path) }.sort
+  end
+
+  def test_remove_all_takes_the_cards_of_apps_that_are_allowed_no_more
+    own = @viewer.own_session(uuid(2), token: 'sys/multitenant-delivery_default') # without a mark
+    @viewer.env = { 'MULTITENANT_DELIVERY' => 'sys/multitenant-delivery_default,sys/lab-*' }
+    @viewer.look(stream(job(7), job(8, message: { mtd: 'sys/lab-card' })))
+    @viewer.env = { 'MULTITENANT_DELIVERY' => 'sys/other' }
+    assert_equal [ID, uuid(8)], @viewer.remove_all.map { |_, id| id }.sort
+    assert_equal [File.basename(own)], @viewer.listed
+    refute_path_exists @viewer.path('sys/lab-card')
   end
 
   # A cluster that was taken out of Open OnDemand, or whose file this user may not read any more.

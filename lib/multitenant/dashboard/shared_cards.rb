@@ -39,7 +39,7 @@ module MultiTenant
         return true if share_of(session)
 
         keys = mark(session)['wckey'].to_s.split(',')
-        keys.any? && (keys - @receiver.wckeys).empty?
+        keys.any? && (keys - @receiver.wckeys).empty? && @receiver.delivery?(session.token)
       end
 
       # @return [Boolean] its host is not known to be one of the job's own
