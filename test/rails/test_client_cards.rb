@@ -130,6 +130,45 @@ class TestClientCards < RailsTest
     assert_path_exists other
   end
 
+  SECRETS = %w[members.json service.sh].freeze
+
+  # @return [String] the directory of a client's session
+  def client_with_secrets(id, **changes)
+    dir = File.dirname(client(id, CLIENTS[0], '7', **changes))
+    File.write(File.join(dir, 'service.sh'), '')
+    dir
+  end
+
+  def secrets(dir)
+    (Dir.children(dir) & SECRETS).sort
+  end
+
+  # That is how most people end one. Open OnDemand lists it no more, and leaves its directory.
+  def test_no_secret_of_a_service_stays_in_the_session_of_a_client_that_was_deleted
+    slurm_says(fresh(job(7)))
+    start
+    deleted, other = [901, 902].map { |id| client_with_secrets(id) }
+    @viewer.own_session(mine = uuid(903), job_id: '903')
+    @slurm.run(903)
+    own = @viewer.write(@viewer.output(mine, 'members.json', token: 'sys/jupyter'), '["ann"]')
+    [uuid(901), mine].each { |id| assert_equal 'done', @dashboard.delete(id).flash['notice'] }
+    assert_equal [uuid(7), uuid(902)], @dashboard.sessions.cards.keys.sort
+    assert_equal [[], SECRETS], [secrets(deleted), secrets(other)]
+    assert_path_exists own
+    assert_empty @dashboard.log.grep(/client/)
+  end
+
+  # One that ended a week ago is deleted before it is listed.
+  def test_nor_in_that_of_one_that_is_so_old_that_it_is_listed_no_more
+    slurm_says(fresh(job(7)))
+    start
+    dir = client_with_secrets(901)
+    @slurm.finish(901)
+    File.utime(0, Time.now.to_i - (8 * 86_400), @viewer.db(uuid(901)))
+    assert_equal [uuid(7)], @dashboard.sessions.cards.keys
+    assert_empty secrets(dir)
+  end
+
   # Ids are the same on several clusters: once that of this one has ended, the key is another one's.
   def test_no_client_is_sent_to_another_clusters_job_of_that_id
     cluster('other')

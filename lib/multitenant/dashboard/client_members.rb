@@ -21,6 +21,16 @@ module MultiTenant
           sessions.each { |session| tell_one(session) }
         end
 
+        # Open OnDemand leaves the directory of a session that it lists no more.
+        # @param session [BatchConnect::Session] that was deleted
+        # @return [void]
+        def deleted(session)
+          path = session.staged_root.join(FILE)
+          forget(path) if path.file? && told_in(path.read).all?
+        rescue StandardError => e
+          Rails.logger.warn("multitenant: what a service told client #{session.id} stays there: #{e.class}")
+        end
+
         private
 
         def tell_one(session)
@@ -28,7 +38,7 @@ module MultiTenant
           return unless path.file?
 
           told = path.read
-          service, of = JSON.parse(told).values_at('service', 'of')
+          service, of = told_in(told)
           return forget(path) if session.cache_completed && service && of
 
           now = MultiTenant.service_members(service)
@@ -40,10 +50,23 @@ module MultiTenant
           Rails.logger.warn("multitenant: client #{session.id} is not told of the jobs that run: #{e.class}")
         end
 
+        # @return [Array(String, String)] which service, and whose; nil for both: the file is none of ours
+        def told_in(text)
+          told = JSON.parse(text)
+          told.is_a?(Hash) ? told.values_at('service', 'of') : [nil, nil]
+        end
+
         def forget(path)
           FileUtils.rm_f(path.dirname.join(SECRETS))
           path.delete
         end
+      end
+    end
+
+    # Delete, and Open OnDemand's own tidying up of what ended a week ago. For BatchConnect::Session.
+    module ClientSession
+      def destroy(*, **)
+        super.tap { |done| ClientMembers.deleted(self) if done }
       end
     end
   end
