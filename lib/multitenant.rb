@@ -210,17 +210,22 @@ module MultiTenant
     #   @see SiteSettings.read
     def_delegator SiteSettings, :read, :site
 
-    # Removes the cards of this user that we made, where a site is switched off; specs stays {}. Called by the
-    # initializer, with every start of a dashboard. Neither Slurm nor anybody else is asked.
+    # Removes the cards of this user that we made, and what services told clients that have ended, where a site is
+    # switched off; specs stays {}. Called by the initializer, with every start of a dashboard. Neither Slurm nor
+    # anybody else is asked.
     # @param log [#call] takes a level (:info, :warn) and a sentence
     # @return [void]
     def remove(log)
-      events = DashboardHost.new.receiver(nil, log: log).remove_all
-      gone, failed = %i[removed failed].map { |action| events.select { |event| event[0] == action } }
-      log.call(:info, "MULTITENANT_ENABLE is remove: removed #{gone.size} cards.") if gone.any?
-      failed.each do |_, path, why|
-        log.call(:warn, "#{path} could not be removed, which the next start tries again: #{why}")
-      end
+      host = DashboardHost.new
+      { 'removed %d cards.' => host.receiver(nil, log: log).remove_all,
+        'removed what services told %d clients.' => Dashboard::ClientMembers.remove_all(host.dataroot) }
+        .each do |done, events|
+          gone, failed = %i[removed failed].map { |action| events.select { |event| event[0] == action } }
+          log.call(:info, "MULTITENANT_ENABLE is remove: #{format(done, gone.size)}") if gone.any?
+          failed.each do |_, path, why|
+            log.call(:warn, "#{path} could not be removed, which the next start tries again: #{why}")
+          end
+        end
     end
 
     # Starts the receiving side in a dashboard: reads settings and clusters from OOD, asks Slurm

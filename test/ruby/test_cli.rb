@@ -285,6 +285,19 @@ class TestCli < MultiTenantTest
     assert_empty Dir.children(viewer.path('sys'))
   end
 
+  def test_remove_all_takes_what_services_told_clients_that_have_ended
+    viewer = Viewer.new(self)
+    at = viewer.output(uuid(1), token: 'sys/multitenant-gradio')
+    files = %w[service.sh members.json].map { |name| File.join(at, name) }
+    files.each { |file| viewer.write(file, '{"service":"7","of":"1001@hpc"}') }
+    what = "#{at.delete_prefix("#{viewer.dataroot}/")}/{service.sh,members.json}"
+    assert_equal ["would remove #{what}\n", '', 0],
+                 viewer.multitenant('cards', '--remove-all', '--dry-run').to_a.first(3)
+    files.each { |file| assert_path_exists file }
+    assert_equal ["removed #{what}\n", '', 0], viewer.multitenant('cards', '--remove-all').to_a.first(3)
+    assert_empty Dir.children(at)
+  end
+
   def test_remove_all_says_that_there_is_no_such_data_root
     viewer = Viewer.new(self)
     viewer.look(stream(job(1)))

@@ -38,6 +38,33 @@ class TestInitializer < MultiTenantTest
     assert_equal [uuid(9)], @viewer.listed
   end
 
+  # @param told [String] members.json
+  # @return [String] the directory of a client's session
+  def client(id, told: '{"service":"7","of":"1001@hpc","members":[]}', **changes)
+    token = 'sys/multitenant-jupyter'
+    @viewer.own_session(uuid(id), token: token, **changes)
+    { 'members.json' => told, 'service.sh' => 'export MT_PASSWORD=x' }.each do |name, text|
+      @viewer.write(@viewer.output(uuid(id), name, token: token), text)
+    end
+    @viewer.output(uuid(id), token: token)
+  end
+
+  def test_remove_takes_what_services_told_clients_that_have_ended
+    gem_with(nil)
+    ended, unlisted, running = [true, true, nil].map.with_index(9) { |over, id| client(id, cache_completed: over) }
+    File.unlink(@viewer.db(uuid(10)))
+    others = ['["ann"]', '{', '{"people":[]}'].map.with_index(12) do |told, id|
+      client(id, told: told, cache_completed: true)
+    end
+    log = start({ 'MULTITENANT_ENABLE' => 'remove' }).log
+    assert_equal [['info', 'multitenant: MULTITENANT_ENABLE is remove: removed what services told 2 clients.']], log
+    [ended, unlisted].each { |dir| assert_equal ['connection.yml'], Dir.children(dir) }
+    [running, *others].each { |dir| assert_equal %w[connection.yml members.json service.sh], Dir.children(dir).sort }
+    @viewer.own_session(uuid(11), token: 'sys/multitenant-jupyter', cache_completed: true)
+    assert_equal 1, start({ 'MULTITENANT_ENABLE' => 'remove' }).log.size
+    assert_equal ['connection.yml'], Dir.children(running)
+  end
+
   def test_remove_without_a_data_root_makes_none
     gem_with(nil)
     assert_empty start({ 'MULTITENANT_ENABLE' => 'remove' }).log

@@ -24,7 +24,9 @@ module MultiTenant
         parser.on('--restore ID', 'bring a dismissed card back: its id, its job\'s, or a service\'s key') do |v|
           @options[:restore] = v
         end
-        parser.on('--remove-all', 'remove every card that MultiTenant made') { @options[:remove_all] = true }
+        parser.on('--remove-all', 'remove every card that MultiTenant made, and what services told clients') do
+          @options[:remove_all] = true
+        end
       end
 
       def events
@@ -35,7 +37,9 @@ module MultiTenant
       end
 
       def remove_all(dry_run)
-        return receiver.remove_all(dry_run: dry_run) if File.exist?(dataroot)
+        if File.exist?(dataroot)
+          return receiver.remove_all(dry_run: dry_run) + Dashboard::ClientMembers.remove_all(dataroot, dry_run: dry_run)
+        end
 
         raise Failure.new(EX_CONFIG, "There is no data root #{dataroot}.", fix: 'Name the right one with --dataroot.')
       end

@@ -2,6 +2,7 @@
 
 require 'fileutils'
 require 'json'
+require 'pathname'
 require_relative '../host/system_file'
 
 module MultiTenant
@@ -31,7 +32,34 @@ module MultiTenant
           Rails.logger.warn("multitenant: what a service told client #{session.id} stays there: #{e.class}")
         end
 
+        # Removes it from all sessions that have ended, and from those that Open OnDemand lists no more.
+        # @param dataroot [String]
+        # @return [Array] as {Core#deliver}
+        def remove_all(dataroot, dry_run: false)
+          all = Dir.glob("batch_connect/{,*/}{sys,dev,usr/*}/*/output/*/#{FILE}", base: dataroot)
+          all.filter_map { |path| remove(dataroot, Pathname.new(path), dry_run) }
+        end
+
         private
+
+        def remove(dataroot, path, dry_run)
+          what = path.dirname.join("{#{SECRETS},#{FILE}}").to_s
+          file = Pathname.new(dataroot).join(path)
+          return if listed?(dataroot, path.dirname.basename) || !told_in(file.binread).all?
+
+          forget(file) unless dry_run
+          [:removed, what, nil]
+        rescue SystemCallError => e
+          [:failed, what, e.message]
+        rescue StandardError # it is another's file, or none of OOD's is beside it
+          nil
+        end
+
+        # @return [Boolean] Open OnDemand does not know yet that it has ended
+        def listed?(dataroot, id)
+          db = Pathname.new(dataroot).join(Core::PATHS[:db], id)
+          db.exist? && !JSON.parse(db.binread)['cache_completed']
+        end
 
         def tell_one(session)
           path = session.staged_root.join(FILE)
