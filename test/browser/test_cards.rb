@@ -297,6 +297,24 @@ class TestCards < CardsTest
     end
   end
 
+  # Whoever copies from a card has clicked into it. In 4.2 the poll looks for that by its text where its id has gone.
+  def test_a_card_that_goes_while_it_has_the_focus_ends_no_poll
+    cards = every_card.values_at('lesson', 'ollama-api', 'database')
+    parts = 'document.querySelectorAll(".session-panel [tabindex]")'
+    show(cards, csp: true)
+    count = @browser.evaluate("#{parts}.length")
+    assert_operator count, :>, 5
+    count.times do |i|
+      show(cards, csp: true)
+      @browser.evaluate(File.read(JQUERY))
+      @browser.evaluate("#{LOOK}; #{OPEN}; const poll = #{POLLS['4.2']}; const part = #{parts}[#{i}]; part.focus(); 0")
+      assert @browser.evaluate('document.activeElement === part'), i
+      said = @browser.evaluate('(() => { try { poll(""); return null; } catch (error) { return error.message; } })()')
+      assert_nil said, i
+      assert_equal 0, @browser.evaluate('document.querySelectorAll("body > span").length')
+    end
+  end
+
   # A publisher may share under another id in every round, and a page stay open for days.
   def test_cards_that_are_gone_take_no_memory
     show(every_card.values_at('lesson'), csp: true)

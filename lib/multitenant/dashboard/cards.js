@@ -75,6 +75,15 @@
     if (focused && !focused.isConnected) all.find((part) => part.id === focused.id)?.focus({ preventScroll: true });
   }
 
+  // Open OnDemand 4.2 looks for what had the focus by its id, or else by all of its text in a selector. Code and lessons
+  // make none, and its poll would end there. What a card has in the place of this comes first in the page.
+  function standIn(id) {
+    const one = document.createElement('span');
+    one.id = id;
+    document.body.append(one);
+    queueMicrotask(() => one.remove());
+  }
+
   customElements.define('multitenant-card', class extends HTMLElement {
     connectedCallback() {
       if (document.readyState === 'loading') {
@@ -91,6 +100,7 @@
 
     // What no card has taken the place of is gone for good: its publisher may share under another id in every round.
     disconnectedCallback() {
+      if (this.contains(focused)) standIn(focused.id);
       queueMicrotask(() => this.isConnected || shown.forEach((card, panel) => card === this && shown.delete(panel)));
     }
   });
