@@ -140,13 +140,14 @@ module MultiTenant
     end
 
     # @param key [String, nil] as {service}'s, of the service that a client was started with
-    # @return [String] HTML for the client's card, where every cluster said that the viewer does not have that service
-    #   any more; else ''
+    # @return [String] HTML for the client's card, where it is known of every cluster that the viewer does not have that
+    #   service any more; else ''
     def service_note(key)
       return '' if key.nil? || find_service(key)
 
       answered = report['clusters'].to_h.values
-      sure = answered.any? && answered.all?('all') && @sources.answering? && !report['error']
+      sure = answered.any? && answered.all?('all') && @sources.answering? && !report['error'] &&
+             !@receiver.unsure?(key.to_s)
       sure ? "<p class=\"alert alert-warning\">#{GONE}</p>" : ''
     end
 

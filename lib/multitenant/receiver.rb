@@ -44,7 +44,7 @@ module MultiTenant
       @shares = [].freeze
       @report = Report.new(log)
       @generation = 0
-      @answered = {}.freeze
+      @answered = @unplaced = {}.freeze
       @asking = Mutex.new
       @using_core = Mutex.new
     end
@@ -136,6 +136,21 @@ module MultiTenant
     # @return [Integer] epoch of its last complete answer of all jobs; 0: none
     def answered(cluster)
       @answered.fetch(cluster, 0)
+    end
+
+    # Nobody but a service's own publisher can bring that about for it, unless a snapshot does not place their job.
+    # @param key [String] of {services} or {specs}
+    # @return [Boolean] a job that may be of it could not be looked at, or opened, the last time
+    def unsure?(key)
+      job_id = key.to_i unless key.include?('/')
+      unplaced = @unplaced.each_value.reduce([], :|)
+      return true if job_id ? unplaced.include?(job_id) : unplaced.any?
+
+      reasons = Native.reasons
+      @shares.any? do |share|
+        mine = job_id ? share[:job_id] == job_id : key.start_with?("#{share[:user]}/")
+        (mine || share[:user].empty?) && reasons.fetch(share[:specs])[1]
+      end
     end
 
     # @return [Array<String>] WCKeys that are asked for
@@ -290,6 +305,7 @@ module MultiTenant
         note_answers(whole)
         @dismissed = dismissed
         @shown = whole.map { |stream| [stream.cluster, stream.sees] }
+        @unplaced = @unplaced.merge(whole.to_h { |stream| [stream.cluster, stream.undetermined.to_a] }).freeze
         @undelivered = true
         choose_members
         "Line #{bad_line} of the opened credentials does not belong there." if bad_line

@@ -186,6 +186,22 @@ class TestClientCards < RailsTest
     assert_equal %w[n7], members(file)
   end
 
+  # By a dashboard that has just started: another one has what it knew before.
+  def test_nothing_is_said_of_a_service_whose_job_can_not_be_looked_at_or_opened
+    program_says('munge', 'exit 69')
+    keys = %w[7 prof/spanish@students]
+    gone = ->(key) { card(CLIENTS[0], 'mt_service' => 'prof: Lesson', 'mt_job' => key).include?(GONE) }
+    [fresh(job(7, group_gid: nil, publisher_in_group: nil)), fresh(job(7, name: 'l|students|MUNGE:AAAA:')),
+     fresh(undetermined: [7])].each_with_index do |unknown, i|
+      slurm_says(unknown)
+      start
+      assert_equal [false, false, true], [*keys, '8'].map(&gone), i
+      slurm_says(fresh)
+      ttl_passes
+      assert_equal [true, true], keys.map(&gone), i
+    end
+  end
+
   # A cluster that does not answer may have it.
   def test_nothing_is_said_of_what_is_not_known
     cluster('other')
