@@ -262,7 +262,14 @@ module MultiTenant
     # @return [Hash, nil] of {services}
     def find_service(key)
       all = services
-      all[key.to_s] || all.each_value.find { |service| service['members'].include?(key.to_s) }
+      key = key_of_now(key.to_s)
+      all[key] || all.each_value.find { |service| service['members'].include?(key) }
+    end
+
+    # A job's key has its cluster only as long as another cluster's job of that id is there.
+    def key_of_now(key)
+      id, cluster = key.split('@', 2)
+      cluster && specs.dig(id, 'info', 'cluster') == cluster ? id : key
     end
 
     def fetch_service(key)

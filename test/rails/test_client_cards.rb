@@ -186,6 +186,28 @@ class TestClientCards < RailsTest
     assert_equal %w[n7], members(file)
   end
 
+  # Its key has the cluster only as long as the other one's job is there.
+  def test_a_client_knows_its_service_once_no_other_cluster_has_a_job_of_that_id
+    cluster('other')
+    theirs = ->(host) { fresh(job(7, user: 'other', uid: 1002, connection: { host: host }), cluster: 'other') }
+    slurm_says(fresh(job(7, connection: { host: 'n7' })))
+    slurm_says(theirs['o7'], cluster: 'other')
+    start
+    values = { 'mt_service' => 'other: Lesson', 'mt_job' => '7@other' }
+    file = client(901, CLIENTS[0], '7@other')
+    assert_equal %w[o7], members(file)
+    slurm_says(fresh)
+    slurm_says(theirs['o8'], cluster: 'other')
+    everything_is_due
+    @dashboard.sessions
+    refute_includes card(CLIENTS[0], values), GONE
+    assert_equal %w[o8], members(file)
+    slurm_says(fresh(cluster: 'other'), cluster: 'other')
+    everything_is_due
+    @dashboard.sessions
+    assert_includes card(CLIENTS[0], values), GONE
+  end
+
   # By a dashboard that has just started: another one has what it knew before.
   def test_nothing_is_said_of_a_service_whose_job_can_not_be_looked_at_or_opened
     program_says('munge', 'exit 69')
