@@ -17,7 +17,8 @@ class TestReadfile < RailsTest
   # What may be in the page, and with which values.
   ALLOWED = {
     'href' => %r{\Ahttps?://}, 'rel' => /\Anoopener noreferrer nofollow\z/, 'target' => /\A_blank\z/,
-    'src' => %r{\Adata:image/(png|jpeg|gif|webp);base64,}, 'alt' => //, 'dir' => /\Aauto\z/, 'tabindex' => /\A0\z/,
+    'src' => %r{\Adata:image/(png|jpeg|gif|webp);base64,}, 'alt' => //, 'tabindex' => /\A0\z/,
+    'dir' => /\A(?:ltr|rtl)\z/,
     'class' => /\A(table table-sm|bg-transparent|overflow-auto|bg-light text-dark p-2 rounded|mt-3)\z/,
     'start' => /\A\d+\z/, 'colspan' => /\A\d+\z/,
     'rowspan' => /\A\d+\z/, 'scope' => /\A(row|col)\z/
@@ -218,6 +219,16 @@ class TestReadfile < RailsTest
       refute_includes shown(lesson("#{i}.md", text))['text'], 'too intricate', text[0, 20]
     end
     assert_match(/<bdo dir="ltr">a/, shown(lesson('turns.txt', turns * 20))['html'])
+  end
+
+  # Left to a browser, that looks for it anew with each element, from the beginning on.
+  def test_the_direction_of_a_page_is_told
+    { '1. a' => 'ltr', "1. \u05d0 a" => 'rtl', '12 34' => 'ltr', "<b>5</b> &amp; \u0633" => 'rtl', "\u200f a" => 'rtl' }
+      .each_with_index do |(text, direction), i|
+        found = elements(shown(lesson("#{i}.html", "#{text}<p><bdi>#{text}</bdi>"))['tree'])
+        told = found.filter_map { |name, attributes| [name, attributes['dir']] if attributes['dir'] }
+        assert_equal [['div', direction], ['bdi', direction]], told, text
+      end
   end
 
   # Browsers keep each crossing of a row and a column, and 500 cells that span more are enough for minutes.

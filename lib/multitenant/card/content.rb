@@ -71,7 +71,7 @@ module MultiTenant
       # @return [String] one line, which Markdown leaves as it is
       def shown(kind, html)
         html = html.gsub(/[\t\r\n]/) { |character| "&##{character.ord};" }
-        return "<div class=\"overflow-auto\" dir=\"auto\" tabindex=\"0\">#{html}</div>" if kind == 'page'
+        return of_page(html) if kind == 'page'
 
         lines = pre(html)
         return lines if kind == 'text'
@@ -86,6 +86,11 @@ module MultiTenant
       end
 
       private
+
+      def of_page(html)
+        direction = Layout.direction(html.gsub(/<[^<>]*>|&#?\w+;/, ''))
+        "<div class=\"overflow-auto\" dir=\"#{direction}\" tabindex=\"0\">#{html}</div>"
+      end
 
       def refusal
         unless @owner

@@ -17,6 +17,9 @@ module MultiTenant
                 '\u2000-\u200D\u2010-\u2029\u202F-\u2065\u3000\uFEFF'
       TURN = /[#{MARKS}]|[#{RIGHT}&&[^\p{N}\p{M}]](?>[#{BETWEEN}\p{Mn}]*)(?:\p{N}|[^#{RIGHT}#{MARKS}#{BETWEEN}])/
       TURNING = /[#{RIGHT}#{MARKS}]/
+      # Where the first of these is of the others, text begins at the right.
+      STRONG = /[\p{L}\u061C\u200E\u200F]/
+      FROM_RIGHT = /[#{RIGHT}\u061C\u200F]/
       # Also letters that are joined, which are shaped anew for each line.
       LONG = '[\p{Arabic}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]'
       # Only from the begin of such a text on, or each of its letters would be tried.
@@ -32,6 +35,13 @@ module MultiTenant
         return false unless beside || (!text.ascii_only? && text.match?(TURNING))
 
         text.scan(TURN).size + (text.scan(/\p{N}+/).size / 4) > most
+      end
+
+      # @param text [String]
+      # @return [String] the value of `dir` that a browser finds for `auto`. Left to that, it looks for the first letter
+      #   anew with each element that it reads, from the beginning on.
+      def direction(text)
+        text[STRONG]&.match?(FROM_RIGHT) ? 'rtl' : 'ltr'
       end
 
       # @param rows [Array<Array>] of a table: of each cell, how many columns and rows it spans

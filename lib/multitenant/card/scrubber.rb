@@ -127,6 +127,7 @@ module MultiTenant
         note(node) if %w[col colgroup td th tr].include?(node.name)
         node.name = LOWER[node.name] if LOWER.key?(node.name)
         quote(node) if node.name == 'q'
+        node['dir'] = Layout.direction(node.content) if node.name == 'bdi' # whose own is `auto`
       end
 
       # Browsers count these over the whole page, and take a minute for some ten thousand.
