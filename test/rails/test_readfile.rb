@@ -198,6 +198,14 @@ class TestReadfile < RailsTest
     assert_includes content(tree), '漢kan字jiab'
   end
 
+  # Browsers have a box of each for each line.
+  def test_elements_of_a_line_are_within_so_many_others_and_no_more
+    tree = shown(lesson('a.html', "<p>#{'<mark>' * 200}word<p>#{'<em>' * 20}two"))['tree']
+    names = elements(tree).map(&:first)
+    assert_equal [16, 16], [names.count('mark'), names.count('em')]
+    assert_includes content(tree), 'wordtwo'
+  end
+
   # Browsers count those of a whole page, and take a minute for some ten thousand.
   def test_quotations_are_none_that_a_browser_counts
     tree = shown(lesson('a.html', '<p>He said <q>I <q>know</q></q><q></q>.</p>'))['tree']
@@ -211,11 +219,13 @@ class TestReadfile < RailsTest
     marks = "<i>\u0301\u0301</i>" * 100
     { 'turns.md' => turns * 2, 'numbers.md' => "\u05d0\n\n#{'1! ' * 3000}", 'marks.html' => "<p>a#{marks}</p>",
       'thai.md' => "\u0e01" * 5000, 'ruby.html' => "<ruby>#{'a ' * 9000}<rt>#{'b ' * 9000}",
-      'arabic.md' => "\u0628" * 5000, 'open.html' => '<b><i><u><p>' * 700 }.each do |name, text|
+      'arabic.md' => "\u0628" * 5000, 'open.html' => '<b><i><u><p>' * 700,
+      'boxes.html' => "<pre>#{'<mark>' * 12}#{"x\n" * 60_000}",
+      'columns.html' => "<table><tr><td>#{'<kbd>' * 12}#{'a ' * 60_000}<td>#{'x' * 5000}" }.each do |name, text|
       assert_includes shown(lesson(name, text))['text'], 'too intricate to be shown as a page', name
     end
     ["#{turns}\n\n" * 20, "<p>a<b>\u0301</b></p>" * 100, '<ruby>漢字<rt>かんじ</ruby>' * 2000, '<hr>' * 7500,
-     '<p>x' * 3900].each_with_index do |text, i|
+     '<p>x' * 3900, "<pre>#{'<span>' * 2}#{'x ' * 120_000}"].each_with_index do |text, i|
       refute_includes shown(lesson("#{i}.md", text))['text'], 'too intricate', text[0, 20]
     end
     assert_match(/<bdo dir="ltr">a/, shown(lesson('turns.txt', turns * 20))['html'])

@@ -42,6 +42,10 @@ module MultiTenant
       CROSSINGS = 50_000
       # Characters in all its ruby, of which each costs a browser as much as twenty others, or more.
       RUBY = 30_000
+      # Elements of a line within one another, of which the inner ones go; and all characters times those that they are
+      # in beyond one: a browser has a box of each for each line, and a line may have one character.
+      NESTED = 16
+      BOXES = 1 << 18
       # Pixels of all images in it.
       PIXELS = 16 << 20
       # Bytes that a child may have beyond what it starts with: the reader with the dashboard's, which it shares; the

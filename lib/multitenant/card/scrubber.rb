@@ -66,6 +66,7 @@ module MultiTenant
         self.tags = TAGS
         @pixels = 0
         @ruby = 0
+        @boxes = 0
         @texts = Hash.new { |hash, block| hash[block] = +'' }
         @tables = Hash.new { |hash, table| hash[table] = Table.new(Hash.new { |rows, row| rows[row] = [] }, 0) }
       end
@@ -73,7 +74,7 @@ module MultiTenant
       # @return [Boolean]
       def heavy?
         crossings = @tables.each_value.sum { |table| Layout.crossings(table.rows.values, table.columns) }
-        crossings > Limits::CROSSINGS || @ruby > Limits::RUBY || Layout.heavy?(@texts.values)
+        crossings > Limits::CROSSINGS || @ruby > Limits::RUBY || @boxes > Limits::BOXES || Layout.heavy?(@texts.values)
       end
 
       def scrub(node)
@@ -81,6 +82,7 @@ module MultiTenant
 
         @texts[around(node, BLOCKS)&.pointer_id] << node.content
         @ruby += node.content.size if around(node, %w[ruby])
+        @boxes += node.content.size * [depth(node) - 1, 0].max
         CONTINUE
       end
 
@@ -94,12 +96,21 @@ module MultiTenant
         node
       end
 
+      # @return [Integer] elements of a line that it is in, or as many as there may be
+      def depth(node)
+        count = 0
+        while count < Limits::NESTED && (node = node.parent) && !BLOCKS.include?(node.name)
+          count += 1 if TAGS.include?(node.name)
+        end
+        count
+      end
+
       # Browsers try each place of a ruby's text with all that is in it; and make a row for a cell that has none.
       def allowed_node?(node)
         case node.name
         when 'ruby' then !around(node, %w[ruby])
         when 'td', 'th' then around(node, %w[tr table])&.name == 'tr'
-        else super
+        else super && (BLOCKS.include?(node.name) || depth(node) < Limits::NESTED)
         end
       end
 
