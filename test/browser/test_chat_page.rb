@@ -165,12 +165,21 @@ class TestChatPage < ChatTest
     table = ->(columns, rows) { ['|a', '|-', *['|'] * rows].map { |cell| "#{cell * (cell == '|' ? 1 : columns)}|\n" } }
     { table[500, 900].join => 0, "> #{table[150, 140].join('> ')}" => 0, "#{table[10, 10].join}\n" * 200 => 0,
       "- #{table[150, 140].join('  ')}" => 0, "#{table[10, 10].join}\n" * 120 => 120, '<b>' * 70_000 => 0,
-      "```\na\n```\n" * 3000 => 0, "```\na\n```\n" * 500 => 500 }.each do |text, shown|
+      "```\na\n```\n" * 3000 => 0, "```\na\n```\n" * 500 => 500, "```\n#{"\n" * 30_000}" => 0,
+      "```\n#{"a\n" * 5000}```\n" => 1, "|a|b|\n|-|-|\n|#{'a ' * 30_000}|b|\n" => 0 }.each do |text, shown|
       said = @browser.evaluate("(() => { const one = new Answer('m'); one.take({ text: #{JSON.generate(text)} });" \
                                "one.draw(); return one.body.querySelectorAll('table, pre').length; })()")
       assert_equal shown, said, text[0, 20]
     end
     assert_equal 'fine', answer('fine')
+  end
+
+  def test_thoughts_of_more_lines_than_a_browser_bears_are_shown_without_these
+    { 30_000 => '', 5000 => 'plain' }.each do |lines, shown|
+      said = @browser.evaluate("(() => { const one = new Answer('m'); one.take({ thought: 'a\\n'.repeat(#{lines}) });" \
+                               'one.draw(); return [one.thoughts.className, one.thoughts.textContent.length]; })()')
+      assert_equal [shown, 2 * lines], said
+    end
   end
 
   # What its browser needs minutes to lay out; the box for a message would, too.

@@ -50,9 +50,9 @@ function toEnd() {
   document.documentElement.scrollTop = document.documentElement.scrollHeight;
 }
 
-// Shows the text as it was written.
+// Shows the text as it was written; without its lines, if it has more than a browser bears.
 function plain(place, text) {
-  place.className = "plain";
+  place.className = text.split("\n").length > ELEMENTS ? "" : "plain";
   place.textContent = tidy(direct(place, text));
 }
 

@@ -125,12 +125,15 @@ function direct(place, text) {
 const SHORT = 4000;
 const SLOW = 300;
 // Marked gives each row of a table as many cells as its head has: of four thousand characters it makes half a million.
-// A block of code becomes some elements, and a call has room for some ten thousand arguments.
+// A block of code becomes some elements, and a call has room for some ten thousand arguments. A line costs as much as an
+// element, of which a block of code has many, and so has a cell that is one letter wide: as many as words.
 const ELEMENTS = 20000;
 function elements(tokens) {
-  return tokens.reduce((sum, { type, header, rows, items, tokens }) => {
+  return tokens.reduce((sum, { type, header, rows, items, tokens, text }) => {
     const within = type === "table" ? [header, ...rows].flat() : items || tokens || [];
-    return sum + (type === "code" ? 7 : 1) + elements(within);
+    const cell = !type;
+    const own = type === "code" ? 7 + text.split("\n").length : cell ? text.split(/\s+/).length : 1;
+    return sum + own + elements(within);
   }, 0);
 }
 
