@@ -48,7 +48,7 @@ class TestDoctorSlurm < DoctorTest
   def test_wckeys
     host.config(AccountingStorageEnforce: 'associations')
     assert_told 'Accounting', 'warn', 'WCKey', /anybody may publish under multitenant/,
-                /AccountingStorageEnforce=associations,wckeys/
+                %r{doc/wckeys\.md, .*AccountingStorageEnforce=associations,wckeys in slurm\.conf}
     env_file 'MULTITENANT_PUBLISHERS=students'
     assert_told 'Accounting', 'ok', 'WCKey', /only members of students/
     env_file
@@ -68,6 +68,15 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Accounting', 'ok', 'WCKey users', /cancel their jobs, also those that wait/
     host.program('sacctmgr', 'echo "Your user doesn\'t have privilege to perform this action" >&2; exit 1')
     assert_told 'Accounting', 'skip', 'WCKey users', /only Slurm.s operators/
+  end
+
+  # A site's limits hold no longer where what enforces them goes.
+  def test_what_is_enforced_stays_so_where_keys_are_to_be
+    { 'none' => 'associations,wckeys', 'associations,limits,qos,safe' => 'associations,limits,qos,safe,wckeys' }
+      .each do |now, fix|
+      host.config(AccountingStorageEnforce: now)
+      assert_told 'Accounting', 'warn', 'WCKey', /anybody may publish/, /AccountingStorageEnforce=#{fix} in slurm\.conf/
+    end
   end
 
   def test_clusters

@@ -216,7 +216,7 @@ module MultiTenant
         end
         return ok("#{name} tracks and enforces WCKeys.") if enforced?(config)
 
-        open_to_all(name)
+        open_to_all(name, config['AccountingStorageEnforce'].to_s.split(',').grep_v(/\Anone\z/i))
       end
 
       def enforced?(config)
@@ -224,7 +224,8 @@ module MultiTenant
           config['TrackWCKey'].to_s.casecmp?('yes')
       end
 
-      def open_to_all(name)
+      # @param enforced [Array<String>] what stays so, such as a site's limits
+      def open_to_all(name, enforced)
         keys = site.settings.wckeys.join(', ')
         if site.settings.publishers
           return ok("#{name} does not enforce WCKeys, but only members of #{site.settings.publishers} may publish " \
@@ -232,8 +233,9 @@ module MultiTenant
         end
 
         warn!("#{name} does not enforce WCKeys: anybody may publish under #{keys}.",
-              'Set TrackWCKey=yes and AccountingStorageEnforce=associations,wckeys in slurm.conf, TrackWCKey=yes in ' \
-              'slurmdbd.conf, and restart both; or name who may publish: MULTITENANT_PUBLISHERS=GROUP.')
+              'Name who may publish: MULTITENANT_PUBLISHERS=GROUP. Or enforce keys, in the order of doc/wckeys.md, as ' \
+              'users without one can\'t submit then: TrackWCKey=yes and AccountingStorageEnforce=' \
+              "#{(enforced | %w[associations wckeys]).join(',')} in slurm.conf, TrackWCKey=yes in slurmdbd.conf.")
       end
 
       def users_of_keys(asked)
