@@ -90,6 +90,22 @@ class TestDoctorSlurm < DoctorTest
     assert_match(/^FAIL  Clusters: .*hpc\.yml is not valid YAML: .*\n      Correct it\.$/, done.out)
   end
 
+  # As sites say who has a cluster: what is closed on purpose is no fault, and no fix opens it.
+  def test_a_cluster_that_this_user_may_not_read
+    host.write('/etc/ood/config/clusters.d/ascend.yml', "v2: {job: {adapter: slurm, cluster: ascend}}\n")
+    file = host.at('/etc/ood/config/clusters.d/ascend.yml')
+    File.chmod(0o640, file)
+    assert_told 'Accounting', 'skip', 'Clusters', /can't read .*ascend\.yml, so in Open OnDemand they do not have/,
+                alone: false
+    assert_includes done.out, 'ok    Clusters: Open OnDemand knows hpc as a Slurm cluster.'
+    refute_match(/chmod/, done.out)
+    File.chmod(0o640, host.at(HealthyHost::CLUSTER))
+    assert_told 'Accounting', 'FAIL', 'Clusters', /ascend\.yml.* nor any other cluster\./,
+                /ls -l .*is this user to have one/, alone: false
+    refute_match(/chmod|has `adapter: slurm`/, done.out)
+    assert_includes doctor('Accounting', as: nil), 'ok    Clusters: Open OnDemand knows ascend, hpc as Slurm clusters.'
+  end
+
   def test_two_clusters_of_which_one_is_silent
     host.write('/etc/ood/config/clusters.d/b.yml',
                "v2: {job: {adapter: slurm, conf: #{host.at('/b.conf')}, bin: #{host.at('/bin')}}}\n")

@@ -27,11 +27,13 @@ module MultiTenant
       def configuration
         path = site.clusters_path
         files = File.directory?(path) ? Dir.glob(File.join(path, '*.{yml,yaml}')) : [path]
+        others, files = files.partition { |file| File.exist?(file) && !File.readable?(file) }
         broken = files.filter_map { |file| complaint(file) }
         broken.each { |sentence, fix| fail!(sentence, fix) }
         ids = site.clusters.ids
-        return none(path) if ids.empty?
+        return others.empty? ? none(path) : not_theirs(others) if ids.empty?
 
+        skip("#{unreadable(others)}.") if others.any?
         ok("Open OnDemand knows #{list(ids)} as #{ids.one? ? 'a Slurm cluster' : 'Slurm clusters'}.") if broken.empty?
       end
 
@@ -102,7 +104,17 @@ module MultiTenant
       rescue Psych::Exception, ArgumentError => e
         ["#{file} is not valid YAML: #{e.message.lines.first.to_s.strip}.", 'Correct it.']
       rescue SystemCallError => e
-        ["#{file} can't be read: #{e.message.split(' @ ').first}.", "Make it readable for all: `chmod 0644 #{file}`."]
+        ["#{file} can't be read: #{e.message.split(' @ ').first}.", 'Fix what that names.']
+      end
+
+      # Open OnDemand takes it so that whoever can't read a file does not have its cluster, and sites go by that.
+      def unreadable(files)
+        "this user can't read #{list(files)}, so in Open OnDemand they do not have what is there"
+      end
+
+      def not_theirs(files)
+        fail!("#{unreadable(files)}, nor any other cluster.",
+              "See `ls -l #{site.clusters_path}`: is this user to have one?")
       end
 
       def none(path)
@@ -233,7 +245,7 @@ module MultiTenant
         end
 
         warn!("#{name} does not enforce WCKeys: anybody may publish under #{keys}.",
-              'Name who may publish: MULTITENANT_PUBLISHERS=GROUP. Or enforce keys, in the order of doc/wckeys.md, as ' \
+              'Name who may publish: MULTITENANT_PUBLISHERS=GROUP. Or enforce keys in the order of doc/wckeys.md, as ' \
               'users without one can\'t submit then: TrackWCKey=yes and AccountingStorageEnforce=' \
               "#{(enforced | %w[associations wckeys]).join(',')} in slurm.conf, TrackWCKey=yes in slurmdbd.conf.")
       end
