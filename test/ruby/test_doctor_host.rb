@@ -55,6 +55,27 @@ class TestDoctorHost < DoctorTest
     assert_includes doctor('Apps'), 'skip  App settings: no app'
   end
 
+  # A value may make sense, and nobody ever gets a card, or a form.
+  def test_the_settings_of_apps_beside_those_of_dashboards
+    host.write('/var/www/ood/apps/sys/multitenant-llm/site.yml', "cluster: hpc\nwckey: Other\n")
+    assert_told 'Apps', 'warn', 'App settings', /-llm shares under the WCKey Other, .* ask for multitenant, so/,
+                /`wckey:` .*MULTITENANT_WCKEY/
+    env_file 'MULTITENANT_WCKEY=*OTHER'
+    assert_includes doctor('Apps'), 'ok    App settings'
+    # A client, and an app of the site's own, share nothing.
+    %w[multitenant-gradio multitenant-own].each do |app|
+      host.write("/var/www/ood/apps/sys/#{app}/site.yml", "cluster: hpc\n")
+    end
+    assert_includes doctor('Apps'), 'ok    App settings'
+    File.rename(host.at(HealthyHost::CLUSTER), host.at('/etc/ood/config/clusters.d/hpc2.yaml'))
+    host.write('/var/www/ood/apps/sys/multitenant-llm/site.yml', "cluster: hpc2\nwckey: other\n")
+    host.write('/var/www/ood/apps/sys/multitenant-own/site.yml', "cluster: hpc2\n")
+    assert_told 'Apps', 'FAIL', 'App settings', %r{-gradio is to use the cluster hpc, and there is no .*/hpc\.yml, so},
+                /`cluster:`/
+    File.chmod(0o600, host.at('/etc/ood/config/clusters.d/hpc2.yaml'))
+    refute_match(/App settings: .*-llm/, doctor('Apps'))
+  end
+
   def test_service_apps
     FileUtils.mkdir_p(File.join(File.dirname(host.lib), 'apps-services/multitenant-llm'))
     app = host.at('/var/www/ood/apps/sys/multitenant-llm')

@@ -92,10 +92,33 @@ module MultiTenant
       end
 
       def wrong?(app)
-        SiteSettings.read(app)
-        false
+        told = SiteSettings.read(app)
+        # One of the site's own may share nothing.
+        key = told['wckey'] if SiteSettings::APPS.key?(File.basename(app))
+        [unasked?(app, key), nowhere?(app, told['cluster'])].any?
       rescue Failure => e
         fail!(e.sentence, CORRECT)
+        true
+      end
+
+      # Another host's dashboards may ask for it.
+      def unasked?(app, key)
+        keys = site.settings.wckeys
+        return false if key.nil? || keys.include?(key.downcase.delete_prefix('*'))
+
+        warn!("#{app} shares under the WCKey #{key}, and dashboards here ask for #{list(keys)}, so none finds it.",
+              'Write another `wckey:` into its site.yml, or add this one to MULTITENANT_WCKEY.')
+        true
+      end
+
+      # Not every user can read what is there, but its name is the id.
+      def nowhere?(app, id)
+        path = site.clusters_path
+        return false unless File.directory?(path)
+        return false if Dir.glob(File.join(path, '*.{yml,yaml}')).any? { |file| File.basename(file, '.*') == id }
+
+        fail!("#{app} is to use the cluster #{id}, and there is no #{File.join(path, "#{id}.yml")}, so it has no form.",
+              'Write the id of one that is there as `cluster:` into its site.yml.')
         true
       end
 
