@@ -267,6 +267,22 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Identity', 'FAIL', 'Groups of services', /LAB\\staff/, /getent group LAB/, alone: false
   end
 
+  # getent takes digits alone for a gid, whatever the group is called.
+  def test_a_group_whose_name_is_a_number
+    host.query(stream(job(7, name: 'x|301|AAAA')))
+    env_file 'MULTITENANT_PUBLISHERS=301'
+    told = ->(gid) { "#!/bin/sh\necho '#{JSON.generate(uid: 2001, group_gid: gid)}'\necho '{\"end\":1}'\n" }
+    program = File.join(host.lib, 'multitenant/multitenant-names')
+    File.write(program, told[70_301])
+    assert_includes doctor('Identity'), 'ok    Groups of services: 301 (MULTITENANT_PUBLISHERS) is a group.'
+    assert_includes done.out, 'ok    Groups of services: the name service knows 301.'
+    File.write(program, told[-1])
+    assert_told 'Identity', 'FAIL', 'Groups of services', /301 .* is no group/, /Correct it/, alone: false
+    File.write(program, told[nil])
+    assert_told 'Identity', 'warn', 'Groups of services', /did not answer/, /restart sssd/, alone: false
+    refute_match(/301/, done.out)
+  end
+
   # A look-up that is killed at its deadline does not make a group unknown, and the others are not waited for.
   def test_groups_while_the_name_service_hangs
     host.program('getent', "echo >>#{host.at('/asked')}; kill -9 $$")

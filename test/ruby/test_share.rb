@@ -239,6 +239,27 @@ class TestShare < Minitest::Test
     refute_shared 67, /there is no group 3000 on this node/, *PLAIN, '--group', '3000', 'host=n1'
   end
 
+  # Directories have such names, and getent takes digits alone for a gid or a uid.
+  def test_groups_and_members_whose_names_are_numbers
+    need_root
+    fake('getent', <<~'BASH')
+      case "$*" in
+        'group -- 3000 '* | 'group -- '*' 3000') printf '%s\n' plain:x:1: 301:x:3000:20231234,ann,20230000; exit 2 ;;
+        'group -- 301') echo other:x:301:eve ;;
+        'passwd -- ann') echo ann:x:2003:1:: ;;
+        passwd) echo root:x:0:3000:: ;;
+        *) exit 2 ;;
+      esac
+    BASH
+    fake('id', 'case "$*" in "-u -- 20231234") echo 105233 ;; "-u -- "*) exit 1 ;; *) exec /usr/bin/id "$@" ;; esac')
+    command = %W[setpriv --groups 1,3000 #{SHARE}]
+    share!(*PLAIN, '--group', '301', 'host=n1', command: command)
+    assert_equal '301', job_name.split('|')[1]
+    assert_opens({ 'host' => 'n1' }, to: '2003,105233')
+    share!('--unshare')
+    refute_shared 67, /there is no group 302 on this node/, *PLAIN, '--group', '302', 'host=n1', command: command
+  end
+
   # SSSD that lists no accounts: those whose primary group it is are in no list.
   def test_where_not_even_the_publisher_is_listed_it_says_that_members_are_missing
     need_root

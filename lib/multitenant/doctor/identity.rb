@@ -123,8 +123,19 @@ module MultiTenant
 
       # No group is called unknown once there was no answer.
       def known?(name)
+        return numbered?(name) if name.match?(/\A\d+\z/)
+
         ran = name_service('group', '--', name)
         ran.nil? || ran.success?
+      end
+
+      # getent takes digits alone for a gid.
+      def numbered?(name)
+        gid = Names.new.call([[Process.euid, name]], Site::PATIENCE)&.dig(0, 'group_gid') unless @silent
+        return gid != -1 if gid || @silent
+
+        @silent = true
+        warn!(*SILENT)
       end
     end
   end

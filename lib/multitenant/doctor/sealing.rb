@@ -90,7 +90,7 @@ module MultiTenant
         @sealed ||= apps.group_by { |_, settings| Sharing.envelope(settings) }
       end
 
-      # @return [Array<Array(String, String)>] a user and a group that they are in, by name or number
+      # @return [Array<Array(String, String)>] a user and the gid of a group that they are in
       def own_groups
         return [] if site.root?
 
@@ -101,13 +101,12 @@ module MultiTenant
       end
 
       def publishers
-        members = site.slurm.records.select(&:publisher_in_group)
-        members.filter_map { |record| [record.user, record.group] if record.group&.match?(Settings::GROUP) }
+        site.slurm.records.select(&:publisher_in_group).map { |record| [record.user, record.group_gid.to_s] }
       end
 
       # @return [String, nil] the group's name, where neither its list nor the accounts' have the user
-      def unlisted(user, group)
-        name, _, gid, members = name_service('group', '--', group)&.out.to_s.chomp.split(':', -1)
+      def unlisted(user, gid)
+        name, _, _, members = name_service('group', '--', gid)&.out.to_s.chomp.split(':', -1)
         return if members.nil? || members.split(',').include?(user) || accounts.include?([user, gid])
 
         name
