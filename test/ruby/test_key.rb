@@ -86,9 +86,10 @@ class TestKey < MultiTenantTest
   end
 
   # Slurm's answer is made up here; the rest is real.
-  def prune(*names, gids: [@group.gid] * names.size)
+  def prune(*names, gids: [@group.gid] * names.size, **header)
     command = MultiTenant::CLI::Key.new('key', '')
-    text = stream(*names.each_with_index.map { |name, i| job(i + 1).merge(name: name, group_gid: gids[i]) })
+    jobs = names.each_with_index.map { |name, i| job(i + 1).merge(name: name, group_gid: gids[i]) }
+    text = stream(*jobs, **header)
     source = ->(_) { MultiTenant::Answer.new(texts: [text], from: 'test', seconds: 0.0, error: nil, code: 0) }
     MultiTenant::Sources.stub(:of, ->(*, **) { source }) { command.call(['prune', @group.name, '--keys', @keys]) }
   end
@@ -101,6 +102,12 @@ class TestKey < MultiTenantTest
     sealed = ->(key) { "l|g|MTK1:#{["#{[key.id].pack('H8')}#{'x' * 41}"].pack('m0').tr('+/', '-_')}" }
     failure = assert_raises(MultiTenant::Failure) { prune('l|g|v1', sealed[newest], 'plain', sealed[old]) }
     assert_equal "Keys #{old.id} are in use by running services (jobs 4): prune when these have ended.", failure.message
+    assert_equal [newest, middle, old].map(&:id), ids
+    # While the name service does not tell of a group, it may be this one.
+    failure = assert_raises(MultiTenant::Failure) { prune(sealed[newest], sealed[old], gids: [@group.gid, nil]) }
+    assert_equal "Keys #{old.id} are in use by running services (jobs 2): prune when these have ended.", failure.message
+    failure = assert_raises(MultiTenant::Failure) { prune('l|g|v1', undetermined: [7, 9]) }
+    assert_match(/ is not known: slurmrestd did not tell of jobs 7, 9\.\z/, failure.message)
     assert_equal [newest, middle, old].map(&:id), ids
     # A stranger may name any key.
     out, = capture_io do

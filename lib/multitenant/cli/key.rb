@@ -76,17 +76,24 @@ module MultiTenant
       # @return [Hash{String => Array<Integer>}] id of a key => jobs
       def used_keys
         answer = host.sources.call(10)
-        streams = answer.records.flat_map(&:whole)
-        if answer.error || streams.empty? || streams.any? { |stream| stream.sees != 'all' }
-          why = answer.error || 'Slurm does not show all jobs to this account.'
-          raise Failure.new(EX_UNAVAILABLE, "Whether a running service uses an old key is not known: #{why}")
-        end
+        why = answer.error || untold(answer.records.flat_map(&:whole))
+        raise Failure.new(EX_UNAVAILABLE, "Whether a running service uses an old key is not known: #{why}") if why
+
         records = answer.records.flat_map { |one| one.whole.flat_map { |stream| one.of(stream.cluster) } }
-        # Key ids are public: a stranger can name them.
+        # Key ids are public: a stranger can name them. A group that could not be learned now may be this one.
         mine = records.select do |record|
-          record.key_id && record.group_gid == gid && record.publisher_in_group != false
+          record.key_id && [gid, nil].include?(record.group_gid) && record.publisher_in_group != false
         end
         mine.group_by(&:key_id).transform_values { |list| list.map(&:job_id) }
+      end
+
+      # @return [String, nil] nil: these tell of all services
+      def untold(streams)
+        return 'Slurm does not show all jobs to this account.' if
+          streams.empty? || streams.any? { |stream| stream.sees != 'all' }
+
+        jobs = streams.flat_map { |stream| stream.undetermined.to_a }
+        "slurmrestd did not tell of jobs #{jobs.first(10).join(', ')}." if jobs.any?
       end
     end
   end
