@@ -75,6 +75,9 @@ class TestKey < MultiTenantTest
     File.chmod(0o755, @keys)
     File.write(@file, "x\n")
     assert_match(/Line 1 of #{@file} is no key/, key('rotate', @group.name).err)
+    # As of a disk that was full.
+    File.write(@file, '')
+    assert_match(/\Amultitenant: #{@file} has no key: `multitenant key rotate`/, key('prune', @group.name).err)
   end
 
   # As long as nobody can say that no service uses them.

@@ -38,6 +38,8 @@ module MultiTenant
       # All keys but the newest go, unless a running service was sealed by one.
       def prune(file)
         newest, *old = file.keys
+        raise Failure.new(EX_DATAERR, "#{file.path} has no key: `multitenant key rotate`.") unless newest
+
         used = used_keys
         busy = old.select { |key| used.key?(key.id) }
         if busy.any?
