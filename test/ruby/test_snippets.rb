@@ -19,7 +19,7 @@ class TestSnippets < MultiTenantTest
   URLS = %w[http://n1:1/v1/'$(touch${IFS}ran)' http://n1:1/"+evil()+"#x http://n1:1/`id`;id&id|id{a,b} http://[::1]:1/
             https://n1/\\"].freeze
 
-  PROGRAMS = %i[psql mysql psycopg pymysql r_postgres r_mariadb].freeze
+  PROGRAMS = %i[psql mysql psycopg pymysql r_postgres].freeze
   ALL = [*PROGRAMS, :openai, :ollama, :curl, :httr2].freeze
 
   def snippets(values)
@@ -101,7 +101,6 @@ class TestSnippets < MultiTenantTest
       assert_equal({ 'host' => 'n1', 'port' => 5432, 'database' => text, 'user' => text, 'password' => 'typed',
                      'local_infile' => false }, pymysql)
       assert_equal ['^PG', 'n1', text, text, 'Password: ', '/dev/null'], in_r(offered.r_postgres)
-      assert_equal ['^(LIB)?MYSQL|^MARIADB', 'n1', text, text, 'Password: '], in_r(offered.r_mariadb)
     end
   end
 
@@ -136,10 +135,10 @@ class TestSnippets < MultiTenantTest
   end
 
   # @return [String] what is on the terminal of who pastes it and types a key
-  def typed_into(text)
+  def typed_into(text, env = {})
     seen = +''
-    PTY.spawn({ 'LC_ALL' => 'C' }, 'bash', '-c', text) do |screen, keys, pid|
-      seen << screen.readpartial(1024) until seen.include?('ey: ')
+    PTY.spawn({ 'LC_ALL' => 'C', **env }, 'bash', '-c', text) do |screen, keys, pid|
+      seen << screen.readpartial(1024) until seen.match?(/(?:ey|word): /)
       keys.puts(SECRET)
       loop { seen << screen.readpartial(1024) }
     rescue Errno::EIO # it has ended
@@ -239,6 +238,52 @@ class TestSnippets < MultiTenantTest
     client.close
   end
 
+  # A server may ask for one in answer to any question. What the viewer has set for servers of their own does not count.
+  def test_a_server_is_given_no_file_of_the_viewers
+    File.write(file = File.join(temporary, 'id_ed25519'), 'of-the-viewer')
+    File.write(File.join(temporary, '.my.cnf'), "[client]\npassword=of-the-viewer\nlocal-infile=1\nskip-ssl\n")
+    node = listener('127.0.0.1')
+    offered = snippets(DATABASE.merge('host' => '127.0.0.1', 'port' => node.addr[1].to_s))
+    { 'mysql' => "#{offered.mysql.chomp} <<<'SELECT 1'",
+      'PyMySQL' => "python3 -c #{%(#{offered.pymysql}connection.query("SELECT 1")).shellescape}" }.each do |name, text|
+      server = Thread.new { ask_for_file(node.accept, file) }
+      seen = typed_into(text, 'HOME' => temporary, 'PATH' => '/usr/bin:/bin')
+      login, *said = server.join(10)&.value
+      assert_includes login, scrambled(SECRET), "#{name}: #{seen}"
+      assert_includes said, "\x03SELECT 1", name
+      assert_empty said.grep(/of-the-viewer/), name
+    end
+  end
+
+  SALT = 'salt' * 5
+
+  # As a MySQL server that answers each question by the name of a file.
+  # @return [Array<String>] what it got
+  def ask_for_file(client, file)
+    got = []
+    # Version 10 of the protocol: its version, connection, salt, what it can, character set, status, and more of all.
+    hello = ["\n5.7.0\0", 1, "#{SALT[0, 8]}\0", 0x8289, 33, 0, 8, 21, "\0" * 10,
+             "#{SALT[8..]}\0mysql_native_password\0"]
+    [[0, hello.pack('a*Va*vCvvCa*a*')], [2, "\0" * 7], *[[1, "\xFB#{file}".b]] * 9].each do |number, packet|
+      client.write([packet.bytesize | (number << 24)].pack('V'), packet)
+      head = client.read(4)
+      got << client.read(head.unpack1('V') & 0xFFFFFF) if head
+      break unless head && (got.size == 1 || got.last.start_with?("\x03"))
+    end
+    got
+  rescue SystemCallError
+    got
+  ensure
+    client.close
+  end
+
+  # @return [String] how a client tells a password
+  def scrambled(password)
+    once = OpenSSL::Digest.digest('SHA1', password)
+    mask = OpenSSL::Digest.digest('SHA1', SALT + OpenSSL::Digest.digest('SHA1', once))
+    once.bytes.zip(mask.bytes).map { |one, other| one ^ other }.pack('C*')
+  end
+
   def test_clients_of_python_and_r_are_told_to_reach_the_node_directly
     openai, ollama = in_python(snippets(MODEL).openai, snippets(MODEL).ollama)
     assert_equal [{ 'trust_env' => false }, false], [openai['http_client'], ollama['trust_env']]
@@ -253,8 +298,8 @@ class TestSnippets < MultiTenantTest
     left = 'import os; print([name for name in os.environ if name.startswith(("PG", "OPENAI_", "OLLAMA_API_KEY"))])'
     all = [snippets(DATABASE).psycopg, snippets(MODEL).ollama, snippets(MODEL).openai, left].join("\n")
     assert_equal '[]', run_as(nil, 'python3', '-c', all, dir: temporary, env: env).out.lines.last.strip
-    r = %i[r_postgres r_mariadb].map { |name| snippets(DATABASE).public_send(name).lines.first }.join
-    done = run_as(nil, 'Rscript', '-e', "#{r}\ncat(grep('^PG|MYSQL|^MARIADB', names(Sys.getenv()), value = TRUE))",
+    r = snippets(DATABASE).r_postgres.lines.first
+    done = run_as(nil, 'Rscript', '-e', "#{r}\ncat(grep('^PG', names(Sys.getenv()), value = TRUE))",
                   dir: temporary, env: env)
     assert_equal [0, ''], [done.code, done.out], done.err
   end
@@ -291,7 +336,7 @@ class TestSnippets < MultiTenantTest
       url = "http://#{host}:80/v1"
       both = [DATABASE.merge('host' => host), MODEL.merge('base_url' => url, 'ollama_url' => url)]
       offered = both.flat_map { |values| ALL.filter_map { |name| snippets(values).public_send(name) } }
-      assert_equal([true] * 10, offered.map { |text| text.include?(host) }, host)
+      assert_equal([true] * 9, offered.map { |text| text.include?(host) }, host)
     end
     values = { 'host' => 'gpu_01', 'port' => '80', 'jobid' => '1' }
     web = MultiTenant::Card.new(values, specs: { '1' => { 'info' => { 'host' => 'gpu_01' }, 'connection' => values } })
@@ -304,7 +349,7 @@ class TestSnippets < MultiTenantTest
   def test_no_secret_is_in_it
     both = [snippets(DATABASE), snippets(MODEL)]
     texts = both.flat_map { |one| ALL.filter_map { |name| one.public_send(name) } }
-    assert_equal 10, texts.size
+    assert_equal 9, texts.size
     texts.each { |text| refute_includes text, SECRET }
   end
 
@@ -329,12 +374,14 @@ class TestSnippets < MultiTenantTest
     assert_empty(ALL.filter_map { |name| offered.public_send(name) }, values)
   end
 
-  def test_only_for_the_engine_that_it_is
-    { 'postgresql' => %i[psql psycopg r_postgres], 'mysql' => %i[mysql pymysql r_mariadb],
-      'mariadb' => %i[mysql pymysql r_mariadb] }.each do |engine, offered|
+  # None for what gives a server files, as R's RMariaDB does.
+  def test_only_for_the_engine_that_it_is_and_for_no_client_that_gives_files
+    all = MultiTenant::Card::Snippets.public_instance_methods(false).sort
+    { 'postgresql' => %i[psql psycopg r_postgres], 'mysql' => %i[mysql pymysql],
+      'mariadb' => %i[mysql pymysql] }.each do |engine, offered|
       one = snippets(DATABASE.merge('jdbc_url' => "jdbc:#{engine}://n1:5432/d"))
-      assert_equal(offered, PROGRAMS.select { |name| one.public_send(name) })
+      assert_equal(offered.sort, all.select { |name| one.public_send(name) })
     end
-    assert_equal(PROGRAMS, PROGRAMS.select { |name| snippets(DATABASE).public_send(name) })
+    assert_equal(PROGRAMS.sort, all.select { |name| snippets(DATABASE).public_send(name) })
   end
 end

@@ -51,7 +51,8 @@ module MultiTenant
           "psql --dbname=postgresql://#{url(:user)}@#{card['host']}:#{card['port']}/#{url(:database)})\n"
       end
 
-      # A server may ask a client for its files.
+      # A server may ask a client for its files. For R there are no lines: RMariaDB gives any, has no argument against
+      # that, and takes a password from ~/.my.cnf where none is typed.
       def mysql
         return unless mysql?
 
@@ -99,19 +100,6 @@ module MultiTenant
           connection <- DBI::dbConnect(
             RPostgres::Postgres(), host = #{shared(:host)}, port = #{card['port']}, dbname = #{shared(:database)},
             user = #{shared(:user)}, password = askpass::askpass("Password: "), passfile = "/dev/null"
-          )
-        R
-      end
-
-      def r_mariadb
-        return unless mysql?
-
-        <<~R
-          Sys.unsetenv(grep("^(LIB)?MYSQL|^MARIADB", names(Sys.getenv()), value = TRUE))
-          connection <- DBI::dbConnect(
-            RMariaDB::MariaDB(), host = #{shared(:host)}, port = #{card['port']}, dbname = #{shared(:database)},
-            username = #{shared(:user)}, password = askpass::askpass("Password: "),
-            load_data_local_infile = FALSE
           )
         R
       end
