@@ -186,14 +186,18 @@ static bool is_host(const char *text)
     return *text && strlen(text) < 300 && text[strspn(text, fine)] == '\0';
 }
 
-/* What leads an OpenAI client to the service, the site's proxy for the internet aside. */
-static void add_base_url(struct reply *reply, const char *host)
+/* What leads an OpenAI client to the service, the site's proxy for the internet aside. All that
+ * such clients read of the user's own goes: it sends the key elsewhere, or what is for others here.
+ */
+static void add_exports(struct reply *reply, const char *token, const char *host)
 {
     add(reply,
+        "unset $(env | sed -n 's/^\\(OPENAI_[A-Za-z0-9_]*\\)=.*/\\1/p')\n"
+        "export OPENAI_API_KEY=%s\n"
         "export OPENAI_BASE_URL=http://%s/v1\n"
         "export NO_PROXY=${NO_PROXY:+$NO_PROXY,}${no_proxy:+$no_proxy,}%.*s; "
         "export no_proxy=$NO_PROXY\n",
-        host, (int)strcspn(host, ":"), host);
+        token, host, (int)strcspn(host, ":"), host);
 }
 
 void reply_show_token(int fd, const char *token, int64_t expires, const char *host,
@@ -204,12 +208,11 @@ void reply_show_token(int fd, const char *token, int64_t expires, const char *ho
     char text[32];
     time_t at = (time_t)expires;
     begin_page(&reply, 200, "Your key", cookie);
-    add(&reply,
-        "<pre>unset OPENAI_ORG_ID OPENAI_PROJECT_ID\n"
-        "export OPENAI_API_KEY=%s\n",
-        token);
+    add(&reply, "<pre>");
     if (is_host(host))
-        add_base_url(&reply, host);
+        add_exports(&reply, token, host);
+    else
+        add(&reply, "%s\n", token); /* a client that is told no address would send it to OpenAI */
     add(&reply, "</pre>\n<p>As a header: <code>Authorization: Bearer</code> and the key; as a "
                 "password of HTTP, with any user name.</p>\n");
     if (localtime_r(&at, &tm) && strftime(text, sizeof text, "%Y-%m-%d %H:%M %Z", &tm) > 0)

@@ -182,12 +182,19 @@ class TestGate < MultiTenantTest
   # The user's own accounts go to no publisher, and the site's proxy reads no token.
   def test_the_lines_of_a_key_leave_out_the_users_own_and_the_proxy
     lines = host.form(show: 'key').body[%r{<pre>(.*?)</pre>}m, 1]
-    said = %w[OPENAI_BASE_URL OPENAI_ORG_ID OPENAI_PROJECT_ID NO_PROXY no_proxy].map { |name| "${#{name}-}" }.join('|')
-    env = { 'OPENAI_BASE_URL' => 'http://own', 'OPENAI_ORG_ID' => 'own', 'OPENAI_PROJECT_ID' => 'own',
-            'NO_PROXY' => 'a', 'no_proxy' => 'b' }
-    out, status = Open3.capture2(env, '/bin/bash', '-ec', "#{lines}\nprintf %s \"#{said}\"")
-    assert_predicate status, :success?
-    assert_equal "http://127.0.0.1:#{host.port}/v1|||a,b,127.0.0.1|a,b,127.0.0.1", out
+    # Some lead a client elsewhere, with the key, and some tell the service what is for another one.
+    theirs = %w[BASE_URL API_BASE PROXY ORG_ID PROJECT_ID ORGANIZATION CUSTOM_HEADERS].to_h do |name|
+      ["OPENAI_#{name}", "http://own\nOPENAI_X: own"]
+    end
+    %w[bash sh].product([theirs, {}]).each do |shell, own|
+      out, status = Open3.capture2({ 'NO_PROXY' => 'a', 'no_proxy' => 'b', **own }, shell, '-ec', "#{lines}\nenv -0")
+      assert_predicate status, :success?
+      said = out.split("\0").grep(/\A(?:OPENAI_|no_proxy)/i).to_h { |pair| pair.split('=', 2) }
+      key = said.delete('OPENAI_API_KEY')
+      assert_match(/\Amt1\./, key)
+      assert_equal({ 'OPENAI_BASE_URL' => "http://127.0.0.1:#{host.port}/v1", 'NO_PROXY' => 'a,b,127.0.0.1',
+                     'no_proxy' => 'a,b,127.0.0.1' }, said)
+    end
   end
 
   # The same credential stands on the card for a minute.
