@@ -364,7 +364,8 @@ class TestKinds < MultiTenantTest
     end
   end
 
-  # By FLASK_DEBUG=1 of a start-up file Flask serves /console, and the program's lines with each error.
+  # By FLASK_DEBUG=1 of a start-up file Flask serves /console, and the program's lines with each error, and by
+  # GRADIO_SHARE=1 Gradio has an address on the Internet.
   def test_what_owners_export_to_look_for_mistakes_shows_nobody_their_program
     program = File.join(temporary, 'app.py')
     File.write(program, <<~PYTHON)
@@ -373,7 +374,8 @@ class TestKinds < MultiTenantTest
           json.dump(dict(os.environ), file)
       http.server.HTTPServer(("", int(os.environ["PORT"])), http.server.SimpleHTTPRequestHandler).serve_forever()
     PYTHON
-    theirs = %w[FLASK_DEBUG FLASK_ENV DASH_DEBUG WERKZEUG_DEBUG_PIN FLASK_OTHER].to_h { |name| [name, 'theirs'] }
+    theirs = %w[FLASK_DEBUG FLASK_ENV DASH_DEBUG WERKZEUG_DEBUG_PIN GRADIO_SHARE GRADIO_ALLOWED_PATHS GRADIO_VIBE_MODE
+                GRADIO_MCP_SERVER FLASK_OTHER].to_h { |name| [name, 'theirs'] }
     called, _, _, out = run_job('python', app_path: program, set: theirs)
     assert_equal %w[FLASK_OTHER], theirs.keys & called.keys, out
   end
