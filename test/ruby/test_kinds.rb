@@ -386,6 +386,12 @@ class TestKinds < MultiTenantTest
     assert_match(/^Whoever has the key of a Qdrant before 1\.16 can write to any file of yours: it is not/, out)
   end
 
+  # It offers what is in a directory called mydata where it is told neither yes nor no.
+  def test_a_label_studio_gives_no_files_by_itself
+    called, *, out = run_job('labelstudio')
+    assert_equal 'false', called.dig('environment', 'LOCAL_FILES_SERVING_ENABLED'), out
+  end
+
   # Its directory may have a user from before, whose password those have whom it was shared with then.
   def test_who_knows_the_password_of_an_earlier_label_studio_does_not_get_in
     _, shared, _, out = run_job('labelstudio')
