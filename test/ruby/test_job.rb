@@ -423,8 +423,9 @@ class TestJob < MultiTenantTest
 
   # llama.cpp then runs what it is asked to, and shows files; so does a development server of vLLM's.
   def test_no_variable_of_the_owners_gives_users_of_a_language_model_programs_or_files
-    theirs = 'LLAMA_ARG_TOOLS=all LLAMA_ARG_MEDIA_PATH=/ VLLM_SERVER_DEV_MODE=1 CUDA_VISIBLE_DEVICES=0'
-    show = 'env | sed -n "s/^\\(LLAMA_A[A-Z_]*\\|VLLM_S[A-Z_]*\\|CUDA[A-Z_]*\\)=.*/\\1/p"'
+    theirs = 'LLAMA_ARG_TOOLS=all LLAMA_ARG_MEDIA_PATH=/ VLLM_SERVER_DEV_MODE=1 VLLM_TORCH_PROFILER_DIR=/ ' \
+             'CUDA_VISIBLE_DEVICES=0'
+    show = 'env | sed -n "s/^\\(LLAMA_A[A-Z_]*\\|VLLM_[ST][A-Z_]*\\|CUDA[A-Z_]*\\)=.*/\\1/p"'
     { 'llamacpp' => 'llama-server', 'vllm' => 'vllm' }.each do |kind, program|
       said = serve_model({ program => show }, "export #{theirs} mt_kind=#{kind} port=1 mt_path=x mt_gpus=0 api_key=k")
       assert_equal ['CUDA_VISIBLE_DEVICES', "#{program} has ended, with code 0.", '1'], said

@@ -3,8 +3,10 @@
 # shellcheck disable=SC2034,SC2154,SC2317 # before.sh exports; start_group calls functions by name
 
 # With what the owner's start-up files say to a server of their own, those whom this one is shared with could run programs as
-# the owner (LLAMA_ARG_TOOLS, a development server of vLLM's), and read files. Modules of the site's may say so.
-unset "${!LLAMA_@}" VLLM_SERVER_DEV_MODE VLLM_ALLOW_RUNTIME_LORA_UPDATING VLLM_ALLOW_INSECURE_SERIALIZATION
+# the owner (LLAMA_ARG_TOOLS, a development server of vLLM's), and read files; or anybody could have vLLM write what it does to
+# files, without the key. Modules of the site's may say so.
+unset "${!LLAMA_@}" VLLM_SERVER_DEV_MODE VLLM_ALLOW_RUNTIME_LORA_UPDATING VLLM_ALLOW_INSECURE_SERIALIZATION \
+  VLLM_TORCH_PROFILER_DIR VLLM_TORCH_CUDA_PROFILE
 load_modules "$mt_modules" || exit 1
 
 # On all addresses, as a node has several and OOD's name of it may stand for another than its tenants' routes; and of both
