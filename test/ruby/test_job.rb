@@ -432,6 +432,25 @@ class TestJob < MultiTenantTest
     end
   end
 
+  # SGLang does these by GET, where it was given no key: a profile so begun grows until the job has no memory left.
+  def test_what_looks_for_paths_without_the_key_starts_nothing
+    asked = File.join(temporary, 'asked')
+    File.write(File.join(temporary, 'curl'), "#!/bin/sh\necho \"$*\" >>#{asked}\n", perm: 0o755)
+    assert_predicate bash(<<~BASH), :last
+      export PATH=#{temporary}:$PATH SLURM_JOB_ID=1
+      source #{JOB}
+      await_service() { :; }
+      share_service() { :; }
+      quote_for_card() { :; }
+      host=n1 port=1 mt_kind=openai api_key=k model=m
+      source #{Tree::ROOT}/apps-services/multitenant-llm/template/after.sh
+    BASH
+    paths = File.read(asked).scan(%r{http://n1:1/\{(.*?)\}}).flatten.flat_map { |part| part.split(',') }
+    assert_includes paths, 'v1/models'
+    assert_empty paths & %w[start_profile stop_profile flush_cache clear_hicache_storage_backend freeze_gc slow_down
+                            start_expert_distribution_record release_memory_occupation resume_memory_occupation]
+  end
+
   # They would ask models elsewhere by it, which may have to be paid, and publish what they like.
   def test_nobody_uses_the_account_of_an_ollamas_owner
     own = %W[HOME=#{temporary} OLLAMA_NO_CLOUD=1 OLLAMA_REMOTES=none]

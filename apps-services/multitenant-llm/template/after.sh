@@ -37,7 +37,8 @@ await_service ready
 answering() { sed -E "/^(000|5..|$1) /d; s,^... http://[^/]*,," | paste -sd ' '; }
 
 # Which paths answer without the key is said in the log and on the card: those by which a model is used, and those that tell or
-# change something. These get no more than a GET; where it reaches one that knows POST alone, the answer is 405.
+# change something. These get no more than a GET; where it reaches one that knows POST alone, the answer is 405. SGLang does by
+# GET what it is asked at /start_profile, /flush_cache and others: none of these is here.
 # - llama.cpp asks for the key everywhere but at /, /health, the lists of models and its page's files: public_endpoints in
 #   its server.cpp, later server-http.cpp.
 # - vLLM asks below /v1, with time below /v2 and /inference, too, and nowhere else: its docs/usage/security.md.
@@ -48,7 +49,7 @@ use+=,invocations,pooling,classify,score,generative_scoring,inference/v1/generat
 use+=,api/chat,api/generate,api/embed
 tell=,health,v1/health,models,v1/models,api/tags,props,slots,metrics,lora-adapters,index.html
 tell+=,ping,version,load,docs,openapi.json,tokenizer_info,server_info,pause,resume,is_paused,scale_elastic_ep,abort_requests
-tell+=,init_weight_transfer_engine,update_weights,sleep,wake_up,collective_rpc,reset_prefix_cache,start_profile
+tell+=,init_weight_transfer_engine,update_weights,sleep,wake_up,collective_rpc,reset_prefix_cache
 key_note='' everybody=everybody
 [[ -z ${mt_guard-} ]] || everybody='users of the same node'
 if [[ -n ${api_key-} ]]; then
