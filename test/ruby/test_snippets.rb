@@ -154,6 +154,23 @@ class TestSnippets < MultiTenantTest
     assert_equal 'API key: ', typed_into("curl() { cat >/dev/null; }\n#{command}")
   end
 
+  # As bash before 5.1 takes what is pasted: a line at a time.
+  def test_what_is_pasted_waits_for_the_key
+    pasted = snippets(DATABASE.merge('kind' => 'redis')).variables.tr("\n", "\r")
+    seen = +''
+    PTY.spawn({ 'LC_ALL' => 'C', 'INPUTRC' => '/dev/null' }, 'bash', '--norc', '-i') do |screen, keys, pid|
+      { "bind 'set enable-bracketed-paste off'; echo now-$((1 + 1))\r" => 'now-2', pasted => "\nKey: ",
+        "#{SECRET}\r" => '', "echo \"has ${#REDISCLI_AUTH}.\"; exit\r" => "\nhas " }.each do |typed, said|
+        keys.write(typed)
+        seen << screen.readpartial(1024) until seen.include?(said)
+      end
+      loop { seen << screen.readpartial(1024) }
+    rescue Errno::EIO
+      Process.wait(pid)
+    end
+    assert_includes seen, "has #{SECRET.size}."
+  end
+
   # ---- the viewer's environment ----
 
   # @return [TCPServer] that keeps a connection, of a given port or any

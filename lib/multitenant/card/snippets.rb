@@ -37,9 +37,11 @@ module MultiTenant
         found.transform_values! do |text|
           asked ? Kinds.with_key(text, 'key') { |part| word(part) } : word(text.gsub(Kinds::KEY, Kinds::NO_KEY))
         end
-        [*Kinds.families(found).map { |beginning| "unset \"${!#{beginning}@}\"" },
-         *("read -rsp 'Key: ' key; echo" if asked), *found.map { |name, text| "export #{name}=#{text}" },
-         ServiceEnvironment.directly(card.shared), ''].join("\n")
+        lines = [*Kinds.families(found).map { |beginning| "unset \"${!#{beginning}@}\"" },
+                 *("read -rsp 'Key: ' key; echo" if asked), *found.map { |name, text| "export #{name}=#{text}" },
+                 ServiceEnvironment.directly(card.shared)]
+        # One command: bash before 5.1 runs what is pasted line by line, and the next line would be read as the key.
+        [*(asked ? ['{', *lines, '}'] : lines), ''].join("\n")
       end
 
       # ---- databases ----
