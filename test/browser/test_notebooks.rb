@@ -53,6 +53,18 @@ class TestNotebooks < MultiTenantTest
     notebook('llm.ipynb', { 'OPENAI_BASE_URL' => @servers['1'].url, 'OPENAI_API_KEY' => 'sekret 1', **more }, &block)
   end
 
+  # It is kept, with what it prints. A card folds these.
+  def test_the_notebook_of_anything_else_prints_no_secret
+    secrets = %w[PWD AUTH DB_PWD CREDENTIALS API_KEY WEB_PASSWORD].to_h { |name| ["MT_#{name}", 'hush'] }
+    urls = { 'MT_URL' => 'https://n1/?token=hush', 'MT_ADDRESS' => 'redis://default:hush@n1:1/0' }
+    notebook('other.ipynb', { 'MT_HOST' => 'n1', 'MT_AT' => 'https://n1/', **secrets, **urls }) do |run,|
+      said = run[0].lines(chomp: true)
+      hidden = [*secrets.keys, *urls.keys].map { |name| "#{name} = …" }
+      assert_empty ['MT_HOST = n1', 'MT_AT = https://n1/', *hidden] - said
+      assert_empty said.grep(/hush/)
+    end
+  end
+
   WORDS = 'a part of the work only'
 
   def test_another_job_answers_where_one_does_not
