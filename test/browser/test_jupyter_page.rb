@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'digest'
+require 'net/http'
 require_relative '../ruby/free_port'
 require_relative '../ruby/helper'
 require_relative 'browser'
@@ -34,7 +35,7 @@ class TestJupyterPage < MultiTenantTest
   end
 
   def environment
-    { 'HOME' => temporary, 'host' => '127.0.0.1', 'port' => @port.to_s, 'mt_origin' => '',
+    { 'HOME' => temporary, 'host' => '127.0.0.1', 'port' => @port.to_s, 'mt_origin' => '', 'JUPYTER_TOKEN' => 'known',
       'mt_hash' => "sha256:ab:#{Digest::SHA256.hexdigest('sekretab')}", 'OPENAI_API_KEY' => 'none',
       'OPENAI_BASE_URL' => "http://127.0.0.1:#{@model.port}/v1", 'MT_MODEL' => ModelServer::MODEL }
   end
@@ -48,6 +49,14 @@ class TestJupyterPage < MultiTenantTest
     true
   rescue SystemCallError
     false
+  end
+
+  # That of a start-up file, which a course or a page on the web may have given to many.
+  def test_a_token_of_the_users_own_opens_nothing
+    wait_until { answers? }
+    place = "http://127.0.0.1:#{@port}/node/127.0.0.1/#{@port}"
+    assert_equal '200', Net::HTTP.get_response(URI("#{place}/login")).code
+    assert_equal '403', Net::HTTP.get_response(URI("#{place}/api/contents?token=known")).code
   end
 
   def test_picture

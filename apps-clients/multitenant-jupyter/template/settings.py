@@ -5,6 +5,9 @@ import os
 c = get_config()  # noqa: F821 -- Jupyter's
 hashed = os.environ.pop("mt_hash")
 origin = os.environ.pop("mt_origin") or "*"
+# A token of the user's own, which others may know, would open this beside the password.
+for name in ("JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE"):
+    os.environ.pop(name, None)
 cookie = {"samesite": "Strict"}
 for app in (c.NotebookApp, c.ServerApp):
     app.ip = "*"
