@@ -68,6 +68,7 @@ def makefile_variables(dir, program, others)
   }
 end
 
+# lib looks for the program beside itself. RubyGems of EL, and any from 4.1 on, has it in a directory of its own alone.
 RULES = <<~MAKEFILE
 
   all: $(PROGRAM)
@@ -83,6 +84,7 @@ RULES = <<~MAKEFILE
   install: all
   	mkdir -p "$(DESTDIR)$(sitearchdir)/multitenant"
   	install -m 0755 $(PROGRAM) "$(DESTDIR)$(sitearchdir)/multitenant/$(PROGRAM)"
+  	install -m 0755 $(PROGRAM) "$(srcdir)/../../lib/multitenant/$(PROGRAM)"
 
   clean:
   	rm -f $(PROGRAM) $(OBJS)

@@ -40,3 +40,13 @@ $warnflags = '-Wall -Wextra'
 $CFLAGS << ' -Wshadow -Wformat=2 -Werror' if ENV['MT_WERROR'] == '1'
 
 create_makefile 'multitenant/multitenant'
+# lib looks for it beside itself. RubyGems of EL, and any from 4.1 on, has it in a directory of its own alone.
+File.write('Makefile', <<~MAKEFILE, mode: 'a')
+
+  install: beside-lib
+
+  beside-lib: $(DLLIB)
+  	$(INSTALL_PROG) $(DLLIB) "$(srcdir)/../../lib/multitenant/$(DLLIB)"
+
+  .PHONY: beside-lib
+MAKEFILE

@@ -342,7 +342,7 @@ module MultiTenant
       cards = @ruby.command(command_of_the_gem, 'cards', '--remove-all')
       @out.puts 'Cards in homes hold secrets. They go with MULTITENANT_ENABLE=remove when the dashboard of each user ' \
                 "starts, which needs the initializer, or with #{cards}, run by each user, before the gem goes.",
-                "Then the gem goes with #{@ruby.command('gem', 'uninstall', 'ood_multitenant')}.",
+                "Then the gem goes with #{@ruby.gem_command('uninstall', 'ood_multitenant')}.",
                 "Take the MULTITENANT_ lines out of #{Host::ENV_FILE}."
     end
   end

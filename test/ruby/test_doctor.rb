@@ -35,7 +35,7 @@ class TestDoctor < DoctorTest
     told = doctor
     assert_equal 78, done.code
     assert_match(/^FAIL  Core: The dashboard's Ruby .* can't load .*: cannot load such file.*
-      Run `bash .*gem pristine ood_multitenant'`\.$/, told)
+      Run `bash .*gem pristine ood_multitenant --install-dir #{host.root}.*'`\.$/, told)
     ['ok    Initializer: ', 'ok    Clusters: ', 'ok    Delivery apps: ', 'skip  Slurm: this Ruby can\'t load',
      'skip  munged: this Ruby can\'t load'].each { |line| assert_includes told, line }
   end

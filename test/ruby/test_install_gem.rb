@@ -129,6 +129,38 @@ class TestInstallGem < InstallTest
     assert_includes site.out, 'Nothing was changed.'
   end
 
+  # As operating_system.rb of EL has it: root's gems go to /usr/local whatever GEM_HOME says, and what is compiled goes
+  # into a directory of its own, and not into lib.
+  def rubygems_of_el
+    path = File.join(temporary, 'el.rb')
+    elsewhere = "--install-dir=#{temporary}/usr/local --bindir #{temporary}/usr/local/bin"
+    File.write(path, <<~RUBY)
+      def Gem.operating_system_defaults = { 'gem' => '#{elsewhere}' }
+
+      def Gem.install_extension_in_lib = false
+    RUBY
+    site.write('/opt/ood/ondemand/enable', "#{Site::RPM}export RUBYOPT=-r#{path}\n")
+  end
+
+  # Also by the command that is told where the core can't be loaded.
+  def test_the_gem_for_a_dashboard_on_el
+    rubygems_of_el
+    FileUtils.rm_r(gem_home)
+    assert_equal 0, site.run(:install, '--gem', GemHomes.built), site.err
+    refute_path_exists "#{temporary}/usr/local"
+    core, names = %w[multitenant.so multitenant-names].map { |name| File.join(site.gem, 'lib/multitenant', name) }
+    assert_path_exists names
+    %w[bin/multitenant bin/multitenant-agent extensions].each { |path| assert_path_exists File.join(gem_home, path) }
+    assert_match(/\Aloaded #{core}$/, dashboard('GEM_HOME' => gem_home, 'GEM_PATH' => gem_home))
+    FileUtils.rm(core)
+    assert_refused 78, 'LoadError: .* Run `bash -c .*gem pristine ood_multitenant'
+    out, status = Open3.capture2e(site.err[/Run `(bash -c '.*')`/, 1])
+    assert_predicate status, :success?, out
+    assert_installed
+    assert_path_exists core
+    refute_path_exists "#{temporary}/usr/local"
+  end
+
   # @return [String] what a process with no gems but its own says when it loads the initializer
   def dashboard(env)
     File.write(File.join(temporary, 'Gemfile'), '')

@@ -98,13 +98,12 @@ module MultiTenant
       end
 
       def pristine
-        "Run #{site.dashboard_ruby.command('gem', 'pristine', 'ood_multitenant')}."
+        "Run #{site.dashboard_ruby.gem_command('pristine', 'ood_multitenant', dir: site.gem_dir)}."
       end
 
       def rebuild(library = 'slurm')
         release = ' of the release that runs here' if library == 'slurm'
-        "Install lib#{library}-dev or #{library}-devel#{release}, then run " \
-          "#{site.dashboard_ruby.command('gem', 'pristine', 'ood_multitenant')}."
+        "Install lib#{library}-dev or #{library}-devel#{release}, then #{pristine.sub('Run', 'run')}"
       end
 
       # The programs of the gem that dashboards load, or else of this one.

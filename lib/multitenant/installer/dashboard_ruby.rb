@@ -28,7 +28,7 @@ module MultiTenant
 
     PROBE = <<~RUBY
       require 'json'
-      print JSON.generate(abi: RbConfig::CONFIG['ruby_version'], dir: Gem.dir, path: Gem.path)
+      print JSON.generate(abi: RbConfig::CONFIG['ruby_version'], dir: Gem.dir, bin: Gem.bindir, path: Gem.path)
     RUBY
 
     # The initializer's own rule finds it.
@@ -72,7 +72,7 @@ module MultiTenant
       if dir && Gem::Version.new(DashboardRuby.version(dir)) > Gem::Version.new(version)
         fail!("The dashboard would load the newer #{dir}.",
               'Install with its own command, or remove it: ' \
-              "#{command('gem', 'uninstall', 'ood_multitenant', '--version', DashboardRuby.version(dir))}.")
+              "#{gem_command('uninstall', 'ood_multitenant', '--version', DashboardRuby.version(dir), dir: dir)}.")
       end
       refuse_missing(version) if insecure.to_s.empty?
       fail!("Users other than root can change #{insecure} or a directory above it, so the dashboard does not load it.",
@@ -94,7 +94,7 @@ module MultiTenant
       other = built.any? && !built.include?(abi)
       fail!("The dashboard's Ruby (#{abi}) can't load the core of #{dir}: " \
             "#{other ? "it was built for Ruby #{built.join(', ')}" : err.lines.first.to_s.strip}.",
-            "Run #{command('gem', 'pristine', 'ood_multitenant')}.")
+            "Run #{gem_command('pristine', 'ood_multitenant', dir: dir)}.")
     end
 
     # @param file [String] of a gem
@@ -128,6 +128,12 @@ module MultiTenant
       "`bash -c #{"'#{steps.join('; ').gsub("'", "'\\\\''")}'"}`"
     end
 
+    # @param dir [String, nil] of our gem, where that is known
+    # @return [String] such a line that runs a command of RubyGems
+    def gem_command(*argv, dir: nil)
+      command('gem', *argv, *gem_home(dir))
+    end
+
     # @return [Hash{String => String}] what it is started with, as far as its profiles say
     def variables
       out, = enter('env', '-0')
@@ -136,7 +142,7 @@ module MultiTenant
 
     # @return [Array<String>] what installs a gem's file
     def install_command(file)
-      ['gem', 'install', '--local', '--no-document', file]
+      ['gem', 'install', '--local', '--no-document', file, *gem_home]
     end
 
     # @return [String, nil] path of a command of the gem in this directory, where the gem home has it
@@ -153,6 +159,17 @@ module MultiTenant
     end
 
     private
+
+    # RubyGems of EL has options of its own for root, which go before GEM_HOME and lead to /usr/local.
+    # @return [Array<String>] options that lead a command of RubyGems to the gem home of our gem, or else of this Ruby
+    def gem_home(dir = nil)
+      own = @host.at(probe['dir'])
+      home = dir ? File.expand_path('../..', dir) : own
+      bin = home == own && @host.root.empty? ? probe['bin'] : File.join(home, 'bin')
+      ['--install-dir', home, '--bindir', bin]
+    rescue Failure
+      [] # that Ruby does not run
+    end
 
     # As after `gem pristine` of a gem that was built with a umask of 077.
     def readable(dir)

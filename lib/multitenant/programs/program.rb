@@ -32,7 +32,7 @@ module MultiTenant
     SHARE = 0.9
 
     # What to do where a program of the gem's can't be started.
-    REBUILD = 'run `gem pristine ood_multitenant` with the dashboard\'s Ruby'
+    REBUILD = 'run `gem pristine ood_multitenant` as `multitenant doctor` writes it'
 
     NOT_FOUND = { status: :not_found, out: '', err: '', seconds: 0.0 }.freeze
     private_constant :NOT_FOUND
