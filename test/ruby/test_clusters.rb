@@ -189,7 +189,7 @@ class TestClusters < MultiTenantTest
 
   def test_which_cluster_libslurm_is_of
     own = lambda do |*jobs|
-      made = jobs.map.with_index { |job, i| Cluster.new(i.to_s, job['cluster'], nil, false, job) }
+      made = jobs.map.with_index { |job, i| Cluster.new(i.to_s, job['cluster'], job['conf'], false, job) }
       clusters = MultiTenant::Clusters.new(made)
       clusters.targets.map { |target| clusters.own?(target) }
     end
@@ -198,6 +198,34 @@ class TestClusters < MultiTenantTest
     assert_equal [true, true], own.call(wrapped, { 'submit_host' => 'login' })
     assert_equal [false, false], own.call({ 'bin' => '/a' }, { 'bin' => '/b' })
     assert_equal [false, false], own.call(wrapped, { 'bin_overrides' => { 'squeue' => '/v' } })
+    assert_equal [false, true], own.call(wrapped, { 'cluster' => 'c' })
+    assert_equal [false, true], own.call(wrapped, { 'conf' => '/c' })
+    assert_equal [true, false, false], own.call({ 'conf' => '/c' }, { 'conf' => '/c', **wrapped }, wrapped)
+    assert_equal [true, true], own.call({ 'conf' => '/c', **wrapped }, { 'conf' => '/d' })
+    assert_equal [true], own.call(wrapped)
+  end
+
+  # What a bin of its own leads to is known once libslurm says whose it is.
+  def test_libslurm_of_another_cluster
+    hpc = Cluster.new('near', nil, conf('hpc'), false, {})
+    [{ 'bin' => '/opt/far' }, { 'bin' => '/opt/far', 'bin_overrides' => { 'sbatch' => '/x' } }].each do |job|
+      clusters = MultiTenant::Clusters.new([Cluster.new('far', nil, nil, false, job), hpc])
+      far, near = clusters.targets
+      assert_equal([[true, false], [false, false]],
+                   [far, near].map { |target| %w[hpc other].map { |name| clusters.another?(target, name) } })
+    end
+    clusters = MultiTenant::Clusters.new([Cluster.new('far', nil, nil, false, {}), hpc])
+    refute clusters.another?(clusters.targets[0], 'hpc') # its commands are the host's own, as libslurm is
+  end
+
+  # Head nodes have a slurm.conf each, at one path, which this host may have, too.
+  def test_wrappers_with_a_slurm_conf_of_one_path_are_several
+    jobs = { 'a' => '/a', 'b' => '/b' }.transform_values { |squeue| { 'bin_overrides' => { 'squeue' => squeue } } }
+    clusters = MultiTenant::Clusters.new(jobs.map { |id, job| Cluster.new(id, nil, conf('hpc'), false, job) })
+    assert_equal jobs.values, clusters.targets.map(&:job)
+    assert_equal([nil, nil], clusters.targets.map { |target| clusters.name(target) })
+    %w[sa hpc].zip(clusters.targets) { |name, target| clusters.learn(target, name) }
+    assert_equal %w[a b], clusters.pairs(%w[sa hpc]).to_h.values_at('sa', 'hpc')
   end
 
   # Equal job ids keep their keys while one of the clusters does not answer.

@@ -222,21 +222,43 @@ class TestSources < MultiTenantTest
     assert_equal ['munge is not there', 69], [other.error, other.code]
   end
 
-  # What libslurm says is of this host's own cluster, which would have been taken for that of the wrappers.
-  def test_wrappers_beside_a_cluster_of_the_hosts_own_are_asked_at_once
-    wrappers = %w[squeue scontrol].to_h { |name| [name, File.join(temporary, name)] }
-    File.write(wrappers['squeue'], "#!/bin/sh\n", perm: 0o755)
-    File.write(wrappers['scontrol'], "#!/bin/sh\ncat <<'X'\n#{FakeSlurm::CONFIG.sub(/hpc$/, 'far')}X\n", perm: 0o755)
-    jobs = { 'far' => { 'bin' => '/nonexistent', 'bin_overrides' => wrappers }, 'near' => {} }
+  # @param near [Hash] the job section of this host's own cluster, beside the one that is called far
+  # @return [Array<String>] OOD's ids of far and of hpc, which is what libslurm has here
+  def ids_beside(near, far)
     clusters = MultiTenant::Clusters.new(
-      jobs.map { |id, job| MultiTenant::Clusters::Cluster.new(id, nil, nil, false, job) }
+      { 'far' => far, 'near' => near }.map do |id, job|
+        MultiTenant::Clusters::Cluster.new(id, job['cluster'], job['conf'], false, job)
+      end
     )
     path = program("cat <<'X'\n#{stream(cluster: 'hpc')}X")
     clusters.targets.each do |target|
       MultiTenant::ClusterSource.new(MultiTenant::Settings.new({}), target, clusters: clusters, log: ->(*) {},
                                                                             program: path).call(10)
     end
-    assert_equal %w[far near], clusters.pairs(%w[far hpc]).to_h.values_at('far', 'hpc')
+    clusters.pairs(%w[far hpc]).to_h.values_at('far', 'hpc')
+  end
+
+  # What libslurm says is of this host's own cluster, which would have been taken for that of the commands; and what the
+  # host's own sacct says is no better.
+  def test_wrappers_and_a_bin_beside_a_cluster_of_the_hosts_own_are_asked
+    bin = File.join(temporary, 'bin')
+    Dir.mkdir(bin)
+    { 'squeue' => '', 'sacct' => '', 'sacctmgr' => FakeSlurm::DBD,
+      'scontrol' => FakeSlurm::CONFIG.sub(/hpc$/, 'far') }.each do |name, text|
+      File.write(File.join(bin, name), "#!/bin/sh\necho #{name} >>#{temporary}/asked\ncat <<'X'\n#{text}X\n",
+                 perm: 0o755)
+    end
+    wrappers = { 'bin_overrides' => %w[squeue scontrol].to_h { |name| [name, File.join(bin, name)] } }
+    conf = File.join(temporary, 'slurm.conf')
+    File.write(conf, "ClusterName=hpc\n")
+    [{}, { 'conf' => conf }, { 'cluster' => 'hpc' }].each do |near|
+      assert_equal %w[far near], ids_beside(near, { 'bin' => bin, **wrappers }), near
+    end
+    assert_equal %w[far near], ids_beside({ 'conf' => conf }, { 'bin' => bin, 'conf' => conf, **wrappers })
+    refute_includes File.read("#{temporary}/asked"), 'sacct'
+    [{ 'conf' => conf }, { 'cluster' => 'hpc' }].each do |near|
+      assert_equal %w[far near], ids_beside(near, { 'bin' => bin }), near
+    end
   end
 
   def test_the_name_of_a_cluster_is_learned

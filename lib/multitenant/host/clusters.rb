@@ -133,14 +133,29 @@ module MultiTenant
     # @return [Array<Target>] the Slurm clusters that OOD's are; this host's own where there is none
     def targets
       targets = @clusters.map { |cluster| target_of(cluster) }
-      targets = targets.uniq { |target| [target.cluster, *place_of(target)] }
+      targets = targets.uniq { |target| told_by(target) }
       targets.empty? ? [Target.new] : targets
     end
 
-    # @return [Boolean] what libslurm has without a slurm.conf and a name is this cluster's, as far as that is known
+    # Wrappers may lead to another host, with another slurm.conf at the same path.
+    # @return [Boolean] what libslurm has for a target is this cluster's, as far as that is known
     def own?(target)
-      unsaid = targets.select(&:unsaid?)
-      !unsaid.include?(target) || unsaid.one? || unsaid.reject(&:wrapped?) == [target]
+      near = targets.reject(&:over_ssh?)
+      others = near.reject { |one| told_by(one) == told_by(target) }
+      return true if target.cluster || others.empty? || others == near
+      return !target.wrapped? || others.none? { |one| one.conf == target.conf } if target.conf
+
+      !target.wrapped? && others.none? { |one| one.unsaid? && !one.wrapped? }
+    end
+
+    # Commands in a `bin` of their own may know another Slurm than libslurm does.
+    # @param name [String] Slurm's, of the cluster that libslurm has for a target
+    # @return [Boolean] that is known to be another one of OOD's
+    def another?(target, name)
+      return false unless target.unsaid? && !target.job['bin'].to_s.empty?
+
+      others = targets.reject { |one| told_by(one) == told_by(target) }
+      @mutex.synchronize { others.any? { |one| same?(one.cluster || conf_name(one), name) } }
     end
 
     # @param name [String, nil] Slurm's name of a cluster; nil: it is not known
@@ -225,24 +240,37 @@ module MultiTenant
       Target.new(cluster.conf, cluster.cluster, cluster.job, cluster.slurmrestd)
     end
 
-    # A slurm.conf, and the host that it is on: another host may have another one at the same path. Or a slurmrestd.
-    # Else the commands, each of which may have a slurm.conf of its own.
+    # @return [Array] what says which Slurm cluster it is
+    def told_by(target)
+      [target.cluster, *place_of(target)]
+    end
+
+    # A slurm.conf, and the host that it is on: another host may have another one at the same path, and wrappers may
+    # lead there. Or a slurmrestd. Else the commands, each of which may have a slurm.conf of its own.
     def place_of(cluster)
       job = cluster.job.to_h
       place = [cluster.conf, job['submit_host'], cluster.slurmrestd.to_h['slurmrestd']]
-      return place if cluster.conf || cluster.cluster
+      return place if cluster.cluster
 
-      overrides = job['bin_overrides']
-      [*place, job['bin'], *(overrides.slice(*ASKING) if overrides.is_a?(Hash))]
+      overrides = job['bin_overrides'].is_a?(Hash) ? job['bin_overrides'].slice(*ASKING) : {}
+      return overrides.key?('squeue') ? [*place, *overrides] : place if cluster.conf
+
+      [*place, job['bin'], *overrides]
     end
 
     # @return [String, nil] the ClusterName of a slurm.conf; where that is not this host's, or has no
     #   path, as it was learned
     def conf_name(cluster)
       path, host, = place = place_of(cluster)
-      @conf_names[place] ||= (SlurmConf.read(path)['clustername'] if path && !host)
+      @conf_names[place] ||= (SlurmConf.read(path)['clustername'] if path && !host && !elsewhere?(place))
     rescue SystemCallError
       nil # it may be there the next time
+    end
+
+    # Wrappers, and another cluster with their slurm.conf: this host's is not said to be theirs.
+    def elsewhere?(place)
+      path, _, _, *wrappers = place
+      wrappers.any? && @clusters.any? { |one| one.conf == path && place_of(one) != place }
     end
   end
 end

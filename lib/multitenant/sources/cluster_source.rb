@@ -21,9 +21,10 @@ module MultiTenant
       @clusters = clusters
       @log = log
       @query = Query.new(settings, slurm_conf: target.conf, cluster: target.cluster, program: program)
-      @commands = Commands.new(settings, job: target.job) if target.job
+      own = clusters.own?(target)
+      @commands = Commands.new(settings, job: target.job, own: own) if target.job
       @slurmrestd = Slurmrestd.of(settings, target, only: clusters.targets.one?)
-      @by_commands = target.over_ssh? || !clusters.own?(target)
+      @by_commands = target.over_ssh? || !own
     end
 
     # @return [String, nil] Slurm's name of the cluster, as far as it is known
@@ -53,6 +54,7 @@ module MultiTenant
       start = MultiTenant.clock
       first = @failed || @query.call(@target.wrapped? ? seconds / 2 : seconds)
       left = seconds - (MultiTenant.clock - start)
+      return @commands.call(left) if (@by_commands = another?(first))
       return recovered(first) unless instead?(first) && left > 0.1
 
       second = @commands.call(left)
@@ -61,6 +63,11 @@ module MultiTenant
 
       say("#{first.error} Slurm's commands are asked instead.")
       second
+    end
+
+    def another?(answer)
+      stream = answer.records.flat_map(&:streams).first
+      !stream.nil? && @clusters.another?(@target, stream.cluster)
     end
 
     def instead?(answer)

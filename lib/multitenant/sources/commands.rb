@@ -15,11 +15,13 @@ module MultiTenant
 
     # @param settings [Settings]
     # @param job [Hash] the `job` section of OOD's configuration of the cluster, with string keys
+    # @param own [Boolean] where the site has a wrapper for squeue, this host's own sacct may be of the same cluster
     # @param names [Names]
-    def initialize(settings, job:, names: Names.new)
+    def initialize(settings, job:, own: true, names: Names.new)
       command = SlurmCommand.new(job)
       @config = ClusterConfig.new(command)
       @jobs = SlurmJobs.new(command, settings.wckeys)
+      @jobs.leave_sacct if !own && command.wrapped?('squeue') && !command.wrapped?('sacct')
       @nodes = SlurmNodes.new(command)
       @records = JobRecords.new(settings, names)
     end
