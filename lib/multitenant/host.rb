@@ -33,6 +33,8 @@ module MultiTenant
     # Open OnDemand's own settings, and what it takes for no (configuration_singleton.rb).
     ONDEMAND_D = '/etc/ood/config/ondemand.d'
     NO = ['', '0', 'F', 'FALSE', 'OFF', 'NO'].freeze
+    ERB_TAG = /<%(?:(?!%>).)*%>/m
+    UNKNOWN = "\u{fffd}"
     PORTAL = '/etc/ood/config/ood_portal.yml'
 
     # The first release whose plugins load.
@@ -235,10 +237,16 @@ module MultiTenant
 
     private
 
+    # They may have ERB, which runs in a dashboard alone: a value that it writes is passed over.
     # @return [Object, nil] what the last of Open OnDemand's own files says
     def ondemand_d(key)
-      files = Dir.glob(at(File.join(environment.fetch('OOD_CONFIG_D_DIRECTORY', ONDEMAND_D), '*'))).grep(/\.ya?ml\z/)
-      files.map { |file| yaml(file)[key] }.compact.last
+      files = Dir.glob(at(File.join(environment.fetch('OOD_CONFIG_D_DIRECTORY', ONDEMAND_D), '*')))
+      told = files.grep(/\.ya?ml(?:\.erb)?\z/).map { |file| yaml(file) { |text| without_erb(text.scrub) }[key] }
+      told.reject { |value| value.nil? || value.to_s.include?(UNKNOWN) }.last
+    end
+
+    def without_erb(text)
+      text.gsub(/^[ \t]*#{ERB_TAG}[ \t]*\n/, '').gsub(ERB_TAG) { |tag| tag.start_with?('<%=') ? UNKNOWN : '' }
     end
 
     # As nginx_stage reads it (nginx_stage.rb, clean_nginx_env).
@@ -264,9 +272,12 @@ module MultiTenant
     end
 
     # @param path [String]
+    # @yieldparam text [String]
+    # @yieldreturn [String] what is read instead
     # @return [Hash] {} where there is none
     def yaml(path)
       text = File.binread(path).force_encoding(Encoding::UTF_8)
+      text = yield text if block_given?
       told = Psych.safe_load(text, permitted_classes: [Symbol], aliases: true)
       told.is_a?(Hash) ? told : {}
     rescue SystemCallError, Psych::Exception

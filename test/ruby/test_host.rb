@@ -100,6 +100,13 @@ class TestHost < MultiTenantTest
     refute_predicate host("OOD_PER_CLUSTER_DATAROOT=no\n"), :per_cluster_dataroot?
     File.write(File.join(dir, 'f.yaml'), 'per_cluster_dataroot: false')
     refute_predicate host(''), :per_cluster_dataroot?
+    { 'g.yml.erb' => ["<%- all = {\n  a: 1 } -%>\n<%# x %>per_cluster_dataroot: true\ntitle: <%= all[:a] %> x\n", true],
+      'h.yaml.erb' => ["<%= lines %>\nper_cluster_dataroot: <%= ENV['X'] %>\n", true],
+      'i.yml' => ["<%- if true -%>\n  <%= 1 %>\nper_cluster_dataroot: false\n<%- end -%>\n", false] }
+      .each do |name, (text, told)|
+      File.write(File.join(dir, name), text)
+      assert_equal told, host('').per_cluster_dataroot?, name
+    end
     assert_predicate host("OOD_CONFIG_D_DIRECTORY=/x\nOOD_PER_CLUSTER_DATAROOT=on\n"), :per_cluster_dataroot?
   end
 

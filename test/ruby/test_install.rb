@@ -114,7 +114,7 @@ class TestInstall < InstallTest
   def test_plugins_that_are_elsewhere
     old = '/srv/plugins/wfu/initializers/multitenant.rb'
     site.write(old, OLD)
-    site.write('/etc/ood/config/ondemand.d/site.yml', "plugins_directory: /srv/plugins/\n")
+    site.write('/etc/ood/config/ondemand.d/site.yml.erb', "<%- x = 1 -%>\nplugins_directory: /srv/plugins/\n")
     before = state
     assert_installed '--apps', 'clients'
     assert_equal [Site::CLASSIC], site.active
