@@ -33,7 +33,8 @@ module MultiTenant
     # @return [String] what its programs run on
     # @raise [Failure] that is not known
     def system
-      told = File.readlines(@os, chomp: true).to_h { |line| line.delete('"\'').split('=', 2).values_at(0, 1) }
+      lines = File.read(@os, encoding: 'UTF-8').scrub.lines(chomp: true)
+      told = lines.to_h { |line| line.delete('"\'').split('=', 2).values_at(0, 1) }
       raise Errno::ENOENT if told['ID'].to_s.empty?
 
       [told['ID'], told['VERSION_ID'], Etc.uname[:machine]].compact.join(' ')

@@ -112,8 +112,15 @@ class TestInstallAgent < InstallTest
   end
 
   # As over ssh from where another one is set, or by a program that sets it.
-  def test_names_of_jobs_are_read_in_any_locale
-    told, = host("export LC_ALL=C\n#{INSTALL}\n", sees: "own\"}\n{\"group\":\"f\u00edsica")
+  def test_names_of_jobs_and_groups_are_read_in_any_locale
+    shipped = 'apps-services/multitenant-llm/site.yml'
+    site.release(shipped, File.read(File.join(Tree::ROOT, shipped)))
+    told, = host(<<~SHELL, sees: "own\"}\n{\"group\":\"f\u00edsica")
+      export LC_ALL=C
+      printf 'lab:x:5000:nobody\\nother:x:5001:m\\374ller\\n' >>/etc/group
+      #{INSTALL}
+    SHELL
+    assert_match(/^(?:munge .*)?Service apps seal by /, told)
     assert_match(/^Slurm hides the jobs of others .* from mtagent, .*^Then run /m, told)
   end
 

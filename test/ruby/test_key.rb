@@ -73,7 +73,7 @@ class TestKey < MultiTenantTest
     File.chmod(0o777, @keys)
     assert_match(/Users other than root can change/, key('new', @group.name).err)
     File.chmod(0o755, @keys)
-    File.write(@file, "x\n")
+    File.write(@file, "x\xE9\n")
     assert_match(/Line 1 of #{@file} is no key/, key('rotate', @group.name).err)
     # As of a disk that was full.
     File.write(@file, '')

@@ -90,11 +90,15 @@ class TestNodeKit < MultiTenantTest
   end
 
   def test_where_it_runs_must_be_known
+    before = Encoding.default_external
     file = File.join(temporary, 'os-release')
     failed = assert_raises(MultiTenant::Failure) { kit(os: file).write }
     assert_match(/os-release does not say which system this is/, failed.message)
-    File.write(file, "ID=\"rocky\"\nVERSION_ID=\"9.4\"\n")
-    assert_equal "rocky 9.4 #{Etc.uname[:machine]}", kit(os: file).system
+    File.binwrite(file, "PRETTY_NAME=\"\xC3\xA9\xE9\"\nID=\"rocky\"\nVERSION_ID=\"9.4\"\n")
+    [Encoding::US_ASCII, before].each do |encoding|
+      silently { Encoding.default_external = encoding }
+      assert_equal "rocky 9.4 #{Etc.uname[:machine]}", kit(os: file).system
+    end
     broken = File.join(temporary, 'multitenant-gate')
     File.write(broken, "\x7fELF of another machine", perm: 0o755)
     with_programs(broken, File.join(temporary, 'none')) do |failure|
@@ -102,6 +106,8 @@ class TestNodeKit < MultiTenantTest
                    failure.message)
     end
     refute_path_exists File.join(temporary, 'kit')
+  ensure
+    silently { Encoding.default_external = before }
   end
 
   def with_programs(*paths)

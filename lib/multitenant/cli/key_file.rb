@@ -31,7 +31,7 @@ module MultiTenant
     # @return [Array<Key>]
     # @raise [Failure] where the file holds something else
     def keys
-      File.readlines(@path).map.with_index(1) do |line, number|
+      File.readlines(@path, mode: 'rb').map.with_index(1) do |line, number|
         found = LINE.match(line) || raise(Failure.new(EX_DATAERR, "Line #{number} of #{@path} is no key."))
         Key.new(found[:id], Integer(found[:created], 10), line)
       end

@@ -90,8 +90,8 @@ module MultiTenant
     end
 
     def local?(group)
-      @local ||= File.foreach('/etc/group').to_h { |line| [line[/\A[^:]*/], true] }
-      @local.key?(group.name)
+      @local ||= File.binread('/etc/group').lines.to_h { |line| [line[/\A[^:]*/], true] }
+      @local.key?(group.name.b)
     end
 
     # @return [Etc::Group, Etc::Passwd, nil] nil: the name service does not know it
