@@ -91,6 +91,13 @@ class TestJupyterhub < MultiTenantTest
     assert_match(/may lack services: multitenant: 5 services more have no room\.\z/, log.fetch(0))
   end
 
+  # The hub's file of the app for dashboards is called jupyterhub.py.
+  def test_the_page_finds_one_file_in_the_gem
+    wanted = File.read(File.join(Tree::ROOT, 'doc/jupyterhub.md'))[/`gem contents ood_multitenant \| grep (\S+)`/, 1]
+    files = Dir.chdir(Tree::ROOT) { Gem::Specification.load('multitenant.gemspec').files }
+    assert_equal ['initializer/multitenant_jupyterhub.py'], files.grep(/#{wanted}/)
+  end
+
   # What the page says to run in a notebook, where the server has variables of its user's and a proxy of the site's.
   def test_the_pages_lines_forget_what_leads_elsewhere_and_ask_no_proxy
     page = File.read(File.join(Tree::ROOT, 'doc/jupyterhub.md'), encoding: 'UTF-8')
