@@ -37,8 +37,18 @@ class TestDoctorSlurmrestd < DoctorTest
     token(exp: Time.now.to_i + 80_000)
     told 'warn', /which ends at \d{4}-/, /Write a new one there before/
     token(exp: 1_700_000_000)
-    told 'FAIL', /The token in .*token \(of backup\) expired at 2023-11-14/, /scontrol token/
+    told 'FAIL', /The token in .*token \(of backup\) expired at 2023-11-14/,
+         /`scontrol token username=backup lifespan=/
     assert_match(/^FAIL  Slurm: .*expired/, done.out)
+  end
+
+  # As `scontrol token` prints it for root, who is Slurm's administrator.
+  def test_a_token_of_roots
+    token(sun: 'root')
+    told 'warn', /\(of root\): whoever gets it can do everything in Slurm/,
+         /`scontrol token username=multitenant lifespan=/
+    token(sun: 'root', exp: 1_700_000_000)
+    told 'FAIL', /expired at/, /`scontrol token username=multitenant lifespan=/
   end
 
   def test_a_token_that_is_open_or_not_there

@@ -188,13 +188,19 @@ module MultiTenant
         left = token.expires && (token.expires - Time.now)
         told = "#{slurmrestd.url} is asked with #{token}"
         return warn!(told + ROOTS[0], ROOTS[1]) if site.root? && site.settings.snapshot && token.roots?
+        return fail!(token.expiry.sentence, token.expiry.fix) if token.expired?
+        return administrators(told, token) if token.administrator?
         return ok("#{told}, which has no end.") unless left
         return ok("#{told}, which is good until #{at(token.expires)}.") if left > SOON
-        return warn!("#{told}, which ends at #{at(token.expires)}.", RENEW) if left.positive?
 
-        fail!(token.expiry.sentence, token.expiry.fix)
+        warn!("#{told}, which ends at #{at(token.expires)}.", RENEW)
       rescue Failure => e
         fail!(e.sentence, e.fix || 'Correct that, and run doctor as the account that asks, the agent\'s say.')
+      end
+
+      def administrators(told, token)
+        warn!("#{told}: whoever gets it can do everything in Slurm.",
+              "Make one of an account that is an operator at most: `#{token.command}`.")
       end
 
       def no_operator(asked)

@@ -82,7 +82,18 @@ module MultiTenant
       # @return [Failure]
       def expiry
         Failure.new(EX_NOPERM, "#{to_s.sub('t', 'T')} expired at #{expires.utc.strftime('%F %T')} UTC.",
-                    fix: 'Write a new one there: `scontrol token lifespan=SECONDS` prints it.')
+                    fix: "Write a new one there: `#{command}` prints it.")
+      end
+
+      # Without a user it would be that of whoever calls it, root's say.
+      # @return [String] what makes another one
+      def command
+        "scontrol token username=#{user && !administrator? ? user : 'multitenant'} lifespan=SECONDS"
+      end
+
+      # @return [Boolean] whoever has it can do everything in Slurm
+      def administrator?
+        user == 'root'
       end
 
       private
