@@ -125,6 +125,23 @@ class TestDoctorSlurm < DoctorTest
                 /systemctl enable --now munge/
   end
 
+  # As with auth/slurm, whose packages bring the programs.
+  def test_a_munged_that_nothing_needs
+    host.program('munge', 'echo "munge: Error: Failed to access" >&2; exit 6')
+    host.config(AuthType: 'auth/slurm')
+    assert_told 'Identity', 'FAIL', 'munged', /it made no credential/, /systemctl .* let MULTITENANT_ENVELOPES accept/
+    env_file 'MULTITENANT_ENVELOPES=key'
+    assert_told 'Identity', 'skip', 'munged', /nothing here needs it, and it made no credential: munge failed: munge/
+    site = File.join(File.dirname(HealthyHost::APP), 'multitenant-llm/site.yml')
+    host.write(site, "cluster: hpc\ngateway: auto\n")
+    assert_told 'Identity', 'FAIL', 'munged', /it made no credential/, /systemctl .* no service app have a gateway/
+    File.unlink(host.at(site))
+    host.config(AuthType: 'auth/munge')
+    assert_told 'Identity', 'FAIL', 'munged', /it made no credential/, %r{log/munge/munged\.log\.\z}
+    host.program('scontrol', 'exit 1')
+    assert_told 'Identity', 'FAIL', 'munged', /it made no credential/, %r{log/munge/munged\.log\.\z}
+  end
+
   def test_slurm_s_own_munged_is_asked
     host.write('/slurm.conf', "ClusterName=hpc\nAuthInfo=cred_expire=10,socket=/run/ours\n")
     host.program('munge', 'case "$*" in *--socket=/run/ours*) echo MUNGE:x: ;; *) exit 1 ;; esac')

@@ -13,6 +13,8 @@ module MultiTenant
       MOST = 20
 
       START = 'Run `systemctl enable --now munge`; its log is /var/log/munge/munged.log.'
+      SPARE = ' Or, as Slurm does without it, let MULTITENANT_ENVELOPES accept no munge, and no service app have a ' \
+              'gateway.'
       CLOCK = 'Set the clock right (`chronyc makestep`): the credential was from the future, or expired at once.'
       REREAD = 'Run `systemctl kill --signal=HUP munge`; if that does not help (LDAP without enumeration), start ' \
                'munged with --group-check-mtime=0 and let the name service enumerate.'
@@ -23,7 +25,7 @@ module MultiTenant
         return skip('munge is not installed on this host.') unless munge?
 
         made, read = credential
-        return fail!("it made no credential: #{made.error}", START) unless made.success?
+        return no_credential(made.error) unless made.success?
         return ok('it makes a credential and opens it.') if read.success?
 
         status = read.out[/^STATUS:\s*(.*)$/, 1] || read.error
@@ -35,7 +37,7 @@ module MultiTenant
       def munged_groups
         return unless core?
         return skip('munge is not installed on this host.') unless munge?
-        return skip('MULTITENANT_ENVELOPES does not accept munge.') unless site.settings.envelopes.include?('munge')
+        return skip('MULTITENANT_ENVELOPES does not accept munge.') unless accepted?
 
         return skip('it does not answer, see above.') unless credential[0].success?
 
@@ -81,6 +83,35 @@ module MultiTenant
       end
 
       private
+
+      # Slurm's packages may bring the programs where its daemons have a way of their own.
+      def no_credential(error)
+        return fail!("it made no credential: #{error}", START) if slurm_needs_munge?
+        return fail!("it made no credential: #{error}", START + SPARE) if accepted? || gateways?
+
+        skip("nothing here needs it, and it made no credential: #{error}")
+      end
+
+      # What is not known may be.
+      def slurm_needs_munge?
+        site.slurm.asked.reject(&:slurmrestd).any? do |asked|
+          config = site.slurm.config(asked.target)
+          !config.is_a?(Hash) || config.fetch('AuthType', 'munge').include?('munge')
+        end
+      end
+
+      def accepted?
+        site.settings.envelopes.include?('munge')
+      end
+
+      # Their logins are by munge.
+      def gateways?
+        site.apps.any? do |app|
+          %w[auto required].include?(SiteSettings.read(app)['gateway'])
+        rescue Failure
+          true # see the check of all settings
+        end
+      end
 
       def munge?
         site.program('munge') && site.program('unmunge')
