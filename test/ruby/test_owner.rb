@@ -92,6 +92,9 @@ class TestOwner < MultiTenantTest
     assert_refused 64, '`soon` is no time: write 2027-01-31, "2027-01-31 18:00"', 'until', 'spanish', 'soon'
     assert_refused 64, 'Fri 1 Jan 2021, 12:00 CET is over: `multitenant stop` ends a service', 'until', 'spanish',
                    '2021-01-01 12:00'
+    # No sender takes a later one than the last of 9999 in UTC, so the next job would not be shared.
+    assert_refused 64, 'Fri 31 Dec 9999, 23:59 CST is too late: write Fri 31 Dec 9999, 17:59 CST at most', 'until',
+                   'spanish', '9999-12-31', TZ: 'America/Chicago'
     assert_equal "#{Time.utc(2094, 1, 31, 22, 59, 59).to_i}\n", kept('until')
   end
 

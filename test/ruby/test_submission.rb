@@ -30,6 +30,17 @@ class TestSubmission < MultiTenantTest
     assert_equal (GENERATIONS - 1).to_s, state('chains/1/generation')
   end
 
+  # No sender takes a later one than the last of 9999 in UTC, so nothing would be shared.
+  def test_a_time_that_is_too_late
+    script = "#{source}keep_running --service spanish-301 --group hpcGrp --until '9999-12-31 23:59'\necho $?\n"
+    told = ->(zone) { run_job(100, script, variables: { 'TZ' => zone }) }
+    assert_equal "keep_running: --until is too late.\n64\n", told['America/Chicago']
+    refute_path_exists "#{@home}/.local"
+    refute_match(/too late/, told['Europe/Berlin'])
+    most = MultiTenant::Core::LIMITS[:until]
+    assert_includes File.read(File.join(Tree::ROOT, 'libexec/multitenant-chain')), "<= #{most})"
+  end
+
   # Sourced by a strict script, which has no session of OOD's; and nothing that it exports goes on. Hosts in FIPS mode
   # know no MD5.
   def test_a_script_of_ones_own

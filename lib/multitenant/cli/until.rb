@@ -19,6 +19,8 @@ module MultiTenant
       def change(state)
         moment = Moment.of(@more.first) || refuse("`#{@more.first}` is no time: write #{Moment::FORMS}")
         refuse("#{Moment.text(moment)} is over: `multitenant stop` ends a service") if moment <= Time.now
+        last = Time.at(Core::LIMITS[:until])
+        refuse("#{Moment.text(moment)} is too late: write #{Moment.text(last)} at most") if moment > last
         days = site(state)['keep_days']&.to_i
         if days && moment > Moment.end_of_day(Date.today + days)
           raise Failure.new(EX_DATAERR, "Services are kept running for #{days} days at most here, and " \
