@@ -7,6 +7,7 @@ class TestDoctorHost < DoctorTest
   # ---- apps ----
 
   def test_delivery_apps
+    FileUtils.mkdir_p(File.join(File.dirname(host.lib), 'apps-delivery/multitenant-delivery_default'))
     view = "#{HealthyHost::APP}/view.html.erb"
     File.chmod(0o600, host.at(view))
     assert_told 'Apps', 'FAIL', 'Delivery apps', /not every user can read .*view/, /chmod 0644/
@@ -18,6 +19,16 @@ class TestDoctorHost < DoctorTest
     assert_told 'Apps', 'FAIL', 'Delivery apps', /not every user can enter/, /chmod 0755/
     FileUtils.rm_r(host.at(HealthyHost::APP))
     assert_told 'Apps', 'FAIL', 'Delivery apps', /no app matches sys/, /multitenant install/, alone: false
+  end
+
+  # `multitenant install` has none of these, so to say that it should be run helps nobody.
+  def test_a_delivery_app_of_the_sites_own
+    FileUtils.mkdir_p(File.join(File.dirname(host.lib), 'apps-delivery/multitenant-delivery_default'))
+    env_file 'MULTITENANT_DELIVERY=sys/multitenant-delivery_*,sys/lab-card'
+    own = /\A *It is the site's own: install it.*MULTITENANT_DELIVERY\.\z/
+    assert_told 'Apps', 'FAIL', 'Delivery apps', %r{no app matches sys/lab-card}, own
+    host.write('/var/www/ood/apps/sys/lab-card/view.html', '')
+    assert_told 'Apps', 'FAIL', 'Delivery apps', /there is no .*lab-card.view\.html\.erb/, own
   end
 
   def test_what_a_publisher_names_fails_no_doctor_and_is_in_no_fix

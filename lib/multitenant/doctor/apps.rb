@@ -11,6 +11,7 @@ module MultiTenant
                  settings: 'App settings' }.freeze
 
       INSTALL = 'Run `multitenant install` as root.'
+      OWN = 'It is the site\'s own: install it, or correct or remove its name in MULTITENANT_DELIVERY.'
       NAMED = 'Install what this site means to have, and let MULTITENANT_DELIVERY allow no more; or tell a publisher.'
       SEE_NODES = 'Run `scontrol show node` as this user: PrivateData may hide nodes. Where a snapshot is kept, its ' \
                   'multitenant-agent may be of an older release: restart it.'
@@ -21,7 +22,7 @@ module MultiTenant
         site.settings.deliveries.each do |pattern|
           apps = Dir.glob(site.at(File.join(Host::APPS, pattern.delete_prefix('sys/'))))
           missing = "no app matches #{pattern} (MULTITENANT_DELIVERY), so its cards would be empty."
-          apps.empty? ? fail!(missing, INSTALL) : apps.each { |app| delivery(app) }
+          apps.empty? ? fail!(missing, cure(pattern)) : apps.each { |app| delivery(app) }
         end
       end
 
@@ -57,8 +58,7 @@ module MultiTenant
 
       # Not everybody is meant to start services.
       def services
-        names = Release.new(site.gem_dir || File.expand_path('../../..', __dir__)).apps('services')
-        paths = names.map { |name| site.at(File.join(Host::APPS, File.basename(name))) }
+        paths = of_the_gem('services').map { |name| site.at(File.join(Host::APPS, name)) }
         paths = paths.select { |path| File.directory?(path) }
         return skip('none is installed.') if paths.empty?
 
@@ -79,6 +79,18 @@ module MultiTenant
       end
 
       private
+
+      # @return [Array<String>] names
+      def of_the_gem(part)
+        apps = Release.new(site.gem_dir || File.expand_path('../../..', __dir__)).apps(part)
+        apps.map { |path| File.basename(path) }
+      end
+
+      # @param name [String] of an app, or of several, with a star
+      # @return [String] what there is to do where it is missing
+      def cure(name)
+        of_the_gem('delivery').any? { |one| File.fnmatch?(File.basename(name), one) } ? INSTALL : OWN
+      end
 
       def jobs(shares)
         list(shares.map { |share| share[:key] })
@@ -128,7 +140,7 @@ module MultiTenant
 
       # OOD runs what is in it as the user.
       def delivery(app)
-        return fail!("#{app} is no directory.", INSTALL) unless File.directory?(app)
+        return fail!("#{app} is no directory.", cure(app)) unless File.directory?(app)
         return fail!("not every user can enter #{app}, so the card would be empty.", "Run `chmod 0755 #{app}`.") unless
           File.stat(app).mode.allbits?(0o005)
 
@@ -136,7 +148,7 @@ module MultiTenant
         return not_roots!(odd, ', and it runs as every user') if odd
 
         view = File.join(app, VIEW)
-        return fail!("there is no #{view}, so the card would be empty.", INSTALL) unless File.file?(view)
+        return fail!("there is no #{view}, so the card would be empty.", cure(app)) unless File.file?(view)
         return fail!("not every user can read #{view}.", "Run `chmod 0644 #{view}`.") if File.stat(view).mode.nobits?(4)
 
         ok("#{app} has a view, and only root can change it.")
