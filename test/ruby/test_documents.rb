@@ -55,6 +55,13 @@ class TestDocuments < MultiTenantTest
     assert_empty missing.compact
   end
 
+  # Whoever goes by it would have it in a script or in an argument, which others read.
+  def test_no_page_shows_a_secret_in_a_script
+    PAGES.each do |page|
+      assert_empty text(page).scan(/^ *```.*?^ *```$/m).join.lines.grep(/\b(?:password|api_key|token)=(?!"?\$)/), page
+    end
+  end
+
   # The lines without the blocks of code.
   def prose(page)
     text(page).gsub(/^```.*?^```$/m, '')
