@@ -25,6 +25,19 @@ class TestScripts < MultiTenantTest
                      "or clone to another place\n"], [done.code, done.err]
   end
 
+  # Root may have a umask of 077, and other users run what is built.
+  def test_what_scripts_make_others_can_read
+    script_test('rubby') # copies them
+    File.write(File.join(temporary, 'script/setup'), "#!/bin/sh\n")
+    File.write(File.join(temporary, 'rake'), "#!/bin/sh\necho \"$1: $(umask)\"\n", perm: 0o755)
+    done = run_as(nil, 'sh', '-c', 'umask 077; exec "$0" build', File.join(temporary, 'script/test'),
+                  env: { 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}" })
+    assert_equal [0, ['clean: 0022', 'compile: 0022']], [done.code, done.out.lines(chomp: true).grep(/: 0/)]
+    %w[demo images otherdebian testbed].each do |name|
+      assert_match(/^umask 022\b/, File.read(File.join(temporary, 'script', name)), name)
+    end
+  end
+
   # What is asked of the machine is said instead of done.
   def machine(bed, beds, script)
     machine = File.read(File.join(Tree::ROOT, 'script/testbed.d/machine.sh')).sub(/^readonly BEDS=.*/, "BEDS=#{beds}")
