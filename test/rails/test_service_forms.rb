@@ -176,7 +176,7 @@ class TestServiceForms < RailsTest
   end
 
   # Open OnDemand keeps what a form was told for the next time, or under a name that the user has chosen, up to 3.1.11
-  # as it stands, in files with the umask's mode.
+  # and to 4.0.3 as it stands, in files with the umask's mode.
   def test_nobody_else_reads_a_password_that_was_typed
     start({ 'OOD_BC_SAVED_SETTINGS' => 'true' })
     @dashboard.submit('sys/multitenant-database', 'version' => 'mariadb', 'db_pass' => 'corrECThorse')
@@ -187,6 +187,34 @@ class TestServiceForms < RailsTest
     saved = File.join(@viewer.home, '.config/ondemand/settings.yml')
     assert_includes File.read(saved), 'corrECThorse'
     assert_equal 0o600, File.stat(saved).mode & 0o777
+  end
+
+  # From 4.0.0 on it is saved without a launch, too, and from 4.0.4 on encrypted.
+  def test_nobody_else_reads_a_password_that_is_saved_without_a_launch
+    saved = File.join(@viewer.home, '.config/ondemand/settings.yml')
+    form = lambda do
+      @dashboard.ruby('Rails.cache.clear; nil')
+      assert_includes @dashboard.form('sys/multitenant-database').body, 'Database Password'
+    end
+    start
+    form.call
+    refute_path_exists saved
+    start({ 'OOD_BC_SAVED_SETTINGS' => 'true' })
+    2.times do |i|
+      form.call
+      assert_equal [0o600, 'x' * i], [File.stat(saved).mode & 0o777, File.read(saved)]
+      File.write(saved, 'x')
+      File.chmod(0o644, saved)
+    end
+    @dashboard.ruby('Object.const_set(:EncryptedCache, Module.new); nil')
+    form.call
+    assert_equal 0o644, File.stat(saved).mode & 0o777
+  end
+
+  def test_a_form_is_there_where_its_settings_can_not_be_saved
+    @viewer.write(File.join(@viewer.home, '.config/ondemand'))
+    start({ 'OOD_BC_SAVED_SETTINGS' => 'true' })
+    assert_includes @dashboard.form('sys/multitenant-database').body, 'Database Password'
   end
 
   def test_the_account_is_not_the_group_that_was_chosen
