@@ -357,6 +357,17 @@ class TestRemoval < MultiTenantTest
     assert_empty @viewer.listed
   end
 
+  # That list stands beside the directories of clusters, and it is none.
+  def test_remove_all_where_a_card_was_dismissed
+    @viewer.session(stream(job(7))) do |receiver,|
+      receiver.refresh
+      receiver.dismiss(ID)
+    end
+    assert_path_exists @viewer.path('multitenant.dismissed')
+    assert_empty @viewer.remove_all
+    refute_path_exists @viewer.path('multitenant.dismissed')
+  end
+
   def test_remove_all_where_there_is_nothing
     FileUtils.rm_rf(File.join(@viewer.home, 'ondemand'))
     assert_empty @viewer.remove_all

@@ -52,7 +52,11 @@ module MultiTenant
 
     # @return [Array<String>] what may be the directories of clusters, where each has a data root of its own
     def clusters
-      Dir.children(File.join(@dataroot, File.dirname(Core::PATHS[:db]))).grep(Clusters::ID)
+      base = File.join(@dataroot, File.dirname(Core::PATHS[:db]))
+      Dir.children(base).grep(Clusters::ID).select do |name|
+        path = File.join(base, name)
+        File.directory?(path) && !File.symlink?(path)
+      end
     rescue SystemCallError
       []
     end
