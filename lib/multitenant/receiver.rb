@@ -188,7 +188,7 @@ module MultiTenant
       @using_core.synchronize do
         @last = nil
         @core.read([])
-        @core.decide(@clusters.pairs([]) | @files.clusters.map { |id| [Clusters::NOBODY, id] }, '', 0)
+        @core.decide(@clusters.pairs([]) | earlier, '', 0)
         @core.deliver_nothing(dry_run)
       end
     end
@@ -300,7 +300,9 @@ module MultiTenant
         whole = streams.select(&:complete)
         dismissed = @files&.dismissed
         @clusters_told = clusters(whole.map(&:cluster))
-        bad_line = @core.decide(@clusters_told, opened, Time.now.to_i)
+        # Where no cluster is known at all there is nothing to compare with.
+        known = @clusters_told.empty? ? [] : @clusters_told | earlier
+        bad_line = @core.decide(known, opened, Time.now.to_i)
         @credentials.pause(@core.refused)
         note_answers(whole)
         @dismissed = dismissed
@@ -320,6 +322,11 @@ module MultiTenant
     def clusters(names)
       pairs = @clusters.pairs(names)
       @clusters.silent? ? [*pairs, Clusters::SILENT] : pairs
+    end
+
+    # What may be data roots of clusters that have another id by now, so that the cards there are found.
+    def earlier
+      @files ? @files.clusters.map { |id| [Clusters::NOBODY, id] } : []
     end
 
     def choice_due?

@@ -101,6 +101,19 @@ class TestCards < MultiTenantTest
     end
   end
 
+  # A secret in a directory that nobody looks at any more would stay there.
+  def test_a_card_follows_a_cluster_that_gets_another_id_in_ood
+    @viewer.per_cluster = true
+    @viewer.look(stream(job(7), job(8)))
+    @viewer.clusters = [MultiTenant::Clusters::Cluster.new('deac', 'hpc', nil)]
+    round = @viewer.look(stream(job(7)))
+    assert_equal [[ID], [ID, uuid(8)], [ID]], [round.ids(:written), round.ids(:removed), @viewer.listed]
+    refute_path_exists @viewer.path('hpc', 'sys/multitenant-delivery_default')
+    assert_path_exists @viewer.path('deac', TOKEN, 'output', ID, 'connection.yml')
+    assert_includes File.read(@viewer.db(ID)), '"cluster_id":"deac"'
+    assert_equal kept, @viewer.look(stream(job(7))).cards
+  end
+
   def test_a_data_root_that_is_reached_through_a_link
     scratch = File.join(temporary, 'scratch')
     Dir.mkdir(scratch, 0o700)
