@@ -48,6 +48,25 @@ class TestInstallGem < InstallTest
     assert_refused 78, "Not all users can read #{path}, so .* Run `chmod -R a\\+rX #{site.gem}`"
   end
 
+  # A gem that was installed with another umask before left its directories like that.
+  def test_a_gem_below_a_directory_that_users_can_not_enter
+    gems = File.dirname(site.gem)
+    assert_installed
+    { gems => [0o700, 0o750, 0o711], File.dirname(gems) => [0o700, 0o750], File.expand_path('../..', gems) => [0o700] }
+      .each do |dir, modes|
+      modes.each do |mode|
+        File.chmod(mode, dir)
+        assert_refused 78, "Not all users can read #{dir}, so .* Run `chmod a\\+rx #{dir}`"
+      end
+      File.chmod(0o750, dir)
+      FileUtils.chown(nil, 'daemon', dir)
+      assert_installed
+      File.chmod(0o755, dir)
+    end
+    File.chmod(0o700, site.root)
+    assert_installed
+  end
+
   def test_a_newer_gem_and_an_older_one
     GemHomes.add(gem_home, '0.0.1')
     assert_installed

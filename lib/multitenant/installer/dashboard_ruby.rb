@@ -3,6 +3,7 @@
 require 'fileutils'
 require 'json'
 require 'open3'
+require 'pathname'
 require 'rubygems/package'
 require 'shellwords'
 require_relative '../errors'
@@ -171,15 +172,31 @@ module MultiTenant
       [] # that Ruby does not run
     end
 
-    # As after `gem pristine` of a gem that was built with a umask of 077.
+    # RubyGems makes with root's umask what is not there yet.
     def readable(dir)
-      closed = [dir, *Dir.glob(File.join(dir, '{lib,libexec}{,/**/*}'))].find do |path|
+      closed = closed_above(dir)
+      fix = closed ? "chmod a+rx #{closed}" : "chmod -R a+rX #{dir}"
+      closed ||= closed_within(dir) or return dir
+      fail!("Not all users can read #{closed}, so their dashboards do not load the gem.", "Run `#{fix}`.")
+    end
+
+    # The loader looks through the directory above it, and goes through those above that. Users may all be of its group.
+    def closed_above(dir)
+      root = @host.root.empty? ? '' : File.realpath(@host.root)
+      above = Pathname.new(dir).realpath.ascend.drop(1).take_while { |path| path.to_s.start_with?("#{root}/") }
+      above.find do |path|
+        stat = path.stat
+        may = stat.mode | (stat.gid.zero? ? 0 : stat.mode >> 3)
+        !may.allbits?(path == above.first ? 5 : 1)
+      end
+    end
+
+    # As after `gem pristine` of a gem that was built with a umask of 077.
+    def closed_within(dir)
+      [dir, *Dir.glob(File.join(dir, '{lib,libexec}{,/**/*}'))].find do |path|
         mode = File.stat(path).mode
         ((mode >> 6) & ~mode).anybits?(5) # what the owner may, but for writing
       end
-      return dir unless closed
-
-      fail!("Not all users can read #{closed}, so their dashboards do not load the gem.", "Run `chmod -R a+rX #{dir}`.")
     end
 
     # @return [Array(String, String)] the gem's directory; or else what of a gem others may have written
