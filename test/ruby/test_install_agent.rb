@@ -24,7 +24,9 @@ class TestInstallAgent < InstallTest
     case "$*" in
       *is-enabled*|*is-active*) test -e /run/on; exit ;;
       *enable\ --now*) grep -q User=mtagent /etc/systemd/system/multitenant-agent.service && touch /run/on ;;
-      *disable*) test -e /etc/systemd/system/multitenant-agent.service && rm /run/on ;;
+      *disable*) test -e /etc/systemd/system/multitenant-agent.service || { echo 'Unit file does not exist.'; exit 1; }
+        rm /run/on ;;
+      *stop*) rm /run/on ;;
     esac
     echo "systemctl $*"  >>/run/asked
   SHELL
@@ -72,6 +74,25 @@ class TestInstallAgent < InstallTest
     assert_includes again, "Nothing was changed.\n"
     assert_match(/^ran systemctl disable --now .*agent.service$.*^ran userdel mtagent$.*^removed .*agent.serv/m, gone)
     assert_match(/disable --now multitenant-agent.service\nsystemctl daemon-reload\nnobody\n\z/, after)
+  end
+
+  # systemctl then refuses to disable it.
+  def test_a_unit_that_an_admin_removed_keeps_nothing_from_being_uninstalled
+    ['rm /run/on', ':'].each do |stopped|
+      _, gone, after = host(<<~SHELL)
+        mkdir -p /run/systemd/system
+        #{INSTALL}
+        rm /etc/systemd/system/multitenant-agent.service
+        #{stopped}
+        multitenant uninstall
+        echo "== after"
+        ls /run/on #{MultiTenant::Host::MANIFEST} 2>/dev/null || echo none
+      SHELL
+      assert_match(/^ran userdel mtagent$/, gone)
+      assert_equal stopped == ':', gone.include?('ran systemctl stop multitenant-agent.service')
+      assert_equal "none\n", after
+      FileUtils.remove_entry(File.join(temporary, 'scratch'))
+    end
   end
 
   def test_a_dry_run_does_none_of_it

@@ -70,7 +70,7 @@ module MultiTenant
     # @return [void]
     # @raise [Failure] where it is enabled and systemd does not run
     def stop
-      return run('systemctl', 'disable', '--now', UNIT) if systemd?
+      return stop_here if systemd?
 
       fail!('The agent is enabled.', "Run `systemctl disable --now #{UNIT}` first.", EX_CANTCREAT) if enabled?
     end
@@ -88,6 +88,13 @@ module MultiTenant
 
     private
 
+    # systemctl disables no unit whose file is gone. It may run all the same.
+    def stop_here
+      return run('systemctl', 'disable', '--now', UNIT) if File.exist?(@host.at(Host::UNIT))
+
+      run('systemctl', 'stop', UNIT) if is?('is-active')
+    end
+
     def here?
       @host.root.empty?
     end
@@ -101,7 +108,11 @@ module MultiTenant
     end
 
     def on?
-      %w[is-enabled is-active].all? { |what| Open3.capture2e('systemctl', '--quiet', what, UNIT)[1].success? }
+      %w[is-enabled is-active].all? { |what| is?(what) }
+    end
+
+    def is?(what)
+      Open3.capture2e('systemctl', '--quiet', what, UNIT)[1].success?
     end
 
     def account
