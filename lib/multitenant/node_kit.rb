@@ -139,7 +139,7 @@ module MultiTenant
            `cp -r DIR /shared/multitenant && chown -R root:root /shared/multitenant && chmod -R a+rX,go-w /shared/multitenant`.
         2. On the nodes install the libraries that the programs link: Debian `libmunge2 libssl3 libjansson4 zlib1g`; EL
            `munge-libs openssl-libs jansson zlib`. `ldd bin/*` names what is missing. For a gateway also `nginx`, and `socat`,
-           `iproute` and util-linux where Ollama is served.
+           `iproute` and util-linux 2.36 or later, which EL 8 lacks, where Ollama is served.
         3. Let every job have the variable MULTITENANT_NODE_KIT. Either for all, in `/etc/profile.d/multitenant.sh` of the nodes:
 
            ```

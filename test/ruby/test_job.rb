@@ -295,6 +295,16 @@ class TestJob < MultiTenantTest
     assert_empty bash("#{job}; #{ask}")[0].lines.grep(/_proxy=/i)
   end
 
+  # That of EL 8, and one that the kernel refuses.
+  def test_why_a_node_gives_no_network_namespace
+    { 'ip' => ':', 'socat' => ':', 'unshare' => 'test "$1" = --help && echo "  $KNOWS  map"' }.each do |name, line|
+      File.write(File.join(temporary, name), "#!/bin/sh\n#{line}\n", perm: 0o755)
+    end
+    job = "export PATH=#{temporary}:$PATH SLURM_JOB_ID=1; source #{JOB}; source #{JOB.sub(/job$/, 'gateway')}"
+    { '--map-root-user' => /lacks --map-user, .* 2\.36 on$/, '--map-user=<uid>' => /gives users no network namespace/ }
+      .each { |knows, why| assert_match why, bash("export KNOWS='#{knows}'; #{job}; can_isolate || echo \"$WHY\"")[0] }
+  end
+
   # sbatch hands on what Slurm has told the job that it is called in, and Slurm sets it after a restart alone.
   def test_how_often_another_job_was_restarted_does_not_count
     records = [8, 7].map { |id| "JobId=#{id} ArrayJobId=7 JobName=a\n   Requeue=1 Restarts=#{id - 7} BatchFlag=1\n\n" }

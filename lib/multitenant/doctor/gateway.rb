@@ -146,7 +146,8 @@ module MultiTenant
         if isolate
           warn!("#{isolate}. With `gateway: auto` users of the same node reach Ollama, and web applications that " \
                 'need no network, past the gateway; with `required` these are not served.',
-                'Allow user namespaces (user.max_user_namespaces, AppArmor); install util-linux, iproute and socat.')
+                'Allow user namespaces (user.max_user_namespaces, AppArmor); install util-linux 2.36 or later, ' \
+                'iproute and socat.')
         end
         ok('a node has nginx, munge and multitenant-gate, and lets users make namespaces.') unless guard || isolate
       end
