@@ -106,6 +106,9 @@ module MultiTenant
         R
       end
 
+      # 0.1.0's view asks for it: a dashboard may have that beside this gem.
+      def r_mariadb; end
+
       # ---- language models ----
 
       def openai
