@@ -209,6 +209,40 @@ class TestDatabaseLock < MultiTenantTest
     assert_equal [0, '8 test other'], [done.code, File.readlink(@lock)]
   end
 
+  # The first one's, where the directory is a copy; PostgreSQL looks for no other server there.
+  def test_what_a_postgresql_has_elsewhere_is_one_jobs_too
+    %w[pg_wal pg_tblspc/16400].each do |name|
+      path = File.join(@data, name)
+      FileUtils.mkdir_p([File.dirname(path), part = File.join(temporary, "part#{name.size}")])
+      File.symlink(part, path)
+      fake('squeue', "echo '6|RUNNING'")
+      File.symlink('6 test elsewhere', lock = File.join(part, '.multitenant-job'))
+      done = serve
+      assert_equal [1, '6 test elsewhere'], [done.code, File.readlink(lock)], done.err
+      assert_match(/Job 6 on elsewhere serves #{part} already/, done.err)
+      refute File.symlink?(@lock)
+      File.unlink(lock)
+      fake('pg_isready', "cd #{temporary}; [[ -e up ]] && readlink #{lock} >held")
+      assert_equal GOT_IT, serve.code
+      assert_match(/\A7 test /, File.read("#{temporary}/held"))
+      assert_empty Dir.children(part)
+    end
+  end
+
+  def test_a_server_whose_log_is_another_jobs_ends_at_once_and_writes_no_more
+    Dir.mkdir(wal = File.join(temporary, 'wal'))
+    File.symlink(wal, File.join(@data, 'pg_wal'))
+    says_so = 'trap(:INT) { File.write("ended", ""); exit }; File.write("up", ""); sleep'
+    fake('postgres', %(exec #{RbConfig.ruby} -e '#{says_so}'))
+    fake('pg_isready', "cd #{temporary}; [[ -e up ]] || exit 1; ln -sfT '8 test other' #{wal}/.multitenant-job\n" \
+                       'echo >>tries; (($(wc -l <tries) > 300))')
+    done = serve
+    assert_equal 0, done.code, done.err
+    assert_match(/Job 8 has taken #{wal}/, done.err)
+    refute_path_exists File.join(temporary, 'ended')
+    assert_equal [['.multitenant-job'], false], [Dir.children(wal), File.symlink?(@lock)]
+  end
+
   # As where a file system is away for a while.
   def test_a_server_whose_lock_can_not_be_read_ends_properly
     says_so = 'trap(:INT) { File.write("ended", ""); exit }; File.write("up", ""); sleep'

@@ -41,6 +41,14 @@ find_programs() {
 
 is_data() { [[ -f $datadir/PG_VERSION && -f $datadir/global/pg_control ]]; }
 
+# PostgreSQL itself sees no other server in the directories that its log and tablespaces may be in.
+lock_parts() {
+  local part
+  for part in "$datadir"/pg_wal "$datadir"/pg_tblspc/*; do
+    [[ ! -L $part ]] || lock_part "$part"
+  done
+}
+
 literal() { printf "'%s'" "${1//\'/\'\'}"; } # with standard_conforming_strings
 name() { printf '"%s"' "${1//\"/\"\"}"; }
 

@@ -72,6 +72,7 @@ prepare_data() {
   if is_data; then
     [[ -O $datadir ]] || die "The data directory $datadir belongs to another user."
     lock
+    lock_parts
   elif [[ ! -e $datadir || -d $datadir && -r $datadir && -x $datadir && -z $(ls -A -- "$datadir") ]]; then
     # Tenants would find an empty database in place of theirs, which is on another node's own disk.
     [[ ! -s ${mt_had-} ]] ||
