@@ -260,6 +260,18 @@ class TestDatabaseLock < MultiTenantTest
     refute File.symlink?(@lock)
   end
 
+  # Whose owner is not told to cancel the job of the first one. A log that both of them name is no copy.
+  def test_a_copy_of_what_a_job_serves_has_its_lock_and_that_is_said
+    Dir.mkdir(wal = File.join(temporary, 'wal'))
+    File.symlink(wal, File.join(@data, 'pg_wal'))
+    fake('squeue', "echo '6|RUNNING'")
+    File.symlink('6 test elsewhere', @lock)
+    File.symlink('6 test elsewhere', File.join(wal, '.multitenant-job'))
+    assert_includes serve.err, ", or remove #{@lock} if it has ended or this is a copy of what it serves.\n"
+    File.unlink(@lock)
+    assert_includes serve.err, ", or remove #{wal}/.multitenant-job if it has ended.\n"
+  end
+
   # Of a directory that others may write to, too.
   def test_nothing_that_a_terminal_obeys_comes_from_a_lock
     evil = "8\e]0;x\a test other"
