@@ -12,8 +12,10 @@ class TestGateCrowd < MultiTenantTest
   SLOW = 200
   LOGINS = 1100 # above 1024, which are remembered of one user
 
-  # KiB in nginx for each of those who wait, and for each who does not read what it asked for; and in the gate for all.
+  # KiB in nginx for each of those who wait, whose headers do not end, and who do not read what they asked for; in the
+  # gate for all.
   WAITING = 8
+  HEADERS = 56
   UNREAD = 128
   GATE = 2048
 
@@ -70,6 +72,19 @@ class TestGateCrowd < MultiTenantTest
       @clients.each { |client| client.readpartial(64) }
     end
     assert_operator taken[:nginx][0], :<, SLOW * UNREAD
+    assert_operator taken[:gate][0], :<, GATE
+  end
+
+  def test_two_hundred_clients_whose_headers_do_not_end
+    text = "GET / HTTP/1.1\r\nHost: x\r\n#{"X: #{'a' * 15_900}\r\n" * 4}"
+    taken = taken do
+      SLOW.times do
+        crowd(1, text)
+      rescue SystemCallError
+        nil # nginx takes half of it
+      end
+    end
+    assert_operator taken[:nginx][0], :<, SLOW * HEADERS
     assert_operator taken[:gate][0], :<, GATE
   end
 

@@ -72,12 +72,12 @@ class TestNginx < MultiTenantTest
     end
   end
 
-  def start(paths = '', prefix = '')
+  def start(paths = '', prefix = '', memory: nil)
     @port = FreePort.get
     conf = File.join(@run, 'nginx.conf')
-    text, status = Open3.capture2({ 'SLURM_JOB_ID' => '4711', 'SLURM_CLUSTER_NAME' => 'hpc' }, 'bash', '-c', WRITE,
-                                  'bash', WRITER, NGINX, @run, @port.to_s, "127.0.0.1:#{@server.addr[1]}", paths,
-                                  prefix)
+    env = { 'SLURM_JOB_ID' => '4711', 'SLURM_CLUSTER_NAME' => 'hpc', 'SLURM_MEM_PER_NODE' => memory }
+    text, status = Open3.capture2(env, 'bash', '-c', WRITE, 'bash', WRITER, NGINX, @run, @port.to_s,
+                                  "127.0.0.1:#{@server.addr[1]}", paths, prefix)
     assert_predicate status, :success?
     File.write(conf, text)
     @nginx = spawn('setpriv', "--reuid=#{UID}", "--regid=#{UID}", '--clear-groups', NGINX, '-c', conf, '-p', @run,
@@ -245,6 +245,17 @@ class TestNginx < MultiTenantTest
     assert_equal '200', get("/#{'"' * 9000}", 'Authorization' => 'Bearer mt1.t').code
     lines = logged(1)
     assert_equal([['ann', 500]], lines.map { |told| [told['user'], told['path'].size] })
+  end
+
+  # Each may send headers without an end, of which nginx keeps 32 KiB and as much of its own as it has for any.
+  def test_what_all_may_send_it_has_room_in_the_jobs_memory
+    { '1024' => 1024, '200' => 200, '0' => 1 << 20 }.each do |told, memory|
+      Process.kill('TERM', @nginx) && Process.wait(@nginx)
+      start(memory: told)
+      most = File.read(File.join(@run, 'nginx.conf'))[/worker_connections (\d+)/, 1].to_i
+      assert_includes 900..(memory * 1024 / 4 / 40), most
+      assert_equal '200', get.code
+    end
   end
 
   # Those of an application that is told so, behind a proxy that takes it away.
