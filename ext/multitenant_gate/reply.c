@@ -228,7 +228,8 @@ void reply_show_account(int fd, const char *account, const char *password,
     add(&reply,
         "<pre>user: %s\npassword: %s\n</pre>\n"
         "<p>It is yours alone: give it to nobody. Once the service was started anew, log in again: "
-        "it is the same, but closed until then.</p>\n",
+        "it is closed until then, and may have another password where its owner launched it "
+        "anew.</p>\n",
         account, password);
     end_page(&reply, fd);
 }

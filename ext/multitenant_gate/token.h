@@ -39,6 +39,6 @@ MT_CHECKED bool token_is_like(const char *text);
 /* The account of a user, by number and name: numbers are given to others later. */
 MT_CHECKED enum mt_status account_name(uid_t uid, const char *user, char out[ACCOUNT_SIZE]);
 
-/* Its password, always the same one. */
+/* Its password, the same one for as long as the service has this key. */
 MT_CHECKED enum mt_status account_password(const unsigned char key[TOKEN_KEY_BYTES],
                                            const char *account, char out[PASSWORD_SIZE]);
