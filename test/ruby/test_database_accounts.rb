@@ -229,6 +229,16 @@ class TestDatabaseAccounts < MultiTenantTest
     2.times { serving('postgresql', accounts: '') { assert_equal 't f t', administrate(here + rights) } }
   end
 
+  # As each does of a directory that was made with another release of the C library.
+  def test_a_postgresql_that_warns_whoever_logs_in_is_shared_as_any
+    serving('postgresql', accounts: '') { administrate("UPDATE pg_database SET datcollversion = '1'") }
+    serving('postgresql', accounts: '') { nil }
+    serving('postgresql', rights: 'write', own: 'no') do
+      assert_equal 0, gate('login', BOB, PASSWORD, 'bob').code
+      assert_equal 0, query(BOB, 'CREATE TABLE lesson (n int)').code
+    end
+  end
+
   # Only the directory that is served has the lock.
   def test_a_copy_of_a_postgresql_is_served_with_its_own_data_whatever_its_settings_say
     data = File.join(@dir, 'data')

@@ -139,7 +139,7 @@ ALTER DATABASE $(name "$database") RESET local_preload_libraries;
 ALTER ROLE $(name "$user") RESET local_preload_libraries;
 SQL
   rights=$(PGHOST=$PRIVATE PGPASSWORD='' log_in 2>&1) || { printf '%s\n' "$rights" >&2; return 1; }
-  [[ $rights == 0 || $mt_share_superuser == yes || $mt_rights == read ]] || {
+  [[ ${rights##*$'\n'} == 0 || $mt_share_superuser == yes || $mt_rights == read ]] || {
     echo "Tenants can change nothing, since the user $user has rights on the whole server." >&2
     mt_rights='read'
   }

@@ -85,12 +85,12 @@ prepare_data() {
   [[ -z ${mt_had-} || -s $mt_had ]] || echo "job $SLURM_JOB_ID" >"$mt_had" || true
 }
 
-# As tenants do.
+# As tenants do. Before the number there may be what the server warns of.
 try_user() {
   local rights why=''
   if ! rights=$(log_in 2>&1); then
     why="The user $user can't use the database $database with that password: ${rights##*$'\n'}"
-  elif [[ $rights != 0 && $mt_share_superuser != yes ]]; then
+  elif [[ ${rights##*$'\n'} != 0 && $mt_share_superuser != yes ]]; then
     why="The user $user has rights on the whole server, with which others could run programs as you. Connect, make a user"
     why+=' for this database alone, and name that one in the form.'
   fi
