@@ -64,7 +64,7 @@ module MultiTenant
       report
     end
 
-    # Asks and decides; no file is touched.
+    # Asks and decides; no file is changed.
     # @param seconds [Float] deadline of the source
     # @return [void]
     def ask(seconds = @settings.timeout)

@@ -114,6 +114,17 @@ class TestCards < MultiTenantTest
     assert_equal kept, @viewer.look(stream(job(7))).cards
   end
 
+  # As programs of other locales write them.
+  def test_names_that_are_no_text_beside_the_cards
+    @viewer.per_cluster = true
+    @viewer.look(stream(job(7)))
+    File.write(@viewer.path("caf\xE9".b), '')
+    Dir.mkdir(@viewer.path("\xE9t\xE9".b))
+    assert_equal [ID], @viewer.look(stream).ids(:removed)
+    assert_equal [ID], @viewer.look(stream(job(7))).ids(:written)
+    assert_equal [:removed, ID, nil], @viewer.remove_all[0]
+  end
+
   def test_a_data_root_that_is_reached_through_a_link
     scratch = File.join(temporary, 'scratch')
     Dir.mkdir(scratch, 0o700)

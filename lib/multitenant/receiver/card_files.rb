@@ -53,7 +53,9 @@ module MultiTenant
     # @return [Array<String>] what may be the directories of clusters, where each has a data root of its own
     def clusters
       base = File.join(@dataroot, File.dirname(Core::PATHS[:db]))
-      Dir.children(base).grep(Clusters::ID).select do |name|
+      # What the user keeps beside them may have a name that is no text, which no pattern of text can be held against.
+      names = Dir.children(base, encoding: Encoding::BINARY).grep(Clusters::ID)
+      names.map { |name| name.force_encoding(Encoding::UTF_8) }.select do |name|
         path = File.join(base, name)
         File.directory?(path) && !File.symlink?(path)
       end

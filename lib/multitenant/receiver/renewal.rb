@@ -5,7 +5,7 @@ require_relative '../host/clock'
 module MultiTenant
   # Keeps what a viewer sees up to date while their dashboard runs. A page that needs it calls this on its own thread:
   # where an answer is due, a background thread asks Slurm, and the page waits a moment for it and then goes on with
-  # what is known. That thread ends with its question and touches no file. The cards' files are written by another one,
+  # what is known. That thread ends with its question and changes no file. The cards' files are written by another one,
   # which a page begins that is about to list them: a home may be slow, so what is not there after a moment is on the
   # next page. Files go only while no page reads them (decision 22).
   class Renewal
