@@ -8,6 +8,7 @@ require_relative 'sources/schedule'
 module MultiTenant
   # All sources of a host as one: those that are due are asked at the same time. One that failed
   # last time is asked in a call of its own, so that a cluster that hangs costs the others nothing.
+  # Beside a snapshot all that are due are asked in one call, for three quarters of the time.
   class Sources
     # Seconds that the answer of a source over ssh lives at least: each dashboard has one of its own.
     OVER_SSH = 300

@@ -285,6 +285,20 @@ class TestSnapshot < MultiTenantTest
     assert_equal [[[['hpc', 1], ['gpu']], nil], true], [told(all), all.answering?]
   end
 
+  # What is in the snapshot may be sealed by munge.
+  def test_one_of_them_that_hangs_leaves_time_for_munged
+    keep(fresh(job(1)))
+    gpu = Far.new('gpu')
+    gpu.define_singleton_method(:call) do |seconds|
+      MultiTenant::Answer.new(from: 'test', seconds: seconds, error: 'no answer in time.', code: 75)
+    end
+    all = sources(Far.new('hpc'), gpu)
+    answer = all.call(30.0)
+    assert_equal [[['hpc', [1]]], 'no answer in time.'],
+                 [streams(answer).map { |one, ids| [one.cluster, ids] }, answer.error]
+    assert_operator answer.seconds, :<, 25
+  end
+
   # One that answers is to be asked each time.
   def test_where_it_is_not_used_one_that_failed_is_asked_again
     now = 1000.0
