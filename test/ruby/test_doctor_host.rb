@@ -85,6 +85,8 @@ class TestDoctorHost < DoctorTest
                 /`cluster:`/
     File.chmod(0o600, host.at('/etc/ood/config/clusters.d/hpc2.yaml'))
     refute_match(/App settings: .*-llm/, doctor('Apps'))
+    File.chmod(0o711, host.at('/etc/ood/config/clusters.d'))
+    assert_includes doctor('Apps'), 'ok    App settings'
   end
 
   def test_service_apps

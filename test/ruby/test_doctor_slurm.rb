@@ -103,6 +103,10 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Accounting', 'FAIL', 'Clusters', /ascend\.yml.* nor any other cluster\./,
                 /ls -l .*is this user to have one/, alone: false
     refute_match(/chmod|has `adapter: slurm`/, done.out)
+    File.chmod(0o711, File.dirname(file))
+    assert_told 'Accounting', 'FAIL', 'Clusters', /can't read .*clusters\.d, .* nor any other cluster\./,
+                /ls -l .*is this user to have one/, alone: false
+    refute_match(/chmod|has `adapter: slurm`/, done.out)
     assert_includes doctor('Accounting', as: nil), 'ok    Clusters: Open OnDemand knows ascend, hpc as Slurm clusters.'
   end
 

@@ -26,7 +26,8 @@ module MultiTenant
 
       def configuration
         path = site.clusters_path
-        files = File.directory?(path) ? Dir.glob(File.join(path, '*.{yml,yaml}')) : [path]
+        listed = File.directory?(path) && File.readable?(path)
+        files = listed ? Dir.glob(File.join(path, '*.{yml,yaml}')) : [path]
         others, files = files.partition { |file| File.exist?(file) && !File.readable?(file) }
         broken = files.filter_map { |file| complaint(file) }
         broken.each { |sentence, fix| fail!(sentence, fix) }
