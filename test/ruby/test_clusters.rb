@@ -228,6 +228,14 @@ class TestClusters < MultiTenantTest
     assert_equal %w[a b], clusters.pairs(%w[sa hpc]).to_h.values_at('sa', 'hpc')
   end
 
+  def test_files_that_say_the_name_of_one_cluster_are_one_target
+    jobs = { 'a' => {}, 'b' => { 'bin_overrides' => { 'squeue' => '/b' } } }
+    sizes = ['hpc', nil].map do |name|
+      MultiTenant::Clusters.new(jobs.map { |id, job| Cluster.new(id, name, conf('hpc'), false, job) }).targets.size
+    end
+    assert_equal [1, 2], sizes
+  end
+
   # Equal job ids keep their keys while one of the clusters does not answer.
   def test_the_order_is_always_the_same
     clusters = MultiTenant::Clusters.new([Cluster.new('a', 'one', nil), Cluster.new('b', 'two', nil)])
