@@ -241,7 +241,8 @@ module MultiTenant
     # @return [Object, nil] what the last of Open OnDemand's own files says
     def ondemand_d(key)
       files = Dir.glob(at(File.join(environment.fetch('OOD_CONFIG_D_DIRECTORY', ONDEMAND_D), '*')))
-      told = files.grep(/\.ya?ml(?:\.erb)?\z/).map { |file| yaml(file) { |text| without_erb(text.scrub) }[key] }
+      files = files.select { |file| file.b.match?(/\.ya?ml(?:\.erb)?\z/) } # a name may be no text
+      told = files.map { |file| yaml(file) { |text| without_erb(text.scrub) }[key] }
       told.reject { |value| value.nil? || value.to_s.include?(UNKNOWN) }.last
     end
 

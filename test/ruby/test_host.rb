@@ -96,6 +96,7 @@ class TestHost < MultiTenantTest
     files = { 'a.yaml' => 'per_cluster_dataroot: false', 'b.yml' => 'per_cluster_dataroot: true', 'c.yml' => 'a: b: c',
               'd.yml' => 'pinned_apps: [x]', 'e.txt' => 'per_cluster_dataroot: false' }
     files.each { |name, text| File.write(File.join(dir, name), text) }
+    FileUtils.touch(File.join(dir, "caf\xE9".b))
     assert_predicate host(''), :per_cluster_dataroot?
     refute_predicate host("OOD_PER_CLUSTER_DATAROOT=no\n"), :per_cluster_dataroot?
     File.write(File.join(dir, 'f.yaml'), 'per_cluster_dataroot: false')
