@@ -229,6 +229,28 @@ class TestDatabaseLock < MultiTenantTest
     end
   end
 
+  # By its owner, or by Slurm at the end of its time. The other job's server goes on.
+  def test_a_job_that_waits_for_what_a_postgresql_has_elsewhere_ends_when_it_is_told_to
+    Dir.mkdir(wal = File.join(temporary, 'wal'))
+    File.symlink(wal, File.join(@data, 'pg_wal'))
+    File.symlink(held = '6 test elsewhere', lock = File.join(wal, '.multitenant-job'))
+    fake('sleep', "n=$(wc -l <slept || echo 0); echo >>slept; touch -hd @$n #{lock}\n((n < 300)) || rm -f #{lock}\n" \
+                  "((n != 3)) || kill -TERM $(<pid)\nexec /bin/sleep 0.02")
+    done = serve(batch: "export mt_followed=''; echo $BASHPID >pid; exec ./script.sh")
+    assert_equal [0, held], [done.code, File.readlink(lock)], done.err
+    refute File.symlink?(@lock)
+    refute_path_exists File.join(temporary, 'up')
+  end
+
+  # PostgreSQL says so of a tablespace, and goes on; without its log it ends.
+  def test_a_tablespace_that_is_not_there_is_nobodys
+    Dir.mkdir(spaces = File.join(@data, 'pg_tblspc'))
+    File.symlink(gone = File.join(temporary, 'gone'), File.join(spaces, '16400'))
+    done = serve
+    assert_equal GOT_IT, done.code, done.err
+    refute_path_exists gone
+  end
+
   def test_a_server_whose_log_is_another_jobs_ends_at_once_and_writes_no_more
     Dir.mkdir(wal = File.join(temporary, 'wal'))
     File.symlink(wal, File.join(@data, 'pg_wal'))

@@ -41,11 +41,12 @@ find_programs() {
 
 is_data() { [[ -f $datadir/PG_VERSION && -f $datadir/global/pg_control ]]; }
 
-# PostgreSQL itself sees no other server in the directories that its log and tablespaces may be in.
+# PostgreSQL itself sees no other server in the directories that its log and tablespaces may be in. Of one that is not there it
+# says so itself: of its log it ends, of a tablespace it goes on.
 lock_parts() {
   local part
   for part in "$datadir"/pg_wal "$datadir"/pg_tblspc/*; do
-    [[ ! -L $part ]] || lock_part "$part"
+    [[ ! -L $part || ! -d $part ]] || lock_part "$part"
   done
 }
 
