@@ -72,12 +72,12 @@ class TestNginx < MultiTenantTest
     end
   end
 
-  def start(paths = '', prefix = '', memory: nil)
+  def start(paths = '', prefix = '', memory: nil, **limits)
     @port = FreePort.get
     conf = File.join(@run, 'nginx.conf')
     env = { 'SLURM_JOB_ID' => '4711', 'SLURM_CLUSTER_NAME' => 'hpc', 'SLURM_MEM_PER_NODE' => memory }
     text, status = Open3.capture2(env, 'bash', '-c', WRITE, 'bash', WRITER, NGINX, @run, @port.to_s,
-                                  "127.0.0.1:#{@server.addr[1]}", paths, prefix)
+                                  "127.0.0.1:#{@server.addr[1]}", paths, prefix, limits)
     assert_predicate status, :success?
     File.write(conf, text)
     @nginx = spawn('setpriv', "--reuid=#{UID}", "--regid=#{UID}", '--clear-groups', NGINX, '-c', conf, '-p', @run,
@@ -247,15 +247,23 @@ class TestNginx < MultiTenantTest
     assert_equal([['ann', 500]], lines.map { |told| [told['user'], told['path'].size] })
   end
 
-  # Each may send headers without an end, of which nginx keeps 32 KiB and as much of its own as it has for any.
+  # Each may send headers without an end, of which nginx keeps 48 KiB and as much of its own as it has for any.
   def test_what_all_may_send_it_has_room_in_the_jobs_memory
-    { '1024' => 1024, '200' => 200, '0' => 1 << 20 }.each do |told, memory|
+    room = { ['1024', 16_384] => 3500..(1024 * 1024 / 4 / 60), ['200', 16_384] => 900..1024, ['50', 512] => 400..512,
+             ['0', 16_384] => 16_000..16_384, ['4G', 16_384] => 16_000..16_384, [nil, 512] => 400..512 }
+    room.each do |(memory, files), clients|
       Process.kill('TERM', @nginx) && Process.wait(@nginx)
-      start(memory: told)
-      most = File.read(File.join(@run, 'nginx.conf'))[/worker_connections (\d+)/, 1].to_i
-      assert_includes 900..(memory * 1024 / 4 / 40), most
+      start(memory: memory, rlimit_nofile: files)
+      assert_includes clients, File.read(File.join(@run, 'nginx.conf'))[/worker_connections (\d+)/, 1].to_i
       assert_equal '200', get.code
     end
+  end
+
+  # What a portal with mod_auth_openidc tells of a user in many groups.
+  def test_a_request_may_have_a_portals_headers
+    told = { 'Cookie' => "a=#{'a' * 12_000}", 'OIDC_CLAIM_groups' => 'b' * 8000, 'OIDC_access_token' => 'c' * 10_000 }
+    assert_equal '200', get('/', told).code
+    assert_includes @asked.last, "a=#{'a' * 12_000}"
   end
 
   # Those of an application that is told so, behind a proxy that takes it away.
