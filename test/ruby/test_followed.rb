@@ -17,6 +17,9 @@ class TestFollowed < MultiTenantTest
     # It could not say that it has begun.
     assert_match(/^followed \.$/, run_job(102, "flock() { false; }\n#{submitted(102, 'script')}#{tell}"))
     assert_match(/^followed nobody\.$/, run_job(103, "#{source}#{tell}"))
+    # Nothing follows one that has an address alone.
+    alone = "keep_running --service french-301 --group hpcGrp\n"
+    assert_match(/^followed nobody\.$/, run_job(104, "#{source}#{alone}#{END_KEEPER}\n#{tell}"))
   end
 
   # All in one shell, as doc/reference.md has it.
