@@ -244,14 +244,22 @@ class TestShare < Minitest::Test
     need_root
     fake('getent', <<~'BASH')
       case "$*" in
-        'group -- 3000 '* | 'group -- '*' 3000') printf '%s\n' plain:x:1: 301:x:3000:20231234,ann,20230000; exit 2 ;;
+        'group -- 3000 '* | 'group -- '*' 3000') printf '%s\n' plain:x:1: 301:x:3000:20231234,ann,20230000,2004; exit 2 ;;
         'group -- 301') echo other:x:301:eve ;;
         'passwd -- ann') echo ann:x:2003:1:: ;;
         passwd) echo root:x:0:3000:: ;;
         *) exit 2 ;;
       esac
     BASH
-    fake('id', 'case "$*" in "-u -- 20231234") echo 105233 ;; "-u -- "*) exit 1 ;; *) exec /usr/bin/id "$@" ;; esac')
+    fake('id', <<~BASH) # 2004 is a uid, and nobody's name
+      case "$*" in
+        '-u -- 20231234') echo 105233 ;;
+        '-u -- 2004' | '-un -- 20231234') echo "$3" ;;
+        '-un -- 2004') echo eve ;;
+        '-u'*' -- '*) exit 1 ;;
+        *) exec /usr/bin/id "$@" ;;
+      esac
+    BASH
     command = %W[setpriv --groups 1,3000 #{SHARE}]
     share!(*PLAIN, '--group', '301', 'host=n1', command: command)
     assert_equal '301', job_name.split('|')[1]
