@@ -265,6 +265,16 @@ class TestDatabaseLock < MultiTenantTest
     assert_equal [['.multitenant-job'], false], [Dir.children(wal), File.symlink?(@lock)]
   end
 
+  # The cache of MariaDB and MySQL is half of it.
+  def test_what_a_job_says_of_its_memory_in_another_form_ends_no_server
+    run = 'source ./mysql.sh; DAEMON=echo COMMON=() PRIVATE=$PWD port=1; run_server data'
+    { '1000' => 500, '4G' => 256, '0' => 256, '' => 256 }.each do |told, cache|
+      env = { 'mt_kind' => 'mariadb', 'SLURM_MEM_PER_NODE' => told }
+      done = run_as(nil, 'bash', '-euc', run, env: env, dir: temporary)
+      assert_match(/ --innodb-buffer-pool-size=#{cache}M$/, done.out, done.err)
+    end
+  end
+
   # As where a file system is away for a while.
   def test_a_server_whose_lock_can_not_be_read_ends_properly
     says_so = 'trap(:INT) { File.write("ended", ""); exit }; File.write("up", ""); sleep'

@@ -179,12 +179,13 @@ close_accounts() { lock_users "user REGEXP '^mt_${1/#all/[0-9]+}_[0-9a-f]{8}\$'"
 
 # Whoever may make a table in MariaDB may say in which directory of the owner's its files are, unless links are off.
 run_server() { # DIRECTORY OPTION…
-  local directory=$1
+  local directory=$1 memory=${SLURM_MEM_PER_NODE-}
+  [[ $memory =~ ^[1-9][0-9]{0,8}$ ]] || memory=512 # 0 is all that the node has; a user's own for srun may be 4G
   mkdir -p "$PRIVATE/files"
   exec "$DAEMON" --no-defaults "${COMMON[@]}" --datadir="$directory" --socket="$PRIVATE/socket" \
     --pid-file="$PRIVATE/pid" --port="$port" --bind-address='*' --skip-name-resolve --local-infile=OFF \
     --secure-file-priv="$PRIVATE/files" --loose-skip-symbolic-links --skip-log-bin --loose-mysqlx=OFF --character-set-server=utf8mb4 \
-    --innodb-buffer-pool-size="$((${SLURM_MEM_PER_NODE:-512} / 2))M" "${@:2}"
+    --innodb-buffer-pool-size="$((memory / 2))M" "${@:2}"
 }
 
 answers() { "$ADMIN" --no-defaults --socket="$PRIVATE/socket" --connect-timeout=10 ping &>/dev/null; }
