@@ -114,7 +114,8 @@ def skip_program(loss, missing, packages, option)
     ood_multitenant: #{loss}
       Debian, Ubuntu: apt install #{packages[0]} libjansson-dev
       EL:             dnf install #{packages[1]} jansson-devel
-      elsewhere:      gem pristine ood_multitenant -- #{option}=DIR --with-jansson-dir=DIR
+      elsewhere:      `gem pristine ood_multitenant` as `multitenant doctor` writes it, and at the end of that command
+                      -- #{option}=DIR --with-jansson-dir=DIR
       tried:          #{File.expand_path('mkmf.log')} (gem install moves it to the gem's extensions directory)
   TEXT
   File.write('Makefile', "all install clean distclean:\n.PHONY: all install clean distclean\n")

@@ -33,7 +33,7 @@ static int check_api(void)
     char version[32];
     return mt_say(EX_CONFIG,
                   "libslurm's API is %ld and this program was built for %d (Slurm %s); "
-                  "rebuild: gem pristine ood_multitenant",
+                  "run `gem pristine ood_multitenant` as `multitenant doctor` writes it",
                   api, MT_SLURM_API, mt_slurm_version(version));
 }
 

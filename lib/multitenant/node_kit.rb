@@ -75,8 +75,8 @@ module MultiTenant
       return if runs?(path)
 
       raise Failure.new(EX_CONFIG, "#{path} is not there, or does not run here, as if built for another system.",
-                        fix: 'Run `gem pristine ood_multitenant` on a host of the nodes\' system, with the libraries ' \
-                             'of munge, OpenSSL and jansson.')
+                        fix: "On a host of the nodes' system, with the libraries of munge, OpenSSL and jansson, " \
+                             "#{Program::REBUILD}.")
     end
 
     def runs?(path)

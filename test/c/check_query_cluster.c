@@ -147,9 +147,10 @@ START_TEST(test_another_libslurm_than_it_was_built_for)
 {
     char version[32];
     own_slurm.api = 99L << 16;
-    assert_refused("", format("libslurm's API is 99 and this program was built for %d (Slurm %s); "
-                              "rebuild: gem pristine ood_multitenant",
-                              MT_SLURM_API, mt_slurm_version(version)));
+    assert_refused("",
+                   format("libslurm's API is 99 and this program was built for %d (Slurm %s); "
+                          "run `gem pristine ood_multitenant` as `multitenant doctor` writes it",
+                          MT_SLURM_API, mt_slurm_version(version)));
 }
 END_TEST
 

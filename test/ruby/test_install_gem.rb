@@ -180,6 +180,14 @@ class TestInstallGem < InstallTest
     refute_path_exists "#{temporary}/usr/local"
   end
 
+  # As Ruby 3.0 came with it.
+  def test_gem_pristine_of_an_old_rubygems_is_given_no_option_that_it_does_not_know
+    File.write(File.join(temporary, 'old.rb'), "Gem.send(:remove_const, :VERSION)\nGem::VERSION = '3.2.32'\n")
+    site.write('/opt/ood/ondemand/enable', "#{Site::RPM}export RUBYOPT=-r#{temporary}/old.rb\n")
+    FileUtils.rm(File.join(site.gem, 'lib/multitenant/multitenant.so'))
+    assert_refused 78, "LoadError: .* Run `bash -c .*gem pristine ood_multitenant --bindir #{gem_home}/bin"
+  end
+
   # @return [String] what a process with no gems but its own says when it loads the initializer
   def dashboard(env)
     File.write(File.join(temporary, 'Gemfile'), '')

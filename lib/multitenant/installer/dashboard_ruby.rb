@@ -29,8 +29,12 @@ module MultiTenant
 
     PROBE = <<~RUBY
       require 'json'
-      print JSON.generate(abi: RbConfig::CONFIG['ruby_version'], dir: Gem.dir, bin: Gem.bindir, path: Gem.path)
+      print JSON.generate(abi: RbConfig::CONFIG['ruby_version'], rubygems: Gem::VERSION, dir: Gem.dir, bin: Gem.bindir,
+                          path: Gem.path)
     RUBY
+
+    # The first whose `gem pristine` has --install-dir. Those before build where the gem is.
+    PRISTINE_DIR = Gem::Version.new('3.2.33')
 
     # The initializer's own rule finds it.
     FIND = <<~RUBY
@@ -132,7 +136,7 @@ module MultiTenant
     # @param dir [String, nil] of our gem, where that is known
     # @return [String] such a line that runs a command of RubyGems
     def gem_command(*argv, dir: nil)
-      command('gem', *argv, *gem_home(dir))
+      command('gem', *argv, *gem_home(dir, pristine: argv.first == 'pristine'))
     end
 
     # @return [Hash{String => String}] what it is started with, as far as its profiles say
@@ -163,11 +167,12 @@ module MultiTenant
 
     # RubyGems of EL has options of its own for root, which go before GEM_HOME and lead to /usr/local.
     # @return [Array<String>] options that lead a command of RubyGems to the gem home of our gem, or else of this Ruby
-    def gem_home(dir = nil)
+    def gem_home(dir = nil, pristine: false)
       own = @host.at(probe['dir'])
       home = dir ? File.expand_path('../..', dir) : own
       bin = home == own && @host.root.empty? ? probe['bin'] : File.join(home, 'bin')
-      ['--install-dir', home, '--bindir', bin]
+      old = pristine && Gem::Version.new(probe['rubygems']) < PRISTINE_DIR
+      [*(['--install-dir', home] unless old), '--bindir', bin]
     rescue Failure
       [] # that Ruby does not run
     end
