@@ -67,6 +67,22 @@ class TestInstallGem < InstallTest
     assert_installed
   end
 
+  # With an ACL a directory's bits for its group are what that may give at most.
+  def test_a_gem_below_a_directory_that_an_acl_opens_to_users
+    need_root
+    gems = File.dirname(site.gem)
+    File.chmod(0o700, gems)
+    # Version 2: the owner rwx, group 12 r-x, the owner's group and others nothing, a mask of r-x.
+    acl = [[1, 7, -1], [4, 0, -1], [8, 5, 12], [16, 5, -1], [32, 0, -1]].map { |entry| entry.pack('S<S<l<') }
+    set = 'import os, sys; os.setxattr(sys.argv[1], "system.posix_acl_access", sys.stdin.buffer.read())'
+    out, status = Open3.capture2e('python3', '-c', set, gems, stdin_data: [2].pack('L<') + acl.join, binmode: true)
+    skip "no ACL can be set here: #{out.lines.last}" unless status.success?
+    assert_equal 0o750, File.stat(gems).mode & 0o777
+    assert_installed
+    File.chmod(0o700, gems)
+    assert_refused 78, "Not all users can read #{gems}, so "
+  end
+
   def test_a_newer_gem_and_an_older_one
     GemHomes.add(gem_home, '0.0.1')
     assert_installed

@@ -185,15 +185,21 @@ module MultiTenant
       fail!("Not all users can read #{closed}, so their dashboards do not load the gem.", "Run `#{fix}`.")
     end
 
-    # The loader looks through the directory above it, and goes through those above that. Users may all be of its group.
+    # The loader looks through the directory above it, and goes through those above that. Users may all be of its group,
+    # or be let in by an ACL, of which its bits for the group are then the mask.
     def closed_above(dir)
       root = @host.root.empty? ? '' : File.realpath(@host.root)
       above = Pathname.new(dir).realpath.ascend.drop(1).take_while { |path| path.to_s.start_with?("#{root}/") }
       above.find do |path|
         stat = path.stat
-        may = stat.mode | (stat.gid.zero? ? 0 : stat.mode >> 3)
-        !may.allbits?(path == above.first ? 5 : 1)
+        wanted = path == above.first ? 5 : 1
+        !stat.mode.allbits?(wanted) && !((stat.mode >> 3).allbits?(wanted) && (stat.gid.positive? || acl?(path)))
       end
+    end
+
+    def acl?(path)
+      out, = enter('ls', '-ld', path.to_s)
+      out.match?(/\A\S{10}\+/)
     end
 
     # As after `gem pristine` of a gem that was built with a umask of 077.
