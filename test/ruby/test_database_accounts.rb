@@ -83,6 +83,11 @@ class TestDatabaseAccounts < MultiTenantTest
     run_as(OWNER, *argv, stdin: sql).out.chomp
   end
 
+  # @param settings [Hash{String => Integer}] and which PostgreSQL has each first
+  def known(settings)
+    settings.select { |_, first| first <= File.read(File.join(@dir, 'data/PG_VERSION')).to_i }.keys
+  end
+
   # @return [Done]
   def query(account, sql, database: NAME, password: PASSWORD)
     host = '127.0.0.1'
@@ -136,11 +141,11 @@ class TestDatabaseAccounts < MultiTenantTest
   end
 
   # Who may change everything owns the database, and what is set for that goes before what its server is started with.
-  KEEP_OUT = ['password_encryption = md5', 'idle_session_timeout = 1'].freeze
+  KEEP_OUT = { 'password_encryption = md5' => 10, 'idle_session_timeout = 1' => 14 }.freeze
 
   def test_nothing_that_a_tenant_of_postgresql_sets_keeps_others_out_or_a_ban_from_acting
     serving('postgresql', rights: 'write', own: 'no') do
-      KEEP_OUT.each do |setting|
+      known(KEEP_OUT).each do |setting|
         login(EVE)
         assert_rows [], EVE, "SELECT format('ALTER DATABASE %I SET #{setting}', current_database()) \\gexec"
         login(BOB)
@@ -181,16 +186,14 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
+  LOG = { 'debug_print_parse=1' => 10, 'log_transaction_sample_rate=1' => 12, 'log_min_duration_sample=0' => 13 }.freeze
+
   # The owner may have the server log what is done in a database, whatever it is started with.
   def test_no_password_of_a_tenant_of_postgresql_is_in_the_jobs_log
     serving('postgresql', accounts: '') do
       administrate("ALTER DATABASE #{%("#{NAME.gsub('"', '""')}")} SET log_statement = 'all'")
     end
-    File.write(File.join(@dir, 'data/postgresql.conf'), <<~CONF, mode: 'a')
-      log_transaction_sample_rate = 1
-      log_min_duration_sample = 0
-      debug_print_parse = on
-    CONF
+    File.write(File.join(@dir, 'data/postgresql.conf'), "#{known(LOG).join("\n")}\n", mode: 'a')
     log = File.join(temporary, 'said')
     serving('postgresql') do
       login(BOB)
