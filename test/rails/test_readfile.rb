@@ -239,6 +239,10 @@ class TestReadfile < RailsTest
         told = found.filter_map { |name, attributes| [name, attributes['dir']] if attributes['dir'] }
         assert_equal [['div', direction], ['bdi', direction]], told, text
       end
+    { "<bdi>\u05d0<bdi>5</bdi>\u05d0</bdi> a" => 'ltr', "<bdi>a</bdi> \u05d0 <bdi>a</bdi>" => 'rtl',
+      "<bdi>\u05d0" => 'ltr' }.each_with_index do |(text, direction), i|
+      assert_includes shown(lesson("apart#{i}.html", text))['html'], %(<div class="overflow-auto" dir="#{direction}")
+    end
   end
 
   # Browsers keep each crossing of a row and a column, and 500 cells that span more are enough for minutes.

@@ -87,8 +87,14 @@ module MultiTenant
 
       private
 
+      # Browsers leave out what is in a <bdi>.
       def of_page(html)
-        direction = Layout.direction(html.gsub(/<[^<>]*>|&#?\w+;/, ''))
+        within = 0
+        outside = html.split(%r{(?=</?bdi\b)}).select do |part|
+          within += { '<bdi' => 1, '</bd' => -1 }.fetch(part[0, 4], 0)
+          within.zero?
+        end
+        direction = Layout.direction(outside.join.gsub(/<[^<>]*>|&#?\w+;/, ''))
         "<div class=\"overflow-auto\" dir=\"#{direction}\" tabindex=\"0\">#{html}</div>"
       end
 
