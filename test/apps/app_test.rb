@@ -227,3 +227,30 @@ class AppTest < BedTest
   # What a form may be told: all of it has to come out as it went in.
   HOSTILE = %(a'b"c $(touch /tmp/owned) `id` ${HOME} \\n | ; & * € <%= 1 %> # : x)
 end
+
+# Kinds of servers in jobs of hpcfaculty's, of which some keep data in @data. Their app's site.yml, @site, is as it was
+# afterwards.
+module KindJobs
+  SERVERS = 'multitenant-dashboard'
+
+  def setup
+    super
+    @site = File.join(AppJobs.root(SERVERS), 'site.yml')
+    @was = File.read(@site)
+    @data = File.join(Bed.home('hpcfaculty'), 'data')
+    FileUtils.rm_rf(@data)
+    Bed.as('hpcfaculty', 'mkdir', @data)
+  end
+
+  def teardown
+    Bed.cancel_all
+    File.write(@site, @was)
+  end
+
+  # @return [AppJob] one that is shared
+  def serve_kind(kind, more = {})
+    AppJobs.configure(@site, 'kinds' => kind)
+    submit(SERVERS, AppTest::SHARED.merge('mt_delivery_select' => 'RShiny_App sys/multitenant-delivery_default',
+                                          'version' => kind, 'app_path' => @data, **more)).shared
+  end
+end

@@ -7,27 +7,16 @@ require 'date'
 # wait are let begin at once.
 class TestFollowed < AppTest
   include Kept
-
-  APP = 'multitenant-dashboard'
+  include KindJobs
 
   def setup
     super
-    @site = File.join(AppJobs.root(APP), 'site.yml')
-    @was = File.read(@site)
-    @data = File.join(Bed.home('hpcfaculty'), 'followed')
-    FileUtils.rm_rf([@data, state])
-    Bed.as('hpcfaculty', 'mkdir', @data)
-  end
-
-  def teardown
-    Bed.cancel_all
-    File.write(@site, @was)
+    FileUtils.rm_rf(state)
   end
 
   def serve(kind, more = {})
-    AppJobs.configure(@site, 'kinds' => kind, 'keep_days' => '30')
-    submit(APP, SHARED.merge('mt_delivery_select' => 'RShiny_App sys/multitenant-delivery_default', 'version' => kind,
-                             'mt_title' => 'Spanish 301', 'mt_until' => (Date.today + 7).to_s, **more)).shared
+    AppJobs.configure(@site, 'keep_days' => '30')
+    serve_kind(kind, 'mt_title' => 'Spanish 301', 'mt_until' => (Date.today + 7).to_s, **more)
   end
 
   def begin_now(job_id)
@@ -71,7 +60,7 @@ class TestFollowed < AppTest
   module Long
     def test_a_job_whose_node_dies_within_its_lead_leaves_its_directory_to_the_next_one
       Bed.configured('slurm.conf' => 'SlurmdTimeout=20') do
-        first = serve('redis', 'app_path' => @data)
+        first = serve('redis')
         second = follower
         kill_node(kept('chains/1/node'), first.job_id)
         first.wait('is to start anew', 120) { first.state == 'PENDING' }
@@ -97,7 +86,7 @@ class TestFollowed < AppTest
 
     # As on a node that lacks the home: its log can't be written, and nothing of it runs.
     def test_a_job_that_fails_before_it_has_begun_is_followed_by_another
-      serve('command', 'command' => 'exec python3 -m http.server "$port"')
+      serve('command', 'app_path' => '', 'command' => 'exec python3 -m http.server "$port"')
       second = follower
       FileUtils.rm_rf(Bed.squeue('%Z', '-j', second).strip)
       begin_now(second)

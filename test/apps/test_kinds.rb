@@ -4,34 +4,15 @@ require_relative 'client_test'
 
 # Kinds of servers in jobs of hpcfaculty's, and what programs of hpcstudent's find of them in Jupyter.
 class TestKinds < ClientTest
+  include KindJobs
+
   APP = 'multitenant-jupyter'
-  OURS = 'multitenant-dashboard'
   # What MLflow's clients do.
   ASK = 'curl -q -s -o /dev/null -w "%{http_code} " ${MLFLOW_TRACKING_TOKEN:+-H "Authorization: Bearer ' \
         '$MLFLOW_TRACKING_TOKEN"} "$MLFLOW_TRACKING_URI/health"'
 
   FileUtils.cp(File.join(Bed::ROOT, 'test/ruby/kind_server.py'), BIN)
   FileUtils.ln_sf('kind_server.py', File.join(BIN, 'mlflow'))
-
-  def setup
-    super
-    @site = File.join(AppJobs.root(OURS), 'site.yml')
-    @was = File.read(@site)
-    @data = File.join(Bed.home('hpcfaculty'), 'kinds')
-    FileUtils.rm_rf(@data)
-    Bed.as('hpcfaculty', 'mkdir', @data)
-  end
-
-  def teardown
-    Bed.cancel_all
-    File.write(@site, @was)
-  end
-
-  def serve_kind(kind, more = {})
-    AppJobs.configure(@site, 'kinds' => kind)
-    submit(OURS, SHARED.merge('mt_delivery_select' => 'RShiny_App sys/multitenant-delivery_default', 'version' => kind,
-                              'app_path' => @data, **more)).shared
-  end
 
   # @return [Hash{String => String}] of programs in a Jupyter of hpcstudent's with this service
   def found(job)
@@ -88,7 +69,7 @@ class TestKinds < ClientTest
 
   # A stand-in for MLflow behind a real gateway.
   def test_behind_a_gateway_programs_have_a_key_of_the_tenants_own
-    env = found(guarded(OURS) { serve_kind('mlflow') })
+    env = found(guarded(SERVERS) { serve_kind('mlflow') })
     assert_match(/\Amt1\.#{Bed.uid(STUDENT)}\./, env['MLFLOW_TRACKING_TOKEN'])
     told = env.slice('MLFLOW_TRACKING_URI', 'MLFLOW_TRACKING_TOKEN')
     assert_equal '200', program('bash', '-c', ASK, env: told)
@@ -98,7 +79,7 @@ class TestKinds < ClientTest
   def test_a_real_jupyterhub_knows_each_tenant_by_the_gateways_word
     skip 'it installs much: script/test --long' unless ENV['MULTITENANT_LONG']
 
-    job = guarded(OURS) { serve_kind('jupyterhub') }
+    job = guarded(SERVERS) { serve_kind('jupyterhub') }
     host, port = job.specs.values_at('host', 'port')
     base = "http://#{host}:#{port}/node/#{host}/#{port}"
     key = { 'KEY' => token(job) }
