@@ -168,6 +168,12 @@ module MultiTenant
       at(environment['OOD_CLUSTERS'] || CLUSTERS)
     end
 
+    # @return [Array<String>, nil] the files in that directory; nil: it is none, or this user can't list it
+    def cluster_files
+      path = clusters_path
+      Dir.glob(File.join(path, '*.{yml,yaml}')) if File.directory?(path) && File.readable?(path)
+    end
+
     # @return [Clusters]
     def clusters
       @clusters ||= Clusters.from_files(clusters_path)

@@ -26,9 +26,7 @@ module MultiTenant
 
       def configuration
         path = site.clusters_path
-        listed = File.directory?(path) && File.readable?(path)
-        files = listed ? Dir.glob(File.join(path, '*.{yml,yaml}')) : [path]
-        others, files = files.partition { |file| File.exist?(file) && !File.readable?(file) }
+        others, files = (site.cluster_files || [path]).partition { |file| File.exist?(file) && !File.readable?(file) }
         broken = files.filter_map { |file| complaint(file) }
         broken.each { |sentence, fix| fail!(sentence, fix) }
         ids = site.clusters.ids

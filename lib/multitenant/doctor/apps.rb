@@ -126,11 +126,11 @@ module MultiTenant
       # Not every user can read what is there, but its name is the id. Who can't list it has no cluster at all, as the
       # theme Accounting says.
       def nowhere?(app, id)
-        path = site.clusters_path
-        return false unless File.directory?(path) && File.readable?(path)
-        return false if Dir.glob(File.join(path, '*.{yml,yaml}')).any? { |file| File.basename(file, '.*') == id }
+        files = site.cluster_files or return false
+        return false if files.any? { |file| File.basename(file, '.*') == id }
 
-        fail!("#{app} is to use the cluster #{id}, and there is no #{File.join(path, "#{id}.yml")}, so it has no form.",
+        missing = File.join(site.clusters_path, "#{id}.yml")
+        fail!("#{app} is to use the cluster #{id}, and there is no #{missing}, so it has no form.",
               'Write the id of one that is there as `cluster:` into its site.yml.')
         true
       end
