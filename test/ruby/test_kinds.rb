@@ -392,6 +392,18 @@ class TestKinds < MultiTenantTest
     assert_equal 'false', called.dig('environment', 'LOCAL_FILES_SERVING_ENABLED'), out
   end
 
+  # Whoever adds a storage of a cloud's and leaves its keys blank would use its owner's.
+  def test_nobody_uses_the_keys_of_a_cloud_that_the_owner_of_a_label_studio_has
+    theirs = %w[AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_PROFILE AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_ROLE_ARN
+                AZURE_BLOB_ACCOUNT_NAME AZURE_BLOB_ACCOUNT_KEY GOOGLE_APPLICATION_CREDENTIALS S3_ENDPOINT]
+    files = %w[AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE BOTO_CONFIG CLOUDSDK_CONFIG NETRC]
+    called, *, out = run_job('labelstudio', set: [*theirs, *files].to_h { |name| [name, 'theirs'] })
+    environment = called['environment'].to_h
+    assert_empty theirs & environment.keys, out
+    assert_equal ['/dev/null'] * files.size, environment.values_at(*files), out
+    assert_equal %w[true true], environment.values_at('AWS_EC2_METADATA_DISABLED', 'NO_GCE_CHECK'), out
+  end
+
   # Its directory may have a user from before, whose password those have whom it was shared with then.
   def test_who_knows_the_password_of_an_earlier_label_studio_does_not_get_in
     _, shared, _, out = run_job('labelstudio')
