@@ -374,8 +374,8 @@ class TestKinds < MultiTenantTest
           json.dump(dict(os.environ), file)
       http.server.HTTPServer(("", int(os.environ["PORT"])), http.server.SimpleHTTPRequestHandler).serve_forever()
     PYTHON
-    theirs = %w[FLASK_DEBUG FLASK_ENV DASH_DEBUG WERKZEUG_DEBUG_PIN GRADIO_SHARE GRADIO_ALLOWED_PATHS GRADIO_VIBE_MODE
-                GRADIO_MCP_SERVER FLASK_OTHER].to_h { |name| [name, 'theirs'] }
+    theirs = %w[FLASK_DEBUG FLASK_ENV DASH_DEBUG WERKZEUG_DEBUG_PIN GRADIO_SHARE GRADIO_ALLOWED_PATHS GRADIO_TEMP_DIR
+                GRADIO_EXAMPLES_CACHE GRADIO_VIBE_MODE GRADIO_MCP_SERVER FLASK_OTHER].to_h { |name| [name, 'theirs'] }
     called, _, _, out = run_job('python', app_path: program, set: theirs)
     assert_equal %w[FLASK_OTHER], theirs.keys & called.keys, out
   end
