@@ -12,6 +12,8 @@ class TestJupyterPage < MultiTenantTest
   PROGRAM = '/usr/bin/jupyter-notebook'
   TEMPLATE = File.expand_path('../../apps-clients/multitenant-jupyter/template', __dir__)
   NOTEBOOK = 'Ollama_API-7.ipynb'
+  # A user's own, as guides to Jupyter on a server of one's own have them.
+  SETTINGS = %w[NotebookApp ServerApp].to_h { |app| [app, { token: 'written', certfile: '/none.pem' }] }.freeze
 
   def setup
     skip_unless([PROGRAM, Browser::PROGRAM].all? { |path| File.exist?(path) }, 'needs what script/setup installs')
@@ -19,6 +21,8 @@ class TestJupyterPage < MultiTenantTest
     @model = ModelServer.new
     @port = FreePort.get
     FileUtils.cp(File.join(TEMPLATE, 'llm.ipynb'), File.join(temporary, NOTEBOOK))
+    FileUtils.mkdir_p(File.join(temporary, '.jupyter'))
+    File.write(File.join(temporary, '.jupyter/jupyter_config.json'), JSON.generate(SETTINGS))
     @pid = spawn(environment, PROGRAM, '--allow-root', "--config=#{File.join(TEMPLATE, 'settings.py')}",
                  pgroup: true, %i[out err] => File.join(temporary, 'log'))
     @browser = Browser.new
@@ -51,12 +55,14 @@ class TestJupyterPage < MultiTenantTest
     false
   end
 
-  # That of a start-up file, which a course or a page on the web may have given to many.
+  # That of a start-up file or of their settings, which a course or a page on the web may have given to many.
   def test_a_token_of_the_users_own_opens_nothing
     wait_until { answers? }
     place = "http://127.0.0.1:#{@port}/node/127.0.0.1/#{@port}"
     assert_equal '200', Net::HTTP.get_response(URI("#{place}/login")).code
-    assert_equal '403', Net::HTTP.get_response(URI("#{place}/api/contents?token=known")).code
+    %w[known written].each do |token|
+      assert_equal '403', Net::HTTP.get_response(URI("#{place}/api/contents?token=#{token}")).code, token
+    end
   end
 
   def test_picture
