@@ -82,12 +82,19 @@ module MultiTenant
         put_before(BatchConnect::Session, SharedState, to_hash: 0)
         put_before(BatchConnect::Session, SharedConnection, connect: 0)
       end
-      hook(log, 'what a service told a client stays in the directory of a session that is deleted') do
-        put_before(BatchConnect::Session, ClientSession, destroy: 0)
-      end
+      hook_clients(log)
       hook_forms(log)
       hook(log, 'a page without sessions does not look for new cards') { Poll.set }
       hook(log, 'what is open in a card closes when the page renews itself') { CardScript.set }
+    end
+
+    def hook_clients(log)
+      hook(log, 'what a service told a client stays in the directory of a session that is deleted') do
+        put_before(BatchConnect::Session, ClientSession, destroy: 0)
+      end
+      hook(log, 'what a service told a client stays in the directory of a session that could not be submitted') do
+        put_before(BatchConnect::Session, ClientSubmission, save: 1)
+      end
     end
 
     def hook_forms(log)

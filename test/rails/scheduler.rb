@@ -35,6 +35,11 @@ class Scheduler
     File.exist?(job(job_id))
   end
 
+  # @param body [String] what sbatch does, in the language of the shell
+  def on_submit(body)
+    command('sbatch', body)
+  end
+
   # @return [Array<String>] command and job of each call since the last time
   def calls
     File.readlines(log, chomp: true).tap { File.truncate(log, 0) }

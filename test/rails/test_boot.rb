@@ -68,6 +68,7 @@ class TestBoot < RailsTest
       BatchConnect::Session.class_eval { def destroy(_reason) = true }
     RUBY
     'cancel is gone' => ['BatchConnect::Session.undef_method(:cancel)', 'a shared card can\'t be dismissed'],
+    'save is gone' => ['BatchConnect::Session.undef_method(:save)', 'of a session that could not be submitted'],
     'from_token takes two arguments' => [<<~RUBY, 'forms may be out of date'],
       def (BatchConnect::App).from_token(token, _viewer) = new(router: SysRouter.new(token.split('/')[1]))
       BatchConnect::Session.class_eval { def app = BatchConnect::App.from_token(token, nil) }

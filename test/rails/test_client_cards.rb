@@ -169,6 +169,30 @@ class TestClientCards < RailsTest
     assert_empty secrets(dir)
   end
 
+  SAVE = <<~RUBY
+    session = BatchConnect::Session.new
+    saved = session.save(app: BatchConnect::App.from_token('sys/%<client>s'),
+                         context: OpenStruct.new(cluster: 'hpc', auto_multitenant_services: '7'))
+    [saved, session.staged_root.to_s, session.errors.full_messages]
+  RUBY
+
+  # As for an account that is not theirs: people choose another, and launch again. Open OnDemand never lists the first.
+  def test_nor_in_that_of_one_that_could_not_be_submitted
+    CLIENTS.each { |name| FileUtils.cp_r(File.join(ROOT, name, 'template'), @site.path('var/www/ood/apps/sys', name)) }
+    slurm_says(fresh(job(7, message: { mta: 'Ollama_API' })))
+    start
+    [['echo Invalid account >&2; exit 1', false, []], ['echo 901', true, SECRETS]].each do |sbatch, taken, left|
+      @slurm.on_submit(sbatch)
+      CLIENTS.each do |client|
+        saved, dir, said = @dashboard.ruby(format(SAVE, client: client))
+        assert_equal [taken, left], [saved, secrets(dir)], said
+        assert_match(/Invalid account/, said.join) unless taken
+        assert_path_exists File.join(dir, 'before.sh')
+      end
+    end
+    assert_empty @dashboard.log.grep(/client/)
+  end
+
   # Ids are the same on several clusters: once that of this one has ended, the key is another one's.
   def test_no_client_is_sent_to_another_clusters_job_of_that_id
     cluster('other')

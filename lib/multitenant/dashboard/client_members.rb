@@ -23,9 +23,9 @@ module MultiTenant
         end
 
         # Open OnDemand leaves the directory of a session that it lists no more.
-        # @param session [BatchConnect::Session] that was deleted
+        # @param session [BatchConnect::Session] that was deleted, or could not be submitted
         # @return [void]
-        def deleted(session)
+        def unlisted(session)
           path = session.staged_root.join(FILE)
           forget(path) if path.file? && told_in(path.read).all?
         rescue StandardError => e
@@ -94,7 +94,14 @@ module MultiTenant
     # Delete, and Open OnDemand's own tidying up of what ended a week ago. For BatchConnect::Session.
     module ClientSession
       def destroy(*, **)
-        super.tap { |done| ClientMembers.deleted(self) if done }
+        super.tap { |done| ClientMembers.unlisted(self) if done }
+      end
+    end
+
+    # A session is staged before it is submitted, and never listed where Slurm refuses it. For BatchConnect::Session.
+    module ClientSubmission
+      def save(*, **)
+        super.tap { |done| ClientMembers.unlisted(self) unless done }
       end
     end
   end

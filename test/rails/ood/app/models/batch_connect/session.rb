@@ -71,6 +71,17 @@ module BatchConnect
       app.session_view
     end
 
+    # What is staged stays, whether the job is submitted or not.
+    def save(app:, context:, format: nil) # rubocop:disable Lint/UnusedMethodArgument -- OOD's own
+      assign_attributes(id: SecureRandom.uuid, token: app.token, cluster_id: context.cluster)
+      stage(app.root.join('template'), context)
+      self.job_id = adapter.submit(OodCore::Job::Script.new(content: ''))
+      db_file.write(to_json)
+      true
+    rescue StandardError => e
+      note_failure(:save, e)
+    end
+
     def db_file
       self.class.db_root.join(id)
     end
@@ -161,6 +172,17 @@ module BatchConnect
     end
 
     private
+
+    def stage(template, context)
+      staged_root.mkpath
+      FileUtils.cp_r("#{template}/.", staged_root)
+      names = OpenStruct.new(session: self, context: context) # rubocop:disable Style/OpenStructUse -- as OOD does
+      Pathname.glob(staged_root.join('**/*.erb')).each do |file|
+        text = ERB.new(file.read, trim_mode: '-').result(names.instance_eval { binding })
+        file.sub_ext('').write(text)
+        file.delete
+      end
+    end
 
     def completed_info
       OodCore::Job::Info.new(id: job_id, status: :completed)
