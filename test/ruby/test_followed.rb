@@ -22,6 +22,30 @@ class TestFollowed < MultiTenantTest
     assert_match(/^followed nobody\.$/, run_job(104, "#{source}#{alone}#{END_KEEPER}\n#{tell}"))
   end
 
+  # That one may wait for a server on a node that Slurm lost sight of. This one would be refused, and then the next one,
+  # which ends the chain.
+  def test_a_job_leaves_the_data_to_the_one_before_it_until_that_serves_or_has_ended
+    run_job(100, "#{stage}share_member app\n")
+    run_job(101, submitted(101, 'script'))
+    File.write(in_job('100.state'), '1:00:00|TIMEOUT')
+    { 'put "$mt_chain/served" 1; put "$mt_chain/shared" 101' => "wanted: \nwanted: 102\nfollowed 101 101.\n",
+      "echo '1:00:00|TIMEOUT' >#{in_job('101.state')}" => "wanted: \nfollowed 100 101.\n" }.each do |comes, told|
+      File.write(in_job('101.state'), '55:00|RUNNING')
+      said = run_job(102, "#{submitted(102, 'script')}#{<<~BASH}")
+        put "$mt_chain/served" 0; put "$mt_chain/shared" 100
+        sleep() {
+          get "$mt_chain/wanted"
+          echo "wanted: $GOT"
+          [[ -z $GOT ]] || { put "$mt_chain/waiting" 101; return; }
+          #{comes}
+        }
+        take_data
+        echo "followed $mt_followed."
+      BASH
+      assert_equal told, said[/^(wanted|followed).*/m]
+    end
+  end
+
   # All in one shell, as doc/reference.md has it.
   def test_a_script_of_ones_own_gives_its_directory_back_before_the_next_job_is_told_so
     Dir.mkdir(data = in_job('data'))
