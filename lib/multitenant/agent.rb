@@ -124,7 +124,7 @@ module MultiTenant
     def write
       gids = @kept.values.flat_map { |part| part.files.keys }.uniq
       said = @kept.transform_values { |part| [part.header.except(:generated), part.files] }
-      write_groups(gids, said) unless said == @written && gids.all? { |gid| File.exist?(path_of(gid)) }
+      write_groups(gids, said) unless said == @written && @with.all? { |gid| File.exist?(path_of(gid)) }
       state = @kept.values.map do |part|
         Stream.text({ **part.header, round: @round, groups: part.files.keys.sort }, [])
       end
@@ -135,7 +135,7 @@ module MultiTenant
     def write_groups(gids, said)
       @written = nil
       @round = SecureRandom.hex(8)
-      gids.each { |gid| write_group(gid, @round) }
+      @with = gids.select { |gid| write_group(gid, @round) }
       @written = said
     end
 
@@ -143,10 +143,15 @@ module MultiTenant
       File.join(@directory, "#{gid}.records")
     end
 
+    # @return [Boolean] false: this user namespace, as of a container, has no such gid, so nobody there is in the group.
+    #   Whoever is elsewhere finds no file, and asks Slurm
     def write_group(gid, round)
       streams = @kept.values.select { |part| part.files.key?(gid) }
                      .map { |part| Stream.text({ **part.header, round: round }, part.files[gid]) }
       SystemFile.write(path_of(gid), streams.join, mode: 0o640, gid: gid)
+      true
+    rescue Errno::EINVAL
+      false
     rescue Errno::EPERM
       raise Error, "#{path_of(gid)} can't be given to group #{gid}: start the agent with the capability " \
                    'CAP_CHOWN, as its systemd unit does.'

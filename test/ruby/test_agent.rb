@@ -83,6 +83,22 @@ class TestAgent < MultiTenantTest
     assert_equal %w[4294967294.records state], Dir.children(@dir).sort
   end
 
+  # As in a container without privileges, which has the ids of its own map alone.
+  def test_a_gid_that_this_user_namespace_lacks_costs_the_others_nothing
+    write = MultiTenant::SystemFile.method(:write)
+    lacks = lambda do |path, bytes, **more|
+      raise Errno::EINVAL if more[:gid] == 3001
+
+      write.call(path, bytes, **more)
+    end
+    rounds = Array.new(2) do
+      MultiTenant::SystemFile.stub(:write, lacks) { assert round(stream(job(1), job(2, group_gid: 3001))) }
+      told('state')['hpc'][0].round
+    end
+    assert_equal [%w[3000.records state], 1, { 'hpc' => [1] }],
+                 [Dir.children(@dir).sort, rounds.uniq.size, ids(3000)]
+  end
+
   def test_what_does_not_change_is_not_written_again
     files = -> { %w[3000.records 3001.records].map { |name| File.stat(path(name)).ino } }
     text = ->(*jobs, at) { stream(job(1), job(2, group_gid: 3001), *jobs, generated: at) }
