@@ -59,6 +59,12 @@ module MultiTenant
       @schedules.all?(&:answering?)
     end
 
+    # @param cluster [String] Slurm's name
+    # @return [Boolean] see {Schedule#hanging?}
+    def hanging?(cluster)
+      @schedules.any? { |schedule| schedule.hanging?(cluster) }
+    end
+
     # @return [Boolean] there is none of them
     def none?
       @schedules.empty?

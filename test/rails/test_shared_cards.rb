@@ -250,6 +250,23 @@ class TestSharedCards < RailsTest
     assert_equal %w[Running], @dashboard.sessions.cards.values.map(&:first).uniq
   end
 
+  # The other one answers, and its round is the last.
+  def test_nor_is_one_of_two_clusters_that_hangs
+    cluster('gpu')
+    @slurm.run(9)
+    slurm_says(fresh(job(9), cluster: 'gpu'), cluster: 'gpu')
+    start
+    assert_equal 3, @dashboard.sessions.cards.size
+    slurm_does('[ "$cluster" != gpu ] || exit 75; cat "$dir/records$cluster"')
+    start
+    slurm_says(fresh(job(7), job(8)))
+    ttl_passes
+    @slurm.calls
+    assert_equal({ uuid(7) => 'Running', uuid(8) => 'Running', uuid(9) => 'Undetermined' },
+                 @dashboard.sessions.cards.transform_values(&:first))
+    assert_empty @slurm.calls
+  end
+
   # As where the home is slow, or the machine busy: Slurm may be, too.
   def test_nor_is_it_of_a_card_that_goes_with_the_next_page
     start

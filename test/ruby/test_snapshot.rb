@@ -290,13 +290,14 @@ class TestSnapshot < MultiTenantTest
     keep(fresh(job(1)))
     gpu = Far.new('gpu')
     gpu.define_singleton_method(:call) do |seconds|
-      MultiTenant::Answer.new(from: 'test', seconds: seconds, error: 'no answer in time.', code: 75)
+      MultiTenant::Answer.new(from: 'test', seconds: seconds, error: 'no answer in time.', code: 75, cluster: 'gpu')
     end
     all = sources(Far.new('hpc'), gpu)
     answer = all.call(30.0)
     assert_equal [[['hpc', [1]]], 'no answer in time.'],
                  [streams(answer).map { |one, ids| [one.cluster, ids] }, answer.error]
     assert_operator answer.seconds, :<, 25
+    assert_equal([false, true], %w[hpc gpu].map { |name| all.hanging?(name) })
   end
 
   # One that answers is to be asked each time.

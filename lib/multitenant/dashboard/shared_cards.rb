@@ -15,6 +15,7 @@ module MultiTenant
       # @param sources [Sources]
       def initialize(receiver, sources)
         @receiver = receiver
+        @sources = sources
         @trust = [TRUST, 2 * sources.ttl].max
       end
 
@@ -59,7 +60,7 @@ module MultiTenant
         return running(session, share) if share && trusted?(share[:cluster])
 
         cluster = share ? share[:cluster] : mark(session)['cluster']
-        undetermined(session) if cluster && (hanging? || (trusted?(cluster) ? going?(session) : hidden?(cluster)))
+        undetermined(session) if cluster && (hanging? || (trusted?(cluster) ? going?(session) : silent?(cluster)))
       end
 
       private
@@ -78,8 +79,14 @@ module MultiTenant
         OodCore::Job::Info.new(id: session.job_id, status: :undetermined)
       end
 
+      # Whoever was asked last.
       def hanging?
         @receiver.report['code'] == EX_TEMPFAIL
+      end
+
+      # Others may have been asked since.
+      def silent?(cluster)
+        hidden?(cluster) || @sources.hanging?(cluster)
       end
 
       # The next page has it no more.

@@ -19,6 +19,7 @@ module MultiTenant
       @ttl = ttl
       @clock = clock
       @failures = 0
+      @late = [] # its cluster where it did not answer in time
       @next = clock.call
     end
 
@@ -48,11 +49,21 @@ module MultiTenant
       @source.cluster
     end
 
+    # @param cluster [String] Slurm's name
+    # @return [Boolean] the last question to it, or to one whose name is not known yet, was not answered in time
+    def hanging?(cluster)
+      return @source.hanging?(cluster) if @source.respond_to?(:hanging?)
+
+      [[nil], [cluster]].include?(@late)
+    end
+
     # @param seconds [Float] the deadline
     # @return [Answer]
     def call(seconds)
       answer = ask(seconds)
-      @failures = failed?(answer) ? @failures + 1 : 0
+      failed = failed?(answer)
+      @late = (failed && answer.code == EX_TEMPFAIL ? [answer.cluster] : [])
+      @failures = failed ? @failures + 1 : 0
       @next = @clock.call + (pause * rand(0.8..1.0))
       answer
     end

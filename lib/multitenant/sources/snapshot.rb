@@ -94,6 +94,12 @@ module MultiTenant
       @asked.nil? || @asked.answering?
     end
 
+    # @param cluster [String] Slurm's name
+    # @return [Boolean] see {Schedule#hanging?}; of those that are asked beside it
+    def hanging?(cluster)
+      !@asked.nil? && @asked.hanging?(cluster)
+    end
+
     # @return [String, nil] {failure} in a sentence
     def why
       failure&.sentence
