@@ -234,10 +234,11 @@ class TestSnapshot < MultiTenantTest
     end
   end
 
+  # @param job [Hash] the job section of each
   # @return [Sources] of a host with these clusters and the snapshot
-  def sources(*feeds)
+  def sources(*feeds, job: {})
     clusters = MultiTenant::Clusters.new(feeds.each_index.map do |i|
-      MultiTenant::Clusters::Cluster.new("c#{i}", "c#{i}", nil, false, {})
+      MultiTenant::Clusters::Cluster.new("c#{i}", "c#{i}", nil, false, job)
     end)
     made = ->(_, target, **) { feeds[target.cluster[1..].to_i] }
     MultiTenant::ClusterSource.stub(:new, made) do
@@ -246,9 +247,14 @@ class TestSnapshot < MultiTenantTest
     end
   end
 
-  # @return [Array] which jobs of which clusters, and why not all
+  # @return [Array] which jobs of which clusters, and why not all, where all are to be asked now
   def told(sources)
     sources.expire
+    told_in_turn(sources)
+  end
+
+  # @return [Array] the same of those whose turn it is
+  def told_in_turn(sources)
     answer = sources.call(1.0)
     [streams(answer).map { |stream, ids| [stream.cluster, *ids] }, answer.error]
   end
@@ -266,6 +272,16 @@ class TestSnapshot < MultiTenantTest
     assert_equal [['hpc', 1]], told(all)[0]
   end
 
+  # As a submission wants it, or a page that sees what another process did to the cards.
+  def test_what_is_to_be_asked_now_is_asked_now_also_where_it_is_not_in_it
+    keep(fresh(job(1)))
+    gpu = Far.new('gpu', fresh(job(7), cluster: 'gpu'))
+    all = sources(Far.new('hpc'), gpu, job: { 'submit_host' => 'login1' })
+    assert_equal [[['hpc', 1], ['gpu', 7]], nil], told(all)
+    gpu.texts = [fresh(job(8), cluster: 'gpu')]
+    assert_equal [[['hpc', 1], ['gpu', 8]], nil], told(all) # which expires them
+  end
+
   # What its slurm.conf is called says it, or its own answer.
   def test_which_cluster_a_source_is_of_may_not_be_known
     keep(fresh(job(1)))
@@ -277,12 +293,16 @@ class TestSnapshot < MultiTenantTest
   # A client whose service may be there is not told that it has ended.
   def test_one_of_them_that_does_not_answer_is_not_taken_for_empty
     keep(fresh(job(1)))
-    gpu = Far.new('gpu').tap { |feed| feed.error = 'ssh to login1 failed.' }
-    all = sources(Far.new('hpc'), gpu)
-    assert_equal [[[['hpc', 1]], 'ssh to login1 failed.'], false], [told(all), all.answering?]
-    assert_equal [[[['hpc', 1]], nil], false], [told(all), all.answering?] # it has a pause
-    keep(fresh(job(1)), fresh(cluster: 'gpu'))
-    assert_equal [[[['hpc', 1], ['gpu']], nil], true], [told(all), all.answering?]
+    now = 1000.0
+    MultiTenant.stub(:clock, -> { now }) do
+      gpu = Far.new('gpu').tap { |feed| feed.error = 'ssh to login1 failed.' }
+      all = sources(Far.new('hpc'), gpu, job: { 'submit_host' => 'login1' })
+      assert_equal [[[['hpc', 1]], 'ssh to login1 failed.'], false], [told_in_turn(all), all.answering?]
+      now += 31 # it has a pause
+      assert_equal [[[['hpc', 1]], nil], false], [told_in_turn(all), all.answering?]
+      keep(fresh(job(1)), fresh(cluster: 'gpu'))
+      assert_equal [[[['hpc', 1], ['gpu']], nil], true], [told(all), all.answering?]
+    end
   end
 
   # What is in the snapshot may be sealed by munge.

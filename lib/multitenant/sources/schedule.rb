@@ -28,10 +28,11 @@ module MultiTenant
       @clock.call >= @next
     end
 
-    # It is to be asked now.
+    # It is to be asked now, and so are those that it asks in its turn.
     # @return [void]
     def expire
       @next = @clock.call
+      @source.expire if @source.respond_to?(:expire)
     end
 
     # @return [Boolean] it answered last time, or was never asked: a page may wait for it

@@ -100,6 +100,12 @@ module MultiTenant
       !@asked.nil? && @asked.hanging?(cluster)
     end
 
+    # Those of clusters that are not in it are to be asked with the next call.
+    # @return [void]
+    def expire
+      @others&.expire
+    end
+
     # @return [String, nil] {failure} in a sentence
     def why
       failure&.sentence
