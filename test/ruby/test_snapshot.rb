@@ -282,6 +282,12 @@ class TestSnapshot < MultiTenantTest
     assert_equal [[['hpc', 1], ['gpu', 8]], nil], told(all) # which expires them
   end
 
+  # For so long the status of a card of theirs is what the records say.
+  def test_how_long_answers_live_is_told_also_of_those_that_are_not_in_it
+    far = { 'submit_host' => 'login1' }
+    assert_equal([30.0, 300.0], [{}, far].map { |job| sources(Far.new('hpc'), Far.new('gpu'), job: job).ttl })
+  end
+
   # What its slurm.conf is called says it, or its own answer.
   def test_which_cluster_a_source_is_of_may_not_be_known
     keep(fresh(job(1)))

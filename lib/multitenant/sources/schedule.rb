@@ -8,9 +8,6 @@ module MultiTenant
     FIRST_PAUSE = 5
     LONGEST_PAUSE = 300
 
-    # @return [Float] seconds that an answer lives
-    attr_reader :ttl
-
     # @param source [#call] seconds -> {Answer}
     # @param ttl [Float]
     # @param clock [#call] monotonic seconds
@@ -21,6 +18,11 @@ module MultiTenant
       @failures = 0
       @late = [] # its cluster where it did not answer in time
       @next = clock.call
+    end
+
+    # @return [Float] seconds that an answer lives, its own or of those that it asks in its turn: the longest
+    def ttl
+      [@ttl, *(@source.ttl if @source.respond_to?(:ttl))].max
     end
 
     # @return [Boolean] it is to be asked

@@ -106,6 +106,11 @@ module MultiTenant
       @others&.expire
     end
 
+    # @return [Float, nil] seconds that the longest-lived answer of other sources lives
+    def ttl
+      @others&.ttl
+    end
+
     # @return [String, nil] {failure} in a sentence
     def why
       failure&.sentence
