@@ -200,6 +200,7 @@ class TestClusters < MultiTenantTest
     assert_equal [false, false], own.call(wrapped, { 'bin_overrides' => { 'squeue' => '/v' } })
     assert_equal [false, true], own.call(wrapped, { 'cluster' => 'c' })
     assert_equal [false, true], own.call(wrapped, { 'conf' => '/c' })
+    [{}, { 'cluster' => 'c' }].each { |near| assert_equal [false, true], own.call({ 'conf' => '/c', **wrapped }, near) }
     assert_equal [true, false, false], own.call({ 'conf' => '/c' }, { 'conf' => '/c', **wrapped }, wrapped)
     assert_equal [true, true], own.call({ 'conf' => '/c', **wrapped }, { 'conf' => '/d' })
     assert_equal [true], own.call(wrapped)

@@ -143,7 +143,7 @@ module MultiTenant
       near = targets.reject(&:over_ssh?)
       others = near.reject { |one| told_by(one) == told_by(target) }
       return true if target.cluster || others.empty? || others == near
-      return !target.wrapped? || others.none? { |one| one.conf == target.conf } if target.conf
+      return !target.wrapped? || others.none? { |one| reads?(one, target.conf) } if target.conf
 
       !target.wrapped? && others.none? { |one| one.unsaid? && !one.wrapped? }
     end
@@ -270,7 +270,14 @@ module MultiTenant
     # Wrappers, and another cluster with their slurm.conf: this host's is not said to be theirs.
     def elsewhere?(place)
       path, _, _, *wrappers = place
-      wrappers.any? && @clusters.any? { |one| one.conf == path && place_of(one) != place }
+      wrappers.any? && targets.any? { |one| reads?(one, path) && place_of(one) != place }
+    end
+
+    # @return [Boolean] or may: what says no slurm.conf reads this host's own, wherever that is
+    def reads?(target, conf)
+      return target.conf == conf if target.conf
+
+      !target.wrapped? && !target.over_ssh? && target.slurmrestd.nil?
     end
   end
 end
