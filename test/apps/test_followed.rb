@@ -94,6 +94,25 @@ class TestFollowed < AppTest
       Bed.wait('another one waits', 240) { !['', second.to_s].include?(kept('chains/1/next')) }
       assert_equal ['', 'PENDING'], [kept('chains/1/problem.next'), Bed.squeue('%T', '-j', follower).strip]
     end
+
+    # Slurm drains the node, and holds the job.
+    def test_a_job_that_a_node_could_not_launch_is_released
+      serve('redis')
+      second = follower
+      fails = File.join(Bed::OURS, 'fails')
+      File.write(prolog = File.join(Bed::OURS, 'prolog'), "#!/bin/bash\n[[ ! -e #{fails} ]]\n", perm: 0o755)
+      FileUtils.touch(fails)
+      Bed.configured('slurm.conf' => "Prolog=#{prolog}") do
+        system('scontrol', 'reconfigure', exception: true)
+        begin_now(second)
+        Bed.wait('it is held') { Bed.squeue('%r', '-j', second).strip == 'launch failed requeued held' }
+        FileUtils.rm_f(fails)
+        assert_served_by(second)
+      end
+    ensure
+      system('scontrol', 'reconfigure')
+      system('scontrol', 'update', 'NodeName=ALL', 'State=RESUME')
+    end
   end
   include Long if ENV.key?('MULTITENANT_LONG')
 end

@@ -88,4 +88,27 @@ class TestFollowed < MultiTenantTest
                  "101: 102\n102: 102\n", said[/^101: .*/m]
     assert_nil state('chains/1/problem.next')
   end
+
+  # As by a Prolog that fails. Who holds a job themselves means it.
+  def test_a_job_that_a_node_could_not_launch_is_released
+    held = 'launch failed requeued held'
+    fake('scontrol', CONTROL.sub("in\n", "in\n  release*) echo \"$2\" >>\"${0%/*}/released\" ;;\n"))
+    run_job(100, "#{stage}\n#{<<~BASH}")
+      mt_again=0 mt_retry=0 mt_pause=5000
+      look() { rounds=11; echo "0:00|$1" >#{temporary}/$2.state; watch_once; }
+      look 'PENDING|JobHeldUser' 101
+      look 'COMPLETED|#{held}' 101
+      look 'PENDING|#{held}' 101
+      look 'PENDING|#{held}' 101
+      look 'PENDING|Dependency' 101
+      put "$mt_state/copies" 2
+      mkdir "$mt_state/chains/2"
+      put "$mt_state/chains/2/next" 102
+      look 'PENDING|#{held}' 102
+      mt_retry=0
+      look 'REQUEUE_HOLD|#{held}' 102
+    BASH
+    assert_equal "101\n102\n", File.read(in_job('released'))
+    assert_equal ['101', nil], [state('chains/1/next'), state('chains/2/ended')]
+  end
 end
