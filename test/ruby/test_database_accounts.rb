@@ -91,7 +91,8 @@ class TestDatabaseAccounts < MultiTenantTest
     serving('postgresql', accounts: '') do
       administrate("ALTER DATABASE #{%("#{NAME.gsub('"', '""')}")} SET log_statement = 'all'")
     end
-    File.write(File.join(@dir, 'data/postgresql.conf'), "#{known(LOG).join("\n")}\n", mode: 'a')
+    settings = [*known(LOG), 'auto_explain.log_min_duration=0', "session_preload_libraries='auto_explain'"]
+    File.write(File.join(@dir, 'data/postgresql.conf'), "#{settings.join("\n")}\n", mode: 'a')
     log = File.join(temporary, 'said')
     serving('postgresql') do
       login(BOB)

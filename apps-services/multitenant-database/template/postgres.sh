@@ -167,13 +167,16 @@ SQL
   kill -HUP "$SERVER"
 }
 
-# What offer_accounts did in another job. Tenants who were the owner of all may have given the user a password.
+# What offer_accounts did in another job. Tenants who were the owner of all may have given the user a password. A SELECT with
+# this one would be in the log of a directory that has auto_explain.
 withdraw_accounts() {
   write_access
   kill -HUP "$SERVER"
   ! find_administrator || administrate "$database" <<SQL
-SELECT format('ALTER ROLE %I PASSWORD %L', $(literal "$user"), $(literal "$password"))
-  WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = 'mt_tenants') \gexec
+SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mt_tenants') AS shared \gset
+\if :shared
+ALTER ROLE $(name "$user") PASSWORD $(literal "$password");
+\endif
 $(move_rights mt_public PUBLIC)
 SQL
 }
