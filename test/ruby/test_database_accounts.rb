@@ -153,21 +153,49 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
+  # By these who may change everything keeps others out, and the user.
+  SHUT = <<~SQL
+    SELECT format('ALTER ROLE %I SET local_preload_libraries = nope', current_user),
+      format('ALTER ROLE %I IN DATABASE %I SET local_preload_libraries = nope', current_user, current_database()),
+      format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC, mt_tenants, %I', current_database(), current_user),
+      format('ALTER DATABASE %I CONNECTION LIMIT 0', current_database()),
+      format('ALTER DATABASE %I SET local_preload_libraries = nope', current_database()) \\gexec
+  SQL
+
   # Otherwise all would use one user together then, those too who are banned.
   def test_nothing_that_a_tenant_changes_costs_the_next_job_its_accounts
     serving('postgresql', rights: 'write', own: 'no') do
       login(BOB)
-      assert_rows [], BOB, <<~SQL
-        DROP SCHEMA public CASCADE;
-        SELECT format('ALTER ROLE %I SET local_preload_libraries = nope', current_user),
-          format('ALTER DATABASE %I CONNECTION LIMIT 0', current_database()),
-          format('ALTER DATABASE %I SET local_preload_libraries = nope', current_database()) \\gexec
-      SQL
-      login(EVE)
+      assert_rows [], BOB, "DROP SCHEMA public CASCADE; #{SHUT}"
     end
     serving('postgresql', rights: 'write', own: 'no') do
       login(EVE)
-      assert_rows ['1'], EVE, 'SELECT 1'
+      assert_rows [], EVE, SHUT
+    end
+    serving('postgresql', accounts: '') { assert_rows ['1'], "#{NAME}u", 'SELECT 1', password: 'secret' }
+  end
+
+  # Who is in the role of the user may give to others all that it owns, the database too.
+  def test_what_a_tenant_of_postgresql_took_from_the_user_is_the_users_in_the_next_job
+    owner = %("#{NAME.gsub('"', '""')}u")
+    all = "SET ROLE none; REASSIGN OWNED BY #{owner} TO"
+    serving('postgresql', rights: 'write') do
+      login(BOB, EVE)
+      assert_rows [], BOB, "SET ROLE #{owner}; CREATE TABLE lesson (id serial, n int); INSERT INTO lesson VALUES (1, 3)"
+      assert_rows [], EVE, "CREATE TABLE #{EVE}.own (n int); #{all} #{EVE}"
+    end
+    serving('postgresql') do
+      login(EVE, PUBLISHER)
+      ['DELETE FROM lesson', 'DROP TABLE lesson', 'DROP SCHEMA public CASCADE',
+       "SELECT format('ALTER DATABASE %I CONNECTION LIMIT 0', current_database()) \\gexec"].each do |sql|
+        refute_done DENIED, EVE, sql
+      end
+      assert_rows %w[3], EVE, "INSERT INTO #{EVE}.own SELECT n FROM lesson; SELECT n FROM lesson"
+      assert_rows [], PUBLISHER, "UPDATE lesson SET id = 7; #{all} mt_tenants"
+    end
+    serving('postgresql', accounts: '') do
+      owns = "pg_has_role(datdba, 'MEMBER') FROM pg_database WHERE datname = current_database()"
+      assert_rows %w[7 t], "#{NAME}u", "SELECT id FROM lesson; SELECT #{owns}", password: 'secret'
     end
   end
 
@@ -260,6 +288,8 @@ class TestDatabaseAccounts < MultiTenantTest
         login(BOB)
         assert_rows %w[7], BOB, "SELECT n FROM #{OWN}"
         refute_equal 0, query("#{NAME}u", 'SELECT 1', password: 'secret').code
+        # PostgreSQL before 15 did as he says.
+        query(BOB, %(GRANT #{BOB} TO "#{NAME.gsub('"', '""')}u"))
       end
       # In the next job nobody is let in who has not logged in there, and all is as it was.
       serving(engine, rights: 'write') do

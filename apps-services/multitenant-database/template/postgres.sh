@@ -127,18 +127,57 @@ move_rights() { # FROM TO
     FROM pg_namespace WHERE nspname = 'public' AND has_schema_privilege($from, oid, 'CREATE') \gexec"
 }
 
+# Names of tenants' accounts.
+ACCOUNT='^mt_[0-9]+_[0-9a-f]{8}$'
+
+# By these a tenant who is the owner of all keeps everybody else out. What is as it should be is not touched: it may be held.
+let_in() { # ROLE
+  cat <<SQL
+SELECT format('ALTER DATABASE %I CONNECTION LIMIT -1', datname)
+  FROM pg_database WHERE datname = current_database() AND datconnlimit <> -1 \gexec
+SELECT format('ALTER DATABASE %I RESET local_preload_libraries', datname)
+  FROM pg_database d JOIN pg_db_role_setting ON setdatabase = d.oid
+  WHERE datname = current_database() AND setrole = 0 AND setconfig::text ~ 'local_preload_libraries' \gexec
+SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), rolname) FROM pg_roles
+  WHERE rolname = $(literal "$1") AND NOT has_database_privilege(oid, current_database(), 'CONNECT') \gexec
+SQL
+}
+
+# What tenants who were the owner of all may have taken from the user in an earlier job: that it is let in, and what it owned.
+# What is in a schema of their own stays theirs. Before PostgreSQL 15 all could make the user a member of their account.
+give_back() {
+  local owner base
+  owner=$(name "$user") base=$(name "$database")
+  let_in "$user"
+  cat <<SQL
+ALTER ROLE $owner RESET local_preload_libraries;
+ALTER ROLE $owner IN DATABASE $base RESET local_preload_libraries;
+SELECT format('REVOKE %s FROM %s', roleid::regrole, member::regrole)
+  FROM pg_auth_members WHERE roleid::regrole::text ~ '$ACCOUNT' \gexec
+SELECT 'ALTER DATABASE ' || quote_ident(datname) || ' OWNER TO ' || quote_ident($(literal "$user")) FROM pg_database
+  WHERE datname = current_database() AND datdba::regrole::text ~ '$ACCOUNT|^mt_tenants\$|^pg_database_owner\$' \gexec
+\set ON_ERROR_STOP off
+SELECT format('ALTER %s %s OWNER TO %I', type, identity, $(literal "$user"))
+  FROM pg_shdepend, pg_identify_object(classid, objid, objsubid) o
+  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND deptype = 'o'
+    AND refclassid = 'pg_authid'::regclass AND refobjid::regrole::text ~ '$ACCOUNT|^mt_tenants\$'
+    AND type IN ('schema', 'table', 'view', 'materialized view', 'foreign table', 'sequence', 'type', 'function', 'procedure',
+      'aggregate')
+    AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = coalesce(o.schema, o.name)
+      AND (nspname ~ '^pg_' OR nspname ~ '$ACCOUNT' AND nspname = nspowner::regrole::text))
+  ORDER BY type = 'sequence' \gexec
+\set ON_ERROR_STOP on
+SQL
+}
+
 # Accounts of tenants are in mt_tenants, which alone may connect; those who may change everything are in the role of the user,
 # too, who owns the database.
 offer_accounts() {
   local rights objects
   objects=$(IFS=, && echo "${OBJECTS[*]}")
   find_administrator || { echo "Neither postgres nor $(id -un) may administrate $datadir." >&2; return 1; }
-  # These would keep the user out, and so everybody would have to use that one together.
-  administrate "$database" <<SQL || return
-ALTER DATABASE $(name "$database") CONNECTION LIMIT -1;
-ALTER DATABASE $(name "$database") RESET local_preload_libraries;
-ALTER ROLE $(name "$user") RESET local_preload_libraries;
-SQL
+  # Otherwise everybody would have to use that one together.
+  administrate "$database" <<<"$(give_back)" || return
   rights=$(PGHOST=$PRIVATE PGPASSWORD='' log_in 2>&1) || { printf '%s\n' "$rights" >&2; return 1; }
   [[ ${rights##*$'\n'} == 0 || $mt_share_superuser == yes || $mt_rights == read ]] || {
     echo "Tenants can change nothing, since the user $user has rights on the whole server." >&2
@@ -176,6 +215,7 @@ withdraw_accounts() {
 SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mt_tenants') AS shared \gset
 \if :shared
 ALTER ROLE $(name "$user") PASSWORD $(literal "$password");
+$(give_back)
 \endif
 $(move_rights mt_public PUBLIC)
 SQL
