@@ -290,14 +290,16 @@ void request_enter(struct gate *gate, struct connection *connection, int64_t now
         decide(gate, connection, tenant, now);
 }
 
-/* Whether a page of the service asks, or a person who goes there. Pages of other hosts of the same
- * domain are sent with the cookie, too, and could do what they like with it, and read a websocket.
+/* Whether a page of the service asks, or a person who goes there, which they see: not in a frame of
+ * another page. Pages of other hosts of the same domain are sent with the cookie, too, and could do
+ * what they like with it, and read a websocket.
  */
 static bool is_by_itself(const struct scgi_request *request)
 {
     return !*request->site || strcasecmp(request->site, "same-origin") == 0 ||
            strcasecmp(request->site, "none") == 0 ||
-           (strcasecmp(request->mode, "navigate") == 0 && strcmp(request->method, "GET") == 0);
+           (strcasecmp(request->mode, "navigate") == 0 && strcmp(request->method, "GET") == 0 &&
+            (!*request->dest || strcasecmp(request->dest, "document") == 0));
 }
 
 static void check(struct gate *gate, struct connection *connection, int64_t now)

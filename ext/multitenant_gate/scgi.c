@@ -22,6 +22,7 @@ static const struct {
     {"HTTP_X_FORWARDED_PROTO", offsetof(struct scgi_request, proto)},
     {"HTTP_SEC_FETCH_SITE", offsetof(struct scgi_request, site)},
     {"HTTP_SEC_FETCH_MODE", offsetof(struct scgi_request, mode)},
+    {"HTTP_SEC_FETCH_DEST", offsetof(struct scgi_request, dest)},
 };
 
 #define KNOWN (sizeof known / sizeof *known)

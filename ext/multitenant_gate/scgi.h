@@ -18,7 +18,8 @@ struct scgi_request {
     const char *user;  /* X-Forwarded-User, of Open OnDemand's proxy */
     const char *proto; /* X-Forwarded-Proto */
     const char *site;  /* Sec-Fetch-Site, */
-    const char *mode;  /* Sec-Fetch-Mode */
+    const char *mode;  /* Sec-Fetch-Mode, */
+    const char *dest;  /* Sec-Fetch-Dest */
     size_t body;       /* where it begins, and its length */
     size_t body_len;
 };

@@ -46,14 +46,15 @@ START_TEST(test_all_that_is_known)
     char *text = request("CONTENT_LENGTH~0~REQUEST_METHOD~GET~DOCUMENT_URI~/c~CONTENT_TYPE~t~"
                          "REMOTE_ADDR~::1~REMOTE_PORT~7~HTTP_HOST~h~HTTP_X_MULTITENANT_TOKEN~k~"
                          "HTTP_AUTHORIZATION~a~HTTP_COOKIE~c~HTTP_X_FORWARDED_USER~u~"
-                         "HTTP_X_FORWARDED_PROTO~https~HTTP_SEC_FETCH_SITE~none~",
+                         "HTTP_X_FORWARDED_PROTO~https~HTTP_SEC_FETCH_SITE~none~"
+                         "HTTP_SEC_FETCH_MODE~m~HTTP_SEC_FETCH_DEST~d~",
                          "", &len);
     ck_assert_int_eq(scgi_read(text, len, &is), SCGI_WHOLE);
-    const char *const values[] = {is.method, is.path, is.content_type, is.addr,
-                                  is.port,   is.host, is.token,        is.authorization,
-                                  is.cookie, is.user, is.proto,        is.site};
-    static const char *const expected[] = {"GET", "/c", "t", "::1", "7",     "h",
-                                           "k",   "a",  "c", "u",   "https", "none"};
+    const char *const values[] = {is.method, is.path,  is.content_type,  is.addr,   is.port,
+                                  is.host,   is.token, is.authorization, is.cookie, is.user,
+                                  is.proto,  is.site,  is.mode,          is.dest};
+    static const char *const expected[] = {"GET", "/c", "t", "::1",   "7",    "h", "k",
+                                           "a",   "c",  "u", "https", "none", "m", "d"};
     for (size_t i = 0; i < COUNT_OF(values); i++)
         ck_assert_str_eq(values[i], expected[i]);
     free(text);

@@ -253,7 +253,8 @@ class TestGate < MultiTenantTest
     "#{text}.#{[OpenSSL::HMAC.digest('SHA256', key, text)].pack('m0').tr('+/', '-_').delete('=')}"
   end
 
-  # Of another host of the same domain, for which a cookie is not another site's. Who goes there from one is let in.
+  # Of another host of the same domain, for which a cookie is not another site's. Who goes there from one is let in, but
+  # not in a frame, which nobody may see, or which lies below a button of that page's.
   def test_a_cookie_does_not_count_for_what_another_hosts_page_sends
     cookie = { 'Cookie' => "multitenant_token=#{host.token}" }
     sent = { %w[same-origin cors] => '200', %w[same-origin websocket] => '200', %w[none navigate] => '200',
@@ -263,6 +264,11 @@ class TestGate < MultiTenantTest
       headers = { 'Sec-Fetch-Site' => site, 'Sec-Fetch-Mode' => mode }
       assert_equal code, host.get('/', nil, **cookie, **headers).code, "#{site} #{mode}"
       assert_equal '200', host.get('/', cookie['Cookie'][/mt1.*/], **headers).code
+    end
+    { %w[same-site document] => '200', %w[same-site iframe] => '401', %w[same-site object] => '401',
+      %w[same-origin iframe] => '200' }.each do |(site, dest), code|
+      headers = { 'Sec-Fetch-Site' => site, 'Sec-Fetch-Mode' => 'navigate', 'Sec-Fetch-Dest' => dest }
+      assert_equal code, host.get('/', nil, **cookie, **headers).code, "#{site} #{dest}"
     end
     form = { 'Sec-Fetch-Site' => 'same-site', 'Sec-Fetch-Mode' => 'navigate', 'Content-Type' => 'text/plain', **cookie }
     assert_equal '401', host.request(Net::HTTP::Post, '/', form, 'a=b').code
