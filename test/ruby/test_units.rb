@@ -44,6 +44,14 @@ class TestUnits < MultiTenantTest
     assert_equal ['--proxy', 'haproxy', true], [option, *options.values_at(:engine, :check)]
   end
 
+  # Nothing else makes them, and an admin's own would be root's.
+  def test_the_agent_has_the_directory_of_each_file_that_the_page_has_it_write
+    made = PAGE.scan(%r{StateDirectory=([\w/ -]+)}).flat_map { |(names)| names.split }
+    files = PAGE.scan(%r{--output\s+/var/lib/([\w./-]+)}).flatten
+    assert_operator files.size, :>=, 3
+    assert_empty files.map { |file| File.dirname(file) } - made
+  end
+
   def test_it_would_say_what_it_does_not_take
     @units.each do |name, text|
       odd = text.sub(/^(\w+)=/, 'Odd\1=')
