@@ -62,6 +62,15 @@ class TestDocuments < MultiTenantTest
     end
   end
 
+  # It would read the key. Arguments are read by others.
+  def test_no_line_to_paste_asks_a_service_by_a_proxy_or_has_a_key_in_its_arguments
+    pattern = /`(curl [^`]*http:[^`]*)`|^ +(podman run .*--env-file.*)/
+    asks = PAGES.flat_map { |page| text(page).scan(pattern) }.flatten.compact
+    assert_equal 3, asks.size
+    assert_empty asks.grep_v(/ --noproxy '\*' | --http-proxy=false /)
+    PAGES.each { |page| refute_match(/--header ["']?Authorization/, text(page), page) }
+  end
+
   # The lines without the blocks of code.
   def prose(page)
     text(page).gsub(/^```.*?^```$/m, '')
