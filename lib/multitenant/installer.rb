@@ -190,8 +190,7 @@ module MultiTenant
     # An app's settings: the admin's if there are any, with what is new in this release.
     def settle(item)
       path = item.entry.path
-      saved = File.join(Host::STATE, "#{File.basename(File.dirname(path))}.site.yml")
-      kept = [(path if manifest[path]), saved].compact.find { |one| @tree.file?(one) }
+      kept = settings_before(path)
       settings = AppSettings.new(item.bytes).set(@options.defaults)
       settings.set(sealing) if !kept && settings.keys.include?('envelope')
       @options.need_cluster if !kept && item.entry.part == 'services' && settings.keys.include?('cluster')
@@ -201,6 +200,26 @@ module MultiTenant
 
       note_origin(path) if empty?(item, 'origin')
       note_cluster(path) if empty?(item, 'cluster')
+    end
+
+    # This host may know nothing of the installation that wrote them: several share a directory of apps, or /var is new.
+    # One that was interrupted may have moved them aside.
+    # @return [String, nil] path of the app's settings
+    def settings_before(path)
+      app = File.dirname(path)
+      saved = File.join(Host::STATE, "#{File.basename(app)}.site.yml")
+      known = [(path if manifest[path]), saved].compact.find { |one| @tree.file?(one) }
+      return known if known
+
+      aside = manifest.entries.select { |entry| entry.moved? && entry.path == app }.map(&:to).reverse
+      other = [app, *aside].map { |dir| File.join(dir, Release::SITE) }.find { |one| ours?(one) }
+      @notes << "#{other} is of another installation of MultiTenant: its settings are kept." if other
+      other
+    end
+
+    # @return [Boolean] the file is an app's settings
+    def ours?(path)
+      @tree.file?(path) && AppSettings.new(@tree.read(path)).keys.include?('cluster')
     end
 
     def empty?(item, key)
@@ -224,8 +243,7 @@ module MultiTenant
     def sealing
       @sealing ||= begin
         old = InstallPlan.initializers_before(@tree, manifest)
-        before = @tree.glob(File.join(Host::APPS, 'multitenant-*', Release::SITE)).select { |path| manifest[path] }
-        before.select! { |path| manifest[path].part == 'services' }
+        before = @tree.glob(File.join(Host::APPS, 'multitenant-*', Release::SITE)).select { |path| service?(path) }
         if before.empty? ? old.any? : before.any? { |path| v1?(path) }
           @notes << "#{old.first} is another MultiTenant's. #{OLD_READERS}" if old.any?
           {}
@@ -235,6 +253,13 @@ module MultiTenant
           { 'old_readers' => 'no', 'envelope' => choice.envelope }
         end
       end
+    end
+
+    # @return [Boolean] these are a service app's settings, of this installation or another
+    def service?(path)
+      return manifest[path].part == 'services' if manifest[path]
+
+      SiteSettings::APPS.dig(File.basename(File.dirname(path)), 'envelope') && ours?(path)
     end
 
     def v1?(path)

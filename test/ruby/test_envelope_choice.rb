@@ -146,6 +146,15 @@ class TestEnvelopeChoice < InstallTest
     assert_match(/^old_readers: "no"$/, site.read("#{Site::SYS}/multitenant-instruction/site.yml"))
   end
 
+  # On another web host with the same directory of apps, which may have the old readers.
+  def test_service_apps_of_an_installation_that_this_host_does_not_know_count
+    release('multitenant-llm')
+    site.write(SETTINGS, "cluster: hpc\nold_readers: \"yes\"\n")
+    release('multitenant-instruction', SHIPPED[/.*^munge_socket[^\n]*\n/m])
+    assert_installed
+    assert_match(/^old_readers: "yes"$/, site.read("#{Site::SYS}/multitenant-instruction/site.yml"))
+  end
+
   # A dashboard reads those of all plugins.
   def test_an_old_reader_of_another_plugin_is_found_and_moved
     release('multitenant-llm')

@@ -322,6 +322,24 @@ class TestInstall < InstallTest
     assert_includes site.read(SETTINGS), "hours: 2 # two\n"
   end
 
+  # As on a second web host with the same directory of apps, or on one that was set up anew beside them.
+  def test_settings_of_an_installation_that_this_host_does_not_know_are_kept
+    assert_installed
+    mine = site.read(SETTINGS).sub('hours: 8', "hours: 2\ngateway: required")
+    site.write(SETTINGS, mine)
+    FileUtils.rm_r(site.at('/var/lib/multitenant'))
+    assert_installed '--dry-run'
+    assert_includes site.out, "#{SETTINGS} is of another installation of MultiTenant: its settings are kept.\n"
+    assert_installed
+    assert_equal mine, site.read(SETTINGS)
+    assert_installed
+    assert_equal [mine, []], [site.read(SETTINGS), site.out.lines.grep(/another installation/)]
+    FileUtils.rm_r([site.at('/var/lib/multitenant'), site.at("#{Site::SYS}/multitenant-llm")])
+    site.write(SETTINGS, "gateway: theirs\n")
+    assert_installed
+    refute_includes site.read(SETTINGS), 'gateway', 'an app of somebody else'
+  end
+
   def test_keys_that_are_called_otherwise_now_keep_their_values
     assert_installed
     old = "mysql_modules:\n- old\n  # or\n- older\n"

@@ -177,6 +177,18 @@ class TestInstallObstacles < InstallTest
     end
   end
 
+  def test_an_install_that_is_killed_keeps_settings_that_it_moved_aside
+    settings = "#{Site::SYS}/multitenant-llm/site.yml"
+    (1..20).find do |lines|
+      old_site
+      site.write(settings, "cluster: hpc\ngateway: required\n")
+      killed_after?(lines, :install) && !site.exist?(settings)
+    end
+    assert site.exist?('/var/www/ood/apps/multitenant-disabled/multitenant-llm/site.yml')
+    assert_installed
+    assert_includes site.read(settings), "gateway: required\n"
+  end
+
   def test_an_uninstall_that_is_killed_is_ended_by_the_next
     before = old_site
     (0..).each do |lines|
