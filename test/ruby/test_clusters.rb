@@ -388,6 +388,14 @@ class TestClusters < MultiTenantTest
     assert_equal ["/c\u{fffd}x", "s\xff\u{fffd}".b], made.targets.map { |one| [one.conf, one.job['submit_host']] }[0]
   end
 
+  # Also of a process without a locale, for which each name with other letters than English ones is none.
+  def test_a_file_whose_name_is_no_text_is_passed_over
+    dir = File.join(temporary, 'clusters.d')
+    Dir.mkdir(dir)
+    ['hpc', "caf\xE9".b].each { |name| File.write(File.join(dir, "#{name}.yml".b), "v2: {job: {adapter: slurm}}\n") }
+    assert_equal %w[hpc], MultiTenant::Clusters.from_files(dir).ids
+  end
+
   # ---- slurmrestd ----
 
   CUSTOM = { 'multitenant' => { 'slurmrestd' => 'https://a.example', 'token' => '/t', 'sees' => 'all',

@@ -82,7 +82,8 @@ module MultiTenant
     end
 
     def self.read(id, job, closed: false, ports: nil, custom: nil)
-      return unless job.is_a?(Hash) && job['adapter'] == 'slurm' && ID.match?(id.to_s)
+      # A file's name may be no text.
+      return unless job.is_a?(Hash) && job['adapter'] == 'slurm' && ID.match?(id.to_s.b)
 
       job = visible(job)
       Cluster.new(id.to_s, job['cluster']&.to_s, job['conf']&.to_s, closed, job, range(ports), slurmrestd(custom))
