@@ -364,11 +364,19 @@ module MultiTenant
     end
 
     def say_how_the_rest_goes
+      @gem_dir = gem_there
       cards = @ruby.command(command_of_the_gem, 'cards', '--remove-all')
       @out.puts 'Cards in homes hold secrets. They go with MULTITENANT_ENABLE=remove when the dashboard of each user ' \
                 "starts, which needs the initializer, or with #{cards}, run by each user, before the gem goes.",
-                "Then the gem goes with #{@ruby.gem_command('uninstall', 'ood_multitenant')}.",
+                "Then the gem goes with #{@ruby.gem_command('uninstall', 'ood_multitenant', dir: @gem_dir)}.",
                 "Take the MULTITENANT_ lines out of #{Host::ENV_FILE}."
+    end
+
+    # All else is taken out already, so that it is no failure where this can't be told.
+    def gem_there
+      @ruby.gem_dir
+    rescue Failure
+      nil
     end
   end
 end

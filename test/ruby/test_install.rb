@@ -84,6 +84,24 @@ class TestInstall < InstallTest
     assert_match(/\ANothing is installed/, site.out)
   end
 
+  # On EL the gem is among Open OnDemand's, and its command is not in PATH.
+  def test_uninstall_tells_users_a_command_that_they_have
+    path = "#{Site::HOMES[Site::RPM]}/bin/multitenant"
+    site.write(path, "#!/bin/sh\n", mode: 0o755)
+    assert_installed
+    assert_equal 0, site.uninstall, site.err
+    assert_match(/bash -c '[^']*; #{path} cards --remove-all'`, run by each user/, site.out)
+    assert_match(/gem uninstall ood_multitenant --install-dir #{site.at(Site::HOMES[Site::RPM])} /, site.out)
+  end
+
+  # What it prints at its end is no reason to fail, as all is taken out then.
+  def test_uninstall_where_the_gem_has_gone
+    assert_installed
+    FileUtils.rm_r(site.gem)
+    assert_equal [0, ''], [site.uninstall, site.err]
+    assert_match(/multitenant cards --remove-all.*gem uninstall ood_multitenant/m, site.out)
+  end
+
   def test_modes_and_owners_are_mended
     assert_installed
     before = state
