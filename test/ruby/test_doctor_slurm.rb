@@ -1,6 +1,8 @@
 # frozen_string_literal: true
 
 require_relative 'healthy_host'
+require_relative 'munged'
+require_relative 'sealing_v2'
 
 # With one thing broken: what is said of Slurm, MUNGE and groups, and the fix.
 class TestDoctorSlurm < DoctorTest
@@ -144,6 +146,43 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Identity', 'FAIL', 'munged', /it made no credential/, %r{log/munge/munged\.log\.\z}
     host.program('scontrol', 'exit 1')
     assert_told 'Identity', 'FAIL', 'munged', /it made no credential/, %r{log/munge/munged\.log\.\z}
+  end
+
+  # As on a web host with `submit_host`.
+  def test_cards_let_nobody_in_where_there_is_no_munge
+    %w[munge unmunge].each { |name| File.unlink(host.at("/bin/#{name}")) }
+    File.symlink(MultiTenant::Program.find('setpriv', ENV.fetch('PATH')), host.at('/bin/setpriv'))
+    env = { 'PATH' => host.at('/bin') }
+    assert_told 'Identity', 'skip', 'munged', /munge is not installed on this host\.\z/, env: env
+    host.write(File.join(File.dirname(HealthyHost::APP), 'multitenant-llm/site.yml'), "cluster: hpc\ngateway: auto\n")
+    assert_told 'Identity', 'warn', 'munged', /not installed on this host, so no card lets anybody in/,
+                /Install munge here.*`multitenant login`/, env: env
+  end
+
+  # A package of munge makes one as it is installed.
+  def test_a_munged_with_a_key_of_its_own
+    skip_unless(File.executable?(MultiTenant::Credentials::PROGRAM), 'multitenant-munge is not built')
+    here, nodes = %w[here nodes].map { |name| Munged.new(File.join(temporary, name).tap { |dir| Dir.mkdir(dir) }) }
+    File.chmod(0o755, temporary)
+    env_file "MULTITENANT_MUNGE_SOCKET=#{here.socket}"
+    host.query(stream(sealed(7, nodes), sealed(8, nodes), job(9, name: 'l|students|MTK1:x')))
+    assert_told 'Sealing', 'warn', 'Envelopes', /opens none of the 2 that are sealed by it on hpc/,
+                /`munge -n \| ssh NODE unmunge`.*copy munge\.key/
+    host.query(stream(sealed(7, nodes), sealed(8, here)))
+    assert_told 'Sealing', 'ok', 'Envelopes', /sealed: 2 with munge\./
+    host.query(stream(sealed(7, nodes, group_gid: 101)))
+    assert_told 'Sealing', 'ok', 'Envelopes', /sealed: 1 with munge\./
+  ensure
+    [here, nodes].each { |munged| munged&.stop }
+  end
+
+  # munged opens it for whose primary group that is, whatever the name service knows.
+  def sealed(id, munged, **record)
+    text = SealingV2.message({ cluster: 'hpc', job_id: id, group: 'students', restarts: 0 },
+                             id: format('%08x-0000-4000-8000-000000000000', id), app: 'App', method: 'card',
+                             delivery: 'sys/multitenant-delivery_default', conn: { host: 'n1' })
+    credential = munged.encode(text, "--restrict-gid=#{VIEWER}", as: %w[--reuid 1001 --regid 1001 --clear-groups])
+    job(id, name: "l|students|#{credential}", group_gid: VIEWER, **record)
   end
 
   def test_slurm_s_own_munged_is_asked

@@ -43,6 +43,13 @@ class TestEnvelopeChoice < InstallTest
     path = "#{dir}:#{ENV.fetch('PATH')}"
     told = 'Service apps seal by munge: nobody, a member of students, opened what was sealed for the group.'
     assert_equal ['munge', told], choice(%w[nobody], path: path)
+    # A munged that is not the cluster's agrees with itself.
+    cluster = "#{dir}/hpc.yml"
+    ['submit_host: login1', 'bin_overrides: {squeue: /x}'].each do |far|
+      File.write(cluster, "v2: {hpc: {job: {adapter: slurm, #{far}}}}\n")
+      told_far = choice(%w[nobody], { 'OOD_CLUSTERS' => cluster }, path: path)[1]
+      assert_match(/\A#{told} Whether .* was not tried,.*`munge -n \| ssh NODE unmunge`/, told_far)
+    end
     File.write("#{dir}/munge", "#!/bin/sh\nexit 1\n")
     assert_match(/\Amunge makes no credential here/, choice(%w[nobody], path: path)[1])
   end

@@ -19,10 +19,13 @@ module MultiTenant
       REREAD = 'Run `systemctl kill --signal=HUP munge`; if that does not help (LDAP without enumeration), start ' \
                'munged with --group-check-mtime=0 and let the name service enumerate.'
 
+      NO_LOGIN = 'Install munge here, with the key of the nodes\'; or leave it so, as `multitenant login` in a shell ' \
+                 'of a host with munge does without.'
+
       # munged opens what it makes.
       def munge
         return unless core?
-        return skip('munge is not installed on this host.') unless munge?
+        return no_munge unless munge?
 
         made, read = credential
         return no_credential(made.error) unless made.success?
@@ -83,6 +86,12 @@ module MultiTenant
       end
 
       private
+
+      def no_munge
+        return skip('munge is not installed on this host.') unless gateways?
+
+        warn!('munge is not installed on this host, so no card lets anybody in at a gateway.', NO_LOGIN)
+      end
 
       # Slurm's packages may bring the programs where its daemons have a way of their own.
       def no_credential(error)

@@ -20,6 +20,13 @@ module MultiTenant
       COPY = 'Copy the file from where services run, root\'s and the group\'s with mode 0440; or run `multitenant ' \
              'key new GROUP`, and copy it to the nodes.'
 
+      # What is said of one that munge was asked about: it opened it, or never will.
+      TRIED = %w[ok not_recipient bad_cipher].freeze
+
+      OTHER_KEY = 'Where munged here has the key of the nodes\', `munge -n | ssh NODE unmunge` says Success. Else ' \
+                  'copy munge.key from there, and restart munge. Of clusters with different keys it opens what one ' \
+                  'seals; the others\' services need `envelope: "key"` in the site.yml of service apps.'
+
       # v1 hides nothing from anyone who looks.
       def envelopes
         return unless core? && answered?
@@ -28,7 +35,8 @@ module MultiTenant
         return ok('nothing is shared now.') if sealed.empty?
 
         told = "services are sealed: #{sealed.tally.map { |name, count| "#{count} with #{name}" }.join(', ')}."
-        return ok(told) unless sealed.include?('v1')
+        closed = closed_to_munge?
+        return closed || ok(told) unless sealed.include?('v1')
 
         warn!("#{told} Every user of the cluster can read what v1 carries.", SEAL)
       end
@@ -73,6 +81,19 @@ module MultiTenant
       end
 
       private
+
+      # Of those for this user's groups. A publisher can damage their own, and not another's.
+      # @return [Boolean] munge opens none of a cluster's, which is told
+      def closed_to_munge?
+        tried = site.slurm.shares.select { |share| share[:envelope] == 'munge' && TRIED.include?(share[:specs]) }
+        closed = tried.group_by { |share| share[:cluster] }
+                      .select { |_, shares| shares.all? { |share| share[:specs] == 'bad_cipher' } }
+        closed.each do |cluster, shares|
+          warn!("munge on this host opens none of the #{shares.size} that are sealed by it on #{cluster} for groups " \
+                'of this user, so they have no such card.', OTHER_KEY)
+        end
+        closed.any?
+      end
 
       # @return [Boolean] this host has the keys by which that was sealed
       def opens?(gid, ids)

@@ -13,6 +13,9 @@ module MultiTenant
     ELSEWHERE = 'Service apps seal by munge, or where a node has none by key. Whether members of groups can open ' \
                 'that was not tried, as this is not the host itself: see `multitenant doctor` there.'
 
+    FAR = ' Whether munged here has the key of the nodes\' was not tried, as Slurm is asked on another host: ' \
+          '`munge -n | ssh NODE unmunge` says Success where it has.'
+
     # @return [String] for the apps' site.yml
     attr_reader :envelope
     # @return [String] sentences for the admin
@@ -22,6 +25,7 @@ module MultiTenant
     # @param gid [Integer, nil] the group to try first
     def initialize(host, gid)
       @options = [("--socket=#{host.munge_socket}" if host.munge_socket)].compact
+      @far = host.clusters.targets.all? { |target| target.over_ssh? || target.wrapped? }
       @envelope, @told = host.root.empty? ? choose(gid) : ['auto', ELSEWHERE]
     end
 
@@ -31,7 +35,7 @@ module MultiTenant
       why = obstacle(gid)
       return ['key', "#{why} #{KEYS}"] if why
 
-      ['munge', "Service apps seal by munge: #{@tried} opened what was sealed for the group."]
+      ['munge', "Service apps seal by munge: #{@tried} opened what was sealed for the group.#{FAR if @far}"]
     end
 
     # @return [String, nil] why munge does not do, in a sentence
