@@ -169,7 +169,8 @@ class TestDoctor < DoctorTest
   def test_the_query_program
     path = File.join(host.lib, 'multitenant/multitenant-query')
     host.program('sinfo', 'echo slurm-wlm 23.11.4')
-    assert_told 'GemFiles', 'warn', 'multitenant-query', /built for Slurm 22\.05.* commands are 23\.11/, /slurm-devel/
+    assert_told 'GemFiles', 'warn', 'multitenant-query', /built for Slurm 22\.05.* commands are 23\.11/,
+                /libslurm-dev or slurm-devel of the release that runs here \(slurm-smd-dev of/
     host.program('sinfo', 'exit 1')
     assert_told 'GemFiles', 'ok', 'multitenant-query', /sinfo does not say/
     File.write(path, "#!/bin/sh\necho 'libslurm.so.38: cannot open' >&2\nexit 127\n")

@@ -102,7 +102,7 @@ module MultiTenant
       end
 
       def rebuild(library = 'slurm')
-        release = ' of the release that runs here' if library == 'slurm'
+        release = ' of the release that runs here (slurm-smd-dev of SchedMD\'s own packages)' if library == 'slurm'
         "Install lib#{library}-dev or #{library}-devel#{release}, then #{pristine.sub('Run', 'run')}"
       end
 
