@@ -231,6 +231,25 @@ class TestReadfile < RailsTest
     assert_match(/<bdo dir="ltr">a/, shown(lesson('turns.txt', turns * 20))['html'])
   end
 
+  # Parsers of HTML 4 keep these where they stand, and browsers leave them out: what was in them is one line.
+  def test_parts_of_tables_without_a_table_end_no_line
+    read = lambda do |html|
+      @dashboard.ruby(<<~RUBY)
+        require MultiTenant::Card::Rendering.method(:of).source_location[0].sub('rendering.rb', 'scrubber.rb')
+        scrubber = MultiTenant::Card::Scrubber.new
+        html = Rails::Html::SafeListSanitizer.new.sanitize(#{html.dump}, scrubber: scrubber)
+        [html.delete("\n")[0, 100], scrubber.heavy?]
+      RUBY
+    end
+    assert_equal ['a<b>b</b>', false], read['<caption>a</caption><tr><td><b>b</b></td></tr>']
+    table = '<caption>a</caption><tbody><tr><th>b</th></tr></tbody></table>'
+    assert_equal ["<table class=\"table table-sm\">#{table}", false], read["<table>#{table}"]
+    turns = "a\u05d0" * 499
+    { 'caption' => true, 'p' => false }.each do |name, heavy|
+      assert_equal heavy, read["<#{name}>#{turns}</#{name}>" * 100][1]
+    end
+  end
+
   # Left to a browser, that looks for it anew with each element, from the beginning on.
   def test_the_direction_of_a_page_is_told
     { '1. a' => 'ltr', "1. \u05d0 a" => 'rtl', '12 34' => 'ltr', "<b>5</b> &amp; \u0633" => 'rtl', "\u200f a" => 'rtl' }

@@ -27,6 +27,8 @@ module MultiTenant
         article aside blockquote caption dd details div dl dt figcaption figure h1 h2 h3 h4 h5 h6 li ol p pre section
         summary table tbody td tfoot th thead tr ul
       ].to_set.freeze
+      # Browsers leave these out where there is no table, as some parsers do not.
+      OF_TABLES = %w[caption tbody td tfoot th thead tr].to_set.freeze
       # The page's own headings stand above these.
       LOWER = { 'h1' => 'h3', 'h2' => 'h4', 'h3' => 'h5', 'h4' => 'h6', 'h5' => 'h6' }.freeze
       ATTRIBUTES = {
@@ -80,7 +82,7 @@ module MultiTenant
       def scrub(node)
         return super unless node.text? && !node.cdata?
 
-        @texts[around(node, BLOCKS)&.pointer_id] << node.content
+        @texts[block_of(node)&.pointer_id] << node.content
         @ruby += node.content.size if around(node, %w[ruby])
         @boxes += node.content.size * [depth(node) - 1, 0].max
         CONTINUE
@@ -96,10 +98,21 @@ module MultiTenant
         node
       end
 
+      def block?(node)
+        BLOCKS.include?(node.name) && !(OF_TABLES.include?(node.name) && around(node, %w[table]).nil?)
+      end
+
+      # @return [Node, nil] what its line is laid out in
+      def block_of(node)
+        node = around(node, BLOCKS)
+        node = around(node, BLOCKS) until node.nil? || block?(node)
+        node
+      end
+
       # @return [Integer] elements of a line that it is in, or as many as there may be
       def depth(node)
         count = 0
-        while count < Limits::NESTED && (node = node.parent) && !BLOCKS.include?(node.name)
+        while count < Limits::NESTED && (node = node.parent) && !block?(node)
           count += 1 if TAGS.include?(node.name)
         end
         count
@@ -107,10 +120,12 @@ module MultiTenant
 
       # Browsers try each place of a ruby's text with all that is in it; and make a row for a cell that has none.
       def allowed_node?(node)
+        return false if OF_TABLES.include?(node.name) && !block?(node)
+
         case node.name
         when 'ruby' then !around(node, %w[ruby])
         when 'td', 'th' then around(node, %w[tr table])&.name == 'tr'
-        else super && (BLOCKS.include?(node.name) || depth(node) < Limits::NESTED)
+        else super && (block?(node) || depth(node) < Limits::NESTED)
         end
       end
 
