@@ -72,6 +72,15 @@ class TestChatAlone < MultiTenantTest
     end
   end
 
+  # On a node without python3 in PATH nothing holds it, and where the node's name has both, browsers come by IPv6 first.
+  def test_nobody_else_gets_its_port_by_the_other_family
+    start
+    no_ipv6 = [Errno::EADDRNOTAVAIL, Errno::EAFNOSUPPORT]
+    %w[:: ::1 0.0.0.0 127.0.0.1].each do |address|
+      assert_raises(Errno::EADDRINUSE, *no_ipv6, address) { Addrinfo.tcp(address, @chat.port).listen }
+    end
+  end
+
   # Some send as much as a request may have before its body, and stall; others hold a connection, which are closed where
   # they are too many.
   def test_strangers_take_little_of_the_jobs_memory

@@ -200,11 +200,25 @@ def hung_up(connection):
     return select.select([connection], [], [], 0)[0] and not connection.recv(1, socket.MSG_PEEK)
 
 
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as one:
+        one.bind(("", 0))
+        return True
+    return False
+
+
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    # By IPv4 too. Nobody else gets the port by the one that is left: browsers come by the node's name, with a password.
+    address_family = socket.AF_INET6 if has_ipv6() else socket.AF_INET
     daemon_threads = True
     request_queue_size = 64
     places = threading.Semaphore(CONNECTIONS)
     strangers = {}  # sockets, and since when
+
+    def server_bind(self):
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
 
     def process_request(self, request, client_address):
         if not self.places.acquire(blocking=False):
