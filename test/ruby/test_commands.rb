@@ -194,8 +194,9 @@ class TestCommands < MultiTenantTest
     'a_row_without_a_newline_before_it' => "#{GOOD}#{GOOD}\n", 'a_field_less' => "#{GOOD.sub('0{mark}a', 'a')}\n",
     'a_field_more' => "#{GOOD}x{mark}\n", 'an_id_that_is_none' => "#{GOOD.sub('7', 'x')}\n",
     'an_array_s_id' => "#{GOOD.sub('7', '7_1')}\n", 'a_uid_that_is_none' => "#{GOOD.sub('1001', '-1')}\n",
-    'a_time_as_text' => "#{GOOD.sub('1700000000', '2023-11-14')}\n", 'a_nul' => "#{GOOD.sub('a|b', "a\0b")}\n",
-    'restarts_that_are_none' => "#{GOOD.sub('0{mark}a', ' 0{mark}a')}\n"
+    'a_time_as_text' => "#{GOOD.sub('1700000000', '2023-11-14')}\n",
+    'a_time_that_is_none' => "#{GOOD.sub('1700000000', '2023-11-14T24:13:20')}\n",
+    'a_nul' => "#{GOOD.sub('a|b', "a\0b")}\n", 'restarts_that_are_none' => "#{GOOD.sub('0{mark}a', ' 0{mark}a')}\n"
   }.each do |what, text|
     define_method(:"test_rows_with_#{what}") do
       says 'squeue', text

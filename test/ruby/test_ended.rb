@@ -65,6 +65,12 @@ class TestEnded < MultiTenantTest
     assert_includes asked, '--starttime=now-7days'
   end
 
+  # Where a wrapper of the site's loses the environment.
+  def test_times_as_dates
+    accounting([%w[9 9 hpc COMPLETED 2027-01-15T08:15:00 00:01:00 1 00:00:00], '', 'a|students|v1'])
+    assert_equal 1_800_000_900, JSON.parse(told('--json').out).dig('ended', 0, 'ended')
+  end
+
   def test_what_slurm_does_not_know_is_blank
     accounting([%w[9 9 hpc], 'COMPLETED', ['1800000900', '00:01:00', '1', ''], '', 'a|students|v1'])
     assert_match(/^9 .* COMPLETED  00:01:00  -    -       -$/, told.out)

@@ -99,6 +99,16 @@ class TestSlurmCommand < MultiTenantTest
     assert_equal [told, nil], [seen.slice(*told.keys), seen['SECRET_KEY_BASE']]
   end
 
+  # ssh takes no variable along, so Slurm writes times as it does by itself.
+  def test_wrappers_that_lose_the_environment
+    says_keys row(7, start: '2023-11-14T22:13:20', ends: '2023-11-14T23:13:20'),
+              row(8, ends: 'NONE', limit: 'UNLIMITED')
+    with_env('TZ' => 'UTC') do
+      assert_equal [[1_700_000_000, 1_700_003_600], [1_700_000_000, 0]],
+                   told('start', 'end', **wrappers('squeue', 'scontrol'))
+    end
+  end
+
   # Slurm's own commands may be on a host that has neither its configuration nor munge.
   def test_a_sacct_beside_wrappers_that_can_not_reach_slurm
     says_keys row(7)

@@ -150,6 +150,24 @@ class TestCommands < BedTest
     assert_equal 1, records(env: env, submit_host: 'login1', bin: '/usr/bin').size
   end
 
+  # As wrappers of the site's that are `ssh login1 squeue "$@"`: no variable of ours gets there.
+  def test_wrappers_that_lose_the_environment
+    Bed.share('hpcfaculty', '--time=10')
+    Bed.share('hpcfaculty2', '--time=UNLIMITED')
+    dir = File.join(Bed::OURS, 'wrappers')
+    FileUtils.mkdir_p(dir)
+    commands = %w[squeue scontrol sacct sacctmgr].to_h { |name| [name, File.join(dir, name)] }
+    commands.each do |name, path|
+      File.write(path, <<~SH, perm: 0o755)
+        #!/bin/sh
+        exec env -i PATH=/usr/bin:/bin ${TZ+"TZ=$TZ"} SLURM_CONF=#{ENV.fetch('SLURM_CONF')} #{name} "$@"
+      SH
+    end
+    [commands, commands.slice('squeue', 'scontrol')].each do |some|
+      assert_equal([true, false], records(rest: nil, bin_overrides: some).map { |record| record['end'].positive? })
+    end
+  end
+
   def test_what_is_hidden
     Bed.share
     told = -> { Bed.multitenant('root', 'metrics').out }

@@ -23,8 +23,9 @@ module MultiTenant
 
     ANYTHING = //n
     COLUMNS = { jobidraw: /\A[1-9]\d{0,9}(?:\.[\w+-]+)?\z/, jobid: /\A[1-9][\d_+\[\]%,-]*(?:\.[\w+-]+)?\z/,
-                cluster: /\A[\w.-]+\z/, state: /\A[A-Z_]+/, end: /\A(?:\d{1,19}|[A-Za-z]+)\z/, elapsed: /\A[\d:-]+\z/,
-                alloccpus: /\A\d{1,9}\z/, totalcpu: /\A[\d:.-]*\z/, tresusageintot: ANYTHING, jobname: ANYTHING }.freeze
+                cluster: /\A[\w.-]+\z/, state: /\A[A-Z_]+/, end: Regexp.union(SlurmCommand::TIME, /\A[A-Za-z]+\z/),
+                elapsed: /\A[\d:-]+\z/, alloccpus: /\A\d{1,9}\z/, totalcpu: /\A[\d:.-]*\z/,
+                tresusageintot: ANYTHING, jobname: ANYTHING }.freeze
     # Of a step: what its tasks had at most, together.
     MEMORY = /(?:\A|,)mem=(\d{1,19})(?:,|\z)/
     # Seconds, minutes, hours.
@@ -70,8 +71,8 @@ module MultiTenant
       memory = steps.filter_map { |step| step[:tresusageintot][MEMORY, 1]&.to_i }.max
       used = EndedJobs.seconds(row[:totalcpu])
       Job.new(id: row[:jobid], raw: row[:jobidraw].to_i, cluster: row[:cluster], label: Native.label_of(row[:jobname]),
-              group: group, state: row[:state][COLUMNS[:state]], finished: row[:end].to_i, elapsed: row[:elapsed],
-              seconds: EndedJobs.seconds(row[:elapsed]).to_i, cpus: row[:alloccpus].to_i,
+              group: group, state: row[:state][COLUMNS[:state]], finished: SlurmCommand.epoch(row[:end]),
+              elapsed: row[:elapsed], seconds: EndedJobs.seconds(row[:elapsed]).to_i, cpus: row[:alloccpus].to_i,
               used: (used if memory || used.positive?), memory: memory)
     end
   end

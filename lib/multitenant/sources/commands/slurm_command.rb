@@ -21,6 +21,17 @@ module MultiTenant
     # Times as seconds since the epoch: slurm_make_time_str, 22.05 to 26.05.
     TIMES = { 'SLURM_TIME_FORMAT' => '%s' }.freeze
 
+    # What Slurm writes where that is lost: ssh in a wrapper of the site's takes it nowhere, and the site can't set it
+    # there, as Open OnDemand reads dates alone. They are of this host's zone.
+    DATE = /\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3])(?::[0-5]\d){2}/
+    TIME = /\A(?:\d{1,19}|#{DATE})\z/
+
+    # @param text [String] a time that a command printed
+    # @return [Integer] seconds since the epoch; 0: it is none
+    def self.epoch(text)
+      text.match?(/\A#{DATE}\z/o) ? Time.local(*text.scan(/\d+/).map(&:to_i)).to_i : text.to_i
+    end
+
     # What start-up files on the other host export would change what a command asks and how it answers. That user's
     # shell may be any, so bash is told to forget it. What they print ends with the mark, its first argument.
     PLAIN = ['env', '-u', 'BASH_ENV', 'bash', '-c',

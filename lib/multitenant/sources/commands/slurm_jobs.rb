@@ -13,15 +13,14 @@ module MultiTenant
 
     NUMBER = /\A\d{1,10}\z/
     ID = /\A[1-9]\d{0,9}\z/
-    TIME = /\A\d{1,19}\z/
     ANYTHING = /\A[^\0]*\z/mn
 
     # The columns of both, and what a field has to be.
     SACCT = { jobidraw: ID, uid: NUMBER, user: ANYTHING, wckey: ANYTHING }.freeze
     KEYS = { jobid: ID, userid: NUMBER, wckey: ANYTHING }.freeze
-    SQUEUE = { jobid: ID, userid: NUMBER, state: /\A[A-Z_]+\z/, starttime: TIME,
-               endtime: %r{\A(?:\d{1,19}|[A-Za-z/]+)\z}, timelimit: /\A[0-9A-Z_:-]+\z/, nodelist: ANYTHING,
-               restartcnt: NUMBER, name: ANYTHING }.freeze
+    SQUEUE = { jobid: ID, userid: NUMBER, state: /\A[A-Z_]+\z/, starttime: SlurmCommand::TIME,
+               endtime: Regexp.union(SlurmCommand::TIME, %r{\A[A-Za-z/]+\z}), timelimit: /\A[0-9A-Z_:-]+\z/,
+               nodelist: ANYTHING, restartcnt: NUMBER, name: ANYTHING }.freeze
 
     # RUNNING, and the flags that a running job may have besides: to squeue a state is a job's state
     # with all its flags, and RUNNING alone misses the job that gets a signal this very moment.
@@ -113,13 +112,13 @@ module MultiTenant
       asked = wanted.delete(row.values_at(:jobid, :userid))
       asked && JobRecords::Job.new(
         job_id: row[:jobid].to_i, uid: row[:userid].to_i, user: asked[:user], wckey: asked[:wckey], name: row[:name],
-        group: Native.group_of(row[:name]), start: row[:starttime].to_i, end: end_of(row),
+        group: Native.group_of(row[:name]), start: SlurmCommand.epoch(row[:starttime]), end: end_of(row),
         restarts: row[:restartcnt].to_i, nodes: row[:nodelist]
       )
     end
 
     def end_of(row)
-      row[:timelimit] == 'UNLIMITED' ? 0 : row[:endtime].to_i
+      row[:timelimit] == 'UNLIMITED' ? 0 : SlurmCommand.epoch(row[:endtime])
     end
   end
 end
