@@ -65,7 +65,7 @@ module FakeSlurm
       env >#{@said}/#{name}.env
       case "$*" in
         "show hostnames "*) printf '%s\\n' "$3" | tr , '\\n'; exit 0 ;;
-        "--oneliner show node "*) cat #{@bin}/nodes; exit ;;
+        "--all --oneliner show node "*) cat #{@bin}/nodes; exit ;;
       esac
       mark=$(printf '%s\\n' "$@" | grep -aoE -m1 '(jobid:0|delimiter=)mt[0-9a-f]{32}' | grep -aoE 'mt[0-9a-f]{32}')
       cat #{@bin}/#{name}.err >&2

@@ -37,6 +37,15 @@ class TestCommands < MultiTenantTest
     assert_nil told[5]
   end
 
+  # As one whose partition this user may not use, or that has gone meanwhile.
+  def test_a_node_that_is_not_shown_costs_the_others_nothing
+    body = File.read(File.join(@bin, 'scontrol'))
+    File.write(File.join(@bin, 'scontrol'), body.sub('/nodes; exit', '/nodes; echo "Node n9 not found"; exit 1'))
+    jobs(row(7), row(8, nodes: 'n9'))
+    assert_equal [[{ 'name' => 'n1', 'host' => 'n1.cluster', 'addr' => '10.0.0.1' }], [{ 'name' => 'n9' }]],
+                 told('nodes')
+  end
+
   def test_nodes_are_kept
     one = source
     asked = lambda do

@@ -168,6 +168,28 @@ class TestCommands < BedTest
     end
   end
 
+  # Nodes of partitions that who asks may not use have addresses, too.
+  def test_hidden_nodes
+    partitions('PartitionName=hidden Nodes=node2 Hidden=YES State=UP', 'PartitionName=normal Nodes=node1') do
+      Bed.share
+      Bed.share('hpcfaculty2', '--partition=hidden')
+      nodes = records(rest: nil).flat_map { |record| record['nodes'] }
+      assert_equal([['node1', true], ['node2', true]], nodes.map { |node| [node['name'], node.key?('addr')] })
+    end
+  end
+
+  # @param made [String] the new one
+  # @param changed [String] that of the bed
+  def partitions(made, changed)
+    system('scontrol', 'update', *changed.split, exception: true)
+    system('scontrol', 'create', *made.split, exception: true)
+    yield
+  ensure
+    Bed.cancel_all
+    system('scontrol', 'delete', made[/\S+/])
+    system('scontrol', 'update', 'PartitionName=normal', 'Nodes=node1,node2', exception: true)
+  end
+
   def test_what_is_hidden
     Bed.share
     told = -> { Bed.multitenant('root', 'metrics').out }

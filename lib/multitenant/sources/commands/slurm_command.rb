@@ -88,16 +88,19 @@ module MultiTenant
     # @param args [Array<String>]
     # @param until_at [Float] the deadline, by {MultiTenant.clock}
     # @param but [Regexp, nil] a failure that says this is an empty answer
+    # @param some [Boolean] what it printed counts, too, where it failed for a part of what it was asked
     # @return [String] what it printed
     # @raise [Failure]
-    def call(name, args, until_at, but: nil)
+    def call(name, args, until_at, but: nil, some: false)
       seconds = until_at - MultiTenant.clock
       raise Failure.new(EX_TEMPFAIL, "No time was left to run #{name}.") if seconds <= 0
 
       check_conf unless overrides[name]
       result = run(name, words(name, args), seconds)
       return '' if but && result.exit&.positive? && result.said.match?(but)
-      return printed(name, result.out) if result.success? && !result.said.match?(TIMED_OUT)
+
+      told = result.success? || (some && result.exit == 1)
+      return printed(name, result.out) if told && !result.said.match?(TIMED_OUT)
 
       failure = NOT_RUN.include?(result.exit) && result.code == EX_CONFIG ? NotThere : Failure
       raise failure.new(code(result), sentence(name, result))

@@ -64,9 +64,11 @@ module MultiTenant
       names.size == lists.size ? names : raise(Failure.new(EX_DATAERR, 'scontrol printed something else.'))
     end
 
-    # PrivateData may hide them.
+    # --all: those whose partitions this user may not use, too. PrivateData may hide them. For one that has gone
+    # scontrol fails, beside what it tells of the others.
     def look_up(names, until_at)
-      text(@command.call('scontrol', ['--oneliner', 'show', 'node', names.join(',')], until_at)).scan(NODE)
+      args = ['--all', '--oneliner', 'show', 'node', names.join(',')]
+      text(@command.call('scontrol', args, until_at, some: true)).scan(NODE)
     rescue Failure
       []
     end
