@@ -52,7 +52,7 @@ class TestDoctorHost < DoctorTest
     host.query(stream(job(7), job(8, connection: { host: 'n1.evil.example' })))
     env_file 'MULTITENANT_NODE_DOMAINS=example.edu'
     assert_told 'Apps', 'warn', 'Hosts of services', /the host that job 8 names is none of its nodes'/,
-                /\A((?!evil).)*MULTITENANT_NODE_DOMAINS \(now example\.edu\)((?!evil).)*\z/
+                /\A((?!evil).)*MULTITENANT_NODE_DOMAINS \(now example\.edu\)\. ((?!evil).)*NodeAddr((?!evil).)*\z/
   end
 
   def test_the_settings_of_apps

@@ -15,6 +15,8 @@ module MultiTenant
       NAMED = 'Install what this site means to have, and let MULTITENANT_DELIVERY allow no more; or tell a publisher.'
       SEE_NODES = 'Run `scontrol show node` as this user: PrivateData may hide nodes. Where a snapshot is kept, its ' \
                   'multitenant-agent may be of an older release: restart it.'
+      ADDRESS = 'Where it is an address, write that as the node\'s NodeAddr into slurm.conf, or let set_host of the ' \
+                'cluster\'s file in clusters.d tell the name.'
       CORRECT = 'Correct that. A dashboard of Open OnDemand 4.2 keeps its form: restart the web server (Help menu).'
       VIEW = 'view.html.erb'
 
@@ -100,7 +102,7 @@ module MultiTenant
         domains = site.settings.node_domains
         warn!("the host that job #{jobs(shares)} names is none of its nodes', so no button leads there.",
               "Where it is a node's name with another domain, name that: MULTITENANT_NODE_DOMAINS (now " \
-              "#{domains.empty? ? 'none' : domains.join(',')}).")
+              "#{domains.empty? ? 'none' : domains.join(',')}). #{ADDRESS}")
       end
 
       def wrong?(app)
