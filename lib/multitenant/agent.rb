@@ -174,17 +174,20 @@ module MultiTenant
       @said_of[file] = told || @said_of[file]
     end
 
-    def hidden(blind)
+    def hidden(blind, answer)
       return if blind.empty?
 
-      "Slurm hides the jobs of others (PrivateData) of cluster #{blind.join(', ')} from this account: " \
-        "make it an operator with `sacctmgr modify user #{self.class.account} set adminlevel=operator`; the hosts of " \
-        "slurmctld and slurmdbd must know that name with the same uid, #{Process.euid}."
+      told = "Slurm hides the jobs of others (PrivateData) of cluster #{blind.join(', ')} from this account"
+      texts = answer.parts.select { |part| Commands.gave?(part) }.flat_map(&:records)
+      return "#{told}. #{Commands::NO_OPERATOR}" if texts.flat_map(&:streams).any? { |one| blind.include?(one.cluster) }
+
+      "#{told}: make it an operator with `sacctmgr modify user #{self.class.account} set adminlevel=operator`; the " \
+        "hosts of slurmctld and slurmdbd must know that name with the same uid, #{Process.euid}."
     end
 
     # One line when something has changed since the last one. A source that failed is not asked in every round.
     def tell(answer, fresh, blind, new)
-      error = answer.error || hidden(blind)
+      error = answer.error || hidden(blind, answer)
       error ||= 'There are records that are not whole.' if answer.records.size > fresh.size
       if error
         @missing = (@kept.keys - fresh).sort

@@ -441,15 +441,16 @@ end
 
 # A source that gives what the test put in.
 class Feed
-  attr_accessor :texts, :error, :code
+  attr_accessor :texts, :error, :code, :from
 
   def initialize(*texts)
     @texts = texts
     @code = 0
+    @from = 'test'
   end
 
   def call(_seconds)
-    MultiTenant::Answer.new(texts: texts, from: 'test', seconds: 0.0, error: error, code: code)
+    MultiTenant::Answer.new(texts: texts, from: from, seconds: 0.0, error: error, code: code)
   end
 end
 

@@ -280,6 +280,14 @@ class TestAgent < MultiTenantTest
     patterns.zip(@log).each { |pattern, line| assert_match pattern, line }
   end
 
+  # It may be one, and to become one would not help.
+  def test_an_operator_whom_commands_do_not_know
+    @feed.from = 'sacct and squeue'
+    round(stream(sees: 'own'))
+    assert_match(/PrivateData.* commands, which are asked there, .*slurmrestd/, @log[0])
+    refute_includes @log[0], 'adminlevel'
+  end
+
   def test_a_cluster_that_is_not_asked_each_time
     round(stream, stream(cluster: 'gpu'))
     round(stream, error: 'gpu is away.')

@@ -36,7 +36,7 @@ class TestDoctorSlurm < DoctorTest
     host.query(stream(job(7), sees: 'own'))
     assert_told 'Accounting', 'warn', 'PrivateData', /hides others' jobs, so/, /adminlevel=operator/
     env_file 'MULTITENANT_SNAPSHOT=/run/multitenant'
-    assert_told 'Accounting', 'ok', 'PrivateData', /hides others' jobs, but a snapshot is kept/
+    assert_told 'Accounting', 'ok', 'PrivateData', /hides others' jobs, but dashboards read a snapshot/
     env_file
     host.query(stream(job(7)))
     host.config(PrivateData: 'accounts,jobs')
@@ -45,6 +45,11 @@ class TestDoctorSlurm < DoctorTest
     host.config
     host.query(stream(job(7), private_jobs: true))
     assert_told 'Accounting', 'warn', 'PrivateData', /hides others' jobs, so/, /MULTITENANT_SNAPSHOT/, as: nil
+    # By Slurm's commands an operator is not known.
+    host.query('', 'exit 78')
+    host.program('sacct', 'true')
+    assert_told 'Accounting', 'warn', 'PrivateData', /hides others' jobs, so/, /\A *Slurm's commands.* slurmrestd/,
+                alone: false
   end
 
   def test_wckeys

@@ -84,9 +84,12 @@ module MultiTenant
         each_config do |asked, config|
           hidden = config['PrivateData'].to_s.split(',').include?('jobs') || asked.own? || asked.stream&.private_jobs
           next ok("#{asked.name} shows all jobs to all users.") unless hidden
-          next ok("#{asked.name} hides others' jobs, but a snapshot is kept (see Snapshot).") if site.settings.snapshot
 
-          warn!("#{asked.name} hides others' jobs, so dashboards can't see what is shared.", AGENT)
+          hides = "#{asked.name} hides others' jobs,"
+          next ok("#{hides} but dashboards read a snapshot (see Snapshot).") if site.settings.snapshot
+
+          warn!("#{hides} so dashboards can't see what is shared.",
+                Commands.gave?(asked.answer) ? Commands::NO_OPERATOR : AGENT)
         end
       end
 

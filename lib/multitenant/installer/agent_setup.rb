@@ -142,7 +142,8 @@ module MultiTenant
 
       "Slurm hides the jobs of others (PrivateData) from #{@user}, so there is no snapshot yet. The hosts of " \
         "slurmctld and slurmdbd must know that name with the same uid, #{account.uid}. Run, as a Slurm " \
-        "administrator:\n  #{operator("or: sacctmgr modify user #{@user} set adminlevel=operator")}"
+        "administrator:\n  #{operator("or: sacctmgr modify user #{@user} set adminlevel=operator")}\n" \
+        'Where Slurm is asked by its commands that is not enough (doc/admins.md, "The agent").'
     end
 
     def run(*argv)

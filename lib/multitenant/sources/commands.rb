@@ -13,6 +13,16 @@ module MultiTenant
     # Of the whole time, the share that Slurm may use; the rest is the name service's.
     SLURM_SHARE = 0.8
 
+    # What helps an agent where jobs are hidden, whatever Slurm's administrator makes of its account.
+    NO_OPERATOR = 'Slurm\'s commands, which are asked there, do not tell who is an operator: what helps is ' \
+                  'slurmrestd, or libslurm, where this host can have it (doc/admins.md, "The agent").'
+
+    # @param answer [Answer] of one source
+    # @return [Boolean]
+    def self.gave?(answer)
+      answer.from.include?('squeue')
+    end
+
     # @param settings [Settings]
     # @param job [Hash] the `job` section of OOD's configuration of the cluster, with string keys
     # @param own [Boolean] where the site has a wrapper for squeue, this host's own sacct may be of the same cluster
