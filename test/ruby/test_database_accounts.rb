@@ -167,6 +167,10 @@ class TestDatabaseAccounts < MultiTenantTest
     serving('postgresql', rights: 'write', own: 'no') do
       login(BOB)
       assert_rows [], BOB, "DROP SCHEMA public CASCADE; #{SHUT}"
+      # Nor whoever logs in meanwhile.
+      login(EVE)
+      assert_rows ['1'], EVE, 'SELECT 1'
+      assert_rows [], EVE, SHUT
     end
     serving('postgresql', rights: 'write', own: 'no') do
       login(EVE)
@@ -239,6 +243,22 @@ class TestDatabaseAccounts < MultiTenantTest
       login(EVE, BOB)
       refute_done DENIED, EVE, "SELECT n FROM #{OWN}"
       assert_rows %w[7], BOB, "SELECT n FROM #{OWN}"
+    end
+  end
+
+  # Not even by a transaction that stays open.
+  def test_no_tenant_of_postgresql_keeps_another_out_by_the_name_of_their_schema_or_the_database
+    %w[yes no].each do |own|
+      serving('postgresql', rights: 'write', own: own) do
+        login(BOB)
+        limit = "SELECT format('ALTER DATABASE %I CONNECTION LIMIT 1', current_database()) \\gexec"
+        hold = own == 'yes' ? "BEGIN; CREATE SCHEMA #{EVE};" : "#{limit}\nBEGIN;#{limit}\n"
+        holder = Thread.new { query(BOB, hold + SLEEP['postgresql']) }
+        wait_until { administrate(HOLDS['postgresql']) == '1' }
+        wait_until { gate('login', EVE, PASSWORD, 'eve').code.zero? }
+        assert_rows %w[1], EVE, 'SELECT 1'
+        refute_equal 0, holder.value.code
+      end
     end
   end
 

@@ -230,21 +230,43 @@ SELECT 'CREATE SCHEMA $1 AUTHORIZATION $1'
 }
 
 # Those who may change everything make what they make as the owner of all, unless they have a schema of their own. A server of
-# PostgreSQL counts no requests. Logins wait for each other: one whose account is kept from changes fails at once.
-open_account() { # ACCOUNT PASSWORD
+# PostgreSQL counts no requests. Logins wait for each other: one whose own session keeps its account from changes fails at once.
+try_account() { # ACCOUNT PASSWORD WAIT
   local owner
   owner=$(name "$user")
   administrate "$database" <<SQL
 SET client_min_messages = error;
 SET lock_timeout = '100ms';
 SELECT 'CREATE ROLE $1 NOLOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$1') \gexec
-GRANT mt_tenants TO $1;
+ALTER ROLE $1 PASSWORD '$2' CONNECTION LIMIT $mt_connections;
 ALTER ROLE $1 RESET role;
 $([[ $mt_rights != write ]] || echo "GRANT $owner TO $1;")
+SET lock_timeout = '$3';
+$(let_in mt_tenants)
 $([[ $mt_own != yes ]] || own_schema "$1")
 $([[ $mt_rights != write || $mt_own == yes ]] || echo "ALTER ROLE $1 SET role = $owner;")
-ALTER ROLE $1 LOGIN PASSWORD '$2' CONNECTION LIMIT $mt_connections;
+GRANT mt_tenants TO $1;
+ALTER ROLE $1 LOGIN;
 SQL
+}
+
+open_account() { # ACCOUNT PASSWORD
+  ! try_account "$1" "$2" 100ms 2>/dev/null || return 0
+  { exec {lock}>&-; cut_holders "$1"; } &>/dev/null & # accounts.sh's lock is not its
+  try_account "$1" "$2" 1s
+}
+
+# Others who may change everything may hold the database, or what the schema is to be called, in a transaction that stays open.
+cut_holders() { # ACCOUNT
+  local i
+  for i in {1..10}; do
+    cat <<SQL
+SELECT pg_sleep(0.1);
+SELECT pg_terminate_backend(other.pid)
+  FROM pg_stat_activity waits, unnest(pg_blocking_pids(waits.pid)) held JOIN pg_stat_activity other ON other.pid = held
+  WHERE waits.usename = current_user AND other.usename ~ '$ACCOUNT' AND other.usename <> '$1';
+SQL
+  done | administrate "$database"
 }
 
 # What a session holds would keep its account open, so all end first; and then those that came in meanwhile.
