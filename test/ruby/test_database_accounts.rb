@@ -262,6 +262,28 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
+  # As in xpath(), for as long as there is something to count.
+  def test_a_session_of_postgresql_that_hears_no_signal_keeps_no_ban_from_acting
+    serving('postgresql') do
+      login(BOB, EVE)
+      holder = Thread.new { query(BOB, HOLD['postgresql']) }
+      wait_until { administrate(HOLDS['postgresql']) == '1' }
+      held = administrate("SELECT pid FROM pg_stat_activity WHERE usename = '#{BOB}'").to_i
+      begin
+        Process.kill(:STOP, held)
+        assert_equal 0, gate('ban', '2002').code
+        refute_done LOCKED, BOB, 'SELECT 1'
+        login(EVE)
+        assert_rows %w[1], EVE, 'SELECT 1'
+      ensure
+        Process.kill(:CONT, held)
+      end
+      refute_equal 0, holder.value.code
+      wait_until { gate('login', BOB, PASSWORD, 'bob').code.zero? }
+      assert_rows %w[1], BOB, 'SELECT 1'
+    end
+  end
+
   # Of those whom the job before let in one may come back before all are locked.
   def test_who_was_let_into_a_postgresql_holds_up_no_later_job
     serving('postgresql') { login(BOB) }

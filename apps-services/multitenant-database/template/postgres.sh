@@ -82,7 +82,7 @@ run_server() {
 
 # Those whom an earlier job let in are kept out until their accounts are locked.
 write_access() { # [reject]
-  local who='all all' others='host all +mt_tenants all reject' how=${1:-scram-sha-256}
+  local who='all all' others='host all +mt_tenants,+mt_barred all reject' how=${1:-scram-sha-256}
   [[ -z $mt_accounts ]] || who="$(name "$database") +mt_tenants" others=''
   cat >"$PRIVATE/pg_hba.conf" <<HBA
 # Nobody else comes through the directory that the socket is in.
@@ -155,12 +155,12 @@ ALTER ROLE $owner IN DATABASE $base RESET local_preload_libraries;
 SELECT format('REVOKE %s FROM %s', roleid::regrole, member::regrole)
   FROM pg_auth_members WHERE roleid::regrole::text ~ '$ACCOUNT' \gexec
 SELECT 'ALTER DATABASE ' || quote_ident(datname) || ' OWNER TO ' || quote_ident($(literal "$user")) FROM pg_database
-  WHERE datname = current_database() AND datdba::regrole::text ~ '$ACCOUNT|^mt_tenants\$|^pg_database_owner\$' \gexec
+  WHERE datname = current_database() AND datdba::regrole::text ~ '$ACCOUNT|^mt_(tenants|barred)\$|^pg_database_owner\$' \gexec
 \set ON_ERROR_STOP off
 SELECT format('ALTER %s %s OWNER TO %I', type, identity, $(literal "$user"))
   FROM pg_shdepend, pg_identify_object(classid, objid, objsubid) o
   WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND deptype = 'o'
-    AND refclassid = 'pg_authid'::regclass AND refobjid::regrole::text ~ '$ACCOUNT|^mt_tenants\$'
+    AND refclassid = 'pg_authid'::regclass AND refobjid::regrole::text ~ '$ACCOUNT|^mt_(tenants|barred)\$'
     AND type IN ('schema', 'table', 'view', 'materialized view', 'foreign table', 'sequence', 'type', 'function', 'procedure',
       'aggregate')
     AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = coalesce(o.schema, o.name)
@@ -170,7 +170,7 @@ SELECT format('ALTER %s %s OWNER TO %I', type, identity, $(literal "$user"))
 SQL
 }
 
-# Accounts of tenants are in mt_tenants, which alone may connect; those who may change everything are in the role of the user,
+# Accounts of tenants are in mt_tenants, which alone may connect, or in mt_barred; those who may change everything are in the role of the user,
 # too, who owns the database.
 offer_accounts() {
   local rights objects
@@ -185,7 +185,7 @@ offer_accounts() {
   }
   administrate "$database" <<SQL || return
 SET client_min_messages = error;
-SELECT format('CREATE ROLE %I', name) FROM unnest('{mt_tenants, mt_public}'::text[]) name
+SELECT format('CREATE ROLE %I', name) FROM unnest('{mt_tenants, mt_public, mt_barred}'::text[]) name
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 SELECT format('ALTER ROLE %I NOLOGIN', rolname), format('REVOKE %I FROM %I', $(literal "$user"), rolname)
   FROM pg_roles WHERE rolname ~ '^mt_[0-9]+_[0-9a-f]{8}\$' \gexec
@@ -269,13 +269,18 @@ SQL
   done | administrate "$database"
 }
 
-# What a session holds would keep its account open, so all end first; and then those that came in meanwhile.
+# What a session holds would keep its account open, so all end first; and then those that came in meanwhile. One that hears no
+# signal, as in xpath(), goes on and keeps its account open: nobody gets in by that any more.
 close_accounts() { # UID|all
   local who="^mt_${1/#all/[0-9]+}_[0-9a-f]{8}\$" end
   end="SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '$who';"
   administrate "$database" <<SQL
 $end
+\set ON_ERROR_STOP off
 SELECT format('ALTER ROLE %I NOLOGIN', rolname) FROM pg_roles WHERE rolname ~ '$who' \gexec
+\set ON_ERROR_STOP on
+SELECT format('GRANT mt_barred TO %I', rolname), format('REVOKE mt_tenants FROM %I', rolname)
+  FROM pg_roles WHERE rolname ~ '$who' AND rolcanlogin \gexec
 $end
 SQL
 }
