@@ -19,7 +19,7 @@ class TestReadfile < RailsTest
     'href' => %r{\Ahttps?://}, 'rel' => /\Anoopener noreferrer nofollow\z/, 'target' => /\A_blank\z/,
     'src' => %r{\Adata:image/(png|jpeg|gif|webp);base64,}, 'alt' => //, 'tabindex' => /\A0\z/,
     'dir' => /\A(?:ltr|rtl)\z/,
-    'class' => /\A(table table-sm|bg-transparent|overflow-auto|bg-light text-dark p-2 rounded|mt-3)\z/,
+    'class' => /\A(table table-sm|bg-transparent|overflow-auto|bg-light text-dark p-2 rounded|mt-3|d-block)\z/,
     'start' => /\A\d+\z/, 'colspan' => /\A\d+\z/,
     'rowspan' => /\A\d+\z/, 'scope' => /\A(row|col)\z/
   }.freeze
@@ -217,9 +217,11 @@ class TestReadfile < RailsTest
   def test_a_page_that_a_browser_needs_long_for_is_shown_as_text
     turns = "a\u05d0" * 300
     marks = "<i>\u0301\u0301</i>" * 100
-    { 'turns.md' => turns * 2, 'numbers.md' => "\u05d0\n\n#{'1! ' * 3000}", 'marks.html' => "<p>a#{marks}</p>",
-      'thai.md' => "\u0e01" * 5000, 'ruby.html' => "<ruby>#{'a ' * 9000}<rt>#{'b ' * 9000}",
-      'arabic.md' => "\u0628" * 5000, 'open.html' => '<b><i><u><p>' * 700,
+    { 'turns.md' => turns * 40, 'numbers.md' => "\u05d0\n\n#{'1! ' * 12_000}", 'marks.html' => "<p>a#{marks}</p>",
+      'thai.md' => "\u0e01" * 12_000, 'mixed.md' => "#{"\u0e01" * 4000}a" * 4,
+      'brackets.html' => "<p>\u05d0 a #{'(' * 65_000}#{'!' * 190_000}",
+      'ruby.html' => "<ruby>#{'a ' * 9000}<rt>#{'b ' * 9000}",
+      'arabic.md' => "\u0628" * 12_000, 'open.html' => '<b><i><u><p>' * 700,
       'boxes.html' => "<pre>#{'<mark>' * 12}#{"x\n" * 60_000}",
       'columns.html' => "<table><tr><td>#{'<kbd>' * 12}#{'a ' * 60_000}<td>#{'x' * 5000}" }.each do |name, text|
       assert_includes shown(lesson(name, text))['text'], 'too intricate to be shown as a page', name
@@ -228,7 +230,10 @@ class TestReadfile < RailsTest
      '<p>x' * 3900, "<pre>#{'<span>' * 2}#{'x ' * 120_000}"].each_with_index do |text, i|
       refute_includes shown(lesson("#{i}.md", text))['text'], 'too intricate', text[0, 20]
     end
-    assert_match(/<bdo dir="ltr">a/, shown(lesson('turns.txt', turns * 20))['html'])
+    # Its lines stay what they are.
+    long = shown(lesson('turns.txt', "#{turns}\n" * 20))
+    assert_equal 4, long['html'].scan('<span class="d-block"><bdi dir="ltr">').size
+    assert_includes long['text'].delete("\u2068\u2069"), "#{turns}\n" * 20
   end
 
   # Parsers of HTML 4 keep these where they stand, and browsers leave them out: what was in them is one line.

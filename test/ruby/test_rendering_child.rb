@@ -93,31 +93,52 @@ class TestRenderingLayout < MultiTenantTest
     assert_equal HEBREW.scan(/\p{M}/).size, elements.encode(HEBREW).scan(/&#x5[B-C]\h;/).size
   end
 
-  # Of these Chromium needs up to a minute.
-  def test_what_a_block_of_a_page_may_have
-    ["a#{"\u0300" * 100_000}", "a\u05d0" * 90_000, "\u0e01" * 120_000, " a#{"\u0e01" * 4096}"].each do |text|
+  # Of these Chromium needs seconds, up to a minute.
+  def test_what_the_blocks_of_a_page_may_have
+    ["a#{"\u0300" * 100_000}", "a\u05d0" * 90_000, "\u0e01" * 120_000, "#{"\u0e01" * 4095}a" * 20,
+     "#{"\u0628" * 4095}\u0640" * 20, "\u05d0 a #{'(' * 65_000}#{'!' * 190_000}"].each do |text|
       assert LAYOUT.heavy?([text]), text[0, 20]
     end
-    # Numbers turn beside what is written from right to left, be it in another block.
-    assert LAYOUT.heavy?(["\u05d0", '1! ' * 90_000])
-    refute LAYOUT.heavy?(["\u05d0", '1! ' * 1000, '1! ' * 1000])
-    ["#{HEBREW}. " * 100, 'x' * 300_000, '1! ' * 90_000, "\u4e00" * 100_000, "#{"\u0e01" * 4095} " * 25].each do |text|
+    # Numbers turn beside what is written from right to left, be it in another block, and brackets are compared.
+    ['1! ' * 90_000, "#{'(' * 65_000}#{'!' * 190_000}"].each do |text|
+      assert LAYOUT.heavy?(["\u05d0", text])
+      refute LAYOUT.heavy?([text])
+    end
+    refute LAYOUT.heavy?(["\u05d0", *['1! ' * 1000] * 20])
+  end
+
+  # As large as a file may be, in paragraphs.
+  def test_what_people_write_is_shown_as_a_page
+    ["#{HEBREW}. " * 25, "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 " * 100, "\u0e01" * 800].each do |text|
+      refute LAYOUT.heavy?([text] * (MultiTenant::Card::Limits::SOURCE / text.bytesize)), text[0, 20]
+    end
+    refute LAYOUT.heavy?(["#{HEBREW}. " * 20, *["puts(a[1], 2)\n" * 100] * 100, "puts(a[1], 2)\n" * 1000])
+    ['x' * 250_000, "\u4e00" * 80_000, "\u30ab\uac00" * 40_000, "\u00e9\u044f" * 60_000,
+     "\u{1f600}\u2713 \u201cx\u201d \u2502" * 10_000].each do |text|
       refute LAYOUT.heavy?([text]), text[0, 20]
     end
   end
+
+  # A file's text is laid out in parts of whole lines, where that may take long.
+  def test_a_long_text_has_blocks_of_its_own
+    lines = "#{HEBREW}\n\n" * 1000
+    blocks = LAYOUT.blocks(lines)
+    assert_equal lines, blocks.join
+    assert(blocks.all? { |block| block.end_with?("\n") && block.size <= 4096 })
+    assert_equal [4096, 4096, 2], LAYOUT.blocks("\u0e01" * 8194).map(&:size)
+    ['x' * 40_000, "\u4e00" * 40_000, "#{HEBREW}\n" * 100].each { |text| assert_equal [text], LAYOUT.blocks(text) }
+    assert_match(%r{\A(?:<span class="d-block"><bdi dir="rtl">[^<]+</bdi></span>){9,}\z}, elements.long(lines))
+    assert_match(%r{\A<bdi>[^<]+</bdi>\z}, elements.long("#{HEBREW}\n" * 100))
+  end
 end
 
-# An answer of a chat is laid out by the same browsers. Its page counts each word that is written from right to left as
-# a turn, and has all of an answer at once.
+# An answer of a chat is laid out by the same browsers.
 class TestChatLayout < MultiTenantTest
   PAGE = File.read(File.join(Tree::ROOT, 'apps-clients/multitenant-gradio/template/markdown.js'))
   LIMITS = MultiTenant::Card::Limits
 
-  def test_a_chats_page_has_the_limits_of_a_card
+  def test_a_chats_page_knows_what_a_card_knows
     assert_equal LIMITS::PILED, PAGE[/^const PILED = .*\{(\d+)\}/, 1].to_i
-    told = [/^const UNBROKEN = .*\{1,(\d+)\}/, /run\.length < (\d+)/].map { |place| PAGE[place, 1].to_i }
-    assert_equal [LIMITS::UNBROKEN] * 2, told
-    assert_includes LIMITS::TURNS_TEXT..(3 * LIMITS::TURNS_TEXT), PAGE[/^const TURNS = (\d+);$/, 1].to_i
   end
 end
 

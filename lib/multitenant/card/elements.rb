@@ -30,11 +30,21 @@ module MultiTenant
         value.to_s.scrub.gsub(%r{[^A-Za-z0-9/._-]}) { |character| format('&#x%X;', character.ord) }
       end
 
-      # @param turns [Integer] how often it may turn around; else it stands in the order in which it was written
-      # @return [String] HTML of a text, whose direction stays its own matter
-      def text(value, turns: Limits::TURNS_VALUE)
+      # @return [String] HTML of a text, whose direction stays its own matter; one that turns around all the time stands
+      #   in the order in which it was written
+      def text(value)
         html = encode(value)
-        Layout.turns?(value.to_s.scrub, turns) ? "<bdo dir=\"ltr\">#{html}</bdo>" : "<bdi>#{html}</bdi>"
+        Layout.turns?(value.to_s.scrub) ? "<bdo dir=\"ltr\">#{html}</bdo>" : "<bdi>#{html}</bdi>"
+      end
+
+      # @param value [String] many lines
+      # @return [String] HTML of these, as {text}
+      def long(value)
+        blocks = Layout.blocks(value.scrub)
+        return "<bdi>#{encode(value)}</bdi>" if blocks.size == 1
+
+        bdi = "<bdi dir=\"#{Layout.direction(value)}\">"
+        blocks.map { |block| "<span class=\"d-block\">#{bdi}#{encode(block)}</bdi></span>" }.join
       end
 
       # @return [String] HTML of text to be copied

@@ -4,8 +4,9 @@ require_relative 'limits'
 
 module MultiTenant
   class Card
-    # Text that a browser needs seconds for, and again with each poll: marks that pile up on one letter, lines that turn
-    # around all the time, and those of languages that end words without a blank, where a dictionary is asked.
+    # Text that a browser needs seconds for, and again with each poll. For most writing it needs as much time as there
+    # are letters. For some it looks at a whole block anew for each: for marks that pile up on one, turns between left
+    # and right, brackets beside these, letters that are joined, and those of languages that end words without a blank.
     module Layout
       PILED = /(?<=\p{M}{#{Limits::PILED}})\p{M}+/
       # What is written from right to left; marks of direction, each of which turns; and what stands between two words
@@ -20,21 +21,30 @@ module MultiTenant
       # Where the first of these is of the others, text begins at the right.
       STRONG = /[\p{L}\u061C\u200E\u200F]/
       FROM_RIGHT = /[#{RIGHT}\u061C\u200F]/
-      # Also letters that are joined, which are shaped anew for each line.
-      LONG = '[\p{Arabic}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]'
-      # Only from the begin of such a text on, or each of its letters would be tried.
-      UNBROKEN = /(?<!#{LONG})#{LONG}{#{Limits::UNBROKEN}}/
+      # Latin, Greek, Cyrillic, ideographs, symbols: what takes no longer in a long block than in many short ones.
+      SIMPLE = '\u0000-\u02FF\u0370-\u0482\u048A-\u0588\u1E00-\u200A\u2010-\u2029\u2030-\u205F\u2070-\u20CF' \
+               '\u2100-\u2BFF\u2E80-\u3029\u3030-\u3098\u309B-\uA4CF\uAC00-\uD7A3\uF900-\uFB06\uFF00-\uFFEF' \
+               '\u{1D400}-\u{1D7FF}\u{1F000}-\u{1FAFF}\u{20000}-\u{3FFFF}'
+      COMPLEX = /[^#{SIMPLE}]/
+      # Where anything is written from right to left.
+      COMPLEX_BESIDE = /[^#{SIMPLE}]|\p{Ps}|\p{N}+/
+      BLOCKS = /.{0,#{Limits::BLOCK - 1}}\n|.{1,#{Limits::BLOCK}}/m
 
       module_function
 
       # @param text [String]
-      # @param most [Integer]
-      # @param beside [Boolean] something around it is written from right to left
-      # @return [Boolean] it turns around more often; numbers alone cost less than other words
-      def turns?(text, most, beside: false)
-        return false unless beside || (!text.ascii_only? && text.match?(TURNING))
+      # @return [Boolean] it turns around more often than a value may; numbers alone cost less than other words
+      def turns?(text)
+        return false unless !text.ascii_only? && text.match?(TURNING)
 
-        text.scan(TURN).size + (text.scan(/\p{N}+/).size / 4) > most
+        text.scan(TURN).size + (text.scan(/\p{N}+/).size / 4) > Limits::TURNS
+      end
+
+      # @param text [String]
+      # @return [Array<String>] what is laid out in blocks of its own: all of it, or, where that may take long, parts of
+      #   some lines
+      def blocks(text)
+        text.size > Limits::BLOCK && text.match?(COMPLEX) ? text.scan(BLOCKS) : [text]
       end
 
       # @param text [String]
@@ -60,10 +70,9 @@ module MultiTenant
       # @param texts [Array<String>] all that each block of HTML has
       # @return [Boolean]
       def heavy?(texts)
-        beside = texts.any? { |text| text.match?(TURNING) }
-        texts.any? do |text|
-          text.match?(PILED) || text.match?(UNBROKEN) || turns?(text, Limits::TURNS_BLOCK, beside: beside)
-        end
+        complex = texts.any? { |text| text.match?(TURNING) } ? COMPLEX_BESIDE : COMPLEX
+        texts.any? { |text| text.match?(PILED) } ||
+          texts.sum { |text| text.size * text.scan(complex).size } > Limits::WEIGHT
       end
     end
   end

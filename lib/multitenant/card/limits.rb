@@ -31,13 +31,13 @@ module MultiTenant
       SOURCE = 256 << 10
       # `<` in the HTML that is parsed: a node of the tree takes up to 6 KiB.
       TAGS = 8000
-      # Marks on a letter; letters in a row of languages whose words no blank ends; how often a text may turn its
-      # direction around, where it is a value, a block of a page, or a file. Browsers need the square of these in time.
+      # Marks on a letter; how often a value may turn its direction around.
       PILED = 32
-      UNBROKEN = 4096
-      TURNS_VALUE = 100
-      TURNS_BLOCK = 500
-      TURNS_TEXT = 2000
+      TURNS = 100
+      # Of each block of a page its characters times those that a browser looks at all others for, all in all (it needs
+      # half a second for them); characters of a block of text that has such ones.
+      WEIGHT = 1 << 27
+      BLOCK = 4096
       # Rows times columns of all its tables, of which browsers keep each crossing.
       CROSSINGS = 50_000
       # Characters in all its ruby, of which each costs a browser as much as twenty others, or more.

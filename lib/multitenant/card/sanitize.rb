@@ -24,7 +24,7 @@ if ARGV == %w[page]
   abort if heavy || html.count('<') > 2 * limits::TAGS
   turn.close
 else
-  html = Object.new.extend(MultiTenant::Card::Elements).text(text, turns: limits::TURNS_TEXT)
+  html = Object.new.extend(MultiTenant::Card::Elements).long(text)
 end
 abort if html.bytesize > limits::FILE_HTML
 $stdout.write("#{pixels.to_i}\n", html)
