@@ -229,6 +229,21 @@ class TestDatabaseLock < MultiTenantTest
     end
   end
 
+  # As where pg_upgrade made one of another: PostgreSQL has a directory there for each release.
+  def test_a_tablespace_is_of_as_many_jobs_as_releases_have_it
+    FileUtils.mkdir_p([spaces = File.join(@data, 'pg_tblspc'), part = File.join(temporary, 'part')])
+    File.symlink(part, File.join(spaces, '16400'))
+    File.write(File.join(@data, 'PG_VERSION'), "15\n")
+    fake('squeue', "echo '6|RUNNING'")
+    File.symlink(held = '6 test elsewhere', lock = File.join(part, '.multitenant-job.13'))
+    assert_equal [GOT_IT, held], [serve.code, File.readlink(lock)]
+    assert_equal ['.multitenant-job.13'], Dir.children(part)
+    File.rename(lock, lock = File.join(part, '.multitenant-job.15'))
+    done = serve
+    assert_equal [1, held], [done.code, File.readlink(lock)], done.err
+    assert_match(/Job 6 on elsewhere serves #{part} already.*remove #{lock} /, done.err)
+  end
+
   # By its owner, or by Slurm at the end of its time. The other job's server goes on.
   def test_a_job_that_waits_for_what_a_postgresql_has_elsewhere_ends_when_it_is_told_to
     Dir.mkdir(wal = File.join(temporary, 'wal'))

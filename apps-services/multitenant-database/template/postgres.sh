@@ -42,11 +42,14 @@ find_programs() {
 is_data() { [[ -f $datadir/PG_VERSION && -f $datadir/global/pg_control ]]; }
 
 # PostgreSQL itself sees no other server in the directories that its log and tablespaces may be in. Of one that is not there it
-# says so itself: of its log it ends, of a tablespace it goes on.
+# says so itself: of its log it ends, of a tablespace it goes on. There each release has a directory of its own, as pg_upgrade
+# leaves them.
 lock_parts() {
-  local part
-  for part in "$datadir"/pg_wal "$datadir"/pg_tblspc/*; do
-    [[ ! -L $part || ! -d $part ]] || lock_part "$part"
+  local part release
+  release=$(<"$datadir/PG_VERSION")
+  [[ ! -L $datadir/pg_wal || ! -d $datadir/pg_wal ]] || lock_part "$datadir/pg_wal"
+  for part in "$datadir"/pg_tblspc/*; do
+    [[ ! -L $part || ! -d $part ]] || lock_part "$part" "$release"
   done
 }
 
