@@ -173,8 +173,8 @@ SELECT format('ALTER %s %s OWNER TO %I', type, identity, $(literal "$user"))
 SQL
 }
 
-# Accounts of tenants are in mt_tenants, which alone may connect, or in mt_barred; those who may change everything are in the role of the user,
-# too, who owns the database.
+# Accounts of tenants are in mt_tenants, which alone may connect, or in mt_barred; those who may change everything are in the
+# role of the user, too, who owns the database.
 offer_accounts() {
   local rights objects
   objects=$(IFS=, && echo "${OBJECTS[*]}")
