@@ -161,6 +161,12 @@ class TestChatPage < ChatTest
     assert_equal 'fine', answer('fine')
   end
 
+  # @return what JavaScript gives that looks at an answer, `one`, that was all there at once
+  def drawn(text, look)
+    @browser.evaluate("(() => { const one = new Answer('m'); one.take({ text: #{JSON.generate(text)} }); one.draw(); " \
+                      "return #{look}; })()")
+  end
+
   def test_more_elements_than_a_browser_bears_are_shown_as_they_were_written
     table = ->(columns, rows) { ['|a', '|-', *['|'] * rows].map { |cell| "#{cell * (cell == '|' ? 1 : columns)}|\n" } }
     { table[500, 900].join => 0, "> #{table[150, 140].join('> ')}" => 0, "#{table[10, 10].join}\n" * 200 => 0,
@@ -172,6 +178,12 @@ class TestChatPage < ChatTest
       assert_equal shown, said, text[0, 20]
     end
     assert_equal 'fine', answer('fine')
+  end
+
+  # A browser reads the address of each link, of which any number may share one.
+  def test_addresses_that_are_too_long_are_no_links
+    text = "[x]: http://a/#{'b' * 400_000}\n\n#{'[x] ' * 3000}[y](http://a/b)"
+    assert_equal ['http://a/b'], drawn(text, '[...one.body.querySelectorAll("a")].map((link) => link.href)')
   end
 
   def test_thoughts_of_more_lines_than_a_browser_bears_are_shown_without_these

@@ -55,9 +55,11 @@ function table({ header, rows }) {
   return made;
 }
 
-// Only to where links lead from anywhere; an image is a link, too, since the page loads nothing.
+// Only to where links lead from anywhere; an image is a link, too, since the page loads nothing. A browser reads the
+// address of each, of which any number may share a long one.
+const LINK = 2048;
 function link({ href, raw, text, tokens }) {
-  if (!/^(https?:\/\/|mailto:)/i.test(href)) return raw;
+  if (href.length > LINK || !/^(https?:\/\/|mailto:)/i.test(href)) return raw;
   const made = make("a", ...(tokens && tokens.length ? inside(tokens) : [text || href]));
   Object.assign(made, { href, title: href, target: "_blank", rel: "noopener noreferrer" });
   return made;
