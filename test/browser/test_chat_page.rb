@@ -151,13 +151,15 @@ class TestChatPage < ChatTest
   end
 
   def test_what_is_nested_very_deep_is_shown_as_it_was_written
-    ['- ', '> '].each { |mark| assert_match(/#{mark * 1000}so deep\s*\z/, answer("#{mark * 1500}so deep")) }
+    ['- ', '> '].each do |mark|
+      assert_match(/#{mark * 1000}so deep\s*\z/, answer("#{mark * 1500}so deep").tr("\n", ' '))
+    end
     assert_equal 'fine', answer('fine')
   end
 
   # Marked takes a minute and more for these, each time that the page is drawn.
   def test_what_takes_the_library_long_is_shown_as_it_was_written
-    assert_equal '*a_' * 40_000, answer('*a_' * 40_000).strip
+    assert_equal '*a_' * 40_000, answer('*a_' * 40_000).delete("\n")
     assert_equal 'fine', answer('fine')
   end
 
@@ -167,17 +169,31 @@ class TestChatPage < ChatTest
                       "return #{look}; })()")
   end
 
+  # Whether an answer is in parts, how many letters these have, and whether none is long.
+  BLOCKS = '(() => { const all = [...one.body.children].map((made) => [...made.textContent].length); ' \
+           'return [one.body.slow, all.reduce((sum, size) => sum + size, 0), all.every((size) => size <= 1024)]; })()'
+
   def test_more_elements_than_a_browser_bears_are_shown_as_they_were_written
     table = ->(columns, rows) { ['|a', '|-', *['|'] * rows].map { |cell| "#{cell * (cell == '|' ? 1 : columns)}|\n" } }
     { table[500, 900].join => 0, "> #{table[150, 140].join('> ')}" => 0, "#{table[10, 10].join}\n" * 200 => 0,
       "- #{table[150, 140].join('  ')}" => 0, "#{table[10, 10].join}\n" * 120 => 120, '<b>' * 70_000 => 0,
       "```\na\n```\n" * 3000 => 0, "```\na\n```\n" * 500 => 500, "```\n#{"\n" * 30_000}" => 0,
       "```\n#{"a\n" * 5000}```\n" => 1, "|a|b|\n|-|-|\n|#{'a ' * 30_000}|b|\n" => 0 }.each do |text, shown|
-      said = @browser.evaluate("(() => { const one = new Answer('m'); one.take({ text: #{JSON.generate(text)} });" \
-                               "one.draw(); return one.body.querySelectorAll('table, pre').length; })()")
-      assert_equal shown, said, text[0, 20]
+      assert_equal shown, drawn(text, 'one.body.querySelectorAll("table, pre").length'), text[0, 20]
     end
     assert_equal 'fine', answer('fine')
+  end
+
+  # A cell, and what is in dozens of lists, may be one letter wide, and a browser has a box of each for each line.
+  def test_more_lines_than_a_browser_bears_are_shown_as_they_were_written
+    made = 'one.body.querySelector("table, ul, blockquote, em, strong") !== null'
+    { "|a|b|\n|-|-|\n|#{'漢' * 100_000}|b|\n" => false, "#{'- ' * 24}#{'x' * 100_000}" => false,
+      "#{'> ' * 40}#{'x' * 100_000}" => false, "#{'*a _a ' * 24}#{"a\n" * 5000}#{' a_ a*' * 24}" => false,
+      "|a|b|\n|-|-|\n|#{'漢' * 5000}|b|\n" => true, "#{'- ' * 5}#{'x ' * 10_000}" => true,
+      "#{'- ' * 24}#{'x' * 1000}" => true, "- a\n\n#{'x ' * 1000}\n\n" * 20 => true, "**#{"a\n" * 2000}b**" => true,
+      "*a **b `c` #{'x ' * 10_000} b** a*" => true }.each do |text, as_markdown|
+      assert_equal as_markdown, drawn(text, made), text[0, 20]
+    end
   end
 
   # A browser reads the address of each link, of which any number may share one.
@@ -194,19 +210,40 @@ class TestChatPage < ChatTest
     end
   end
 
-  # What its browser needs minutes to lay out; the box for a message would, too.
-  def test_what_takes_the_browser_long_is_shown_in_another_way
-    [["a#{"\u0301" * 9}", 2000, 20_000, ''], ["\u0301", 200_000, 32, ''], ["a\u05d0", 6000, 12_000, 'bidi-override'],
-     ["\u200e\u200f", 6000, 0, ''], ["\u2067-\u2069-", 60_000, 120_000, ''],
-     ["\u05d01! ", 6000, 24_000, 'bidi-override'], ["\u05d0 \u05d1, ", 30_000, 150_000, ''],
-     ['1 a ', 30_000, 120_000, ''], ["\u0e01", 50_000, 50_012, ''], ["\u0628", 50_000, 50_012, ''],
-     ["#{"\u0e01" * 4095} ", 100, 409_600, '']].each do |text, times, *shown|
-      said = @browser.evaluate("(() => { const one = new Answer('m'); one.take({ text: '#{text}'.repeat(#{times}) });" \
-                               'one.draw(); const made = one.body.firstChild; ' \
-                               'return [made.textContent.length, made.style.unicodeBidi]; })()')
-      assert_equal shown, said, text
+  # What its browser needs minutes to lay out, where it is one paragraph. Marks that pile up go; the box for a message
+  # would need as long.
+  def test_what_takes_the_browser_long_is_shown_in_blocks
+    [["a\u05d0", 6000], ["\u200e\u200f", 6000], ["\u2067-\u2069-", 60_000], ["\u05d01! ", 6000],
+     ["\u05d0 \u05d1, ", 30_000], ["\u0e01", 50_000], ["\u0628", 50_000], ["#{"\u0e01" * 4095} ", 100],
+     ["#{"\u0e01" * 4095}a", 100], ["#{"\u0628" * 4095}\u0640", 100], ["\uaa60", 400_000],
+     ["\u05d0 a #{'(' * 65_000}#{'!' * 400_000}", 1]].each do |text, times|
+      assert_equal [true, text.size * times, true], drawn(text * times, BLOCKS), text[0, 20]
+    end
+    { "a#{"\u0301" * 9}" => [500, 5000], "\u0301" => [200_000, 32], "#{"\u05d0\u05d1 " * 300}\n\n" => [20, 18_000],
+      'x ' => [10_000, 20_000], "\u6f22" => [20_000, 20_000], '1! (a) ' => [3000, 21_000],
+      "\u05d0a" => [3000, 6000] }.each do |text, (times, shown)|
+      of, count, = drawn(text * times, BLOCKS)
+      assert_equal [false, shown], [of, count], text[0, 20]
     end
     assert_equal 'fine', answer('fine')
+  end
+
+  # What has been drawn of it is not drawn again.
+  def test_blocks_stay_while_a_text_grows
+    { 'text' => 'one.body', 'thought' => 'one.thoughts' }.each do |kind, place|
+      said = drawn('', <<~SCRIPT)
+        (() => {
+          one.take({ #{kind}: "\u0e01\u0e02 ".repeat(9000) });
+          one.draw();
+          const before = [...#{place}.children];
+          one.take({ #{kind}: "and more" });
+          one.draw();
+          return [before.length > 20, before.slice(0, -1).every((made, index) => made === #{place}.children[index]),
+                  #{place}.textContent.endsWith("\u0e02 and more")];
+        })()
+      SCRIPT
+      assert_equal [true, true, true], said, kind
+    end
   end
 
   def test_what_a_model_is_called_takes_no_browser_long

@@ -139,6 +139,9 @@ class TestChatLayout < MultiTenantTest
 
   def test_a_chats_page_knows_what_a_card_knows
     assert_equal LIMITS::PILED, PAGE[/^const PILED = .*\{(\d+)\}/, 1].to_i
+    simple = PAGE[/^const SIMPLE = (.*?);$/m, 1].scan(/"([^"]*)"/).join.gsub('\\\\', '\\')
+    assert_equal MultiTenant::Card::Layout::SIMPLE, simple
+    assert_operator 2**PAGE[/^const WEIGHT = 2 \*\* (\d+);$/, 1].to_i, :<=, LIMITS::WEIGHT
   end
 end
 

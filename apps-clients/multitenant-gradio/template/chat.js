@@ -50,10 +50,10 @@ function toEnd() {
   document.documentElement.scrollTop = document.documentElement.scrollHeight;
 }
 
-// Shows the text as it was written; without its lines, if it has more than a browser bears.
+// Shows the text as it was written, in blocks; without its lines, if it has more than a browser bears.
 function plain(place, text) {
   place.className = text.split("\n").length > ELEMENTS ? "" : "plain";
-  place.textContent = tidy(direct(place, text));
+  fill(place, blocks(tidy(text)).map(raw => ({ type: "html", raw })));
 }
 
 function show(role, name) {

@@ -91,59 +91,78 @@ function inside(tokens) {
   return made;
 }
 
-// Browsers need time like the square of the number of marks on a letter, of turns between left and right in a line, and
-// of letters in languages that end words without a blank. A line turns at each mark of direction, from what is written from
-// right to left to what is not, and at each number beside such text; what stands between has no direction of its own.
+// Browsers need time like the square of the number of marks on a letter.
 const PILED = /(\p{M}{32})\p{M}+/gu;
-const UNBROKEN = /[\u0600-\u06ff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{1,4096}/g;
-const RIGHT = "\\u0590-\\u061b\\u061d-\\u08ff\\ufb1d-\\ufdff\\ufe70-\\ufefe\\u{10800}-\\u{10fff}\\u{1e800}-\\u{1efff}";
-const MARKS = "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069";
-const BETWEEN = "\\u0000-/:-@\\[-`{-\\u00a9\\u00ab-\\u00b1\\u00b4\\u00b6-\\u00b8\\u00bb\\u00bf" +
-                "\\u2000-\\u200d\\u2010-\\u2029\\u202f-\\u2065\\u3000\\ufeff";
-const EACH_MARK = new RegExp(`[${MARKS}]`, "gu");
-const TURNING = new RegExp(`[${RIGHT}${MARKS}]`, "u");
-const TURN = new RegExp(`[${MARKS}]|\\p{N}+|(?![\\p{N}\\p{M}])[${RIGHT}][${BETWEEN}\\p{Mn}]*[^${RIGHT}${MARKS}${BETWEEN}]`,
-                        "gu");
-const TURNS = 5000;
 function tidy(text) {
-  return text.replace(PILED, "$1").replace(UNBROKEN, run => run.length < 4096 ? run : run + "\u200b");
+  return text.replace(PILED, "$1");
 }
 
-function turns(text) {
-  return TURNING.test(text) && (text.match(TURN) || []).length > TURNS;
-}
+// Of most writing a browser needs as much time as there are letters: Latin, Greek, Cyrillic, ideographs, symbols. Of
+// others it may look at a whole block anew for each: turns between left and right, brackets and numbers beside these,
+// letters that are joined, and those of languages that end words without a blank.
+const SIMPLE = "\\u0000-\\u02FF\\u0370-\\u0482\\u048A-\\u0588\\u1E00-\\u200A\\u2010-\\u2029\\u2030-\\u205F\\u2070-\\u20CF" +
+               "\\u2100-\\u2BFF\\u2E80-\\u3029\\u3030-\\u3098\\u309B-\\uA4CF\\uAC00-\\uD7A3\\uF900-\\uFB06\\uFF00-\\uFFEF" +
+               "\\u{1D400}-\\u{1D7FF}\\u{1F000}-\\u{1FAFF}\\u{20000}-\\u{3FFFF}";
+const TURNING = new RegExp("[\\u0590-\\u08FF\\u200E\\u200F\\u202A-\\u202E\\u2066-\\u2069\\uFB1D-\\uFDFF\\uFE70-\\uFEFE" +
+                           "\\u{10800}-\\u{10FFF}\\u{1E800}-\\u{1EFFF}]", "u");
+const COMPLEX = new RegExp(`[^${SIMPLE}]`, "gu");
+const COMPLEX_BESIDE = new RegExp(`[^${SIMPLE}]|\\p{Ps}|\\p{N}+`, "gu");
+const WEIGHT = 2 ** 26;
 
-// What turns around too often stands in the order in which it was written, and has no marks of direction, some of which
-// turn all the same.
-function direct(place, text) {
-  const ordered = turns(text);
-  place.dir = ordered ? "ltr" : "auto";
-  place.style.unicodeBidi = ordered ? "bidi-override" : "";
-  return ordered ? text.replace(EACH_MARK, "") : text;
+// What is shown as it was written has blocks of so many characters, of whole lines or words where it can, so that what
+// comes next is laid out alone.
+const BLOCK = /[^]{1,1024}$|[^]{0,1023}\n|[^]{0,1023} |[^]{1,1024}/gu;
+function blocks(text) {
+  return text.match(BLOCK) || [];
 }
 
 // Of some texts Marked takes seconds for each ten thousand characters. It is given twice as much each time, and a text
 // that takes long is shown as it was written, to its end.
 const SHORT = 4000;
 const SLOW = 300;
+// Nor is anything else drawn twice that took the browser so long, whatever it is.
+const LONG = 2000;
 // Marked gives each row of a table as many cells as its head has: of four thousand characters it makes half a million.
 // A block of code becomes some elements, and a call has room for some ten thousand arguments. A line costs as much as an
-// element, of which a block of code has many, and so has a cell that is one letter wide: as many as words.
+// element, and as much again for each element that it is in. One has dozens of letters, but two in a cell, of which
+// others may leave no more, and where lists and quotations are within so many others that nothing is left.
 const ELEMENTS = 20000;
-function elements(tokens) {
-  return tokens.reduce((sum, { type, header, rows, items, tokens, text }) => {
+const LINE = 40;
+const CELL = 2;
+const INDENTED = 6;
+function elements(tokens, line = LINE, around = 1, indented = 0) {
+  return tokens.reduce((sum, { type, header, rows, items, tokens, text, raw }) => {
     const within = type === "table" ? [header, ...rows].flat() : items || tokens || [];
-    const cell = !type;
-    const own = type === "code" ? 7 + text.split("\n").length : cell ? text.split(/\s+/).length : 1;
-    return sum + own + elements(within);
+    if (type === "code") return sum + 7 + text.split("\n").length;
+    const deep = indented + (["list", "blockquote"].includes(type) ? 1 : 0);
+    const narrow = !type ? CELL : deep > INDENTED ? 1 : line;
+    const lines = within.length ? 0 : (text || raw || "").length / narrow;
+    const inner = around + (["strong", "em", "del", "link", "image"].includes(type) ? 1 : 0);
+    return sum + (1 + lines) * around + elements(within, narrow, inner, deep);
   }, 0);
+}
+
+const HOLDERS = ["blockquote", "list_item"];
+
+// Of each block that is laid out all characters times those that take longer.
+function weight(tokens, complex) {
+  return tokens.reduce((sum, { type, header, rows, items, tokens, raw, text }) => {
+    const within = type === "table" ? [header, ...rows].flat() : items || (HOLDERS.includes(type) ? tokens : []);
+    if (within.length) return sum + weight(within, complex);
+    const all = raw || text;
+    return sum + all.length * (all.match(complex) || []).length;
+  }, 0);
+}
+
+function heavy(tokens, text) {
+  return elements(tokens) > ELEMENTS || weight(tokens, TURNING.test(text) ? COMPLEX_BESIDE : COMPLEX) > WEIGHT;
 }
 
 function lex(place, text) {
   for (let length = place.lexed || SHORT; !place.slow; length *= 2) {
     const start = performance.now();
-    const tokens = marked.lexer(text.slice(0, length));
-    place.slow = (length > SHORT && performance.now() - start > SLOW) || elements(tokens) > ELEMENTS;
+    const tokens = marked.lexer(text.slice(0, length)).filter(token => !["space", "def"].includes(token.type));
+    place.slow = (length > SHORT && performance.now() - start > SLOW) || heavy(tokens, text);
     place.lexed = length;
     if (text.length <= length && !place.slow) return tokens;
   }
@@ -152,26 +171,26 @@ function lex(place, text) {
 
 function parse(place, text) {
   try {
-    return lex(place, text).filter(token => !["space", "def"].includes(token.type));
+    return lex(place, text);
   } catch (error) {  // so, or nested deeper than the browser can follow
-    return [{ type: "html", raw: text }];
+    return blocks(text).map(raw => ({ type: "html", raw }));
   }
 }
 
 // Shows a text that grows: what stays as it was keeps its elements, and what is selected in them.
 function render(place, text) {
-  place.turns = place.turns || turns(text);  // of a text that grows they do not become fewer
-  if (place.turns) {
-    place.slow = true;
-    text = text.replace(EACH_MARK, "");
-  }
-  const tokens = parse(place, tidy(text));
+  const start = performance.now();
+  fill(place, parse(place, tidy(text)));
+  place.slow = place.slow || (text.length > SHORT && place.offsetHeight >= 0 && performance.now() - start > LONG);
+}
+
+function fill(place, tokens) {
   tokens.forEach((token, index) => {
     const old = place.children[index];
     if (old && old.source === token.raw) return;
     const made = make("div", node(token));
     made.source = token.raw;
-    direct(made, token.raw);
+    made.dir = "auto";
     if (old) old.replaceWith(made);
     else place.append(made);
   });
