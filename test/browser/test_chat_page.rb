@@ -200,6 +200,9 @@ class TestChatPage < ChatTest
   def test_addresses_that_are_too_long_are_no_links
     text = "[x]: http://a/#{'b' * 400_000}\n\n#{'[x] ' * 3000}[y](http://a/b)"
     assert_equal ['http://a/b'], drawn(text, '[...one.body.querySelectorAll("a")].map((link) => link.href)')
+    # Nor does one stand for each label that is missing.
+    assert_equal '![][x] [][x]', drawn("[x]: http://a/#{'b' * 2000}\n\n![][x] [][x]", 'one.body.textContent')
+    assert_equal 'http://a/b', drawn('![](http://a/b)', 'one.body.textContent')
   end
 
   def test_thoughts_of_more_lines_than_a_browser_bears_are_shown_without_these

@@ -56,11 +56,12 @@ function table({ header, rows }) {
 }
 
 // Only to where links lead from anywhere; an image is a link, too, since the page loads nothing. A browser reads the
-// address of each, of which any number may share a long one.
+// address of each, of which any number may share a long one; nor is that shown for a label that is missing, unless it
+// stands there.
 const LINK = 2048;
 function link({ href, raw, text, tokens }) {
   if (href.length > LINK || !/^(https?:\/\/|mailto:)/i.test(href)) return raw;
-  const made = make("a", ...(tokens && tokens.length ? inside(tokens) : [text || href]));
+  const made = make("a", ...(tokens && tokens.length ? inside(tokens) : [text || (raw.includes(href) ? href : raw)]));
   Object.assign(made, { href, title: href, target: "_blank", rel: "noopener noreferrer" });
   return made;
 }
