@@ -205,6 +205,12 @@ class TestChatPage < ChatTest
     assert_equal 'http://a/b', drawn('![](http://a/b)', 'one.body.textContent')
   end
 
+  # They are counted as they are shown.
+  def test_letters_that_are_written_as_numbers_stay_so
+    text = '*R&D* & &#1488;a&#769; - [&#233;](http://a/b)'
+    assert_equal 'R&D & &#1488;a&#769; - &#233;', drawn(text, 'one.body.textContent')
+  end
+
   def test_thoughts_of_more_lines_than_a_browser_bears_are_shown_without_these
     { 30_000 => '', 5000 => 'plain' }.each do |lines, shown|
       said = @browser.evaluate("(() => { const one = new Answer('m'); one.take({ thought: 'a\\n'.repeat(#{lines}) });" \

@@ -78,7 +78,8 @@ function node(token) {
     case "table": return table(token);
   }
   if (token.tokens) return make(NAMES[token.type] || "span", ...inside(token.tokens));
-  return ["escape", "text"].includes(token.type) ? token.text : token.raw;
+  // Marked makes letters of their numbers (`&#1488;`), which nothing here would count.
+  return token.type === "escape" ? token.text : token.raw;
 }
 
 // Browsers give up on elements that are nested a thousand deep.
