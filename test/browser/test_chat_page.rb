@@ -211,6 +211,16 @@ class TestChatPage < ChatTest
     assert_equal 'R&D & &#1488;a&#769; - &#233;', drawn(text, 'one.body.textContent')
   end
 
+  # Else all of it would be one line.
+  def test_html_in_quotations_and_items_is_in_blocks
+    { "> <p>a\n>\n> [x]: http://a/b\n> <p>b\n" => 'blockquote', "- <p>a\n\n  [x]: http://a/b\n  <p>b\n" => 'li' }
+      .each do |text, around|
+      look = "[...one.body.querySelectorAll('#{around} > div')].map((made) => made.textContent.trim())"
+      assert_equal %w[<p>a <p>b], drawn(text, look), around
+      assert_equal '<p>a<p>b', drawn(text, 'one.body.textContent').delete("\n"), around
+    end
+  end
+
   def test_thoughts_of_more_lines_than_a_browser_bears_are_shown_without_these
     { 30_000 => '', 5000 => 'plain' }.each do |lines, shown|
       said = @browser.evaluate("(() => { const one = new Answer('m'); one.take({ thought: 'a\\n'.repeat(#{lines}) });" \

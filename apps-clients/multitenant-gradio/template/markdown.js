@@ -73,8 +73,10 @@ function node(token) {
     case "code": return codeBlock(token);
     case "codespan": return make("code", token.text);
     case "heading": return make(`h${Math.min(token.depth + 2, 6)}`, ...inside(token.tokens));
+    case "html": return token.block ? make("div", token.raw) : token.raw;
     case "image": case "link": return link(token);
     case "list": return list(token);
+    case "space": case "def": return "";
     case "table": return table(token);
   }
   if (token.tokens) return make(NAMES[token.type] || "span", ...inside(token.tokens));
