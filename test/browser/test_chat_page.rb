@@ -192,7 +192,8 @@ class TestChatPage < ChatTest
       "#{'> ' * 40}#{'x' * 100_000}" => false, "#{'*a _a ' * 24}#{"a\n" * 5000}#{' a_ a*' * 24}" => false,
       "|a|b|\n|-|-|\n|#{'漢' * 5000}|b|\n" => true, "#{'- ' * 5}#{'x ' * 10_000}" => true,
       "#{'- ' * 24}#{'x' * 1000}" => true, "- a\n\n#{'x ' * 1000}\n\n" * 20 => true, "**#{"a\n" * 2000}b**" => true,
-      "*a **b `c` #{'x ' * 10_000} b** a*" => true }.each do |text, as_markdown|
+      "*a **b `c` #{'x ' * 10_000} b** a*" => true,
+      "|a|b|\n|-|-|\n#{"|#{'word ' * 20}|#{'слово ' * 20}|\n" * 200}" => true }.each do |text, as_markdown|
       assert_equal as_markdown, drawn(text, made), text[0, 20]
     end
   end

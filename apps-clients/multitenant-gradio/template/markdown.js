@@ -129,10 +129,12 @@ const LONG = 2000;
 // Marked gives each row of a table as many cells as its head has: of four thousand characters it makes half a million.
 // A block of code becomes some elements, and a call has room for some ten thousand arguments. A line costs as much as an
 // element, and as much again for each element that it is in. One has dozens of letters, but two in a cell, of which
-// others may leave no more, and where lists and quotations are within so many others that nothing is left.
+// others may leave no more, and where lists and quotations are within so many others that nothing is left. But no
+// line of a cell ends within a word in Latin, Greek or Cyrillic.
 const ELEMENTS = 20000;
 const LINE = 40;
 const CELL = 2;
+const ENDS = /\s+|[^\s\w\u00C0-\u02AF\u0300-\u0587]/g;
 const INDENTED = 6;
 function elements(tokens, line = LINE, around = 1, indented = 0) {
   return tokens.reduce((sum, { type, header, rows, items, tokens, text, raw }) => {
@@ -140,7 +142,9 @@ function elements(tokens, line = LINE, around = 1, indented = 0) {
     if (type === "code") return sum + 7 + text.split("\n").length;
     const deep = indented + (["list", "blockquote"].includes(type) ? 1 : 0);
     const narrow = !type ? CELL : deep > INDENTED ? 1 : line;
-    const lines = within.length ? 0 : (text || raw || "").length / narrow;
+    const shown = within.length ? "" : text || raw || "";
+    const ends = narrow === CELL ? (shown.match(ENDS) || []).length : shown.length;
+    const lines = Math.min(shown.length / narrow, ends);
     const inner = around + (["strong", "em", "del", "link", "image"].includes(type) ? 1 : 0);
     return sum + (1 + lines) * around + elements(within, narrow, inner, deep);
   }, 0);
