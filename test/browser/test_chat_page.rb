@@ -267,6 +267,15 @@ class TestChatPage < ChatTest
     end
   end
 
+  # Its lines end where they did, and where the window does.
+  def test_a_long_message_is_in_blocks_only_if_it_takes_the_browser_long
+    answer("#{'word ' * 1000}end")
+    assert_equal 1, @browser.evaluate('document.querySelector("article.user > div").children.length')
+    heavy = '(() => { const { body } = show("user", ""); plain(body, "\u0e01".repeat(9000)); ' \
+            'return body.children.length; })()'
+    assert_equal 9, @browser.evaluate(heavy)
+  end
+
   def test_what_a_model_is_called_takes_no_browser_long
     @model.names = ["a#{"\u0301" * 400}"]
     enter

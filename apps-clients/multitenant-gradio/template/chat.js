@@ -50,10 +50,12 @@ function toEnd() {
   document.documentElement.scrollTop = document.documentElement.scrollHeight;
 }
 
-// Shows the text as it was written, in blocks; without its lines, if it has more than a browser bears.
-function plain(place, text) {
+// Shows the text as it was written; in blocks, if it grows or takes a browser long; without its lines, if it has more
+// than a browser bears.
+function plain(place, text, grows = false) {
   place.className = text.split("\n").length > ELEMENTS ? "" : "plain";
-  fill(place, blocks(tidy(text)).map(raw => ({ type: "html", raw })));
+  const whole = { type: "html", raw: tidy(text) };
+  fill(place, grows || heavy([whole], whole.raw) ? blocks(whole.raw).map(raw => ({ type: "html", raw })) : [whole]);
 }
 
 function show(role, name) {
@@ -88,7 +90,7 @@ class Answer {
       if (this.thought) {
         if (!this.thoughts) this.thoughts = make("p");
         if (!this.thoughts.isConnected) this.body.before(make("details", make("summary", "Thoughts"), this.thoughts));
-        plain(this.thoughts, this.thought);
+        plain(this.thoughts, this.thought, true);
       }
       render(this.body, this.text);
     });
