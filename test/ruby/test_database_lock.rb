@@ -66,6 +66,29 @@ class TestDatabaseLock < MultiTenantTest
     end
   end
 
+  # As an NFS does that is mounted to keep them for ten minutes.
+  def test_a_time_that_a_file_system_keeps_for_longer_than_one_looks_is_asked_for_anew
+    kept = File.join(temporary, 'kept')
+    fake('stat', <<~BASH)
+      [[ $* == *%y* ]] || exec /usr/bin/stat "$@"
+      time=$(/usr/bin/stat -c %y -- "${@: -1}") || exit
+      [[ $* == *--cached=never* ]] || { [[ -s #{kept} ]] || echo "$time" >#{kept}; time=$(<#{kept}); }
+      echo "$time"
+    BASH
+    File.symlink(held = '6 test elsewhere', @lock)
+    done = beating { serve }
+    assert_equal [1, held], [done.code, File.readlink(@lock)], done.err
+    assert_equal GOT_IT, serve.code
+  end
+
+  # That of EL 8.
+  def test_a_lock_is_also_looked_at_by_a_stat_that_can_not_ask_anew
+    fake('stat', '[[ $* != *--cached* ]] || exit 1; exec /usr/bin/stat "$@"')
+    File.symlink(held = '6 test elsewhere', @lock)
+    done = beating { serve }
+    assert_equal [1, held], [done.code, File.readlink(@lock)], done.err
+  end
+
   # Two of them that end within five minutes would be the last ones.
   def test_where_jobs_follow_each_other_they_wait_for_a_server_that_slurm_lost_sight_of
     waits = File.join(temporary, 'waits')
