@@ -442,6 +442,16 @@ class TestJob < MultiTenantTest
     end
   end
 
+  # They fetch a picture that a question names, and would log in there as their owner.
+  def test_who_uses_a_language_model_uses_no_password_of_its_owners_netrc
+    show = 'env | sed -n "s/^NETRC=//p"'
+    { 'vllm' => 'vllm', 'openai' => 'server' }.each do |kind, program|
+      said = serve_model({ program => show }, "export NETRC=/theirs mt_kind=#{kind} mt_command=#{program} port=1 " \
+                                              'mt_path=x mt_gpus=0 api_key=k')
+      assert_equal File::NULL, said.first, said
+    end
+  end
+
   # SGLang does these by GET, where it was given no key: a profile so begun grows until the job has no memory left.
   def test_what_looks_for_paths_without_the_key_starts_nothing
     asked = File.join(temporary, 'asked')

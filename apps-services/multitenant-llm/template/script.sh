@@ -9,6 +9,9 @@ unset "${!LLAMA_@}" VLLM_SERVER_DEV_MODE VLLM_ALLOW_RUNTIME_LORA_UPDATING VLLM_A
   VLLM_TORCH_PROFILER_DIR VLLM_TORCH_CUDA_PROFILE
 load_modules "$mt_modules" || exit 1
 
+# vLLM and SGLang fetch pictures that a question names, and would log in there by what their owner has in ~/.netrc.
+export NETRC=/dev/null
+
 # On all addresses, as a node has several and OOD's name of it may stand for another than its tenants' routes; and of both
 # families, so that nobody else can have the port on the other. Ollama takes 0.0.0.0 for both.
 all=0.0.0.0
