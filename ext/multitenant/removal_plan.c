@@ -48,10 +48,11 @@ static bool is_unknown(const struct mt_settings *settings, const char *slurm)
     return settings->n_clusters > 0 && i == settings->n_clusters;
 }
 
-/* Whether the share's card has to go. */
+/* Whether the share's card has to go: also of one that was kept, where that is one too many. */
 static bool is_refused(const struct context *context, const struct mt_share *share)
 {
-    if (!share->current || mt_reason_is_temporary(share->card))
+    bool decided = share->current || share->card == MT_REASON_too_many;
+    if (!decided || mt_reason_is_temporary(share->card))
         return false;
     return share->card != MT_REASON_unknown_cluster ||
            is_unknown(context->settings, share->record.cluster);

@@ -202,6 +202,21 @@ static int by_turn(const void *a, const void *b)
     return order ? order : MT_ORDER(x, y);
 }
 
+/* Also what was listed and could not be looked at this time: else who brings that about for their
+ * own would have any number. */
+static bool counts(const struct mt_share *share)
+{
+    return share->current ? share->specs == MT_REASON_ok : share->listed;
+}
+
+static void refuse_too_many(struct mt_share *share)
+{
+    share->specs = MT_REASON_too_many;
+    share->card = MT_REASON_too_many;
+    share->listed = false;
+    share->wants_card = false;
+}
+
 /*
  * Of each publisher the oldest shares that passed so far count, and publishers take turns: else a
  * few with old ones would fill the viewer's limits, and another's only one would not count.
@@ -219,11 +234,11 @@ static enum mt_status count_shares(struct mt_specs *specs)
         struct mt_share *share = specs->by_turn[i];
         if (i == 0 || share->record.uid != specs->by_turn[i - 1]->record.uid)
             turn = 0;
-        if (!share->current || share->specs != MT_REASON_ok)
+        if (!counts(share))
             continue;
         share->turn = turn++;
         if (share->turn >= MT_SHARES_PER_PUBLISHER)
-            share->specs = MT_REASON_too_many;
+            refuse_too_many(share);
     }
     qsort(specs->by_turn, specs->count, sizeof(struct mt_share *), by_turn);
     return MT_OK;
@@ -266,6 +281,7 @@ size_t mt_specs_payloads(const struct mt_specs *specs, const struct mt_specs *la
     for (size_t i = 0; i < specs->count && count < MT_CREDENTIALS_MAX; i++) {
         const struct mt_share *share = specs->by_turn[i];
         const struct mt_jobname *name = &share->record.parts;
+        kept += !share->current && share->listed;
         if (!share->current || share->specs != MT_REASON_ok)
             continue;
         const struct mt_share *old = same_share(last, share);
@@ -353,6 +369,10 @@ static enum mt_status decide_all(struct mt_specs *specs, const struct mt_specs *
         struct mt_share *share = specs->by_turn[i];
         if (share->current)
             status = decide(share, same_share(last, share), settings, opened, &kept);
+        else if (share->listed && kept == MT_SHARES_PER_VIEWER)
+            refuse_too_many(share);
+        else
+            kept += share->listed;
     }
     return status;
 }

@@ -30,8 +30,8 @@ struct mt_specs {
  * replace what the last round had of their clusters; of other clusters, what was listed stays as it
  * was, and so do the shares of others where PrivateData hides them this time. An incomplete stream
  * changes nothing. It is decided who passes the group gate, which payloads can't be opened for
- * their form, and of the rest that at most MT_SHARES_PER_PUBLISHER of one publisher count, the
- * oldest (too_many).
+ * their form, and of the rest and of what stays that at most MT_SHARES_PER_PUBLISHER of one
+ * publisher count, the oldest (too_many).
  *
  * MT_OK: the caller owns *out
  * MT_NOMEM, MT_INTERNAL: *out is NULL

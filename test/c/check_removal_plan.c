@@ -152,6 +152,30 @@ START_TEST(test_a_card_stays_while_nothing_is_known)
 }
 END_TEST
 
+/* Its cluster does not answer, and its publisher has older shares. */
+START_TEST(test_the_card_of_a_kept_share_goes_where_it_is_one_too_many)
+{
+    static struct sample older[MT_SHARES_PER_PUBLISHER];
+    struct sample kept = good_sample(4711);
+    struct script script = {0};
+    kept.cluster = found.mark.cluster = "gpu";
+    for (uint32_t i = 0; i < COUNT_OF(older); i++) {
+        older[i] = good_sample(i + 1);
+        older[i].start = kept.start - 1;
+        older[i].mtm = "form";
+    }
+    script_begin(&script, "gpu", "all");
+    script_job(&script, &kept);
+    script_end(&script);
+    struct mt_specs *last = round_of(NULL, &script, &settings, NULL);
+    script_free(&script);
+    specs = round_of_samples(last, older, COUNT_OF(older) - 1 + (size_t)_i, &settings);
+    decide();
+    ck_assert_int_eq(found.plan, _i ? MT_GOES : MT_STAYS);
+    mt_specs_free(&last);
+}
+END_TEST
+
 START_TEST(test_the_card_of_a_job_whose_id_went_round_goes)
 {
     struct sample sample = good_sample(4711);
@@ -319,6 +343,7 @@ int main(void)
     tcase_add_test(tests, test_a_card_of_another_key_stays);
     tcase_add_test(tests, test_a_refused_jobs_card_goes);
     tcase_add_test(tests, test_a_card_stays_while_nothing_is_known);
+    tcase_add_loop_test(tests, test_the_card_of_a_kept_share_goes_where_it_is_one_too_many, 0, 2);
     tcase_add_test(tests, test_the_card_of_a_job_whose_id_went_round_goes);
     tcase_add_test(tests, test_a_card_stays_where_no_cluster_is_known);
     tcase_add_test(tests, test_a_card_of_an_unknown_cluster_goes);

@@ -1047,6 +1047,57 @@ START_TEST(test_a_kept_share_is_older)
 }
 END_TEST
 
+/* Also what is kept from the last round, as its cluster did not answer, or could not tell of it. */
+START_TEST(test_what_is_kept_counts)
+{
+    static struct sample samples[MT_SHARES_PER_PUBLISHER];
+    script_begin(&script, "gpu", "all");
+    for (uint32_t i = 0; i < COUNT_OF(samples); i++) {
+        struct sample sample = good_sample(1000 + i);
+        sample.cluster = "gpu";
+        sample.mtm = "form";
+        script_job(&script, &sample);
+        samples[i] = good_sample(2000 + i);
+        samples[i].mtm = "form";
+    }
+    script_end(&script);
+    next_script();
+    for (int times = 0; times < 2; times++) {
+        next_round(samples, COUNT_OF(samples));
+        for (uint32_t i = 0; i < COUNT_OF(samples); i++) {
+            ck_assert(share_of(now, "gpu", 1000 + i)->listed);
+            assert_codes(job(2000 + i), too_many, too_many);
+        }
+    }
+}
+END_TEST
+
+START_TEST(test_what_is_kept_goes_where_it_is_one_too_many)
+{
+    enum { MOST = MT_SHARES_PER_VIEWER, PUBLISHERS = MOST / MT_SHARES_PER_PUBLISHER };
+    struct sample newcomer = good_sample(1);
+    script_begin(&script, "gpu", "all");
+    for (uint32_t i = 0; i < MOST; i++) {
+        struct sample sample = sample_of(1000 + i, "other", 1100 + i % PUBLISHERS);
+        sample.cluster = "gpu";
+        sample.mtm = "form";
+        script_job(&script, &sample);
+    }
+    script_end(&script);
+    next_script();
+    next_round(&newcomer, 1);
+    assert_codes(job(1), ok, ok);
+    for (uint32_t i = 0; i < MOST; i++) {
+        const struct mt_share *share = share_of(now, "gpu", 1000 + i);
+        ck_assert_int_eq(share->listed, i < MOST - 1);
+        if (i == MOST - 1)
+            assert_codes(share, too_many, too_many);
+    }
+    next_round(&newcomer, 1);
+    ck_assert_uint_eq(now->count, MOST);
+}
+END_TEST
+
 START_TEST(test_free_of_nothing)
 {
     struct mt_specs *none = NULL;
@@ -1127,6 +1178,8 @@ int main(void)
     tcase_add_test(tests, test_what_was_refused_is_not_kept);
     tcase_add_test(tests, test_a_kept_share_keeps_its_card_id);
     tcase_add_test(tests, test_a_kept_share_is_older);
+    tcase_add_test(tests, test_what_is_kept_counts);
+    tcase_add_test(tests, test_what_is_kept_goes_where_it_is_one_too_many);
     tcase_add_test(tests, test_free_of_nothing);
     int status = run_suite(suite);
     json_decref(file);

@@ -198,6 +198,25 @@ class TestAgent < MultiTenantTest
     assert_equal [uuid(1)], viewer.look(*ask.call(job(3))).ids(:removed)
   end
 
+  # They are kept as they were: else their publisher would have any number, by a group that can't be looked up.
+  def test_undetermined_jobs_count_among_those_of_their_publisher
+    viewer = Viewer.new(self)
+    most = MultiTenant::Core::LIMITS[:shares_per_publisher]
+    texts = (0..2).map do |times|
+      before = (1..(times * most)).map { |id| job(id, group_gid: nil, name: "x|gone|AAA#{id}") }
+      round(stream(*before, *(1..most).map { |id| job((times * most) + id) }, generated: Time.now.to_i))
+      viewer.do { MultiTenant::Snapshot.new(MultiTenant::Settings.new({}), directory: @dir, fallback: nil).call(1).texts }
+    end
+    shown = viewer.session(*texts[0]) do |receiver, feed|
+      texts.each do |told|
+        feed.texts = told
+        receiver.refresh
+      end
+    end
+    assert_equal [(1..most).map(&:to_s), (1..most).map { |id| uuid(id) }],
+                 [shown.specs.keys.sort_by(&:to_i), viewer.listed]
+  end
+
   def test_a_name_without_a_group_is_missed_by_nobody
     round(stream(job(1, group_gid: nil, name: 'no share')))
     assert_equal({ 'hpc' => 'all' }, sees)
