@@ -82,7 +82,7 @@ module MultiTenant
       # @raise [Failure] where the file stays as it was
       def call(answer)
         @services = @from.call(answer.records)
-        @whole ||= answer.error.nil? && @answering.call && @from.whole?
+        @whole ||= answer.told? && @answering.call && @from.whole?
         return 'The proxy has what it had: not every cluster has told yet what runs.' unless @whole
 
         @file&.write(@services, @from.seen)

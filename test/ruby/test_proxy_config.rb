@@ -2,6 +2,7 @@
 
 require_relative 'proxied'
 require 'multitenant/agent'
+require 'multitenant/cli/proxy_config'
 
 # The file of a proxy: what stands in it is whole and right, or is what stood there before.
 class TestProxyConfig < MultiTenantTest
@@ -219,6 +220,32 @@ class TestProxyConfig < MultiTenantTest
     proxy.call(answer(asking(1, A)))
     proxy.call(answer(asking(2, 'b:web:8002'), cluster: 'other', error: 'A cluster does not answer.'))
     assert_equal %w[prof/a@students prof/b@students], proxy.services.map(&:path)
+  end
+
+  # One user with hundreds of jobs is enough for that, as long as they run.
+  def test_jobs_that_slurmrestd_had_no_time_for_keep_the_agent_from_nothing
+    late = answer(asking(1, A), undetermined: [*1001..1300], error: 'There was no time to ask slurmrestd for 300 jobs.')
+    late.code = MultiTenant::EX_TEMPFAIL
+    other = answer(asking(2, 'b:web:8002'), cluster: 'other')
+    both = MultiTenant::Answer.new(records: late.records + other.records, error: late.error, code: late.code,
+                                   parts: [late, other])
+    assert_match(/1 service/, keeper('haproxy').call(late))
+    assert_match(/2 services/, keeper('haproxy').call(both))
+    down = answer(error: 'It does not answer.').tap { |one| one.records = [] }
+    both = MultiTenant::Answer.new(records: late.records, error: late.error, code: late.code, parts: [late, down])
+    assert_match(/has what it had/, keeper('haproxy').call(both))
+  end
+
+  # It begins anew each time, so that jobs for which there was no time would leave the proxy.
+  def test_the_command_gives_slurm_time_for_all_jobs
+    given = []
+    source = ->(seconds) { answer(asking(1, A)).tap { given << seconds } }
+    %w[3 60].each do |timeout|
+      settings = MultiTenant::Settings.new({ 'MULTITENANT_TIMEOUT' => timeout })
+      host = Struct.new(:settings, :sources).new(settings, source)
+      MultiTenant::CLI::ProxyConfig.new('proxy-config', '').send(:whole, host)
+    end
+    assert_equal [30, 60], given
   end
 
   # Which is not asked in each round then, and is in no error of those.

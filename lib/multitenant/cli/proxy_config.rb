@@ -9,6 +9,10 @@ module MultiTenant
   class CLI
     # `multitenant proxy-config`
     class ProxyConfig < Command
+      # Seconds that Slurm has at least, as no page waits for it: who begins anew each time needs to be told of
+      # all jobs.
+      SECONDS = 30
+
       # @return [Integer] exit code
       def run
         wrong = Proxy::Keeper.objection(@options) and refuse(wrong)
@@ -33,7 +37,7 @@ module MultiTenant
       # @return [Answer] in which nothing is missing: what is not named here would leave the proxy
       def whole(host)
         source = @options[:records] ? RecordsFile.new(@options[:records]) : host.sources
-        answer = source.call(host.settings.timeout)
+        answer = source.call([host.settings.timeout, SECONDS].max)
         raise Failure.new(answer.code, answer.error) if answer.error
 
         streams = answer.records.flat_map(&:streams)

@@ -29,5 +29,13 @@ module MultiTenant
     def texts
       records.map(&:text)
     end
+
+    # @return [Boolean] each source that was asked told of all jobs, but of those that its stream names: for lack of
+    #   time that is an error, too
+    def told?
+      parts.all? do |part|
+        part.error.nil? || (part.code == EX_TEMPFAIL && part.records.flat_map(&:whole).any?(&:undetermined))
+      end
+    end
   end
 end
