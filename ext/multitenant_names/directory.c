@@ -97,9 +97,41 @@ static enum mt_answer find_group(struct mt_group *group, const char *name, gid_t
     return error == 0 ? MT_NO : MT_UNKNOWN;
 }
 
+/* How many bytes of a character follow this one, which begins it; -1: none begins so. */
+static int following(unsigned char first)
+{
+    if (first < 0x80)
+        return 0;
+    if (first < 0xc2 || first > 0xf4)
+        return -1;
+    if (first < 0xe0)
+        return 1;
+    return first < 0xf0 ? 2 : 3;
+}
+
+/* As directories have their names: without overlong forms, surrogates and what is above U+10FFFF.
+ */
+static bool is_utf8(const char *name)
+{
+    for (const unsigned char *at = (const unsigned char *)name; *at;) {
+        unsigned char first = *at++;
+        int more = following(first);
+        if (more < 0 || (first == 0xe0 && *at < 0xa0) || (first == 0xed && *at > 0x9f) ||
+            (first == 0xf0 && *at < 0x90) || (first == 0xf4 && *at > 0x8f))
+            return false;
+        for (; more > 0; more--) {
+            if ((*at++ & 0xc0) != 0x80)
+                return false;
+        }
+    }
+    return true;
+}
+
 enum mt_answer mt_group_find(struct mt_group *group, const char *name)
 {
-    return find_group(group, name, 0);
+    *group = (struct mt_group){0};
+    /* Of others SSSD does not say that there is no such group: it fails, with a line of its log. */
+    return is_utf8(name) ? find_group(group, name, 0) : MT_NO;
 }
 
 enum mt_answer mt_group_find_gid(struct mt_group *group, gid_t gid)

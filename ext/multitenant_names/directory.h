@@ -37,7 +37,7 @@ struct mt_group {
  */
 MT_CHECKED enum mt_answer mt_user_find(struct mt_user *user, uid_t uid);
 
-/* The same for a group by name, and by number. */
+/* The same for a group by name, and by number. No group's name is other than UTF-8. */
 MT_CHECKED enum mt_answer mt_group_find(struct mt_group *group, const char *name);
 MT_CHECKED enum mt_answer mt_group_find_gid(struct mt_group *group, gid_t gid);
 

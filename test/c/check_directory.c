@@ -87,6 +87,52 @@ START_TEST(test_every_errno_is_a_failure)
 }
 END_TEST
 
+/* Cut, overlong, a surrogate, too large, or no bytes of UTF-8 at all. */
+static const char *const no_texts[] = {
+    "\xff",
+    "class\xff",
+    "\x80",
+    "\xc3",
+    "\xc3(",
+    "\xe2\x82",
+    "\xc0\xaf",
+    "\xe0\x9f\xbf",
+    "\xed\xa0\x80",
+    "\xf0\x8f\xbf\xbf",
+    "\xf0\x9f\x98",
+    "\xc1\xbf",
+    "\xe4\xb8x",
+    "\xf4\x90\x80\x80",
+    "\xf5\x80\x80\x80",
+};
+
+/* SSSD fails at it each time. */
+START_TEST(test_a_group_whose_name_is_no_text_is_not_asked_for)
+{
+    name_service.error = EINVAL;
+    ck_assert_int_eq(mt_group_find(&group, no_texts[_i]), MT_NO);
+    ck_assert_uint_eq(ns_look_ups(), 0);
+}
+END_TEST
+
+START_TEST(test_a_group_may_have_any_letters)
+{
+    static const char *const names[] = {"k\xc3\xbc"
+                                        "che",
+                                        "\xdf\xbf",
+                                        "\xe0\xa0\x80",
+                                        "\xed\x9f\xbf",
+                                        "\xef\xbf\xbf",
+                                        "\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const struct ns_group one[] = {{names[i], 4000, nobody}, {NULL, 0, NULL}};
+        name_service.groups = one;
+        ck_assert_int_eq(mt_group_find(&group, names[i]), MT_YES);
+        mt_group_free(&group);
+    }
+}
+END_TEST
+
 /* Each look-up is made again with a buffer of twice the size, up to the limit and not beyond. */
 START_TEST(test_the_buffer_grows_up_to_its_limit)
 {
@@ -196,6 +242,9 @@ int main(void)
     tcase_add_test(tests, test_a_group_by_name_and_by_number);
     tcase_add_test(tests, test_none_is_not_a_failure);
     tcase_add_loop_test(tests, test_every_errno_is_a_failure, 0, COUNT_OF(errors));
+    tcase_add_loop_test(tests, test_a_group_whose_name_is_no_text_is_not_asked_for, 0,
+                        COUNT_OF(no_texts));
+    tcase_add_test(tests, test_a_group_may_have_any_letters);
     tcase_add_test(tests, test_the_buffer_grows_up_to_its_limit);
     tcase_add_test(tests, test_a_user_of_many_groups);
     tcase_add_loop_test(tests, test_membership, 0, COUNT_OF(memberships));
