@@ -63,6 +63,18 @@ class TestShareNote < Minitest::Test
     end
   end
 
+  def test_a_form_offers_no_card_that_dashboards_refuse
+    presets = [%w[Own App sys/multitenant-delivery_default], %w[Debug debug sys/multitenant-delivery_debug]]
+    { nil => %w[Own Debug], 'sys/multitenant-delivery_default,sys/multitenant-delivery_readfile' => %w[Own],
+      'sys/multitenant-delivery_d*' => %w[Own Debug], 'sys/lab-card' => %w[Own Debug] }.each do |allowed, labels|
+      ENV['MULTITENANT_DELIVERY'] = allowed
+      offered = MultiTenant.share_form(presets)['mt_delivery_select'][:options]
+      assert_equal labels, offered.map(&:first), allowed
+    end
+  ensure
+    ENV.delete('MULTITENANT_DELIVERY')
+  end
+
   def test_what_start_up_files_print_is_not_taken_for_the_answer
     start_up = File.join(temporary, 'start_up')
     File.write(start_up, "echo Welcome\n")

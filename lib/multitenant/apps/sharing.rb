@@ -51,7 +51,7 @@ module MultiTenant
           'mt_delivery_select' => {
             widget: 'select', label: Dashboard.only_for('Kind of Card', CARD),
             help: 'What the card offers to those who get it.',
-            options: presets.map { |label, app, token| [label, "#{app} #{token}"] }
+            options: allowed(presets).map { |label, app, token| [label, "#{app} #{token}"] }
           } }
       end
 
@@ -111,6 +111,14 @@ module MultiTenant
       end
 
       private
+
+      # Dashboards refuse the others. Where they refuse all of ours, the form would have nothing to ask.
+      def allowed(presets)
+        patterns = Settings.new.deliveries
+        matching = File::FNM_PATHNAME | File::FNM_NOESCAPE # as in ext/multitenant/policy.c
+        found = presets.select { |_, _, token| patterns.any? { |pattern| File.fnmatch?(pattern, token, matching) } }
+        found.empty? ? presets : found
+      end
 
       def group_questions
         { 'auto_multitenant_groups' => { label: 'Group', help: 'Its members may use this service.' },
