@@ -46,10 +46,11 @@ class TestShareMunge < MultiTenantTest
     assert_equal %w[service], sealed('--service', 'spanish').keys & %w[service until lead]
   end
 
-  # @return [Hash] what munged says of the credential in the last name
-  def metadata
-    out, = Open3.capture2('unmunge', "--socket=#{@munged.socket}", '--output=/dev/null',
-                          stdin_data: @name.split('|')[2])
+  # @return [Hash] what munged says of the credential in the last name; `as` is what setpriv is told of who asks
+  def metadata(*as)
+    asked = ['unmunge', "--socket=#{@munged.socket}", '--output=/dev/null']
+    asked = ['setpriv', *as, '--', *asked] if as.any?
+    out, = Open3.capture2(*asked, stdin_data: @name.split('|')[2])
     out.scan(/^(\w+): +(.*?)(?: \(\d+\))?$/).to_h
   end
 
@@ -75,6 +76,17 @@ class TestShareMunge < MultiTenantTest
     config.call('socket=/nonexistent')
     assert_equal [69, 0, 0], [asked.call, asked.call({ 'MULTITENANT_MUNGE_SOCKET' => @munged.socket }),
                               asked.call({ 'MULTITENANT_MUNGE_SOCKET' => '/n' }, '--munge-socket', @munged.socket)]
+  end
+
+  # Nobody but its members can open it, and dashboards say whether it is taken: test_credentials.rb.
+  def test_a_publisher_outside_of_the_group
+    group = Etc.enum_for(:group).find { |one| one.mem.empty? && ![Process.egid, *Process.groups].include?(one.gid) }
+    done = share(*COMMON, '--group', group.name, '--envelope', 'munge', '--munge-socket', @munged.socket, '--print',
+                 'host=n1')
+    assert_equal 0, done.code, done.err
+    assert_match(/: you are not in the group #{group.name}: dashboards take this only where/, done.err)
+    @name = done.out.chomp
+    assert_equal group.name, metadata('--regid', group.gid.to_s, '--clear-groups')['GID_RESTRICTION']
   end
 
   def test_what_is_read_is_opened_by_slurm_s_munged
