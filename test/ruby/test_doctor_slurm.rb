@@ -286,7 +286,8 @@ class TestDoctorSlurm < DoctorTest
     host.program('munge', 'case "$*" in *--restrict-gid=3000*) echo MUNGE:g: ;; *) echo MUNGE:x: ;; esac')
     host.program('unmunge',
                  'read -r made; [ "$made" = MUNGE:x: ] || { echo "STATUS: Unauthorized credential (18)"; exit 18; }')
-    assert_told 'Identity', 'warn', 'munged\'s groups', /this user is in group 3000/, /group-check-mtime=0/
+    assert_told 'Identity', 'warn', 'munged\'s groups', /this user is in group 3000/,
+                /restart munge`\. If that helps, start munged here and on the nodes with --group-check-mtime=0/
   end
 
   def test_when_munged_is_not_asked_about_groups

@@ -16,8 +16,9 @@ module MultiTenant
       SPARE = ' Or, as Slurm does without it, let MULTITENANT_ENVELOPES accept no munge, and no service app have a ' \
               'gateway.'
       CLOCK = 'Set the clock right (`chronyc makestep`): the credential was from the future, or expired at once.'
-      REREAD = 'Run `systemctl kill --signal=HUP munge`; if that does not help (LDAP without enumeration), start ' \
-               'munged with --group-check-mtime=0 and let the name service enumerate.'
+      REREAD = 'Run `systemctl restart munge`. If that helps, start munged here and on the nodes with ' \
+               '--group-check-mtime=0, as it learns of no other change in a directory\'s groups; if not (LDAP ' \
+               'without enumeration), let the name service enumerate, too.'
 
       NO_LOGIN = 'Install munge here, with the key of the nodes\'; or leave it so, as `multitenant login` in a shell ' \
                  'of a host with munge does without.'

@@ -16,6 +16,10 @@ module MultiTenant
     FAR = ' Whether munged here has the key of the nodes\' was not tried, as Slurm is asked on another host: ' \
           '`munge -n | ssh NODE unmunge` says Success where it has.'
 
+    # munged reads the groups at its start, and later only once /etc/group has changed.
+    LATER = ' Of later changes in a directory\'s groups munged learns only where it is started with ' \
+            '--group-check-mtime=0, here and on the nodes: see "Envelopes that protect" in doc/admins.md.'
+
     # @return [String] for the apps' site.yml
     attr_reader :envelope
     # @return [String] sentences for the admin
@@ -35,7 +39,8 @@ module MultiTenant
       why = obstacle(gid)
       return ['key', "#{why} #{KEYS}"] if why
 
-      ['munge', "Service apps seal by munge: #{@tried} opened what was sealed for the group.#{FAR if @far}"]
+      told = "Service apps seal by munge: #{@tried} opened what was sealed for the group."
+      ['munge', "#{told}#{FAR if @far}#{LATER if @directory}"]
     end
 
     # @return [String, nil] why munge does not do, in a sentence
@@ -50,6 +55,7 @@ module MultiTenant
 
       why = tries.lazy.filter_map { |one, user| failure(one, user) }.first
       @tried = tries.map { |one, user| member(one, user) }.join(' and ')
+      @directory = tries.any? { |one, _| !local?(one) }
       why
     end
 
