@@ -54,7 +54,8 @@ static const char *open_problem(void)
 {
     switch (errno) {
     case ENOENT:
-        return "is not there; multitenant key new makes it";
+        return "is not there; copy it from a host that has it (multitenant key new makes the "
+               "first one)";
     case EACCES:
         return "can't be read by this user; see that they are in the group and have logged in "
                "since";
@@ -186,7 +187,8 @@ static const char *load(int fd, gid_t gid, struct mt_keyring *out, enum mt_statu
     if (*status == MT_NOMEM)
         problem = "can't be read without memory";
     if (*status == MT_MALFORMED)
-        problem = "is not lines of KEYID KEY CREATED; multitenant key new makes it";
+        problem = "is not lines of KEYID KEY CREATED; copy it from another host, or remove it "
+                  "where none has it, for multitenant key new";
     return problem;
 }
 

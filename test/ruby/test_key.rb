@@ -34,7 +34,8 @@ class TestKey < MultiTenantTest
   def test_new_and_rotate
     done = key('new', @group.name)
     assert_equal [0, ''], [done.code, done.err]
-    assert_match(/\Awritten #{@file}: key #{ids[0]} of #{@group.name}\nCopy it /, done.out)
+    assert_match(/\Awritten #{@file}: key #{ids[0]} of #{@group.name}\nCopy it to other web hosts /, done.out)
+    assert_match(/ Where one of them has such a file, copy that one here instead\.\n\z/, done.out)
     stat = File.stat(@file)
     assert_equal [0o100440, 0, @group.gid, 1], [stat.mode, stat.uid, stat.gid, ids.size]
     assert_match(%r{\A\h{8} [A-Za-z0-9+/]{43}= #{Time.now.to_i / 100}\d\d\n\z}, File.read(@file))

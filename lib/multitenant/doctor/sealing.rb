@@ -17,8 +17,9 @@ module MultiTenant
       SEAL = 'When no dashboard runs the old initializer any more, write `old_readers: "no"` and `envelope: "auto"` ' \
              'into the site.yml of each service app; then MULTITENANT_ENVELOPES=munge,key closes the site to v1.'
 
-      COPY = 'Copy the file from where services run, root\'s and the group\'s with mode 0440; or run `multitenant ' \
-             'key new GROUP`, and copy it to the nodes.'
+      COPY = 'Copy the file from where services run, or from another web host, root\'s and the group\'s with mode ' \
+             '0440. `multitenant key new GROUP` makes another key, which opens nothing that runs: only where no host ' \
+             'has the file, and then copy it to all.'
 
       # What is said of one that munge was asked about: it opened it, or never will.
       TRIED = %w[ok not_recipient bad_cipher].freeze

@@ -9,7 +9,7 @@ module MultiTenant
   class EnvelopeChoice
     SECONDS = '5'
     KEYS = 'Service apps seal by key, and share nothing with a group before it has one: run `multitenant key new ' \
-           'GROUP`, and see "Envelopes that protect" in doc/admins.md.'
+           'GROUP` on one host alone, copy its file to the others, and see "Envelopes that protect" in doc/admins.md.'
     ELSEWHERE = 'Service apps seal by munge, or where a node has none by key. Whether members of groups can open ' \
                 'that was not tried, as this is not the host itself: see `multitenant doctor` there.'
 
