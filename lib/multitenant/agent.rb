@@ -129,7 +129,7 @@ module MultiTenant
         Stream.text({ **part.header, round: @round, groups: part.files.keys.sort }, [])
       end
       SystemFile.write(File.join(@directory, 'state'), state.join, mode: 0o644)
-      remove_others(gids)
+      remove_others(@with)
     end
 
     def write_groups(gids, said)

@@ -31,6 +31,7 @@ module MultiTenant
 
     START = 'Run `systemctl enable --now multitenant-agent`, and look at `journalctl -u multitenant-agent`.'
     RESTART = 'Let the agent and the dashboards read the same `env` file: `systemctl restart multitenant-agent`.'
+    MAP = 'Run the agent where the kernel has that gid, as on the host itself.'
 
     # Why the snapshot is not used.
     class Unusable < Failure
@@ -41,6 +42,9 @@ module MultiTenant
 
     # The files are not of one round: the agent may be writing them.
     class Torn < Unusable; end
+
+    # A group's file that `state` names is not there.
+    class Missing < Torn; end
 
     # A file as it was read last: {SystemFile.version}, and its records.
     Kept = Struct.new(:version, :records)
@@ -140,6 +144,8 @@ module MultiTenant
         records = read_once
         return records unless @torn
       end
+      # One that goes with its last share is in the next `state` no more. One that stays away the agent can't write.
+      @torn = !@failure.is_a?(Missing)
       nil
     end
 
@@ -299,9 +305,11 @@ module MultiTenant
         Kept.new(version, Records.new(text, [*known&.records]))
       end
     rescue SystemCallError => e
-      # `state` is always there; a group's file may just have gone with its last share.
-      gone = gid && e.is_a?(Errno::ENOENT)
-      raise (gone ? Torn : Unusable),
+      if gid && e.is_a?(Errno::ENOENT)
+        raise Missing.new("#{@directory}/#{name} is not there: the agent may run without that gid.", fix: MAP)
+      end
+
+      raise Unusable,
             "#{@directory}/#{name} can't be read (#{e.message.split(' @ ').first}): does multitenant-agent run?"
     end
   end
