@@ -198,6 +198,18 @@ class TestSources < MultiTenantTest
                  answer.error)
   end
 
+  # So that nothing else waits for it.
+  def test_where_the_commands_hang_that_is_told
+    scontrol = File.join(temporary, 'scontrol')
+    File.write(scontrol, "#!/bin/sh\nexec sleep 60\n", perm: 0o755)
+    path = program("echo 'multitenant-query: libslurm is another' >&2; exit 78")
+    source = cluster_source({ 'bin' => temporary }, path)
+    one = schedule(source)
+    answer = one.call(3)
+    assert_equal [75, true], [answer.code, one.hanging?(source.cluster)]
+    assert_match(/\Alibslurm is another.*asked instead: scontrol did not answer/, answer.error)
+  end
+
   # No munge on this host, say, and a wrapper that goes to the head node. The query program has not all of the time.
   def test_a_sites_wrappers_are_asked_where_libslurm_fails
     said = []

@@ -74,8 +74,12 @@ module MultiTenant
       @commands && (answer.code == EX_CONFIG || (answer.error && @target.wrapped?))
     end
 
+    # That a cluster hangs is what others have to know, whatever ails libslurm.
     def both(first, second)
-      first.dup.tap { |answer| answer.error = "#{first.error} Slurm's commands were asked instead: #{second.error}" }
+      first.dup.tap do |answer|
+        answer.error = "#{first.error} Slurm's commands were asked instead: #{second.error}"
+        answer.code = second.code if second.code == EX_TEMPFAIL
+      end
     end
 
     def recovered(answer)
