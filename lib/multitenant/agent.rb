@@ -174,15 +174,23 @@ module MultiTenant
       @said_of[file] = told || @said_of[file]
     end
 
+    # What helps depends on what is asked there.
     def hidden(blind, answer)
       return if blind.empty?
 
-      told = "Slurm hides the jobs of others (PrivateData) of cluster #{blind.join(', ')} from this account"
-      texts = answer.parts.select { |part| Commands.gave?(part) }.flat_map(&:records)
-      return "#{told}. #{Commands::NO_OPERATOR}" if texts.flat_map(&:streams).any? { |one| blind.include?(one.cluster) }
+      streams = answer.parts.select { |part| Commands.gave?(part) }.flat_map(&:records).flat_map(&:streams)
+      by_commands, others = blind.partition { |cluster| streams.any? { |one| one.cluster == cluster } }
+      [("#{hides(others)}: #{operator}" if others.any?),
+       ("#{hides(by_commands)}. #{Commands::NO_OPERATOR}" if by_commands.any?)].compact.join(' ')
+    end
 
-      "#{told}: make it an operator with `sacctmgr modify user #{self.class.account} set adminlevel=operator`; the " \
-        "hosts of slurmctld and slurmdbd must know that name with the same uid, #{Process.euid}."
+    def hides(clusters)
+      "Slurm hides the jobs of others (PrivateData) of cluster #{clusters.join(', ')} from this account"
+    end
+
+    def operator
+      "make it an operator with `sacctmgr modify user #{self.class.account} set adminlevel=operator`; the hosts of " \
+        "slurmctld and slurmdbd must know that name with the same uid, #{Process.euid}."
     end
 
     # One line when something has changed since the last one. A source that failed is not asked in every round.

@@ -308,6 +308,13 @@ class TestAgent < MultiTenantTest
     refute_includes @log[0], 'adminlevel'
   end
 
+  def test_of_two_clusters_each_is_told_what_helps_there
+    feeds = [Feed.new(stream(sees: 'own')), Feed.new(stream(cluster: 'gpu', sees: 'own'))]
+    feeds[1].from = 'sacct and squeue'
+    agent(source: MultiTenant::Sources.new(feeds.map { |feed| MultiTenant::Schedule.new(feed, 30) })).round
+    assert_match(/hpc from .*adminlevel=operator.* of cluster gpu from this account\. Slurm's commands/, @log[0])
+  end
+
   def test_a_cluster_that_is_not_asked_each_time
     round(stream, stream(cluster: 'gpu'))
     round(stream, error: 'gpu is away.')
