@@ -158,6 +158,8 @@ class TestDoctorSlurm < DoctorTest
     %w[munge unmunge].each { |name| File.unlink(host.at("/bin/#{name}")) }
     File.symlink(MultiTenant::Program.find('setpriv', ENV.fetch('PATH')), host.at('/bin/setpriv'))
     env = { 'PATH' => host.at('/bin') }
+    # A client that has no cluster yet.
+    host.write(File.join(File.dirname(HealthyHost::APP), 'multitenant-jupyter/site.yml'), "cluster: \"\"\n")
     assert_told 'Identity', 'skip', 'munged', /munge is not installed on this host\.\z/, env: env
     host.write(File.join(File.dirname(HealthyHost::APP), 'multitenant-llm/site.yml'), "cluster: hpc\ngateway: auto\n")
     assert_told 'Identity', 'warn', 'munged', /not installed on this host, so no card lets anybody in/,
