@@ -49,11 +49,15 @@ class TestEnvelopeChoice < InstallTest
     assert_equal ['munge', "#{told}#{LATER}"], choice(%w[nobody], path: path)
     # A munged that is not the cluster's agrees with itself.
     cluster = "#{dir}/hpc.yml"
-    ['submit_host: login1', 'bin_overrides: {squeue: /x}'].each do |far|
-      File.write(cluster, "v2: {hpc: {job: {adapter: slurm, #{far}}}}\n")
-      told_far = choice(%w[nobody], { 'OOD_CLUSTERS' => cluster }, path: path)[1]
+    { ', submit_host: login1' => {}, ', bin_overrides: {squeue: /x}' => {},
+      '}, custom: {multitenant: {slurmrestd: https://head}' => {},
+      '' => { 'MULTITENANT_SLURMRESTD' => 'https://head' } }.each do |far, env|
+      File.write(cluster, "v2: {hpc: {job: {adapter: slurm#{far}}}}\n")
+      told_far = choice(%w[nobody], { 'OOD_CLUSTERS' => cluster, **env }, path: path)[1]
       assert_match(/\A#{told} Whether .* was not tried,.*`munge -n \| ssh NODE unmunge`/, told_far)
     end
+    here = { 'OOD_CLUSTERS' => cluster, 'MULTITENANT_SLURMRESTD' => 'unix:/run/slurmrestd' }
+    assert_equal told, choice(%w[nobody], here, path: path)[1]
     File.write("#{dir}/munge", "#!/bin/sh\nexit 1\n")
     assert_match(/\Amunge makes no credential here/, choice(%w[nobody], path: path)[1])
   end

@@ -29,11 +29,21 @@ module MultiTenant
     # @param gid [Integer, nil] the group to try first
     def initialize(host, gid)
       @options = [("--socket=#{host.munge_socket}" if host.munge_socket)].compact
-      @far = host.clusters.targets.all? { |target| target.over_ssh? || target.wrapped? }
+      @far = far?(host)
       @envelope, @told = host.root.empty? ? choose(gid) : ['auto', ELSEWHERE]
     end
 
     private
+
+    # Only on its own host is slurmrestd asked otherwise than by https.
+    def far?(host)
+      targets = host.clusters.targets
+      only = host.settings.slurmrestd if targets.one?
+      targets.all? do |target|
+        rest = target.slurmrestd ? target.slurmrestd['slurmrestd'] : only
+        target.over_ssh? || target.wrapped? || rest.to_s.start_with?('https:')
+      end
+    end
 
     def choose(gid)
       why = obstacle(gid)
