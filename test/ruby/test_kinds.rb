@@ -333,6 +333,19 @@ class TestKinds < MultiTenantTest
     assert_equal({ 'proxy' => 'node', 'kind' => 'panel' }, shared, out)
   end
 
+  # As redis-cli may: they are loaded in script.sh alone.
+  def test_what_shows_that_it_is_ready_may_come_by_modules
+    Dir.mkdir(tools = File.join(temporary, 'tools'))
+    File.write(File.join(tools, 'is-up'), "#!/bin/sh\n", perm: 0o755)
+    load = "() { [[ $1 != load ]] || PATH=#{tools}:$PATH; }"
+    row = "modules_panel: tools\nkind_panel:\n  title: Panel\n  environment:\n    PANEL_URL: '{url}'\n  " \
+          "start: exec python3 -m http.server --bind $listen $port\n  " \
+          "ready: is-up || { echo >>~/missed; (($(wc -l <~/missed) > 2)); }\n"
+    _, shared, _, out = run_job('panel', site: row, set: { 'BASH_FUNC_module%%' => load })
+    assert_equal 'panel', shared['kind'], out
+    refute_path_exists File.join(temporary, 'panel/multitenant-dashboard/missed'), out
+  end
+
   # A command that shows it may tell the password, as Redis' does, to whoever has the port by then. The stranger here is
   # of no job, and the row's server never listens.
   def test_nobody_elses_server_is_told_a_password_to_see_whether_ours_is_ready
