@@ -55,6 +55,18 @@ class TestSubmission < MultiTenantTest
     assert_equal ['SBATCH_WCKEY=multitenant'], submitted(101, 'environment').scan(/LATER|SBATCH_[^\0]*/)
   end
 
+  # A dashboard that keeps nothing of what it calls. Its sbatch has none of what start-up files export on a node.
+  def test_what_start_up_files_export_for_sbatch_was_no_option_of_open_ondemands
+    script = stage
+    FileUtils.rm_rf(Dir.glob("#{@staged}/submission/*"))
+    options = { 'workdir' => @staged, 'native' => ['--wckey=multitenant'] }
+    File.write("#{@staged}/job_script_options.json", JSON.generate(options))
+    File.write("#{@staged}/job_script_content.sh", script.lines.drop(1).join)
+    run_job(100, script, variables: { 'SBATCH_PARTITION' => 'debug' })
+    assert_includes submitted(101, 'arguments').split("\0"), '--wckey=multitenant'
+    assert_empty submitted(101, 'environment').scan(/SBATCH_[^\0]*/)
+  end
+
   # The job that follows would be waited for.
   def test_a_script_that_waits_for_its_end
     fake('scontrol', %q([[ $1 == write ]] && printf '#!/bin/bash\n#SBATCH -W --mem=1 --wait\n#SBATCH --wait\n') +
