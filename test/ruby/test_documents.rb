@@ -71,6 +71,13 @@ class TestDocuments < MultiTenantTest
     PAGES.each { |page| refute_match(/--header ["']?Authorization/, text(page), page) }
   end
 
+  # Whoever goes by it would administer another server than they think.
+  def test_no_line_to_paste_leads_to_the_database_that_a_variable_or_a_file_of_the_readers_names
+    asks = PAGES.flat_map { |page| text(page).scan(/`([^`]*(?:psql|mariadb|mysql) -[^`]*)`/) }.flatten
+    assert_equal 3, asks.size
+    assert_empty asks.grep_v(/unset "\$\{!PG@\}"|--no-defaults\s+--host=localhost /)
+  end
+
   # The lines without the blocks of code.
   def prose(page)
     text(page).gsub(/^```.*?^```$/m, '')
