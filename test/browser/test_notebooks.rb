@@ -140,6 +140,31 @@ class TestNotebooks < MultiTenantTest
     end
   end
 
+  # ---- kernels that begin as login shells, which read the user's start-up files once more ----
+
+  def test_a_key_of_the_users_own_is_not_for_a_model_without_one
+    shared = [{ 'base_url' => @servers['1'].url }, { 'ollama_url' => @servers['1'].url.delete_suffix('/v1') }]
+    shared.zip([@servers['1'].url, 'http://127.0.0.1:1/v1']) do |one, base|
+      env = { 'MT_MEMBERS' => JSON.generate([{ 'jobid' => '1', **one }]), 'OPENAI_BASE_URL' => base }
+      model(**env, 'OLLAMA_HOST' => 'http://127.0.0.1:1', 'OPENAI_API_KEY' => 'own') do |run,|
+        assert_equal "Models: #{ModelServer::MODEL}", run[0]
+        assert_equal 'none none', run['print(key, os.environ["OPENAI_API_KEY"])']
+      end
+    end
+  end
+
+  def test_nothing_of_the_users_own_leads_a_notebook_to_another_database
+    File.write(File.join(temporary, 'psycopg.py'), "import os\ndef connect(text): return 'connected'\n")
+    one = { 'host' => 'n', 'port' => '2', 'user' => 'u', 'database' => 'd' }
+    own = %w[PGHOSTADDR PGSERVICE PGPASSWORD PGPASSFILE].to_h { |name| [name, 'own'] }
+    env = { 'PGHOST' => 'own', 'PYTHONPATH' => temporary, 'MT_MEMBERS' => JSON.generate([one]), **own }
+    notebook('database.ipynb', env) do |run,|
+      assert_empty run[0]
+      assert_equal 'PGDATABASE=d PGHOST=n PGPASSFILE=/dev/null PGPORT=2 PGUSER=u',
+                   run['print(*sorted("=".join(pair) for pair in os.environ.items() if pair[0].startswith("PG")))']
+    end
+  end
+
   # ---- services with a gateway ----
 
   def with_gate(env, &block)
