@@ -41,7 +41,8 @@ class TestJupyterPage < MultiTenantTest
   def environment
     { 'HOME' => temporary, 'host' => '127.0.0.1', 'port' => @port.to_s, 'mt_origin' => '', 'JUPYTER_TOKEN' => 'known',
       'mt_hash' => "sha256:ab:#{Digest::SHA256.hexdigest('sekretab')}", 'OPENAI_API_KEY' => 'none',
-      'OPENAI_BASE_URL' => "http://127.0.0.1:#{@model.port}/v1", 'MT_MODEL' => ModelServer::MODEL }
+      'OPENAI_BASE_URL' => "http://127.0.0.1:#{@model.port}/v1", 'MT_MODEL' => ModelServer::MODEL,
+      'SHELL' => '/bin/bash', 'mt_families' => 'OPENAI_' }
   end
 
   def wait_for(script)
@@ -63,6 +64,21 @@ class TestJupyterPage < MultiTenantTest
     %w[known written].each do |token|
       assert_equal '403', Net::HTTP.get_response(URI("#{place}/api/contents?token=#{token}")).code, token
     end
+  end
+
+  # It tells what it has when it asks for the first line.
+  def test_a_terminal_has_the_services_key_whatever_start_up_files_say
+    told = File.join(temporary, 'told')
+    File.write(File.join(temporary, '.bash_profile'),
+               "export OPENAI_API_KEY=own PROMPT_COMMAND='echo $OPENAI_API_KEY >~/now && mv ~/now ~/told'\n")
+    wait_until { answers? }
+    place = "/node/127.0.0.1/#{@port}"
+    Net::HTTP.start('127.0.0.1', @port) do |http|
+      cookies = http.post("#{place}/login", 'password=sekret').get_fields('Set-Cookie').map { |text| text[/[^;]+/] }
+      assert_equal '200', http.post("#{place}/api/terminals", '', 'Cookie' => cookies.join('; ')).code
+    end
+    wait_until { File.exist?(told) }
+    assert_equal "none\n", File.read(told)
   end
 
   def test_picture

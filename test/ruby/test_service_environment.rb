@@ -43,6 +43,20 @@ class TestServiceEnvironment < Minitest::Test
       end
   end
 
+  # Jupyter starts them as login shells, in a job. Of what the service is not for, the user's own stays.
+  def test_in_a_terminal_what_start_up_files_set_does_not_come_after_the_service
+    terminal = File.expand_path('../../apps-clients/multitenant-jupyter/template/terminal.sh', __dir__)
+    show = ". #{terminal}; printf '%s|' \"$OPENAI_API_KEY\" \"${OPENAI_ORG_ID-}\" $PGHOST \"$no_proxy\" \"${!mt_@}\""
+    script = MultiTenant::ServiceEnvironment.script({ 'base_url' => 'http://n1:8/v1', 'api_key' => "k'\"\\$(id)\n€" })
+    Dir.mktmpdir do |home|
+      theirs = 'export OPENAI_API_KEY=own OPENAI_ORG_ID=own PGHOST=own no_proxy=localhost'
+      File.write(File.join(home, '.bash_profile'), "#{theirs}\n")
+      env = { 'HOME' => home, 'NO_PROXY' => '', 'no_proxy' => '', 'SHOW' => show }
+      out, = Open3.capture2(env, 'bash', '-c', "unset_client_variables() { :; }\n#{script}exec bash -c \"$SHOW\"")
+      assert_equal "k'\"\\$(id)\n€||own|n1|mt_families|", out.force_encoding('UTF-8')
+    end
+  end
+
   # A publisher has no say in names but behind the prefix.
   def test_no_key_is_a_variable_of_its_own
     keys = %w[PATH LD_PRELOAD BASH_ENV ENV IFS PYTHONPATH PYTHONSTARTUP PGSERVICEFILE PGSSLMODE OPENAI_API_KEY

@@ -10,6 +10,9 @@ origin = os.environ.pop("mt_origin") or "*"
 for name in ("JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE"):
     os.environ.pop(name, None)
 cookie = {"samesite": "Strict"}
+# A login shell, as Jupyter starts in a terminal, would read start-up files after what the service's environment says.
+shell = os.environ.get("SHELL", "")
+terminal = os.path.join(os.path.dirname(os.path.abspath(__file__)), "terminal.sh")
 for app in (c.NotebookApp, c.ServerApp):
     app.ip = "*"
     app.port = int(os.environ["port"])
@@ -23,6 +26,8 @@ for app in (c.NotebookApp, c.ServerApp):
     app.allow_origin = origin
     app.allow_origin_pat = ""
     app.disable_check_xsrf = True
+    if os.path.basename(shell) == "bash":
+        app.terminado_settings = {"shell_command": [shell, "--rcfile", terminal]}
 c.NotebookApp.notebook_dir = c.ServerApp.root_dir = os.path.expanduser("~")
 c.NotebookApp.password = c.ServerApp.password = c.PasswordIdentityProvider.hashed_password = hashed
 c.NotebookApp.token = c.ServerApp.token = c.IdentityProvider.token = c.PasswordIdentityProvider.token = ""

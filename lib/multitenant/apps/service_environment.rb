@@ -47,13 +47,11 @@ module MultiTenant
       # @return [String] bash that gives a client's job this environment; nothing of the user's own is left in it, where
       #   a service has nothing of that name. To one with a gateway it logs in. It needs libexec/multitenant-job.
       def script(connection, munge_socket: nil, rows: Kinds::TABLE)
-        variables = Kinds.environment(connection, rows)
-        exports = [*Kinds.families(variables).map { |beginning| "unset \"${!#{beginning}@}\"" },
-                   *exports(of(connection, rows)), *directly(connection)]
+        exports = [*forget(connection, rows), *exports(of(connection, rows)), *directly(connection)]
         if connection.key?('mt_gates')
           exports << "export MULTITENANT_MUNGE_SOCKET=#{word(munge_socket)}" if munge_socket
           exports.push(File.read(LOGIN), 'use_login')
-          exports.concat(with_login(variables))
+          exports.concat(with_login(Kinds.environment(connection, rows)))
         end
         "# shellcheck shell=bash\nunset_client_variables\n#{exports.join("\n")}\n"
       end
@@ -100,6 +98,13 @@ module MultiTenant
       def families(connection, variables)
         known = FAMILIES.select { |family| variables.any? { |name, _| name.start_with?(*family) } }
         known.flatten + Kinds.families(Kinds.environment(connection))
+      end
+
+      # @return [Array<String>] bash that clears what the programs of this kind read, and says for later what all do
+      def forget(connection, rows)
+        kinds = Kinds.families(Kinds.environment(connection, rows))
+        all = families(connection, of(connection, rows)) | kinds
+        ["export mt_families=#{word(all.join('|'))}", *kinds.map { |beginning| "unset \"${!#{beginning}@}\"" }]
       end
 
       def all(connection)
