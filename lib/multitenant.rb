@@ -73,6 +73,11 @@ module MultiTenant
       last.merge('age' => last['at'] && (Time.now.to_i - last['at'])).freeze
     end
 
+    # @return [Float] seconds for which an answer of Slurm's lives in this host's dashboards; 0: none is asked
+    def answers_live
+      @sources&.ttl || 0.0
+    end
+
     # @return [Integer] changes with {specs} and {services}
     def generation
       @receiver ? @receiver.generation : 0

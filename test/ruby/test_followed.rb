@@ -22,6 +22,21 @@ class TestFollowed < MultiTenantTest
     assert_match(/^followed nobody\.$/, run_job(104, "#{source}#{alone}#{END_KEEPER}\n#{tell}"))
   end
 
+  # Behind submit_host a dashboard asks each five minutes, and a site may have another time to live.
+  def test_jobs_are_told_how_long_dashboards_know_of_them_once_they_are_followed
+    told = lambda do |ttl, sources|
+      ENV['MULTITENANT_TTL'] = ttl
+      MultiTenant.instance_variable_set(:@sources, sources)
+      chain[/^mt_known_for=(.*)/, 1]
+    end
+    far = MultiTenant::Sources.new([MultiTenant::Schedule.new(nil, 300.0)])
+    cases = [['1', nil], [nil, nil], [nil, far], ['200', nil], ['200', far], ['86400', nil]]
+    assert_equal(%w[60 60 330 400 500 600], cases.map { |ttl, sources| told.call(ttl, sources) })
+  ensure
+    ENV.delete('MULTITENANT_TTL')
+    MultiTenant.instance_variable_set(:@sources, nil)
+  end
+
   # That one may wait for a server on a node that Slurm lost sight of. This one would be refused, and then the next one,
   # which ends the chain.
   def test_a_job_leaves_the_data_to_the_one_before_it_until_that_serves_or_has_ended

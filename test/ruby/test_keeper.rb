@@ -32,6 +32,25 @@ class TestKeeper < MultiTenantTest
     assert_empty out
   end
 
+  # Dashboards that know of it alone lead there as long.
+  def test_a_job_that_has_handed_over_serves_as_long_as_it_is_known
+    out = keep(<<~BASH)
+      . "$1"
+      unset SECONDS # a second is over when this says so
+      read() { ((SECONDS += 5)); return 1; }
+      multitenant_share() { echo "$1"; }
+      sockets() { SOCKETS=(); }
+      is_over() { false; }
+      quit='' port=1
+      for mt_known_for in 330 ''; do
+        SECONDS=0
+        withdraw
+        echo "$SECONDS"
+      done
+    BASH
+    assert_equal %w[--unshare 335 --unshare 65], out.split
+  end
+
   # Tenants are told to wait as long as it stays, and two that follow may have failed.
   def test_a_job_that_gave_its_data_away_ends_where_nothing_follows
     out = keep(<<~BASH)

@@ -58,6 +58,7 @@ module MultiTenant
                     directory: staged, title: title, copies: copies, generations: site['generations_max'],
                     lead: site['lead'], until: last && "@#{last}" }.compact
         "#{FILES.map { |file| File.read(file) }.join("\n")}\n" \
+          "# shellcheck disable=SC2034 # withdraw has it\nmt_known_for=#{known_for}\n" \
           "#{"# shellcheck disable=SC2034 # share_service has it\nmt_address=#{address.shellescape}\n" if address}" \
           "keep_running #{options.map { |key, value| ["--#{key}", value.to_s] }.flatten.shelljoin}\n"
       end
@@ -83,6 +84,14 @@ module MultiTenant
 
       def answer(context, name)
         context.respond_to?(name) ? context.public_send(name).to_s.strip : ''
+      end
+
+      # A snapshot that they read may be two times to live old; an answer by ssh lives longer. No job stays for more
+      # than ten minutes where nobody is connected.
+      # @return [Integer] seconds for which tenants' dashboards may know of a job that has handed over
+      def known_for
+        ttl = Settings.new.ttl
+        [2 * ttl, ttl + MultiTenant.answers_live].max.ceil.clamp(60, 600)
       end
 
       # @return [Integer, nil] the last second of that day
