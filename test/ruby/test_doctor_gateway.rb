@@ -25,6 +25,19 @@ class TestDoctorGateway < DoctorTest
                 /old_readers: "no"/
   end
 
+  # Modules and munged's socket are in what they can't read.
+  def test_who_may_not_start_service_apps_is_told_nothing_of_them
+    app("gateway: required\nenvelope: munge\nmodules_nginx: nginx\n")
+    File.chmod(0o750, host.at("#{APPS}/multitenant-llm"))
+    host.program('srun', 'cat >/dev/null; echo "guard this node has no nginx with auth_request"; echo asked')
+    ['Gateways', 'Gateway on a node'].each do |check|
+      assert_told 'Gateway', 'skip', check, /this user may not start service apps/, node: true
+    end
+    # Another app is open to all.
+    host.write("#{APPS}/multitenant-database/site.yml", "cluster: hpc\ngateway: auto\nenvelope: munge\n")
+    assert_told 'Gateway', 'ok', 'Gateways', /multitenant-database asks each tenant who they are/
+  end
+
   # What a job says, in the words of libexec/multitenant-gateway, which it is given.
   def test_what_a_node_can_do_is_asked_by_a_job
     told = { node: true }

@@ -44,9 +44,11 @@ module MultiTenant
                    'it, and no card says so.',
                    'Give services a host name of their own, below the same domain: doc/proxy.md.'].freeze
       STRIPS_SINCE = Gem::Version.new('4.1')
+      CLOSED = 'this user may not start service apps, nor read what their site.yml says: run it as one who may.'
 
       def gateways
         wanted = apps.select { |_, settings| %w[auto required].include?(settings['gateway']) }
+        return skip(CLOSED) if wanted.empty? && closed?
         return ok('no service app is to have one: whoever can reach a service and knows its key can use it.') if
           wanted.empty?
 
@@ -62,6 +64,7 @@ module MultiTenant
       def nodes
         return skip('`multitenant doctor --node` tries it, by a job of a minute.') unless site.node?
         return skip('run it as a user: jobs of root may be refused.') if site.root?
+        return skip(CLOSED) if closed?
         return unless core?
 
         # A login shell has what Open OnDemand's jobs have.
@@ -111,6 +114,13 @@ module MultiTenant
       def apps
         services = site.apps.select { |app| SiteSettings::APPS.dig(File.basename(app), 'envelope') }
         services.to_h { |app| [File.basename(app), settings(app)] }
+      end
+
+      # @return [Boolean] there are apps that may have a gateway, of which this user can enter none
+      def closed?
+        names = SiteSettings::APPS.keys.select { |name| SiteSettings::APPS[name].key?('gateway') }
+        there = names.map { |name| site.at(File.join(Host::APPS, name)) }.select { |path| File.directory?(path) }
+        there.any? && there.none? { |path| File.executable?(path) }
       end
 
       def settings(app)
