@@ -199,6 +199,13 @@ class TestDocuments < MultiTenantTest
     assert_equal MultiTenant::CLI::COMMANDS.keys.sort, named.flatten.compact.sort
   end
 
+  # Its row says which are refused.
+  def test_the_qdrant_of_the_example_is_served
+    version = text('doc/admins.md')[%r{^modules_qdrant: "qdrant/([\d.]+)"$}, 1]
+    served = MultiTenant::Kinds::TABLE['qdrant']['start'][/^\[\[ ! .*\]\]/]
+    assert system('bash', '-c', "qdrant() { echo 'qdrant #{version}.0'; }; #{served}"), version
+  end
+
   def test_checks_of_doctor
     checks = MultiTenant::Doctor::THEMES.flat_map { |theme| theme::CHECKS.values }
     cells = rows('doc/diagnosis.md', '`multitenant doctor`')
