@@ -54,7 +54,7 @@ class TestOwnCards < RailsTest
     row = ->(uid, time) { "#{JSON.generate('time' => time, 'user' => "u#{uid}", 'uid' => uid)}\n" }
     @viewer.write(File.join(gate, 'log/7@hpc.jsonl'), row.call(5, 0) + (row.call(6, Time.now.to_i) * 2))
     text = own('dashboard', WEB.merge('mt_gate_state' => gate))['text']
-    assert_match(/#{WHOM}.*1 person has used it today: multitenant tenants 7@hpc on a login node/, text)
+    assert_match(/#{WHOM}.*1 person has used it today: multitenant tenants 7@hpc, on the machine that runs Open/, text)
     refute_includes own('dashboard', WEB.merge('mt_gate_state' => "#{gate}/none"))['text'], 'used it'
     # As nginx makes one when it starts, and when a full one has been given another name.
     @viewer.write(File.join(gate, 'log/7@hpc.jsonl'), '')
@@ -64,7 +64,7 @@ class TestOwnCards < RailsTest
   def test_owners_of_databases_have_a_user_of_their_own_too
     start
     values = { 'database' => 'course', 'mt_gate_state' => '/none' }
-    assert_includes own('database', values)['text'], 'multitenant login on a login node prints yours'
+    assert_includes own('database', values)['text'], 'on the machine that runs Open OnDemand, prints yours'
     refute_includes own('database', values.merge('user' => 'all'))['text'], 'multitenant login'
   end
 

@@ -76,8 +76,8 @@ module MultiTenant
         count, more = gate.users(Date.today.to_time.to_i)
         people = count == 1 ? '1 person has' : "#{count} people have"
         command = "multitenant tenants #{gate.name.delete_prefix('job ')}"
-        "<p>#{'At least ' if more}#{text(people)} used it today: <code>#{text(command)}</code> on a login node says " \
-          'who.</p>'
+        "<p>#{'At least ' if more}#{text(people)} used it today: <code>#{text(command)}</code>, on the machine that " \
+          'runs Open OnDemand, says who.</p>'
       end
     end
   end
