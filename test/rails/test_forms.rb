@@ -109,6 +109,19 @@ class TestForms < RailsTest
     assert_equal([10, 10], members.map(&:size))
   end
 
+  # Dashboards of publishers at work live for as long.
+  def test_a_form_follows_its_site_yml
+    name = 'multitenant-gradio'
+    set = ->(apps) { @site.app(name, 'site.yml' => "cluster: hpc\nservices: \"#{apps}\"\n") }
+    app(name, "form: [service]\nattributes:\n  service:\n    widget: select\n    options: " \
+              "<%= MultiTenant.site(File.dirname(__FILE__))['services'].to_json %>\n")
+    set.call('A')
+    start
+    assert_equal %w[A], choices(name)
+    set.call('A,Own')
+    2.times { assert_equal %w[A Own], choices(name) }
+  end
+
   SITES_OWN = <<~YAML
     # <%= File.write(File.join(Dir.home, 'rendered'), '.', mode: 'a') %>
     form: [service]

@@ -17,7 +17,7 @@ module MultiTenant
                   'multitenant-agent may be of an older release: restart it.'
       ADDRESS = 'Where it is an address, write that as the node\'s NodeAddr into slurm.conf, or let set_host of the ' \
                 'cluster\'s file in clusters.d tell the name.'
-      CORRECT = 'Correct that. A dashboard of Open OnDemand 4.2 keeps its form: restart the web server (Help menu).'
+      CORRECT = 'Correct that. Forms follow when they are opened again.'
       VIEW = 'view.html.erb'
 
       def deliveries
