@@ -37,11 +37,11 @@ module ServedDatabase
   end
 
   # A job's script.sh, until the block ends.
-  def serving(engine, rights: 'read', own: 'yes', accounts: 'port')
+  def serving(engine, rights: 'read', own: 'yes', accounts: 'port', user: "#{NAME}u")
     skip "there is no #{engine} here" if Dir.glob(PROGRAMS[engine]).empty?
     @engine = engine
     @port = FreePort.get
-    answers = { 'datadir' => File.join(@dir, 'data'), 'database' => NAME, 'user' => "#{NAME}u", 'password' => 'secret',
+    answers = { 'datadir' => File.join(@dir, 'data'), 'database' => NAME, 'user' => user, 'password' => 'secret',
                 'host' => '127.0.0.1', 'port' => @port, 'mt_rights' => rights, 'mt_own' => own, 'mt_connections' => 2,
                 'mt_accounts' => accounts, 'mt_kind' => engine, 'mt_modules' => '', 'mt_share_superuser' => 'no' }
     job = answers.map { |name, value| "#{name}=#{value.to_s.shellescape}" }.join(' ')

@@ -195,11 +195,41 @@ class TestDatabaseAccounts < MultiTenantTest
         refute_done DENIED, EVE, sql
       end
       assert_rows %w[3], EVE, "INSERT INTO #{EVE}.own SELECT n FROM lesson; SELECT n FROM lesson"
-      assert_rows [], PUBLISHER, "UPDATE lesson SET id = 7; #{all} mt_tenants"
+      assert_rows [], PUBLISHER, 'UPDATE lesson SET id = 7'
+    end
+    serving('postgresql', rights: 'write') do
+      login(BOB)
+      assert_rows [], BOB, "#{all} mt_tenants"
     end
     serving('postgresql', accounts: '') do
       owns = "pg_has_role(datdba, 'MEMBER') FROM pg_database WHERE datname = current_database()"
       assert_rows %w[7 t], "#{NAME}u", "SELECT id FROM lesson; SELECT #{owns}", password: 'secret'
+    end
+  end
+
+  # Neither where the publisher lets them make something among what is shared, nor where they could be another user.
+  def test_nothing_that_a_tenant_of_postgresql_makes_acts_as_a_user_who_they_could_not_be
+    name = NAME.gsub('"', '""')
+    serving('postgresql') do
+      administrate("\\c \"#{name}\"\nCREATE SCHEMA homework; GRANT ALL ON SCHEMA homework TO mt_tenants; " \
+                   "CREATE TABLE marks (n int); ALTER TABLE marks OWNER TO \"#{name}u\"")
+      login(EVE, PUBLISHER)
+      assert_rows [], EVE, 'CREATE VIEW homework.v AS SELECT * FROM marks; GRANT ALL ON homework.v TO PUBLIC; ' \
+                           'ALTER VIEW homework.v OWNER TO mt_tenants; CREATE TABLE homework.own (n int)'
+    end
+    serving('postgresql') do
+      login(EVE)
+      refute_done DENIED, EVE, 'DELETE FROM homework.v'
+      assert_rows [], EVE, 'INSERT INTO homework.own VALUES (1)'
+    end
+    who = "LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user'"
+    serving('postgresql', rights: 'write') do
+      login(EVE)
+      assert_rows [], EVE, "CREATE FUNCTION public.who() RETURNS name #{who}"
+    end
+    serving('postgresql', user: 'postgres') do
+      login(EVE)
+      assert_rows [EVE], EVE, 'SELECT public.who()'
     end
   end
 

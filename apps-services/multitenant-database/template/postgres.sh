@@ -147,7 +147,8 @@ SQL
 }
 
 # What tenants who were the owner of all may have taken from the user in an earlier job: that it is let in, and what it owned.
-# What is in a schema of their own stays theirs. Before PostgreSQL 15 all could make the user a member of their account.
+# What is in a schema of their own stays theirs, and so does what those have who could not be the user: their views, rules and
+# functions would act as that one. Before PostgreSQL 15 all could make the user a member of their account.
 give_back() {
   local owner base
   owner=$(name "$user") base=$(name "$database")
@@ -166,6 +167,9 @@ SELECT format('ALTER %s %s OWNER TO %I', type, identity, $(literal "$user"))
     AND refclassid = 'pg_authid'::regclass AND refobjid::regrole::text ~ '$ACCOUNT|^mt_(tenants|barred)\$'
     AND type IN ('schema', 'table', 'view', 'materialized view', 'foreign table', 'sequence', 'type', 'function', 'procedure',
       'aggregate')
+    AND EXISTS (SELECT FROM pg_auth_members WHERE roleid = to_regrole($(literal "$owner"))
+      AND member::regrole::text ~ '$ACCOUNT' AND member::regrole::text !~ '^mt_${UID}_'
+      AND (member = refobjid OR refobjid::regrole::text !~ '$ACCOUNT'))
     AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = coalesce(o.schema, o.name)
       AND (nspname ~ '^pg_' OR nspname ~ '$ACCOUNT' AND nspname = nspowner::regrole::text))
   ORDER BY type = 'sequence' \gexec
