@@ -233,6 +233,17 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
+  # They know the user's password where it was shared without a gateway, or where they could set it.
+  def test_no_tenant_of_postgresql_comes_in_as_its_user
+    serving('postgresql') do
+      login(BOB)
+      # Before PostgreSQL 15 he can do so himself.
+      administrate(%(GRANT #{BOB} TO "#{NAME.gsub('"', '""')}u"))
+      refute_equal 0, query("#{NAME}u", 'SELECT 1', password: 'secret').code
+      assert_rows %w[1], BOB, 'SELECT 1'
+    end
+  end
+
   def test_who_could_change_everything_reads_in_a_job_where_others_read
     ENGINES.each do |engine|
       FileUtils.rm_rf(File.join(@dir, 'data'))

@@ -83,10 +83,11 @@ run_server() {
     -c log_min_error_statement=panic -c log_statement=none -c log_min_duration_statement=-1
 }
 
-# Those whom an earlier job let in are kept out until their accounts are locked.
+# Those whom an earlier job let in are kept out until their accounts are locked. Before PostgreSQL 15 any tenant can make the user
+# a member of their account, and so of mt_tenants.
 write_access() { # [reject]
   local who='all all' others='host all +mt_tenants,+mt_barred all reject' how=${1:-scram-sha-256}
-  [[ -z $mt_accounts ]] || who="$(name "$database") +mt_tenants" others=''
+  [[ -z $mt_accounts ]] || who="$(name "$database") +mt_tenants" others="host all $(name "$user") all reject"
   cat >"$PRIVATE/pg_hba.conf" <<HBA
 # Nobody else comes through the directory that the socket is in.
 local all all trust
