@@ -307,6 +307,8 @@ class TestDatabaseAccounts < MultiTenantTest
   def test_a_session_of_postgresql_that_hears_no_signal_keeps_no_ban_from_acting
     serving('postgresql') do
       login(BOB, EVE)
+      # Before PostgreSQL 15 they can do so themselves.
+      administrate("GRANT #{BOB}, #{EVE} TO mt_barred")
       holder = Thread.new { query(BOB, HOLD['postgresql']) }
       wait_until { administrate(HOLDS['postgresql']) == '1' }
       held = administrate("SELECT pid FROM pg_stat_activity WHERE usename = '#{BOB}'").to_i

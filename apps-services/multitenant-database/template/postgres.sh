@@ -278,7 +278,8 @@ SQL
 }
 
 # What a session holds would keep its account open, so all end first; and then those that came in meanwhile. One that hears no
-# signal, as in xpath(), goes on and keeps its account open: nobody gets in by that any more.
+# signal, as in xpath(), goes on and keeps its account open: nobody gets in by that any more. Before PostgreSQL 15 tenants can
+# make mt_barred a member of their account, which then can't be a member of that.
 close_accounts() { # UID|all
   local who="^mt_${1/#all/[0-9]+}_[0-9a-f]{8}\$" end
   end="SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '$who';"
@@ -287,8 +288,12 @@ $end
 \set ON_ERROR_STOP off
 SELECT format('ALTER ROLE %I NOLOGIN', rolname) FROM pg_roles WHERE rolname ~ '$who' \gexec
 \set ON_ERROR_STOP on
-SELECT format('GRANT mt_barred TO %I', rolname), format('REVOKE mt_tenants FROM %I', rolname)
-  FROM pg_roles WHERE rolname ~ '$who' AND rolcanlogin \gexec
+SELECT format('REVOKE mt_tenants FROM %I', rolname) FROM pg_roles WHERE rolname ~ '$who' AND rolcanlogin \gexec
+\set ON_ERROR_STOP off
+SELECT format('REVOKE %s FROM %s', roleid::regrole, member::regrole)
+  FROM pg_auth_members WHERE roleid::regrole::text ~ '$ACCOUNT' \gexec
+\set ON_ERROR_STOP on
+SELECT format('GRANT mt_barred TO %I', rolname) FROM pg_roles WHERE rolname ~ '$who' AND rolcanlogin \gexec
 $end
 SQL
 }
