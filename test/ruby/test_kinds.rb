@@ -415,6 +415,8 @@ class TestKinds < MultiTenantTest
     assert_empty theirs & environment.keys, out
     assert_equal ['/dev/null'] * files.size, environment.values_at(*files), out
     assert_equal %w[true true], environment.values_at('AWS_EC2_METADATA_DISABLED', 'NO_GCE_CHECK'), out
+    node = %w[GCE_METADATA_HOST GCE_METADATA_ROOT GCE_METADATA_IP]
+    assert_equal ['127.0.0.1:1'] * node.size, environment.values_at(*node), out
   end
 
   # Its directory may have a user from before, whose password those have whom it was shared with then.
