@@ -268,7 +268,9 @@ module MultiTenant
 
     # @return [String, nil] what the block gives, where there is room for it
     def fitting(value)
-      html = @budget.take(yield) if least(value.to_s) <= @budget.left(Limits::CARD)
+      fits = least(value.to_s) <= @budget.left(Limits::CARD)
+      @budget.want(value.to_s.bytesize * 6) unless fits # as signs take
+      html = @budget.take(yield) if fits
       @cut = CUT unless html
       html
     end

@@ -10,52 +10,109 @@ module MultiTenant
       IMAGE = %r{<img(?:\s+[a-z]+=(?:"[^"]*"|'[^']*'))*\s*/?>}
       NO_IMAGE = '(An image is not shown: those of a page may have 64 megapixels, and half of them of who shared it.)'
 
+      # What a page has of bytes, or of pixels. Who wanted no more than an equal part of it on the last page has that
+      # for sure: else those whose jobs are the youngest, who come first, would leave others nothing.
+      class Room
+        # @param all [Integer] of all publishers
+        # @param most [Integer] of one
+        # @param last [Room, nil] of the last page
+        def initialize(all, most, last)
+          @all = @left = all
+          @most = most
+          @had, @wanted = Array.new(2) { Hash.new(0) }
+          @sure = last ? last.modest : {}
+          @kept = @sure.values.sum
+        end
+
+        # @return [Hash{Integer => Integer}] who wants no more than an equal part of what others leave, and how much
+        def modest
+          return @sure if @wanted.empty?
+
+          left = @all
+          wants = @wanted.transform_values { |one| [one, @most].min }.sort_by(&:last)
+          modest = wants.each_with_index.take_while do |(_, one), i|
+            enough = one <= left / (wants.size - i)
+            left -= one if enough
+            enough
+          end
+          modest.to_h(&:first)
+        end
+
+        # @return [Integer] what there is for a publisher, who has that little in any case
+        def left(publisher, least = 0)
+          sure = kept(publisher)
+          [@most - @had[publisher], [@left - (@kept - sure), sure, least - @had[publisher]].max].min
+        end
+
+        # What there is no room for is wanted all the same.
+        # @return [void]
+        def want(publisher, amount)
+          @wanted[publisher] += amount
+        end
+
+        # @return [void]
+        def take(publisher, amount)
+          @kept -= [amount, kept(publisher)].min
+          @left -= amount
+          @had[publisher] += amount
+        end
+
+        private
+
+        def kept(publisher)
+          [@sure.fetch(publisher, 0) - @had[publisher], 0].max
+        end
+      end
+
       class << self
         # OOD lists the sessions.
         # @return [void]
         def new_page
-          @pixels = Hash.new(0)
-          @shown = Hash.new(0)
+          @bytes = Room.new(Limits::PAGE, Limits::PUBLISHER, @bytes)
+          @pixels = Room.new(Limits::PAGE_PIXELS, Limits::PUBLISHER_PIXELS, @pixels)
         end
 
         # A page that OOD's list did not announce begins after a pause.
-        # @return [Hash] uid of a publisher => bytes that the page shows of them
-        def shown
+        # @return [Array(Room, Room)] of bytes and of pixels
+        def page
           now = MultiTenant.clock
           new_page unless @last && now - @last < Limits::POLL / 2
           @last = now
-          @shown
+          [@bytes, @pixels]
         end
-
-        # @return [Hash] uid of a publisher => pixels of their images on the page
-        attr_reader :pixels
       end
 
       # @param publisher [Integer, nil] uid; nil: it is not known
       def initialize(publisher)
         @publisher = publisher
-        @card = 0
+        @card = @wanted = 0
       end
 
       # A little of each publisher is shown whatever others share.
       # @param most [Integer] that the card may show
       # @return [Integer] bytes
       def left(most)
-        shown = Budget.shown
-        page = [Limits::PAGE - shown.values.sum, Limits::FIRST - shown[@publisher]].max
-        [most - @card, Limits::PUBLISHER - shown[@publisher], page].min
+        [most - @card, Budget.page[0].left(@publisher, Limits::FIRST)].min
+      end
+
+      # @param bytes [Integer] that would be shown if there were room, or may be
+      # @param most [Integer] that the card may show
+      # @return [void]
+      def want(bytes, most: Limits::CARD)
+        more = [bytes, most - @wanted].min.clamp(0..)
+        @wanted += more
+        Budget.page[0].want(@publisher, more)
       end
 
       # @param html [String] of a publisher's file, which is safe
       # @param pixels [Integer] of its images
       # @return [String] the same where there is room for them, which are counted; else without them
       def with_images(html, pixels)
-        Budget.shown
-        all = Budget.pixels
-        room = [Limits::PAGE_PIXELS - all.values.sum, Limits::PUBLISHER_PIXELS - all[@publisher]].min
-        return html.gsub(IMAGE, NO_IMAGE) if pixels > room
+        room = Budget.page[1]
+        room.want(@publisher, pixels)
+        return html.gsub(IMAGE, NO_IMAGE) if pixels > room.left(@publisher)
 
-        all[@publisher] += pixels
+        room.take(@publisher, pixels)
         html
       end
 
@@ -63,10 +120,11 @@ module MultiTenant
       # @param most [Integer] that the card may show
       # @return [String, nil] the same, which is counted; nil: there is no room
       def take(html, most: Limits::CARD)
+        want(html.bytesize, most: most)
         return if html.bytesize > left(most)
 
         @card += html.bytesize
-        Budget.shown[@publisher] += html.bytesize
+        Budget.page[0].take(@publisher, html.bytesize)
         html
       end
     end
