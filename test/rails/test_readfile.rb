@@ -526,15 +526,45 @@ class TestReadfile < RailsTest
   end
 
   # A daemon that has taken the request and died: whoever waits can't even be killed.
-  def test_a_path_that_holds_its_reader_for_good_holds_no_page
+  def with_directory_that_holds
     with_dead_directory do |directory, fuse|
       hello = fuse.sysread(1 << 17)
       fuse.syswrite([80, 0].pack('Ll') + hello[8, 8] + [7, 31, 0, 0, 0, 0, 1 << 16].pack('L4SSL').ljust(64, "\0"))
       taker = Thread.new { loop { fuse.sysread(1 << 17) } }
-      assert_page_lives(directory)
+      yield directory
     ensure
       taker&.kill
     end
+  end
+
+  def test_a_path_that_holds_its_reader_for_good_holds_no_page
+    with_directory_that_holds { |directory| assert_page_lives(directory) }
+  end
+
+  # @return [Integer] children of the dashboard's that can't be killed now
+  def held_children
+    children = Dir.glob("/proc/#{@dashboard.pid}/task/*/children").flat_map { |path| File.read(path).split }
+    children.count do |pid|
+      File.read("/proc/#{pid}/stat")[/.*\) (\S)/m, 1] == 'D'
+    rescue SystemCallError
+      false
+    end
+  end
+
+  # Each is a process of the host's, for each viewer, and each try would add one.
+  def test_of_paths_that_hold_their_readers_for_good_few_are_tried
+    with_directory_that_holds do |directory|
+      limit(READ: 1, REAP: 0.3)
+      name = 0
+      try = -> { shown("#{directory}/#{name += 1}.md")['text'] }
+      wait_until { try.call && held_children == 3 }
+      5.times { assert_match(/is not shown at this time/, try.call) }
+      assert_equal 3, held_children
+      limit(READ: 60)
+      other = lesson('b.md', 'of another', uid: 1002)
+      assert_includes says(other, specs: { 'uid' => '1002' }), 'of another'
+    end
+    wait_until { says(lesson('a.md', 'alive')).include?('alive') }
   end
 
   def test_where_the_parser_can_not_run_it_is_logged

@@ -12,7 +12,7 @@ class TestRenderingChild < MultiTenantTest
     reader, writer = IO.pipe
     started, start = IO.pipe
     here = File.join(temporary, 'here')
-    asking = Thread.new { CHILD.ask { |parent| File.write(here, parent.write(CHILD::READ)) && sleep } }
+    asking = Thread.new { CHILD.ask(1001) { |parent| File.write(here, parent.write(CHILD::READ)) && sleep } }
     wait_until { File.exist?(here) }
     [writer, start].each(&:close)
     Timeout.timeout(60) { assert_equal ['', ''], [reader, started].map(&:read) }
@@ -32,7 +32,7 @@ class TestRenderingChild < MultiTenantTest
     GC.start
     assert_empty descriptors - before
     wait_until { (children - others).empty? }
-    assert_equal([false, nil], CHILD.ask { raise NoMemoryError })
+    assert_equal([false, nil], CHILD.ask(1001) { raise NoMemoryError })
   end
 
   # A parser of Markdown knows no limit. What earlier tests have freed is in the child's heap too, and is not counted.
@@ -56,7 +56,7 @@ class TestRenderingChild < MultiTenantTest
   # A child is nice to all others, so that on a busy machine one may be too late.
   def asked(&block)
     wait_until do
-      answer = CHILD.ask(&block)
+      answer = CHILD.ask(1001, &block)
       answer if answer[1]
     end
   end

@@ -11,10 +11,13 @@ module MultiTenant
       # What a child writes when the file is read: from then on only the processor can slow it down.
       READ = '.'
 
+      @held = [] # [uid, thread that ends with a child which is killed and does not die]
+
       class << self
+        # @param owner [Integer] uid of the publisher for whom it is
         # @yield [IO] in the child, to which {READ} may be written: gives a Hash
         # @return [Array(Boolean, Hash)] whether {READ} came, and the Hash; nil: none came
-        def ask(&block)
+        def ask(owner, &block)
           reader, writer = IO.pipe(binmode: true)
           pid = fork { answer(writer, &block) }
           writer.close
@@ -24,7 +27,15 @@ module MultiTenant
           [told.to_s.start_with?(READ), nil]
         ensure
           [reader, writer].compact.each(&:close)
-          reap(pid) if pid
+          reap(pid, owner) if pid
+        end
+
+        # A path that is held once may be so at each try, and a publisher may name another one each time.
+        # @param owner [Integer] uid of a publisher
+        # @return [Boolean] so many children are held that there is to be no other one for them
+        def held?(owner)
+          owners = held.map(&:first)
+          owners.size >= Limits::HELD_ALL || owners.count(owner) >= Limits::HELD
         end
 
         private
@@ -72,16 +83,21 @@ module MultiTenant
           told
         end
 
-        def reap(pid)
+        def reap(pid, owner)
           Process.kill(:KILL, pid)
           deadline = MultiTenant.clock + Limits::REAP
           until Process.wait(pid, Process::WNOHANG)
-            return Process.detach(pid) if MultiTenant.clock > deadline
+            # One thread writes it, and pages read it meanwhile.
+            return @held = [*held, [owner, Process.detach(pid)]] if MultiTenant.clock > deadline
 
             sleep(0.005)
           end
         rescue Errno::ESRCH, Errno::ECHILD
           nil
+        end
+
+        def held
+          @held.select { |_, thread| thread.alive? }
         end
       end
     end

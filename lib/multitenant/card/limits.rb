@@ -67,6 +67,10 @@ module MultiTenant
       TRIES = 10
       # Seconds until a killed child is left alone: a file system may hold it.
       REAP = 1
+      # Children that are so held, of one publisher's files and of all: while there are so many, none is started,
+      # as they are processes of the host's, of each viewer's dashboard, until the file system answers.
+      HELD = 3
+      HELD_ALL = 16
       # Bytes of HTML and of paths that are kept, as pages ask every ten seconds; of whoever has the most, what was
       # rendered the longest ago goes first.
       KEPT = 8 << 20

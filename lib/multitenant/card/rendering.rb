@@ -43,7 +43,11 @@ module MultiTenant
         private
 
         def due?(key)
-          @kept[key]&.until.to_f <= MultiTenant.clock && affordable?(key[1])
+          @kept[key]&.until.to_f <= MultiTenant.clock && allowed?(key[1])
+        end
+
+        def allowed?(owner)
+          affordable?(owner) && !Child.held?(owner)
         end
 
         # Publishers take turns, and of each the file that was looked at the longest ago comes first: or the first of a
@@ -75,7 +79,7 @@ module MultiTenant
         end
 
         def later(owner)
-          return 'is being prepared: it is shown here in some seconds.' if @running&.alive? || affordable?(owner)
+          return 'is being prepared: it is shown here in some seconds.' if @running&.alive? || allowed?(owner)
 
           'is not shown at this time, because the files of who shared it take too long. It is there for you to open.'
         end
@@ -157,7 +161,7 @@ module MultiTenant
 
         # @return [Array(Boolean, Hash)] see {Child.ask}
         def reader(content, stamp: nil, rendered: true)
-          Child.ask do |parent|
+          Child.ask(content.owner) do |parent|
             source = nil
             stamp, html = content.read(stamp) do |text|
               parent.write(Child::READ)
