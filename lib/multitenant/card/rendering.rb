@@ -24,6 +24,7 @@ module MultiTenant
       @looked = Hash.new(0) # uid => when a child was last started for a file of theirs
       @spent = Hash.new { |hash, owner| hash[owner] = [] } # uid => [[when, seconds]]
       @waits = []
+      @said = {} # uid => when the log was last told of a file of theirs
 
       class << self
         # @param content [Content]
@@ -135,7 +136,7 @@ module MultiTenant
           end
           Kept.new(*page, answer && answer['stamp'], MultiTenant.clock + Limits::PAUSE)
         rescue StandardError, ScriptError, NoMemoryError => e
-          Rails.logger.warn("multitenant: a file that was shared is not shown: #{e.class}: #{e.message}")
+          say(content.owner, "is not shown: #{e.class}: #{e.message}")
           Kept.new(content.of_file(FAILED), 0, nil, MultiTenant.clock + Limits::PAUSE)
         end
 
@@ -180,8 +181,17 @@ module MultiTenant
           pixels, _, html = result.out.force_encoding(Encoding::UTF_8).partition("\n")
           return [content.shown(kind, html), pixels.to_i] if result.success? && html.valid_encoding?
 
-          Rails.logger.warn("multitenant: a file that was shared is not shown as it is meant: #{result.error}")
+          say(content.owner, "is not shown as it is meant: #{result.error}")
           :never
+        end
+
+        # Once in a while of each publisher, who may name another file in each round.
+        def say(owner, sentence)
+          now = MultiTenant.clock
+          return if @said.fetch(owner, -Limits::PAUSE) > now - Limits::PAUSE
+
+          @said[owner] = now
+          Rails.logger.warn("multitenant: a file that was shared #{sentence}")
         end
 
         # With the gems of this process, and without its Bundler, which would look at all of them.
