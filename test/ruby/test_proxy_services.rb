@@ -63,6 +63,18 @@ class TestProxyServices < MultiTenantTest
     assert_equal ['8081'], shown(later)['prof/c@students']
   end
 
+  # All of them come in one round, and each that goes is another file.
+  def test_who_takes_labels_away_one_by_one_changes_the_file_now_and_then
+    other = asking(999, 'a:web:8080', user: 'other', uid: 1002)
+    ours = (1..32).map { |i| asking(i, "s-#{i}:web:8080") }
+    services(*ours, other)
+    found = (1..110).map { |i| again(*ours.drop(i % 33), other, now: NOW + (30 * i)) }
+    assert_equal 32, found.map { |all| all.map(&:to_a) }.chunk_while { |one, next_one| one == next_one }.count
+    assert_equal [['other/a@students'], { 'too_many' => 21 }],
+                 [found.last.reject { |one| one.jobs.empty? }.map(&:path), @from.refused]
+    assert_equal 33, again(*ours, other, now: NOW + 7300).size
+  end
+
   def test_ports_are_those_of_the_cluster_and_of_none_that_the_site_denies
     files = File.join(temporary, 'clusters').tap { |dir| Dir.mkdir(dir) }
     File.write(File.join(files, 'hpc.yml'), <<~YAML)

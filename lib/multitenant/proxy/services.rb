@@ -35,7 +35,7 @@ module MultiTenant
       NODE_PATIENCE = 5
       LOOK_UPS = 16
       # In how many rounds of an hour something new of a publisher's may come: each time an engine keeps a process of
-      # before as long as one of its streams runs.
+      # before as long as one of its streams runs. After so many in which something went nothing comes either.
       CHANGES = 30
       HOUR = 3600
       # Seconds after its end that a job counts of which its cluster has said nothing since.
@@ -60,9 +60,10 @@ module MultiTenant
         @core = Core.new(settings.to_core(dataroot: nil))
         @addresses = {} # cluster => of its last whole answer; nil: there was none yet
         @told = {} # cluster => epoch of that answer
-        @had = {} # what was served
+        @had = {} # what was served => whose
         @before = seen # path => epoch, of what another process served
         @came = {} # whose => epochs at which something new of theirs came in the last hour
+        @went = {} # the same of when something went, and nothing came
         @nodes = {}
         @looked_up = false # ever, one of them
       end
@@ -79,7 +80,7 @@ module MultiTenant
         all, nowhere = all.partition { |one| host(one.node) }
         refuse(nowhere, 'no_node')
         served = paced(limited(all), now)
-        @had = served.to_h { |one| [key(one), true] }
+        @had = served.to_h { |one| [key(one), whose(one)] }
         live = served.group_by(&:path).map { |path, jobs| service(path, owned(jobs), now) }
         remember(live, now)
         (live + gone(live)).sort_by(&:path)
@@ -189,26 +190,42 @@ module MultiTenant
 
       # The oldest jobs of each publisher.
       def limited(addresses)
-        addresses.group_by { |one| [one.user, one.uid] }.values.flat_map do |all|
+        addresses.group_by { |one| whose(one) }.values.flat_map do |all|
           oldest = all.sort_by { |one| [one.start, one.job_id] }
           refuse(oldest.drop(Core::LIMITS[:shares_per_publisher]), 'too_many')
           oldest.first(Core::LIMITS[:shares_per_publisher])
         end
       end
 
+      def whose(address)
+        [address.user, address.uid]
+      end
+
       # What was there stays, whatever else its publisher does.
       def paced(addresses, now)
-        @came.each_value { |times| times.select! { |at| now - at < HOUR } }
-        @came.delete_if { |_, times| times.empty? }
-        addresses.group_by { |one| [one.user, one.uid] }.flat_map do |who, all|
-          there, new = all.partition { |one| @had.key?(key(one)) }
+        past_hour(@came, @went, now)
+        there = addresses.to_h { |one| [key(one), true] }
+        gone = @had.reject { |one, _| there.key?(one) }.values.uniq
+        served = addresses.group_by { |one| whose(one) }.flat_map do |who, all|
+          stay, new = all.partition { |one| @had.key?(key(one)) }
           next all if new.empty?
 
-          times = (@came[who] ||= [])
-          next all.tap { times << now } if times.size < CHANGES
-
+          if [@came, @went].all? { |times| times[who].to_a.size < CHANGES }
+            (@came[who] ||= []) << now
+            gone.delete(who)
+            next all
+          end
           refuse(new, 'too_many')
-          there
+          stay
+        end
+        gone.each { |who| (@went[who] ||= []) << now }
+        served
+      end
+
+      def past_hour(*changes, now)
+        changes.each do |times|
+          times.each_value { |all| all.select! { |at| now - at < HOUR } }
+          times.delete_if { |_, all| all.empty? }
         end
       end
 
