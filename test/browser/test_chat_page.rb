@@ -193,6 +193,7 @@ class TestChatPage < ChatTest
       "|a|b|\n|-|-|\n|#{'漢' * 5000}|b|\n" => true, "#{'- ' * 5}#{'x ' * 10_000}" => true,
       "#{'- ' * 24}#{'x' * 1000}" => true, "- a\n\n#{'x ' * 1000}\n\n" * 20 => true, "**#{"a\n" * 2000}b**" => true,
       "*a **b `c` #{'x ' * 10_000} b** a*" => true,
+      "|a|b|\n|-|-|\n|#{'漢a' * 9000}|b|\n" => false, "|a|b|\n|-|-|\n|#{'漢a' * 1000}|b|\n" => true,
       "|a|b|\n|-|-|\n#{"|#{'word ' * 20}|#{'слово ' * 20}|\n" * 200}" => true }.each do |text, as_markdown|
       assert_equal as_markdown, drawn(text, made), text[0, 20]
     end
@@ -237,11 +238,13 @@ class TestChatPage < ChatTest
     [["a\u05d0", 6000], ["\u200e\u200f", 6000], ["\u2067-\u2069-", 60_000], ["\u05d01! ", 6000],
      ["\u05d0 \u05d1, ", 30_000], ["\u0e01", 50_000], ["\u0628", 50_000], ["#{"\u0e01" * 4095} ", 100],
      ["#{"\u0e01" * 4095}a", 100], ["#{"\u0628" * 4095}\u0640", 100], ["\uaa60", 400_000],
-     ["\u05d0 a #{'(' * 65_000}#{'!' * 400_000}", 1]].each do |text, times|
+     ["\u05d0 a #{'(' * 65_000}#{'!' * 400_000}", 1], ["\u6f22a", 20_000], ["\u0436 a ", 20_000],
+     ["a\u2192", 20_000]].each do |text, times|
       assert_equal [true, text.size * times, true], drawn(text * times, BLOCKS), text[0, 20]
     end
     { "a#{"\u0301" * 9}" => [500, 5000], "\u0301" => [200_000, 32], "#{"\u05d0\u05d1 " * 300}\n\n" => [20, 18_000],
       'x ' => [10_000, 20_000], "\u6f22" => [20_000, 20_000], '1! (a) ' => [3000, 21_000],
+      "\u6f22\u5b57 word \u0436\u0436 " => [2000, 22_000],
       "\u05d0a" => [3000, 6000] }.each do |text, (times, shown)|
       of, count, = drawn(text * times, BLOCKS)
       assert_equal [false, shown], [of, count], text[0, 20]
