@@ -209,4 +209,19 @@ class TestDoctorOfSealing < DoctorTest
     host.write(path, "cluster: hpc\nold_readers: no\nenvelope: munge\n")
     assert_includes doctor('Sealing'), "ok    Service apps' envelope: it is munge."
   end
+
+  # Dashboards refuse it for good, and cards go.
+  def test_doctor_warns_where_service_apps_send_what_dashboards_refuse
+    path = '/var/www/ood/apps/sys/multitenant-llm/site.yml'
+    host.write(path, "cluster: hpc\nenvelope: key\n")
+    assert_includes doctor('Sealing'), "ok    Service apps' envelope: it is key."
+    env_file 'MULTITENANT_ENVELOPES=munge'
+    assert_told 'Sealing', 'warn', "Service apps' envelope", /it is key in multitenant-llm, .* refuse: .* is munge\./,
+                /accept it .*`old_readers`/, alone: false
+    host.write(path, "cluster: hpc\nold_readers: \"no\"\nenvelope: auto\n")
+    assert_includes doctor('Sealing'), "ok    Service apps' envelope: it is auto."
+    host.write(path, "cluster: hpc\nenvelope: auto\n")
+    assert_told 'Sealing', 'warn', "Service apps' envelope", /it is v1 in multitenant-llm, .* refuse:/,
+                /"no"/, alone: false
+  end
 end

@@ -61,7 +61,11 @@ module MultiTenant
       def sending
         return skip('there is no service app that this user can read.') if sealed.empty?
 
-        v1 = sealed.fetch('v1', []).map { |path, _| File.basename(path) }
+        refused = sealed.reject { |envelope, _| accepted?(envelope) }
+        refused.each { |envelope, apps| refused!(envelope, names(apps)) }
+        return if refused.any?
+
+        v1 = names(sealed.fetch('v1', []))
         return ok("it is #{sealed.keys.join(' and ')}.") if v1.empty?
 
         warn!("it is v1 in #{list(v1)}: every user of the cluster can read what these share.", SEAL)
@@ -106,6 +110,23 @@ module MultiTenant
 
         warn!("of group #{gid} this host has #{list(told.map(&:first))}, and not #{list(missing)}, by which services " \
               'are sealed.', COPY)
+      end
+
+      # On a node auto is munge, or else key.
+      def accepted?(envelope)
+        ((envelope == 'auto' ? %w[munge key] : [envelope]) & site.settings.envelopes).any?
+      end
+
+      def refused!(envelope, apps)
+        warn!("it is #{envelope} in #{list(apps)}, which dashboards here refuse: MULTITENANT_ENVELOPES is " \
+              "#{site.settings.envelopes.join(',')}. So nobody gets what these share.",
+              "Let MULTITENANT_ENVELOPES accept it (#{site.file_of('MULTITENANT_ENVELOPES')}), or write another " \
+              '`envelope:` into their site.yml, which with `auto` is v1 unless `old_readers` is "no".')
+      end
+
+      # @param apps [Array<Array(String, Hash)>]
+      def names(apps)
+        apps.map { |path, _| File.basename(path) }
       end
 
       def sealed
