@@ -183,6 +183,18 @@ class TestShare < Minitest::Test
     [script[' '], script[]].each { |text| refute_match(/bash -s -- .* --title/, text) }
   end
 
+  def test_a_job_of_a_service_app_looks_for_keys_where_dashboards_do
+    keys = ENV.fetch('MULTITENANT_KEYS', nil)
+    text = lambda do |path|
+      ENV['MULTITENANT_KEYS'] = path
+      MultiTenant.share_script(Answers.new('mt', 'App sys/x', 'card', 'hpcGrp'), session: ID)
+    end
+    assert_match(%r{ MULTITENANT_KEYS=/shared/keys bash -s -- }, text['/shared/keys'])
+    refute_match(/MULTITENANT_KEYS=.* bash -s/, text[nil])
+  ensure
+    ENV['MULTITENANT_KEYS'] = keys
+  end
+
   # A card is there without them, and leads nowhere.
   def test_the_keys_that_a_card_needs_are_asked_for
     { %w[Ollama_API default url=http://n1:80] => 'base_url or ollama_url', %w[Ollama_Code default x=1] => 'base_url or',

@@ -98,6 +98,17 @@ class TestShareJob < Minitest::Test
     assert_match(/is not ready after ([2-9]|\d\d+) s/, done.err)
   end
 
+  # Else the node's own.
+  def test_a_key_is_looked_for_where_the_site_has_them
+    fake('multitenant-seal', 'printf "%s\n" "$@" >"${0%/*}/seal"; cat >/dev/null; echo MTK1:x')
+    asked = lambda do |env|
+      share!(*PLAIN, '--only-me', '--envelope', 'key', env: env)
+      File.readlines(in_job('seal'), chomp: true)
+    end
+    assert_includes asked[{ 'MULTITENANT_KEYS' => '/shared keys' }], '--keys=/shared keys'
+    assert_empty asked[{}].grep(/--keys/)
+  end
+
   # On a node with many users the port may be taken before the service takes it.
   def test_another_users_process_on_the_port_is_not_shared
     need_root

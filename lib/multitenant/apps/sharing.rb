@@ -71,7 +71,7 @@ module MultiTenant
 
         <<~BASH
           #{job}multitenant_send() {
-            BASH_ENV='' bash -s -- --note #{options.shelljoin} "$@" <<'MULTITENANT_SHARE'
+            BASH_ENV='' #{keys}bash -s -- --note #{options.shelljoin} "$@" <<'MULTITENANT_SHARE'
           #{File.read(SENDER)}
           MULTITENANT_SHARE
           }
@@ -165,6 +165,13 @@ module MultiTenant
       # @return [String, nil]
       def munge_socket(site)
         [site['munge_socket'].to_s, Settings.new.munge_socket.to_s].find { |path| !path.empty? }
+      end
+
+      # As dashboards look for them; where the site says nothing, as the job does.
+      # @return [String] bash
+      def keys
+        told = Settings.new.keys
+        told ? "MULTITENANT_KEYS=#{told.shellescape} " : ''
       end
 
       # @return [String] bash
