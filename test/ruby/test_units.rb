@@ -58,6 +58,11 @@ class TestUnits < MultiTenantTest
     assert_equal %w[reload-or-restart reload-or-restart], told
   end
 
+  # Web hosts may share /etc/ood/config, which it reads once.
+  def test_the_agent_waits_for_network_file_systems
+    assert_match(/^After=.*\bremote-fs\.target\b/, @units.fetch('multitenant-agent.service'))
+  end
+
   def test_it_would_say_what_it_does_not_take
     @units.each do |name, text|
       odd = text.sub(/^(\w+)=/, 'Odd\1=')
