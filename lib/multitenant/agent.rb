@@ -190,7 +190,8 @@ module MultiTenant
 
     def operator
       "make it an operator with `sacctmgr modify user #{self.class.account} set adminlevel=operator`; the hosts of " \
-        "slurmctld and slurmdbd must know that name with the same uid, #{Process.euid}."
+        "slurmctld and slurmdbd must know that name with the same uid, #{Process.euid}; where they have it " \
+        'with another one, as another web host\'s, leave that, and make the account here anew with it.'
     end
 
     # One line when something has changed since the last one. A source that failed is not asked in every round.

@@ -18,8 +18,8 @@ module MultiTenant
       # What sacctmgr says to users that may not ask.
       REFUSED = /privilege|permission denied/i
       AGENT = 'Run multitenant-agent on this host under an account that is an operator (`sacctmgr modify user ' \
-              'multitenant set adminlevel=operator`; the hosts of slurmctld and slurmdbd must know it with the same ' \
-              'uid), and set MULTITENANT_SNAPSHOT=/run/multitenant.'
+              'multitenant set adminlevel=operator`; all web hosts and those of slurmctld and slurmdbd must know it ' \
+              'with the same uid), and set MULTITENANT_SNAPSHOT=/run/multitenant.'
       ROOTS = [', which is root\'s, so that the agent can\'t read it.',
                'Run `chown multitenant FILE`, with the file that is named there.'].freeze
       RENEW = 'Write a new one there before; if something does that each time, leave it so.'

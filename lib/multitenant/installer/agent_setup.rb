@@ -141,9 +141,15 @@ module MultiTenant
       return "Slurm shows all jobs to #{@user}." unless streams.match?(/^\{"multitenant":.*"sees":"own"/)
 
       "Slurm hides the jobs of others (PrivateData) from #{@user}, so there is no snapshot yet. The hosts of " \
-        "slurmctld and slurmdbd must know that name with the same uid, #{account.uid}. Run, as a Slurm " \
-        "administrator:\n  #{operator("or: sacctmgr modify user #{@user} set adminlevel=operator")}\n" \
+        "slurmctld and slurmdbd must know that name with the same uid, #{account.uid}. #{another_uid} Run, as a " \
+        "Slurm administrator:\n  #{operator("or: sacctmgr modify user #{@user} set adminlevel=operator")}\n" \
         'Where Slurm is asked by its commands that is not enough (doc/admins.md, "The agent").'
+    end
+
+    # Each of several web hosts makes its account with the uid that is free there.
+    def another_uid
+      'Where they have it with another one, as another web host\'s, leave that, and make it here anew: `systemctl ' \
+        "stop #{UNIT}; userdel #{@user}; #{USERADD.join(' ')} --uid UID #{@user}; systemctl start #{UNIT}`."
     end
 
     def run(*argv)
