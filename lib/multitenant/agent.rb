@@ -21,7 +21,7 @@ module MultiTenant
     UNDETERMINED_MAX = 2000
 
     SCRATCH = /\A\.(?:state|\d+\.records|[\w-]+\.prom)\.\h{12}\z/
-    RECORDS = /\A(\d+)\.records\z/
+    RECORDS = /\A\d+\.records\z/
 
     # @param settings [Settings]
     # @param source [#call] seconds -> {Answer}
@@ -158,10 +158,9 @@ module MultiTenant
     end
 
     def remove_others(gids)
-      Dir.each_child(@directory) do |name|
-        old = name.match?(SCRATCH) || (name.match?(RECORDS) && !gids.include?(name[RECORDS, 1].to_i))
-        File.unlink(File.join(@directory, name)) if old
-      end
+      names = Dir.children(@directory)
+      old = names.grep(SCRATCH) + (names.grep(RECORDS) - gids.map { |gid| File.basename(path_of(gid)) })
+      old.each { |name| File.unlink(File.join(@directory, name)) }
     end
 
     # What goes wrong there costs the snapshot nothing, and is tried again in the next round.
