@@ -2,6 +2,7 @@
 
 require 'rails-html-sanitizer'
 require 'set'
+require_relative 'budget'
 require_relative 'image_size'
 require_relative 'layout'
 require_relative 'limits'
@@ -82,13 +83,18 @@ module MultiTenant
       def scrub(node)
         return super unless node.text? && !node.cdata?
 
-        @texts[block_of(node)&.pointer_id] << node.content
-        @ruby += node.content.size if around(node, %w[ruby])
-        @boxes += node.content.size * [depth(node) - 1, 0].max
+        count(node, node.content)
         CONTINUE
       end
 
       protected
+
+      # Text that a browser may lay out where the node is.
+      def count(node, text)
+        @texts[block_of(node)&.pointer_id] << text
+        @ruby += text.size if around(node, %w[ruby])
+        @boxes += text.size * [depth(node) - 1, 0].max
+      end
 
       # @param names [#include?]
       # @return [Node, nil] the nearest of these
@@ -172,9 +178,11 @@ module MultiTenant
 
       # @return [Node, nil] what is there instead of the image; nil: it may stay
       def without_image(node)
-        return unless (why = refusal(node['src']))
+        why = refusal(node['src'])
+        text = [node['alt'].to_s.strip, why || Budget::NO_IMAGE].reject(&:empty?).join(' ')
+        count(node, text) # also of one that stays: it may be broken, or the page full
+        return unless why
 
-        text = [node['alt'].to_s.strip, why].reject(&:empty?).join(' ')
         text.empty? ? node.remove : node.replace(Nokogiri::XML::Text.new(text, node.document))
       end
 
