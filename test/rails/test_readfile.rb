@@ -242,22 +242,28 @@ class TestReadfile < RailsTest
     assert_includes long['text'].delete("\u2068\u2069"), "#{turns}\n" * 20
   end
 
-  # Parsers of HTML 4 keep these where they stand, and browsers leave them out: what was in them is one line.
+  # Parsers of HTML 4 keep these where they stand, and browsers leave them out: what was in them is one line. So is what
+  # they leave in a table beside its cells.
   def test_parts_of_tables_without_a_table_end_no_line
     read = lambda do |html|
       @dashboard.ruby(<<~RUBY)
         require MultiTenant::Card::Rendering.method(:of).source_location[0].sub('rendering.rb', 'scrubber.rb')
         scrubber = MultiTenant::Card::Scrubber.new
         html = Rails::Html::SafeListSanitizer.new.sanitize(#{html.dump}, scrubber: scrubber)
-        [html.delete("\n")[0, 100], scrubber.heavy?]
+        [html.delete("\n")[0, 400], scrubber.heavy?]
       RUBY
     end
     assert_equal ['a<b>b</b>', false], read['<caption>a</caption><tr><td><b>b</b></td></tr>']
     table = '<caption>a</caption><tbody><tr><th>b</th></tr></tbody></table>'
     assert_equal ["<table class=\"table table-sm\">#{table}", false], read["<table>#{table}"]
+    assert_operator read["<table><tr>#{'<i>' * 15}" * 2][0].scan('<i>').size, :<=, 16
     turns = "a\u05d0" * 499
     { 'caption' => true, 'p' => false }.each do |name, heavy|
       assert_equal heavy, read["<#{name}>#{turns}</#{name}>" * 100][1]
+    end
+    { "<tr>#{turns}</tr>" => true, "<td>#{turns}</td>" => true, "<tr><td>#{turns}</td></tr>" => false,
+      "<tr><p>#{turns}</p></tr>" => false }.each do |rows, heavy|
+      assert_equal heavy, read["<table>#{rows * 100}</table>"][1], rows[0, 12]
     end
   end
 

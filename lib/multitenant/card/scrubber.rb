@@ -30,6 +30,9 @@ module MultiTenant
       ].to_set.freeze
       # Browsers leave these out where there is no table, as some parsers do not.
       OF_TABLES = %w[caption tbody td tfoot th thead tr].to_set.freeze
+      # What is in these beside captions and cells, as some parsers leave it, browsers draw before the table, all of it
+      # in one line.
+      BESIDE_CELLS = %w[table tbody tfoot thead tr].to_set.freeze
       # The page's own headings stand above these.
       LOWER = { 'h1' => 'h3', 'h2' => 'h4', 'h3' => 'h5', 'h4' => 'h6', 'h5' => 'h6' }.freeze
       ATTRIBUTES = {
@@ -108,17 +111,22 @@ module MultiTenant
         BLOCKS.include?(node.name) && !(OF_TABLES.include?(node.name) && around(node, %w[table]).nil?)
       end
 
+      # @return [Boolean] its text is laid out in it alone
+      def line?(node)
+        BLOCKS.include?(node.name) && !BESIDE_CELLS.include?(node.name) && allowed_node?(node)
+      end
+
       # @return [Node, nil] what its line is laid out in
       def block_of(node)
-        node = around(node, BLOCKS)
-        node = around(node, BLOCKS) until node.nil? || block?(node)
+        node = node.parent
+        node = node.parent until node.nil? || line?(node)
         node
       end
 
       # @return [Integer] elements of a line that it is in, or as many as there may be
       def depth(node)
         count = 0
-        while count < Limits::NESTED && (node = node.parent) && !block?(node)
+        while count < Limits::NESTED && (node = node.parent) && !line?(node)
           count += 1 if TAGS.include?(node.name)
         end
         count
