@@ -179,7 +179,8 @@ module MultiTenant
     # @return [String] HTML of the file that `content_path` names, or of a sentence
     def content
       file = Content.new(self['content_path'], owner: publisher)
-      @budget.take(@budget.with_images(*file.page), most: Limits::FILE_HTML + Limits::CARD) ||
+      html, pixels, cost = file.page
+      @budget.take(@budget.with_images(html, pixels), most: Limits::FILE_HTML + Limits::CARD, cost: cost) ||
         file.of_file('is not shown, because this page is full of what is shared. It is there for you to open.')
     end
 

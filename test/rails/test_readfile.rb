@@ -171,6 +171,26 @@ class TestReadfile < RailsTest
     assert_equal %w[img], elements(shown(File.join(@dir, 'page2.md'))['tree']).map(&:first) & %w[img]
   end
 
+  # Each kept a browser for as long as one may, and 32 of them did so together.
+  def test_files_of_a_publisher_share_what_they_may_cost_a_browser
+    heavy = "a\u05d0" * 8000
+    files = [*(0..4).map { |i| ["heavy#{i}.md", heavy] }, ['long.txt', "\u05d0" * 24_000], ['light.md', 'some words'],
+             ['other.md', heavy, 1002]]
+    asked = files.map do |name, text, uid = 1001|
+      path = lesson(name, text, uid: uid)
+      shown(path, specs: { 'uid' => uid.to_s })
+      ['readfile', { 'content_path' => path }, { 'uid' => uid.to_s }]
+    end
+    limit(POLL: 1000) # as above
+    2.times do
+      @dashboard.ruby('MultiTenant::Card::Budget.new_page; nil')
+      full = cards(asked, one_page: true).map { |card| card['text'].include?('this page is full of what is shared') }
+      assert_equal [*[false] * 4, true, true, false, false], full
+    end
+    card = shown(File.join(@dir, 'long.txt'))
+    assert_includes card['text'], "\u05d0" * 4096
+  end
+
   def test_what_is_no_image_of_the_four_kinds_is_named
     ['<svg xmlns="http://www.w3.org/2000/svg" width="90000" height="90000"/>', "BM#{'x' * 60}", "\0\0\1\0#{'x' * 60}",
      "\0\0\0\x1Cftypavif#{'x' * 60}", Images.png[0, 20], Images.jpeg[0, 100], 'x'].each do |bytes|
@@ -250,7 +270,7 @@ class TestReadfile < RailsTest
         require MultiTenant::Card::Rendering.method(:of).source_location[0].sub('rendering.rb', 'scrubber.rb')
         scrubber = MultiTenant::Card::Scrubber.new
         html = Rails::Html::SafeListSanitizer.new.sanitize(#{html.dump}, scrubber: scrubber)
-        [html.delete("\n")[0, 400], scrubber.heavy?]
+        [html.delete("\n")[0, 400], scrubber.cost.nil?]
       RUBY
     end
     assert_equal ['a<b>b</b>', false], read['<caption>a</caption><tr><td><b>b</b></td></tr>']

@@ -10,8 +10,8 @@ module MultiTenant
       IMAGE = %r{<img(?:\s+[a-z]+=(?:"[^"]*"|'[^']*'))*\s*/?>}
       NO_IMAGE = '(An image is not shown: those of a page may have 64 megapixels, and half of them of who shared it.)'
 
-      # What a page has of bytes, or of pixels. Who wanted no more than an equal part of it on the last page has that
-      # for sure: else those whose jobs are the youngest, who come first, would leave others nothing.
+      # What a page has of bytes, say. Who wanted no more than an equal part of it on the last page has that for sure:
+      # else those whose jobs are the youngest, who come first, would leave others nothing.
       class Room
         # @param all [Integer] of all publishers
         # @param most [Integer] of one
@@ -70,15 +70,16 @@ module MultiTenant
         def new_page
           @bytes = Room.new(Limits::PAGE, Limits::PUBLISHER, @bytes)
           @pixels = Room.new(Limits::PAGE_PIXELS, Limits::PUBLISHER_PIXELS, @pixels)
+          @costs = Room.new(Limits::PAGE_COST, Limits::PUBLISHER_COST, @costs)
         end
 
         # A page that OOD's list did not announce begins after a pause.
-        # @return [Array(Room, Room)] of bytes and of pixels
+        # @return [Array(Room, Room, Room)] of bytes, of pixels, and of {Scrubber#cost}
         def page
           now = MultiTenant.clock
           new_page unless @last && now - @last < Limits::POLL / 2
           @last = now
-          [@bytes, @pixels]
+          [@bytes, @pixels, @costs]
         end
       end
 
@@ -118,13 +119,17 @@ module MultiTenant
 
       # @param html [String]
       # @param most [Integer] that the card may show
+      # @param cost [Integer] see {Scrubber#cost}
       # @return [String, nil] the same, which is counted; nil: there is no room
-      def take(html, most: Limits::CARD)
+      def take(html, most: Limits::CARD, cost: 0)
         want(html.bytesize, most: most)
-        return if html.bytesize > left(most)
+        bytes, _, costs = Budget.page
+        costs.want(@publisher, cost)
+        return if html.bytesize > left(most) || cost > costs.left(@publisher)
 
         @card += html.bytesize
-        Budget.page[0].take(@publisher, html.bytesize)
+        bytes.take(@publisher, html.bytesize)
+        costs.take(@publisher, cost)
         html
       end
     end

@@ -29,10 +29,10 @@ module MultiTenant
       end
 
       # The path is not opened here: the file system that it leads to may hang.
-      # @return [Array(String, Integer)] HTML of one line, and the pixels of its images
+      # @return [Array(String, Integer, Integer)] HTML of one line, the pixels of its images, and {Scrubber#cost}
       def page
         why = refusal
-        why ? [why, 0] : Rendering.of(self)
+        why ? [why, 0, 0] : Rendering.of(self)
       end
 
       # Called in a child of the dashboard's process.

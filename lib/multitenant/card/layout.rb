@@ -68,11 +68,12 @@ module MultiTenant
       end
 
       # @param texts [Array<String>] all that each block of HTML has
-      # @return [Boolean]
-      def heavy?(texts)
+      # @return [Numeric] see Limits::WEIGHT; of marks that pile up without an end
+      def weight(texts)
+        return Float::INFINITY if texts.any? { |text| text.match?(PILED) }
+
         complex = texts.any? { |text| text.match?(TURNING) } ? COMPLEX_BESIDE : COMPLEX
-        texts.any? { |text| text.match?(PILED) } ||
-          texts.sum { |text| text.size * text.scan(complex).size } > Limits::WEIGHT
+        texts.sum { |text| text.size * text.scan(complex).size }
       end
     end
   end

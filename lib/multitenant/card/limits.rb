@@ -16,6 +16,10 @@ module MultiTenant
       # however few the files have.
       PAGE_PIXELS = 64 << 20
       PUBLISHER_PIXELS = 32 << 20
+      # What all files that a page shows, and those of one publisher, may cost a browser, in thousandths of what each
+      # bound below lets one of them: some half a second.
+      PAGE_COST = 8000
+      PUBLISHER_COST = 4000
 
       # ---- a publisher's file ----
 

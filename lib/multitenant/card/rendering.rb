@@ -12,7 +12,7 @@ module MultiTenant
       GEMS = %w[rails-html-sanitizer loofah crass nokogiri racc].freeze
 
       # `until`: on the clock; before it no child is started for that file. `at`: when the last one was.
-      Kept = Struct.new(:html, :pixels, :stamp, :until, :at)
+      Kept = Struct.new(:html, :pixels, :cost, :stamp, :until, :at)
 
       # Bytes that each of these takes beside its texts, or more.
       ENTRY = 512
@@ -28,7 +28,7 @@ module MultiTenant
 
       class << self
         # @param content [Content]
-        # @return [Array(String, Integer)] HTML of one line, and the pixels of its images
+        # @return [Array(String, Integer, Integer)] HTML of one line, the pixels of its images, and {Scrubber#cost}
         def of(content)
           key = [content.path, content.owner]
           if due?(key) && turn?(key)
@@ -36,9 +36,9 @@ module MultiTenant
             wait
           end
           kept = @kept[key]
-          kept ? [kept.html, kept.pixels] : [content.of_file(later(content.owner)), 0]
+          kept ? kept.first(3) : [content.of_file(later(content.owner)), 0, 0]
         rescue ThreadError # none can be started
-          [content.of_file(FAILED), 0]
+          [content.of_file(FAILED), 0, 0]
         end
 
         private
@@ -132,12 +132,12 @@ module MultiTenant
           page = page_of(content, answer)
           unless page.is_a?(Array)
             page = [content.of_file('does not answer on this host, or holds it up; it is tried again in some ' \
-                                    'minutes.'), 0]
+                                    'minutes.'), 0, 0]
           end
           Kept.new(*page, answer && answer['stamp'], MultiTenant.clock + Limits::PAUSE)
         rescue StandardError, ScriptError, NoMemoryError => e
           say(content.owner, "is not shown: #{e.class}: #{e.message}")
-          Kept.new(content.of_file(FAILED), 0, nil, MultiTenant.clock + Limits::PAUSE)
+          Kept.new(content.of_file(FAILED), 0, 0, nil, MultiTenant.clock + Limits::PAUSE)
         end
 
         # The processor's time counts, since on a busy host a harmless file takes longer, too; of a file that was given
@@ -153,11 +153,11 @@ module MultiTenant
           Process.times.then { |times| times.cutime + times.cstime }
         end
 
-        # @return [Array(String, Integer), Symbol, nil] as {of}; nil: it stays as it is; `:never`: it took too much
+        # @return [Array(String, Integer, Integer), Symbol, nil] as {of}; nil: it stays so; `:never`: it took too much
         def page_of(content, answer)
           return :never unless answer
 
-          answer['source'] ? safe(content, *answer['source']) : answer['html'] && [answer['html'], 0]
+          answer['source'] ? safe(content, *answer['source']) : answer['html'] && [answer['html'], 0, 0]
         end
 
         # @return [Array(Boolean, Hash)] see {Child.ask}
@@ -173,13 +173,14 @@ module MultiTenant
           end
         end
 
-        # @return [Array(String, Integer), Symbol, nil] as {page_of}'s; nil: it is others' turn
+        # @return [Array(String, Integer, Integer), Symbol, nil] as {page_of}'s; nil: it is others' turn
         def safe(content, kind, source)
           result = Program.new(RbConfig.ruby).call(*parser, kind, seconds: Limits::STEP, input: source)
           return if result.exit == EX_TEMPFAIL
 
-          pixels, _, html = result.out.force_encoding(Encoding::UTF_8).partition("\n")
-          return [content.shown(kind, html), pixels.to_i] if result.success? && html.valid_encoding?
+          costs, _, html = result.out.force_encoding(Encoding::UTF_8).partition("\n")
+          pixels, cost = costs.split
+          return [content.shown(kind, html), pixels.to_i, cost.to_i] if result.success? && html.valid_encoding?
 
           say(content.owner, "is not shown as it is meant: #{result.error}")
           :never

@@ -51,13 +51,12 @@ module MultiTenant
       }.freeze
 
       # @param html [String] of anybody's
-      # @return [Array(String, Integer, Boolean)] what is safe of it, the pixels of its images, and whether a browser
-      #   would need too long for it
+      # @return [Array(String, Integer, Integer)] what is safe of it, the pixels of its images, and {#cost}
       def self.sanitize(html)
         ours = Rails::Html::Sanitizer
         ours = ours.best_supported_vendor if ours.respond_to?(:best_supported_vendor)
         scrubber = new
-        [ours.safe_list_sanitizer.new.sanitize(html, scrubber: scrubber), scrubber.pixels, scrubber.heavy?]
+        [ours.safe_list_sanitizer.new.sanitize(html, scrubber: scrubber), scrubber.pixels, scrubber.cost]
       end
 
       # Its rows, each with its cells as Layout.crossings takes them, and the columns that are named beside them.
@@ -77,10 +76,13 @@ module MultiTenant
         @tables = Hash.new { |hash, table| hash[table] = Table.new(Hash.new { |rows, row| rows[row] = [] }, 0) }
       end
 
-      # @return [Boolean]
-      def heavy?
+      # @return [Integer, nil] how long a browser needs for it, in thousandths of what one bound lets it; nil: it is
+      #   beyond one
+      def cost
         crossings = @tables.each_value.sum { |table| Layout.crossings(table.rows.values, table.columns) }
-        crossings > Limits::CROSSINGS || @ruby > Limits::RUBY || @boxes > Limits::BOXES || Layout.heavy?(@texts.values)
+        costs = [[crossings, Limits::CROSSINGS], [@ruby, Limits::RUBY], [@boxes, Limits::BOXES],
+                 [Layout.weight(@texts.values), Limits::WEIGHT]]
+        costs.sum { |has, most| has * 1000 / most } if costs.all? { |has, most| has <= most }
       end
 
       def scrub(node)
