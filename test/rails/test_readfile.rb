@@ -227,6 +227,13 @@ class TestReadfile < RailsTest
     assert_includes content(tree), 'wordtwo'
   end
 
+  # Its corners are round, and browsers look at all of its lines for each of them.
+  def test_a_key_has_no_thousands_of_lines
+    tree = shown(lesson('a.html', "<p><kbd>Ctrl</kbd> <kbd>#{'a ' * 50}</kbd> <kbd>#{'b ' * 60_000}</kbd>"))['tree']
+    assert_equal(2, elements(tree).count { |name, _| name == 'kbd' })
+    assert_includes content(tree), 'b ' * 60_000
+  end
+
   # Browsers count those of a whole page, and take a minute for some ten thousand.
   def test_quotations_are_none_that_a_browser_counts
     tree = shown(lesson('a.html', '<p>He said <q>I <q>know</q></q><q></q>.</p>'))['tree']

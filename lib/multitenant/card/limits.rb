@@ -50,6 +50,8 @@ module MultiTenant
       # in beyond one: a browser has a box of each for each line, and a line may have one character.
       NESTED = 16
       BOXES = 1 << 18
+      # Characters of a `<kbd>`, whose corners are round: of such a one, browsers look at all lines for each of them.
+      KBD = 100
       # Pixels of all images in it.
       PIXELS = 16 << 20
       # Bytes that a child may have beyond what it starts with: the reader with the dashboard's, which it shares; the

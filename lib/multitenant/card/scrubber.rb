@@ -139,6 +139,7 @@ module MultiTenant
         return false if OF_TABLES.include?(node.name) && !block?(node)
 
         case node.name
+        when 'kbd' then node.content.size <= Limits::KBD && depth(node) < Limits::NESTED
         when 'ruby' then !around(node, %w[ruby])
         when 'td', 'th' then around(node, %w[tr table])&.name == 'tr'
         else super && (block?(node) || depth(node) < Limits::NESTED)
