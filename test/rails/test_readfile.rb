@@ -245,20 +245,22 @@ class TestReadfile < RailsTest
   def test_a_page_that_a_browser_needs_long_for_is_shown_as_text
     turns = "a\u05d0" * 300
     marks = "<i>\u0301\u0301</i>" * 100
-    images = { 'refused' => 'AAAA', 'small' => [Images.gif(1, 1)].pack('m0') }
+    images = { 'refused.html' => 'AAAA', 'small.html' => [Images.gif(1, 1)].pack('m0') }
              .transform_values { |data| "<p>\u05d0 a #{"<img src=\"data:image/gif;base64,#{data}\">" * 2000}" }
     { 'turns.md' => turns * 40, 'numbers.md' => "\u05d0\n\n#{'1! ' * 12_000}", 'marks.html' => "<p>a#{marks}</p>",
-      'thai.md' => "\u0e01" * 12_000, 'mixed.md' => "#{"\u0e01" * 4000}a" * 4,
+      'thai.md' => "\u0e01" * 12_000, 'cell.md' => "|a|b|\n|-|-|\n|#{"\u0e01" * 3000}|b|\n",
+      'cells.md' => "|a|b|\n|-|-|\n#{"|#{"\u0e01" * 500}|b|\n" * 30}",
+      'mixed.md' => "#{"\u0e01" * 4000}a" * 4,
       'brackets.html' => "<p>\u05d0 a #{'(' * 65_000}#{'!' * 190_000}",
       'ruby.html' => "<ruby>#{'a ' * 9000}<rt>#{'b ' * 9000}",
       'arabic.md' => "\u0628" * 12_000, 'open.html' => '<b><i><u><p>' * 700,
       'boxes.html' => "<pre>#{'<mark>' * 12}#{"x\n" * 60_000}",
-      'image.md' => "![#{turns * 40}](http://a/b)", 'piled.html' => "<img alt=\"a#{"\u0301" * 200}\">",
-      'refused.html' => images['refused'], 'small.html' => images['small'],
+      'image.md' => "![#{turns * 40}](http://a/b)", 'piled.html' => "<img alt=\"a#{"\u0301" * 200}\">", **images,
       'columns.html' => "<table><tr><td>#{'<kbd>' * 12}#{'a ' * 60_000}<td>#{'x' * 5000}" }.each do |name, text|
       assert_includes shown(lesson(name, text))['text'], 'too intricate to be shown as a page', name
     end
-    ["#{turns}\n\n" * 20, "![#{turns}](http://a/b)\n\n" * 20, "\u05d0\n\n#{"![1](#{PNG})\n\n" * 1000}",
+    ["#{turns}\n\n" * 20, "|a|b|\n|-|-|\n#{"|#{"#{"\u0e01" * 50} " * 6}|b|\n" * 100}",
+     "![#{turns}](http://a/b)\n\n" * 20, "\u05d0\n\n#{"![1](#{PNG})\n\n" * 1000}",
      "<p>a<b>\u0301</b></p>" * 100, '<ruby>漢字<rt>かんじ</ruby>' * 2000, '<hr>' * 7500,
      '<p>x' * 3900, "<pre>#{'<span>' * 2}#{'x ' * 120_000}"].each_with_index do |text, i|
       refute_includes shown(lesson("#{i}.md", text))['text'], 'too intricate', text[0, 20]

@@ -28,6 +28,8 @@ module MultiTenant
       COMPLEX = /[^#{SIMPLE}]/
       # Where anything is written from right to left.
       COMPLEX_BESIDE = /[^#{SIMPLE}]|\p{Ps}|\p{N}+/
+      # Languages whose words a browser finds in a dictionary.
+      IN_DICTIONARIES = /[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]/
       BLOCKS = /.{0,#{Limits::BLOCK - 1}}\n|.{1,#{Limits::BLOCK}}/m
 
       module_function
@@ -74,6 +76,14 @@ module MultiTenant
 
         complex = texts.any? { |text| text.match?(TURNING) } ? COMPLEX_BESIDE : COMPLEX
         texts.sum { |text| text.size * text.scan(complex).size }
+      end
+
+      # @param texts [Array<String>] all that each block of tables has
+      # @return [Integer] see Limits::WORDS
+      def words(texts)
+        texts.grep(IN_DICTIONARIES).sum do |text|
+          text.split.sum { |part| part.size * part.scan(IN_DICTIONARIES).size }
+        end
       end
     end
   end
