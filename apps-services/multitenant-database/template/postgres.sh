@@ -147,9 +147,17 @@ SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), rolname)
 SQL
 }
 
+# Before PostgreSQL 15 all tenants could make anybody a member of their account.
+leave_accounts() {
+  cat <<SQL
+SELECT format('REVOKE %s FROM %s', roleid::regrole, member::regrole)
+  FROM pg_auth_members WHERE roleid::regrole::text ~ '$ACCOUNT' \gexec
+SQL
+}
+
 # What tenants who were the owner of all may have taken from the user in an earlier job: that it is let in, and what it owned.
 # What is in a schema of their own stays theirs, and so does what those have who could not be the user: their views, rules and
-# functions would act as that one. Before PostgreSQL 15 all could make the user a member of their account.
+# functions would act as that one.
 give_back() {
   local owner base
   owner=$(name "$user") base=$(name "$database")
@@ -157,8 +165,7 @@ give_back() {
   cat <<SQL
 ALTER ROLE $owner RESET local_preload_libraries;
 ALTER ROLE $owner IN DATABASE $base RESET local_preload_libraries;
-SELECT format('REVOKE %s FROM %s', roleid::regrole, member::regrole)
-  FROM pg_auth_members WHERE roleid::regrole::text ~ '$ACCOUNT' \gexec
+$(leave_accounts)
 SELECT 'ALTER DATABASE ' || quote_ident(datname) || ' OWNER TO ' || quote_ident($(literal "$user")) FROM pg_database
   WHERE datname = current_database() AND datdba::regrole::text ~ '$ACCOUNT|^mt_(tenants|barred)\$|^pg_database_owner\$' \gexec
 \set ON_ERROR_STOP off
@@ -196,7 +203,7 @@ SET client_min_messages = error;
 SELECT format('CREATE ROLE %I', name) FROM unnest('{mt_tenants, mt_public, mt_barred}'::text[]) name
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 SELECT format('ALTER ROLE %I NOLOGIN', rolname), format('REVOKE %I FROM %I', $(literal "$user"), rolname)
-  FROM pg_roles WHERE rolname ~ '^mt_[0-9]+_[0-9a-f]{8}\$' \gexec
+  FROM pg_roles WHERE rolname ~ '$ACCOUNT' \gexec
 GRANT CONNECT, TEMPORARY ON DATABASE $(name "$database") TO mt_tenants;
 $(move_rights PUBLIC mt_public)
 REVOKE EXECUTE ON FUNCTION $objects FROM mt_tenants;
@@ -206,7 +213,7 @@ SELECT format('GRANT CREATE ON SCHEMA public TO %I', $(literal "$user"))
 SELECT format('GRANT USAGE ON SCHEMA %I TO mt_tenants', nspname),
     format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO mt_tenants', nspname)
   FROM pg_namespace JOIN pg_roles o ON o.oid = nspowner
-  WHERE nspname !~ '^(pg_|information_schema\$|mt_[0-9]+_[0-9a-f]{8})' AND o.rolname !~ '^mt_[0-9]+_[0-9a-f]{8}\$' \gexec
+  WHERE nspname !~ '^(pg_|information_schema\$|mt_[0-9]+_[0-9a-f]{8})' AND o.rolname !~ '$ACCOUNT' \gexec
 ALTER DEFAULT PRIVILEGES FOR ROLE $(name "$user") GRANT SELECT ON TABLES TO mt_tenants;
 ALTER DEFAULT PRIVILEGES FOR ROLE $(name "$user") GRANT USAGE ON SCHEMAS TO mt_tenants;
 SQL
@@ -290,8 +297,7 @@ SELECT format('ALTER ROLE %I NOLOGIN', rolname) FROM pg_roles WHERE rolname ~ '$
 \set ON_ERROR_STOP on
 SELECT format('REVOKE mt_tenants FROM %I', rolname) FROM pg_roles WHERE rolname ~ '$who' AND rolcanlogin \gexec
 \set ON_ERROR_STOP off
-SELECT format('REVOKE %s FROM %s', roleid::regrole, member::regrole)
-  FROM pg_auth_members WHERE roleid::regrole::text ~ '$ACCOUNT' \gexec
+$(leave_accounts)
 \set ON_ERROR_STOP on
 SELECT format('GRANT mt_barred TO %I', rolname) FROM pg_roles WHERE rolname ~ '$who' AND rolcanlogin \gexec
 $end
