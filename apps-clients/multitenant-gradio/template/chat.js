@@ -55,7 +55,7 @@ function toEnd() {
 function plain(place, text, grows = false) {
   place.className = text.split("\n").length > ELEMENTS ? "" : "plain";
   const whole = { type: "html", raw: tidy(text) };
-  fill(place, grows || heavy([whole], whole.raw) ? blocks(whole.raw).map(raw => ({ type: "html", raw })) : [whole]);
+  fill(place, grows || heavy([whole], whole.raw) ? blocks(whole.raw) : [whole]);
 }
 
 function show(role, name) {

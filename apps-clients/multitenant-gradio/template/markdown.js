@@ -123,7 +123,7 @@ const FEWER = 16;
 // comes next is laid out alone.
 const BLOCK = /[^]{1,1024}$|[^]{0,1023}\n|[^]{0,1023} |[^]{1,1024}/gu;
 function blocks(text) {
-  return text.match(BLOCK) || [];
+  return (text.match(BLOCK) || []).map(raw => ({ type: "html", raw }));
 }
 
 // Of some texts Marked takes seconds for each ten thousand characters. It is given twice as much each time, and a text
@@ -188,7 +188,7 @@ function parse(place, text) {
   try {
     return lex(place, text);
   } catch (error) {  // so, or nested deeper than the browser can follow
-    return blocks(text).map(raw => ({ type: "html", raw }));
+    return blocks(text);
   }
 }
 
