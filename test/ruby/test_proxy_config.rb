@@ -224,8 +224,7 @@ class TestProxyConfig < MultiTenantTest
 
   # One user with hundreds of jobs is enough for that, as long as they run.
   def test_jobs_that_slurmrestd_had_no_time_for_keep_the_agent_from_nothing
-    late = answer(asking(1, A), undetermined: [*1001..1300], error: 'There was no time to ask slurmrestd for 300 jobs.')
-    late.code = MultiTenant::EX_TEMPFAIL
+    late = out_of_time([*1001..1300], asking(1, A), surplus: true)
     other = answer(asking(2, 'b:web:8002'), cluster: 'other')
     both = MultiTenant::Answer.new(records: late.records + other.records, error: late.error, code: late.code,
                                    parts: [late, other])
@@ -234,6 +233,23 @@ class TestProxyConfig < MultiTenantTest
     down = answer(error: 'It does not answer.').tap { |one| one.records = [] }
     both = MultiTenant::Answer.new(records: late.records, error: late.error, code: late.code, parts: [late, down])
     assert_match(/has what it had/, keeper('haproxy').call(both))
+  end
+
+  # Those for which it had no time are then whoever's.
+  def test_the_agent_does_not_begin_while_slurm_is_slow
+    keeper('haproxy').call(answer(asking(1, A), asking(2, 'b:web:8002')))
+    before = File.read(config)
+    proxy = keeper('haproxy')
+    [[[1, 2]], [[2], asking(1, A)]].each { |told| assert_match(/has what it had/, proxy.call(out_of_time(*told))) }
+    assert_equal before, File.read(config)
+    assert_match(/2 services/, proxy.call(answer(asking(1, A), asking(2, 'b:web:8002'))))
+    assert_match(/2 services/, proxy.call(out_of_time([2], asking(1, A))))
+  end
+
+  # As slurmrestd's where it had no time for these.
+  def out_of_time(ids, *jobs, **options)
+    MultiTenant::Answer.new(texts: [stream(*jobs, undetermined: ids)], from: 'slurmrestd', seconds: 0.0,
+                            error: 'There was no time.', code: MultiTenant::EX_TEMPFAIL, **options)
   end
 
   # It begins anew each time, so that jobs for which there was no time would leave the proxy.

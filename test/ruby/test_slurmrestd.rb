@@ -321,17 +321,36 @@ class TestSlurmrestd < MultiTenantTest
     end
   end
 
-  def test_jobs_for_which_there_is_no_time_keep_their_cards
-    rest(jobs: (1..4).map { |id| job(id) })
+  def questions(*jobs)
+    rest.jobs.replace(jobs)
     terms = { 'wckeys' => ['multitenant'], 'until' => MultiTenant.clock + 600, 'slack' => 60, 'known' => [],
               'nodes_of_job' => 32 }
-    told = MultiTenant::Slurmrestd::Questions.new(Slow.new(rest, terms), terms.update('version' => 42)).call
+    MultiTenant::Slurmrestd::Questions.new(Slow.new(rest, terms), terms.update('version' => 42)).call
+  end
+
+  def answer_of(told)
+    said = JSON.generate(told)
+    ask(program: program("print #{said.dump.gsub('#', '\\#')}", shell: RbConfig.ruby))
+  end
+
+  def test_jobs_for_which_there_is_no_time_keep_their_cards
+    told = questions(*(1..4).map { |id| job(id) })
     assert_equal [[3, 4], 2, [1, 2]], [*told.values_at(:undetermined, :late), told[:jobs].map { |one| one[:job_id] }]
     assert_empty told[:nodes]
-    said = JSON.generate(told)
-    answer = ask(program: program("print #{said.dump.gsub('#', '\\#')}", shell: RbConfig.ruby))
+    answer = answer_of(told)
     assert_equal [75, 'There was no time to ask slurmrestd for 2 jobs.'], [answer.code, answer.error]
     assert_equal [[3, 4]], answer.records[0].whole.map(&:undetermined)
+  end
+
+  # What is left out before may be anybody's only job.
+  def test_all_that_count_are_told_where_only_jobs_of_one_who_has_many_are_left_out
+    most = MultiTenant::Core::LIMITS[:shares_per_publisher]
+    { most - 1 => false, most => true }.each do |before, all|
+      many = (101...(100 + before)).map { |id| job(id) } + [2, 9].map { |id| job(id, name: 'x') }
+      told = questions(*many, job(50, user: 'other'))
+      assert_equal [[9], before, before + 1], [*told.values_at(:undetermined, :turn), told[:jobs].size]
+      assert_equal all, answer_of(told).told?
+    end
   end
 
   def test_a_program_that_prints_something_else

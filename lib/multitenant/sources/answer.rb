@@ -15,9 +15,11 @@ module MultiTenant
   Answer = Struct.new(:records, :from, :seconds, :error, :code, :cluster, keyword_init: true) do
     # @param texts [Array<String>] instead of records: they are read here, once
     # @param parts [Array<Answer>, nil] of a source that asks several: what each of them gave
-    def initialize(texts: [], records: texts.map { |text| Records.new(text) }, parts: nil, **rest)
+    # @param surplus [Boolean] the error is that jobs were left out, and of each user as many are told as count
+    def initialize(texts: [], records: texts.map { |text| Records.new(text) }, parts: nil, surplus: false, **rest)
       super(records: records, **rest)
       @parts = parts
+      @surplus = surplus
     end
 
     # @return [Array<Answer>]
@@ -25,17 +27,19 @@ module MultiTenant
       @parts || [self]
     end
 
+    # @return [Boolean]
+    def surplus?
+      @surplus
+    end
+
     # @return [Array<String>]
     def texts
       records.map(&:text)
     end
 
-    # @return [Boolean] each source that was asked told of all jobs, but of those that its stream names: for lack of
-    #   time that is an error, too
+    # @return [Boolean] each source that was asked told of all jobs that count
     def told?
-      parts.all? do |part|
-        part.error.nil? || (part.code == EX_TEMPFAIL && part.records.flat_map(&:whole).any?(&:undetermined))
-      end
+      parts.all? { |part| part.error.nil? || part.surplus? }
     end
   end
 end

@@ -77,16 +77,17 @@ module MultiTenant
                                   start + seconds - MultiTenant.clock)
       return answer(start, [text], error, EX_CONFIG) if error || told['late'].zero?
 
-      answer(start, [text], "There was no time to ask slurmrestd for #{told['late']} jobs.", EX_TEMPFAIL)
+      answer(start, [text], "There was no time to ask slurmrestd for #{told['late']} jobs.", EX_TEMPFAIL,
+             surplus: told['turn'] >= Core::LIMITS[:shares_per_publisher])
     rescue Failure => e
       answer(start, [], e.message, e.code)
     end
 
     private
 
-    def answer(start, texts, error, code)
+    def answer(start, texts, error, code, **missing)
       Answer.new(texts: texts, from: 'slurmrestd', seconds: MultiTenant.clock - start, error: error,
-                 code: error ? code : EX_OK)
+                 code: error ? code : EX_OK, **missing)
     end
 
     def ask(seconds)

@@ -40,7 +40,7 @@ module MultiTenant
       end
 
       # @return [Hash] "version", "cluster", "jobs", "nodes", "operator", "undetermined" (ids of jobs that could not be
-      #   read), "late" (how many of these for want of time)
+      #   read), "late" (how many of these for want of time), "turn" (how many jobs of each user were asked for before)
       # @raise [Failure]
       def call
         answer = running
@@ -48,7 +48,7 @@ module MultiTenant
         cluster = cluster_of(answer, rows)
         jobs = jobs_of(rows.select { |row| row['cluster'] == cluster })
         { version: @version, cluster: cluster, jobs: jobs, nodes: nodes_of(jobs), operator: operator?,
-          undetermined: @undetermined, late: @late.to_i }
+          undetermined: @undetermined, late: @late.to_i, turn: @turn.to_i }
       end
 
       private
@@ -127,7 +127,7 @@ module MultiTenant
                 .first(JOBS_PER_USER).each_with_index.to_a
         end
         @tasks = Hash.new(0)
-        jobs = turns.sort_by { |row, turn| [turn, row['job_id']] }.flat_map { |row, _| ask_for(row) }
+        jobs = turns.sort_by { |row, turn| [turn, row['job_id']] }.flat_map { |row, turn| ask_for(row, turn) }
         jobs.empty? && @failed ? raise(@failed) : jobs
       end
 
@@ -137,11 +137,11 @@ module MultiTenant
         alike.map { |row| row['user'] }.uniq.one? ? alike[0] : { **alike[0], 'user' => '' }
       end
 
-      def ask_for(row)
+      def ask_for(row, turn)
         id = row['job_id']
         array = row['array'].is_a?(Hash) && row['array']['job_id'] == id
         return [] unless @wanted.key?(id) && !(array && @tasks[row['user']] > TASKS_PER_USER)
-        return late(id) if MultiTenant.clock > @terms['until']
+        return late(id, turn) if MultiTenant.clock > @terms['until']
 
         told = list(@answers.get(ctl("job/#{id}?flags=LOCAL"), but: Answers::NO_JOB), 'jobs')
         @tasks[row['user']] += told.size if array
@@ -154,7 +154,8 @@ module MultiTenant
         []
       end
 
-      def late(id)
+      def late(id, turn)
+        @turn ||= turn
         @undetermined << id
         @late = @late.to_i + 1
         []
