@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,18 +35,53 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/* A file in memory, at its beginning, that nobody can change any more; -1 with errno. */
+/* Whether the file holds the text, and is at its beginning. */
+static bool fill(int fd, const char *text, size_t len)
+{
+    return fd >= 0 && mt_write_all(fd, text, len) == MT_OK && lseek(fd, 0, SEEK_SET) == 0;
+}
+
+/* The file where all is well with it; else -1, with errno as it is. */
+static int file_if(int fd, bool well)
+{
+    int error = errno;
+    if (!well)
+        close_fd(&fd);
+    errno = error;
+    return fd;
+}
+
+/* Nobody can change it any more. */
+static int file_in_memory(const char *text, size_t len)
+{
+    const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+    int fd = memfd_create("multitenant input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return file_if(fd, fill(fd, text, len) && fcntl(fd, F_ADD_SEALS, seals) == 0);
+}
+
+/* This user's alone, and without a name before it holds anything. */
+static int file_in_tmp(const char *text, size_t len)
+{
+    char path[] = "/tmp/multitenant-XXXXXX";
+    int fd = mkostemp(path, O_CLOEXEC);
+    return file_if(fd, fd >= 0 && unlink(path) == 0 && fill(fd, text, len));
+}
+
+/*
+ * A file at its beginning; -1 with errno. Open OnDemand's SELinux policy lets dashboards make files
+ * in /tmp, and write none in memory, which have the type of all tmpfs; as each refusal is a line of
+ * the host's audit log, it is asked once. Memory comes first, since users may fill /tmp.
+ */
 static int input_file(const char *text, size_t len)
 {
-    int fd = memfd_create("multitenant input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 ||
-        (mt_write_all(fd, text, len) == MT_OK && lseek(fd, 0, SEEK_SET) == 0 &&
-         fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0))
-        return fd;
-    int error = errno;
-    close_fd(&fd);
-    errno = error;
-    return -1;
+    static atomic_bool memory_is_refused;
+    if (!memory_is_refused) {
+        int fd = file_in_memory(text, len);
+        if (fd >= 0 || errno != EACCES)
+            return fd;
+        memory_is_refused = true;
+    }
+    return file_in_tmp(text, len);
 }
 
 /*
@@ -229,7 +265,7 @@ enum mt_status mt_child_start(struct mt_child *child, char *const argv[], char *
         child->error = EBUSY;
         return MT_IO;
     }
-    if (terms->input && (in = input_file(terms->input, terms->input_len)) < 0)
+    if (terms->input_len > 0 && (in = input_file(terms->input, terms->input_len)) < 0)
         goto out;
     if (pipe2(out_pipe, O_CLOEXEC) != 0 || pipe2(err_pipe, O_CLOEXEC) != 0)
         goto out;

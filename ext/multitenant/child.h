@@ -26,7 +26,7 @@ struct mt_child {
 
 /* What a child is given and may take. */
 struct mt_child_terms {
-    const char *input; /* its standard input; NULL: /dev/null */
+    const char *input; /* its standard input; NULL or empty: /dev/null */
     size_t input_len;
     int64_t deadline_ms; /* milliseconds that it may take */
     size_t out_limit;    /* bytes that it may print */
@@ -35,8 +35,8 @@ struct mt_child_terms {
 /*
  * Starts argv[0] (a path; no search) with default signal handlers, an empty signal mask and a
  * process group of its own; descriptors without close-on-exec reach it only where the C library
- * can't close them (glibc before 2.34). Its input is a file in memory, written before it starts: a
- * child that does not read it makes nobody wait.
+ * can't close them (glibc before 2.34). Its input is a file, written before it starts, that has no
+ * name: a child that does not read it makes nobody wait.
  *
  * `envp` is the environment. In any case the child is ended with mt_child_end.
  *

@@ -78,8 +78,8 @@ static void find_cause(char cause[MT_CAUSE_MAX + 1])
 }
 
 /*
- * Keeps back what comes to descriptor 2. Where no file in memory can be made, what libslurm says is
- * lost.
+ * Keeps back what comes to descriptor 2. Where no file in memory can be made, or, by SELinux, be
+ * written, what libslurm says is lost.
  */
 static void keep_log(void)
 {

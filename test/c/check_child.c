@@ -29,8 +29,26 @@ static size_t fds_before;
 static sigset_t mask_before;
 static struct sigaction action_before;
 
+/* As SELinux has it where it lets a process write no file in memory. */
+static bool memory_is_refused;
+static int refusals;
+
+ssize_t __real_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len)
+{
+    char name[64] = "";
+    if (!memory_is_refused || readlink(format("/proc/self/fd/%d", fd), name, sizeof name - 1) < 0 ||
+        strncmp(name, "/memfd:", strlen("/memfd:")) != 0)
+        return __real_write(fd, bytes, len);
+    refusals++;
+    errno = EACCES;
+    return -1;
+}
+
 static void setup(void)
 {
+    memory_is_refused = false;
     child = (struct mt_child){.pid = 0};
     fds_before = count_fds();
     ck_assert_int_eq(sigprocmask(SIG_BLOCK, NULL, &mask_before), 0);
@@ -231,6 +249,22 @@ START_TEST(test_input_can_not_be_changed)
 {
     ck_assert_int_eq(run_with_input("{ echo no >/proc/self/fd/0; } 2>&-; cat", "yes\n", 4), MT_OK);
     ck_assert_str_eq(text_of(&child.out), "yes\n");
+}
+END_TEST
+
+START_TEST(test_input_comes_where_no_file_in_memory_can_be_written)
+{
+    static char text[1 << 20];
+    memory_is_refused = true;
+    ck_assert_int_eq(run_with_input("cat", "a\0b\xff\n", 5), MT_OK);
+    ck_assert_uint_eq(child.out.len, 5);
+    ck_assert_mem_eq(child.out.data, "a\0b\xff\n", 5);
+    ck_assert_int_eq(run_with_input("wc -c", text, sizeof text), MT_OK);
+    ck_assert_str_eq(text_of(&child.out), "1048576\n");
+    ck_assert_int_eq(refusals, 1);
+    /* What it holds is for this user alone, and has no name. */
+    ck_assert_int_eq(run_with_input("stat -L -c '%a %h' /proc/self/fd/0", "secret", 6), MT_OK);
+    ck_assert_str_eq(text_of(&child.out), "600 0\n");
 }
 END_TEST
 
@@ -723,6 +757,7 @@ int main(void)
     tcase_add_test(tests, test_input_comes_as_it_is);
     tcase_add_test(tests, test_much_input);
     tcase_add_test(tests, test_input_can_not_be_changed);
+    tcase_add_test(tests, test_input_comes_where_no_file_in_memory_can_be_written);
     tcase_add_test(tests, test_environment_is_the_callers);
     tcase_add_test(tests, test_arguments_are_no_shells);
     tcase_add_test(tests, test_no_other_descriptor);
