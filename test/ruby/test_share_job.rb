@@ -98,15 +98,22 @@ class TestShareJob < Minitest::Test
     assert_match(/is not ready after ([2-9]|\d\d+) s/, done.err)
   end
 
-  # Else the node's own.
+  # Else the node's own, where 0.1.0 looked whatever the setting.
   def test_a_key_is_looked_for_where_the_site_has_them
     fake('multitenant-seal', 'printf "%s\n" "$@" >"${0%/*}/seal"; cat >/dev/null; echo MTK1:x')
+    there, own = ['shared keys', 'own'].map { |name| in_job(name) }
+    sender = in_job('sender')
+    File.write(sender, File.read(SHARE).sub(MultiTenant::Core::PATHS[:keys]) { own }, perm: 0o755)
     asked = lambda do |env|
-      share!(*PLAIN, '--only-me', '--envelope', 'key', env: env)
-      File.readlines(in_job('seal'), chomp: true)
+      share!(*PLAIN, '--only-me', '--envelope', 'key', env: env, command: [sender])
+      File.readlines(in_job('seal'), chomp: true).grep(/--keys/)
     end
-    assert_includes asked[{ 'MULTITENANT_KEYS' => '/shared keys' }], '--keys=/shared keys'
-    assert_empty asked[{}].grep(/--keys/)
+    env = { 'MULTITENANT_KEYS' => there }
+    assert_equal ["--keys=#{there}"], asked[env]
+    Dir.mkdir(own)
+    assert_equal [[], []], [asked[env], asked[{}]]
+    Dir.mkdir(there)
+    assert_equal [["--keys=#{there}"], []], [asked[env], asked[{}]]
   end
 
   # On a node with many users the port may be taken before the service takes it.
