@@ -87,6 +87,18 @@ class TestKey < MultiTenantTest
     done = key('prune', @group.name, env: { 'SLURM_CONF' => '/nonexistent' })
     assert_equal [69, 3], [done.code, ids.size]
     assert_match(/Whether a running service uses an old key is not known: /, done.err)
+    refute_match(/by hand/, done.err)
+  end
+
+  # Nothing tells root there, so that a key of somebody who has left would stay for good.
+  def test_behind_submit_host_the_way_by_hand_is_told
+    2.times { MultiTenant::KeyFile.new(@group.gid, directory: @keys).add }
+    clusters = File.join(temporary, 'hpc.yml')
+    File.write(clusters, "v2: {hpc: {job: {adapter: slurm, submit_host: login1}}}\n")
+    File.write(File.join(temporary, 'ssh'), "#!/bin/sh\necho 'Permission denied' >&2; exit 255\n", perm: 0o755)
+    done = key('prune', @group.name, env: { 'OOD_CLUSTERS' => clusters, 'PATH' => "#{temporary}:#{ENV.fetch('PATH')}" })
+    assert_match(/not known: ssh to login1 failed: .* by hand: .*"Envelopes that protect"\.\n\z/, done.err)
+    assert_equal [69, 2], [done.code, ids.size]
   end
 
   # Slurm's answer is made up here; the rest is real.

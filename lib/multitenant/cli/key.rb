@@ -10,6 +10,7 @@ module MultiTenant
     class Key < Viewer
       ACTIONS = %w[new rotate prune].freeze
       DIRECTORY = Core::PATHS[:keys]
+      BY_HAND = 'Where root has no way to Slurm, it is done by hand: doc/admins.md, "Envelopes that protect".'
 
       # @return [Integer] exit code
       def run
@@ -79,7 +80,7 @@ module MultiTenant
       def used_keys
         answer = host.sources.call(10)
         why = answer.error || untold(answer.records.flat_map(&:whole))
-        raise Failure.new(EX_UNAVAILABLE, "Whether a running service uses an old key is not known: #{why}") if why
+        unknown!(why) if why
 
         records = answer.records.flat_map { |one| one.whole.flat_map { |stream| one.of(stream.cluster) } }
         # Key ids are public: a stranger can name them. A group that could not be learned now may be this one.
@@ -87,6 +88,13 @@ module MultiTenant
           record.key_id && [gid, nil].include?(record.group_gid) && record.publisher_in_group != false
         end
         mine.group_by(&:key_id).transform_values { |list| list.map(&:job_id) }
+      end
+
+      # Slurm may be asked on another host, or by wrappers: there users have a way, and root may have none.
+      def unknown!(why)
+        elsewhere = host.clusters.targets.any? { |target| target.over_ssh? || target.wrapped? }
+        raise Failure.new(EX_UNAVAILABLE, "Whether a running service uses an old key is not known: #{why}",
+                          fix: (BY_HAND if elsewhere))
       end
 
       # @return [String, nil] nil: these tell of all services
