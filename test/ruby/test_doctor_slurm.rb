@@ -294,12 +294,30 @@ class TestDoctorSlurm < DoctorTest
     assert_equal ['the name service did not answer.'], theme.findings.map(&:seen)
   end
 
-  def test_munged_does_not_know_a_group
+  def a_munged_that_does_not_know_the_group
     host.program('munge', 'case "$*" in *--restrict-gid=3000*) echo MUNGE:g: ;; *) echo MUNGE:x: ;; esac')
     host.program('unmunge',
                  'read -r made; [ "$made" = MUNGE:x: ] || { echo "STATUS: Unauthorized credential (18)"; exit 18; }')
+  end
+
+  def test_munged_does_not_know_a_group
+    a_munged_that_does_not_know_the_group
     assert_told 'Identity', 'warn', 'munged\'s groups', /this user is in group 3000/,
                 /restart munge`\. If that helps, start munged here and on the nodes with --group-check-mtime=0/
+  end
+
+  # As `install` has it where groups are SSSD's, which is not to enumerate a directory for a munged that nothing needs.
+  def test_a_munged_that_knows_no_groups_where_all_is_sealed_by_key
+    a_munged_that_does_not_know_the_group
+    host.query(stream(job(7, name: 'l|students|MTK1:x')))
+    assert_told 'Identity', 'skip', 'munged\'s groups', /group 3000, but all is sealed by key here/
+    host.write("#{File.dirname(HealthyHost::APP)}/multitenant-llm/site.yml", "cluster: hpc\nenvelope: munge\n")
+    assert_told 'Identity', 'warn', 'munged\'s groups', /this user is in group 3000/, /let service apps seal by key/
+    host.write("#{File.dirname(HealthyHost::APP)}/multitenant-llm/site.yml", "cluster: hpc\nenvelope: key\n")
+    host.query(stream)
+    assert_told 'Identity', 'skip', 'munged\'s groups', /group 3000, but all is sealed by key here/
+    host.query(stream(job(7, name: 'l|students|MUNGE:AAAA:')))
+    assert_told 'Identity', 'warn', 'munged\'s groups', /this user is in group 3000/, /let service apps seal by key/
   end
 
   def test_when_munged_is_not_asked_about_groups

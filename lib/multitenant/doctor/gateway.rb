@@ -112,8 +112,7 @@ module MultiTenant
 
       # @return [Hash{String => Hash}] name of an app and its settings
       def apps
-        services = site.apps.select { |app| SiteSettings::APPS.dig(File.basename(app), 'envelope') }
-        services.to_h { |app| [File.basename(app), settings(app)] }
+        site.service_apps.to_h { |app| [File.basename(app), settings(app)] }
       end
 
       # @return [Boolean] there are apps that may have a gateway, of which this user can enter none

@@ -162,8 +162,7 @@ module MultiTenant
 
       # @return [Array<Array(String, Hash)>] directory and settings
       def apps
-        services = site.apps.select { |app| SiteSettings::APPS.dig(File.basename(app), 'envelope') }
-        services.filter_map do |app|
+        site.service_apps.filter_map do |app|
           [app, SiteSettings.read(app)]
         rescue Failure
           nil # see the check of all settings

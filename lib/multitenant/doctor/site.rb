@@ -52,6 +52,11 @@ module MultiTenant
         paths.select { |path| File.readable?(path) }.map { |path| File.dirname(path) }
       end
 
+      # @return [Array<String>] those of them that share
+      def service_apps
+        apps.select { |app| SiteSettings::APPS.dig(File.basename(app), 'envelope') }
+      end
+
       def root?
         Process.euid.zero?
       end
