@@ -214,6 +214,7 @@ class TestDoctorOfSealing < DoctorTest
   def test_doctor_warns_where_service_apps_send_what_dashboards_refuse
     path = '/var/www/ood/apps/sys/multitenant-llm/site.yml'
     host.write(path, "cluster: hpc\nenvelope: key\n")
+    host.write('/etc/multitenant/keys/3000', '')
     assert_includes doctor('Sealing'), "ok    Service apps' envelope: it is key."
     env_file 'MULTITENANT_ENVELOPES=munge'
     assert_told 'Sealing', 'warn', "Service apps' envelope", /it is key in multitenant-llm, .* refuse: .* is munge\./,
@@ -223,5 +224,20 @@ class TestDoctorOfSealing < DoctorTest
     host.write(path, "cluster: hpc\nenvelope: auto\n")
     assert_told 'Sealing', 'warn', "Service apps' envelope", /it is v1 in multitenant-llm, .* refuse:/,
                 /"no"/, alone: false
+  end
+
+  # As on a new site, on which `install` says so once.
+  def test_doctor_warns_where_service_apps_send_by_key_and_no_group_has_one
+    host.query(stream)
+    host.write('/var/www/ood/apps/sys/multitenant-llm/site.yml', "cluster: hpc\nenvelope: key\n")
+    missing = %r{it is key in multitenant-llm, and no group has a file of keys in .*/etc/multitenant/keys here, }
+    assert_told 'Sealing', 'warn', "Service apps' envelope", missing, /Copy the file .*`multitenant key new GROUP`/
+    host.write('/etc/multitenant/keys/README', '')
+    assert_told 'Sealing', 'warn', "Service apps' envelope", missing, /Copy the file .*`multitenant key new GROUP`/
+    File.chmod(0o700, host.at('/etc/multitenant/keys'))
+    assert_told 'Sealing', 'ok', "Service apps' envelope", /it is key\./
+    host.write('/keys/3000', '')
+    env_file 'MULTITENANT_KEYS=/keys'
+    assert_told 'Sealing', 'ok', "Service apps' envelope", /it is key\./, as: nil
   end
 end

@@ -66,9 +66,11 @@ module MultiTenant
         return if refused.any?
 
         v1 = names(sealed.fetch('v1', []))
-        return ok("it is #{sealed.keys.join(' and ')}.") if v1.empty?
+        return warn!("it is v1 in #{list(v1)}: every user of the cluster can read what these share.", SEAL) if v1.any?
+        return ok("it is #{sealed.keys.join(' and ')}.") unless sealed.key?('key') && keyless?
 
-        warn!("it is v1 in #{list(v1)}: every user of the cluster can read what these share.", SEAL)
+        warn!("it is key in #{list(names(sealed['key']))}, and no group has a file of keys in #{key_files} here, so " \
+              'nobody gets what these share.', COPY)
       end
 
       # v1 names each member, and takes them from the name service.
@@ -100,9 +102,20 @@ module MultiTenant
         closed.any?
       end
 
+      def key_files
+        site.at(site.settings.keys || Core::PATHS[:keys])
+      end
+
+      # @return [Boolean] as on a new site; what can't be seen is not told
+      def keyless?
+        site.core? && Dir.children(key_files).grep(/\A\d+\z/).empty?
+      rescue SystemCallError => e
+        e.is_a?(Errno::ENOENT)
+      end
+
       # @return [Boolean] this host has the keys by which that was sealed
       def opens?(gid, ids)
-        told = Native.keys(site.at(site.settings.keys || Core::PATHS[:keys]), gid)
+        told = Native.keys(key_files, gid)
         return warn!(told, COPY) if told.is_a?(String)
 
         missing = ids - told.map(&:first)
