@@ -191,7 +191,7 @@ class TestEnvelopeChoice < InstallTest
     site.write(Site::CLASSIC, OLD)
     assert_installed
     assert_equal %w[yes auto], settings
-    assert_match(/^#{Site::CLASSIC} is another MultiTenant's\. .* v1, .*`old_readers: "no"`/, site.out)
+    assert_match(/^#{Site::CLASSIC} is another MultiTenant's\. .* groups have keys .*`old_readers: "no"`/, site.out)
     release('multitenant-instruction', SHIPPED[/.*^munge_socket[^\n]*\n/m])
     assert_installed
     assert_match(/^old_readers: "yes"$/, site.read("#{Site::SYS}/multitenant-instruction/site.yml"))

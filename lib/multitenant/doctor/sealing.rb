@@ -14,8 +14,11 @@ module MultiTenant
       # Members of groups that are looked for at most.
       MOST = 20
 
-      SEAL = 'When no dashboard runs the old initializer any more, write `old_readers: "no"` and `envelope: "auto"` ' \
-             'into the site.yml of each service app; then MULTITENANT_ENVELOPES=munge,key closes the site to v1.'
+      # Else nothing would be shared from then on.
+      SEAL = 'When no dashboard runs the old initializer any more, and munged knows users\' groups (run doctor as a ' \
+             'user: "munged\'s groups") or groups have keys ("Envelopes that protect" in doc/admins.md), write ' \
+             '`old_readers: "no"` and `envelope: "auto"` into the site.yml of each service app. When nothing runs in ' \
+             'v1 any more, MULTITENANT_ENVELOPES=munge,key closes the site to it.'
 
       COPY = 'Copy the file from where services run, or from another web host, root\'s and the group\'s with mode ' \
              '0440. `multitenant key new GROUP` makes another key, which opens nothing that runs: only where no host ' \
