@@ -196,7 +196,7 @@ class TestGateway < MultiTenantTest
   # ---- the command ----
 
   # What a viewer has of it.
-  Receiver = Struct.new(:services, :specs, :report) do
+  Receiver = Struct.new(:services, :specs, :report, :shares) do
     def ask; end
   end
 
@@ -207,7 +207,7 @@ class TestGateway < MultiTenantTest
     end
     services = found || { 'prof/spanish@hpcGrp' => { 'title' => "Spanish\u202e 301 $(false)", 'user' => 'prof',
                                                      'members' => specs.keys, 'member' => '4711' } }
-    receiver = Receiver.new(services, specs, {})
+    receiver = Receiver.new(services, specs, {}, [])
     told = MultiTenant::CLI::Login.new('login', 'log in')
     host = Struct.new(:munge_socket).new(munged.socket)
     out, = capture_io { told.stub(:receiver, receiver) { told.stub(:host, host) { @code = told.call([word]) } } }
@@ -293,7 +293,7 @@ class TestGateway < MultiTenantTest
     assert_equal [65, 'spanish asks nobody to log in: its card shows all that there is.'],
                  [failure.code, failure.message]
     failure = assert_raises(MultiTenant::Failure) { command(gate, word: 'french') }
-    assert_match(/There is no service `french` that is shared with you/, failure.message)
+    assert_match(/No service `french` is shared with you; see /, failure.message)
     two = { 'a/x@g' => { 'members' => [] }, 'b/x@g' => { 'members' => [] } }
     failure = assert_raises(MultiTenant::Failure) { command(gate, word: 'x', found: two) }
     assert_match(%r{name one of a/x@g, b/x@g}, failure.message)

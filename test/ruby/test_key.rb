@@ -34,7 +34,7 @@ class TestKey < MultiTenantTest
   def test_new_and_rotate
     done = key('new', @group.name)
     assert_equal [0, ''], [done.code, done.err]
-    assert_match(/\Awritten #{@file}: key #{ids[0]} of #{@group.name}\nCopy it to other web hosts /, done.out)
+    assert_match(/\Awritten #{@file}: key #{ids[0]} of #{@group.name}\nCopy it, .* to all other hosts /, done.out)
     assert_match(/ Where one of them has such a file, copy that one here instead\.\n\z/, done.out)
     stat = File.stat(@file)
     assert_equal [0o100440, 0, @group.gid, 1], [stat.mode, stat.uid, stat.gid, ids.size]

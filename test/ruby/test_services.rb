@@ -159,6 +159,23 @@ class TestServices < MultiTenantTest
                  [said('services', jobs: []).out, said('services', '--json', jobs: []).out]
   end
 
+  # As on a login node, or a hub's host, without the groups' keys.
+  def test_what_can_not_be_opened_here_is_not_called_nothing
+    viewer = Viewer.new(self)
+    keys = { 'MULTITENANT_KEYS' => File.join(temporary, 'none') }
+    sealed = "l|students|MTK1:#{["\xa1\xb2\xc3\xd4#{'x' * 41}"].pack('m0').tr('+/', '-_')}"
+    told = ->(*argv, text) { viewer.multitenant(*argv, '--records', '-', env: keys, stdin: text) }
+    one = stream(job(7, name: sealed))
+    assert_match(/\AThere is no service\. What a job shares can't be opened on this host now: `multitenant list` /,
+                 told['services', one].out)
+    done = told['login', 'spanish', one]
+    assert_match(/No service `spanish` is shared with you\. What a job shares can't be opened /, done.err)
+    assert_equal 64, done.code
+    assert_match(/ 7 .* no: envelope_unavailable - /, " #{told['list', one].out.lines[1]}")
+    strangers = stream(job(7, name: sealed, group_gid: 4000), job(8, name: sealed, publisher_in_group: false))
+    assert_equal "There is no service.\n", told['services', strangers].out
+  end
+
   def test_the_command_as_json_and_of_ones_own
     viewer = Viewer.new(self)
     text = stream(member(1), member(2), member(3, uid: 2001, user: 'me'))

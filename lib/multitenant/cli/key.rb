@@ -26,14 +26,16 @@ module MultiTenant
         raise Failure.new(EX_CANTCREAT, "#{file.path} is there already: `multitenant key rotate`.") if file.exist?
 
         puts "written #{file.path}: key #{file.add.id} of #{@group}"
-        puts "Copy it to other web hosts and the compute nodes with owner and mode (root:#{@group} 0440), and put " \
-             'multitenant-seal into the nodes\' PATH. Where one of them has such a file, copy that one here instead.'
+        puts "Copy it, with owner and mode (root:#{@group} 0440), to all other hosts with this gem and the compute " \
+             'nodes, and put multitenant-seal into the nodes\' PATH. Where one of them has such a file, copy that ' \
+             'one here instead.'
       end
 
       # A new key seals from now on; what old ones sealed stays readable.
       def rotate(file)
         puts "written #{file.path}: key #{file.add.id} of #{@group} seals from now on, #{file.keys.size - 1} more open"
-        puts 'Copy it to all web hosts and the compute nodes, first to those that open. Later: `multitenant key prune`.'
+        puts 'Copy it to all hosts with this gem and the compute nodes, first to those that open. Later: ' \
+             '`multitenant key prune`.'
       end
 
       # All keys but the newest go, unless a running service was sealed by one.

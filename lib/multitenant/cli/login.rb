@@ -14,7 +14,7 @@ module MultiTenant
       # @return [Integer] exit code
       def run
         receiver.ask
-        service = found || (check_report && refuse("There is no service `#{@word}` that is shared with you"))
+        service = found || (check_report && refuse("No service `#{@word}` is shared with you.#{unopened}"))
         specs = receiver.specs.values_at(*service['members']).compact.select { |spec| Gateway.of(spec) }
         if specs.empty?
           raise Failure.new(EX_DATAERR, "#{@word} asks nobody to log in: its card shows all that there is.")

@@ -90,7 +90,7 @@ module MultiTenant
 
       def print(services)
         return unless receiver.report['at']
-        return puts('There is no service.') if services.empty?
+        return puts("There is no service.#{unopened}") if services.empty?
 
         now = Time.now.to_i
         Table.new(HEADINGS, $stdout).print(services.map { |key, one| row(key, one, now) })

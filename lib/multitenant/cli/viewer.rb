@@ -68,6 +68,16 @@ module MultiTenant
 
         EX_OK
       end
+
+      # @return [String] a sentence on what is shared with a group of this user's and can't be opened here, as where
+      #   this host has no key of it; or ''
+      def unopened
+        jobs = receiver.shares.count { |share| share[:specs] == 'envelope_unavailable' }
+        return '' if jobs.zero?
+
+        " What #{jobs == 1 ? 'a job shares' : "#{jobs} jobs share"} can't be opened on this host now: " \
+          '`multitenant list` shows it, `multitenant doctor` says why.'
+      end
     end
   end
 end
