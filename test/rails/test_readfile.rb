@@ -616,6 +616,25 @@ class TestReadfile < RailsTest
     assert_equal 2, @dashboard.log.grep(/not shown as it is meant: ruby\S* failed: .*\(LoadError\)/).size
   end
 
+  # As Open OnDemand's SELinux policy has it.
+  def test_lessons_are_shown_where_no_hard_limit_can_be_changed
+    path = File.join(@dir, 'soft.rb')
+    File.write(path, <<~RUBY)
+      Process.singleton_class.prepend(Module.new do
+        def setrlimit(resource, soft, hard = soft)
+          raise Errno::EACCES, 'setrlimit' unless hard == getrlimit(resource)[1]
+
+          super
+        end
+      end)
+    RUBY
+    @dashboard.ruby("load #{path.inspect}; rendering = MultiTenant::Card::Rendering; " \
+                    "rendering.instance_variable_set(:@parser, ['-r#{path}', *rendering.send(:parser)]); nil")
+    %w[a.md a.html a.txt].each { |name| assert_includes says(lesson(name, 'hello')), 'hello' }
+    limit(CPU: 1)
+    assert_match(/too intricate/, shown(lesson('b.md', BOMBS['links.md']))['text'][0, 400])
+  end
+
   # A page of several hostile cards waits for one of them.
   def test_other_files_wait_for_one_that_takes_long
     bomb = lesson('a.md', BOMBS['links.md'])

@@ -42,9 +42,9 @@ module MultiTenant
 
         def answer(writer)
           let_go(writer)
-          Process.setrlimit(:CPU, Limits::CPU)
-          Process.setrlimit(:AS, size + Limits::MEMORY)
-          Process.setrlimit(:CORE, 0)
+          Limits.bound(:CORE, Limits::CORE)
+          Limits.bound(:CPU, Limits::CPU)
+          Limits.bound(:AS, size + Limits::MEMORY)
           Process.setpriority(Process::PRIO_PROCESS, 0, 19)
           writer.write(JSON.generate(yield(writer)))
         ensure

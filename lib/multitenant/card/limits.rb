@@ -64,6 +64,9 @@ module MultiTenant
       READ = 3
       STEP = 10
       CPU = 3
+      # Bytes of a core, which the end by the processor's soft limit would leave. To the kernel 1 means none; with 0 it
+      # still hands one to a program that collects them.
+      CORE = 1
       # Seconds of the processor that all files of one publisher may take within PAUSE; FREE of each don't count.
       PUBLISHER_SECONDS = 20
       FREE = 0.3
@@ -86,6 +89,16 @@ module MultiTenant
       # Seconds that all pages together wait for children within POLL, the interval of OOD's polling.
       WAIT = 0.5
       POLL = 10
+
+      # For this process. Soft limits: Open OnDemand's SELinux policy lets dashboards, and what they run, change no hard
+      # one.
+      # @param resource [Symbol]
+      # @param most [Integer]
+      # @return [void]
+      def self.bound(resource, most)
+        hard = Process.getrlimit(resource)[1]
+        Process.setrlimit(resource, [most, hard].min, hard)
+      end
     end
   end
 end

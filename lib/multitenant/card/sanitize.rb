@@ -11,14 +11,14 @@ require_relative 'turn'
 
 limits = MultiTenant::Card::Limits
 Process.setpriority(Process::PRIO_PROCESS, 0, 19)
-Process.setrlimit(:CPU, limits::CPU)
-Process.setrlimit(:CORE, 0)
+limits.bound(:CORE, limits::CORE)
+limits.bound(:CPU, limits::CPU)
 text = $stdin.read.force_encoding(Encoding::UTF_8)
 
 if ARGV == %w[page]
   require_relative 'scrubber'
   exit MultiTenant::EX_TEMPFAIL unless (turn = MultiTenant::Card::Turn.take)
-  Process.setrlimit(:AS, (File.read('/proc/self/status')[/^VmSize:\s+(\d+)/, 1].to_i << 10) + limits::MEMORY)
+  limits.bound(:AS, (File.read('/proc/self/status')[/^VmSize:\s+(\d+)/, 1].to_i << 10) + limits::MEMORY)
   html, pixels, cost = MultiTenant::Card::Scrubber.sanitize(text)
   # Each start may get an end, and more only where what is open ends in another order.
   abort if cost.nil? || html.count('<') > 2 * limits::TAGS
