@@ -657,6 +657,18 @@ class TestReadfile < RailsTest
     end
   end
 
+  # A site may have its pages ask each minute, to spare Slurm.
+  def test_where_pages_ask_seldom_a_file_has_its_turn_beside_one_that_changes_all_the_time
+    limit(WAIT: 0.05, POLL: 1)
+    files = [lesson('a.html', ''), lesson('b.txt', 'hello')]
+    page = files.map { |path| ['readfile', { 'content_path' => path }, true] }
+    wait_until do
+      lesson('a.html', "#{rand} #{'<p>x' * 100}")
+      @dashboard.ruby('MultiTenant::Card::Budget.new_page; nil')
+      cards(page, one_page: true)[1]['text'].include?('hello') || (sleep(2.5) && nil) # more than two polls
+    end
+  end
+
   # Whatever goes wrong is that card's alone.
   def test_what_goes_wrong_reaches_no_page
     @dashboard.ruby('MultiTenant::Card::Rendering.instance_variable_set(:@parser, ["a\0"]); nil')

@@ -38,6 +38,11 @@ module MultiTenant
           modest.to_h(&:first)
         end
 
+        # @return [Boolean]
+        def wanted?
+          @wanted.any?
+        end
+
         # @return [Integer] what there is for a publisher, who has that little in any case
         def left(publisher, least = 0)
           sure = kept(publisher)
@@ -68,9 +73,23 @@ module MultiTenant
         # OOD lists the sessions.
         # @return [void]
         def new_page
+          @count = count + 1 if @bytes&.wanted?
           @bytes = Room.new(Limits::PAGE, Limits::PUBLISHER, @bytes)
           @pixels = Room.new(Limits::PAGE_PIXELS, Limits::PUBLISHER_PIXELS, @pixels)
           @costs = Room.new(Limits::PAGE_COST, Limits::PUBLISHER_COST, @costs)
+        end
+
+        # @return [Integer] pages before this one that showed something
+        def count
+          @count.to_i
+        end
+
+        # A site may have its pages ask less often than Open OnDemand does by itself.
+        # @param at [Float] on the clock
+        # @param page [Integer] {count} of then
+        # @return [Boolean] nobody has asked for that for a while, nor on the page before this one
+        def forgotten?(at, page)
+          at < MultiTenant.clock - (2 * Limits::POLL) && page < count - 1
         end
 
         # A page that OOD's list did not announce begins after a pause.

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative '../gateway/credential'
-require_relative 'limits'
+require_relative 'budget'
 
 module MultiTenant
   class Card
@@ -18,7 +18,7 @@ module MultiTenant
       @made = {}
       @spent = @since = @paused = 0
       @last = Hash.new(0) # publisher => when one was made for a service of theirs
-      @waiting = {} # publisher => when one was not
+      @waiting = {} # publisher => when one was not, and on which page
       @lock = Mutex.new
 
       class << self
@@ -44,10 +44,10 @@ module MultiTenant
         def turn?(publisher, now)
           @spent = 0 if now - @since > KEPT
           @since = now if @spent.zero?
-          @waiting.delete_if { |_, at| at < now - (2 * Limits::POLL) }
+          @waiting.delete_if { |_, since| Budget.forgotten?(*since) }
           before = @spent >= ALL / 2 && @waiting.any? { |other, _| @last[other] < @last[publisher] }
           if before || now < @paused
-            @waiting[publisher] = now
+            @waiting[publisher] = [now, Budget.count]
             return false
           end
           @waiting.delete(publisher)

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative 'budget'
 require_relative 'child'
 require_relative 'limits'
 require_relative '../programs/program'
@@ -20,7 +21,7 @@ module MultiTenant
       FAILED = 'can\'t be shown at this time; it is tried again in some minutes.'
 
       @kept = {}
-      @waiting = {} # files that have to wait for another one's child => since when
+      @waiting = {} # files that have to wait for another one's child => since when, and on which page
       @looked = Hash.new(0) # uid => when a child was last started for a file of theirs
       @spent = Hash.new { |hash, owner| hash[owner] = [] } # uid => [[when, seconds]]
       @waits = []
@@ -55,9 +56,9 @@ module MultiTenant
         # page would always be the only ones, or those of who names new ones all the time.
         def turn?(key)
           now = MultiTenant.clock
-          @waiting.reject! { |_, at| at < now - (2 * Limits::POLL) }
+          @waiting.reject! { |_, since| Budget.forgotten?(*since) }
           if @running&.alive?
-            @waiting[key] = now
+            @waiting[key] = [now, Budget.count]
             return false
           end
           return false if @waiting.any? { |other, _| (last(other) <=> last(key)) == -1 }
