@@ -140,6 +140,24 @@ class TestDoctorHost < DoctorTest
     assert_told 'Machine', 'ok', 'SELinux', /does not enforce/
   end
 
+  # As OOD's policy has it before 4.1.
+  def test_selinux_where_dashboards_may_not_read_the_snapshot
+    host.write('/sys/fs/selinux/enforce', '1')
+    host.program('getsebool', 'echo "ondemand_use_slurm --> on"')
+    host.program('stat', 'echo system_u:object_r:var_run_t:s0')
+    host.write('/run/multitenant/state', stream(round: 'a', groups: [], generated: Time.now.to_i))
+    env_file 'MULTITENANT_SNAPSHOT=/run/multitenant'
+    assert_told 'Machine', 'ok', 'SELinux', /is on/
+    may = 'test "$1" = system_u:system_r:ood_pun_t:s0 && test "$3 $4" = "file read"'
+    host.program('selinux_check_access', "#{may} && test \"$2\" != system_u:object_r:var_run_t:s0")
+    assert_told 'Machine', 'FAIL', 'SELinux', %r{can't read the agent's snapshot in /run/multitenant, .*:var_run_t:s0},
+                %r{ood_pun_var_run_t '/var/run/multitenant\(/\.\*\)\?'`.* and `restorecon -RF /run/multitenant`}
+    ['exit 1', may].each do |nobody_can_say_or_they_may|
+      host.program('selinux_check_access', nobody_can_say_or_they_may)
+      assert_told 'Machine', 'ok', 'SELinux', /is on/
+    end
+  end
+
   def test_clocks
     host.program('timedatectl', 'echo no')
     assert_told 'Machine', 'warn', 'Clock', /not synchronised/, /chronyd/

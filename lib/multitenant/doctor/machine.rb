@@ -14,6 +14,9 @@ module MultiTenant
       # As a relabelling has all that is below a directory lib in /opt, and what a dashboard may run.
       LIBRARY = /:lib_t(?::|$)/
       LABEL = 'semanage fcontext -a -t bin_t'
+      # Dashboards, and what they may read in any case.
+      DASHBOARDS = 'system_u:system_r:ood_pun_t:s0'
+      READABLE = 'ood_pun_var_run_t'
       # Seconds that clocks may differ.
       APART = 5
       NO_SYNC = 'Run `systemctl enable --now chronyd` (or systemd-timesyncd).'
@@ -113,11 +116,30 @@ module MultiTenant
         odd = Dir.glob("#{gem}/lib/multitenant/multitenant-*").find do |path|
           site.run('stat', '--format=%C', path)&.out.to_s.match?(LIBRARY)
         end
-        return ok("#{BOOLEAN} is on.") unless odd
+        return label_of_snapshot unless odd
 
         fail!("#{odd} is labelled as a library (lib_t), so dashboards can't run it.",
               "Run `#{LABEL} '#{File.dirname(gem)}/ood_multitenant-.*/lib/multitenant/multitenant-[a-z]+'` and " \
               "`restorecon -RF #{File.dirname(odd)}`.")
+      end
+
+      # Before OOD 4.1 the policy does not let them read what the agent has in /run.
+      def label_of_snapshot
+        path = site.settings.snapshot
+        label = path && site.run('stat', '--format=%C', File.join(path, 'state'))&.out.to_s.strip
+        return ok("#{BOOLEAN} is on.") if label.to_s.empty? || !unreadable?(label)
+
+        type = "`semanage fcontext -a -t #{READABLE} '#{path.sub(%r{\A/run/}, '/var/run/')}(/.*)?'`"
+        fail!("dashboards can't read the agent's snapshot in #{path}, which is labelled #{label}.",
+              "Run #{type} (on EL 10 and later with #{path}) and `restorecon -RF #{path}`.")
+      end
+
+      # @return [Boolean] false also where nobody can say
+      def unreadable?(label)
+        may_read = ["system_u:object_r:#{READABLE}:s0", label].map do |one|
+          site.run('selinux_check_access', DASHBOARDS, one, 'file', 'read')&.success?
+        end
+        may_read == [true, false]
       end
 
       # What the agent would save.
