@@ -221,6 +221,11 @@ class TestDoctorOfSealing < DoctorTest
                 /accept it .*`old_readers`/, alone: false
     host.write(path, "cluster: hpc\nold_readers: \"no\"\nenvelope: auto\n")
     assert_includes doctor('Sealing'), "ok    Service apps' envelope: it is auto."
+    # Where munge knows the groups no job ever seals by key.
+    env_file 'MULTITENANT_ENVELOPES=key'
+    assert_told 'Sealing', 'warn', "Service apps' envelope",
+                /it is auto in multitenant-llm, so munge .* refuse: .* is key\./, /accept it/, alone: false
+    env_file 'MULTITENANT_ENVELOPES=munge'
     host.write(path, "cluster: hpc\nenvelope: auto\n")
     assert_told 'Sealing', 'warn', "Service apps' envelope", /it is v1 in multitenant-llm, .* refuse:/,
                 /"no"/, alone: false
@@ -239,5 +244,15 @@ class TestDoctorOfSealing < DoctorTest
     host.write('/keys/3000', '')
     env_file 'MULTITENANT_KEYS=/keys'
     assert_told 'Sealing', 'ok', "Service apps' envelope", /it is key\./, as: nil
+  end
+
+  # What one app sends hides nothing of what another one does.
+  def test_doctor_warns_of_v1_beside_what_dashboards_refuse
+    { 'database' => 'envelope: key', 'llm' => 'envelope: auto' }.each do |app, line|
+      host.write("/var/www/ood/apps/sys/multitenant-#{app}/site.yml", "cluster: hpc\n#{line}\n")
+    end
+    env_file 'MULTITENANT_ENVELOPES=munge,v1'
+    told = doctor('Sealing')
+    assert_match(/^warn  .*: it is key in multitenant-database,.*^warn  .*: it is v1 in multitenant-llm:/m, told)
   end
 end

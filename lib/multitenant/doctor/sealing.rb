@@ -64,16 +64,13 @@ module MultiTenant
       def sending
         return skip('there is no service app that this user can read.') if sealed.empty?
 
-        refused = sealed.reject { |envelope, _| accepted?(envelope) }
+        taken, refused = sealed.partition { |envelope, _| accepted?(envelope) }.map(&:to_h)
         refused.each { |envelope, apps| refused!(envelope, names(apps)) }
-        return if refused.any?
-
-        v1 = names(sealed.fetch('v1', []))
+        v1 = names(taken.fetch('v1', []))
         return warn!("it is v1 in #{list(v1)}: every user of the cluster can read what these share.", SEAL) if v1.any?
-        return ok("it is #{sealed.keys.join(' and ')}.") unless sealed.key?('key') && keyless?
+        return keyless!(names(taken['key'])) if taken.key?('key') && keyless?
 
-        warn!("it is key in #{list(names(sealed['key']))}, and no group has a file of keys in #{key_files} here, so " \
-              'nobody gets what these share.', COPY)
+        ok("it is #{sealed.keys.join(' and ')}.") if refused.empty?
       end
 
       # v1 names each member, and takes them from the name service.
@@ -116,6 +113,11 @@ module MultiTenant
         e.is_a?(Errno::ENOENT)
       end
 
+      def keyless!(apps)
+        warn!("it is key in #{list(apps)}, and no group has a file of keys in #{key_files} here, so nobody gets " \
+              'what these share.', COPY)
+      end
+
       # @return [Boolean] this host has the keys by which that was sealed
       def opens?(gid, ids)
         told = Native.keys(key_files, gid)
@@ -128,14 +130,15 @@ module MultiTenant
               'are sealed.', COPY)
       end
 
-      # On a node auto is munge, or else key.
+      # On a node auto is munge, or else key: which one is not known here.
       def accepted?(envelope)
-        ((envelope == 'auto' ? %w[munge key] : [envelope]) & site.settings.envelopes).any?
+        site.settings.envelopes.include?(envelope == 'auto' ? 'munge' : envelope)
       end
 
       def refused!(envelope, apps)
-        warn!("it is #{envelope} in #{list(apps)}, which dashboards here refuse: MULTITENANT_ENVELOPES is " \
-              "#{site.settings.envelopes.join(',')}. So nobody gets what these share.",
+        munge = ', so munge wherever the node\'s munged opens that' if envelope == 'auto'
+        warn!("it is #{envelope} in #{list(apps)}#{munge}, which dashboards here refuse: MULTITENANT_ENVELOPES is " \
+              "#{site.settings.envelopes.join(',')}. So nobody gets what is shared by it.",
               "Let MULTITENANT_ENVELOPES accept it (#{site.file_of('MULTITENANT_ENVELOPES')}), or write another " \
               '`envelope:` into their site.yml, which with `auto` is v1 unless `old_readers` is "no".')
       end
