@@ -202,11 +202,25 @@ static int by_turn(const void *a, const void *b)
     return order ? order : MT_ORDER(x, y);
 }
 
-/* Also what was listed and could not be looked at this time: else who brings that about for their
- * own would have any number. */
-static bool counts(const struct mt_share *share)
+/* Whether a share of this round can't be looked at, and was listed: `old` is its share of the last
+ * one, or NULL. */
+static bool is_as_before(const struct mt_share *share, const struct mt_share *old)
 {
-    return share->current ? share->specs == MT_REASON_ok : share->listed;
+    return mt_reason_is_temporary(share->specs) && old && old->listed;
+}
+
+/* Whether it stays listed without a look at it. */
+static bool stays(const struct mt_share *share, const struct mt_specs *last)
+{
+    if (!share->current)
+        return share->listed;
+    return mt_reason_is_temporary(share->specs) && is_as_before(share, same_share(last, share));
+}
+
+/* Also what stays: else a publisher whose groups can't be looked up would have any number. */
+static bool counts(const struct mt_share *share, const struct mt_specs *last)
+{
+    return (share->current && share->specs == MT_REASON_ok) || stays(share, last);
 }
 
 static void refuse_too_many(struct mt_share *share)
@@ -221,7 +235,7 @@ static void refuse_too_many(struct mt_share *share)
  * Of each publisher the oldest shares that passed so far count, and publishers take turns: else a
  * few with old ones would fill the viewer's limits, and another's only one would not count.
  */
-static enum mt_status count_shares(struct mt_specs *specs)
+static enum mt_status count_shares(struct mt_specs *specs, const struct mt_specs *last)
 {
     size_t turn = 0;
     specs->by_turn = calloc(specs->count + 1, sizeof(struct mt_share *));
@@ -234,7 +248,7 @@ static enum mt_status count_shares(struct mt_specs *specs)
         struct mt_share *share = specs->by_turn[i];
         if (i == 0 || share->record.uid != specs->by_turn[i - 1]->record.uid)
             turn = 0;
-        if (!counts(share))
+        if (!counts(share, last))
             continue;
         share->turn = turn++;
         if (share->turn >= MT_SHARES_PER_PUBLISHER)
@@ -255,7 +269,7 @@ enum mt_status mt_specs_begin(const struct mt_specs *last, const struct mt_strea
     if (status == MT_OK)
         status = refuse_malformed(specs, last, settings);
     if (status == MT_OK)
-        status = count_shares(specs);
+        status = count_shares(specs, last);
     if (status == MT_OK)
         *out = specs;
     else
@@ -281,7 +295,7 @@ size_t mt_specs_payloads(const struct mt_specs *specs, const struct mt_specs *la
     for (size_t i = 0; i < specs->count && count < MT_CREDENTIALS_MAX; i++) {
         const struct mt_share *share = specs->by_turn[i];
         const struct mt_jobname *name = &share->record.parts;
-        kept += !share->current && share->listed;
+        kept += stays(share, last);
         if (!share->current || share->specs != MT_REASON_ok)
             continue;
         const struct mt_share *old = same_share(last, share);
@@ -334,7 +348,7 @@ static enum mt_status decide(struct mt_share *share, const struct mt_share *old,
                              const struct mt_settings *settings, const struct mt_opened *opened,
                              size_t *kept)
 {
-    if (share->specs == MT_REASON_ok && *kept == MT_SHARES_PER_VIEWER)
+    if ((share->specs == MT_REASON_ok || is_as_before(share, old)) && *kept == MT_SHARES_PER_VIEWER)
         share->specs = MT_REASON_too_many;
     if (share->specs == MT_REASON_ok) {
         enum mt_status status = open_share(share, old, settings, opened);
@@ -347,9 +361,8 @@ static enum mt_status decide(struct mt_share *share, const struct mt_share *old,
         if (status != MT_OK)
             return status;
     }
-    *kept += is_kept(share);
     share->listed = share->specs == MT_REASON_ok;
-    if (mt_reason_is_temporary(share->specs) && old && old->listed) {
+    if (is_as_before(share, old)) {
         share->listed = true;
         share->opened = old->opened;
         mt_message_free(&share->message);
@@ -357,6 +370,7 @@ static enum mt_status decide(struct mt_share *share, const struct mt_share *old,
         share->message = mt_message_copy(&old->message);
         share->record = mt_record_copy(&old->record);
     }
+    *kept += is_kept(share);
     return MT_OK;
 }
 

@@ -1098,6 +1098,55 @@ START_TEST(test_what_is_kept_goes_where_it_is_one_too_many)
 }
 END_TEST
 
+/* What is in the answer, and can't be looked at. */
+START_TEST(test_what_can_not_be_looked_at_counts)
+{
+    enum { MOST = MT_SHARES_PER_PUBLISHER };
+    static struct sample samples[2 * MOST];
+    for (uint32_t i = 0; i < COUNT_OF(samples); i++) {
+        samples[i] = good_sample(1000 + i);
+        samples[i].mtm = "form";
+    }
+    next_round(samples, MOST);
+    for (uint32_t i = 0; i < MOST; i++)
+        samples[i].gid = -2;
+    for (int times = 0; times < 2; times++) {
+        next_round(samples, COUNT_OF(samples));
+        for (uint32_t i = 0; i < MOST; i++) {
+            ck_assert(job(1000 + i)->listed);
+            assert_codes(job(1000 + i), lookup_failed, lookup_failed);
+            assert_codes(job(1000 + MOST + i), too_many, too_many);
+        }
+    }
+    /* Those that were one too many are not listed. */
+    for (uint32_t i = 0; i < MOST; i++)
+        samples[MOST + i].gid = -2;
+    next_round(samples, COUNT_OF(samples));
+    ck_assert(job(1000)->listed && !job(1000 + MOST)->listed);
+}
+END_TEST
+
+START_TEST(test_what_can_not_be_looked_at_goes_where_it_is_one_too_many)
+{
+    enum { MOST = MT_SHARES_PER_VIEWER, PUBLISHERS = MOST / MT_SHARES_PER_PUBLISHER };
+    static struct sample samples[1 + MOST];
+    samples[0] = good_sample(1);
+    for (uint32_t i = 0; i < MOST; i++) {
+        samples[1 + i] = sample_of(1000 + i, "other", 1100 + i % PUBLISHERS);
+        samples[1 + i].mtm = "form";
+    }
+    next_round(samples + 1, MOST);
+    for (uint32_t i = 0; i < MOST; i++)
+        samples[1 + i].gid = -2;
+    next_round(samples, COUNT_OF(samples));
+    assert_codes(job(1), ok, ok);
+    for (uint32_t i = 0; i < MOST - 1; i++)
+        ck_assert(job(1000 + i)->listed);
+    ck_assert(!job(1000 + MOST - 1)->listed);
+    assert_codes(job(1000 + MOST - 1), too_many, too_many);
+}
+END_TEST
+
 START_TEST(test_free_of_nothing)
 {
     struct mt_specs *none = NULL;
@@ -1180,6 +1229,8 @@ int main(void)
     tcase_add_test(tests, test_a_kept_share_is_older);
     tcase_add_test(tests, test_what_is_kept_counts);
     tcase_add_test(tests, test_what_is_kept_goes_where_it_is_one_too_many);
+    tcase_add_test(tests, test_what_can_not_be_looked_at_counts);
+    tcase_add_test(tests, test_what_can_not_be_looked_at_goes_where_it_is_one_too_many);
     tcase_add_test(tests, test_free_of_nothing);
     int status = run_suite(suite);
     json_decref(file);
