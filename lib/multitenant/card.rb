@@ -269,8 +269,9 @@ module MultiTenant
 
     # @return [String, nil] what the block gives, where there is room for it
     def fitting(value)
-      fits = least(value.to_s) <= @budget.left(Limits::CARD)
-      @budget.want(value.to_s.bytesize * 6) unless fits # as signs take
+      bytes = least(value.to_s)
+      fits = bytes <= @budget.left(Limits::CARD)
+      @budget.want(bytes) unless fits
       html = @budget.take(yield) if fits
       @cut = CUT unless html
       html

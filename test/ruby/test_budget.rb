@@ -67,6 +67,24 @@ class TestBudget < MultiTenantTest
     assert_equal [false, true, true, true], Array.new(4) { shown.call }
   end
 
+  # A certificate or a token on each of a professor's cards, of which some have room at first.
+  def test_letters_for_which_there_is_no_room_count_as_what_they_take
+    many = { 'jobid' => '7', **(1..20).to_h { |i| ["k#{i}", '<' * 4096] } }
+    asked = (1..4).to_a.product([many] * 32) + ([[9, { 'jobid' => '7', 'text' => 'a' * 4000 }]] * 24)
+    shown = lambda do
+      on_a_page do
+        asked.count do |owner, values|
+          specs = { '7' => { 'info' => { 'uid' => owner.to_s }, 'connection' => values } }
+          MultiTenant::Card.new(values, specs: specs).rows.join.include?('aaaa')
+        end
+      end
+    end
+    pages = Array.new(6) { shown.call }
+    assert_operator pages[0], :<, 24
+    # What stands around each is learned as it is shown.
+    assert_equal 24, pages[-1]
+  end
+
   def test_pixels_are_shared_in_the_same_way
     image = '<img src="data:image/png;base64,AAAA">'
     files = [[1, 16], [1, 16], [2, 16], [2, 16], [9, 1]]
