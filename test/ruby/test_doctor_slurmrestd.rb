@@ -86,7 +86,8 @@ class TestDoctorSlurmrestd < DoctorTest
 
   def test_a_user_who_may_not_see_all
     rest.admin = 'None'
-    told 'warn', /hpc: the user of that token may not see all jobs/, /adminlevel=operator.*`sees: all`/
+    told 'warn', /hpc: the user of that token may not see all jobs/,
+         /adminlevel=operator.*`sees: all`.* restart the agent/
   end
 
   # As it is written in Open OnDemand's file of the cluster.

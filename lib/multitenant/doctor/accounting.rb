@@ -215,7 +215,8 @@ module MultiTenant
       def no_operator(asked)
         warn!("#{asked.name}: the user of that token may not see all jobs, so the cards of services that ended stay.",
               'Make them an operator: `sacctmgr modify user NAME set adminlevel=operator`. Or, where Slurm has no ' \
-              'PrivateData=jobs, write `sees: all` beside `slurmrestd:`.')
+              'PrivateData=jobs, write `sees: all` beside `slurmrestd:`, and restart the agent and the dashboards, ' \
+              'which read that as they begin.')
       end
 
       def at(time)

@@ -107,7 +107,9 @@ module MultiTenant
         return ok("#{directory} is fresh, and it is used.") if missing.empty?
 
         warn!("#{directory} is fresh, but has nothing of #{list(missing)}: there each dashboard asks itself.",
-              '`journalctl -u multitenant-agent` says why. You can leave it so where Slurm shows users all jobs.')
+              'The agent asks the clusters that there were when it began: run `systemctl restart multitenant-agent`. ' \
+              'If that does not help, `journalctl -u multitenant-agent` says why. You can leave it so where Slurm ' \
+              'shows users all jobs.')
       end
 
       # OOD's policy (ondemand-selinux.te) lets dashboards load libraries, and not run them.

@@ -29,7 +29,9 @@ module MultiTenant
 
     LIMIT = Core::LIMITS[:records]
 
-    START = 'Run `systemctl enable --now multitenant-agent`, and look at `journalctl -u multitenant-agent`.'
+    # Also of one that runs: it knows settings and clusters as they were when it began.
+    START = 'Run `systemctl enable multitenant-agent; systemctl restart multitenant-agent`, and look at ' \
+            '`journalctl -u multitenant-agent`.'
     RESTART = 'Let the agent and the dashboards read the same `env` file: `systemctl restart multitenant-agent`.'
     MAP = 'Run the agent where the kernel has that gid, as on the host itself.'
 
