@@ -308,7 +308,7 @@ class TestDatabaseAccounts < MultiTenantTest
     serving('postgresql') do
       login(BOB, EVE)
       # Before PostgreSQL 15 they can do so themselves.
-      administrate("GRANT #{BOB}, #{EVE} TO mt_barred")
+      administrate("GRANT #{BOB}, #{EVE} TO mt_barred; GRANT #{EVE} TO #{BOB}")
       holder = Thread.new { query(BOB, HOLD['postgresql']) }
       wait_until { administrate(HOLDS['postgresql']) == '1' }
       held = administrate("SELECT pid FROM pg_stat_activity WHERE usename = '#{BOB}'").to_i
@@ -324,6 +324,23 @@ class TestDatabaseAccounts < MultiTenantTest
       refute_equal 0, holder.value.code
       wait_until { gate('login', BOB, PASSWORD, 'bob').code.zero? }
       assert_rows %w[1], BOB, 'SELECT 1'
+    end
+  end
+
+  # Before PostgreSQL 15 tenants make others members of their own account, and hold those of whom they are a member.
+  def test_what_is_held_of_accounts_of_postgresql_costs_no_ban_a_wait_for_each_of_their_members
+    serving('postgresql') do
+      login(BOB, EVE)
+      members = Array.new(40) { |i| "member#{i}" }
+      administrate("#{members.map { |name| "CREATE ROLE #{name};" }.join} GRANT #{BOB} TO #{members.join(', ')}")
+      hold = "BEGIN; ALTER ROLE #{BOB} PASSWORD 'x'; REVOKE #{BOB} FROM #{members.join(', ')}; #{SLEEP['postgresql']}"
+      holder = Thread.new { administrate(hold) }
+      held = "FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+      wait_until { administrate("SELECT count(*) #{held}") == '1' }
+      %w[2003 2002].each { |uid| assert_equal 0, gate('ban', uid).code }
+      assert_equal 't', administrate("SELECT pg_terminate_backend(pid) #{held}")
+      holder.join
+      [BOB, EVE].each { |account| refute_done LOCKED, account, 'SELECT 1' }
     end
   end
 

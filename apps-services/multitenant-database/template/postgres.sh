@@ -147,17 +147,9 @@ SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), rolname)
 SQL
 }
 
-# Before PostgreSQL 15 all tenants could make anybody a member of their account.
-leave_accounts() {
-  cat <<SQL
-SELECT format('REVOKE %s FROM %s', roleid::regrole, member::regrole)
-  FROM pg_auth_members WHERE roleid::regrole::text ~ '$ACCOUNT' \gexec
-SQL
-}
-
 # What tenants who were the owner of all may have taken from the user in an earlier job: that it is let in, and what it owned.
 # What is in a schema of their own stays theirs, and so does what those have who could not be the user: their views, rules and
-# functions would act as that one.
+# functions would act as that one. Before PostgreSQL 15 all could make anybody a member of their account.
 give_back() {
   local owner base
   owner=$(name "$user") base=$(name "$database")
@@ -165,7 +157,8 @@ give_back() {
   cat <<SQL
 ALTER ROLE $owner RESET local_preload_libraries;
 ALTER ROLE $owner IN DATABASE $base RESET local_preload_libraries;
-$(leave_accounts)
+SELECT format('REVOKE %s FROM %s', roleid::regrole, member::regrole)
+  FROM pg_auth_members WHERE roleid::regrole::text ~ '$ACCOUNT' \gexec
 SELECT 'ALTER DATABASE ' || quote_ident(datname) || ' OWNER TO ' || quote_ident($(literal "$user")) FROM pg_database
   WHERE datname = current_database() AND datdba::regrole::text ~ '$ACCOUNT|^mt_(tenants|barred)\$|^pg_database_owner\$' \gexec
 \set ON_ERROR_STOP off
@@ -286,7 +279,7 @@ SQL
 
 # What a session holds would keep its account open, so all end first; and then those that came in meanwhile. One that hears no
 # signal, as in xpath(), goes on and keeps its account open: nobody gets in by that any more. Before PostgreSQL 15 tenants can
-# make mt_barred a member of their account, which then can't be a member of that.
+# make that one, or mt_barred, a member of their account: then it would be let in with theirs, or could not be in mt_barred.
 close_accounts() { # UID|all
   local who="^mt_${1/#all/[0-9]+}_[0-9a-f]{8}\$" end
   end="SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '$who';"
@@ -296,9 +289,10 @@ $end
 SELECT format('ALTER ROLE %I NOLOGIN', rolname) FROM pg_roles WHERE rolname ~ '$who' \gexec
 \set ON_ERROR_STOP on
 SELECT format('REVOKE mt_tenants FROM %I', rolname) FROM pg_roles WHERE rolname ~ '$who' AND rolcanlogin \gexec
-\set ON_ERROR_STOP off
-$(leave_accounts)
-\set ON_ERROR_STOP on
+WITH open AS (SELECT oid FROM pg_roles WHERE rolname ~ '$who' AND rolcanlogin)
+  SELECT format('REVOKE %s FROM %s', string_agg(DISTINCT roleid::regrole::text, ', '), member::regrole) FROM pg_auth_members
+  WHERE member IN (TABLE open) AND roleid <> 'mt_barred'::regrole OR member = 'mt_barred'::regrole AND EXISTS (TABLE open)
+  GROUP BY member \gexec
 SELECT format('GRANT mt_barred TO %I', rolname) FROM pg_roles WHERE rolname ~ '$who' AND rolcanlogin \gexec
 $end
 SQL
