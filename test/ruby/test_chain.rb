@@ -300,6 +300,35 @@ class TestChain < MultiTenantTest
     FileUtils.rm_rf(second)
   end
 
+  # Its owner has deleted it, and launches it anew while Slurm still ends its jobs.
+  def test_a_name_whose_jobs_are_just_being_ended_is_waited_for_with_who_is_banned
+    run_job(100, stage)
+    services = "#{@home}/.local/state/multitenant/services"
+    FileUtils.mkdir_p("#{services}/spanish-301@hpcGrp/gate")
+    File.write("#{services}/spanish-301@hpcGrp/gate/banned", "2001\n")
+    File.write(in_job('100.state'), '50:00|COMPLETING')
+    File.write(in_job('101.state'), '0:00|CANCELLED')
+    fake('sleep', "echo '50:00|CANCELLED' >#{in_job('100.state')}")
+    assert_match(/^The jobs of spanish-301 are just being ended: this one waits for that\.$/, other_session)
+    assert_equal(%w[200 102 2001], %w[chains/1/job chains/1/next gate/banned].map { |name| state(name) })
+    assert_equal ['spanish-301@hpcGrp'], Dir.children(services)
+  end
+
+  # As one that is requeued, one beside which another runs, and one on a node that is dead.
+  def test_a_name_whose_jobs_do_not_end_is_taken
+    run_job(100, stage)
+    { 'PENDING' => 'CANCELLED', 'COMPLETING' => 'RUNNING' }.each do |then_it, the_next|
+      File.write(in_job('100.state'), '50:00|COMPLETING')
+      File.write(in_job('101.state'), "0:00|#{the_next}")
+      fake('sleep', "echo '50:00|#{then_it}' >#{in_job('100.state')}")
+      assert_name_taken
+    end
+    File.write(in_job('101.state'), '0:00|CANCELLED')
+    fake('sleep', "echo >>#{in_job('slept')}")
+    assert_name_taken
+    assert_operator File.size(in_job('slept')), :>=, 40
+  end
+
   # One that is held in the queue begins once somebody lets it; a later Slurm may have states that are not known here.
   def test_a_job_waits_or_runs_in_any_state_that_is_no_end
     states = { 'SPECIAL_EXIT' => true, 'RESV_DEL_HOLD' => true, 'EXPEDITING' => true, 'COMPLETING' => true,
