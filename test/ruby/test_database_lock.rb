@@ -133,6 +133,33 @@ class TestDatabaseLock < MultiTenantTest
     end
   end
 
+  # Its owner has deleted it and launches it anew, and its server may still write. To take the lock away is not advised.
+  def test_a_job_that_is_just_being_ended_is_waited_for
+    held = "6 test #{Etc.uname[:nodename][/[^.]+/]}"
+    { 'CANCELLED' => GOT_IT, 'RUNNING' => 1, 'PENDING' => 1, 'COMPLETING' => 1 }.each do |state, code|
+      FileUtils.rm_f([@lock, looks = File.join(temporary, 'looks')])
+      File.symlink(held, @lock)
+      fake('squeue', "echo >>#{looks}; (($(wc -l <#{looks}) > 2)) && echo '6|#{state}' || echo '6|COMPLETING'")
+      done = serve
+      assert_equal code, done.code, done.err
+      assert_match(/^Job 6 on \S+, which serves #{@data}, is just being ended: this one waits for that\.$/, done.out)
+      assert_equal state == 'COMPLETING', done.err.include?('is still being ended: start this one again once it has'), state
+      assert_equal %w[RUNNING PENDING].include?(state), done.err.include?("or remove #{@lock}"), state
+      assert_equal held, File.readlink(@lock) if code == 1
+    end
+  end
+
+  # Another job could take the directory itself meanwhile, as from one whose node Slurm lost sight of.
+  def test_what_a_postgresql_has_elsewhere_is_waited_for_in_no_directory_of_ones_own
+    Dir.mkdir(wal = File.join(temporary, 'wal'))
+    File.symlink(wal, File.join(@data, 'pg_wal'))
+    File.symlink('6 test elsewhere', File.join(wal, '.multitenant-job'))
+    fake('squeue', "echo >>#{temporary}/looks; echo '6|COMPLETING'")
+    done = serve
+    assert_equal [1, "\n", false], [done.code, File.read("#{temporary}/looks"), File.symlink?(@lock)], done.err
+    assert_match(/Job 6 on elsewhere, which serves #{wal}, is still being ended: start this one again once/, done.err)
+  end
+
   # One that waits to start anew serves again, but where jobs follow each other: there it ends as it starts.
   def test_a_lock_of_a_job_that_waits_to_start_anew_is_its_own_unless_this_one_has_followed_it
     File.symlink("6 test #{Etc.uname[:nodename][/[^.]+/]}", @lock)
