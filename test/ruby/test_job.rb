@@ -382,18 +382,20 @@ class TestJob < MultiTenantTest
   end
 
   # Where one server alone has a directory it may write all that it has there when it is to end, but not once another
-  # job has taken that: it does not even hear of its end.
+  # job has taken that: it does not even hear of its end, or is killed in the middle of it.
   def test_a_server_that_writes_its_data_is_not_killed_meanwhile
+    lost = "ln -sfT '8 test other' data/.multitenant-job"
+    meanwhile = "sleep() { [[ ! -e told ]] || #{lost}; ((++waited < 2900)) || : >go; /bin/sleep 0.001; }"
     { ':' => "told\nsaved\n", 'mv data away' => "told\n",
-      "ln -sfT '8 test other' data/.multitenant-job" => '' }.each do |taken, said|
+      lost => '', meanwhile => "told\n" }.each do |taken, said|
       assert_equal [said, true], end_of_writer(taken), taken
     end
   end
 
   def end_of_writer(taken)
-    FileUtils.rm_rf(%w[data away up go].map { |name| File.join(temporary, name) })
+    FileUtils.rm_rf(%w[data away up go told].map { |name| File.join(temporary, name) })
     data = JOB.sub(/job$/, 'data')
-    server = "trap 'echo told; until [[ -e go ]]; do /bin/sleep 0.01; done; echo saved; exit' TERM; : >up; " \
+    server = "trap 'echo told; : >told; until [[ -e go ]]; do /bin/sleep 0.01; done; echo saved; exit' TERM; : >up; " \
              'while :; do /bin/sleep 0.01; done'
     bash(<<~BASH)
       cd #{temporary}
