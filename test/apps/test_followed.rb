@@ -113,6 +113,50 @@ class TestFollowed < AppTest
       system('scontrol', 'reconfigure')
       system('scontrol', 'update', 'NodeName=ALL', 'State=RESUME', err: File::NULL) # of those that were drained
     end
+
+    # Slurm is done with a job once its Epilog is. Meanwhile its owner launches it anew, with the same answers.
+    # @param says [Regexp] what the second one says then, until the first one has ended, as the block ends that
+    # @return [AppJob] the second one
+    def relaunched(first, says, more = {})
+      FileUtils.touch(ends = File.join(Bed::OURS, 'ends'))
+      File.write(epilog = File.join(Bed::OURS, 'epilog'), "#!/bin/bash\nwhile [[ -e #{ends} ]]; do sleep 1; done\n",
+                 perm: 0o755)
+      Bed.configured('slurm.conf' => "Epilog=#{epilog}") do
+        system('scontrol', 'reconfigure', exception: true)
+        yield
+        first.wait('is being ended') { first.state == 'COMPLETING' }
+        second = submit(KindJobs::SERVERS, AppTest::SHARED.merge('version' => 'redis', 'app_path' => @data, **more))
+        second.wait('waits', 120) { second.log.match?(says) }
+        FileUtils.rm_f(ends)
+        second.shared
+      end
+    ensure
+      FileUtils.rm_f(ends)
+      system('scontrol', 'reconfigure')
+    end
+
+    # Bans, keys and the address go by that name.
+    def test_who_deletes_a_service_and_launches_it_anew_at_once_has_the_same
+      first = serve('redis')
+      says = /^The jobs of spanish-301 are just being ended: this one waits for that\.$/
+      answers = { 'mt_title' => 'Spanish 301', 'mt_until' => (Date.today + 7).to_s,
+                  'mt_delivery_select' => 'RShiny_App sys/multitenant-delivery_default' }
+      second = relaunched(first, says, answers) { Bed.as('hpcfaculty', 'scancel', first.job_id) }
+      assert_equal [second.id, second.job_id.to_s], [kept('session'), kept('chains/1/job')]
+      refute_path_exists state('spanish-301-2@hpcGrp')
+    end
+
+    # Its server, which is killed, has left the lock.
+    def test_what_has_a_directory_is_served_where_it_is_launched_anew_at_once
+      first = serve_kind('redis')
+      says = /^Job #{first.job_id} on \S+, which serves #{@data}, is just being ended: this one waits for that\.$/
+      delivery = { 'mt_delivery_select' => 'RShiny_App sys/multitenant-delivery_default' }
+      second = relaunched(first, says, delivery) do
+        step = processes.find { |pid, (_, words)| words.start_with?("slurmstepd: [#{first.job_id}.") && ours?(pid) }[0]
+        system('kill', '-KILL', *(below(step) - [step]).map(&:to_s), err: File::NULL) # some may have ended by now
+      end
+      assert_match(/\A#{second.job_id} /, File.readlink("#{@data}/.multitenant-job"))
+    end
   end
   include Long if ENV.key?('MULTITENANT_LONG')
 end
