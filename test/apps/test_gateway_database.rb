@@ -137,6 +137,24 @@ class TestGatewayDatabase < AppTest
         assert_rows %w[301 302], second, banned, 'SELECT n FROM lesson ORDER BY n'
       end
     end
+
+    # Who may only read it, or is banned, would get the password of its user.
+    def test_a_database_that_had_a_gateway_is_not_served_without_after_a_restart
+      FileUtils.mkdir_p(bin = File.join(Bed::OURS, 'bin'))
+      File.write(File.join(bin, 'nginx'), <<~SH, perm: 0o755)
+        #!/bin/sh
+        [ ! -e #{bin}/no ] || exit 1
+        exec /usr/sbin/nginx "$@"
+      SH
+      job = AppJobs.starting_up("PATH=#{bin}:$PATH\n") { serve('postgresql').shared }
+      account(job, 'hpcstudent')
+      FileUtils.touch(File.join(bin, 'no'))
+      system('scontrol', 'requeue', job.job_id.to_s, exception: true)
+      job.wait('ends', 240) { job.state == 'FAILED' }
+      assert_match(/^this node has no nginx .*: nothing is served, as this service had a gateway before\.$/, job.log)
+    ensure
+      FileUtils.rm_rf(bin)
+    end
   end
   include Long if ENV.key?('MULTITENANT_LONG')
 end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative 'free_port'
 require_relative 'helper'
 
 # Which data directories the database app's script.sh takes over, with programs of the test's in the place of Slurm's
@@ -143,7 +144,7 @@ class TestDatabaseLock < MultiTenantTest
       done = serve
       assert_equal code, done.code, done.err
       assert_match(/^Job 6 on \S+, which serves #{@data}, is just being ended: this one waits for that\.$/, done.out)
-      assert_equal state == 'COMPLETING', done.err.include?('is still being ended: start this one again once it has'), state
+      assert_equal state == 'COMPLETING', done.err.include?('is still being ended: start this one again'), state
       assert_equal %w[RUNNING PENDING].include?(state), done.err.include?("or remove #{@lock}"), state
       assert_equal held, File.readlink(@lock) if code == 1
     end
@@ -398,6 +399,20 @@ class TestDatabaseLock < MultiTenantTest
     FileUtils.rm_rf(@data)
     fake('initdb', 'exit 1')
     assert_match(/There is nothing in #{@data} on this node, though job 7 served it/, serve.err)
+  end
+
+  # As where its owner may no longer administer it. Who may only read it, or is banned, would get its user's password.
+  def test_whose_tenants_had_accounts_it_is_not_served_by_one_user_for_all
+    port = FreePort.get
+    fake('postgres', "exec #{RbConfig.ruby} -rsocket -e 'it = TCPServer.new(%(127.0.0.1), #{port}); trap(:INT) { exit }
+      File.write(%(up), %()); sleep 300'")
+    fake('psql', 'exit 1')
+    Dir.mkdir(session = File.join(temporary, 'session'))
+    FileUtils.touch(File.join(session, 'guarded'))
+    done = serve(batch: "export port=#{port} mt_had=#{session}/had mt_accounts=port mt_gateway=auto; ./script.sh")
+    assert_equal 1, done.code, done.err
+    assert_match(/^Tenants had accounts of their own before, and can have none now: see above\. Nothing is/, done.err)
+    refute_path_exists File.join(temporary, 'ready')
   end
 
   # What is locked, systemd-tmpfiles leaves where it is. MariaDB would miss its directory for temporary tables.

@@ -63,6 +63,45 @@ class TestShareNote < Minitest::Test
     end
   end
 
+  # A job of a session, on a node that may lack something. nginx and the gate of its gateway are such as listen at once.
+  def plan(how, lacks: '', session: 'one', **site)
+    FileUtils.mkdir_p(in_job(session))
+    site = { 'envelope' => 'munge', 'gateway' => 'auto' }.merge(site.transform_keys(&:to_s))
+    script = MultiTenant.share_script(Answers.new('mt', 'DB_Conn sys/x', 'card', 'lab'), session: ID, site: site)
+    share(env: { 'XDG_STATE_HOME' => in_job('state') }, command: ['bash', '-c', <<~BASH])
+      find_port() { :; }
+      #{script}
+      host=n1 port=1 mt_directory=#{in_job(session)} mt_gate_program=true mt_nginx=true
+      can_guard() { WHY='this node has no nginx' && [[ '#{lacks}' != nginx ]]; }
+      can_isolate() { WHY='this node has no socat' && [[ '#{lacks}' != socat ]]; }
+      run_gateway() { exec /bin/sleep 60; }
+      sockets() { SOCKETS=(one); }
+      plan_gateway #{how}
+      [[ -z $mt_guard ]] || start_gateway 127.0.0.1:2
+      echo "as $mt_guard."
+    BASH
+  end
+
+  def assert_planned(told, *args, **more)
+    done = plan(*args, **more)
+    assert_equal [told, 0], [done.out, done.code], done.err
+  end
+
+  # Its owner and its tenants were told that nobody else can use it; of a database, some that they may only read.
+  def test_what_had_a_gateway_is_served_without_one_by_no_later_job
+    2.times { assert_planned "as .\n", 'port', lacks: 'nginx' }
+    assert_planned "as port.\n", 'port'
+    assert_planned "as port.\n", 'socket', lacks: 'socat'
+    done = plan('port', lacks: 'nginx')
+    assert_equal [1, '', "this node has no nginx: nothing is served, as this service had a gateway before.\n"],
+                 [done.code, done.out, done.err]
+    assert_planned "as socket.\n", 'socket'
+    done = plan('socket', lacks: 'socat')
+    assert_equal [1, ''], [done.code, done.out]
+    assert_match(/\Athis node has no socat: nothing is served, as nobody reached this service past its/, done.err)
+    assert_planned "as .\n", 'port', lacks: 'nginx', session: 'another'
+  end
+
   def test_a_form_offers_no_card_that_dashboards_refuse
     presets = [%w[Own App sys/multitenant-delivery_default], %w[Debug debug sys/multitenant-delivery_debug]]
     { nil => %w[Own Debug], 'sys/multitenant-delivery_default,sys/multitenant-delivery_readfile' => %w[Own],

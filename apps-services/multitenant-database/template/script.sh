@@ -108,6 +108,8 @@ make_accounts() {
     return
   fi
   [[ $mt_gateway != required ]] || die 'Tenants can have no accounts of their own here, as this site wants it: see above.'
+  [[ -z ${mt_had-} || ! -e ${mt_had%/*}/guarded ]] ||
+    die 'Tenants had accounts of their own before, and can have none now: see above. Nothing is served.'
   [[ -z $mt_accounts ]] || echo 'Tenants can have no accounts of their own here, and use one together: see above.' >&2
   mt_accounts=''
   withdraw_accounts || true
