@@ -133,6 +133,8 @@ move_rights() { # FROM TO
 
 # Names of tenants' accounts.
 ACCOUNT='^mt_[0-9]+_[0-9a-f]{8}$'
+# Who is no tenant and could be logged in as: the user, and those of earlier jobs.
+OTHERS="(rolname !~ '$ACCOUNT' AND (rolcanlogin OR rolsuper))"
 
 # By these a tenant who is the owner of all keeps everybody else out. What is as it should be is not touched: it may be held.
 let_in() { # ROLE
@@ -147,9 +149,10 @@ SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), rolname)
 SQL
 }
 
-# What tenants who were the owner of all may have taken from the user in an earlier job: that it is let in, and what it owned.
-# What is in a schema of their own stays theirs, and so does what those have who could not be the user: their views, rules and
-# functions would act as that one. Before PostgreSQL 15 all could make anybody a member of their account.
+# What tenants who were the owner of all may have taken in an earlier job: from the user, that it is let in; and from whomever
+# they could be, as it may have been another user, what that one owned. What is in a schema of their own stays theirs, and so does
+# what those have who could be nobody else: their views, rules and functions would act as that one. Before PostgreSQL 15 all could
+# make anybody a member of their account.
 give_back() {
   local owner base
   owner=$(name "$user") base=$(name "$database")
@@ -162,15 +165,16 @@ SELECT format('REVOKE %s FROM %s', roleid::regrole, member::regrole)
 SELECT 'ALTER DATABASE ' || quote_ident(datname) || ' OWNER TO ' || quote_ident($(literal "$user")) FROM pg_database
   WHERE datname = current_database() AND datdba::regrole::text ~ '$ACCOUNT|^mt_(tenants|barred)\$|^pg_database_owner\$' \gexec
 \set ON_ERROR_STOP off
-SELECT format('ALTER %s %s OWNER TO %I', type, identity, $(literal "$user"))
-  FROM pg_shdepend, pg_identify_object(classid, objid, objsubid) o
+SELECT format('ALTER %s %s OWNER TO %s', type, identity, was.roleid::regrole)
+  FROM pg_shdepend, pg_identify_object(classid, objid, objsubid) o, LATERAL (
+    SELECT roleid FROM pg_auth_members JOIN pg_roles ON pg_roles.oid = roleid
+    WHERE $OTHERS AND member::regrole::text ~ '$ACCOUNT' AND member::regrole::text !~ '^mt_${UID}_'
+      AND (member = refobjid OR refobjid::regrole::text !~ '$ACCOUNT')
+    ORDER BY roleid = to_regrole($(literal "$owner")) DESC LIMIT 1) was
   WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND deptype = 'o'
     AND refclassid = 'pg_authid'::regclass AND refobjid::regrole::text ~ '$ACCOUNT|^mt_(tenants|barred)\$'
     AND type IN ('schema', 'table', 'view', 'materialized view', 'foreign table', 'sequence', 'type', 'function', 'procedure',
       'aggregate')
-    AND EXISTS (SELECT FROM pg_auth_members WHERE roleid = to_regrole($(literal "$owner"))
-      AND member::regrole::text ~ '$ACCOUNT' AND member::regrole::text !~ '^mt_${UID}_'
-      AND (member = refobjid OR refobjid::regrole::text !~ '$ACCOUNT'))
     AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = coalesce(o.schema, o.name)
       AND (nspname ~ '^pg_' OR nspname ~ '$ACCOUNT' AND nspname = nspowner::regrole::text))
   ORDER BY type = 'sequence' \gexec
@@ -195,8 +199,10 @@ offer_accounts() {
 SET client_min_messages = error;
 SELECT format('CREATE ROLE %I', name) FROM unnest('{mt_tenants, mt_public, mt_barred}'::text[]) name
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
-SELECT format('ALTER ROLE %I NOLOGIN', rolname), format('REVOKE %I FROM %I', $(literal "$user"), rolname)
-  FROM pg_roles WHERE rolname ~ '$ACCOUNT' \gexec
+SELECT format('ALTER ROLE %I NOLOGIN', rolname) FROM pg_roles WHERE rolname ~ '$ACCOUNT' \gexec
+SELECT format('REVOKE %s FROM %s CASCADE', roleid::regrole, member::regrole)
+  FROM pg_auth_members JOIN pg_roles ON pg_roles.oid = roleid
+  WHERE $OTHERS AND member::regrole::text ~ '$ACCOUNT|^mt_tenants\$' \gexec
 GRANT CONNECT, TEMPORARY ON DATABASE $(name "$database") TO mt_tenants;
 $(move_rights PUBLIC mt_public)
 REVOKE EXECUTE ON FUNCTION $objects FROM mt_tenants;

@@ -1,0 +1,33 @@
+# frozen_string_literal: true
+
+require_relative 'served_database'
+
+# A directory of PostgreSQL that is served with another user than in the job before, as its README says of one who has
+# rights on the whole server.
+class TestDatabaseUsers < MultiTenantTest
+  include ServedDatabase
+
+  USER = %("#{NAME.gsub('"', '""')}u").freeze
+
+  # Neither by what they were in, nor by what they took.
+  def test_who_could_be_one_user_of_a_postgresql_is_not_where_it_is_served_with_another_one
+    serving('postgresql', rights: 'write', own: 'no') do
+      login(BOB, EVE)
+      assert_rows [], BOB, 'CREATE TABLE lesson (n int); CREATE TABLE marks (n int)'
+      assert_rows [], EVE, "SET ROLE none; ALTER TABLE marks OWNER TO #{EVE}"
+      # Before PostgreSQL 15 whoever logs in as the user can do so, where it is shared without a gateway.
+      administrate("GRANT #{USER} TO mt_tenants")
+    end
+    serving('postgresql', user: 'postgres') do
+      login(BOB, EVE, PUBLISHER)
+      ['INSERT INTO lesson VALUES (1)', "SET ROLE #{USER}"].each { |sql| refute_done DENIED, BOB, sql }
+      refute_done DENIED, EVE, 'DROP TABLE marks'
+    end
+    # Nor is the publisher, as whom others' triggers run.
+    serving('postgresql', rights: 'write') do
+      login(PUBLISHER)
+      refute_done DENIED, PUBLISHER, 'SET ROLE postgres'
+      assert_rows [], PUBLISHER, 'DROP TABLE marks'
+    end
+  end
+end
