@@ -30,4 +30,16 @@ class TestDatabaseUsers < MultiTenantTest
       assert_rows [], PUBLISHER, 'DROP TABLE marks'
     end
   end
+
+  # Their password was on cards where it was shared without a gateway.
+  def test_no_tenant_of_postgresql_comes_in_as_the_user_of_an_earlier_job
+    serving('postgresql', accounts: '') { nil }
+    serving('postgresql', user: 'postgres') do
+      login(BOB)
+      # Before PostgreSQL 15 he can do so himself.
+      administrate("GRANT #{BOB} TO #{USER}")
+      refute_done(/pg_hba.conf rejects/, "#{NAME}u", 'SELECT 1', password: 'secret')
+      assert_rows %w[1], BOB, 'SELECT 1'
+    end
+  end
 end

@@ -77,17 +77,18 @@ SQL
 # Settings of the directory's own stay, but for who may connect, and from where; and for where the data are: of one that was
 # copied that may be the first one, which another job serves.
 run_server() {
+  name "$user" >"$PRIVATE/others"
   write_access "${mt_accounts:+reject}"
   exec "$BIN/postgres" -D "$1" -c data_directory="$1" -p "$port" -k "$PRIVATE" -c listen_addresses='*' \
     -c hba_file="$PRIVATE/pg_hba.conf" -c password_encryption=scram-sha-256 -c logging_collector=off -c log_destination=stderr \
     -c log_min_error_statement=panic -c log_statement=none -c log_min_duration_statement=-1
 }
 
-# Those whom an earlier job let in are kept out until their accounts are locked. Before PostgreSQL 15 any tenant can make the user
-# a member of their account, and so of mt_tenants.
+# Those whom an earlier job let in are kept out until their accounts are locked. Before PostgreSQL 15 any tenant can make anybody
+# a member of their account, and so of mt_tenants: nobody else comes in as the user, or as one whose password an earlier job told.
 write_access() { # [reject]
   local who='all all' others='host all +mt_tenants,+mt_barred all reject' how=${1:-scram-sha-256}
-  [[ -z $mt_accounts ]] || who="$(name "$database") +mt_tenants" others="host all $(name "$user") all reject"
+  [[ -z $mt_accounts ]] || who="$(name "$database") +mt_tenants" others="host all @$PRIVATE/others all reject"
   cat >"$PRIVATE/pg_hba.conf" <<HBA
 # Nobody else comes through the directory that the socket is in.
 local all all trust
@@ -215,6 +216,7 @@ SELECT format('GRANT USAGE ON SCHEMA %I TO mt_tenants', nspname),
   WHERE nspname !~ '^(pg_|information_schema\$|mt_[0-9]+_[0-9a-f]{8})' AND o.rolname !~ '$ACCOUNT' \gexec
 ALTER DEFAULT PRIVILEGES FOR ROLE $(name "$user") GRANT SELECT ON TABLES TO mt_tenants;
 ALTER DEFAULT PRIVILEGES FOR ROLE $(name "$user") GRANT USAGE ON SCHEMAS TO mt_tenants;
+SELECT format('"%s"', replace(rolname, '"', '""')) FROM pg_roles WHERE $OTHERS AND rolname !~ '^/|[[:cntrl:]]' \g $PRIVATE/others
 SQL
   write_access
   kill -HUP "$SERVER"
