@@ -43,10 +43,12 @@ class TestServiceEnvironment < Minitest::Test
       end
   end
 
-  # Jupyter starts them as login shells, in a job. Of what the service is not for, the user's own stays.
+  # Jupyter starts terminals in a job. Debian's bash has read /etc/bash.bashrc before. Of what the service is not for,
+  # the user's own stays.
   def test_in_a_terminal_what_start_up_files_set_does_not_come_after_the_service
     terminal = File.expand_path('../../apps-clients/multitenant-jupyter/template/terminal.sh', __dir__)
-    show = ". #{terminal}; printf '%s|' \"$OPENAI_API_KEY\" \"${OPENAI_ORG_ID-}\" $PGHOST \"$no_proxy\" \"${!mt_@}\""
+    show = "export OPENAI_API_KEY=site no_proxy=site; . #{terminal}; " \
+           "printf '%s|' \"$OPENAI_API_KEY\" \"${OPENAI_ORG_ID-}\" $PGHOST \"$no_proxy\" \"${!mt_@}\""
     script = MultiTenant::ServiceEnvironment.script({ 'base_url' => 'http://n1:8/v1', 'api_key' => "k'\"\\$(id)\n€" })
     Dir.mktmpdir do |home|
       theirs = 'export OPENAI_API_KEY=own OPENAI_ORG_ID=own PGHOST=own no_proxy=localhost'
