@@ -55,7 +55,7 @@ class TestServiceEnvironment < Minitest::Test
       File.write(File.join(home, '.bash_profile'), "#{theirs}\n")
       env = { 'HOME' => home, 'NO_PROXY' => '', 'no_proxy' => '', 'SHOW' => show }
       out, = Open3.capture2(env, 'bash', '-c', "unset_client_variables() { :; }\n#{script}exec bash -c \"$SHOW\"")
-      assert_equal "k'\"\\$(id)\n€||own|n1|mt_families|", out.force_encoding('UTF-8')
+      assert_equal "k'\"\\$(id)\n€||own|n1,localhost|mt_families|", out.force_encoding('UTF-8')
     end
   end
 
