@@ -165,6 +165,16 @@ class TestNotebooks < MultiTenantTest
     end
   end
 
+  def test_a_mysql_is_one_also_where_the_user_has_a_postgresql_of_their_own
+    File.write(File.join(temporary, 'pymysql.py'), "def connect(**more): return more['host']\n")
+    one = { 'host' => 'n', 'port' => '2', 'user' => 'u', 'jdbc_url' => 'jdbc:mariadb://n:2/d' }
+    env = { 'PGHOST' => 'own', 'MYSQL_HOST' => 'n', 'PYTHONPATH' => temporary, 'MT_MEMBERS' => JSON.generate([one]) }
+    notebook('database.ipynb', env) do |run,|
+      assert_empty run[0]
+      assert_equal 'n', run['print(connection)']
+    end
+  end
+
   # ---- services with a gateway ----
 
   def with_gate(env, &block)
