@@ -271,6 +271,16 @@ class TestReadfile < RailsTest
     assert_includes long['text'].delete("\u2068\u2069"), "#{turns}\n" * 20
   end
 
+  # Each word of these, up to a blank, and all pieces of a line, a browser looks at more than once.
+  def test_a_paragraph_may_have_so_much_between_two_blanks_or_ends_of_lines
+    { 'words.md' => "\u0e01" * 3000 }.each do |name, text|
+      assert_includes shown(lesson(name, text))['text'], 'too intricate to be shown as a page', name
+    end
+    ["#{"#{"\u0e01" * 50} " * 30}\n\n" * 50, "#{"\u1780" * 5}\u200b" * 600].each_with_index do |text, i|
+      refute_includes shown(lesson("#{i}.md", text))['text'], 'too intricate', text[0, 20]
+    end
+  end
+
   # Parsers of HTML 4 keep these where they stand, and browsers leave them out: what was in them is one line. So is what
   # they leave in a table beside its cells.
   def test_parts_of_tables_without_a_table_end_no_line

@@ -78,11 +78,11 @@ module MultiTenant
         texts.sum { |text| text.size * text.scan(complex).size }
       end
 
-      # @param texts [Array<String>] all that each block of tables has
+      # @param texts [Array<String>] all that each block of HTML has
       # @return [Integer] see Limits::WORDS
       def words(texts)
         texts.grep(IN_DICTIONARIES).sum do |text|
-          text.split.sum { |part| part.size * part.scan(IN_DICTIONARIES).size }
+          text.split(/[\s\u200B]+/).sum { |part| part.size * part.scan(IN_DICTIONARIES).size }
         end
       end
     end

@@ -42,8 +42,8 @@ module MultiTenant
       # half a second for them); characters of a block of text that has such ones.
       WEIGHT = 1 << 27
       BLOCK = 4096
-      # In tables, letters of languages without blanks between words times all characters up to the next blank: to learn
-      # how narrow a cell may be a browser divides all of that into words anew for each word.
+      # Letters of languages without blanks between words times all characters up to the next blank: to learn how narrow
+      # a cell, or the column with the cards, may be, a browser divides all of that into words anew for each word.
       WORDS = 5 << 20
       # Rows times columns of all its tables, of which browsers keep each crossing.
       CROSSINGS = 50_000

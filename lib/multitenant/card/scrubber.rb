@@ -73,7 +73,6 @@ module MultiTenant
         @ruby = 0
         @boxes = 0
         @texts = Hash.new { |hash, block| hash[block] = +'' }
-        @in_tables = Set.new
         @tables = Hash.new { |hash, table| hash[table] = Table.new(Hash.new { |rows, row| rows[row] = [] }, 0) }
       end
 
@@ -83,7 +82,7 @@ module MultiTenant
         crossings = @tables.each_value.sum { |table| Layout.crossings(table.rows.values, table.columns) }
         costs = [[crossings, Limits::CROSSINGS], [@ruby, Limits::RUBY], [@boxes, Limits::BOXES],
                  [Layout.weight(@texts.values), Limits::WEIGHT],
-                 [Layout.words(@texts.values_at(*@in_tables)), Limits::WORDS]]
+                 [Layout.words(@texts.values), Limits::WORDS]]
         costs.sum { |has, most| has * 1000 / most } if costs.all? { |has, most| has <= most }
       end
 
@@ -98,9 +97,7 @@ module MultiTenant
 
       # Text that a browser may lay out where the node is.
       def count(node, text)
-        block = block_of(node)&.pointer_id
-        @texts[block] << text
-        @in_tables << block if around(node, %w[table])
+        @texts[block_of(node)&.pointer_id] << text
         @ruby += text.size if around(node, %w[ruby])
         @boxes += text.size * [depth(node) - 1, 0].max
       end
