@@ -189,6 +189,12 @@ class TestReadfile < RailsTest
     end
     card = shown(File.join(@dir, 'long.txt'))
     assert_includes card['text'], "\u05d0" * 4096
+    # A line may have no letter.
+    lines = @dashboard.ruby(<<~RUBY)
+      require MultiTenant::Card::Rendering.method(:of).source_location[0].sub('rendering.rb', 'scrubber.rb')
+      MultiTenant::Card::Scrubber.sanitize("<p>\#{'<mark>' * 15}\#{'<br>' * 7900}")[2]
+    RUBY
+    assert_operator lines, :>, 400
   end
 
   def test_what_is_no_image_of_the_four_kinds_is_named

@@ -167,6 +167,7 @@ module MultiTenant
         node.attribute_nodes.each { |attribute| keep(attribute, ATTRIBUTES.dig(node.name, attribute.name)) }
         return if node.name == 'img' && without_image(node)
 
+        count(node, "\n") if node.name == 'br'
         ADDED.fetch(node.name, {}).each { |name, value| node[name] ||= value } unless node.name == 'a' && !node['href']
         note(node) if %w[col colgroup td th tr].include?(node.name)
         node.name = LOWER[node.name] if LOWER.key?(node.name)
