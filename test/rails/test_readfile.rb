@@ -173,7 +173,7 @@ class TestReadfile < RailsTest
 
   # Each kept a browser for as long as one may, and 32 of them did so together.
   def test_files_of_a_publisher_share_what_they_may_cost_a_browser
-    heavy = "a\u05d0" * 8000
+    heavy = "\u05d0" * 11_000
     files = [*(0..4).map { |i| ["heavy#{i}.md", heavy] }, ['long.txt', "\u05d0" * 24_000], ['light.md', 'some words'],
              ['other.md', heavy, 1002]]
     asked = files.map do |name, text, uid = 1001|
@@ -279,10 +279,11 @@ class TestReadfile < RailsTest
 
   # Each word of these, up to a blank, and all pieces of a line, a browser looks at more than once.
   def test_a_paragraph_may_have_so_much_between_two_blanks_or_ends_of_lines
-    { 'words.md' => "\u0e01" * 3000 }.each do |name, text|
+    { 'words.md' => "\u0e01" * 3000, 'scripts.md' => "\u6f22a" * 6000 }.each do |name, text|
       assert_includes shown(lesson(name, text))['text'], 'too intricate to be shown as a page', name
     end
-    ["#{"#{"\u0e01" * 50} " * 30}\n\n" * 50, "#{"\u1780" * 5}\u200b" * 600].each_with_index do |text, i|
+    ["#{"#{"\u0e01" * 50} " * 30}\n\n" * 50, "#{"\u1780" * 5}\u200b" * 600, "\u6f22\u5b57\u304b\u306a<br>\n" * 4000,
+     "<pre>#{"\u251c\u2500 a \u2713\n" * 8000}</pre>"].each_with_index do |text, i|
       refute_includes shown(lesson("#{i}.md", text))['text'], 'too intricate', text[0, 20]
     end
   end

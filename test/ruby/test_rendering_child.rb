@@ -123,6 +123,21 @@ class TestRenderingLayout < MultiTenantTest
     end
   end
 
+  # For each line Chromium looks at all pieces of a block that are in one script.
+  def test_scripts_that_take_turns
+    pieces = ->(texts) { LAYOUT.pieces(texts) > MultiTenant::Card::Limits::WEIGHT }
+    ["\u6f22a" * 6000, "\u0436 a " * 6000, "a\u2192" * 6000, "\u30ab\uac00" * 6000].each do |text|
+      assert pieces[[text]], text[0, 20]
+      assert pieces[["#{text[0, 5000]}\n" * 20]], text[0, 20]
+      refute pieces[["#{text[0, 100]}\n" * 500]], text[0, 20]
+    end
+    japanese = "\u6f22\u5b57\u3068\u304b\u306a\u3068\u30ab\u30bf\u30ab\u30ca\u3001Ruby\u3082\u3002"
+    ["#{japanese * 40}\n" * 100, 'some words, (a1). ' * 14_000, "\u6f22\u5b57\u3001" * 30_000,
+     "\u251c\u2500\u2500 src \u2713\n" * 15_000, "\u0441\u043b\u043e\u0432\u043e Ruby " * 500].each do |text|
+      refute pieces[[text]], text[0, 20]
+    end
+  end
+
   # A file's text is laid out in parts of whole lines, where that may take long.
   def test_a_long_text_has_blocks_of_its_own
     lines = "#{HEBREW}\n\n" * 1000
@@ -143,8 +158,10 @@ class TestChatLayout < MultiTenantTest
 
   def test_a_chats_page_knows_what_a_card_knows
     assert_equal LIMITS::PILED, PAGE[/^const PILED = .*\{(\d+)\}/, 1].to_i
-    simple = PAGE[/^const SIMPLE = (.*?);$/m, 1].scan(/"([^"]*)"/).join.gsub('\\\\', '\\')
-    assert_equal MultiTenant::Card::Layout::SIMPLE, simple
+    layout = MultiTenant::Card::Layout
+    { 'SIMPLE' => layout::SIMPLE, 'SIGNS' => layout::SIGNS, 'SCRIPTS' => layout::SCRIPTS.join }.each do |name, known|
+      assert_equal known, PAGE[/^const #{name} = (.*?);$/m, 1].scan(/"([^"]*)"/).join.gsub('\\\\', '\\')
+    end
     assert_operator 2**PAGE[/^const WEIGHT = 2 \*\* (\d+);$/, 1].to_i, :<=, LIMITS::WEIGHT
   end
 end

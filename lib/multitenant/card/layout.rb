@@ -30,6 +30,13 @@ module MultiTenant
       COMPLEX_BESIDE = /[^#{SIMPLE}]|\p{Ps}|\p{N}+/
       # Languages whose words a browser finds in a dictionary.
       IN_DICTIONARIES = /[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]/
+      # At each line a browser looks at all pieces of a block that are each in one script, in which signs and blanks of
+      # ASCII are, too.
+      SIGNS = '\u0000-\u0040\u005B-\u0060\u007B-\u00BF\u02B9-\u036F\u2000-\u206F'
+      SCRIPTS = %w[Latin Greek Cyrillic Hiragana Katakana Hangul].freeze
+      PIECES = SCRIPTS.map { |name| "\\p{#{name}}" }.then do |all|
+        Regexp.new([*all.map { |one| "(?:#{one}|[#{SIGNS}])+" }, "[^#{all.join}]+"].join('|'))
+      end
       BLOCKS = /.{0,#{Limits::BLOCK - 1}}\n|.{1,#{Limits::BLOCK}}/m
 
       module_function
@@ -84,6 +91,12 @@ module MultiTenant
         texts.grep(IN_DICTIONARIES).sum do |text|
           text.split(/[\s\u200B]+/).sum { |part| part.size * part.scan(IN_DICTIONARIES).size }
         end
+      end
+
+      # @param texts [Array<String>] all that each block of HTML has
+      # @return [Integer] see Limits::WEIGHT; of pieces in one script between two ends of lines
+      def pieces(texts)
+        texts.sum { |text| text.lines.sum { |line| line.size * line.scan(PIECES).size } }
       end
     end
   end

@@ -38,8 +38,9 @@ module MultiTenant
       # Marks on a letter; how often a value may turn its direction around.
       PILED = 32
       TURNS = 100
-      # Of each block of a page its characters times those that a browser looks at all others for, all in all (it needs
-      # half a second for them); characters of a block of text that has such ones.
+      # Of each block of a page its characters times those that a browser looks at all others for, and, of what is
+      # between two ends of lines, times its pieces in one script, all of which it looks at for each line: all in all it
+      # needs half a second for either. Characters of a block of text that has some of the first.
       WEIGHT = 1 << 27
       BLOCK = 4096
       # Letters of languages without blanks between words times all characters up to the next blank: to learn how narrow

@@ -82,6 +82,7 @@ module MultiTenant
         crossings = @tables.each_value.sum { |table| Layout.crossings(table.rows.values, table.columns) }
         costs = [[crossings, Limits::CROSSINGS], [@ruby, Limits::RUBY], [@boxes, Limits::BOXES],
                  [Layout.weight(@texts.values), Limits::WEIGHT],
+                 [Layout.pieces(@texts.values), Limits::WEIGHT],
                  [Layout.words(@texts.values), Limits::WORDS]]
         costs.sum { |has, most| has * 1000 / most } if costs.all? { |has, most| has <= most }
       end
@@ -95,8 +96,9 @@ module MultiTenant
 
       protected
 
-      # Text that a browser may lay out where the node is.
+      # Text that a browser may lay out where the node is. A line of `<pre>` ends where the text's do, others at `<br>`.
       def count(node, text)
+        text = text.tr("\n", ' ') unless node.name == 'br' || around(node, %w[pre])
         @texts[block_of(node)&.pointer_id] << text
         @ruby += text.size if around(node, %w[ruby])
         @boxes += text.size * [depth(node) - 1, 0].max
