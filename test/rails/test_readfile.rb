@@ -238,6 +238,9 @@ class TestReadfile < RailsTest
     tree = shown(lesson('a.html', "<p><kbd>Ctrl</kbd> <kbd>#{'a ' * 50}</kbd> <kbd>#{'b ' * 60_000}</kbd>"))['tree']
     assert_equal(2, elements(tree).count { |name, _| name == 'kbd' })
     assert_includes content(tree), 'b ' * 60_000
+    # Nor a sentence in the place of each image, where a page is full of these.
+    tree = shown(lesson('b.html', "<p><kbd><img src=\"#{PNG}\"></kbd> <kbd><b>F</b>1</kbd>"))['tree']
+    assert_equal(%w[b img kbd], elements(tree).map(&:first).grep(/\A(?:b|img|kbd)\z/).sort)
   end
 
   # Browsers count those of a whole page, and take a minute for some ten thousand.

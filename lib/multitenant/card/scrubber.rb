@@ -142,11 +142,16 @@ module MultiTenant
         return false if OF_TABLES.include?(node.name) && !block?(node)
 
         case node.name
-        when 'kbd' then node.content.size <= Limits::KBD && depth(node) < Limits::NESTED
+        when 'kbd' then key?(node) && depth(node) < Limits::NESTED
         when 'ruby' then !around(node, %w[ruby])
         when 'td', 'th' then around(node, %w[tr table])&.name == 'tr'
         else super && (block?(node) || depth(node) < Limits::NESTED)
         end
+      end
+
+      # An image may be left out later: then a sentence stands there.
+      def key?(node)
+        node.content.size <= Limits::KBD && node.at_xpath('.//img').nil?
       end
 
       # A part of a table.
