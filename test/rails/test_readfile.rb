@@ -314,6 +314,10 @@ class TestReadfile < RailsTest
       "<tr><p>#{turns}</p></tr>" => false }.each do |rows, heavy|
       assert_equal heavy, read["<table>#{rows * 100}</table>"][1], rows[0, 12]
     end
+    # As programs write a table, it has more blanks than letters.
+    indented = "<tr>#{"#{' ' * 300}<td>a</td>" * 5}</tr>" * 100
+    assert_equal false, read["<table><tbody>#{indented}</tbody></table>"][1]
+    assert_equal true, read["<pre>#{'<mark>' * 3}<tr>#{"\n" * 150_000}</tr>"][1]
   end
 
   # Left to a browser, that looks for it anew with each element, from the beginning on.

@@ -96,9 +96,9 @@ module MultiTenant
 
       protected
 
-      # Text that a browser may lay out where the node is. A line of `<pre>` ends where the text's do, others at `<br>`.
+      # Text that a browser may lay out where the node is; outside of `<pre>` blanks are one, and lines end at `<br>`.
       def count(node, text)
-        text = text.tr("\n", ' ') unless node.name == 'br' || around(node, %w[pre])
+        text = text.tr("\n\t", ' ').squeeze(' ') unless node.name == 'br' || around(node, %w[pre])
         @texts[block_of(node)&.pointer_id] << text
         @ruby += text.size if around(node, %w[ruby])
         @boxes += text.size * [depth(node) - 1, 0].max
