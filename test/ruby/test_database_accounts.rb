@@ -185,6 +185,8 @@ class TestDatabaseAccounts < MultiTenantTest
     all = "SET ROLE none; REASSIGN OWNED BY #{owner} TO"
     serving('postgresql', rights: 'write') do
       login(BOB, EVE)
+      # Since PostgreSQL 16 the database is given by whoever may make one.
+      administrate("ALTER ROLE #{BOB} CREATEDB; ALTER ROLE #{EVE} CREATEDB")
       assert_rows [], BOB, "SET ROLE #{owner}; CREATE TABLE lesson (id serial, n int); INSERT INTO lesson VALUES (1, 3)"
       assert_rows [], EVE, "CREATE TABLE #{EVE}.own (n int); #{all} #{EVE}"
     end
