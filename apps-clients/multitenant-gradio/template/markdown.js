@@ -113,7 +113,7 @@ const COMPLEX = new RegExp(`[^${SIMPLE}]`, "gu");
 const COMPLEX_BESIDE = new RegExp(`[^${SIMPLE}]|\\p{Ps}|\\p{N}+`, "gu");
 const WEIGHT = 2 ** 26;
 // At each line it looks at all pieces of a block that are each in one script, in which signs and blanks of ASCII are, too.
-// A cell may have a line for each of them, others have fewer.
+// A cell, or what is within many lists, may have a line for each of them, others have fewer.
 const SIGNS = "\\u0000-\\u0040\\u005B-\\u0060\\u007B-\\u00BF\\u02B9-\\u036F\\u2000-\\u206F";
 const SCRIPTS = ["Latin", "Greek", "Cyrillic", "Hiragana", "Katakana", "Hangul"].map(name => `\\p{Script=${name}}`);
 const PIECES = new RegExp([...SCRIPTS.map(one => `[${one}${SIGNS}]+`), `[^${SCRIPTS.join("")}]+`].join("|"), "gu");
@@ -159,12 +159,13 @@ function elements(tokens, line = LINE, around = 1, indented = 0) {
 const HOLDERS = ["blockquote", "list_item"];
 
 // Of each block that is laid out all characters times those, and the pieces, that take longer.
-function weight(tokens, complex) {
+function weight(tokens, complex, indented = 0) {
   return tokens.reduce((sum, { type, header, rows, items, tokens, raw, text }) => {
     const within = type === "table" ? [header, ...rows].flat() : items || (HOLDERS.includes(type) ? tokens : []);
-    if (within.length) return sum + weight(within, complex);
+    const deep = indented + (["list", "blockquote"].includes(type) ? 1 : 0);
+    if (within.length) return sum + weight(within, complex, deep);
     const all = raw || text;
-    const pieces = (all.match(PIECES) || []).length / (type ? FEWER : 1);
+    const pieces = (all.match(PIECES) || []).length / (type && deep <= INDENTED ? FEWER : 1);
     return sum + all.length * ((all.match(complex) || []).length + pieces);
   }, 0);
 }
