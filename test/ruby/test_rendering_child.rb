@@ -126,13 +126,15 @@ class TestRenderingLayout < MultiTenantTest
   # For each line Chromium looks at all pieces of a block that are in one script.
   def test_scripts_that_take_turns
     pieces = ->(texts) { LAYOUT.pieces(texts) > MultiTenant::Card::Limits::WEIGHT }
-    ["\u6f22a" * 6000, "\u0436 a " * 6000, "a\u2192" * 6000, "\u30ab\uac00" * 6000].each do |text|
+    ["\u6f22a", "\u0436 a ", "a\u2192", "\u30ab\uac00", "\u6f22\u2192", "\u{1f600}\u2192"].each do |two|
+      text = two * 6000
       assert pieces[[text]], text[0, 20]
       assert pieces[["#{text[0, 5000]}\n" * 20]], text[0, 20]
       refute pieces[["#{text[0, 100]}\n" * 500]], text[0, 20]
     end
     japanese = "\u6f22\u5b57\u3068\u304b\u306a\u3068\u30ab\u30bf\u30ab\u30ca\u3001Ruby\u3082\u3002"
     ["#{japanese * 40}\n" * 100, 'some words, (a1). ' * 14_000, "\u6f22\u5b57\u3001" * 30_000,
+     "\u05d0\u05d1 " * 300, "#{"\u2500" * 80}\n" * 300,
      "\u251c\u2500\u2500 src \u2713\n" * 15_000, "\u0441\u043b\u043e\u0432\u043e Ruby " * 500].each do |text|
       refute pieces[[text]], text[0, 20]
     end
@@ -159,7 +161,8 @@ class TestChatLayout < MultiTenantTest
   def test_a_chats_page_knows_what_a_card_knows
     assert_equal LIMITS::PILED, PAGE[/^const PILED = .*\{(\d+)\}/, 1].to_i
     layout = MultiTenant::Card::Layout
-    { 'SIMPLE' => layout::SIMPLE, 'SIGNS' => layout::SIGNS, 'SCRIPTS' => layout::SCRIPTS.join }.each do |name, known|
+    { 'SIMPLE' => layout::SIMPLE, 'SIGNS' => layout::SIGNS, 'WIDE' => layout::WIDE,
+      'SCRIPTS' => layout::SCRIPTS.join }.each do |name, known|
       assert_equal known, PAGE[/^const #{name} = (.*?);$/m, 1].scan(/"([^"]*)"/).join.gsub('\\\\', '\\')
     end
     assert_operator 2**PAGE[/^const WEIGHT = 2 \*\* (\d+);$/, 1].to_i, :<=, LIMITS::WEIGHT

@@ -112,11 +112,14 @@ const TURNING = new RegExp("[\\u0590-\\u08FF\\u200E\\u200F\\u202A-\\u202E\\u2066
 const COMPLEX = new RegExp(`[^${SIMPLE}]`, "gu");
 const COMPLEX_BESIDE = new RegExp(`[^${SIMPLE}]|\\p{Ps}|\\p{N}+`, "gu");
 const WEIGHT = 2 ** 26;
-// At each line it looks at all pieces of a block that are each in one script, in which signs and blanks of ASCII are, too.
+// At each line it looks at all pieces of a block that are each in one script, in which signs and blanks of ASCII are, too,
+// and wide ones beside ideographs. Other signs may each be from another font.
 // A cell, or what is within many lists, may have a line for each of them, others have fewer.
 const SIGNS = "\\u0000-\\u0040\\u005B-\\u0060\\u007B-\\u00BF\\u02B9-\\u036F\\u2000-\\u206F";
+const WIDE = "\\u3000-\\u303F\\uFF01-\\uFF20\\uFF3B-\\uFF40\\uFF5B-\\uFF65";
 const SCRIPTS = ["Latin", "Greek", "Cyrillic", "Hiragana", "Katakana", "Hangul"].map(name => `\\p{Script=${name}}`);
-const PIECES = new RegExp([...SCRIPTS.map(one => `[${one}${SIGNS}]+`), `[^${SCRIPTS.join("")}]+`].join("|"), "gu");
+const PIECES = new RegExp([...SCRIPTS.map(one => `[${one}${SIGNS}]+`), `[\\p{Script=Han}${SIGNS}${WIDE}]+`, `[^${SIMPLE}]+`,
+                           "[^]"].join("|"), "gu");
 const FEWER = 16;
 
 // What is shown as it was written has blocks of so many characters, of whole lines or words where it can, so that what

@@ -31,12 +31,13 @@ module MultiTenant
       # Languages whose words a browser finds in a dictionary.
       IN_DICTIONARIES = /[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]/
       # At each line a browser looks at all pieces of a block that are each in one script, in which signs and blanks of
-      # ASCII are, too.
+      # ASCII are, too, and wide ones beside ideographs. Other signs may each be from another font. (Ruby needs memory
+      # for each character of a piece.)
       SIGNS = '\u0000-\u0040\u005B-\u0060\u007B-\u00BF\u02B9-\u036F\u2000-\u206F'
+      WIDE = '\u3000-\u303F\uFF01-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65'
       SCRIPTS = %w[Latin Greek Cyrillic Hiragana Katakana Hangul].freeze
-      PIECES = SCRIPTS.map { |name| "\\p{#{name}}" }.then do |all|
-        Regexp.new([*all.map { |one| "(?:#{one}|[#{SIGNS}])+" }, "[^#{all.join}]+"].join('|'))
-      end
+      PIECES = [*SCRIPTS.map { |name| "[#{SIGNS}]|\\p{#{name}}" }, "[#{SIGNS}#{WIDE}]|\\p{Han}", "[^#{SIMPLE}]"]
+               .then { |all| Regexp.new("#{all.map { |one| "(?:#{one}){1,9999}" }.join('|')}|.", Regexp::MULTILINE) }
       BLOCKS = /.{0,#{Limits::BLOCK - 1}}\n|.{1,#{Limits::BLOCK}}/m
 
       module_function
