@@ -121,6 +121,9 @@ const SCRIPTS = ["Latin", "Greek", "Cyrillic", "Hiragana", "Katakana", "Hangul"]
 const PIECES = new RegExp([...SCRIPTS.map(one => `[${one}${SIGNS}]+`), `[\\p{Script=Han}${SIGNS}${WIDE}]+`, `[^${SIMPLE}]+`,
                            "[^]"].join("|"), "gu");
 const FEWER = 16;
+// To learn how narrow a cell may be, it divides all of these languages up to the next blank into words anew for each word.
+const IN_DICTIONARIES = /[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/gu;
+const ANEW = 12;
 
 // What is shown as it was written has blocks of so many characters, of whole lines or words where it can, so that what
 // comes next is laid out alone.
@@ -161,6 +164,10 @@ function elements(tokens, line = LINE, around = 1, indented = 0) {
 
 const HOLDERS = ["blockquote", "list_item"];
 
+function words(text) {
+  return text.split(/[\s\u200B]+/).reduce((sum, part) => sum + part.length * (part.match(IN_DICTIONARIES) || []).length, 0);
+}
+
 // Of each block that is laid out all characters times those, and the pieces, that take longer.
 function weight(tokens, complex, indented = 0) {
   return tokens.reduce((sum, { type, header, rows, items, tokens, raw, text }) => {
@@ -169,7 +176,7 @@ function weight(tokens, complex, indented = 0) {
     if (within.length) return sum + weight(within, complex, deep);
     const all = raw || text;
     const pieces = (all.match(PIECES) || []).length / (type && deep <= INDENTED ? FEWER : 1);
-    return sum + all.length * ((all.match(complex) || []).length + pieces);
+    return sum + all.length * ((all.match(complex) || []).length + pieces) + (type ? 0 : ANEW * words(all));
   }, 0);
 }
 
