@@ -129,7 +129,7 @@ module MultiTenant
         | `multitenant-munge` | makes and opens MUNGE credentials; a tenant's job logs in by the node's own `munge` |
         | `multitenant-seal` | seals by a group's key |
         | `multitenant-login`, behind `multitenant-job` | logs a job in to a service with a gateway |
-        | `multitenant-share`, and `multitenant-job`, `-chain`, `-keeper`, `-submission`, `-data`, `-gateway`, `-nginx` | share a job of one's own |
+        | `multitenant-share`, and `multitenant-job`, `-port`, `-chain`, `-keeper`, `-submission`, `-data`, `-gateway`, `-nginx` | share a job of one's own |
 
         Without it services are shared as before: sealed by munge, without a gateway where the node has no `multitenant-gate`.
 

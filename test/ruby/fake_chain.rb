@@ -71,7 +71,7 @@ module FakeChain
   # What OOD and its hook leave in the session's directory.
   def stage(arguments: ['-D', @staged, '-o', "#{@staged}/output.log", "--comment=#{ODD}", '--export', 'NONE'],
             **changes)
-    File.write(File.join(@staged, 'before.sh'), "#{File.read(MultiTenant::Sharing::JOB)}\n#{chain(**changes)}\n" \
+    File.write(File.join(@staged, 'before.sh'), "#{MultiTenant::Sharing.job}\n#{chain(**changes)}\n" \
                                                 "multitenant_share() { echo \"$@\"; }\n")
     script = "#!/bin/bash\n#SBATCH --mem=1\n\ncd #{@staged}\n. #{@staged}/before.sh\n"
     MultiTenant::Dashboard::Submission.keep(script, arguments, { 'ODD' => "#{ODD}\nb" }, nil)

@@ -27,7 +27,7 @@ module ServedDatabase
     need_root
     @dir = File.join(temporary, 'staged')
     [@dir, File.join(@dir, 'bin')].each { |dir| Dir.mkdir(dir) }
-    FileUtils.cp([*Dir.glob("#{TEMPLATE}/*.sh"), MultiTenant::Sharing::JOB], @dir)
+    FileUtils.cp([*Dir.glob("#{TEMPLATE}/*.sh"), MultiTenant::Sharing::JOB, MultiTenant::Sharing::PORT], @dir)
     FileUtils.cp(MultiTenant::Sharing::DATA, File.join(@dir, 'data.sh'))
     { 'squeue' => squeue_says('NODE_FAIL'), 'scontrol' => 'echo "ClusterName = test"' }.each do |name, body|
       File.write(File.join(@dir, 'bin', name), "#!/bin/bash\n#{body}\n", perm: 0o755)

@@ -9,7 +9,7 @@ require 'multitenant/gateway/login'
 class TestGatewayLogin < MultiTenantTest
   include GateTest
 
-  JOB = [MultiTenant::Sharing::JOB, MultiTenant::ServiceEnvironment::LOGIN].map { |file| File.read(file) }.join.freeze
+  JOB = "#{MultiTenant::Sharing.job}#{File.read(MultiTenant::ServiceEnvironment::LOGIN)}".freeze
 
   def setup
     super

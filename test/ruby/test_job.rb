@@ -6,6 +6,8 @@ require 'socket'
 # libexec/multitenant-job, whose functions scripts of any strictness call.
 class TestJob < MultiTenantTest
   JOB = File.expand_path('../../libexec/multitenant-job', __dir__)
+  # A kernel without IPv6 has no /proc/net/tcp6.
+  WITHOUT_IPV6 = "source #{JOB}; source <(sed 's|tcp{,6}|{tcp,none}|' #{MultiTenant::Sharing::PORT})".freeze
 
   # Listens on all addresses of that kind at the port, or at any, and says which, until it gets TERM.
   SERVER = <<~RUBY
@@ -40,13 +42,11 @@ class TestJob < MultiTenantTest
     out == "yes\n"
   end
 
-  # A kernel without IPv6 has no /proc/net/tcp6.
   def test_a_stranger_is_seen_on_a_node_without_ipv6
     skip_unless(Process.euid.zero?, 'needs root')
     port = listen
-    without_ipv6 = %(source <(sed 's|tcp{,6}|{tcp,none}|' #{JOB}))
-    assert others_listen?(port, uid: 4999, script: without_ipv6)
-    refute others_listen?(port, script: without_ipv6)
+    assert others_listen?(port, uid: 4999, script: WITHOUT_IPV6)
+    refute others_listen?(port, script: WITHOUT_IPV6)
   end
 
   def test_a_stranger_is_seen_by_either_family
@@ -124,8 +124,8 @@ class TestJob < MultiTenantTest
   # cat fails there, which pipefail of a start-up file makes a failure of all.
   def test_a_server_that_is_met_past_its_gateway_is_seen_on_a_node_without_ipv6
     { '0.0.0.0' => "past\n", '127.0.0.1' => '' }.each do |address, said|
-      without_ipv6 = %(source <(sed 's|tcp{,6}|{tcp,none}|' #{JOB}); mt_guard=port mt_server_port=#{listen(address)})
-      assert_equal [said, true], bash("#{without_ipv6}; ! is_past_gate || echo past")
+      guarded = "#{WITHOUT_IPV6}; mt_guard=port mt_server_port=#{listen(address)}"
+      assert_equal [said, true], bash("#{guarded}; ! is_past_gate || echo past")
     end
   end
 
@@ -323,7 +323,7 @@ class TestJob < MultiTenantTest
 
   # With POSIXLY_CORRECT each batch script has those of start-up files, as cat=bat.
   def test_no_alias_of_a_start_up_file_is_in_what_a_job_does
-    parts = %w[job gateway chain keeper submission].map { |name| File.join(Tree::ROOT, "libexec/multitenant-#{name}") }
+    parts = %w[job port gateway chain keeper submission].map { |name| JOB.sub(/job$/, name) }
     names = parts.flat_map { |path| File.read(path).scan(/[a-z][a-z0-9]+/) }.uniq
     names.select! { |name| File.executable?("/usr/bin/#{name}") }
     ['shopt -s expand_aliases', 'export POSIXLY_CORRECT=1'].each do |how|

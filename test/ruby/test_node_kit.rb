@@ -20,7 +20,7 @@ class TestNodeKit < MultiTenantTest
     assert_match(/\Awritten #{temporary}.kit: the programs that compute nodes need, for \w+/, done.out)
     files = Dir.glob('**/*', File::FNM_DOTMATCH, base: made).select { |path| File.file?(File.join(made, path)) }
     libexec = Dir.children(File.join(Tree::ROOT, 'libexec')).map { |name| name.delete_prefix('multitenant-') }
-    scripts = %w[chain data gateway job keeper login nginx share submission] & libexec
+    scripts = %w[chain data gateway job keeper login nginx port share submission] & libexec
     version = MultiTenant::VERSION
     assert_equal [*%w[gate munge seal].union(scripts).map { |name| "bin/multitenant-#{name}" }, '.multitenant-node-kit',
                   'README.md', "modulefiles/multitenant-node-kit/#{version}",
@@ -30,6 +30,14 @@ class TestNodeKit < MultiTenantTest
       done = run_as(nil, File.join(made, "bin/multitenant-#{name}"), '--version')
       assert_equal 0, done.code, name
     end
+  end
+
+  # As doc/reference.md has it. Jobs that follow may source what a later version has put there.
+  def test_a_script_of_ones_own_has_what_it_sources_there
+    sources = File.read(File.join(Tree::ROOT, 'doc/reference.md'))[/^source multitenant-job; .*/]
+    done = run_as(nil, 'bash', '-euc', "#{sources}\ndeclare -F choose_port share_service keep_running",
+                  env: { 'PATH' => "#{made}/bin:#{ENV.fetch('PATH')}" })
+    assert_equal ["choose_port\nshare_service\nkeep_running\n", ''], [done.out, done.err]
   end
 
   # Wherever it is copied to.

@@ -6,7 +6,6 @@ require 'pathname'
 # What users' start-up files set and export is in the batch script of each service app, by whatever names: none of it is
 # shared, stands on the owner's card, or changes what is there.
 class TestStartUpFiles < MultiTenantTest
-  JOB = MultiTenant::Sharing::JOB
   # Bash, Slurm and OOD set these, or a job could not run without them.
   GIVEN = /\A(?:BASH_\w+|BASHPID|HOME|HOSTNAME|IFS|PATH|PWD|RANDOM|SLURM_\w+|TMPDIR|UID|USER|host)\z/
   OTHERS = { 'POSIXLY_CORRECT' => '1', 'CDPATH' => '/', 'GREP_OPTIONS' => '-v', 'TMOUT' => '5', 'PS4' => '$(exit)',
@@ -72,7 +71,7 @@ class TestStartUpFiles < MultiTenantTest
   def exports(dir, root)
     bin = File.join(temporary, 'bin').tap { |path| FileUtils.mkdir_p(path) }
     File.write(File.join(bin, 'curl'), "#!/bin/sh\n", perm: 0o755)
-    texts = [JOB, *Dir.glob(File.join(root, 'template/*'))].map { |file| File.read(file) }
+    texts = [MultiTenant::Sharing.job, *Dir.glob(File.join(root, 'template/*')).map { |file| File.read(file) }]
     names = texts.flat_map { |text| text.scan(/\$\{?[!#]?([A-Za-z_]\w*)/).flatten }.grep_v(GIVEN)
     ours = [*names, *conn_params(root).split, 'port', 'password'].to_h { |name| [name, "EVIL: it's"] }
     ours.merge(OTHERS, functions(texts), 'PATH' => "#{bin}:#{ENV.fetch('PATH')}", 'HOME' => dir, 'SLURM_JOB_ID' => '1')

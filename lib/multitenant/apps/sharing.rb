@@ -13,8 +13,9 @@ module MultiTenant
   # and what its owner's card says of it.
   module Sharing
     LIBEXEC = File.expand_path('../../../libexec', __dir__)
-    # DATA is what script.sh reads of a service whose directory one server alone can have.
-    JOB, SENDER, DATA = %w[job share data].map { |name| File.join(LIBEXEC, "multitenant-#{name}") }
+    # JOB comes with PORT: see {job}. DATA is what script.sh reads of a service whose directory one server alone can
+    # have.
+    JOB, PORT, SENDER, DATA = %w[job port share data].map { |name| File.join(LIBEXEC, "multitenant-#{name}") }
     # What the sender's --note says of a share, behind what the job says of its gateway, and of those whom it is for and
     # how it is sealed, in words.
     SHARED = /\A(?:(?<gate>[^|]+)\|)?
@@ -55,22 +56,27 @@ module MultiTenant
           } }
       end
 
+      # @return [String] bash: what the jobs of all apps have in common
+      def job
+        [JOB, PORT].map { |file| File.read(file) }.join("\n")
+      end
+
       # @param context [#enable_multitenant, #auto_multitenant_groups, #mt_method, #mt_delivery_select] the answers to
       #   {form}; #mt_title may be missing
       # @param session [String] OOD's session id
       # @param site [Hash] the app's site.yml
       # @param staged [Pathname, nil] the session's directory; without it there is one job
-      # @return [String] bash: the functions of libexec/multitenant-job and `multitenant_share`, which takes the
-      #   further arguments of libexec/multitenant-share and returns its code, or 1 where nothing is to be shared, and
-      #   sets mt_shared to what {note} takes; mt_title is what it is called
+      # @return [String] bash: {job} and `multitenant_share`, which takes the further arguments of
+      #   libexec/multitenant-share and returns its code, or 1 where nothing is to be shared, and sets mt_shared to what
+      #   {note} takes; mt_title is what it is called
       def script(context, session:, site: {}, staged: nil)
         options = options(context, session, site)
-        job = "#{File.read(JOB)}\n# shellcheck disable=SC2034 # after.sh quotes it for the card\n" \
-              "mt_title=#{title(context).shellescape}\n# shellcheck disable=SC2034 # and mt_shared\n"
-        return "#{job}multitenant_share() { mt_shared='#{NOBODY}'; return 1; }\n" unless options
+        start = "#{job}\n# shellcheck disable=SC2034 # after.sh quotes it for the card\n" \
+                "mt_title=#{title(context).shellescape}\n# shellcheck disable=SC2034 # and mt_shared\n"
+        return "#{start}multitenant_share() { mt_shared='#{NOBODY}'; return 1; }\n" unless options
 
         <<~BASH
-          #{job}multitenant_send() {
+          #{start}multitenant_send() {
             BASH_ENV='' #{keys}bash -s -- --note #{options.shelljoin} "$@" <<'MULTITENANT_SHARE'
           #{File.read(SENDER)}
           MULTITENANT_SHARE

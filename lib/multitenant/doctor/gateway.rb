@@ -13,7 +13,7 @@ module MultiTenant
                  secrets: 'Portal\'s secrets' }.freeze
 
       # The functions that decide it in a job.
-      PARTS = [Sharing::JOB, File.expand_path('../../../libexec/multitenant-gateway', __dir__)].freeze
+      PARTS = [Sharing::JOB, Sharing::PORT, File.expand_path('../../../libexec/multitenant-gateway', __dir__)].freeze
       ASK = "can_guard || echo \"guard $WHY\"\ncan_isolate || echo \"isolate $WHY\"\necho asked\n"
       # Seconds that a job may wait and take.
       JOB = 90
