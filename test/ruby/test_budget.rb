@@ -12,7 +12,7 @@ class TestBudget < MultiTenantTest
 
   def setup
     super
-    %i[@bytes @pixels].each { |name| BUDGET.instance_variable_set(name, nil) }
+    BUDGET.instance_variable_set(:@page, nil)
   end
 
   # However long it takes, no other one begins meanwhile.

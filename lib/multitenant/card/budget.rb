@@ -69,14 +69,17 @@ module MultiTenant
         end
       end
 
+      # The rooms of a page: for bytes, for pixels, and for what browsers need ({Scrubber#cost}).
+      Page = Struct.new(:bytes, :pixels, :costs)
+
       class << self
         # OOD lists the sessions.
         # @return [void]
         def new_page
-          @count = count + 1 if @bytes&.wanted?
-          @bytes = Room.new(Limits::PAGE, Limits::PUBLISHER, @bytes)
-          @pixels = Room.new(Limits::PAGE_PIXELS, Limits::PUBLISHER_PIXELS, @pixels)
-          @costs = Room.new(Limits::PAGE_COST, Limits::PUBLISHER_COST, @costs)
+          @count = count + 1 if @page&.bytes&.wanted?
+          @page = Page.new(Room.new(Limits::PAGE, Limits::PUBLISHER, @page&.bytes),
+                           Room.new(Limits::PAGE_PIXELS, Limits::PUBLISHER_PIXELS, @page&.pixels),
+                           Room.new(Limits::PAGE_COST, Limits::PUBLISHER_COST, @page&.costs))
         end
 
         # @return [Integer] pages before this one that showed something
@@ -93,12 +96,12 @@ module MultiTenant
         end
 
         # A page that OOD's list did not announce begins after a pause.
-        # @return [Array(Room, Room, Room)] of bytes, of pixels, and of {Scrubber#cost}
+        # @return [Page]
         def page
           now = MultiTenant.clock
           new_page unless @last && now - @last < Limits::POLL / 2
           @last = now
-          [@bytes, @pixels, @costs]
+          @page
         end
       end
 
@@ -112,7 +115,7 @@ module MultiTenant
       # @param most [Integer] that the card may show
       # @return [Integer] bytes
       def left(most)
-        [most - @card, Budget.page[0].left(@publisher, Limits::FIRST)].min
+        [most - @card, Budget.page.bytes.left(@publisher, Limits::FIRST)].min
       end
 
       # @param bytes [Integer] that would be shown if there were room, or may be
@@ -121,14 +124,14 @@ module MultiTenant
       def want(bytes, most: Limits::CARD)
         more = [bytes, most - @wanted].min.clamp(0..)
         @wanted += more
-        Budget.page[0].want(@publisher, more)
+        Budget.page.bytes.want(@publisher, more)
       end
 
       # @param html [String] of a publisher's file, which is safe
       # @param pixels [Integer] of its images
       # @return [String] the same where there is room for them, which are counted; else without them
       def with_images(html, pixels)
-        room = Budget.page[1]
+        room = Budget.page.pixels
         room.want(@publisher, pixels)
         return html.gsub(IMAGE, NO_IMAGE) if pixels > room.left(@publisher)
 
@@ -142,13 +145,13 @@ module MultiTenant
       # @return [String, nil] the same, which is counted; nil: there is no room
       def take(html, most: Limits::CARD, cost: 0)
         want(html.bytesize, most: most)
-        bytes, _, costs = Budget.page
-        costs.want(@publisher, cost)
-        return if html.bytesize > left(most) || cost > costs.left(@publisher)
+        page = Budget.page
+        page.costs.want(@publisher, cost)
+        return if html.bytesize > left(most) || cost > page.costs.left(@publisher)
 
         @card += html.bytesize
-        bytes.take(@publisher, html.bytesize)
-        costs.take(@publisher, cost)
+        page.bytes.take(@publisher, html.bytesize)
+        page.costs.take(@publisher, cost)
         html
       end
     end
