@@ -148,8 +148,8 @@ class TestRenderingLayout < MultiTenantTest
     assert(blocks.all? { |block| block.end_with?("\n") && block.size <= 4096 })
     assert_equal [4096, 4096, 2], LAYOUT.blocks("\u0e01" * 8194).map(&:size)
     ['x' * 40_000, "\u4e00" * 40_000, "#{HEBREW}\n" * 100].each { |text| assert_equal [text], LAYOUT.blocks(text) }
-    assert_match(%r{\A(?:<span class="d-block"><bdi dir="rtl">[^<]+</bdi></span>){9,}\z}, elements.long(lines))
-    assert_match(%r{\A<bdi>[^<]+</bdi>\z}, elements.long("#{HEBREW}\n" * 100))
+    assert_match(%r{\A(?:<span class="d-block"><bdi dir="rtl">[^<]+</bdi></span>){9,}\z}, elements.long(blocks))
+    assert_match(%r{\A<bdi>[^<]+</bdi>\z}, elements.long(["#{HEBREW}\n" * 100]))
   end
 end
 

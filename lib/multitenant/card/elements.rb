@@ -37,13 +37,12 @@ module MultiTenant
         Layout.turns?(value.to_s.scrub) ? "<bdo dir=\"ltr\">#{html}</bdo>" : "<bdi>#{html}</bdi>"
       end
 
-      # @param value [String] many lines
+      # @param blocks [Array<String>] many lines, as Layout.blocks has them
       # @return [String] HTML of these, as {text}
-      def long(value)
-        blocks = Layout.blocks(value.scrub)
-        return "<bdi>#{encode(value)}</bdi>" if blocks.size == 1
+      def long(blocks)
+        return "<bdi>#{encode(blocks[0])}</bdi>" if blocks.size == 1
 
-        bdi = "<bdi dir=\"#{Layout.direction(value)}\">"
+        bdi = "<bdi dir=\"#{Layout.direction(blocks.join)}\">"
         blocks.map { |block| "<span class=\"d-block\">#{bdi}#{encode(block)}</bdi></span>" }.join
       end
 

@@ -25,8 +25,9 @@ if ARGV == %w[page]
   turn.close
 else
   layout = MultiTenant::Card::Layout
-  html = Object.new.extend(MultiTenant::Card::Elements).long(text)
-  cost = layout.weight(layout.blocks(text.gsub(layout::PILED, ''))) * 1000 / limits::WEIGHT
+  blocks = layout.blocks(text.gsub(layout::PILED, ''))
+  html = Object.new.extend(MultiTenant::Card::Elements).long(blocks)
+  cost = layout.weight(blocks) * 1000 / limits::WEIGHT
 end
 abort if html.bytesize > limits::FILE_HTML
 $stdout.write("#{pixels.to_i} #{cost}\n", html)
