@@ -334,6 +334,26 @@ class TestGateway < MultiTenantTest
     cards.instance_eval { [@last, @waiting, @made].each(&:clear) && (@spent = @since = @paused = 0) }
   end
 
+  # Web applications have no row of what was shared, so that their page shows buttons alone.
+  def test_who_has_waited_and_is_gone_takes_nobody_elses_time
+    cards = MultiTenant::Card::Credentials
+    now = 1000.0
+    making = Struct.new(:cost) { def make(*) = cost.call && 'MUNGE:' }.new(-> { now += 0.1 })
+    gateways = ->(uid, jobs) { jobs.map { |job| MultiTenant::Gateway.of(spec(uid: uid.to_s, job: job.to_s)) } }
+    shown = lambda do |page|
+      MultiTenant::Card::Budget.new_page
+      page.count { |one| cards.of(one) }.tap { now += 61 }
+    end
+    MultiTenant.stub(:clock, -> { now }) do
+      MultiTenant::Gateway::Credential.stub(:new, making) do
+        shown.call(gateways[1, 1..12] + gateways[4, [99]])
+        assert_equal 9, Array.new(4) { shown.call(gateways[1, 1..9]) }.last
+      end
+    end
+  ensure
+    cards.instance_eval { [@last, @waiting, @made].each(&:clear) && (@spent = @since = @paused = 0) }
+  end
+
   # ---- in a client's job ----
 
   # Programs that write down what they are called with.
