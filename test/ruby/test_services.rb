@@ -168,6 +168,7 @@ class TestServices < MultiTenantTest
     one = stream(job(7, name: sealed))
     assert_match(/\AThere is no service\. What a job shares can't be opened on this host now: `multitenant list` /,
                  told['services', one].out)
+    assert_equal "There is no service.\n", told['services', '--mine', one].out
     done = told['login', 'spanish', one]
     assert_match(/No service `spanish` is shared with you\. What a job shares can't be opened /, done.err)
     assert_equal 64, done.code

@@ -72,7 +72,9 @@ module MultiTenant
       # @return [String] a sentence on what is shared with a group of this user's and can't be opened here, as where
       #   this host has no key of it; or ''
       def unopened
-        jobs = receiver.shares.count { |share| share[:specs] == 'envelope_unavailable' }
+        jobs = receiver.shares.count do |share|
+          share[:specs] == 'envelope_unavailable' && (!@options[:mine] || share[:uid] == Process.euid)
+        end
         return '' if jobs.zero?
 
         " What #{jobs == 1 ? 'a job shares' : "#{jobs} jobs share"} can't be opened on this host now: " \
