@@ -254,5 +254,8 @@ class TestDoctorOfSealing < DoctorTest
     env_file 'MULTITENANT_ENVELOPES=munge,v1'
     told = doctor('Sealing')
     assert_match(/^warn  .*: it is key in multitenant-database,.*^warn  .*: it is v1 in multitenant-llm:/m, told)
+    env_file
+    told = doctor('Sealing')
+    assert_match(/^warn  .*: it is key in multitenant-database, and no gr.*^warn  .*: it is v1 in multitenant-llm:/m, told)
   end
 end

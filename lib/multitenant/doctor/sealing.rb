@@ -67,10 +67,10 @@ module MultiTenant
         taken, refused = sealed.partition { |envelope, _| accepted?(envelope) }.map(&:to_h)
         refused.each { |envelope, apps| refused!(envelope, names(apps)) }
         v1 = names(taken.fetch('v1', []))
+        keyless!(names(taken['key'])) if (keyless = taken.key?('key') && keyless?)
         return warn!("it is v1 in #{list(v1)}: every user of the cluster can read what these share.", SEAL) if v1.any?
-        return keyless!(names(taken['key'])) if taken.key?('key') && keyless?
 
-        ok("it is #{sealed.keys.join(' and ')}.") if refused.empty?
+        ok("it is #{sealed.keys.join(' and ')}.") unless refused.any? || keyless
       end
 
       # v1 names each member, and takes them from the name service.
