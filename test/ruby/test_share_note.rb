@@ -64,14 +64,14 @@ class TestShareNote < Minitest::Test
   end
 
   # A job of a session, on a node that may lack something. nginx and the gate of its gateway are such as listen at once.
-  def plan(how, lacks: '', session: 'one', **site)
+  def plan(how, lacks: '', session: 'one', state: '', **site)
     FileUtils.mkdir_p(in_job(session))
     site = { 'envelope' => 'munge', 'gateway' => 'auto' }.merge(site.transform_keys(&:to_s))
     script = MultiTenant.share_script(Answers.new('mt', 'DB_Conn sys/x', 'card', 'lab'), session: ID, site: site)
     share(env: { 'XDG_STATE_HOME' => in_job('state') }, command: ['bash', '-c', <<~BASH])
       find_port() { :; }
       #{script}
-      host=n1 port=1 mt_directory=#{in_job(session)} mt_gate_program=true mt_nginx=true
+      host=n1 port=1 mt_directory=#{in_job(session)} mt_state=#{state} mt_gate_program=true mt_nginx=true
       can_guard() { WHY='this node has no nginx' && [[ '#{lacks}' != nginx ]]; }
       can_isolate() { WHY='this node has no socat' && [[ '#{lacks}' != socat ]]; }
       run_gateway() { exec /bin/sleep 60; }
@@ -100,6 +100,17 @@ class TestShareNote < Minitest::Test
     assert_equal [1, ''], [done.code, done.out]
     assert_match(/\Athis node has no socat: nothing is served, as nobody reached this service past its/, done.err)
     assert_planned "as .\n", 'port', lacks: 'nginx', session: 'another'
+  end
+
+  # A service that is launched anew has its bans, which only a gateway goes by.
+  def test_whoever_is_banned_keeps_what_is_launched_anew_behind_a_gateway
+    FileUtils.mkdir_p(gate = in_job('service/gate'))
+    File.write(banned = File.join(gate, 'banned'), '')
+    assert_planned "as .\n", 'port', lacks: 'nginx', state: in_job('service')
+    File.write(banned, "2001\n")
+    done = plan('port', lacks: 'nginx', state: in_job('service'))
+    assert_equal [1, '', "this node has no nginx: nothing is served, as this service had a gateway before.\n"],
+                 [done.code, done.out, done.err]
   end
 
   def test_a_form_offers_no_card_that_dashboards_refuse
