@@ -42,4 +42,17 @@ class TestDatabaseUsers < MultiTenantTest
       assert_rows %w[1], BOB, 'SELECT 1'
     end
   end
+
+  # Its owner has shut it by now.
+  def test_who_could_be_a_user_of_a_postgresql_is_not_where_nobody_logs_in_as_that_one_any_more
+    serving('postgresql', rights: 'write', own: 'no') do
+      login(BOB)
+      assert_rows [], BOB, 'CREATE TABLE lesson (n int)'
+      administrate("ALTER ROLE #{USER} NOLOGIN")
+    end
+    serving('postgresql', user: 'postgres') do
+      login(BOB)
+      ['INSERT INTO lesson VALUES (1)', "SET ROLE #{USER}"].each { |sql| refute_done DENIED, BOB, sql }
+    end
+  end
 end

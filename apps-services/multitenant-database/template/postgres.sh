@@ -135,7 +135,8 @@ move_rights() { # FROM TO
 # Names of tenants' accounts.
 ACCOUNT='^mt_[0-9]+_[0-9a-f]{8}$'
 # Who is no tenant and could be logged in as: the user, and those of earlier jobs.
-OTHERS="(rolname !~ '$ACCOUNT' AND (rolcanlogin OR rolsuper))"
+OTHERS="(rolname !~ '$ACCOUNT|^mt_(tenants|barred)\$' AND (rolcanlogin OR rolsuper
+  OR EXISTS (SELECT FROM pg_database WHERE datdba = pg_roles.oid)))"
 
 # By these a tenant who is the owner of all keeps everybody else out. What is as it should be is not touched: it may be held.
 let_in() { # ROLE
