@@ -195,6 +195,8 @@ class TestChatPage < ChatTest
       "*a **b `c` #{'x ' * 10_000} b** a*" => true,
       "|a|b|\n|-|-|\n|#{'漢a' * 9000}|b|\n" => false, "|a|b|\n|-|-|\n|#{'漢a' * 1000}|b|\n" => true,
       "|a|b|\n|-|-|\n|#{"\u0e01" * 4000}|b|\n" => false, "|a|b|\n|-|-|\n|#{"#{"\u0e01" * 99} " * 40}|b|\n" => true,
+      "|a|b|\n|-|-|\n|#{"#{"\u0e01" * 49}\u00a0" * 150}|b|\n" => false,
+      "|a|b|\n|-|-|\n|#{'漢1' * 9000}|b|\n" => false, "|a|b|\n|-|-|\n|#{'漢1' * 1000}|b|\n" => true,
       "#{'- ' * 24}#{'漢a' * 9000}" => false, "#{'- ' * 24}#{'漢a' * 1000}" => true,
       "|a|b|\n|-|-|\n#{"|#{'word ' * 20}|#{'слово ' * 20}|\n" * 200}" => true }.each do |text, as_markdown|
       assert_equal as_markdown, drawn(text, made), text[0, 20]

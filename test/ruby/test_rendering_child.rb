@@ -126,7 +126,8 @@ class TestRenderingLayout < MultiTenantTest
   # For each line Chromium looks at all pieces of a block that are in one script.
   def test_scripts_that_take_turns
     pieces = ->(texts) { LAYOUT.pieces(texts) > MultiTenant::Card::Limits::WEIGHT }
-    ["\u6f22a", "\u0436 a ", "a\u2192", "\u30ab\uac00", "\u6f22\u2192", "\u{1f600}\u2192"].each do |two|
+    ["\u6f22a", "\u0436 a ", "a\u2192", "\u30ab\uac00", "\u6f22\u2192", "\u{1f600}\u2192", "\u6f221", "\uac00 ", "a\uff21",
+     "a\u2042 ", "\u6f22\u{20000}"].each do |two|
       text = two * 6000
       assert pieces[[text]], text[0, 20]
       assert pieces[["#{text[0, 5000]}\n" * 20]], text[0, 20]
@@ -138,6 +139,7 @@ class TestRenderingLayout < MultiTenantTest
      "\u251c\u2500\u2500 src \u2713\n" * 15_000, "\u0441\u043b\u043e\u0432\u043e Ruby " * 500].each do |text|
       refute pieces[[text]], text[0, 20]
     end
+    ["\u0561\u0562\u0563\u0564 ", "\uac00\ub098\ub2e4 1 "].each { |words| refute pieces[[words * 300] * 80], words }
   end
 
   # A file's text is laid out in parts of whole lines, where that may take long.
@@ -161,8 +163,8 @@ class TestChatLayout < MultiTenantTest
   def test_a_chats_page_knows_what_a_card_knows
     assert_equal LIMITS::PILED, PAGE[/^const PILED = .*\{(\d+)\}/, 1].to_i
     layout = MultiTenant::Card::Layout
-    { 'SIMPLE' => layout::SIMPLE, 'SIGNS' => layout::SIGNS, 'WIDE' => layout::WIDE,
-      'SCRIPTS' => layout::SCRIPTS.join }.each do |name, known|
+    { 'SIMPLE' => layout::SIMPLE, 'SIGNS' => layout::SIGNS, 'WIDE' => layout::WIDE, 'OTHERS' => layout::OTHERS.join,
+      'ALPHABETS' => layout::ALPHABETS.join }.each do |name, known|
       assert_equal known, PAGE[/^const #{name} = (.*?);$/m, 1].scan(/"([^"]*)"/).join.gsub('\\\\', '\\')
     end
     assert_operator 2**PAGE[/^const WEIGHT = 2 \*\* (\d+);$/, 1].to_i, :<=, LIMITS::WEIGHT

@@ -112,14 +112,17 @@ const TURNING = new RegExp("[\\u0590-\\u08FF\\u200E\\u200F\\u202A-\\u202E\\u2066
 const COMPLEX = new RegExp(`[^${SIMPLE}]`, "gu");
 const COMPLEX_BESIDE = new RegExp(`[^${SIMPLE}]|\\p{Ps}|\\p{N}+`, "gu");
 const WEIGHT = 2 ** 26;
-// At each line it looks at all pieces of a block that are each in one script, in which signs and blanks of ASCII are, too,
-// and wide ones beside ideographs. Other signs may each be from another font.
+// At each line it looks at all pieces of a block that are each in one script and from one font. Letters that most fonts
+// have are from one with signs and blanks of ASCII; those of other scripts from one with wide signs. Any other letter or
+// sign may be from a font of its own.
 // A cell, or what is within many lists, may have a line for each of them, others have fewer.
-const SIGNS = "\\u0000-\\u0040\\u005B-\\u0060\\u007B-\\u00BF\\u02B9-\\u036F\\u2000-\\u206F";
-const WIDE = "\\u3000-\\u303F\\uFF01-\\uFF20\\uFF3B-\\uFF40\\uFF5B-\\uFF65";
-const SCRIPTS = ["Latin", "Greek", "Cyrillic", "Hiragana", "Katakana", "Hangul"].map(name => `\\p{Script=${name}}`);
-const PIECES = new RegExp([...SCRIPTS.map(one => `[${one}${SIGNS}]+`), `[\\p{Script=Han}${SIGNS}${WIDE}]+`, `[^${SIMPLE}]+`,
-                           "[^]"].join("|"), "gu");
+const SIGNS = "\\u0000-\\u0040\\u005B-\\u0060\\u007B-\\u00BF\\u2000-\\u2022\\u2026-\\u2033\\u2039\\u203A";
+const WIDE = "\\u3000-\\u303F\\u30FB\\u30FC\\uFF01-\\uFF20\\uFF3B-\\uFF40\\uFF5B-\\uFF65";
+const ALPHABETS = ["A-Za-z\\u00C0-\\u017F\\u01A0\\u01A1\\u01AF\\u01B0\\u0218-\\u021B\\u1EA0-\\u1EF9", "\\u0386-\\u03CE",
+                   "\\u0400-\\u045F\\u0490-\\u04FF"];
+const OTHERS = ["\\u0531-\\u0587", "\\u3041-\\u3096", "\\u30A1-\\u30FA", "\\uAC00-\\uD7A3", "\\u4E00-\\u9FFF"];
+const PIECES = new RegExp([...ALPHABETS.map(one => `[${one}${SIGNS}]+`), ...OTHERS.map(one => `[${one}${WIDE}]+`),
+                           `[^${SIMPLE}]+`, "[^]"].join("|"), "gu");
 const FEWER = 16;
 // To learn how narrow a cell may be, it divides all of these languages up to the next blank into words anew for each word.
 const IN_DICTIONARIES = /[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/gu;
@@ -165,7 +168,8 @@ function elements(tokens, line = LINE, around = 1, indented = 0) {
 const HOLDERS = ["blockquote", "list_item"];
 
 function words(text) {
-  return text.split(/[\s\u200B]+/).reduce((sum, part) => sum + part.length * (part.match(IN_DICTIONARIES) || []).length, 0);
+  const parts = text.split(/[ \t\n\v\f\r\u200B]+/);
+  return parts.reduce((sum, part) => sum + part.length * (part.match(IN_DICTIONARIES) || []).length, 0);
 }
 
 // Of each block that is laid out all characters times those, and the pieces, that take longer.

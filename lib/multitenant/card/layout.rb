@@ -30,14 +30,16 @@ module MultiTenant
       COMPLEX_BESIDE = /[^#{SIMPLE}]|\p{Ps}|\p{N}+/
       # Languages whose words a browser finds in a dictionary.
       IN_DICTIONARIES = /[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]/
-      # At each line a browser looks at all pieces of a block that are each in one script, in which signs and blanks of
-      # ASCII are, too, and wide ones beside ideographs. Other signs may each be from another font. (Ruby needs memory
-      # for each character of a piece.)
-      SIGNS = '\u0000-\u0040\u005B-\u0060\u007B-\u00BF\u02B9-\u036F\u2000-\u206F'
-      WIDE = '\u3000-\u303F\uFF01-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65'
-      SCRIPTS = %w[Latin Greek Cyrillic Hiragana Katakana Hangul].freeze
-      PIECES = [*SCRIPTS.map { |name| "[#{SIGNS}]|\\p{#{name}}" }, "[#{SIGNS}#{WIDE}]|\\p{Han}", "[^#{SIMPLE}]"]
-               .then { |all| Regexp.new("#{all.map { |one| "(?:#{one}){1,9999}" }.join('|')}|.", Regexp::MULTILINE) }
+      # At each line a browser looks at all pieces of a block that are each in one script and from one font. Letters that
+      # most fonts have are from one with signs and blanks of ASCII; those of other scripts from one with wide signs. Any
+      # other letter or sign may be from a font of its own. (Ruby needs memory for each character of a piece.)
+      SIGNS = '\u0000-\u0040\u005B-\u0060\u007B-\u00BF\u2000-\u2022\u2026-\u2033\u2039\u203A'
+      WIDE = '\u3000-\u303F\u30FB\u30FC\uFF01-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65'
+      ALPHABETS = ['A-Za-z\u00C0-\u017F\u01A0\u01A1\u01AF\u01B0\u0218-\u021B\u1EA0-\u1EF9', '\u0386-\u03CE',
+                   '\u0400-\u045F\u0490-\u04FF'].freeze
+      OTHERS = ['\u0531-\u0587', '\u3041-\u3096', '\u30A1-\u30FA', '\uAC00-\uD7A3', '\u4E00-\u9FFF'].freeze
+      PIECES = [*ALPHABETS.map { |one| one + SIGNS }, *OTHERS.map { |one| one + WIDE }, "^#{SIMPLE}"]
+               .then { |all| Regexp.new("#{all.map { |one| "[#{one}]{1,9999}" }.join('|')}|.", Regexp::MULTILINE) }
       BLOCKS = /.{0,#{Limits::BLOCK - 1}}\n|.{1,#{Limits::BLOCK}}/m
 
       module_function
