@@ -318,6 +318,10 @@ class TestReadfile < RailsTest
     indented = "<tr>#{"#{' ' * 300}<td>a</td>" * 5}</tr>" * 100
     assert_equal false, read["<table><tbody>#{indented}</tbody></table>"][1]
     assert_equal true, read["<pre>#{'<mark>' * 3}<tr>#{"\n" * 150_000}</tr>"][1]
+    # What stands between two headings is laid out alone, unless it is within an element of a line.
+    { '<h2>a</h2>%s' => false, '<b>%s</b>' => true }.each do |part, heavy|
+      assert_equal heavy, read[format(part, "\u6f22a" * 400) * 20][1], part
+    end
   end
 
   # Left to a browser, that looks for it anew with each element, from the beginning on.

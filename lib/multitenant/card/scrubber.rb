@@ -121,6 +121,11 @@ module MultiTenant
         BLOCKS.include?(node.name) && !BESIDE_CELLS.include?(node.name) && allowed_node?(node)
       end
 
+      # @return [Boolean] what stands before and after it are lines of their own
+      def between_lines?(node)
+        line?(node) && !OF_TABLES.include?(node.name) && depth(node).zero?
+      end
+
       # @return [Node, nil] what its line is laid out in
       def block_of(node)
         node = node.parent
@@ -175,6 +180,7 @@ module MultiTenant
         return if node.name == 'img' && without_image(node)
 
         count(node, "\n") if node.name == 'br'
+        @texts[block_of(node)&.pointer_id] << "\n" if between_lines?(node)
         ADDED.fetch(node.name, {}).each { |name, value| node[name] ||= value } unless node.name == 'a' && !node['href']
         note(node) if %w[col colgroup td th tr].include?(node.name)
         node.name = LOWER[node.name] if LOWER.key?(node.name)
