@@ -112,6 +112,20 @@ class TestSubmission < MultiTenantTest
     assert_equal "--exclude=#{Socket.gethostname}", submitted(102, 'arguments').split("\0").last
   end
 
+  # The one that waits would begin on the node that this one leaves.
+  def test_a_job_that_its_node_can_t_serve_sends_the_next_one_to_another
+    fake('scontrol', '[[ $1 != update ]] || echo "$@" >>"${0%/*}/told"')
+    script = stage
+    refused = ". #{MultiTenant::Sharing::JOB.sub(/job\z/, 'gateway')}\nrefuse_here 'It lacks nginx.'\n"
+    run_job(100, "#{script}#{refused}", variables: { 'SLURMD_NODENAME' => 'node1' })
+    assert_equal "update JobId=101 ExcNodeList=node1\n", File.read(in_job('told'))
+    # There is no other node.
+    fake('sbatch', "[[ \" $* \" != *' --test-only '*--exclude=node1* ]] || exit 1\n#{FakeChain::SBATCH}")
+    File.delete(in_job('told'))
+    run_job(100, "#{script}#{refused}", restarts: 1, variables: { 'SLURMD_NODENAME' => 'node1' })
+    refute_path_exists in_job('told')
+  end
+
   def test_who_names_nodes_has_those
     script = stage
     fake('scontrol', 'echo "$@" >>"${0%/*}/told"')
@@ -123,6 +137,7 @@ class TestSubmission < MultiTenantTest
         mkdir -p "$mt_state/chains/2" && put "$mt_state/chains/2/node" node2
         rm "$mt_chain/next" && submit_next
         watch_once
+        leave_node
       BASH
     end
     assert_equal 104, last
