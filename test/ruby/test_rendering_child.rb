@@ -126,8 +126,8 @@ class TestRenderingLayout < MultiTenantTest
   # For each line Chromium looks at all pieces of a block that are in one script.
   def test_scripts_that_take_turns
     pieces = ->(texts) { LAYOUT.pieces(texts) > MultiTenant::Card::Limits::WEIGHT }
-    ["\u6f22a", "\u0436 a ", "a\u2192", "\u30ab\uac00", "\u6f22\u2192", "\u{1f600}\u2192", "\u6f221", "\uac00 ", "a\uff21",
-     "a\u2042 ", "\u6f22\u{20000}"].each do |two|
+    ["\u6f22a", "\u0436 a ", "a\u2192", "\u30ab\uac00", "\u6f22\u2192", "\u{1f600}\u2192", "\u6f221", "\uac00 ",
+     "a\uff21", "a\u2042 ", "\u6f22\u{20000}"].each do |two|
       text = two * 6000
       assert pieces[[text]], text[0, 20]
       assert pieces[["#{text[0, 5000]}\n" * 20]], text[0, 20]

@@ -30,9 +30,9 @@ module MultiTenant
       COMPLEX_BESIDE = /[^#{SIMPLE}]|\p{Ps}|\p{N}+/
       # Languages whose words a browser finds in a dictionary.
       IN_DICTIONARIES = /[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]/
-      # At each line a browser looks at all pieces of a block that are each in one script and from one font. Letters that
-      # most fonts have are from one with signs and blanks of ASCII; those of other scripts from one with wide signs. Any
-      # other letter or sign may be from a font of its own. (Ruby needs memory for each character of a piece.)
+      # At each line a browser looks at all pieces of a block that are each in one script and from one font. Letters
+      # that most fonts have are from one with signs and blanks of ASCII; those of other scripts from one with wide
+      # signs. Any other letter or sign may be from a font of its own. (Ruby needs memory for each of a piece.)
       SIGNS = '\u0000-\u0040\u005B-\u0060\u007B-\u00BF\u2000-\u2022\u2026-\u2033\u2039\u203A'
       WIDE = '\u3000-\u303F\u30FB\u30FC\uFF01-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65'
       ALPHABETS = ['A-Za-z\u00C0-\u017F\u01A0\u01A1\u01AF\u01B0\u0218-\u021B\u1EA0-\u1EF9', '\u0386-\u03CE',
