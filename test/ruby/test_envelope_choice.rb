@@ -256,6 +256,6 @@ class TestDoctorOfSealing < DoctorTest
     assert_match(/^warn  .*: it is key in multitenant-database,.*^warn  .*: it is v1 in multitenant-llm:/m, told)
     env_file
     told = doctor('Sealing')
-    assert_match(/^warn  .*: it is key in multitenant-database, and no gr.*^warn  .*: it is v1 in multitenant-llm:/m, told)
+    assert_match(/^warn  .*: it is key in multitenant-database, and n.*^warn  .*: it is v1 in multitenant-llm:/m, told)
   end
 end
