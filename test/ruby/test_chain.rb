@@ -210,6 +210,26 @@ class TestChain < MultiTenantTest
     assert_match(/\AThe service was to run until 1970/, run_job(102, script))
   end
 
+  # Of fifty minutes each.
+  def test_jobs_that_do_not_last_for_the_whole_time_are_told_of_from_the_first_one_on
+    run_job(100, stage(site: SITE.merge('generations_max' => '150')))
+    day = Time.at(Time.now.to_i + (150 * 3000) + 600).strftime('%F')
+    why = /\A150 jobs of this length last until about (\S+), and the service is to run for longer: start it anew with/
+    assert_match why, state('chains/1/problem.length')
+    assert_includes [day, (Date.parse(day) - 1).to_s], state('chains/1/problem.length')[why, 1]
+    File.write(in_job('100.state'), '50:00|RUNNING')
+    run_job(101, script = submitted(101, 'script'))
+    assert_match why, state('chains/1/problem.length')
+    # Without a limit, and with one as its owner has brought the end nearer.
+    until_file = "#{@home}/.local/state/multitenant/services/spanish-301@hpcGrp/until"
+    [['NONE', state('until')], ['1700003600', Time.now.to_i + (148 * 3000)]].each do |limit, last|
+      File.write(in_job('end'), limit)
+      File.write(until_file, "#{last}\n")
+      run_job(101, script)
+      assert_nil state('chains/1/problem.length')
+    end
+  end
+
   # A second session of that title is another service while the first one runs.
   def test_a_name_that_is_taken
     run_job(100, stage)
