@@ -318,6 +318,9 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Identity', 'skip', 'munged\'s groups', /group 3000, but all is sealed by key here/
     host.query(stream(job(7, name: 'l|students|MUNGE:AAAA:')))
     assert_told 'Identity', 'warn', 'munged\'s groups', /this user is in group 3000/, /let service apps seal by key/
+    # Somebody's, for themselves alone.
+    host.query(stream(job(7, name: 'l|prof|MUNGE:AAAA:', group_gid: 1001)))
+    assert_told 'Identity', 'skip', 'munged\'s groups', /group 3000, but all is sealed by key here/, alone: false
   end
 
   def test_when_munged_is_not_asked_about_groups

@@ -195,6 +195,26 @@ class TestShare < Minitest::Test
     ENV['MULTITENANT_KEYS'] = keys
   end
 
+  # Not by the key of the publisher's primary group, which it rarely has, and which all of that could open.
+  def test_what_is_for_oneself_alone_is_sealed_by_munge_where_groups_have_keys
+    before = ENV.to_h.slice('MULTITENANT_ENVELOPES', 'MULTITENANT_MUNGE_SOCKET')
+    munged = UNIXServer.new(socket = in_job('munged'))
+    sealed = lambda do |whom, accepted = nil, path = socket, site: 'key'|
+      ENV.update('MULTITENANT_ENVELOPES' => accepted, 'MULTITENANT_MUNGE_SOCKET' => path)
+      answers = Answers.new(whom, 'App sys/x', 'card', 'hpcGrp')
+      text = MultiTenant.share_script(answers, session: ID, site: { 'envelope' => site })
+      text[/bash -s -- .* --envelope (\w+)/, 1]
+    end
+    assert_equal %w[auto auto], [sealed['user'], sealed['user', 'munge,key']]
+    assert_equal %w[munge v1], [sealed['user', site: 'munge'], sealed['user', site: 'v1']]
+    # Dashboards could not open it.
+    assert_equal %w[key key], [sealed['user', 'key'], sealed['user', nil, in_job('nothing')]]
+    assert_equal 'key', sealed['mt']
+  ensure
+    munged&.close
+    ENV.update({ 'MULTITENANT_ENVELOPES' => nil, 'MULTITENANT_MUNGE_SOCKET' => nil }.merge(before))
+  end
+
   # A card is there without them, and leads nowhere.
   def test_the_keys_that_a_card_needs_are_asked_for
     { %w[Ollama_API default url=http://n1:80] => 'base_url or ollama_url', %w[Ollama_Code default x=1] => 'base_url or',

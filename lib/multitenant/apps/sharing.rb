@@ -31,6 +31,7 @@ module MultiTenant
            'more.'
     NOBODY = 'Shared with nobody.'
     NEXT_TIME = 'To share it, delete this session and start another one.'
+    MUNGED = '/run/munge/munge.socket.2' # of all distributions
     GROUP = 'A Group'
     CARD = 'A Card and a Choice in Forms'
     PUBLIC = '**Every user of the cluster can read what is shared, passwords too** (envelope v1).'
@@ -158,7 +159,8 @@ module MultiTenant
       # @return [Array<String>, nil]
       def options(context, session, site)
         app, delivery = context.mt_delivery_select.to_s.split(' ', 2)
-        common = ['--app', app.to_s, '--delivery', delivery.to_s, '--session', session, '--envelope', envelope(site)]
+        common = ['--app', app.to_s, '--delivery', delivery.to_s, '--session', session]
+        common.push('--envelope', context.enable_multitenant == 'user' ? for_oneself(site) : envelope(site))
         common.push('--munge-socket', munge_socket(site)) if munge_socket(site)
         common.push('--title', title(context)) unless title(context).empty?
         case context.enable_multitenant
@@ -166,6 +168,21 @@ module MultiTenant
         when 'mt'
           [*common, '--method', context.mt_method.to_s, '--group', context.auto_multitenant_groups.to_s]
         end
+      end
+
+      # For that munged has to know no group, and all who have the key of one's primary group could open what is sealed
+      # by it. Where a node has no munge it is that key all the same.
+      # @return [String] as {envelope}
+      def for_oneself(site)
+        told = envelope(site)
+        told == 'key' && opened_by_munge? ? 'auto' : told
+      end
+
+      # By this dashboard.
+      def opened_by_munge?
+        settings = Settings.new
+        told = settings.munge_socket.to_s
+        settings.envelopes.include?('munge') && File.socket?(told.empty? ? MUNGED : told)
       end
 
       # @return [String, nil]

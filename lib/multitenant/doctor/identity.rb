@@ -54,9 +54,10 @@ module MultiTenant
         return ok('it knows this user\'s groups.') if unknown.empty?
 
         names = list(unknown.map { |gid| "group #{gid}" })
-        return skip("it does not know that this user is in #{names}, but all is sealed by key here.") if by_key?
+        seen = "it does not know that this user is in #{names}"
+        return skip("#{seen}, but all is sealed by key here.") if by_key?(unknown)
 
-        warn!("it does not know that this user is in #{names}, so what is sealed for it can't be opened.", REREAD)
+        warn!("#{seen}, so what is sealed for it can't be opened.", REREAD)
       end
 
       # A process keeps the groups that it started with.
@@ -118,11 +119,13 @@ module MultiTenant
         site.settings.envelopes.include?('munge')
       end
 
-      # Not everybody can read what service apps are to seal by; what runs tells it, too.
+      # Not everybody can read what service apps are to seal by; what runs tells it, too. What is for other groups does
+      # not: for oneself alone, service apps that seal by key take munge.
       # @return [Boolean]
-      def by_key?
+      def by_key?(gids)
         sealed = site.service_apps.map { |app| Sharing.envelope(SiteSettings.read(app)) }
-        sealed.concat(site.slurm.shares.filter_map { |share| share[:envelope] })
+        groups = site.slurm.records.select { |record| [*gids, nil].include?(record.group_gid) }.map(&:group)
+        sealed.concat(site.slurm.shares.filter_map { |share| share[:envelope] if groups.include?(share[:group]) })
         sealed.any? && sealed.all?('key')
       rescue Failure
         false # see the check of all settings
