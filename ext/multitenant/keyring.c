@@ -50,9 +50,14 @@ static const char *directory_problem(int fd)
     return NULL;
 }
 
-static const char *open_problem(void)
+/* What can't even be looked at is in a directory that is closed, as by root's umask. */
+static const char *open_problem(int dir, const char *name)
 {
-    switch (errno) {
+    struct stat st;
+    int error = errno;
+    if (error == EACCES && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return "is in a directory that this user can't enter; chmod 0755 that";
+    switch (error) {
     case ENOENT:
         return "is not there; copy it from a host that has it (multitenant key new makes the "
                "first one)";
@@ -63,7 +68,7 @@ static const char *open_problem(void)
     case ENOTDIR:
         return "is a link or no directory; name the directory itself";
     default:
-        return strerror(errno);
+        return strerror(error);
     }
 }
 
@@ -97,7 +102,7 @@ static int open_directory(const struct search *search, enum mt_status *status)
         int next = openat(fd, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (next < 0) {
             *status = errno == ENOENT || errno == EACCES ? MT_IO : MT_UNSAFE;
-            problem = open_problem();
+            problem = open_problem(fd, part);
         } else {
             problem = strcmp(part, "..") == 0 ? "goes up again" : directory_problem(next);
         }
@@ -210,7 +215,7 @@ enum mt_status mt_keyring_load(const char *directory, uint32_t gid, struct mt_ke
     int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) {
         status = errno == ELOOP ? MT_UNSAFE : MT_IO;
-        problem = open_problem();
+        problem = open_problem(dir, name);
     } else {
         problem = load(fd, gid, out, &status);
         (void)close(fd);

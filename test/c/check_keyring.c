@@ -235,6 +235,22 @@ START_TEST(test_members_alone)
 }
 END_TEST
 
+/* As root's umask leaves it where the file is copied to. */
+START_TEST(test_a_directory_that_is_closed)
+{
+    const char *closed[] = {keys, top};
+    for (size_t i = 0; i < COUNT_OF(closed); i++) {
+        ck_assert_int_eq(chmod(closed[i], 0700), 0);
+        ck_assert_int_eq(setegid(GID), 0);
+        become_user();
+        assert_refused(MT_IO, i == 0 ? path : keys, "directory that this user can't enter");
+        become_root();
+        ck_assert_int_eq(setegid(0), 0);
+        ck_assert_int_eq(chmod(closed[i], 0755), 0);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("keyring");
@@ -252,6 +268,7 @@ int main(void)
         tcase_add_test(tests, test_directory_above_of_another);
         tcase_add_test(tests, test_other_paths);
         tcase_add_test(tests, test_members_alone);
+        tcase_add_test(tests, test_a_directory_that_is_closed);
         tcase_add_test(tests, test_missing);
     }
     return run_suite(suite);

@@ -21,8 +21,8 @@ module MultiTenant
              'v1 any more, MULTITENANT_ENVELOPES=munge,key closes the site to it.'
 
       COPY = 'Copy the file from where services run, or from another web host, root\'s and the group\'s with mode ' \
-             '0440. `multitenant key new GROUP` makes another key, which opens nothing that runs: only where no host ' \
-             'has the file, and then copy it to all.'
+             '0440, its directories\' 0755. `multitenant key new GROUP` makes another key, which opens nothing that ' \
+             'runs: only where no host has the file, and then copy it to all.'
 
       # What is said of one that munge was asked about: it opened it, or never will.
       TRIED = %w[ok not_recipient bad_cipher].freeze
