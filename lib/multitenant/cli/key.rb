@@ -26,9 +26,9 @@ module MultiTenant
         raise Failure.new(EX_CANTCREAT, "#{file.path} is there already: `multitenant key rotate`.") if file.exist?
 
         puts "written #{file.path}: key #{file.add.id} of #{@group}"
-        puts "Copy it, with owner and mode (root:#{@group} 0440; its directories 0755), to all other hosts with this " \
-             'gem and the compute nodes, and put multitenant-seal into the nodes\' PATH. Where one of them has such a ' \
-             'file, copy that one here instead.'
+        puts "Copy it, with owner and mode (root:#{@group} 0440; its directories 0755), to all other hosts with " \
+             'this gem and the compute nodes, and put multitenant-seal into the nodes\' PATH. Where one of them has ' \
+             'such a file, copy that one here instead.'
       end
 
       # A new key seals from now on; what old ones sealed stays readable.
