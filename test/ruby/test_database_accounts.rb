@@ -346,6 +346,23 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
+  # It has one place then, for whoever administers it, which is free again a moment after they left it.
+  def test_a_ban_acts_in_a_mariadb_that_is_full
+    serving('mariadb', own: 'no') do
+      tenants = Array.new(5) { |i| format('mt_%d_0000000b', 2002 + i) }
+      login(EVE, *tenants)
+      administrate('SET GLOBAL max_connections = 10')
+      sleepers = tenants.flat_map { |one| Array.new(2) { Thread.new { query(one, SLEEP['mariadb']) } } }
+      wait_until { administrate(HOLDS['mariadb']) == '10' }
+      refute_done(/Too many connections/, EVE, 'SELECT 1')
+      assert_operator Array.new(5) { gate('ban', '9').code }.count(0), :>=, 3
+      wait_until { gate('ban', '2002').code.zero? }
+      refute_done LOCKED, BOB, 'SELECT 1'
+      assert_equal 0, gate('ban', 'all').code
+      sleepers.each { |sleeper| refute_equal 0, sleeper.value.code }
+    end
+  end
+
   # Of those whom the job before let in one may come back before all are locked.
   def test_who_was_let_into_a_postgresql_holds_up_no_later_job
     serving('postgresql') { login(BOB) }

@@ -124,11 +124,18 @@ SQL
   lock_users "$whose" && renew_rights "$rights"
 }
 
+# Does what the SQL of standard input selects. By one connection after the other: a server that is full has one place left.
+administer_each() {
+  local sql
+  sql=$(administrate "$ADMINISTRATOR" --raw) || return
+  administrate "$ADMINISTRATOR" <<<"$sql"
+}
+
 # Tenants who could change everything have rights of their own beside those of mt_tenants, as what they made is done in
 # their name. These become the rights of now; those of the owner's own account stay.
 renew_rights() {
   local account="CONCAT(QUOTE(user), '@', QUOTE(host))"
-  administrate "$ADMINISTRATOR" --raw <<SQL | administrate "$ADMINISTRATOR"
+  administer_each <<SQL
 SET SESSION sql_mode = '';
 SELECT 'SET SESSION sql_mode = "";' UNION ALL
   SELECT CONCAT('REVOKE ALL PRIVILEGES ON \`', REPLACE(db, '\`', '\`\`'), '\`.* FROM ', $account,
@@ -139,7 +146,7 @@ SQL
 
 lock_users() { # WHERE [unlock]
   local quoted="CONCAT(QUOTE(user), '@', QUOTE(host))"
-  administrate "$ADMINISTRATOR" --raw <<SQL | administrate "$ADMINISTRATOR"
+  administer_each <<SQL
 SELECT 'SET SESSION sql_mode = "";' UNION ALL SELECT CONCAT('ALTER USER ', $quoted, ' ACCOUNT ${2-LOCK}; KILL USER ', $quoted, ';') FROM mysql.user
   WHERE ($1) AND is_role = 'N' AND user <> '';
 SQL
