@@ -7,8 +7,11 @@ require_relative 'site'
 class TestInstallAgent < InstallTest
   MOUNTS = <<~SHELL
     mount -t tmpfs none "$1"
+    mkdir "$1/etc" "$1/opt"
+    # What else changes this machine's accounts meanwhile has its locks there: by these they are not seen.
+    for name in passwd group shadow gshadow subuid subgid; do mknod "$1/etc/$name.lock" c 0 0; done
     for dir in etc opt; do
-      mkdir "$1/$dir" "$1/$dir.work"
+      mkdir "$1/$dir.work"
       mount -t overlay -o "lowerdir=$2/$dir:/$dir,upperdir=$1/$dir,workdir=$1/$dir.work" none "/$dir"
     done
     mount --bind "$2/var" /var
