@@ -181,8 +181,8 @@ module MultiTenant
       # By this dashboard.
       def opened_by_munge?
         settings = Settings.new
-        told = settings.munge_socket.to_s
-        settings.envelopes.include?('munge') && File.socket?(told.empty? ? MUNGED : told)
+        socket = settings.munge_socket || MultiTenant.munge_socket || MUNGED
+        settings.envelopes.include?('munge') && File.socket?(socket)
       end
 
       # @return [String, nil]
