@@ -230,6 +230,25 @@ class TestChain < MultiTenantTest
     end
   end
 
+  def test_what_is_told_of_jobs_that_do_not_last_follows_the_end_that_is_chosen
+    run_job(100, "#{stage(site: SITE.merge('generations_max' => '150'))}\n#{<<~BASH}")
+      mt_again=0
+      for hours in 120 130; do
+        put "$mt_state/until" "$(($(date +%s) + hours * 3600))"
+        rounds=11
+        watch_once
+        get "$mt_chain/problem.length"
+        put "$mt_state/$hours" "$GOT"
+      done
+      put "$mt_state/until" "$(($(date +%s) + 120 * 3600))"
+      rounds=11
+      watch_once
+    BASH
+    assert_equal '', state('120')
+    assert_match(/\A150 jobs of this length last until about/, state('130'))
+    assert_nil state('chains/1/problem.length')
+  end
+
   # A second session of that title is another service while the first one runs.
   def test_a_name_that_is_taken
     run_job(100, stage)
