@@ -438,6 +438,28 @@ class TestChain < MultiTenantTest
     assert_match(/\Aapp\n--replace\n#{none}\n--unshare\n#{stranger}\n#{stranger}\n--replace\n#{none}\n\z/, said)
   end
 
+  # Its owner has taken it back while Slurm did not answer.
+  def test_what_could_not_be_taken_back_is_tried_again
+    said = run_job(100, source + <<~BASH)
+      answers=yes
+      others_listen() { false; }
+      multitenant_share() { echo "${*: -1}" && [[ -n $answers ]]; }
+      keep_running --service spanish-301 --group hpcGrp --until '1 day' >/dev/null
+      start_keeper() { :; }
+      port=8080 host=n1 rounds=0
+      share_service app
+      : >"$mt_state/unshared"
+      put "$mt_chain/problem.share" 'It was not shared.'
+      answers=''
+      watch_once
+      answers=yes
+      watch_once
+      watch_once
+    BASH
+    assert_equal "app\n--unshare\n--unshare\n", said
+    assert_nil state('chains/1/problem.share')
+  end
+
   def test_what_a_form_asks
     assert_empty MultiTenant::Chain.form({})
     assert_empty MultiTenant::Chain.form('keep_days' => '0', 'copies_max' => '4')
