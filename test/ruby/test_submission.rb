@@ -93,6 +93,23 @@ class TestSubmission < MultiTenantTest
     assert_equal [nil, '101'], [state('chains/1/problem.next'), state('chains/1/next')]
   end
 
+  # Its owner asks for fewer meanwhile.
+  def test_a_copy_that_is_refused_is_said_while_it_is_wanted
+    run_job(100, <<~BASH)
+      #{stage(mt_copies: '2')}
+      #{END_KEEPER}
+      echo no >#{in_job('refused')}
+      mt_again=0 rounds=0
+      watch_once
+      get "$mt_chain/problem.copy"
+      put "$mt_state/told" "$GOT"
+      put "$mt_state/copies" 1
+      watch_once
+    BASH
+    assert_equal 'Copy 2 could not be submitted, which is tried again: sbatch: error: no', state('told')
+    assert_nil state('chains/1/problem.copy')
+  end
+
   # As they start in turn and Slurm starts jobs elsewhere again, what waits is told where the other copies are.
   def test_copies_keep_off_each_others_nodes
     fake('scontrol', 'echo "$@" >>"${0%/*}/told"')
