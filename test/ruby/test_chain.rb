@@ -353,6 +353,23 @@ class TestChain < MultiTenantTest
     assert_equal ['spanish-301@hpcGrp'], Dir.children(services)
   end
 
+  # What its owner has deleted ends, though Slurm may not say so yet.
+  def test_a_name_of_what_its_owner_has_stopped_is_waited_for_where_slurm_does_not_answer
+    { 'connect failure' => 1, '100|50:00|RUNNING' => 0 }.each do |told, code|
+      [@home, "#{@staged}/submission", *(101..103).map { |id| in_job(id.to_s) }].each { |path| FileUtils.rm_rf(path) }
+      FileUtils.rm_f([in_job('last'), in_job('slept')])
+      fake('squeue', SQUEUE)
+      run_job(100, stage)
+      File.write("#{services = "#{@home}/.local/state/multitenant/services"}/spanish-301@hpcGrp/stopped", "It was.\n")
+      fake('squeue', SQUEUE.sub('else', "elif [[ $job == 100 && ! -e $here/slept ]]; then\n  " \
+                                        "echo '#{told}'; exit #{code}\nelse"))
+      fake('sleep', "touch #{in_job('slept')}")
+      assert_match(/^The jobs of spanish-301 are just being ended: this one waits for that\.$/, other_session)
+      assert_equal(['200', nil], %w[chains/1/job stopped].map { |name| state(name) })
+      assert_equal ['spanish-301@hpcGrp'], Dir.children(services)
+    end
+  end
+
   # As one that is requeued, one beside which another runs, and one on a node that is dead.
   def test_a_name_whose_jobs_do_not_end_is_taken
     run_job(100, stage)
