@@ -499,6 +499,32 @@ class TestChain < MultiTenantTest
     assert_empty Dir.children(@staged)
   end
 
+  # The form leaves the day blank each time, and the owner's commands mean by that name what somebody is banned from.
+  def test_one_job_in_the_place_of_a_service_from_which_somebody_is_banned_is_that_service
+    alone = { mt_until: '', site: SITE.merge('gateway' => 'auto') }
+    run_job(100, stage)
+    FileUtils.mkdir_p(gate = "#{@home}/.local/state/multitenant/services/spanish-301@hpcGrp/gate")
+    in_home do
+      File.write("#{gate}/banned", '')
+      assert_empty chain(**alone)
+      File.write("#{gate}/banned", "2001\n")
+      assert_empty chain(**alone, mt_title: 'Spanish 302') + chain(**alone, site: SITE)
+      stage(**alone)
+    end
+    File.write(in_job('100.state'), '50:00|CANCELLED')
+    refute_match(/follows this one/, other_session)
+    assert_equal(['200', nil, nil, '2001'], %w[chains/1/job chains/1/next until gate/banned].map { |name| state(name) })
+  end
+
+  # As in the owner's dashboard.
+  def in_home
+    before = ENV.to_h
+    ENV.update('HOME' => @home, 'XDG_STATE_HOME' => nil)
+    yield
+  ensure
+    ENV.replace(before)
+  end
+
   def test_names_of_services
     { 'Spanish 301' => 'spanish-301', ' Évaluation, été! ' => 'evaluation-ete', '數據' => 'app', '-' * 9 => 'app',
       'x' * 80 => 'x' * 60 }.each do |title, name|

@@ -5,6 +5,8 @@ require 'fileutils'
 require 'shellwords'
 require_relative '../errors'
 require_relative '../settings'
+require_relative 'gate_state'
+require_relative 'gateway_job'
 
 module MultiTenant
   # A service of several jobs, which follow each other or stand side by side: what forms of service apps ask, and what
@@ -42,7 +44,7 @@ module MultiTenant
       # @param session [String] OOD's session id
       # @param site [Hash] the app's site.yml
       # @param staged [Pathname, nil] the session's directory
-      # @return [String] bash, which is empty where there is to be one job
+      # @return [String] bash, which is empty where there is to be one job without a name
       # @raise [Failure] the day is none that may be chosen
       def script(context, session:, site:, staged:)
         return '' unless staged && context.enable_multitenant == 'mt' && site['keep_days'].to_i.positive?
@@ -50,7 +52,7 @@ module MultiTenant
         last = last_day(answer(context, :mt_until), site)
         copies = answer(context, :mt_copies).to_i.clamp(1, [site['copies_max'].to_i, 1].max)
         address = answer(context, :mt_address) == 'yes' && Settings.new.address
-        return '' unless last || copies > 1 || address
+        return '' unless last || copies > 1 || address || lists?(context, site)
 
         FileUtils.mkdir_p(File.join(staged, SUBMISSION), mode: 0o700)
         title = answer(context, :mt_title)
@@ -105,6 +107,18 @@ module MultiTenant
       rescue Date::Error
         raise Failure.new(EX_USAGE, "A service is kept running until one of the next #{site['keep_days']} days, not " \
                                     "until #{told.inspect}: choose another day.")
+      end
+
+      # The form asks for the day anew each time. Left blank, the one job is the service that was called so all the same
+      # where somebody is banned from that, or has a limit, and the owner's commands go on meaning it by that name.
+      def lists?(context, site)
+        return false unless GatewayJob.wanted?(site)
+
+        service = name(answer(context, :mt_title), context)
+        group = answer(context, :auto_multitenant_groups)
+        ServiceState.all.any? do |state|
+          state.service == service && state.group == group && GateState.of(state)&.lists?
+        end
       end
 
       def name(title, context)

@@ -91,6 +91,11 @@ module MultiTenant
       told.to_h { |who, rate| [who == ALL ? ALL : self.class.uid(who), rate.to_i] }.except(nil)
     end
 
+    # @return [Boolean] somebody is banned, or there is a limit
+    def lists?
+      %w[banned limits].any? { |name| File.size?(File.join(@path, name)) }
+    end
+
     # @param uid [Integer]
     # @raise [SystemCallError]
     # @return [void]
