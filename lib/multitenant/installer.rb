@@ -20,8 +20,9 @@ module MultiTenant
   # takes them out again. It works without the compiled core, which may be of another Ruby.
   class Installer
     OLD_READERS = 'As dashboards that load one stop at any other envelope, service apps share in v1, which all users ' \
-                  'of the cluster can read. When none loads it any more, and munged knows users\' groups or groups ' \
-                  'have keys ("Envelopes that protect" in doc/admins.md), write `old_readers: "no"` in their site.yml.'
+                  'of the cluster can read. When none loads it any more, write `old_readers: "no"` in their site.yml ' \
+                  'where munged knows users\' groups, or else with `envelope: "key"` once groups have keys ' \
+                  '("Envelopes that protect" in doc/admins.md).'
 
     # @param options [Hash] as {InstallOptions.add_to} fills it
     # @param out [IO] gets a line for each action

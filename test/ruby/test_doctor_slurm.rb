@@ -210,7 +210,7 @@ class TestDoctorSlurm < DoctorTest
 
   def test_what_services_are_sealed_with
     assert_told 'Sealing', 'warn', 'Envelopes', /sealed: 1 with v1\. Every user of the cluster can read/,
-                /munged knows users' groups .* or groups have keys .*old_readers: "no"/
+                /old_readers: "no".* where munged knows users' groups .*"key"` once groups have keys/
     host.query(stream(job(7).merge(name: 'l|students|MUNGE:AAAA:'), job(8).merge(name: 'l|students|MTK1:x')))
     assert_told 'Sealing', 'ok', 'Envelopes', /sealed: 1 with munge, 1 with key\./
     host.query(stream)

@@ -191,7 +191,8 @@ class TestEnvelopeChoice < InstallTest
     site.write(Site::CLASSIC, OLD)
     assert_installed
     assert_equal %w[yes auto], settings
-    assert_match(/^#{Site::CLASSIC} is another MultiTenant's\. .* groups have keys .*`old_readers: "no"`/, site.out)
+    assert_match(/^#{Site::CLASSIC} is another MultiTenant's\. .*`old_readers: "no"` .* else .*"key"` once groups/,
+                 site.out)
     release('multitenant-instruction', SHIPPED[/.*^munge_socket[^\n]*\n/m])
     assert_installed
     assert_match(/^old_readers: "yes"$/, site.read("#{Site::SYS}/multitenant-instruction/site.yml"))
@@ -205,7 +206,7 @@ class TestDoctorOfSealing < DoctorTest
     assert_includes doctor('Sealing'), "skip  Service apps' envelope: "
     host.write(path, "cluster: hpc\n")
     assert_told 'Sealing', 'warn', "Service apps' envelope", /it is v1 in multitenant-llm: every user/,
-                /old_readers: "no"/, alone: false
+                /old_readers: "no".*"auto"` where munged .* else .*"key"` once groups have keys/, alone: false
     host.write(path, "cluster: hpc\nold_readers: no\nenvelope: munge\n")
     assert_includes doctor('Sealing'), "ok    Service apps' envelope: it is munge."
   end

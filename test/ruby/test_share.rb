@@ -202,14 +202,14 @@ class TestShare < Minitest::Test
     sealed = lambda do |whom, accepted = nil, path = socket, site: 'key'|
       ENV.update('MULTITENANT_ENVELOPES' => accepted, 'MULTITENANT_MUNGE_SOCKET' => path)
       answers = Answers.new(whom, 'App sys/x', 'card', 'hpcGrp')
-      text = MultiTenant.share_script(answers, session: ID, site: { 'envelope' => site })
+      text = MultiTenant.share_script(answers, session: ID, site: { 'envelope' => site, 'old_readers' => 'no' })
       text[/bash -s -- .* --envelope (\w+)/, 1]
     end
     assert_equal %w[auto auto], [sealed['user'], sealed['user', 'munge,key']]
     assert_equal %w[munge v1], [sealed['user', site: 'munge'], sealed['user', site: 'v1']]
     # Dashboards could not open it.
     assert_equal %w[key key], [sealed['user', 'key'], sealed['user', nil, in_job('nothing')]]
-    assert_equal 'key', sealed['mt']
+    assert_equal %w[key auto munge], [sealed['mt'], sealed['mt', site: 'auto'], sealed['mt', 'munge', site: 'auto']]
   ensure
     munged&.close
     ENV.update({ 'MULTITENANT_ENVELOPES' => nil, 'MULTITENANT_MUNGE_SOCKET' => nil }.merge(before))

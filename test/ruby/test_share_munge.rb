@@ -89,6 +89,25 @@ class TestShareMunge < MultiTenantTest
     assert_equal group.name, metadata('--regid', group.gid.to_s, '--clear-groups')['GID_RESTRICTION']
   end
 
+  # munged opens it for whose primary group it is, and may know of no others.
+  def test_auto_takes_the_key_of_ones_primary_group_first
+    keys = in_job('keys').tap { |dir| Dir.mkdir(dir) }
+    fake('multitenant-seal', "exec #{Tree::ROOT}/lib/multitenant/multitenant-seal --keys #{keys} \"$@\"")
+    other = Etc.enum_for(:group).find { |one| one.mem.empty? && ![Process.egid, *Process.groups].include?(one.gid) }
+    auto = lambda do |group, *argv|
+      share('--print', *PLAIN, '--group', group.name, '--envelope', 'auto', '--munge-socket', @munged.socket, *argv,
+            'host=n1').out[/\|(\w+):/, 1]
+    end
+    own = Etc.getgrgid(Process.egid)
+    assert_equal 'MUNGE', auto[own]
+    [own, other].each do |group|
+      File.write(path = File.join(keys, group.gid.to_s), "a1b2c3d4 #{['k' * 32].pack('m0')} 1700000000\n", perm: 0o440)
+      File.chown(0, group.gid, path)
+    end
+    assert_equal %w[MTK1 MTK1 MUNGE MUNGE], [auto[own], auto[own, '--to', '2001'], auto[own, '--only-me'], auto[other]]
+    assert_equal 'MTK1', auto[other, '--munge-socket', '/nonexistent']
+  end
+
   def test_what_is_read_is_opened_by_slurm_s_munged
     sealed('host=n1')
     conf = in_job('slurm.conf').tap { |path| File.write(path, "AuthInfo=socket=#{@munged.socket}\n") }

@@ -160,7 +160,7 @@ module MultiTenant
       def options(context, session, site)
         app, delivery = context.mt_delivery_select.to_s.split(' ', 2)
         common = ['--app', app.to_s, '--delivery', delivery.to_s, '--session', session]
-        common.push('--envelope', context.enable_multitenant == 'user' ? for_oneself(site) : envelope(site))
+        common.push('--envelope', context.enable_multitenant == 'user' ? for_oneself(site) : for_a_group(site))
         common.push('--munge-socket', munge_socket(site)) if munge_socket(site)
         common.push('--title', title(context)) unless title(context).empty?
         case context.enable_multitenant
@@ -176,6 +176,13 @@ module MultiTenant
       def for_oneself(site)
         told = envelope(site)
         told == 'key' && opened_by_munge? ? 'auto' : told
+      end
+
+      # A group's key may still be on a node where dashboards do not take that any more.
+      # @return [String] as {envelope}
+      def for_a_group(site)
+        told = envelope(site)
+        told == 'auto' && !Settings.new.envelopes.include?('key') ? 'munge' : told
       end
 
       # By this dashboard.

@@ -15,10 +15,10 @@ module MultiTenant
       MOST = 20
 
       # Else nothing would be shared from then on.
-      SEAL = 'When no dashboard runs the old initializer any more, and munged knows users\' groups (run doctor as a ' \
-             'user: "munged\'s groups") or groups have keys ("Envelopes that protect" in doc/admins.md), write ' \
-             '`old_readers: "no"` and `envelope: "auto"` into the site.yml of each service app. When nothing runs in ' \
-             'v1 any more, MULTITENANT_ENVELOPES=munge,key closes the site to it.'
+      SEAL = 'When no dashboard runs the old initializer any more, write `old_readers: "no"` into the site.yml of ' \
+             'each service app, with `envelope: "auto"` where munged knows users\' groups (run doctor as a user: ' \
+             '"munged\'s groups"), or else `envelope: "key"` once groups have keys ("Envelopes that protect" in ' \
+             'doc/admins.md). When nothing runs in v1 any more, MULTITENANT_ENVELOPES=munge,key closes the site to it.'
 
       COPY = 'Copy the file from where services run, or from another web host, root\'s and the group\'s with mode ' \
              '0440, its directories\' 0755. `multitenant key new GROUP` makes another key, which opens nothing that ' \
