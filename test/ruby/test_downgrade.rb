@@ -81,6 +81,16 @@ class TestDowngrade < InstallTest
     assert_tree before
   end
 
+  # On a node, where nobody renewed it. The sender knows it by these words.
+  def test_its_multitenant_seal_takes_no_title
+    seal = [File.join(OldVersion.tree, 'lib/multitenant/multitenant-seal'), '--message', '--group', 'root',
+            '--label', 'l', '--cluster', 'hpc', '--job', '7', '--restarts', '0']
+    shared = { id: uuid(7), app: 'App', method: 'card', delivery: 'sys/multitenant-delivery_default', conn: {} }
+    asked = ->(more) { run_as(nil, *seal, stdin: JSON.generate(shared.merge(more))) }
+    assert_equal 0, asked[{}].code, asked[{}].err
+    assert_match(/: standard input is not \{/, asked[{ title: 'Spanish 301' }].err)
+  end
+
   # Dashboards of 0.1.0 that run on beside the new agent, and the other way round: test_upgrade.rb.
   def test_a_snapshot_is_read
     directory = GemHomes.make

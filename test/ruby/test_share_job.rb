@@ -116,6 +116,13 @@ class TestShareJob < Minitest::Test
     assert_equal [["--keys=#{there}"], []], [asked[env], asked[{}]]
   end
 
+  # As 0.1.0's says it: test_downgrade.rb.
+  def test_a_program_of_before_that_can_not_seal_all_is_told
+    fake('multitenant-seal', 'cat >/dev/null; echo "multitenant-seal: standard input is not {\"id\":…}" >&2; exit 65')
+    refute_shared 69, /: #{in_job('multitenant-seal')} is too old .* tell the administrators, who renew it .* goes on/,
+                  *PLAIN, '--only-me', '--envelope', 'key', '--title', 'Spanish 301'
+  end
+
   # On a node with many users the port may be taken before the service takes it.
   def test_another_users_process_on_the_port_is_not_shared
     need_root
