@@ -184,7 +184,7 @@ class TestDoctorSlurm < DoctorTest
     env_file "MULTITENANT_MUNGE_SOCKET=#{here.socket}"
     host.query(stream(sealed(7, nodes), sealed(8, nodes), job(9, name: 'l|students|MTK1:x')))
     assert_told 'Sealing', 'warn', 'Envelopes', /opens none of the 2 that are sealed by it on hpc/,
-                /`munge -n \| ssh NODE unmunge`.*copy munge\.key/
+                /`munge -n \| ssh NODE unmunge`.*copy munge\.key.* oneself alone .*MULTITENANT_ENVELOPES/
     host.query(stream(sealed(7, nodes), sealed(8, here)))
     assert_told 'Sealing', 'ok', 'Envelopes', /sealed: 2 with munge\./
     host.query(stream(sealed(7, nodes, group_gid: 101)))

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'minitest/mock'
 require_relative 'fake_job'
 
 # What libexec/multitenant-share makes of its arguments.
@@ -198,6 +199,7 @@ class TestShare < Minitest::Test
   # Not by the key of the publisher's primary group, which it rarely has, and which all of that could open.
   def test_what_is_for_oneself_alone_is_sealed_by_munge_where_groups_have_keys
     before = ENV.to_h.slice('MULTITENANT_ENVELOPES', 'MULTITENANT_MUNGE_SOCKET')
+    skip_unless(File.executable?(MultiTenant::Credentials::PROGRAM), 'multitenant-munge is not built')
     munged = UNIXServer.new(socket = in_job('munged'))
     sealed = lambda do |whom, accepted = nil, path = socket, site: 'key'|
       ENV.update('MULTITENANT_ENVELOPES' => accepted, 'MULTITENANT_MUNGE_SOCKET' => path)
@@ -209,6 +211,11 @@ class TestShare < Minitest::Test
     assert_equal %w[munge v1], [sealed['user', site: 'munge'], sealed['user', site: 'v1']]
     # Dashboards could not open it.
     assert_equal %w[key key], [sealed['user', 'key'], sealed['user', nil, in_job('nothing')]]
+    assert_equal('key', File.stub(:executable?, false) { sealed['user'] }) # as without multitenant-munge
+    # As slurm.conf's AuthInfo says.
+    [[socket, 'auto'], [in_job('nothing'), 'key']].each do |path, envelope|
+      MultiTenant.stub(:munge_socket, path) { assert_equal envelope, sealed['user', nil, nil] }
+    end
     assert_equal %w[key auto munge], [sealed['mt'], sealed['mt', site: 'auto'], sealed['mt', 'munge', site: 'auto']]
   ensure
     munged&.close

@@ -185,11 +185,11 @@ module MultiTenant
         told == 'auto' && !Settings.new.envelopes.include?('key') ? 'munge' : told
       end
 
-      # By this dashboard.
+      # By this dashboard. The gem may have been built without libmunge.
       def opened_by_munge?
         settings = Settings.new
         socket = settings.munge_socket || MultiTenant.munge_socket || MUNGED
-        settings.envelopes.include?('munge') && File.socket?(socket)
+        settings.envelopes.include?('munge') && File.executable?(Credentials::PROGRAM) && File.socket?(socket)
       end
 
       # @return [String, nil]

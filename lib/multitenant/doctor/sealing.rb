@@ -29,7 +29,8 @@ module MultiTenant
 
       OTHER_KEY = 'Where munged here has the key of the nodes\', `munge -n | ssh NODE unmunge` says Success. Else ' \
                   'copy munge.key from there, and restart munge. Of clusters with different keys it opens what one ' \
-                  'seals; the others\' services need `envelope: "key"` in the site.yml of service apps.'
+                  'seals; the others\' services need `envelope: "key"` in the site.yml of service apps. What is for ' \
+                  'oneself alone goes by munge there, too, unless MULTITENANT_ENVELOPES leaves munge out.'
 
       # v1 hides nothing from anyone who looks.
       def envelopes
