@@ -27,7 +27,7 @@ module MultiTenant
         def of(gateway)
           @lock.synchronize do
             now = MultiTenant.clock
-            Budget.page[0].want(gateway.publisher.to_i, 0) # a page that shows buttons alone is one, too
+            Budget.page.bytes.want(gateway.publisher.to_i, 0) # a page that shows buttons alone is one, too
             @made.delete_if { |_, (_, till)| till <= now }
             unless @made.key?(gateway.to_s)
               return unless turn?(gateway.publisher, now)
