@@ -300,6 +300,25 @@ class TestChain < MultiTenantTest
     assert_equal %w[200 other], [state('chains/1/job'), state('cluster')]
   end
 
+  # As where that was replaced: nobody tells of its jobs. Who is banned stays so, and the address is the same.
+  def test_a_name_of_what_is_over_on_a_cluster_that_is_there_no_more_is_free
+    run_job(100, stage)
+    gone = "[[ $* != *--clusters=hpc* ]] || { echo \"squeue: error: No cluster 'hpc' known by database.\"; exit 1; }\n"
+    fake('squeue', gone + SQUEUE)
+    services = "#{@home}/.local/state/multitenant/services"
+    FileUtils.mkdir_p("#{services}/spanish-301@hpcGrp/gate")
+    File.write("#{services}/spanish-301@hpcGrp/gate/banned", "2001\n")
+    other_session(cluster: 'new')
+    assert_equal %w[100 hpc], [state('chains/1/job'), state('cluster')]
+    FileUtils.rm_rf("#{services}/spanish-301-2@hpcGrp")
+    # Its jobs may be reading that only now.
+    File.write(stopped = "#{services}/spanish-301@hpcGrp/stopped", "It was deleted.\n")
+    fake('sleep', "touch -d '5 minutes ago' #{stopped}")
+    assert_match(/^The jobs of spanish-301 are just being ended/, other_session(cluster: 'new'))
+    assert_equal(%w[200 new 2001], %w[chains/1/job cluster gate/banned].map { |name| state(name) })
+    assert_equal ['spanish-301@hpcGrp'], Dir.children(services)
+  end
+
   # Only what Slurm says to have ended has: a service that runs keeps its name, and a data directory has one server.
   def test_a_job_runs_where_slurm_does_not_answer
     run_job(100, stage)
