@@ -26,22 +26,6 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Accounting', 'warn', 'Slurm', /1 running job has the WCKey.* over 0\.15 s/, /MULTITENANT_SNAPSHOT/
   end
 
-  def test_slurm_behind_ssh
-    host.write(HealthyHost::CLUSTER, "v2: {job: {adapter: slurm, cluster: hpc, submit_host: login1}}\n")
-    host.program('ssh', 'echo "Permission denied" >&2; exit 255')
-    assert_told 'Accounting', 'FAIL', 'Slurm', /ssh to login1 failed/, /`ssh login1` works/, code: 69
-    # No dashboard is root's, and no login node need let root in from a web host.
-    assert_told 'Accounting', 'skip', 'Slurm', /run this as a user, .*: ssh to login1 failed: .*Permission denied/,
-                as: nil
-  end
-
-  # Root got there, and Slurm is what does not answer.
-  def test_slurm_that_is_down_behind_ssh_is_told_root_too
-    host.write(HealthyHost::CLUSTER, "v2: {job: {adapter: slurm, cluster: hpc, submit_host: login1}}\n")
-    host.program('ssh', 'echo "sacct: error: Connection refused" >&2; exit 1')
-    assert_told 'Accounting', 'FAIL', 'Slurm', /Connection refused/, /./, as: nil, code: 69
-  end
-
   def test_jobs_are_hidden
     host.query(stream(job(7), sees: 'own'))
     assert_told 'Accounting', 'warn', 'PrivateData', /hides others' jobs, so/, /adminlevel=operator/

@@ -23,6 +23,12 @@ module MultiTenant
       ROOTS = [', which is root\'s, so that the agent can\'t read it.',
                'Run `chown multitenant FILE`, with the file that is named there.'].freeze
       RENEW = 'Write a new one there before; if something does that each time, leave it so.'
+      # As ssh has it, in a wrapper of the site's, too.
+      DENIED = ': Permission denied ('
+      # Where libslurm did not do.
+      QUERY = 'Fix multitenant-query (see above); until then sacct and squeue are used, which is slower.'
+      WRAPPERS = 'Where this host reaches Slurm by the wrappers in bin_overrides alone, leave it so; else fix ' \
+                 'multitenant-query (see above), which is quicker.'
 
       def configuration
         path = site.clusters_path
@@ -140,13 +146,12 @@ module MultiTenant
         told = "#{asked.name} answered in #{format('%.3f', answer.seconds)} s " \
                "(#{answer.from.sub(/\Aslurm\z/, 'libslurm')}): #{jobs} the WCKey" \
                "#{' (this user sees only their own)' if asked.own?}."
-        asked.said.each do |line|
-          warn!(line, 'Fix multitenant-query (see above); until then sacct and squeue are used, which is slower.')
-        end
+        asked.said.each { |line| warn!(line, asked.target.wrapped? ? WRAPPERS : QUERY) }
+        # The agent's account has no key for ssh.
+        agent = asked.slurmrestd || !asked.target.over_ssh?
         return ok(told) if answer.seconds <= PAGE
 
-        # The agent's account has no key for ssh.
-        quick = '; multitenant-agent with MULTITENANT_SNAPSHOT makes it quick' unless asked.target.over_ssh?
+        quick = '; multitenant-agent with MULTITENANT_SNAPSHOT makes it quick' if agent
         warn!("#{told} That is over #{PAGE} s: pages show the last answer and don't wait for a new one.",
               "You can leave it so#{quick}.")
       end
@@ -155,26 +160,27 @@ module MultiTenant
         return skip("#{asked.name}: dashboards read the snapshot (see there), not slurmrestd.") if agents?(asked)
 
         error = asked.answer.error || 'the answer was not complete.'
-        return skip("#{asked.name}: run this as a user, as root may have no way there: #{error}") if kept_out?(error)
+        if kept_out?(asked, error)
+          return skip("#{asked.name}: run this as a user, as root may have no way there: #{error}")
+        end
 
         silent = UNANSWERED.include?(asked.answer.code)
         fail!("#{asked.name}: #{error}", no_answer_fix(asked, silent), silent ? EX_UNAVAILABLE : EX_CONFIG)
       end
 
       # Users have keys or tickets of theirs for ssh. No dashboard is root's, whom a login node need not let in.
-      def kept_out?(error)
-        site.root? && error.start_with?('ssh to ')
+      def kept_out?(asked, error)
+        site.root? && (error.start_with?('ssh to ') || (asked.target.wrapped? && error.include?(DENIED)))
       end
 
       def no_answer_fix(asked, silent)
         return 'Fix what that sentence names; slurmrestd\'s own log says more.' if asked.slurmrestd
-        return "Check that `ssh #{asked.target.job['submit_host']}` works for this user." if asked.target.over_ssh?
+        return 'Fix what that sentence names, and try `multitenant jobs`.' unless silent
 
-        if silent
-          'See with `scontrol ping` and `sacctmgr show cluster` which daemon is down: slurmctld, slurmdbd or munged.'
-        else
-          'Fix what that sentence names, and try `multitenant jobs`.'
-        end
+        down = '`scontrol ping` and `sacctmgr show cluster` which daemon is down: slurmctld, slurmdbd or munged.'
+        return "See with #{down}" unless asked.target.over_ssh?
+
+        "Check that `ssh #{asked.target.job['submit_host']}` works for this user; if it does, see there with #{down}"
       end
 
       # ---- slurmrestd ----

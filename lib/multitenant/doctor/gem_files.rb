@@ -9,8 +9,9 @@ module MultiTenant
       CHECKS = { gem: 'Gem', core: 'Core', query: 'multitenant-query', libslurm: 'libslurm',
                  names: 'multitenant-names', munge: 'multitenant-munge' }.freeze
 
-      SLURMRESTD = 'Slurm is asked by slurmrestd.'
+      ELSEWHERE = 'Slurm is asked by slurmrestd, or by ssh (submit_host), which need no libslurm here.'
       INSTEAD = 'sacct and squeue are used instead, which is slower.'
+      WRAPPERS = 'Or leave it so where this host reaches Slurm by the wrappers in bin_overrides alone.'
 
       def gem
         dir = site.dashboard_ruby.expect(VERSION)
@@ -32,7 +33,7 @@ module MultiTenant
 
       # Without it commands ask, as OOD does.
       def query
-        return skip(SLURMRESTD) if slurmrestd?
+        return skip(ELSEWHERE) if elsewhere?
 
         path = beside('multitenant-query')
         return warn!("#{path} was not built. #{INSTEAD}", rebuild) unless File.file?(path)
@@ -46,7 +47,7 @@ module MultiTenant
 
       # By its name the loader takes only the release that the program was built for.
       def libslurm
-        return skip(SLURMRESTD) if slurmrestd?
+        return skip(ELSEWHERE) if elsewhere?
 
         path = beside('multitenant-query')
         return skip('there is no multitenant-query.') unless File.file?(path)
@@ -85,10 +86,12 @@ module MultiTenant
 
       private
 
-      # @return [Boolean] the site has named a slurmrestd for each cluster
-      def slurmrestd?
+      # @return [Boolean] for each cluster the site has named a slurmrestd, or a host whose commands are asked
+      def elsewhere?
         targets = site.clusters.targets
-        site.core? && targets.all? { |target| Slurmrestd.of(site.settings, target, only: targets.one?) }
+        targets.all? do |target|
+          target.over_ssh? || (site.core? && Slurmrestd.of(site.settings, target, only: targets.one?))
+        end
       end
 
       def here_alone
@@ -102,8 +105,11 @@ module MultiTenant
       end
 
       def rebuild(library = 'slurm')
-        release = ' of the release that runs here (slurm-smd-dev of SchedMD\'s own packages)' if library == 'slurm'
-        "Install lib#{library}-dev or #{library}-devel#{release}, then #{pristine.sub('Run', 'run')}"
+        if library == 'slurm'
+          release = ' of the release that runs here (slurm-smd-dev of SchedMD\'s own packages)'
+          leave = " #{WRAPPERS}" if site.clusters.targets.all? { |target| target.over_ssh? || target.wrapped? }
+        end
+        "Install lib#{library}-dev or #{library}-devel#{release}, then #{pristine.sub('Run', 'run')}#{leave}"
       end
 
       # The programs of the gem that dashboards load, or else of this one.

@@ -13,9 +13,10 @@ module MultiTenant
       # Groups that are asked about at most.
       MOST = 20
 
-      START = 'Run `systemctl enable --now munge`; its log is /var/log/munge/munged.log.'
-      SPARE = ' Or, as Slurm does without it, let MULTITENANT_ENVELOPES accept no munge, and no service app have a ' \
-              'gateway.'
+      START = 'Run `systemctl enable --now munge`, with the munge.key of Slurm\'s hosts; its log is ' \
+              '/var/log/munge/munged.log.'
+      SPARE = ' Or, where Slurm is asked without it, let MULTITENANT_ENVELOPES accept no munge, and no service app ' \
+              'have a gateway.'
       CLOCK = 'Set the clock right (`chronyc makestep`): the credential was from the future, or expired at once.'
       REREAD = 'Run `systemctl restart munge`. If that helps, start munged here and on the nodes with ' \
                '--group-check-mtime=0, as it learns of no other change in a directory\'s groups; if not (LDAP ' \
@@ -107,9 +108,11 @@ module MultiTenant
         skip("nothing here needs it, and it made no credential: #{error}")
       end
 
-      # What is not known may be.
+      # By commands on another host, or by wrappers, which may go there, that host's munged is asked. What is not known
+      # may be.
       def slurm_needs_munge?
-        site.slurm.asked.reject(&:slurmrestd).any? do |asked|
+        here = site.slurm.asked.reject { |one| one.slurmrestd || one.target.over_ssh? || one.target.wrapped? }
+        here.any? do |asked|
           config = site.slurm.config(asked.target)
           !config.is_a?(Hash) || config.fetch('AuthType', 'munge').include?('munge')
         end

@@ -52,10 +52,13 @@ module MultiTenant
 
         ran = site.run('getsebool', BOOLEAN)
         return warn!('it enforces, and there is no getsebool to ask.', "Check that #{BOOLEAN} is on.") unless ran
-        return labels if ran.out.match?(/--> on$/)
-        return warn!("it enforces and has no #{BOOLEAN}.", 'Run `dnf install ondemand-selinux`.') unless ran.success?
 
-        fail!("it enforces, and #{BOOLEAN} is off: dashboards can't ask Slurm.", "Run `setsebool -P #{BOOLEAN}=on`.")
+        on = ran.out.match?(/--> on$/)
+        return warn!("it enforces and has no #{BOOLEAN}.", 'Run `dnf install ondemand-selinux`.') unless
+          on || ran.success?
+
+        off!(site.clusters.targets.all?(&:over_ssh?)) unless on
+        ok("#{BOOLEAN} is on.") if labels? && on
       end
 
       def clock
@@ -102,23 +105,39 @@ module MultiTenant
 
       private
 
+      # Where each user has a way to a login node, and sees all jobs, none but theirs is to be had.
       def used(directory, answer)
-        missing = site.slurm.whole.map(&:name) - answer.records.flat_map(&:whole).map(&:cluster)
-        return ok("#{directory} is fresh, and it is used.") if missing.empty?
+        there = answer.records.flat_map(&:whole).map(&:cluster)
+        missing = site.slurm.whole.reject { |asked| there.include?(asked.name) }
+        by_ssh, odd = missing.partition { |one| one.target.over_ssh? && !one.slurmrestd && !one.own? }.map do |all|
+          list(all.map(&:name))
+        end
+        themselves = "; of #{by_ssh}, behind submit_host, each dashboard asks itself" unless by_ssh.empty?
+        return ok("#{directory} is fresh, and it is used#{themselves}.") if odd.empty?
 
-        warn!("#{directory} is fresh, but has nothing of #{list(missing)}: there each dashboard asks itself.",
+        warn!("#{directory} is fresh, but has nothing of #{odd}: there each dashboard asks itself.",
               'The agent asks the clusters that there were when it began: run `systemctl restart multitenant-agent`. ' \
               'If that does not help, `journalctl -u multitenant-agent` says why. You can leave it so where Slurm ' \
               'shows users all jobs.')
       end
 
+      # Another boolean, which is on unless the site turned it off, lets dashboards use ssh.
+      def off!(by_ssh)
+        on = "`setsebool -P #{BOOLEAN}=on`"
+        return fail!("it enforces, and #{BOOLEAN} is off: dashboards can't ask Slurm.", "Run #{on}.") unless by_ssh
+
+        warn!("it enforces, and #{BOOLEAN} is off: dashboards ask Slurm by ssh all the same, but can't ask munged.",
+              "Leave it so where nothing is sealed by munge and no service app has a gateway, or run #{on}.")
+      end
+
       # OOD's policy (ondemand-selinux.te) lets dashboards load libraries, and not run them.
-      def labels
+      # @return [Boolean, nil] nothing is wrong with them
+      def labels?
         gem = site.gem_dir.to_s
         odd = Dir.glob("#{gem}/lib/multitenant/multitenant-*").find do |path|
           site.run('stat', '--format=%C', path)&.out.to_s.match?(LIBRARY)
         end
-        return label_of_snapshot unless odd
+        return label_of_snapshot? unless odd
 
         fail!("#{odd} is labelled as a library (lib_t), so dashboards can't run it.",
               "Run `#{LABEL} '#{File.dirname(gem)}/ood_multitenant-.*/lib/multitenant/multitenant-[a-z]+'` and " \
@@ -126,10 +145,10 @@ module MultiTenant
       end
 
       # Before OOD 4.1 the policy does not let them read what the agent has in /run.
-      def label_of_snapshot
+      def label_of_snapshot?
         path = site.settings.snapshot
         label = path && site.run('stat', '--format=%C', File.join(path, 'state'))&.out.to_s.strip
-        return ok("#{BOOLEAN} is on.") if label.to_s.empty? || !unreadable?(label)
+        return true if label.to_s.empty? || !unreadable?(label)
 
         type = "`semanage fcontext -a -t #{READABLE} '#{path.sub(%r{\A/run/}, '/var/run/')}(/.*)?'`"
         fail!("dashboards can't read the agent's snapshot in #{path}, which is labelled #{label}.",
