@@ -24,6 +24,9 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Accounting', 'FAIL', 'Slurm', /SLURM_CONF names nothing/, /multitenant jobs/
     host.query(stream(job(7)), 'sleep 0.2')
     assert_told 'Accounting', 'warn', 'Slurm', /1 running job has the WCKey.* over 0\.15 s/, /MULTITENANT_SNAPSHOT/
+    # Then pages wait for no question.
+    env_file 'MULTITENANT_SNAPSHOT=/run/multitenant'
+    assert_told 'Accounting', 'ok', 'Slurm', /1 running job has the WCKey/
   end
 
   def test_jobs_are_hidden
