@@ -89,6 +89,8 @@ class TestDoctor < DoctorTest
     assert_includes doctor('Setup', env: { 'MULTITENANT_TTL' => '20' }), 'ok    Shell'
     assert_told 'Setup', 'warn', 'Shell', /MULTITENANT_TTL is set in this shell and differently in/, /unset/,
                 env: { 'MULTITENANT_TTL' => '40' }
+    env_file 'MULTITENANT_PUBLISHERS=größe'
+    assert_includes doctor('Setup', env: { 'MULTITENANT_PUBLISHERS' => 'größe', 'LANG' => 'C' }), 'ok    Shell'
   end
 
   # It goes before the `env` file.

@@ -252,6 +252,9 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Sealing', 'ok', 'Lists of members', /lists the members/, alone: false, as: 0
     list['']
     assert_told 'Sealing', 'ok', 'Lists of members', /lists the members/, alone: false, as: 0
+    list['students:x:3000:jörg']
+    host.query(stream(job(7, user: 'jörg')))
+    assert_told 'Sealing', 'ok', 'Lists of members', /lists the members/, alone: false, as: 0
   end
 
   # Whoever waits is told once, and nobody is told that members are missing.
@@ -305,6 +308,9 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Identity', 'skip', 'munged\'s groups', /group 3000, but all is sealed by key here/
     host.query(stream(job(7, name: 'l|students|MUNGE:AAAA:')))
     assert_told 'Identity', 'warn', 'munged\'s groups', /this user is in group 3000/, /let service apps seal by key/
+    host.query(stream(job(7, name: 'l|größe|MUNGE:AAAA:')))
+    assert_told 'Identity', 'warn', 'munged\'s groups', /this user is in group 3000/, /let service apps seal by key/,
+                alone: false
     # Somebody's, for themselves alone.
     host.query(stream(job(7, name: 'l|prof|MUNGE:AAAA:', group_gid: 1001)))
     assert_told 'Identity', 'skip', 'munged\'s groups', /group 3000, but all is sealed by key here/, alone: false

@@ -128,7 +128,7 @@ module MultiTenant
       def by_key?(gids)
         sealed = site.service_apps.map { |app| Sharing.envelope(SiteSettings.read(app)) }
         groups = site.slurm.records.select { |record| [*gids, nil].include?(record.group_gid) }.map(&:group)
-        sealed.concat(site.slurm.shares.filter_map { |share| share[:envelope] if groups.include?(share[:group]) })
+        sealed.concat(site.slurm.shares.filter_map { |share| share[:envelope] if groups.include?(share[:group]&.b) })
         sealed.any? && sealed.all?('key')
       rescue Failure
         false # see the check of all settings

@@ -153,18 +153,18 @@ module MultiTenant
         @sealed ||= apps.group_by { |_, settings| Sharing.envelope(settings) }
       end
 
-      # @return [Array<Array(String, String)>] a user and the gid of a group that they are in
+      # @return [Array<Array(String, String)>] a user, in bytes, and the gid of a group that they are in
       def own_groups
         return [] if site.root?
 
-        user = Etc.getpwuid.name
+        user = Etc.getpwuid.name.b
         site.settings.gids.map { |gid| [user, gid.to_s] }
       rescue ArgumentError
         []
       end
 
       def publishers
-        site.slurm.records.select(&:publisher_in_group).map { |record| [record.user, record.group_gid.to_s] }
+        site.slurm.records.select(&:publisher_in_group).map { |record| [record.user.b, record.group_gid.to_s] }
       end
 
       # @return [String, nil] the group's name, where neither its list nor the accounts' have the user

@@ -46,7 +46,7 @@ module MultiTenant
       # Commands in this shell see what dashboards don't.
       def shell
         file = site.env_file
-        odd = names.reject { |name| site.env[name].nil? || site.env[name] == file[name] }
+        odd = names.reject { |name| site.env[name].nil? || site.env[name].b == file[name]&.b }
         odd.each do |name|
           path = site.file_of(name)
           where = "#{file.key?(name) ? 'and differently' : 'but not'} in #{path}"
