@@ -252,6 +252,9 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'Sealing', 'ok', 'Lists of members', /lists the members/, alone: false, as: 0
     list['']
     assert_told 'Sealing', 'ok', 'Lists of members', /lists the members/, alone: false, as: 0
+    # A group of their own, as SSSD has one for each user, and no accounts without enumerate.
+    list['prof:*:3000:']
+    assert_told 'Sealing', 'ok', 'Lists of members', /lists the members/, alone: false, as: 0
     list['students:x:3000:jörg']
     host.query(stream(job(7, user: 'jörg')))
     assert_told 'Sealing', 'ok', 'Lists of members', /lists the members/, alone: false, as: 0

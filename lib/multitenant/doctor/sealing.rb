@@ -170,7 +170,9 @@ module MultiTenant
       # @return [String, nil] the group's name, where neither its list nor the accounts' have the user
       def unlisted(user, gid)
         name, _, _, members = name_service('group', '--', gid)&.out.to_s.chomp.split(':', -1)
-        return if members.nil? || members.split(',').include?(user) || accounts.include?([user, gid])
+        # Nobody else is in a group of their own, as SSSD and IPA have one for each user.
+        return if members.nil? || (members.empty? && name == user)
+        return if members.split(',').include?(user) || accounts.include?([user, gid])
 
         name
       end
