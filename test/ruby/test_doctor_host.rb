@@ -204,4 +204,28 @@ class TestDoctorHost < DoctorTest
     assert_told 'Machine', 'warn', 'Snapshot', /has nothing of hpc: there each dashboard asks itself/,
                 /restart multitenant-agent`.*journalctl/
   end
+
+  # With PrivateData=jobs Slurm tells a user of their own jobs, and a slurmrestd tells the agent alone: what a user sees
+  # of others', and what keeps it from them, is in the snapshot.
+  def test_what_is_shared_is_as_the_snapshot_has_it
+    env_file 'MULTITENANT_SNAPSHOT=/run/multitenant', 'MULTITENANT_KEYS=/keys', 'MULTITENANT_TTL=3600'
+    header = { round: 'a', groups: [3000], generated: Time.now.to_i }
+    sealed = "l|students|MTK1:#{["\xa1\xb2\xc3\xd4#{'x' * 41}"].pack('m0').tr('+/', '-_')}"
+    host.write('/run/multitenant/state', stream(**header))
+    host.write('/run/multitenant/3000.records', stream(job(7, name: sealed), **header), mode: 0o640)
+    File.chown(0, 3000, host.at('/run/multitenant/3000.records'))
+    [[stream(sees: 'own'), ''], ['', 'exit 69']].each do |told, body|
+      host.query(told, body)
+      assert_told 'Sealing', 'warn', 'Groups\' keys', /of group 3000 can't be used: .* is not there/, /Copy the file/
+      assert_includes done.out, 'ok    Envelopes: services are sealed: 1 with key.'
+      assert_includes doctor('Identity'), 'ok    Groups of services: the name service knows students.'
+    end
+    assert_includes doctor('Accounting'), 'skip  WCKey users: Slurm did not answer'
+    # Root is in none of the groups, and Slurm shows root all. Another cluster than the snapshot's is asked itself.
+    host.query(stream(job(8, name: 'l|students|MTK1:x'), job(9)))
+    assert_includes doctor('Sealing', as: 0), 'services are sealed: 1 with key, 1 with v1.'
+    host.write('/run/multitenant/state', stream(**header, cluster: 'gpu'))
+    host.write('/run/multitenant/3000.records', stream(job(7, name: sealed), **header, cluster: 'gpu'), mode: 0o640)
+    assert_includes doctor('Sealing'), 'services are sealed: 2 with key, 1 with v1.'
+  end
 end

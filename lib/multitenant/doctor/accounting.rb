@@ -75,7 +75,7 @@ module MultiTenant
       end
 
       def publishers
-        return unless core? && answered?
+        return unless core? && answered?(site.slurm.whole)
 
         here = site.slurm.whole.reject { |asked| asked.slurmrestd || asked.target.over_ssh? }
         here.each do |asked|

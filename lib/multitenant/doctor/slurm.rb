@@ -27,11 +27,6 @@ module MultiTenant
         def own?
           stream&.sees == 'own'
         end
-
-        # @return [Array<Record>]
-        def records
-          answer.records.flat_map { |records| records.of(stream.cluster) }
-        end
       end
 
       # @param site [Site]
@@ -49,9 +44,20 @@ module MultiTenant
         asked.select(&:whole?)
       end
 
+      # With PrivateData Slurm shows a user their own jobs, and their dashboard reads the snapshot. Root's would be that
+      # of root's groups, and Slurm shows root all.
+      # @return [Array<Records>] what is shared, as this user's dashboard is told it
+      def told
+        @told ||= begin
+          kept = @site.root? ? [] : snapshot
+          names = kept.flat_map(&:whole).map(&:cluster)
+          kept + whole.reject { |asked| names.include?(asked.stream.cluster) }.flat_map { |asked| asked.answer.records }
+        end
+      end
+
       # @return [Array<Record>] of all clusters
       def records
-        @records ||= whole.flat_map(&:records)
+        @records ||= told.flat_map { |one| one.whole.flat_map { |stream| one.of(stream.cluster) } }
       end
 
       # @return [Array<Hash>] see {Receiver#shares}
@@ -95,11 +101,16 @@ module MultiTenant
         Asked.new(target: target, answer: answer, said: said, slurmrestd: source.slurmrestd)
       end
 
+      # @return [Array<Records>] of those clusters that are fresh in it; why others are not {Machine} tells
+      def snapshot
+        directory = @site.settings.snapshot or return []
+        Snapshot.new(@site.settings, directory: @site.at(directory), fallback: ->(_) {}).call(1)&.records.to_a
+      end
+
       # Its source gives what was there already. It lets a message name what is not installed, which {Apps} tells.
       def receiver
         @receiver ||= begin
-          records = whole.flat_map { |one| one.answer.records }
-          known = Answer.new(records: records, from: 'slurm', seconds: 0.0, error: nil, code: EX_OK)
+          known = Answer.new(records: told, from: 'slurm', seconds: 0.0, error: nil, code: EX_OK)
           @site.receiver(->(_seconds) { known }, dataroot: nil, installed: -> {}).tap(&:ask)
         end
       end

@@ -70,9 +70,10 @@ module MultiTenant
         false
       end
 
-      # @return [Boolean] a cluster answered; else this check is skipped
-      def answered?
-        return true if site.slurm.whole.any?
+      # @param told [Array] what it takes: that is what is shared, or else what Slurm itself said
+      # @return [Boolean] there is some; else this check is skipped
+      def answered?(told = site.slurm.told)
+        return true if told.any?
 
         skip('Slurm did not answer, see above.')
         false
