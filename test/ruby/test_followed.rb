@@ -104,6 +104,34 @@ class TestFollowed < MultiTenantTest
     assert_nil state('chains/1/problem.next')
   end
 
+  # In a full home files go, and none comes; whoever deletes the service looks there for its jobs.
+  def test_a_job_that_can_not_note_that_it_has_begun_stays_noted_as_the_next_one
+    run_job(100, stage)
+    before = File.join(@staged, 'gen-1/before.sh')
+    File.write(before, File.read(before).sub(/^keep_running /, "put() { false; }\n\\0"))
+    said = run_job(101, "#{submitted(101, 'script')}\n#{<<~BASH}")
+      noted() { echo "$1 $(cat "$mt_chain"/{job,next} | xargs)"; }
+      noted full
+      . #{MultiTenant::Chain::FILES[0]}
+      mt_again=0 rounds=11
+      watch_once >/dev/null
+      noted empty
+    BASH
+    assert_match(/^full 100 101\nempty 101 102\n/, said)
+    assert_equal ['1', 102], [state('chains/1/generation'), last]
+  end
+
+  def test_that_it_is_shared_is_noted_once_there_is_space
+    run_job(100, "#{stage}\n#{<<~BASH}")
+      others_listen() { false; }
+      share_member app
+      rm "$mt_chain"/{shared,served}
+      mt_again=0 rounds=11
+      watch_once
+    BASH
+    assert_equal %w[100 0], [state('chains/1/shared'), state('chains/1/served')]
+  end
+
   # As by a Prolog that fails. Who holds a job themselves means it.
   def test_a_job_that_a_node_could_not_launch_is_released
     held = 'launch failed requeued held'
