@@ -182,6 +182,15 @@ class TestDoctor < DoctorTest
     assert_includes done.out, 'skip  libslurm: there is no multitenant-query'
   end
 
+  # Of a name service that is slow, nothing is the gem's.
+  def test_the_names_program
+    path = File.join(host.lib, 'multitenant/multitenant-names')
+    File.write(path, "#!/bin/sh\necho 'multitenant-names: the name service did not answer in time; why' >&2\nexit 75\n")
+    assert_told 'GemFiles', 'warn', 'multitenant-names', /the name service did not answer\./, /restart sssd/
+    File.write(path, "#!/bin/sh\necho 'libjansson.so.4: cannot open' >&2\nexit 127\n")
+    assert_told 'GemFiles', 'FAIL', 'multitenant-names', /cannot open/, /gem pristine/
+  end
+
   def test_libslurm
     host.program('ldd', "printf '\\tlibslurm.so.38 => not found\\n'")
     assert_told 'GemFiles', 'warn', 'libslurm', /libslurm\.so\.38 is not on this host/, /slurm-devel/

@@ -207,7 +207,8 @@ class TestDoctorSlurm < DoctorTest
     assert_told 'GemFiles', 'warn', 'multitenant-munge',
                 /could not be started \(no libmunge\)\. What munge seals is not shown/, /libmunge-dev.*gem pristine/
     File.unlink(program)
-    assert_told 'GemFiles', 'warn', 'multitenant-munge', /was not built/, /gem pristine/
+    assert_told 'GemFiles', 'warn', 'multitenant-munge', /was not built/,
+                /gem pristine.* Or let MULTITENANT_ENVELOPES accept no munge/
     env_file 'MULTITENANT_ENVELOPES=v1'
     assert_told 'GemFiles', 'skip', 'multitenant-munge', /does not accept munge/
   end
