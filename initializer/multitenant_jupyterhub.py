@@ -61,7 +61,10 @@ async def ask(user):
         if child.returncode is None:
             os.killpg(child.pid, signal.SIGKILL)
         child._transport.close()  # asyncio has no other way to close a pipe whose rest nobody reads
-    said = one_line(said.decode("utf-8", "replace")) if failed else ""
+    lines = said.decode("utf-8", "replace").splitlines()
+    if not failed:  # warnings of Ruby's are no word of the command's
+        lines = [line for line in lines if line.startswith("multitenant: ")]
+    said = one_line("\n".join(lines))
     if not answer:
         raise NoServices(said or "the answer was empty")
     return dict(json.loads(answer)), said

@@ -62,6 +62,15 @@ class TestJupyterhub < MultiTenantTest
     assert_match(/\Amultitenant: \S+ may lack services: multitenant: Slurm is away\.\z/, log.fetch(0))
   end
 
+  # Slurm hides others' jobs, and nothing failed.
+  def test_what_the_command_says_of_an_answer_is_logged
+    services, log = spawn("#{says({})}\necho 'Ignoring x' >&2\necho 'multitenant: Slurm shows you your own jobs.' >&2")
+    assert_equal({}, services)
+    assert_equal 1, log.size
+    assert_match(/may lack services: multitenant: Slurm shows you your own jobs\.\z/, log[0])
+    assert_equal [SERVICES, []], spawn("#{says(SERVICES)}\necho 'Ignoring x' >&2")
+  end
+
   def test_whatever_the_command_does_a_server_starts
     assert_without 'multitenant: \?\[31m away\.', "printf 'multitenant: \\033[31m away.\\nmore' >&2; exit 69"
     assert_without 'JSONDecodeError', 'echo "{\"s3cret\": "'

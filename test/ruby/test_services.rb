@@ -177,6 +177,20 @@ class TestServices < MultiTenantTest
     assert_equal "There is no service.\n", told['services', strangers].out
   end
 
+  # A login node, or a hub's host, of a site with PrivateData=jobs.
+  def test_what_slurm_hides_is_not_called_nothing
+    viewer = Viewer.new(self)
+    told = ->(*argv) { viewer.multitenant(*argv, '--records', '-', stdin: stream(sees: 'own')) }
+    assert_match(/\AThere is no service\. Slurm shows you your own jobs alone on hpc \(PrivateData\), .* ask your/,
+                 told['services'].out)
+    assert_equal "There is no service.\n", told['services', '--mine'].out
+    assert_match(/No service `spanish` is shared with you\. Slurm shows you your /, told['login', 'spanish'].err)
+    done = told['services', '--environment']
+    assert_equal [0, "{}\n"], [done.code, done.out]
+    assert_match(/\Amultitenant: Slurm shows you your own jobs alone /, done.err)
+    assert_equal '', told['services', '--mine', '--json'].err
+  end
+
   def test_the_command_as_json_and_of_ones_own
     viewer = Viewer.new(self)
     text = stream(member(1), member(2), member(3, uid: 2001, user: 'me'))

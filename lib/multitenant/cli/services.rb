@@ -22,6 +22,7 @@ module MultiTenant
         services = services.select { |_, one| one['uid'] == Process.euid.to_s } if @options[:mine]
         if @options[:json] || @options[:environment]
           print_json(fitting(services.transform_values { |one| told(one) }))
+          CLI.complain(hidden.strip, EX_OK) if services.empty? && !hidden.empty?
         else
           print(services)
         end

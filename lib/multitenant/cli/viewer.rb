@@ -70,15 +70,24 @@ module MultiTenant
       end
 
       # @return [String] a sentence on what is shared with a group of this user's and can't be opened here, as where
-      #   this host has no key of it; or ''
+      #   this host has no key of it, or see {#hidden}; or ''
       def unopened
         jobs = receiver.shares.count do |share|
           share[:specs] == 'envelope_unavailable' && (!@options[:mine] || share[:uid] == Process.euid)
         end
-        return '' if jobs.zero?
+        return hidden if jobs.zero?
 
         " What #{jobs == 1 ? 'a job shares' : "#{jobs} jobs share"} can't be opened on this host now: " \
           '`multitenant list` shows it, `multitenant doctor` says why.'
+      end
+
+      # @return [String] a sentence on clusters where Slurm shows this user their own jobs alone; or ''
+      def hidden
+        own = receiver.report.fetch('clusters', {}).select { |_, sees| sees == 'own' }.keys
+        return '' if own.empty? || @options[:mine]
+
+        " Slurm shows you your own jobs alone on #{PlainText.of(own.join(', '))} (PrivateData), and no agent tells " \
+          'this host of others: try it where Open OnDemand runs, or ask your administrators.'
       end
     end
   end
