@@ -198,6 +198,10 @@ class TestDoctorSlurm < DoctorTest
   def test_what_services_are_sealed_with
     assert_told 'Sealing', 'warn', 'Envelopes', /sealed: 1 with v1\. Every user of the cluster can read/,
                 /old_readers: "no".* where munged knows users' groups .*"key"` once groups have keys/
+    # One that is kept running, or a job of somebody's own.
+    host.write("#{File.dirname(HealthyHost::APP)}/multitenant-llm/site.yml", "cluster: hpc\nenvelope: munge\n")
+    assert_told 'Sealing', 'warn', 'Envelopes', /sealed: 1 with v1\. Every user/,
+                /No service app that .* shares in v1 any more\. .* kept running, until its owner deletes it/
     host.query(stream(job(7).merge(name: 'l|students|MUNGE:AAAA:'), job(8).merge(name: 'l|students|MTK1:x')))
     assert_told 'Sealing', 'ok', 'Envelopes', /sealed: 1 with munge, 1 with key\./
     host.query(stream)

@@ -20,6 +20,12 @@ module MultiTenant
              '"munged\'s groups"), or else `envelope: "key"` once groups have keys ("Envelopes that protect" in ' \
              'doc/admins.md). When nothing runs in v1 any more, MULTITENANT_ENVELOPES=munge,key closes the site to it.'
 
+      # Each job of a service that is kept running shares as its first one did.
+      ANEW = 'No service app that this user can read shares in v1 any more. What was launched before goes on in it ' \
+             'until its job ends, or, where it is kept running, until its owner deletes it and launches it anew: ' \
+             '`multitenant list` says whose it is. So does a job of somebody\'s own (`multitenant-share` without ' \
+             '--envelope). When nothing runs in v1 any more, MULTITENANT_ENVELOPES=munge,key closes the site to it.'
+
       COPY = 'Copy the file from where services run, or from another web host, root\'s and the group\'s with mode ' \
              '0440, its directories\' 0755. `multitenant key new GROUP` makes another key, which opens nothing that ' \
              'runs: only where no host has the file, and then copy it to all.'
@@ -43,7 +49,7 @@ module MultiTenant
         closed = closed_to_munge?
         return closed || ok(told) unless sealed.include?('v1')
 
-        warn!("#{told} Every user of the cluster can read what v1 carries.", SEAL)
+        warn!("#{told} Every user of the cluster can read what v1 carries.", sealed_otherwise? ? ANEW : SEAL)
       end
 
       # Of the groups of this user, or for root of all, with which something is shared by one. Any member can say so, so
@@ -142,6 +148,11 @@ module MultiTenant
               "#{site.settings.envelopes.join(',')}. So nobody gets what is shared by it.",
               "Let MULTITENANT_ENVELOPES accept it (#{site.file_of('MULTITENANT_ENVELOPES')}), or write another " \
               '`envelope:` into their site.yml, which with `auto` is v1 unless `old_readers` is "no".')
+      end
+
+      # @return [Boolean] the service apps that can be read here share nothing more in v1
+      def sealed_otherwise?
+        sealed.any? && !sealed.key?('v1')
       end
 
       # @param apps [Array<Array(String, Hash)>]
