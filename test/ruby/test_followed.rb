@@ -132,6 +132,39 @@ class TestFollowed < MultiTenantTest
     assert_equal %w[100 0], [state('chains/1/shared'), state('chains/1/served')]
   end
 
+  # As where its file server is started anew. Nobody shares again what its owner has taken back, nor without its title.
+  def test_while_the_home_is_away_nothing_is_shared_anew
+    said = run_job(100, "#{stage}\n#{<<~BASH}")
+      others_listen() { false; }
+      rounds=0 mt_again=0
+      away() { mv "$mt_state" "$mt_state.away"; "$@"; mv "$mt_state.away" "$mt_state"; }
+      echo begins
+      away share_member app 2>&1
+      rounds=11 watch_once
+      away watch_once
+      put "$mt_state/unshared" yes
+      watch_once
+      away watch_once
+    BASH
+    assert_match(/^begins\nNot shared: \S+ can't be read\.\n--service [^\n]+ app --replace\n--unshare\n\z/, said)
+  end
+
+  # Its clients wait for the next one; what its owner takes back is taken back all the same.
+  def test_a_job_that_gave_its_data_away_is_shared_as_it_was
+    said = run_job(100, "#{stage}\n#{<<~BASH}")
+      others_listen() { false; }
+      share_member app
+      rounds=0 mt_again=0
+      put "$mt_chain/waiting" 100
+      put "$mt_state/title" 'Spanish 302'
+      echo waits
+      watch_once
+      put "$mt_state/unshared" yes
+      watch_once
+    BASH
+    assert_match(/^waits\n--unshare\n\z/, said)
+  end
+
   # As by a Prolog that fails. Who holds a job themselves means it.
   def test_a_job_that_a_node_could_not_launch_is_released
     held = 'launch failed requeued held'
