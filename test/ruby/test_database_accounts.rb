@@ -246,6 +246,22 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
+  # By the names of their accounts a job finds who could be the user; how names are written is a setting, too.
+  def test_no_setting_of_a_tenant_of_postgresql_keeps_them_in_the_role_of_its_user
+    serving('postgresql', rights: 'write', own: 'no') do
+      login(BOB, EVE)
+      assert_rows [], BOB, 'CREATE TABLE lesson (n int); CREATE TABLE marks (n int)'
+      assert_rows [], EVE, "SET ROLE none; ALTER TABLE marks OWNER TO #{EVE}"
+      setting = 'ALTER DATABASE %I SET quote_all_identifiers = on'
+      assert_rows [], BOB, "SELECT format('#{setting}', current_database()) \\gexec"
+    end
+    serving('postgresql') do
+      login(BOB, EVE)
+      refute_done DENIED, BOB, 'INSERT INTO lesson VALUES (1)'
+      refute_done DENIED, EVE, 'DROP TABLE marks'
+    end
+  end
+
   def test_who_could_change_everything_reads_in_a_job_where_others_read
     ENGINES.each do |engine|
       FileUtils.rm_rf(File.join(@dir, 'data'))
@@ -311,6 +327,7 @@ class TestDatabaseAccounts < MultiTenantTest
       login(BOB, EVE)
       # Before PostgreSQL 15 they can do so themselves.
       administrate("GRANT #{BOB}, #{EVE} TO mt_barred; GRANT #{EVE} TO #{BOB}")
+      administrate(%(ALTER DATABASE "#{NAME.gsub('"', '""')}" SET exit_on_error = on))
       holder = Thread.new { query(BOB, HOLD['postgresql']) }
       wait_until { administrate(HOLDS['postgresql']) == '1' }
       held = administrate("SELECT pid FROM pg_stat_activity WHERE usename = '#{BOB}'").to_i

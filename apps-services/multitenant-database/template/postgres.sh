@@ -2,16 +2,18 @@
 # PostgreSQL, for script.sh.
 NAME_MAX=63 USER_MAX=63 STOP=INT
 # Who owns the database may set all of these for it, have functions of their own found before the server's, which we would
-# call with our rights, and passwords kept in a way by which nobody gets in.
+# call with our rights, passwords kept in a way by which nobody gets in, names of roles written in a way by which no account
+# is found, a session end with the first thing that fails, and each statement take long.
 OPTIONS='-c search_path=pg_catalog -c role=none -c standard_conforming_strings=on -c default_transaction_read_only=off'
 OPTIONS+=' -c statement_timeout=0 -c local_preload_libraries= -c client_min_messages=warning'
-OPTIONS+=' -c password_encryption=scram-sha-256'
+OPTIONS+=' -c password_encryption=scram-sha-256 -c quote_all_identifiers=off -c exit_on_error=off'
 # Whoever has changed their own password in a transaction that stays open keeps their account locked against changes. Who waits
 # for that does so for good, as the server does not see that a client was killed.
 OPTIONS+=' -c lock_timeout=2s'
 
 # The others of the kind, in the release of the directory.
 later_options() {
+  since 11 '-c jit=off'
   since 14 '-c idle_session_timeout=0'
   since 16 '-c scram_iterations=4096'
   since 17 '-c transaction_timeout=0'
