@@ -10,6 +10,9 @@ module MultiTenant
     class Key < Viewer
       ACTIONS = %w[new rotate prune].freeze
       DIRECTORY = Core::PATHS[:keys]
+      # Files are called by the group's number.
+      EARLIER = 'If it is of an earlier group that had that number, remove it first on all hosts and nodes: with it ' \
+                'members of this one can open what the other one shared.'
       BY_HAND = 'Where root has no way to Slurm, it is done by hand: doc/admins.md, "Envelopes that protect".'
 
       # @return [Integer] exit code
@@ -23,7 +26,8 @@ module MultiTenant
 
       # The group gets its first key.
       def new(file)
-        raise Failure.new(EX_CANTCREAT, "#{file.path} is there already: `multitenant key rotate`.") if file.exist?
+        raise Failure.new(EX_CANTCREAT, "#{file.path} is there already: `multitenant key rotate`.", fix: EARLIER) if
+          file.exist?
 
         puts "written #{file.path}: key #{file.add.id} of #{@group}"
         puts "Copy it, with owner and mode (root:#{@group} 0440; its directories 0755), to all other hosts with " \
