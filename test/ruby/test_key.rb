@@ -40,7 +40,7 @@ class TestKey < MultiTenantTest
     assert_equal [0o100440, 0, @group.gid, 1], [stat.mode, stat.uid, stat.gid, ids.size]
     assert_match(%r{\A\h{8} [A-Za-z0-9+/]{43}= #{Time.now.to_i / 100}\d\d\n\z}, File.read(@file))
     first = File.read(@file)
-    assert_match(/is there already: `multitenant key rotate`\. If it is of an earlier group, .* remove it first on /,
+    assert_match(/is there already: `multitenant key rotate`\. If it is of an earlier group .* remove it first on /,
                  key('new', @group.name).err)
     assert_equal 0, key('rotate', @group.name).code
     assert_equal [2, first], [ids.uniq.size, File.readlines(@file).last]
