@@ -6,7 +6,7 @@ import http.server, json, os, re, sys
 name = os.path.basename(sys.argv[0])
 words = sys.argv[1:]
 if words == ['--version']:
-    print(name, os.environ.get('VERSION', '1.16.0'))
+    print(name, os.environ.get('VERSION', '1.17.1'))
     sys.exit()
 if words[:1] == ['reset_password']:
     with open(os.environ['CALLED'] + '.password', 'w') as file:

@@ -393,10 +393,15 @@ class TestKinds < MultiTenantTest
     assert_equal %w[FLASK_OTHER], theirs.keys & called.keys, out
   end
 
-  def test_whoever_has_the_key_of_a_qdrant_writes_to_no_file_of_its_owners
-    _, shared, _, out = run_job('qdrant', set: { 'VERSION' => '1.15.5' })
+  def test_whoever_has_the_key_of_a_qdrant_reads_and_writes_no_file_of_its_owners
+    served = MultiTenant::Kinds::TABLE['qdrant']['start'][/^\[\[ ! .*\]\]/]
+    told = %w[0.11.0 1.9.7 1.15.5 1.16.3 1.17.0 1.17.1 1.18.0 1.100.0 2.0.0].select do |version|
+      system('bash', '-c', "qdrant() { echo 'qdrant #{version}'; }; #{served}")
+    end
+    assert_equal %w[1.17.1 1.18.0 1.100.0 2.0.0], told
+    _, shared, _, out = run_job('qdrant', set: { 'VERSION' => '1.17.0' })
     assert_empty shared
-    assert_match(/^Whoever has the key of a Qdrant before 1\.16 can write to any file of yours: it is not/, out)
+    assert_match(/^Whoever has the key of a Qdrant before 1\.17\.1 can read files of yours, or write to them: it is not/, out)
   end
 
   # It offers what is in a directory called mydata where it is told neither yes nor no.
