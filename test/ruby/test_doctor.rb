@@ -20,6 +20,22 @@ class TestDoctor < DoctorTest
     ['Data root', 'Your groups'].each { |what| assert_includes done.out, "skip  #{what}: run this as a user" }
   end
 
+  # A login node, or a JupyterHub's host, with the gem alone; and where the site's files were copied to it.
+  def test_a_host_without_open_ondemand
+    kept = [HealthyHost::ENV_FILE, HealthyHost::CLUSTER].to_h { |path| [path, File.read(host.at(path))] }
+    %w[/etc/ood /opt/ood /var/www/ood].each { |path| FileUtils.rm_rf(host.at(path)) }
+    [VIEWER, nil].each do |user|
+      refute_match(/^FAIL/, doctor("#{ALL},Sealing,Gateway", as: user))
+      ['Enabled', 'Initializer', 'Clusters', 'Cluster mapping', 'Delivery apps', 'Tokens'].each do |what|
+        assert_includes done.out, "skip  #{what}: this host has no Open OnDemand"
+      end
+      assert_equal 0, done.code
+    end
+    kept.each { |path, text| host.write(path, text) }
+    refute_match(/^FAIL/, doctor('Setup,Accounting,Apps'))
+    assert_includes done.out, 'ok    Cluster mapping: Slurm\'s cluster hpc is hpc in Open OnDemand.'
+  end
+
   def test_json
     told = JSON.parse(doctor('Setup,Machine', json: 'json'))
     assert_equal 0, told['code']

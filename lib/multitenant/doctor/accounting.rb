@@ -31,6 +31,8 @@ module MultiTenant
                  'multitenant-query (see above), which is quicker.'
 
       def configuration
+        return unless clusters?
+
         path = site.clusters_path
         others, files = (site.cluster_files || [path]).partition { |file| File.exist?(file) && !File.readable?(file) }
         broken = files.filter_map { |file| complaint(file) }
@@ -58,7 +60,7 @@ module MultiTenant
       end
 
       def mapping
-        return unless core?
+        return unless core? && clusters?
 
         names = site.slurm.asked.filter_map { |asked| asked.stream&.cluster }.uniq
         return skip('no cluster said its name.') if names.empty?
@@ -102,6 +104,11 @@ module MultiTenant
       private
 
       # ---- clusters ----
+
+      # A login node may have a copy of them.
+      def clusters?
+        File.exist?(site.clusters_path) || ood?
+      end
 
       def complaint(file)
         config = YAML.safe_load(File.binread(file).force_encoding(Encoding::UTF_8))

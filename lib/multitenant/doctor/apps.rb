@@ -21,6 +21,8 @@ module MultiTenant
       VIEW = 'view.html.erb'
 
       def deliveries
+        return unless ood?
+
         site.settings.deliveries.each do |pattern|
           apps = Dir.glob(site.at(File.join(Host::APPS, pattern.delete_prefix('sys/'))))
           missing = "no app matches #{pattern} (MULTITENANT_DELIVERY), so its cards would be empty."
@@ -31,7 +33,7 @@ module MultiTenant
       # The apps that running services name. Anybody may name any, so it is no failure of this host's, and a fix has no
       # word of theirs.
       def tokens
-        return unless core? && answered?
+        return unless ood? && core? && answered?
 
         tokens = site.slurm.tokens
         return ok('no service that this user sees names one now.') if tokens.empty?

@@ -16,6 +16,7 @@ module MultiTenant
 
       def enabled
         return if File.exist?(site.env_path) && !read?(site.env_path)
+        return unless ood?
 
         path = site.file_of('MULTITENANT_ENABLE')
         add = path == site.env_path ? 'Put the line MULTITENANT_ENABLE=true into' : 'Make MULTITENANT_ENABLE true in'
@@ -57,6 +58,8 @@ module MultiTenant
       end
 
       def initializer
+        return unless ood?
+
         there = [Host::CLASSIC, Host::PLUGIN].map { |path| site.at(path) }.select { |path| there?(path) }
         case there.size
         when 0 then return fail!('there is none, so nothing is loaded.', 'Run `multitenant install` as root.')

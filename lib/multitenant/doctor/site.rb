@@ -57,6 +57,11 @@ module MultiTenant
         apps.select { |app| SiteSettings::APPS.dig(File.basename(app), 'envelope') }
       end
 
+      # @return [Boolean] false: a login node, or a JupyterHub's host, where commands need nothing of it
+      def ood?
+        [OOD_VERSION, APPS].any? { |path| File.exist?(at(path)) }
+      end
+
       def root?
         Process.euid.zero?
       end

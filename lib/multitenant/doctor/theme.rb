@@ -70,6 +70,14 @@ module MultiTenant
         false
       end
 
+      # @return [Boolean] this host has Open OnDemand; else this check is skipped
+      def ood?
+        return true if site.ood?
+
+        skip('this host has no Open OnDemand, and commands here need none.')
+        false
+      end
+
       # @param told [Array] what it takes: that is what is shared, or else what Slurm itself said
       # @return [Boolean] there is some; else this check is skipped
       def answered?(told = site.slurm.told)
