@@ -8,6 +8,9 @@ words = sys.argv[1:]
 if words == ['--version']:
     print(name, os.environ.get('VERSION', '1.17.1'))
     sys.exit()
+if words[:1] == ['version']:
+    print('\nLabel Studio version:', os.environ.get('VERSION', '1.16.0'), '\n\n{}')
+    sys.exit()
 if words[:1] == ['reset_password']:
     with open(os.environ['CALLED'] + '.password', 'w') as file:
         file.write(' '.join(words[1:]) + ' ' + sys.stdin.readline())

@@ -401,7 +401,20 @@ class TestKinds < MultiTenantTest
     assert_equal %w[1.17.1 1.18.0 1.100.0 2.0.0], told
     _, shared, _, out = run_job('qdrant', set: { 'VERSION' => '1.17.0' })
     assert_empty shared
-    assert_match(/^Whoever has the key of a Qdrant before 1\.17\.1 can read files of yours, or write to them: it is not/, out)
+    assert_match(/^Whoever has the key of a Qdrant before 1\.17\.1 can read files of yours, or write to them: it/, out)
+  end
+
+  # Those before take what a task calls its picture for one of the directory's.
+  def test_whoever_has_the_password_of_a_label_studio_reads_no_file_of_its_owners
+    served = MultiTenant::Kinds::TABLE['labelstudio']['start'][/^\[\[ ! .*\]\]/]
+    told = %w[0.9.1 1.9.2.post0 1.13.1 1.15.0 1.16.0 1.20.0 2.0.0].select do |version|
+      says = "Update available 1.9.1 → 1.9.2\n\nLabel Studio version: #{version} \n\n{}"
+      system('bash', '-c', "label-studio() { printf '#{says}'; }; #{served}")
+    end
+    assert_equal %w[1.16.0 1.20.0 2.0.0], told
+    _, shared, _, out = run_job('labelstudio', set: { 'VERSION' => '1.15.0' })
+    assert_empty shared
+    assert_match(/^Whoever has the password of a Label Studio before 1\.16 can read any file of yours: it is not/, out)
   end
 
   # It offers what is in a directory called mydata where it is told neither yes nor no.
