@@ -262,6 +262,21 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
+  # They may, but what others have of their own is still theirs.
+  def test_a_database_that_a_tenant_of_mariadb_drops_ends_no_later_job
+    base = NAME.gsub('`', '``')
+    serving('mariadb', rights: 'write') do
+      login(BOB, EVE)
+      assert_rows [], BOB, "CREATE TABLE #{BOB}.own (n int); INSERT INTO #{BOB}.own VALUES (7)"
+      assert_rows [], EVE, "DROP DATABASE `#{base}`"
+    end
+    serving('mariadb', rights: 'write') do
+      login(BOB)
+      assert_rows %w[7], BOB, 'CREATE TABLE lesson (n int); INSERT INTO lesson SELECT n FROM ' \
+                              "#{BOB}.own; SELECT n FROM `#{base}`.lesson"
+    end
+  end
+
   def test_who_could_change_everything_reads_in_a_job_where_others_read
     ENGINES.each do |engine|
       FileUtils.rm_rf(File.join(@dir, 'data'))

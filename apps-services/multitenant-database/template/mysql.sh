@@ -105,9 +105,11 @@ SQL
 
 TENANTS="user REGEXP '^mt_[0-9]+_[0-9a-f]{8}$'"
 
-# Accounts of tenants have what mt_tenants has. Earlier tenants may know the password of the user, who is locked, too.
+# Accounts of tenants have what mt_tenants has. Earlier tenants may know the password of the user, who is locked, too. Whoever may
+# change everything may drop the database, too: rights on it stay, and it is made anew.
 offer_accounts() {
-  local whose=$TENANTS rights='SELECT, SHOW VIEW'
+  local whose=$TENANTS rights='SELECT, SHOW VIEW' again
+  again="CREATE DATABASE IF NOT EXISTS $(name "$database") CHARACTER SET utf8mb4"
   [[ $mt_rights != write ]] || rights='ALL PRIVILEGES'
   for ADMINISTRATOR in "$(id -un)" root ''; do
     [[ -n $ADMINISTRATOR ]] || { echo "Neither $(id -un) nor root may administrate $datadir by its socket." >&2; return 1; }
@@ -116,6 +118,9 @@ offer_accounts() {
   [[ $user == "$ADMINISTRATOR" ]] || whose+=" OR user = $(literal "$user")"
   administrate "$ADMINISTRATOR" <<SQL || return
 SET SESSION sql_mode = '';
+SELECT IF(COUNT(*), $(literal "$again"), 'DO 0') INTO @again FROM mysql.db
+  WHERE REPLACE(db, '\\\\', '') = REPLACE($(literal "$database"), '\\\\', '');
+EXECUTE IMMEDIATE @again;
 USE $(name "$database");
 DROP ROLE mt_tenants;
 CREATE ROLE mt_tenants;
