@@ -146,6 +146,19 @@ class TestOwner < MultiTenantTest
     end
   end
 
+  # No job is left that would read it; of two copies one may be.
+  def test_what_has_ended_is_not_changed
+    state(n1: { job: 7, ended: 'Job 7 was cancelled, which ends this chain of jobs.' })
+    File.write("#{state('french@students', n1: { job: 8 })}/until", "#{Time.now.to_i - 60}\n", perm: 0o644)
+    [%w[title spanish A], %w[copies spanish 2], %w[until spanish 2094-01-31],
+     %w[until french 2094-01-31]].each do |argv|
+      assert_refused 65, "#{argv[1]}@students has ended: start it anew\\.", *argv
+    end
+    assert_nil kept('until')
+    state(n2: { job: 9 })
+    assert_equal 0, told('until', 'spanish', '2094-01-31').code
+  end
+
   # ---- times ----
 
   def moment(text, now: Time.now)

@@ -116,6 +116,12 @@ module MultiTenant
       number(File.join(@path, 'until'))
     end
 
+    # @return [Boolean] by what stands here its jobs have ended, or are about to
+    def over?
+      last = self.until
+      (!last.nil? && last <= Time.now.to_i) || (chains.any? && chains.all?(&:ended))
+    end
+
     # @return [String, nil] the name of the app of Open OnDemand's that it was started with
     def app
       staged = %r{/batch_connect/(?:[^/]+/)?sys/([^/]+)/output/#{Regexp.escape(self['session'].to_s)}(?:/|\z)}

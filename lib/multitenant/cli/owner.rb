@@ -17,6 +17,7 @@ module MultiTenant
       def run
         state = states.first || refuse("You have no service `#{@word}` of several jobs")
         raise Failure.new(EX_DATAERR, "#{state.name} has been stopped: start it anew.") if state['stopped']
+        raise Failure.new(EX_DATAERR, "#{state.name} has ended: start it anew.") if state.over?
 
         change(state)
         EX_OK
