@@ -165,6 +165,33 @@ class TestFollowed < MultiTenantTest
     assert_match(/^waits\n--unshare\n\z/, said)
   end
 
+  # Where the first one has ended, nothing else would be left.
+  def test_of_fewer_copies_as_many_go_on_as_there_are_to_be
+    said = run_job(100, "#{stage(mt_copies: '3')}\n#{<<~BASH}")
+      mkdir "$mt_state"/chains/{2,3}
+      put "$mt_state/copies" 1
+      leaves() {
+        printf "$1"
+        for mt_number in 1 2 3; do ! is_too_many || printf " $mt_number"; done
+        echo
+      }
+      leaves 'all begin:'
+      put "$mt_state/chains/2/job" 200
+      put "$mt_state/chains/3/job" 300
+      leaves 'all run:'
+      put "$mt_state/chains/1/ended" cancelled
+      leaves 'the first one has ended:'
+      put "$mt_state/copies" 2
+      leaves 'two of three:'
+    BASH
+    assert_equal <<~TEXT, said.lines.last(4).join
+      all begin: 2 3
+      all run: 2 3
+      the first one has ended: 3
+      two of three:
+    TEXT
+  end
+
   # As by a Prolog that fails. Who holds a job themselves means it.
   def test_a_job_that_a_node_could_not_launch_is_released
     held = 'launch failed requeued held'

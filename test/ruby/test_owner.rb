@@ -108,6 +108,18 @@ class TestOwner < MultiTenantTest
     assert_equal "3\n", kept('copies')
   end
 
+  def test_copies_that_have_ended_do_not_come_back
+    state(n1: { job: 7, ended: 'Job 7 was cancelled, which ends this chain of jobs.' }, n2: { job: 8 })
+    done = 'spanish@students has %s: jobs start or end one after the other.'
+    again = 'Copies that have ended do not come back: '
+    assert_told "#{format(done, '2 copies')}\n#{again}`multitenant copies spanish@students 3` starts others in their " \
+                "place.\n", 'copies', 'spanish', '2'
+    assert_told "#{format(done, '99 copies')}\n#{again}start the service anew to have others.\n",
+                'copies', 'spanish', '99'
+    # The second one goes on.
+    assert_told "#{format(done, '1 copy')}\n", 'copies', 'spanish', '1'
+  end
+
   # What a command says where an app of this host's has that site.yml.
   def said_with(site, *argv)
     root = File.join(temporary, "host-#{site.size}")

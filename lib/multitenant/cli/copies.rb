@@ -25,6 +25,20 @@ module MultiTenant
 
         state['copies'] = count
         puts "#{state.name} has #{count == 1 ? '1 copy' : "#{count} copies"}: jobs start or end one after the other."
+        say_what_ended(state, count, most)
+      end
+
+      # One of a higher number that runs goes on in the place of one that has ended.
+      def say_what_ended(state, count, most)
+        chains = state.chains
+        ended = chains.select(&:ended).map(&:number)
+        going_on = (1..).lazy.reject { |number| ended.include?(number) }.first(count)
+        needed = (going_on - chains.map(&:number)).max.to_i
+        return unless needed > count
+
+        other = "`multitenant copies #{state.name} #{needed}` starts others in their place"
+        other = 'start the service anew to have others' if needed > most
+        puts "Copies that have ended do not come back: #{other}."
       end
     end
   end
