@@ -471,6 +471,20 @@ class TestKinds < MultiTenantTest
     assert_equal words.size - 1, said.size
   end
 
+  # It would end for all, with what others have just written. What is there can be read, and removed.
+  def test_who_writes_more_into_a_redis_than_its_job_has_memory_for_is_refused
+    skip_unless(MultiTenant::Program.find('redis-server', ENV.fetch('PATH')), 'needs Redis')
+
+    words = ['set a b', 'setrange large 20000000 x', 'set a c', 'get a', 'del large', 'set a c']
+    row = "kind_redis:\n  ready: |\n    ask() { REDISCLI_AUTH=$password redis-cli -p \"$port\" \"$@\"; }\n    " \
+          "ask ping | grep -q PONG || return\n#{words.map { |word| "    ask #{word} >>$HOME/said 2>&1\n" }.join}"
+    _, shared, _, out = run_job('redis', site: row, set: { 'SLURM_MEM_PER_NODE' => '32' })
+    assert_equal %w[kind password], shared.keys.sort, out
+    said = File.readlines(File.join(temporary, 'redis', 'multitenant-dashboard', 'said'), chomp: true).reject(&:empty?)
+    assert_match(/^OOM command not allowed/, said.delete_at(2))
+    assert_equal %w[OK 20000001 b 1 OK], said
+  end
+
   def test_without_its_program_or_its_path_a_job_ends_with_a_sentence
     _, shared, _, out = run_job('tensorboard', app_path: SERVER)
     assert_empty shared
