@@ -57,6 +57,24 @@ class TestDoctorGateway < DoctorTest
     assert_told 'Gateway', 'skip', 'Gateway on a node', /run it as a user/, as: nil, **told
   end
 
+  # As Open OnDemand submits to the cluster that an app is of.
+  def test_a_node_of_the_apps_own_cluster_is_asked
+    { 'alpha' => '', 'gpu' => 'cluster: gpu, ' }.each do |name, said|
+      host.write("/etc/ood/config/clusters.d/#{name}.yml",
+                 "v2: {job: {adapter: slurm, #{said}conf: #{host.at("/#{name}.conf")}, bin: #{host.at('/opt/bin')}}}\n")
+    end
+    app("gateway: required\nenvelope: munge\nmodules_nginx: nginx\n")
+    host.write("#{APPS}/multitenant-database/site.yml", "cluster: gpu\ngateway: auto\nenvelope: munge\n")
+    host.write("#{APPS}/multitenant-instruction/site.yml", "cluster: alpha\nenvelope: munge\n")
+    host.program('srun', "grep -q '^mt_modules_nginx=nginx$' && [ \"$1\" = --clusters=hpc ] && echo asked")
+    gpu = "[ \"$1$SLURM_CONF\" = --clusters=gpu#{host.at('/gpu.conf')} ]"
+    host.write('/opt/bin/srun', "#!/bin/sh\ncat >/dev/null; #{gpu} && echo guard gpu9 lacks it; echo asked\n",
+               mode: 0o755)
+    assert_told 'Gateway', 'warn', 'Gateway on a node', /gpu: gpu9 lacks it\./, /Compute nodes/, node: true
+    assert_includes done.out, 'ok    Gateway on a node: hpc: a node has nginx'
+    refute_match(/alpha/, done.out)
+  end
+
   # One rule for doctor and the job: site.yml, else MULTITENANT_MUNGE_SOCKET, else what the node's slurm.conf says.
   def test_a_node_is_asked_about_the_munged_that_jobs_take
     host.program('srun', 'cat >"${0%/*}/asked"; echo asked')

@@ -47,7 +47,6 @@ module MultiTenant
       CLOSED = 'this user may not start service apps, nor read what their site.yml says: run it as one who may.'
 
       def gateways
-        wanted = apps.select { |_, settings| %w[auto required].include?(settings['gateway']) }
         return skip(CLOSED) if wanted.empty? && closed?
         return ok('no service app is to have one: whoever can reach a service and knows its key can use it.') if
           wanted.empty?
@@ -68,13 +67,10 @@ module MultiTenant
         return skip(CLOSED) if closed?
         return unless core?
 
-        # A login shell has what Open OnDemand's jobs have.
-        ran = site.run('srun', '--ntasks=1', '--time=2', '--quiet', "--immediate=#{JOB - 30}", 'bash', '-ls',
-                       seconds: JOB, input: script)
-        return skip('this host has no srun.') unless ran
-        return skip("no job told: #{ran.error || 'it said something else than it was to'}") unless asked?(ran)
-
-        tell(ran.out[/^guard (.*)/, 1], ran.out[/^isolate (.*)/, 1])
+        all = wanted.empty? ? apps.values : wanted.values
+        clusters = all.group_by { |settings| settings['cluster'].to_s }.reject { |id, _| id.empty? }
+        clusters = { '' => all } if clusters.empty?
+        clusters.each { |id, settings| node(id, settings) }
       end
 
       # Where it leads to no services at all, what has no page of its own works without it.
@@ -113,7 +109,12 @@ module MultiTenant
 
       # @return [Hash{String => Hash}] name of an app and its settings
       def apps
-        site.service_apps.to_h { |app| [File.basename(app), settings(app)] }
+        @apps ||= site.service_apps.to_h { |app| [File.basename(app), settings(app)] }
+      end
+
+      # @return [Hash{String => Hash}] those of them that are to have a gateway
+      def wanted
+        apps.select { |_, settings| %w[auto required].include?(settings['gateway']) }
       end
 
       # @return [Boolean] there are apps that may have a gateway, of which this user can enter none
@@ -129,17 +130,39 @@ module MultiTenant
         {} # see the check of all settings
       end
 
-      def script
-        modules = apps.values.flat_map { |settings| Array(settings['modules_nginx']) }.uniq
+      # @param id [String] of the cluster in Open OnDemand; '' of the first
+      # @param settings [Array<Hash>] of the service apps that are of it
+      def node(id, settings)
+        target = id.empty? ? site.clusters.targets.first : site.clusters.of(id)
+        return skip("Open OnDemand has no cluster #{id} for this user.") unless target
+
+        name = ("#{id}: " unless id.empty?)
+        ran = job(target, script(settings))
+        return skip("#{name}this host has no srun.") unless ran
+        return skip("#{name}no job told: #{ran.error || 'it said something else than it was to'}") unless asked?(ran)
+
+        tell(name, ran.out[/^guard (.*)/, 1], ran.out[/^isolate (.*)/, 1])
+      end
+
+      # As Open OnDemand submits to that cluster. A login shell has what its jobs have.
+      def job(target, input)
+        own = File.join(target.job.to_h['bin'].to_s, 'srun')
+        named = ["--clusters=#{target.cluster}"] if target.cluster && !site.clusters.targets.one?
+        site.run(File.executable?(own) ? own : 'srun', *named, '--ntasks=1', '--time=2', '--quiet',
+                 "--immediate=#{JOB - 30}", 'bash', '-ls', seconds: JOB, input: input, target: target)
+      end
+
+      def script(settings)
+        modules = settings.flat_map { |told| Array(told['modules_nginx']) }.uniq
         told = { gate_programs: File.expand_path('..', __dir__), modules_nginx: modules.join(' '),
-                 munge_socket: munge_socket }.compact
+                 munge_socket: munge_socket(settings) }.compact
         "#{PARTS.map { |path| "#{File.read(path)}\n" }.join}" \
           "#{told.map { |name, value| "mt_#{name}=#{value.shellescape}\n" }.join}#{ASK}"
       end
 
       # As the apps' jobs are told it.
-      def munge_socket
-        told = apps.values.map { |settings| settings['munge_socket'].to_s }
+      def munge_socket(settings)
+        told = settings.map { |one| one['munge_socket'].to_s }
         told.find { |path| !path.empty? } || site.settings.munge_socket
       end
 
@@ -147,19 +170,21 @@ module MultiTenant
         ran.out.lines.last.to_s.chomp == 'asked'
       end
 
-      def tell(guard, isolate)
+      def tell(name, guard, isolate)
         if guard
-          warn!("#{guard}. There is no gateway there: with `gateway: auto` all who get a service have its one key, " \
-                'of Ollama none; with `required` nothing is served.',
+          warn!("#{name}#{guard}. There is no gateway there: with `gateway: auto` all who get a service have its one " \
+                'key, of Ollama none; with `required` nothing is served.',
                 'doc/admins.md, "Compute nodes", says what nodes need.')
         end
         if isolate
-          warn!("#{isolate}. With `gateway: auto` users of the same node reach Ollama, and web applications that " \
-                'need no network, past the gateway; with `required` these are not served.',
+          warn!("#{name}#{isolate}. With `gateway: auto` users of the same node reach Ollama, and web applications " \
+                'that need no network, past the gateway; with `required` these are not served.',
                 'Allow user namespaces (user.max_user_namespaces, AppArmor); install util-linux 2.36 or later, ' \
                 'iproute and socat.')
         end
-        ok('a node has nginx, munge and multitenant-gate, and lets users make namespaces.') unless guard || isolate
+        return if guard || isolate
+
+        ok("#{name}a node has nginx, munge and multitenant-gate, and lets users make namespaces.")
       end
 
       # @return [String, nil] its file; nil: the check is skipped

@@ -87,12 +87,13 @@ module MultiTenant
 
       # Runs a program with a deadline, in the environment of OOD's own commands.
       # @param name [String] a path, or a name that is looked for in PATH
+      # @param target [Clusters::Target] whose slurm.conf it has
       # @return [Program::Result, nil] nil: it is not there
-      def run(name, *args, seconds: PATIENCE, input: nil)
+      def run(name, *args, seconds: PATIENCE, input: nil, target: clusters.targets.first)
         path = program(name) or return
 
         Program.new(path).call(*args, seconds: seconds, input: input, from: environment,
-                                      set: { 'SLURM_CONF' => clusters.targets.first.conf })
+                                      set: { 'SLURM_CONF' => target.conf })
       end
 
       # @return [String, nil] path

@@ -138,6 +138,13 @@ module MultiTenant
       targets.empty? ? [Target.new] : targets
     end
 
+    # @param id [String] OOD's
+    # @return [Target, nil]
+    def of(id)
+      found = @clusters.find { |cluster| cluster.id == id }
+      found && target_of(found)
+    end
+
     # Wrappers may lead to another host, with another slurm.conf at the same path.
     # @return [Boolean] what libslurm has for a target is this cluster's, as far as that is known
     def own?(target)
