@@ -57,6 +57,17 @@ class TestDoctorElsewhere < DoctorTest
     by_wrappers(DENIED)
     assert_told 'Accounting', 'skip', 'Slurm', /run this as a user, .*Permission denied/, as: nil
     assert_told 'Accounting', 'FAIL', 'Slurm', /Permission denied/, /multitenant jobs/
+    by_wrappers('echo "Host key verification failed." >&2; exit 255')
+    assert_told 'Accounting', 'skip', 'Slurm', /run this as a user, .*Host key/, as: nil
+  end
+
+  # The agent's account may have no key for ssh.
+  def test_slow_wrappers
+    by_wrappers
+    without_query_program
+    host.write('/wrappers/squeue', "#!/bin/sh\nsleep 0.2\n", mode: 0o755)
+    doctor('Accounting')
+    assert_match(/^warn  Slurm: .* over 0\.15 s.*\n.* makes it quick, where the wrappers let its account in\.$/, done.out)
   end
 
   # ---- what is asked there alone ----

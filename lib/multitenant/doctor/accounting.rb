@@ -24,7 +24,7 @@ module MultiTenant
                'Run `chown multitenant FILE`, with the file that is named there.'].freeze
       RENEW = 'Write a new one there before; if something does that each time, leave it so.'
       # As ssh has it, in a wrapper of the site's, too.
-      DENIED = ': Permission denied ('
+      DENIED = /: Permission denied \(|Host key verification failed/
       # Where libslurm did not do.
       QUERY = 'Fix multitenant-query (see above); until then sacct and squeue are used, which is slower.'
       WRAPPERS = 'Where this host reaches Slurm by the wrappers in bin_overrides alone, leave it so; else fix ' \
@@ -159,6 +159,7 @@ module MultiTenant
         return ok(told) if answer.seconds <= PAGE || (agent && site.settings.snapshot)
 
         quick = '; multitenant-agent with MULTITENANT_SNAPSHOT makes it quick' if agent
+        quick += ', where the wrappers let its account in' if agent && asked.target.wrapped? && Commands.gave?(answer)
         warn!("#{told} That is over #{PAGE} s: pages show the last answer and don't wait for a new one.",
               "You can leave it so#{quick}.")
       end
@@ -177,7 +178,7 @@ module MultiTenant
 
       # Users have keys or tickets of theirs for ssh. No dashboard is root's, whom a login node need not let in.
       def kept_out?(asked, error)
-        site.root? && (error.start_with?('ssh to ') || (asked.target.wrapped? && error.include?(DENIED)))
+        site.root? && (error.start_with?('ssh to ') || (asked.target.wrapped? && error.match?(DENIED)))
       end
 
       def no_answer_fix(asked, silent)
