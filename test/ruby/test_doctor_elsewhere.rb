@@ -67,7 +67,7 @@ class TestDoctorElsewhere < DoctorTest
     without_query_program
     host.write('/wrappers/squeue', "#!/bin/sh\nsleep 0.2\n", mode: 0o755)
     doctor('Accounting')
-    assert_match(/^warn  Slurm: .* over 0\.15 s.*\n.* makes it quick, where the wrappers let its account in\./, done.out)
+    assert_match(/^warn  Slurm: .* over 0\.15 s.*\n.* makes it quick, where the wrappers let its account in/, done.out)
   end
 
   # ---- what is asked there alone ----
