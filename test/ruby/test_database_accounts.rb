@@ -246,37 +246,6 @@ class TestDatabaseAccounts < MultiTenantTest
     end
   end
 
-  # By the names of their accounts a job finds who could be the user; how names are written is a setting, too.
-  def test_no_setting_of_a_tenant_of_postgresql_keeps_them_in_the_role_of_its_user
-    serving('postgresql', rights: 'write', own: 'no') do
-      login(BOB, EVE)
-      assert_rows [], BOB, 'CREATE TABLE lesson (n int); CREATE TABLE marks (n int)'
-      assert_rows [], EVE, "SET ROLE none; ALTER TABLE marks OWNER TO #{EVE}"
-      setting = 'ALTER DATABASE %I SET quote_all_identifiers = on'
-      assert_rows [], BOB, "SELECT format('#{setting}', current_database()) \\gexec"
-    end
-    serving('postgresql') do
-      login(BOB, EVE)
-      refute_done DENIED, BOB, 'INSERT INTO lesson VALUES (1)'
-      refute_done DENIED, EVE, 'DROP TABLE marks'
-    end
-  end
-
-  # They may, but what others have of their own is still theirs.
-  def test_a_database_that_a_tenant_of_mariadb_drops_ends_no_later_job
-    base = NAME.gsub('`', '``')
-    serving('mariadb', rights: 'write') do
-      login(BOB, EVE)
-      assert_rows [], BOB, "CREATE TABLE #{BOB}.own (n int); INSERT INTO #{BOB}.own VALUES (7)"
-      assert_rows [], EVE, "DROP DATABASE `#{base}`"
-    end
-    serving('mariadb', rights: 'write') do
-      login(BOB)
-      assert_rows %w[7], BOB, 'CREATE TABLE lesson (n int); INSERT INTO lesson SELECT n FROM ' \
-                              "#{BOB}.own; SELECT n FROM `#{base}`.lesson"
-    end
-  end
-
   def test_who_could_change_everything_reads_in_a_job_where_others_read
     ENGINES.each do |engine|
       FileUtils.rm_rf(File.join(@dir, 'data'))

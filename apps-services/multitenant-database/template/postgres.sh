@@ -178,7 +178,8 @@ SELECT format('ALTER %s %s OWNER TO %s', type, identity, was.roleid::regrole)
   WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND deptype = 'o'
     AND refclassid = 'pg_authid'::regclass AND refobjid::regrole::text ~ '$ACCOUNT|^mt_(tenants|barred)\$'
     AND type IN ('schema', 'table', 'view', 'materialized view', 'foreign table', 'sequence', 'type', 'function', 'procedure',
-      'aggregate')
+      'aggregate', 'collation', 'conversion', 'operator', 'operator class', 'operator family', 'text search configuration',
+      'text search dictionary')
     AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = coalesce(o.schema, o.name)
       AND (nspname ~ '^pg_' OR nspname ~ '$ACCOUNT' AND nspname = nspowner::regrole::text))
   ORDER BY type = 'sequence' \gexec
