@@ -22,6 +22,23 @@ class TestDatabaseLater < MultiTenantTest
     end
   end
 
+  # Without a gateway all are the user, who owns the database. The README says what the publisher does by the socket then.
+  def test_what_helps_where_a_user_of_a_postgresql_shut_its_database
+    base, user = [NAME, "#{NAME}u"].map { |name| name.gsub('"', '""') }
+    help = File.read(File.join(TEMPLATE, '../README.md'))[/`(ALTER DATABASE "DATABASE" [^`]+)`/, 1]
+    serving('postgresql', accounts: '') do
+      assert_rows [], "#{NAME}u", <<~SQL, password: 'secret'
+        ALTER ROLE CURRENT_USER SET local_preload_libraries = nope; ALTER DATABASE "#{base}" CONNECTION LIMIT 0;
+        ALTER ROLE CURRENT_USER IN DATABASE "#{base}" SET local_preload_libraries = nope;
+        ALTER DATABASE "#{base}" SET local_preload_libraries = nope;
+        REVOKE CONNECT ON DATABASE "#{base}" FROM PUBLIC, "#{user}";
+      SQL
+      refute_equal 0, query("#{NAME}u", 'SELECT 1', password: 'secret').code
+      administrate(help.gsub('"DATABASE"') { %("#{base}") }.gsub('"USER"') { %("#{user}") })
+      assert_rows %w[1], "#{NAME}u", 'SELECT 1', password: 'secret'
+    end
+  end
+
   # What is dropped takes along the columns, or the indexes, that use it.
   def test_what_the_columns_of_a_postgresql_use_is_its_users_in_the_next_job
     all = ['COLLATION public.words', 'TEXT SEARCH DICTIONARY public.words', 'TEXT SEARCH CONFIGURATION public.words',
