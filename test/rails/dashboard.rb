@@ -3,6 +3,7 @@
 require 'json'
 require 'rbconfig'
 require 'uri'
+require_relative 'preloader'
 
 # A user's dashboard that runs, in a process of its own, and is asked for pages over a pipe: a test may
 # change what Slurm says in between.
@@ -40,15 +41,17 @@ class Dashboard
   # @param gids [Array<Integer>, nil] the groups beside `gid`; nil: those of the user's account
   # @param log [String] path of a file
   # @param env [Hash] the dashboard's `env` file; nil takes a variable out
-  def initialize(site, uid:, home:, log:, gid: uid, gids: nil, env: {})
+  # @param preloaded [Boolean] it may be a fork of a process that has Rails loaded; `gids` are needed then
+  def initialize(site, uid:, home:, log:, gid: uid, gids: nil, env: {}, preloaded: false)
     @log = log
     questions, @questions = IO.pipe
     @answers, answers = IO.pipe
     env = site.env.merge('HOME' => home, 'USER' => uid.to_s, 'LOGNAME' => uid.to_s).merge(env).compact
-    groups = gids ? ['--groups', [gid, *gids].join(',')] : ['--init-groups']
-    @pid = spawn(env, 'setpriv', '--reuid', uid.to_s, '--regid', gid.to_s, *groups, '--', RbConfig.ruby, 'serve.rb',
-                 unsetenv_others: true, chdir: site.dashboard, in: File::NULL, %i[out err] => [log, 'a'],
-                 3 => questions, 4 => answers)
+    @preloaded = preloaded
+    @pid = if preloaded then forked(site, env, uid, [gid, *gids], questions, answers)
+           else
+             started(site, env, uid, gid, gids, questions, answers)
+           end
     [questions, answers].each(&:close)
     @seconds = answer.seconds
   end
@@ -102,12 +105,25 @@ class Dashboard
     return unless @pid
 
     @questions.close
-    Process.wait(@pid)
+    @preloaded ? @answers.read : Process.wait(@pid)
     @answers.close
     @pid = nil
   end
 
   private
+
+  def started(site, env, uid, gid, gids, questions, answers)
+    groups = gids ? ['--groups', [gid, *gids].join(',')] : ['--init-groups']
+    spawn(env, 'setpriv', '--reuid', uid.to_s, '--regid', gid.to_s, *groups, '--', RbConfig.ruby, 'serve.rb', '3', '4',
+          unsetenv_others: true, chdir: site.dashboard, in: File::NULL, %i[out err] => [@log, 'a'],
+          3 => questions, 4 => answers)
+  end
+
+  def forked(site, env, uid, gids, *ios)
+    File.open(@log, 'a') do |log|
+      Preloader.of(env).fork(env, uid: uid, gids: gids, chdir: site.dashboard, ios: [*ios, log])
+    end
+  end
 
   def page(method, path, accept)
     ask(method: method, path: path, headers: { 'Accept' => accept })

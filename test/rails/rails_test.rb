@@ -67,9 +67,15 @@ class RailsTest < MultiTenantTest
     env = { 'MULTITENANT_ENABLE' => 'true', 'MULTITENANT_TTL' => '1',
             'MULTITENANT_TIMEOUT' => hurried ? '2' : '30' }.merge(env)
     @log = File.join(temporary, "log-#{rand(1 << 32)}")
-    @dashboard = Dashboard.new(@site, uid: @viewer.uid, gids: @viewer.gids, home: @viewer.home, log: @log, env: env)
+    @dashboard = Dashboard.new(@site, uid: @viewer.uid, gids: @viewer.gids, home: @viewer.home, log: @log, env: env,
+                                      preloaded: preloaded?)
     @dashboard.ruby(PATIENT) unless hurried
     @dashboard
+  end
+
+  # @return [Boolean] false where a dashboard's start is what is tested
+  def preloaded?
+    true
   end
 
   PATIENT = <<~RUBY

@@ -12,6 +12,11 @@ class Site
   # Where script/setup put the dashboard's gems.
   GEMS = ENV.fetch('MULTITENANT_RAILS_GEMS') { "/var/tmp/multitenant-rails-gems-#{Process.euid}" }
 
+  # @return [String] as GEM_PATH has it
+  def self.gems
+    "#{GEMS}/ruby/#{RbConfig::CONFIG['ruby_version']}"
+  end
+
   DELIVERY = 'multitenant-delivery_default'
   VIEW = '<div>Reach it at <%= ERB::Util.html_escape(host) %>:<%= ERB::Util.html_escape(port) %></div>'
 
@@ -63,7 +68,7 @@ class Site
       'PATH' => '/usr/local/bin:/usr/bin:/bin', 'LANG' => 'C.UTF-8', 'RAILS_ENV' => 'production',
       'SECRET_KEY_BASE' => 'x' * 64, 'RAILS_RELATIVE_URL_ROOT' => '/pun/sys/dashboard',
       'BUNDLE_USER_CONFIG' => '/dev/null', 'BUNDLE_FROZEN' => 'true',
-      'GEM_HOME' => @gem_home, 'GEM_PATH' => "#{@gem_home}:#{GEMS}/ruby/#{RbConfig::CONFIG['ruby_version']}",
+      'GEM_HOME' => @gem_home, 'GEM_PATH' => "#{@gem_home}:#{self.class.gems}",
       'OOD_SYS_APPS' => apps, 'OOD_CLUSTERS' => path('etc/ood/config/clusters.d'),
       'OOD_APP_CONFIG_ROOT' => path('etc/ood/config/apps/dashboard'),
       'OOD_PLUGINS_DIRECTORY' => path('etc/ood/config/plugins')

@@ -4,6 +4,10 @@ require_relative 'rails_test'
 
 # How we come into the dashboard, and what happens where its inside is another.
 class TestBoot < RailsTest
+  def preloaded?
+    false
+  end
+
   # Loads an initializer of the site's before ours; what it defines is done once classes can be loaded.
   def changed(ruby)
     @site.initializer('a_change', "Rails.application.config.to_prepare do\n#{ruby}\nend\n")

@@ -1,10 +1,10 @@
 # frozen_string_literal: true
 
-# Starts the dashboard as `ruby serve.rb` and answers what is asked on descriptor 3, on descriptor 4:
+# Starts the dashboard as `ruby serve.rb 3 4` and answers what is asked on descriptor 3, on descriptor 4:
 # a line of JSON each. {"get": PATH, "headers": {…}} is a request, {"ruby": TEXT} is evaluated.
 $stdout.sync = true
-questions = IO.for_fd(3)
-answers = IO.for_fd(4).tap { |io| io.sync = true }
+questions, answers = ARGV.map { |number| IO.for_fd(Integer(number)) }
+answers.sync = true
 [questions, answers].each { |io| io.close_on_exec = true }
 clock = -> { Process.clock_gettime(Process::CLOCK_MONOTONIC) }
 
