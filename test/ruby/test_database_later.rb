@@ -22,7 +22,7 @@ class TestDatabaseLater < MultiTenantTest
     end
   end
 
-  # Without a gateway all are the user, who owns the database. The README says what the publisher does by the socket then.
+  # Without a gateway all are the user, who owns the database. The README says what its publisher does then.
   def test_what_helps_where_a_user_of_a_postgresql_shut_its_database
     base, user = [NAME, "#{NAME}u"].map { |name| name.gsub('"', '""') }
     help = File.read(File.join(TEMPLATE, '../README.md'))[/`(ALTER DATABASE "DATABASE" [^`]+)`/, 1]
