@@ -20,7 +20,7 @@ module ServedDatabase
   ENGINES = %w[mariadb postgresql].freeze
   PROGRAMS = { 'mariadb' => '/usr/sbin/mariadbd', 'postgresql' => '/usr/lib/postgresql/*/bin/postgres' }.freeze
   DENIED = /denied|permission|must be/i
-  LOCKED = /locked|not permitted to log in|no pg_hba.conf entry/
+  LOCKED = /locked|not permitted to log in|no pg_hba.conf entry|pg_hba.conf rejects/
 
   def setup
     super

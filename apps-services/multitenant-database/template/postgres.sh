@@ -108,7 +108,7 @@ administrate() { # DATABASE
   hidden+=' -c debug_print_parse=off -c debug_print_rewritten=off -c debug_print_plan=off'
   hidden+=" $(since 12 '-c log_transaction_sample_rate=0') $(since 13 '-c log_min_duration_sample=-1')"
   PGHOST=$PRIVATE PGPORT=$port PGUSER=$ADMINISTRATOR PGDATABASE=$1 PGOPTIONS="$OPTIONS $(later_options) $hidden" \
-    PGCONNECT_TIMEOUT=10 PGCLIENTENCODING=UTF8 \
+    PGCONNECT_TIMEOUT=${PGCONNECT_TIMEOUT-10} PGCLIENTENCODING=UTF8 \
     "$BIN/psql" --no-psqlrc --no-password --no-align --tuples-only --quiet --output=/dev/null --set=ON_ERROR_STOP=1
 }
 
@@ -270,32 +270,59 @@ ALTER ROLE $1 LOGIN;
 SQL
 }
 
+# The file of those whom nobody comes in as has all who were let in, too: behind a #, unless they are banned.
+let_pass() { # ACCOUNT
+  if grep -qx "$1" "$PRIVATE/others"; then
+    sed -i "s/^$1\$/#&/" "$PRIVATE/others"
+    kill -HUP "$SERVER"
+  else
+    grep -qx "#$1" "$PRIVATE/others" || echo "#$1" >>"$PRIVATE/others"
+  fi
+}
+
 open_account() { # ACCOUNT PASSWORD
-  ! try_account "$1" "$2" 100ms 2>/dev/null || return 0
+  let_pass "$1" || true
+  ! PGCONNECT_TIMEOUT=2 try_account "$1" "$2" 100ms 2>/dev/null || return 0
   { exec {lock}>&-; cut_holders "$1"; } &>/dev/null & # accounts.sh's lock is not its
   try_account "$1" "$2" 1s
 }
 
 # Others who may change everything may hold the database, or what the schema is to be called, in a transaction that stays open.
+# They may hold its catalogs, too, so this asks in a database where they don't come in. Who waits as they connect is in no list.
 cut_holders() { # ACCOUNT
   local i
   for i in {1..10}; do
     cat <<SQL
 SELECT pg_sleep(0.1);
 SELECT pg_terminate_backend(other.pid)
-  FROM pg_stat_activity waits, unnest(pg_blocking_pids(waits.pid)) held JOIN pg_stat_activity other ON other.pid = held
-  WHERE waits.usename = current_user AND other.usename ~ '$ACCOUNT' AND other.usename <> '$1';
+  FROM pg_locks waits LEFT JOIN pg_stat_activity who USING (pid), unnest(pg_blocking_pids(waits.pid)) held
+    JOIN pg_stat_activity other ON other.pid = held
+  WHERE NOT granted AND (who.pid IS NULL OR who.usename = current_user)
+    AND other.usename ~ '$ACCOUNT' AND other.usename <> '$1';
 SQL
-  done | administrate "$database"
+  done | administrate template1
+}
+
+# Who holds all locks that the server has (pg_advisory_lock) keeps us out, too. None is needed for that file, which counts for
+# who comes again, nor for the signal that pg_terminate_backend sends. Processes' titles say whose session each is.
+shut_out() { # ACCOUNTS
+  local i
+  sed -i -E "s/^#($1)\$/\1/" "$PRIVATE/others" && kill -HUP "$SERVER"
+  for i in {1..10}; do
+    pkill -TERM -P "$SERVER" -f "^postgres: (.*: )?$1 " || return 0
+    sleep 0.1
+  done
 }
 
 # What a session holds would keep its account open, so all end first; and then those that came in meanwhile. One that hears no
 # signal, as in xpath(), goes on and keeps its account open: nobody gets in by that any more. Before PostgreSQL 15 tenants can
 # make that one, or mt_barred, a member of their account: then it would be let in with theirs, or could not be in mt_barred.
 close_accounts() { # UID|all
-  local who="^mt_${1/#all/[0-9]+}_[0-9a-f]{8}\$" end
+  local who="mt_${1/#all/[0-9]+}_[0-9a-f]{8}" end
+  shut_out "$who" || true
+  who="^$who\$"
   end="SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '$who';"
-  administrate "$database" <<SQL
+  administrate template1 <<SQL
 $end
 \set ON_ERROR_STOP off
 SELECT format('ALTER ROLE %I NOLOGIN', rolname) FROM pg_roles WHERE rolname ~ '$who' \gexec

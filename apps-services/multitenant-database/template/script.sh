@@ -102,7 +102,7 @@ try_user() {
 make_accounts() {
   if [[ -n $mt_accounts ]] && offer_accounts; then
     mt_engine=$PWD/$ENGINE
-    declare -p mt_engine mt_kind mt_rights mt_own mt_connections datadir database user port PRIVATE PATH ADMINISTRATOR \
+    declare -p mt_engine mt_kind mt_rights mt_own mt_connections datadir database user port PRIVATE SERVER PATH ADMINISTRATOR \
       CLIENT BIN LD_LIBRARY_PATH >accounts 2>/dev/null || true
     echo accounts >ready
     return
