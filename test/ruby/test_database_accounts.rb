@@ -352,9 +352,9 @@ class TestDatabaseAccounts < MultiTenantTest
     serving('mariadb', own: 'no') do
       tenants = Array.new(5) { |i| format('mt_%d_0000000b', 2002 + i) }
       login(EVE, *tenants)
-      administrate('SET GLOBAL max_connections = 10')
       sleepers = tenants.flat_map { |one| Array.new(2) { Thread.new { query(one, SLEEP['mariadb']) } } }
       wait_until { administrate(HOLDS['mariadb']) == '10' }
+      administrate('SET GLOBAL max_connections = 10')
       refute_done(/Too many connections/, EVE, 'SELECT 1')
       assert_operator Array.new(5) { gate('ban', '9').code }.count(0), :>=, 3
       wait_until { gate('ban', '2002').code.zero? }
