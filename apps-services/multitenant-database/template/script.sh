@@ -89,7 +89,8 @@ prepare_data() {
 try_user() {
   local rights why=''
   if ! rights=$(log_in 2>&1); then
-    why="The user $user can't use the database $database with that password: ${rights##*$'\n'}"
+    why="The user $user can't use the database $database with that password: ${rights##*$'\n'}. Where it is the right one,"
+    why+=" somebody who had it has changed it, or shut the database: the app's README says what helps, by the socket in $PRIVATE."
   elif [[ ${rights##*$'\n'} != 0 && $mt_share_superuser != yes ]]; then
     why="The user $user has rights on the whole server, with which others could run programs as you. Connect, make a user"
     why+=' for this database alone, and name that one in the form.'
