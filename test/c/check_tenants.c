@@ -205,8 +205,10 @@ START_TEST(test_the_lowest_and_the_highest_rate)
     struct bucket many = {0};
     ck_assert_uint_eq(rate_take(&one, 1, T0), 0);
     ck_assert_uint_eq(rate_take(&one, 1, T0), 60);
+    int refused = 0; /* a million assertions take valgrind a minute and a half */
     for (int i = 0; i < MT_GATE_RATE_MAX; i++)
-        ck_assert_uint_eq(rate_take(&many, MT_GATE_RATE_MAX, T0), 0);
+        refused += rate_take(&many, MT_GATE_RATE_MAX, T0) != 0;
+    ck_assert_int_eq(refused, 0);
     ck_assert_uint_eq(rate_take(&many, MT_GATE_RATE_MAX, T0), 1);
 }
 END_TEST
