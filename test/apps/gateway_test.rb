@@ -46,10 +46,15 @@ class GatewayTest < AppTest
                                           .merge(values.transform_keys(&:to_s)))
   end
 
+  # One whom the service is shared with.
+  def member
+    @member || 'hpcstudent'
+  end
+
   # What a tenant's program does with what was shared with them.
   # @return [Net::HTTPResponse]
   def login(job, user, changed = {})
-    gate = Bed.specs('hpcstudent').fetch(job.job_id.to_s).fetch('gate')
+    gate = Bed.specs(member).fetch(job.job_id.to_s).fetch('gate')
     assert_equal port(job).to_s, gate['port']
     proof = { 'purpose' => 'multitenant-login', 'cluster' => 'hpc', 'job' => job.job_id, 'restarts' => 0,
               'door' => gate['door'] }
@@ -64,7 +69,7 @@ class GatewayTest < AppTest
 
   def port(job)
     @ports ||= {}
-    @ports[job.job_id] ||= Integer(Bed.specs('hpcstudent').dig(job.job_id.to_s, 'connection', 'port'))
+    @ports[job.job_id] ||= Integer(Bed.specs(member).dig(job.job_id.to_s, 'connection', 'port'))
   end
 
   # @return [Net::HTTPResponse]

@@ -179,6 +179,20 @@ class TestGateway < GatewayTest
     assert_match(/envelope v1 has none/, assert_raises(RuntimeError) { v1 { serve('vllm', 'm') } }.message)
   end
 
+  def test_where_nothing_is_served_without_a_gateway_what_is_for_its_owner_alone_has_one
+    set('gateway' => 'required')
+    alone = { 'enable_multitenant' => 'user', 'ollama_models' => 'scratch' }
+    nobody = alone.merge('enable_multitenant' => 'none')
+    error = assert_raises(RuntimeError) { serve('ollama', 'llama3.2', nobody) }
+    assert_match(/choose Only Myself, or a group/, error.message)
+    @member = 'hpcfaculty'
+    job = serve('ollama', 'llama3.2', alone).shared
+    assert_match(/\Agateway\|shared form munge me /, job.connection['mt_shared'])
+    assert_equal '200', chat(job, token(job, 'hpcfaculty')).code
+    %w[hpcstudent outsider].each { |user| assert_equal '403', login(job, user).code }
+    assert_others_get_nothing(job, '/v1/models')
+  end
+
   def v1
     set('envelope' => 'v1')
     yield

@@ -63,6 +63,24 @@ class TestShareNote < Minitest::Test
     end
   end
 
+  # The form proposed it, and everybody who reached the port had an Ollama, or an application.
+  def test_what_is_shared_with_nobody_is_not_served_where_nothing_is_without_a_gateway
+    { 'munge' => /choose Only Myself, or a group/, 'v1' => /envelope v1 has none/ }.each do |envelope, sentence|
+      ['none', ''].each do |whom|
+        error = assert_raises(MultiTenant::Failure) { card(whom, envelope: envelope, gateway: 'required') }
+        assert_match sentence, error.message
+      end
+    end
+    told, = card('none', envelope: 'munge', gateway: 'auto')
+    assert_equal 'Shared with nobody. To share it, delete this session and start another one.', told
+    { %w[required munge] => %w[user mt], %w[auto munge] => %w[user none mt], %w[auto v1] => %w[none user mt],
+      %w[off munge] => %w[none user mt] }.each do |(gateway, envelope), choices|
+      asked = MultiTenant.share_form([], site: { 'gateway' => gateway, 'envelope' => envelope })['enable_multitenant']
+      assert_equal choices, asked[:options].map { |option| option[1] }, [gateway, envelope]
+      assert_equal choices == %w[user none mt], asked[:help].include?('With *Nobody* there is none')
+    end
+  end
+
   # A job of a session, on a node that may lack something. nginx and the gate of its gateway are such as listen at once.
   def plan(how, lacks: '', session: 'one', state: '', **site)
     FileUtils.mkdir_p(in_job(session))

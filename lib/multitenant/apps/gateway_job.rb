@@ -13,8 +13,11 @@ module MultiTenant
     GUARDED = 'gateway'
     NONE_IN_V1 = 'Whoever reaches it can use it: there is no gateway, since envelope v1 has no secret to log in with.'
     SAID = 'Nobody else can use it: a gateway asks each for a token of their own.'
+    BUT_NOBODY = 'With *Nobody* there is none: whoever reaches it can use it, unless it asks for a key or a password.'
     REFUSED = 'This site shares through a gateway alone, and envelope v1 has none: please tell the administrators, ' \
               'who set envelope and old_readers in site.yml.'
+    UNSHARED = 'This site serves through a gateway alone, and what is shared with nobody has none: choose Only ' \
+               'Myself, or a group.'
 
     class << self
       # @param site [Hash] the app's site.yml
@@ -24,12 +27,31 @@ module MultiTenant
       end
 
       # @param site [Hash]
+      # @return [Boolean] whether nothing is served without one
+      def required?(site)
+        site['gateway'] == 'required'
+      end
+
+      # @param site [Hash]
       # @param envelope [String]
       # @return [Array<String>] Markdown for the form
       def help(site, envelope)
         return [] unless wanted?(site)
+        return ["**#{NONE_IN_V1}**"] if envelope == 'v1'
 
-        [envelope == 'v1' ? "**#{NONE_IN_V1}**" : SAID]
+        [SAID, *(BUT_NOBODY unless required?(site))]
+      end
+
+      # For what is shared with nobody: it has no gateway, whose door its owner would learn from what is shared.
+      # @param site [Hash]
+      # @param envelope [String]
+      # @raise [Failure] the site does without in no case
+      # @return [void]
+      def check_unshared(site, envelope)
+        return unless required?(site)
+        raise Failure.new(EX_CONFIG, REFUSED) if envelope == 'v1'
+
+        raise Failure.new(EX_USAGE, UNSHARED)
       end
 
       # @param site [Hash]
@@ -58,7 +80,7 @@ module MultiTenant
       private
 
       def for_v1(site)
-        raise Failure.new(EX_CONFIG, REFUSED) if site['gateway'] == 'required'
+        raise Failure.new(EX_CONFIG, REFUSED) if required?(site)
 
         "# shellcheck disable=SC2034 # share_service has it\n" \
           "plan_gateway() { mt_gate_note=#{NONE_IN_V1.shellescape}; }\n"

@@ -47,7 +47,7 @@ module MultiTenant
             widget: 'select', label: 'Share With',
             help: ['Who may use this service?', *GatewayJob.help(site, envelope(site)),
                    (PUBLIC if envelope(site) == 'v1')].compact.join(' '),
-            options: [['Nobody', 'none', hide_all(chain)], ['Only Myself', 'user', hide_all(chain)], [GROUP, 'mt']]
+            options: whom(site, hide_all(chain))
           },
           **Dashboard.all_only_for(GROUP, { **group_questions, **chain }),
           'mt_delivery_select' => {
@@ -70,8 +70,10 @@ module MultiTenant
       # @return [String] bash: {job} and `multitenant_share`, which takes the further arguments of
       #   libexec/multitenant-share and returns its code, or 1 where nothing is to be shared, and sets mt_shared to what
       #   {note} takes; mt_title is what it is called
+      # @raise [Failure] the site does without a gateway in no case, and there can be none
       def script(context, session:, site: {}, staged: nil)
         options = options(context, session, site)
+        GatewayJob.check_unshared(site, envelope(site)) unless options
         start = "#{job}\n# shellcheck disable=SC2034 # after.sh quotes it for the card\n" \
                 "mt_title=#{title(context).shellescape}\n# shellcheck disable=SC2034 # and mt_shared\n"
         return "#{start}multitenant_share() { mt_shared='#{NOBODY}'; return 1; }\n" unless options
@@ -118,6 +120,15 @@ module MultiTenant
       end
 
       private
+
+      # What is shared with nobody has no gateway, so where there is one it is not what the form proposes.
+      def whom(site, hidden)
+        nobody, alone = [%w[Nobody none], ['Only Myself', 'user']].map { |choice| [*choice, hidden] }
+        return [alone, [GROUP, 'mt']] if GatewayJob.required?(site)
+
+        guarded = GatewayJob.wanted?(site) && envelope(site) != 'v1'
+        [*(guarded ? [alone, nobody] : [nobody, alone]), [GROUP, 'mt']]
+      end
 
       # Dashboards refuse the others. Where they refuse all of ours, the form would have nothing to ask.
       def allowed(presets)
