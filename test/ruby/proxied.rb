@@ -201,6 +201,28 @@ module RunningProxy
     nil
   end
 
+  # What is kept until it is whole fills this host, whoever sends it, and a stream arrives at its end.
+  def test_a_body_goes_on_as_it_comes
+    server = TCPServer.new('127.0.0.1', 0)
+    configure(asking(1, "a:tcp:#{server.addr[1]}"))
+    wait_until { status('/') == '404' }
+    client = TCPSocket.new('127.0.0.1', @port)
+    client.write("POST #{A}/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n#{'x' * 100_000}")
+    assert_equal "POST /x HTTP/1.1\r\n", Timeout.timeout(60) { first_line(server) }
+  ensure
+    [client, server].compact.each(&:close)
+  end
+
+  # HAProxy connects, too, to see whether it works, and says nothing.
+  def first_line(server)
+    loop do
+      line = server.accept.gets
+      return line if line
+    rescue Errno::ECONNRESET
+      next
+    end
+  end
+
   # Of a server that keeps its connections and reads no body, as many do of GET: what follows is the next request to it,
   # and its answer, which comes later, would be the next client's.
   def test_nobody_gets_the_answer_to_what_another_client_has_hidden_in_a_body

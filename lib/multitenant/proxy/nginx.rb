@@ -30,6 +30,8 @@ module MultiTenant
             send_timeout %<hours>dh;
             proxy_http_version 1.1;
             proxy_buffering off;
+            # A body goes on as it comes: it would fill this host, also where a gateway refuses it.
+            proxy_request_buffering off;
             proxy_connect_timeout 3s;
             proxy_read_timeout %<hours>dh;
             proxy_send_timeout %<hours>dh;
