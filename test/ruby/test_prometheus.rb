@@ -33,7 +33,7 @@ class TestPrometheus < MultiTenantTest
   # Two clusters, of which one names nobody, another never answered, and a user who has a name that nobody should have.
   def metrics
     now = Time.now.to_i
-    llm = job(2, user: USER, end: now + 600, name: 'sys/dashboard/sys/my-llm mt:a:openai:18080|gr"o\\ü|MUNGE:AwQ=:')
+    llm = job(2, user: USER, end: now + 240, name: 'sys/dashboard/sys/my-llm mt:a:openai:18080|gr"o\\ü|MUNGE:AwQ=:')
     texts = [stream(job(1), llm, job(3, name: 'plain'), private_jobs: false, generated: now),
              stream(job(1), cluster: 'gpu', private_jobs: true, generated: now)]
     parts = texts.map { |text| Feed.new(text).call(1) }
