@@ -5,6 +5,10 @@
 module LoginNode
   OWNER = 2001
 
+  # What unshare says where no gateway asks anybody.
+  KNOWN = 'Whoever has its address, key or password by now can go on using it while it runs. To shut them out, ' \
+          "end it and start it anew; a database needs another password, too.\n"
+
   SAY = 'printf "%s\n" "${0##*/} $*" >>"$dir/said"'
   # As squeue lists it then.
   CANCEL = <<~SH.freeze

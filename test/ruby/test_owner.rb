@@ -278,7 +278,8 @@ class TestOwner < MultiTenantTest
   def test_a_service_is_not_shared_and_shared_again
     state(n1: { job: 7 })
     jobs(7 => %w[RUNNING sys|g|payload])
-    assert_told "spanish@students is not shared any more within ten seconds; its jobs run on.\n", 'unshare', 'spanish'
+    assert_told "spanish@students is not shared any more within ten seconds; its jobs run on.\n#{KNOWN}",
+                'unshare', 'spanish'
     assert_equal "Its owner has taken the share back.\n", kept('unshared')
     assert_refused 65, 'Job 7 is one of spanish@students, whose jobs share themselves: `multitenant unshare',
                    'unshare', '7'
@@ -293,8 +294,8 @@ class TestOwner < MultiTenantTest
   def test_a_job_gets_a_plain_name_that_stays
     jobs(7 => ['RUNNING', 'sys/dash|g|payload'], 8 => ['RUNNING', "a b\u0007|g|payload"], 9 => %w[RUNNING plain],
          10 => %w[COMPLETED a|b|c])
-    assert_told "Job 7 is not shared any more, and runs on.\n", 'unshare', '7'
-    assert_told "Job 8 is not shared any more, and runs on.\n", 'unshare', '8'
+    assert_told "Job 7 is not shared any more, and runs on.\n#{KNOWN}", 'unshare', '7'
+    assert_told "Job 8 is not shared any more, and runs on.\n#{KNOWN}", 'unshare', '8'
     assert_told "Job 9 is not shared.\n", 'unshare', '9'
     [10, 11].each { |id| assert_refused 64, "You have no job #{id}; see", 'unshare', id.to_s }
     assert_equal ['scontrol update JobId=7 JobName=sys/dash| -M hpc', 'scontrol update JobId=8 JobName=job| -M hpc'],
@@ -306,7 +307,7 @@ class TestOwner < MultiTenantTest
     long = 'a' * 128
     jobs(7 => ['RUNNING', 'my job mt:spanish:web/up:8001|g|payload'],
          8 => ['RUNNING', "#{long} mt:a:tcp:8001|g|payload"])
-    %w[7 8].each { |id| assert_told "Job #{id} is not shared any more, and runs on.\n", 'unshare', id }
+    %w[7 8].each { |id| assert_told "Job #{id} is not shared any more, and runs on.\n#{KNOWN}", 'unshare', id }
     names = said.map { |line| line[/JobName=.*/] }
     assert_equal ['JobName=my job| -M hpc', "JobName=#{long}| -M hpc"], names
   end
@@ -322,11 +323,11 @@ class TestOwner < MultiTenantTest
     records(job(7), job(8, user: 'owner', uid: OWNER))
     jobs(7 => 'RUNNING', '20_3' => %w[RUNNING s|g|p], 8 => %w[RUNNING s|g|p])
     File.write(File.join(@bin, 'other'), "7;7;RUNNING;(null);s|g|p;\n8;8;RUNNING;(null);s|g|p;\n", perm: 0o644)
-    %w[20_3 7].each { |id| assert_told "Job #{id} is not shared any more, and runs on.\n", 'unshare', id }
+    %w[20_3 7].each { |id| assert_told "Job #{id} is not shared any more, and runs on.\n#{KNOWN}", 'unshare', id }
     assert_refused 64, 'You share a job 8 on several clusters: name one as 8@CLUSTER; see', 'unshare', '8'
     state(n1: { job: 8 }, n2: { job: 9 })
     File.write("#{state}/cluster", "hpc\n")
-    assert_told "Job 8 is not shared any more, and runs on.\n", 'unshare', '8@other'
+    assert_told "Job 8 is not shared any more, and runs on.\n#{KNOWN}", 'unshare', '8@other'
     assert_refused 65, 'Job 8 is one of spanish@students, whose', 'unshare', '8@hpc'
     assert_equal ['scontrol update JobId=20_3 JobName=s| -M hpc', 'scontrol update JobId=7 JobName=s| -M other',
                   'scontrol update JobId=8 JobName=s| -M other'], said
@@ -347,8 +348,8 @@ class TestOwner < MultiTenantTest
   def test_jobs_that_only_name_a_service_are_its_members
     records(member(7), member(8), member(9, uid: 1001), job(10, uid: OWNER))
     jobs(7 => %w[RUNNING s|g|p], 8 => %w[RUNNING s|g|p], 9 => %w[RUNNING s|g|p], 10 => %w[RUNNING s|g|p])
-    assert_told "Job 7 is not shared any more, and runs on.\nJob 8 is not shared any more, and runs on.\n", 'unshare',
-                'spanish'
+    assert_told "Job 7 is not shared any more, and runs on.\nJob 8 is not shared any more, and runs on.\n#{KNOWN}",
+                'unshare', 'spanish'
     FileUtils.rm(File.join(@bin, 'said'))
     assert_told "spanish@students is stopped: 2 jobs were cancelled.\n", 'stop', 'spanish@students'
     assert_equal ['scancel --quiet 7 8 -M hpc'], said

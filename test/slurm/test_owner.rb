@@ -1,11 +1,13 @@
 # frozen_string_literal: true
 
 require_relative 'bed'
+require 'multitenant/cli/unshare'
 
 # The commands of a service's owner, with a real Slurm. What its jobs do with what they say: test/apps/test_chain.rb.
 class TestOwner < BedTest
   OWNER = 'hpcfaculty'
   NAME = 'spanish@hpcGrp'
+  KNOWN = "#{MultiTenant::CLI::Unshare::KNOWN}\n".freeze
   # Ends some seconds after it is told to.
   SLOW = "#!/bin/bash\ntrap 'sleep 3; exit' TERM\nsleep 600 & wait\n"
 
@@ -87,7 +89,7 @@ class TestOwner < BedTest
     job_id, id = Bed.share(OWNER)
     assert_equal ["written #{id}"], Bed.cards('hpcstudent')
     assert_match(/You have no job #{job_id}; see/, Bed.multitenant('hpcfaculty2', 'unshare', job_id.to_s).err)
-    assert_told "Job #{job_id} is not shared any more, and runs on.\n", 'unshare', job_id.to_s
+    assert_told "Job #{job_id} is not shared any more, and runs on.\n#{KNOWN}", 'unshare', job_id.to_s
     assert_equal 'sys/dashboard|', name_of(job_id)
     assert_equal ["removed #{id}"], Bed.cards('hpcstudent')
     assert_equal [job_id.to_s], alive
@@ -106,7 +108,7 @@ class TestOwner < BedTest
       sleep 600
     BASH
     Bed.wait('it is shared') { name_of(job_id).count('|') == 2 }
-    assert_told "Job #{job_id} is not shared any more, and runs on.\n", 'unshare', job_id.to_s
+    assert_told "Job #{job_id} is not shared any more, and runs on.\n#{KNOWN}", 'unshare', job_id.to_s
     sleep 12
     assert_equal 'plain|', name_of(job_id)
   end
