@@ -136,8 +136,8 @@ class TestTenants < MultiTenantTest
       assert_equal 0, told('limit', 'spanish', *words).code
     end
     assert_equal "* 60\n2002 5\n2004 0\n", list(dir, 'limits')
-    assert_told 'Each tenant has no limit of their own in spanish@students: no job of it runs now, and those to come ' \
-                "go by it.\n", 'limit', 'spanish', 'default'
+    assert_told 'Each tenant has no limit of their own in spanish@students: no gateway of it runs now, and those to ' \
+                "come go by it. Without one, whoever has its key or password is in.\n", 'limit', 'spanish', 'default'
     assert_equal "2002 5\n2004 0\n", list(dir, 'limits')
     %w[-1 1.5 1000001 many].each { |rate| assert_equal 64, told('limit', '--', 'spanish', rate).code, rate }
     assert_refused 64, 'multitenant limit takes a service and \[USER\] and RATE, not `spanish`', 'limit', 'spanish'
@@ -160,6 +160,18 @@ class TestTenants < MultiTenantTest
     strange = File.join(@home, '.local/state/multitenant/jobs/7@other/gate')
     FileUtils.chown(0, 0, strange)
     assert_refused 64, 'You have no gateway of a service or job `7@other`', 'ban', '7@other', '2002'
+  end
+
+  # As after the class, and where the node of a service that is launched anew lacks nginx.
+  def test_nothing_is_promised_of_a_job_that_is_over_nor_of_one_without_a_gateway
+    gate(in_dir: File.join(@home, '.local/state/multitenant/jobs/7@hpc'))
+    assert_told "2002 is banned from job 7@hpc: no gateway of it runs now, and no other job goes by that.\n",
+                'ban', '7', '2002'
+    jobs(9 => 'RUNNING')
+    state(n1: { job: 9 })
+    gate
+    assert_told '2002 is banned from spanish@students: no gateway of it runs now, and those to come go by it. ' \
+                "Without one, whoever has its key or password is in.\n", 'ban', 'spanish', '2002'
   end
 
   # What is not shared any more is used on by those who have it, which its owner may not expect.

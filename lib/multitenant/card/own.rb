@@ -68,7 +68,8 @@ module MultiTenant
 
       def warning
         state = ServiceState.at(self['mt_state'])
-        gate = state ? GateState.of(state) : GateState.at(self['mt_gate_state'])
+        # A service keeps the state of a gateway that it had before.
+        gate = state ? GateState.of(state) : GateState.at(self['mt_gate_state']) unless self['mt_gate_state'].empty?
         "#{Sharing.note(self['mt_shared'])}#{used(gate) if gate}#{Members.new(state, MultiTenant.specs).html if state}"
       end
 

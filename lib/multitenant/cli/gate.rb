@@ -60,12 +60,18 @@ module MultiTenant
         running = running(gate)
         until_at = MultiTenant.clock + SECONDS
         sleep 0.2 until (late = running.reject { |one| gate.taken_over?(one) }).empty? || MultiTenant.clock > until_at
-        puts "#{done}: #{acts(running.size, late)}"
+        puts "#{done}: #{running.empty? ? none(gate) : acts(running.size, late)}"
         running - late
       end
 
+      # Of a service this says nothing of its jobs, which may run without one.
+      def none(gate)
+        return 'no gateway of it runs now, and no other job goes by that.' if gate.name.start_with?('job ')
+
+        'no gateway of it runs now, and those to come go by it. Without one, whoever has its key or password is in.'
+      end
+
       def acts(count, late)
-        return 'no job of it runs now, and those to come go by it.' if count.zero?
         return "#{count == 1 ? 'its job goes' : "all #{count} jobs of it go"} by that now." if late.empty?
 
         jobs = late.map(&:first).join(', ')
