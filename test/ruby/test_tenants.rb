@@ -141,6 +141,10 @@ class TestTenants < MultiTenantTest
     assert_equal "2002 5\n2004 0\n", list(dir, 'limits')
     %w[-1 1.5 1000001 many].each { |rate| assert_equal 64, told('limit', '--', 'spanish', rate).code, rate }
     assert_refused 64, 'multitenant limit takes a service and \[USER\] and RATE, not `spanish`', 'limit', 'spanish'
+    state(n1: { job: 7, dir: '/x/batch_connect/sys/multitenant-database/output/one/gen-0' })
+    File.write(File.join(File.dirname(dir), 'session'), "one\n", perm: 0o644)
+    assert_match(/\nOf databases, MariaDB goes by it from a tenant's next login on.* PostgreSQL counts none\.\n\z/,
+                 told('limit', 'spanish', '60').out)
   end
 
   # ---- which gateway ----
