@@ -209,10 +209,11 @@ class TestDoctorSlurm < DoctorTest
     program = File.join(host.lib, 'multitenant/multitenant-munge')
     File.write(program, "#!/bin/sh\necho no libmunge >&2; exit 127\n")
     assert_told 'GemFiles', 'warn', 'multitenant-munge',
-                /could not be started \(no libmunge\)\. What munge seals is not shown/, /libmunge-dev.*gem pristine/
+                /could not be started \(no libmunge\)\. What munge seals is not shown, and no card/,
+                /libmunge-dev.*gem pristine/
     File.unlink(program)
     assert_told 'GemFiles', 'warn', 'multitenant-munge', /was not built/,
-                /gem pristine.* Or let MULTITENANT_ENVELOPES accept no munge/
+                /gem pristine.* Or let MULTITENANT_ENVELOPES accept no munge, .* and no service app has a gateway/
     env_file 'MULTITENANT_ENVELOPES=v1'
     assert_told 'GemFiles', 'skip', 'multitenant-munge', /does not accept munge/
   end

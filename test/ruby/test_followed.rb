@@ -153,6 +153,7 @@ class TestFollowed < MultiTenantTest
   def test_a_job_that_gave_its_data_away_is_shared_as_it_was
     said = run_job(100, "#{stage}\n#{<<~BASH}")
       others_listen() { false; }
+      start_keeper() { :; }
       share_member app
       rounds=0 mt_again=0
       put "$mt_chain/waiting" 100

@@ -110,14 +110,20 @@ class TestOwner < MultiTenantTest
 
   def test_copies_that_have_ended_do_not_come_back
     state(n1: { job: 7, ended: 'Job 7 was cancelled, which ends this chain of jobs.' }, n2: { job: 8 })
+    jobs(8 => 'RUNNING', 9 => 'PENDING')
     done = 'spanish@students has %s: jobs start or end one after the other.'
-    again = 'Copies that have ended do not come back: '
-    assert_told "#{format(done, '2 copies')}\n#{again}`multitenant copies spanish@students 3` starts others in their " \
-                "place.\n", 'copies', 'spanish', '2'
-    assert_told "#{format(done, '99 copies')}\n#{again}start the service anew to have others.\n",
+    again = 'Copies that have ended do not come back, so %d of these serve: to have %d, %s.'
+    other = ->(number) { "`multitenant copies spanish@students #{number}`" }
+    assert_told "#{format(done, '2 copies')}\n#{format(again, 1, 2, other[3])}\n", 'copies', 'spanish', '2'
+    # Who has followed that has the two.
+    assert_told "#{format(done, '3 copies')}\n#{format(again, 2, 3, other[4])}\n", 'copies', 'spanish', '3'
+    assert_told "#{format(done, '99 copies')}\n#{format(again, 98, 99, 'start the service anew')}\n",
                 'copies', 'spanish', '99'
     # The second one goes on.
     assert_told "#{format(done, '1 copy')}\n", 'copies', 'spanish', '1'
+    # Of another service the third goes on in the place of the first.
+    state('french@students', n1: { job: 7, ended: 'Job 7 was cancelled.' }, n3: { job: 9 })
+    assert_told "french@students has 1 copy: jobs start or end one after the other.\n", 'copies', 'french', '1'
   end
 
   # What a command says where an app of this host's has that site.yml.
@@ -168,6 +174,17 @@ class TestOwner < MultiTenantTest
     end
     assert_nil kept('until')
     state(n2: { job: 9 })
+    jobs(9 => 'RUNNING')
+    assert_equal 0, told('until', 'spanish', '2094-01-31').code
+  end
+
+  # It had no end, so nothing says that it has ended but Slurm.
+  def test_what_slurm_has_no_job_of_is_not_changed
+    state(n1: { job: 7 })
+    jobs(9 => 'RUNNING')
+    assert_refused 65, 'spanish@students has ended: start it anew\\.', 'until', 'spanish', '2094-01-31'
+    assert_nil kept('until')
+    File.write(File.join(@bin, 'broken'), '')
     assert_equal 0, told('until', 'spanish', '2094-01-31').code
   end
 

@@ -288,7 +288,8 @@ open_account() { # ACCOUNT PASSWORD
 }
 
 # Others who may change everything may hold the database, or what the schema is to be called, in a transaction that stays open.
-# They may hold its catalogs, too, so this asks in a database where they don't come in. Who waits as they connect is in no list.
+# They may hold its catalogs, too, so this asks in a database where they don't come in. Who waits as they connect is in no list,
+# from PostgreSQL 18 on in one without a name.
 cut_holders() { # ACCOUNT
   local i
   for i in {1..10}; do
@@ -297,7 +298,8 @@ SELECT pg_sleep(0.1);
 SELECT pg_terminate_backend(other.pid)
   FROM pg_locks waits LEFT JOIN pg_stat_activity who USING (pid), unnest(pg_blocking_pids(waits.pid)) held
     JOIN pg_stat_activity other ON other.pid = held
-  WHERE NOT granted AND (who.pid IS NULL OR who.usename = current_user)
+  WHERE NOT granted AND (who.pid IS NULL OR who.usename = current_user
+      OR who.usename IS NULL AND who.backend_type = 'client backend')
     AND other.usename ~ '$ACCOUNT' AND other.usename <> '$1';
 SQL
   done | administrate template1

@@ -32,13 +32,13 @@ module MultiTenant
       def say_what_ended(state, count, most)
         chains = state.chains
         ended = chains.select(&:ended).map(&:number)
-        going_on = (1..).lazy.reject { |number| ended.include?(number) }.first(count)
-        needed = (going_on - chains.map(&:number)).max.to_i
-        return unless needed > count
+        numbers = chains.map(&:number)
+        left = (((1..count).to_a | numbers) - ended).size
+        return unless left < count
 
-        other = "`multitenant copies #{state.name} #{needed}` starts others in their place"
-        other = 'start the service anew to have others' if needed > most
-        puts "Copies that have ended do not come back: #{other}."
+        needed = ((1..).lazy.reject { |number| ended.include?(number) }.first(count) - numbers).max
+        other = needed > most ? 'start the service anew' : "`multitenant copies #{state.name} #{needed}`"
+        puts "Copies that have ended do not come back, so #{left} of these serve: to have #{count}, #{other}."
       end
     end
   end

@@ -17,7 +17,7 @@ module MultiTenant
       def run
         state = states.first || refuse("You have no service `#{@word}` of several jobs")
         raise Failure.new(EX_DATAERR, "#{state.name} has been stopped: start it anew.") if state['stopped']
-        raise Failure.new(EX_DATAERR, "#{state.name} has ended: start it anew.") if state.over?
+        raise Failure.new(EX_DATAERR, "#{state.name} has ended: start it anew.") if state.over? || gone?(state)
 
         change(state)
         EX_OK
@@ -66,6 +66,16 @@ module MultiTenant
         user && user != Etc.getpwuid.name
       rescue ArgumentError # this user has no name
         true
+      end
+
+      # @return [Boolean] no job of it is left, as Slurm says. Where that does not answer, there may be
+      def gone?(state)
+        names = state.jobs
+        names.any? && own_jobs(state['cluster']).all.none? do |job|
+          job.alive? && names.any? { |name| job.named?(name) }
+        end
+      rescue Failure
+        false
       end
 
       # @param cluster [String, nil] Slurm's name; nil: it is not known

@@ -56,8 +56,8 @@ module MultiTenant
 
         warn!("#{list(bare)} shares in v1, which has no secret to log in with: with `gateway: auto` there is none, " \
               'with `required` nothing can be shared.',
-              'Write `old_readers: "no"` and `envelope: "auto"` into its site.yml, as "Envelopes that protect" in ' \
-              'doc/admins.md says.')
+              'Write `old_readers: "no"` into its site.yml, with `envelope: "auto"` where munged knows users\' ' \
+              'groups, or else `envelope: "key"`, as "Envelopes that protect" in doc/admins.md says.')
       end
 
       # A job, which whoever asks has to want.

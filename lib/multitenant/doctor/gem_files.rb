@@ -83,8 +83,10 @@ module MultiTenant
         ran = site.run(path, '--version') if File.file?(path)
         return ok('it runs.') if ran&.success?
 
-        warn!("#{ran ? ran.error : "#{path} was not built."} What munge seals is not shown.",
-              "#{rebuild('munge')} Or let MULTITENANT_ENVELOPES accept no munge, where nothing is sealed by it.")
+        warn!("#{ran ? ran.error : "#{path} was not built."} What munge seals is not shown, and no card lets anybody " \
+              'in at a gateway.',
+              "#{rebuild('munge')} Or let MULTITENANT_ENVELOPES accept no munge, where nothing is sealed by it and " \
+              'no service app has a gateway.')
       end
 
       private
