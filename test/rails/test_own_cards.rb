@@ -59,11 +59,12 @@ class TestOwnCards < RailsTest
     # As nginx makes one when it starts, and when a full one has been given another name.
     @viewer.write(File.join(gate, 'log/7@hpc.jsonl'), '')
     assert_includes own('dashboard', WEB.merge('mt_gate_state' => gate))['text'], '0 people have used it today'
-    service = File.join(@viewer.home, '.local/state/multitenant/services/spanish@students')
+    service = File.join(@viewer.home, '.local/state/multitenant/services/spanish@domain%20users')
     @viewer.write(File.join(service, 'gate/log/7@hpc.jsonl'), row.call(6, Time.now.to_i))
     before = WEB.merge('mt_state' => service)
     refute_includes own('dashboard', before)['text'], 'used it'
-    assert_includes own('dashboard', before.merge('mt_gate_state' => "#{service}/gate"))['text'], '1 person has used it'
+    assert_match(/1 person has used it today: multitenant tenants spanish@domain\\ users, on/,
+                 own('dashboard', before.merge('mt_gate_state' => "#{service}/gate"))['text'])
   end
 
   def test_owners_of_databases_have_a_user_of_their_own_too

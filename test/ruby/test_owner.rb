@@ -305,6 +305,10 @@ class TestOwner < MultiTenantTest
                 'spanish'
     assert_nil kept('unshared')
     assert_refused 64, 'You have no service `7` of several jobs', 'unshare', '--undo', '7'
+    # As groups of a directory are called.
+    state('french@domain%20users', n1: { job: 9 })
+    assert_refused 65, 'Job 9 is one of french@domain users, whose jobs share themselves: `multitenant unshare ' \
+                       'french@domain\\\\ users`\.', 'unshare', '9'
   end
 
   # The sender in the job, which gives it its name again where Slurm has lost it, leaves that name alone.

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'shellwords'
 require_relative '../host/system_file'
 
 module MultiTenant
@@ -96,6 +97,11 @@ module MultiTenant
       File.unlink(File.join(@path, file))
     rescue Errno::ENOENT
       nil
+    end
+
+    # @return [String] its name as a word in a shell, which those of some directories' groups are not
+    def word
+      name.shellescape
     end
 
     # @return [Array<Chain>]

@@ -76,7 +76,7 @@ module MultiTenant
       def used(gate)
         count, more = gate.users(Date.today.to_time.to_i)
         people = count == 1 ? '1 person has' : "#{count} people have"
-        command = "multitenant tenants #{gate.name.delete_prefix('job ')}"
+        command = "multitenant tenants #{gate.name.delete_prefix('job ').shellescape}"
         "<p>#{'At least ' if more}#{text(people)} used it today: <code>#{text(command)}</code>, on the machine that " \
           'runs Open OnDemand, says who.</p>'
       end

@@ -46,7 +46,7 @@ module MultiTenant
         owner = ServiceState.all.find { |one| one.jobs.include?(id) && (cluster.nil? || one['cluster'] == cluster) }
         if owner
           raise Failure.new(EX_DATAERR, "Job #{id} is one of #{owner.name}, whose jobs share themselves: " \
-                                        "`multitenant unshare #{owner.name}`.")
+                                        "`multitenant unshare #{owner.word}`.")
         end
 
         found = all_own_jobs(cluster).filter_map { |own| (job = job_of(own, id)) && [own, job] }

@@ -72,7 +72,7 @@ module MultiTenant
       end
 
       def unshared
-        "Not shared: you have taken the share back. `multitenant unshare --undo #{state.name}` shares it again."
+        "Not shared: you have taken the share back. `multitenant unshare --undo #{state.word}` shares it again."
       end
 
       # @raise [StandardError] what could not be cancelled ends by itself, where it reads that it is to stop
