@@ -5,6 +5,8 @@ require_relative 'app_test'
 # What OOD makes of each service app.
 class TestRendering < AppTest
   APPS = Dir.glob(File.join(Bed::ROOT, 'apps-services/*')).map { |path| File.basename(path) }.sort
+  # As hostile as a title may be.
+  TITLE = HOSTILE.delete(%q(<>&"'`\\)).squeeze(' ')
 
   def stage(app, values = {}, **options)
     AppJobs.ood('stage', app, values, **options)
@@ -16,7 +18,7 @@ class TestRendering < AppTest
     text = form['attributes'].select do |_, attribute|
       attribute.is_a?(Hash) && %w[text_field text_area password_field path_selector].include?(attribute['widget'])
     end
-    text.transform_values { HOSTILE }
+    text.to_h { |id,| [id, id == 'mt_title' ? TITLE : HOSTILE] }
   end
 
   def assert_sound(dir)
@@ -34,9 +36,18 @@ class TestRendering < AppTest
   def test_scripts_are_sound_whatever_the_form_was_told
     APPS.each do |app|
       hostile = hostile(app).merge('enable_multitenant' => 'mt', 'auto_multitenant_groups' => HOSTILE,
-                                   'mt_title' => HOSTILE, 'mt_method' => HOSTILE, 'mt_delivery_select' => HOSTILE)
+                                   'mt_title' => TITLE, 'mt_method' => HOSTILE, 'mt_delivery_select' => HOSTILE)
       [{}, SHARED, SHARED.merge('enable_multitenant' => 'user'), SHARED.merge(hostile(app)),
        hostile].each { |values| assert_sound(stage(app, values)['dir']) }
+    end
+  end
+
+  # It would be refused as soon as the job wants to share, after the queue.
+  def test_a_title_that_nothing_can_have_is_refused_at_launch
+    %w[multitenant-instruction multitenant-llm].each do |app|
+      assert_includes JSON.generate(AppJobs.ood('form', app)), 'without apostrophes, quotation marks'
+      error = assert_raises(RuntimeError) { stage(app, SHARED.merge('mt_title' => "Cours d'espagnol")) }
+      assert_match(/Nothing can be called .*Cours d'espagnol.*: choose a title of at most 64 char/, error.message)
     end
   end
 

@@ -184,6 +184,17 @@ class TestShare < Minitest::Test
     [script[' '], script[]].each { |text| refute_match(/bash -s -- .* --title/, text) }
   end
 
+  # The sender would refuse it once it has waited in the queue.
+  def test_a_title_that_nothing_can_have_is_refused_before_there_is_a_job
+    titles = ["Anna's", 'R&D', 'Physics "A"', '<b>', 'a`b', 'a\\b', 'a' * 65, "a\u200bb"]
+    titles.product(%w[mt user]).each do |title, whom|
+      answers = Answers.new(whom, 'App sys/x', 'card', 'hpcGrp', title)
+      error = assert_raises(MultiTenant::Failure) { MultiTenant.share_script(answers, session: ID) }
+      assert_includes error.message, "called #{title.inspect}: choose a title of at most 64 characters, without apostr"
+    end
+    assert MultiTenant.share_script(Answers.new('none', 'App sys/x', 'card', 'hpcGrp', titles[0]), session: ID)
+  end
+
   def test_a_job_of_a_service_app_looks_for_keys_where_dashboards_do
     keys = ENV.fetch('MULTITENANT_KEYS', nil)
     text = lambda do |path|

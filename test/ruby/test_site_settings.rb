@@ -151,6 +151,7 @@ class TestSiteSettings < MultiTenantTest
 
   def test_a_row_that_makes_no_sense_is_told_with_file_line_and_field
     { "#{ROW}  titel: x\n" => [7, /\Akind_panel has no field "titel"; it may have title, choice,/],
+      "kind_panel: {title: R&D, start: x}\n" => [2, /\Atitle of kind_panel takes a line of at most 64 .*none of/],
       "#{ROW}  proxy: door\n" => [7, /\Aproxy of kind_panel takes node or rnode/],
       "#{ROW}  gateway: maybe\n" => [7, /\Agateway of kind_panel takes none or namespace/],
       "#{ROW}  ready: [a]\n" => [7, /\Aready of kind_panel takes a text/],

@@ -12,7 +12,8 @@ module MultiTenant
     ROW = /\Akind_(?<name>[a-z][a-z0-9]{0,31})\z/
     LINE = [/\A[^\n]{1,64}\z/, 'a line of at most 64 characters'].freeze
     # Field => what it may say, and in words.
-    FIELDS = { 'title' => LINE, 'choice' => LINE, 'start' => nil,
+    FIELDS = { 'title' => [/\A[^\n<>&"'`\\]{1,64}\z/, 'a line of at most 64 characters, none of < > & " \' ` \\'],
+               'choice' => LINE, 'start' => nil,
                'program' => [%r{\A[\w./-]+\z}, 'the name of a program'],
                'path' => [/\A(?:any|file|directory)\z/, 'any, file or directory'],
                'proxy' => [/\Ar?node\z/, 'node or rnode'], 'ready' => nil,

@@ -34,6 +34,8 @@ module MultiTenant
     MUNGED = '/run/munge/munge.socket.2' # of all distributions
     GROUP = 'A Group'
     CARD = 'A Card and a Choice in Forms'
+    # Of what the core refuses in a title, what people type.
+    NO_SIGNS = 'without apostrophes, quotation marks, backslashes, &, < and >'
     PUBLIC = '**Every user of the cluster can read what is shared, passwords too** (envelope v1).'
 
     class << self
@@ -70,7 +72,7 @@ module MultiTenant
       # @return [String] bash: {job} and `multitenant_share`, which takes the further arguments of
       #   libexec/multitenant-share and returns its code, or 1 where nothing is to be shared, and sets mt_shared to what
       #   {note} takes; mt_title is what it is called
-      # @raise [Failure] the site does without a gateway in no case, and there can be none
+      # @raise [Failure] it can't be called so, or the site does without a gateway in no case, and there can be none
       def script(context, session:, site: {}, staged: nil)
         options = options(context, session, site)
         GatewayJob.check_unshared(site, envelope(site)) unless options
@@ -142,7 +144,8 @@ module MultiTenant
         { 'auto_multitenant_groups' => { label: 'Group', help: 'Its members may use this service.' },
           'mt_title' => {
             widget: 'text_field', label: 'Title', maxlength: Core::LIMITS[:app_chars],
-            help: 'What they see it called, such as Spanish 301. Left blank, it is called by its kind.'
+            help: "What they see it called, such as Spanish 301, #{NO_SIGNS}. Left blank, it is " \
+                  'called by its kind.'
           },
           'mt_method' => {
             widget: 'select', label: 'Shown As',
@@ -174,11 +177,20 @@ module MultiTenant
         common.push('--envelope', context.enable_multitenant == 'user' ? for_oneself(site) : for_a_group(site))
         common.push('--munge-socket', munge_socket(site)) if munge_socket(site)
         common.push('--title', title(context)) unless title(context).empty?
+        check_title(title(context)) if %w[user mt].include?(context.enable_multitenant)
         case context.enable_multitenant
         when 'user' then [*common, '--method', 'form', '--only-me']
         when 'mt'
           [*common, '--method', context.mt_method.to_s, '--group', context.auto_multitenant_groups.to_s]
         end
+      end
+
+      # By the sender it would be refused once it has waited in the queue.
+      def check_title(told)
+        return if told.empty? || Native.title?(told)
+
+        raise Failure.new(EX_USAGE, "Nothing can be called #{told.inspect}: choose a title of at most " \
+                                    "#{Core::LIMITS[:app_chars]} characters, #{NO_SIGNS}.")
       end
 
       # For that munged has to know no group, and all who have the key of one's primary group could open what is sealed
