@@ -172,6 +172,7 @@ class TestOwner < MultiTenantTest
      %w[until french 2094-01-31]].each do |argv|
       assert_refused 65, "#{argv[1]}@students has ended: start it anew\\.", *argv
     end
+    assert_refused 65, 'spanish@students has ended: start it anew\.', 'unshare', '--undo', 'spanish'
     assert_nil kept('until')
     state(n2: { job: 9 })
     jobs(9 => 'RUNNING')

@@ -37,7 +37,7 @@ module MultiTenant
         return unless left < count
 
         needed = ((1..).lazy.reject { |number| ended.include?(number) }.first(count) - numbers).max
-        other = needed > most ? 'start the service anew' : "`multitenant copies #{state.name} #{needed}`"
+        other = needed > most ? 'start the service anew' : "`multitenant copies #{state.word} #{needed}`"
         puts "Copies that have ended do not come back, so #{left} of these serve: to have #{count}, #{other}."
       end
     end

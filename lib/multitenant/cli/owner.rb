@@ -16,8 +16,7 @@ module MultiTenant
       # @return [Integer] exit code
       def run
         state = states.first || refuse("You have no service `#{@word}` of several jobs")
-        raise Failure.new(EX_DATAERR, "#{state.name} has been stopped: start it anew.") if state['stopped']
-        raise Failure.new(EX_DATAERR, "#{state.name} has ended: start it anew.") if state.over? || gone?(state)
+        refuse_what_ended(state)
 
         change(state)
         EX_OK
@@ -66,6 +65,12 @@ module MultiTenant
         user && user != Etc.getpwuid.name
       rescue ArgumentError # this user has no name
         true
+      end
+
+      # No job is left that would read what is said of it.
+      def refuse_what_ended(state)
+        raise Failure.new(EX_DATAERR, "#{state.name} has been stopped: start it anew.") if state['stopped']
+        raise Failure.new(EX_DATAERR, "#{state.name} has ended: start it anew.") if state.over? || gone?(state)
       end
 
       # @return [Boolean] no job of it is left, as Slurm says. Where that does not answer, there may be

@@ -19,6 +19,7 @@ module MultiTenant
       # @return [Integer] exit code
       def run
         if (state = states.first)
+          refuse_what_ended(state) if @options[:undo]
           @options[:undo] ? state.remove('unshared') : state['unshared'] = TAKEN_BACK
           puts "#{state.name} is #{@options[:undo] ? 'shared again' : 'not shared any more'} within ten seconds; its " \
                'jobs run on.'
