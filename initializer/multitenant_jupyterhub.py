@@ -8,6 +8,7 @@ In jupyterhub_config.py:
     c.Spawner.pre_spawn_hook = pre_spawn_hook
 """
 import asyncio
+import functools
 import json
 import os
 import pwd
@@ -15,8 +16,12 @@ import signal
 
 # What the server gets: JSON, an object of services by their keys.
 VARIABLE = "MT_SERVICES"
-# How long a spawn waits, whatever hangs.
+# How long an answer may take, and how long a spawn waits for it, whatever hangs.
 SECONDS = 10
+PATIENCE = 30
+# How many are asked for at a time. A class begins at once, and an answer is mostly work of this host's processors: all
+# together would be late together.
+AT_ONCE = 2 * (os.cpu_count() or 1)
 # Linux takes 128 KiB in one variable; of more services the command tells some of each publisher's.
 BYTES = 100_000
 COMMAND = ("multitenant", "services", "--environment", "--bytes", str(BYTES))
@@ -37,15 +42,28 @@ async def pre_spawn_hook(spawner):
     spawner.environment = environment
     user = spawner.user.name
     try:
-        services, said = await asyncio.wait_for(ask(user), SECONDS)
+        services, said = await asyncio.wait_for(in_turn(user), PATIENCE)
         spawner.environment = {**environment, VARIABLE: fit(services)}
         if said:
             spawner.log.warning("multitenant: %s may lack services: %s", user, said)
     except asyncio.TimeoutError:
-        spawner.log.warning("multitenant: %s starts without services: no answer in %d s", user, SECONDS)
+        spawner.log.warning("multitenant: %s starts without services: no answer in %d s", user, PATIENCE)
     except Exception as error:  # never its text: what was read holds secrets
         said = one_line(error) if isinstance(error, (NoServices, OSError)) else type(error).__name__
         spawner.log.warning("multitenant: %s starts without services: %s", user, said)
+
+
+@functools.lru_cache(maxsize=None)  # made in the hub's loop, to which Python before 3.10 ties it
+def turns():
+    return asyncio.Semaphore(AT_ONCE)
+
+
+async def in_turn(user):
+    async with turns():
+        try:
+            return await asyncio.wait_for(ask(user), SECONDS)
+        except asyncio.TimeoutError:
+            raise NoServices("no answer in %d s" % SECONDS) from None
 
 
 async def ask(user):

@@ -6,7 +6,7 @@ require_relative 'helper'
 # In real hubs: test/apps/test_jupyterhub.rb, test/apps/test_kinds.rb.
 class TestJupyterhub < MultiTenantTest
   # A spawn as a hub does it, as far as the hook sees it: prints the environment and the log. The arguments: the
-  # directory of the hook, a user, and what the hook's limits are to be.
+  # directory of the hook, a user, what the hook's limits are to be, and how many begin at the same time.
   SPAWN = <<~PYTHON
     import asyncio, json, sys, types
     sys.path.insert(0, sys.argv[1])
@@ -17,19 +17,21 @@ class TestJupyterhub < MultiTenantTest
     spawner = types.SimpleNamespace(environment={"KEPT": "1", "MT_SERVICES": "of the last time"},
                                     user=types.SimpleNamespace(name=sys.argv[2]),
                                     log=types.SimpleNamespace(warning=lambda text, *args: log.append(text % args)))
-    asyncio.run(hook.pre_spawn_hook(spawner))
+    async def spawns():
+        await asyncio.gather(*[hook.pre_spawn_hook(spawner) for _ in range(int(sys.argv[4]))])
+    asyncio.run(spawns())
     print(json.dumps([spawner.environment, log]))
   PYTHON
   SERVICES = { 'prof/spanish@students' => { 'environment' => { 'MT_PASSWORD' => 's3cret' } } }.freeze
 
   # @param body [String] what the command does
   # @return [Array(Object, Array<String>)] services of the server, nil where it has none, and the log
-  def spawn(body, user: Etc.getpwuid.name, env: {}, **limits)
+  def spawn(body, user: Etc.getpwuid.name, env: {}, times: 1, **limits)
     bin = File.join(temporary, 'bin').tap { |dir| FileUtils.mkdir_p(dir) }
     FileUtils.chmod(0o755, temporary)
     File.write(File.join(bin, 'multitenant'), "#!/bin/sh\n#{body}\n", perm: 0o755)
     done = run_as(nil, 'python3', '-c', SPAWN, File.join(Tree::ROOT, 'initializer'), user,
-                  JSON.generate(limits.transform_keys(&:upcase)),
+                  JSON.generate(limits.transform_keys(&:upcase)), times.to_s,
                   env: { 'PATH' => "#{bin}:#{ENV.fetch('PATH')}", **env })
     assert_equal ['', 0], [done.err, done.code]
     environment, log = JSON.parse(done.out)
@@ -87,6 +89,21 @@ class TestJupyterhub < MultiTenantTest
     File.read(pids).split.each do |pid|
       wait_until { !File.exist?("/proc/#{pid}") || File.read("/proc/#{pid}/stat").include?(') Z ') }
     end
+  end
+
+  # As when a class begins: what all want of the processors at once comes too late for all.
+  def test_some_are_asked_for_at_a_time
+    running = File.join(temporary, 'running').tap { |dir| FileUtils.mkdir_p(dir) }
+    body = "mkdir #{running}/$$; ls #{running} | wc -l >>#{temporary}/most; sleep 0.2; rmdir #{running}/$$; echo '{}'"
+    assert_equal [{}, []], spawn(body, times: 9, at_once: 3, seconds: 60, patience: 60)
+    most = File.readlines(File.join(temporary, 'most')).map(&:to_i)
+    assert_equal 9, most.size
+    assert_operator most.max, :<=, 3
+  end
+
+  def test_who_waits_for_others_starts_without_services_in_the_end
+    services, log = spawn('sleep 600', times: 2, at_once: 1, seconds: 60, patience: 1)
+    assert_equal [nil, ['no answer in 1 s'] * 2], [services, log.map { |line| line[/no answer.*/] }]
   end
 
   # Linux refuses a longer variable, and then no server would start.
