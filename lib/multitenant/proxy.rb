@@ -17,6 +17,9 @@ module MultiTenant
 
     # `multitenant proxy-config` once, or the agent after each round.
     class Keeper
+      NOT_YET = 'The proxy has what it had: not every cluster has told yet what runs. Where one can\'t be asked from ' \
+                'here, name a directory with the others alone in OOD_CLUSTERS (doc/proxy.md).'
+
       # @param parser [OptionParser]
       # @param options [Hash] is filled
       # @return [void]
@@ -83,7 +86,7 @@ module MultiTenant
       def call(answer)
         @services = @from.call(answer.records)
         @whole ||= answer.told? && @answering.call && @from.whole?
-        return 'The proxy has what it had: not every cluster has told yet what runs.' unless @whole
+        return NOT_YET unless @whole
 
         @file&.write(@services, @from.seen)
         sentence
