@@ -2,6 +2,8 @@
 
 require_relative 'fake_job'
 require_relative 'munged'
+require 'erb'
+require 'pathname'
 
 # What the owner's card says of their share: with whom, how it is sealed, and what went wrong.
 class TestShareNote < Minitest::Test
@@ -129,6 +131,25 @@ class TestShareNote < Minitest::Test
     done = plan('port', lacks: 'nginx', state: in_job('service'))
     assert_equal [1, '', "this node has no nginx: nothing is served, as this service had a gateway before.\n"],
                  [done.code, done.out, done.err]
+  end
+
+  # Its form asks what others may do, which nobody goes by then.
+  def test_what_all_may_do_in_a_database_without_a_gateway_is_said
+    template = File.join(Tree::ROOT, 'apps-services/multitenant-database/template/before.sh.erb')
+    FileUtils.mkdir_p(root = in_job('multitenant-database'))
+    File.write(File.join(root, 'site.yml'), "cluster: hpc\nkinds: mysql,postgresql\n")
+    session = Struct.new(:id, :staged_root, :app).new(ID, Pathname.new(temporary), Struct.new(:root).new(root))
+    answers = Struct.new(:version, :db_data, :db_name, :db_user, :db_pass, *Answers.members)
+    told = %w[mysql postgresql].product(['', 'port']).map do |kind, guard|
+      text = ERB.new(File.read(template), trim_mode: '-')
+                .result_with_hash(session: session, context: answers.new(kind, '/d', 'd', 'u', 'p', 'none'))
+      planned = "plan_gateway() { mt_guard=#{guard} mt_gate_note=#{guard.empty? ? 'None.' : 'gateway'}; }\n" \
+                "choose_port() { :; }\nmt_gateway=auto\n"
+      script = text.sub(/^(?=export mt_kind=)/, planned)
+      share(command: ['bash', '-c', "#{script}\necho \"$mt_gate_note\""]).out.chomp
+    end
+    all = 'Everybody uses one user, with all that this may do'
+    assert_equal [*["#{all}: MySQL has no gateway."] * 2, "None. #{all}.", 'gateway'], told
   end
 
   def test_a_form_offers_no_card_that_dashboards_refuse

@@ -123,6 +123,19 @@ class TestSiteSettings < MultiTenantTest
     assert_match(/site\.yml: it can't be read \(ENOENT\)/, error.message)
   end
 
+  # A MySQL has no gateway, and so nobody has rights of their own.
+  def test_a_form_asks_nothing_of_others_rights_in_a_database_where_nobody_has_any
+    asked = %w[off auto].map do |gateway|
+      text = "cluster: hpc\nenvelope: key\nold_readers: no\nkinds: postgresql,mysql,mariadb\ngateway: #{gateway}\n"
+      form(app('multitenant-database', text))
+    end
+    hidden = asked.map { |one| one['attributes']['version']['options'] }
+    kinds = [%w[PostgreSQL postgresql], %w[MySQL mysql], %w[MariaDB mariadb]]
+    hides = { 'data-hide-db-rights' => true, 'data-hide-db-own' => true }
+    assert_equal [kinds, [kinds[0], [*kinds[1], hides], kinds[2]]], hidden
+    assert_empty %w[db_rights db_own] - asked[1]['form']
+  end
+
   # ---- rows of the site's own ----
 
   ROW = "kind_panel:\n  title: Panel\n  start: |\n    exec panel\n    # more\n"

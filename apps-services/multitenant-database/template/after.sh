@@ -22,7 +22,8 @@ if [[ $(<ready) == accounts ]]; then
   user='' password=''
   share_service database jdbc_url
 elif [[ $(<ready) == usable ]]; then
-  [[ -z ${mt_accounts-} ]] || mt_gate_note='Everybody uses one user, since tenants can have none of their own: see output.log.'
+  [[ -z ${mt_accounts-} ]] ||
+    mt_gate_note='Everybody uses one user, with all that this may do, since tenants can have none of their own: see output.log.'
   share_service user password database jdbc_url
 else
   mt_shared="Not shared: $(<ready)"
