@@ -210,6 +210,24 @@ class TestKinds < MultiTenantTest
     end
   end
 
+  # The next job's server would begin empty, and tenants' data end with the one before.
+  def test_what_keeps_data_is_kept_running_with_a_directory_alone
+    answers = Struct.new(*Answers.members, :mt_method, :auto_multitenant_groups, :mt_until, keyword_init: true)
+    stage = lambda do |kind, **told|
+      FileUtils.mkdir_p(root = File.join(temporary, 'multitenant-dashboard'))
+      File.write(File.join(root, 'site.yml'), "cluster: c\n")
+      told = { version: kind, app_path: '', enable_multitenant: 'mt', mt_delivery_select: 'RShiny_App sys/x',
+               mt_method: 'card', auto_multitenant_groups: 'lab', mt_until: '2099-01-01' }.merge(told)
+      ERB.new(File.read(File.join(APP, 'template/before.sh.erb')), trim_mode: '-')
+         .result_with_hash(session: Session.new('0', Pathname.new(temporary), App.new(root)),
+                           context: answers.new(**told))
+    end
+    error = assert_raises(MultiTenant::Failure) { stage.call('redis') }
+    assert_match(/\AWhat is kept running needs a directory of yours as Path/, error.message)
+    [{ app_path: '/d' }, { mt_until: ' ' }, { enable_multitenant: 'user' }].each { |told| stage.call('redis', **told) }
+    assert stage.call('command', command: 'true')
+  end
+
   # A Redis without a path keeps nothing.
   def test_without_a_directory_nothing_is_locked
     skip_unless(MultiTenant::Program.find('redis-server', ENV.fetch('PATH')), 'needs Redis')
