@@ -64,8 +64,13 @@ module FakeChain
                 mt_delivery_select: 'App sys/multitenant-delivery_default', mt_until: (Date.today + 7).to_s, **changes)
   end
 
+  # As the owner's dashboard, which has the home that jobs have.
   def chain(site: SITE, **changes)
+    before = ENV.to_h
+    ENV.update('HOME' => @home, 'XDG_STATE_HOME' => nil)
     MultiTenant::Chain.script(answers(**changes), session: FakeJob::ID, site: site, staged: @staged)
+  ensure
+    ENV.replace(before)
   end
 
   # What OOD and its hook leave in the session's directory.

@@ -523,31 +523,72 @@ class TestChain < MultiTenantTest
     alone = { mt_until: '', site: SITE.merge('gateway' => 'auto') }
     run_job(100, stage)
     FileUtils.mkdir_p(gate = "#{@home}/.local/state/multitenant/services/spanish-301@hpcGrp/gate")
-    in_home do
-      File.write("#{gate}/banned", '')
-      assert_empty chain(**alone)
-      File.write("#{gate}/banned", "2001\n")
-      assert_empty chain(**alone, mt_title: 'Spanish 302') + chain(**alone, site: SITE)
-      stage(**alone)
-    end
+    File.write("#{gate}/banned", '')
+    assert_empty chain(**alone)
+    File.write("#{gate}/banned", "2001\n")
+    assert_empty chain(**alone, mt_title: 'Spanish 302') + chain(**alone, site: SITE)
+    stage(**alone)
     File.write(in_job('100.state'), '50:00|CANCELLED')
     refute_match(/follows this one/, other_session)
     assert_equal(['200', nil, nil, '2001'], %w[chains/1/job chains/1/next until gate/banned].map { |name| state(name) })
   end
 
-  # As in the owner's dashboard.
-  def in_home
-    before = ENV.to_h
-    ENV.update('HOME' => @home, 'XDG_STATE_HOME' => nil)
-    yield
-  ensure
-    ENV.replace(before)
+  def called(title, **changes)
+    chain(mt_title: title, **changes).lines.last[/--service (\S+)/, 1]
   end
 
   def test_names_of_services
-    { 'Spanish 301' => 'spanish-301', ' Évaluation, été! ' => 'evaluation-ete', '數據' => 'app', '-' * 9 => 'app',
-      'x' * 80 => 'x' * 60 }.each do |title, name|
-      assert_includes chain(mt_title: title).lines.last, "--service #{name} ", title
+    { 'Spanish 301' => 'spanish-301', ' Évaluation, été! ' => 'evaluation-ete', '' => 'app', '-' * 9 => 'app',
+      'x' * 60 => 'x' * 60, "SPANISH\u00a0301 – ½" => 'spanish-301-1-2' }.each do |title, name|
+      assert_equal name, called(title)
+    end
+  end
+
+  # They would take each other's bans, limits and addresses over, as they are launched in another order.
+  def test_titles_of_other_letters_are_services_of_their_own
+    alike = [['Физика 9', 'Химия 9'], %w[數據 數學], %w[が か], ['Straße 5', 'Stra e 5'], %w[C C++ C#],
+             %w[1 2].map { |last| ('x' * 61) + last }]
+    names = alike.map { |titles| titles.map { |title| called(title) } }
+    assert_equal names.map(&:uniq), names
+    names.flatten.each { |name| assert_match(/\A[a-z0-9][a-z0-9-]{0,59}\z/, name) }
+    assert_match(/\A9-\h{6}\z/, called('Физика 9'))
+    assert_match(/\Aapp-\h{6}\z/, called('數據'))
+    [' физика – 9!', 'Химия й'.unicode_normalize(:nfd)].zip(['Физика 9', 'Химия й']).each do |again, title|
+      assert_equal called(title), called(again)
+    end
+  end
+
+  SERVED = '%<home>s/ondemand/data/sys/dashboard/batch_connect/sys/%<app>s/output/%<session>s'
+
+  # What an earlier session left of a service, launched by an app or by a script of the owner's.
+  def left(name, title, app: nil)
+    FileUtils.mkdir_p(dir = "#{@home}/.local/state/multitenant/services/#{name}/chains/1")
+    File.write("#{dir}/dir", format(SERVED, home: @home, app: app, session: 'before')) if app
+    File.write("#{dir}/../../session", "before\n")
+    File.write("#{dir}/../../title", "#{title}\n")
+  end
+
+  # Also where it was called otherwise by a release before, has that title only since, or is one of several apps'.
+  def test_a_title_means_the_service_that_has_it
+    @staged = format(SERVED, home: @home, app: 'multitenant-llm', session: FakeJob::ID)
+    { '9' => 'Химия 9', '9-2' => 'Физика 9', 'spanish-301' => 'Spanish 302', 'german-2' => 'German',
+      'german' => 'German' }.each { |service, title| left("#{service}@hpcGrp", title, app: 'multitenant-llm') }
+    { 'Химия 9' => '9', 'Физика 9' => '9-2', 'Spanish 302' => 'spanish-301', 'Spanish 301' => 'spanish-301',
+      'German' => 'german' }.each { |title, name| assert_equal name, called(title) }
+    assert_match(/\A9-\h{6}\z/, called('Химия 9', auto_multitenant_groups: 'others'))
+    left('latin@hpcGrp', 'Latin', app: 'multitenant-database')
+    left('latin-2@hpcGrp', 'Latin', app: 'multitenant-llm')
+    assert_equal 'latin-2', called('Latin')
+  end
+
+  # By whose name a script launches it again.
+  def test_a_title_means_no_service_of_a_script
+    @staged = format(SERVED, home: @home, app: 'multitenant-llm', session: FakeJob::ID)
+    left('notes@hpcGrp', 'Our notes')
+    left('maths@hpcGrp', 'Maths')
+    left('9@hpcGrp', 'Химия 9')
+    { 'Our notes' => 'our-notes', 'Maths' => 'maths', 'Химия 9' => '9' }.each do |title, name|
+      assert_equal name, called(title)
     end
   end
 end

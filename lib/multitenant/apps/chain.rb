@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'date'
+require 'digest'
 require 'fileutils'
 require 'shellwords'
 require_relative '../errors'
@@ -19,6 +20,10 @@ module MultiTenant
     SUBMISSION = 'submission'
     # Of what is called by no letter that a service's name may have.
     UNNAMED = 'service'
+    # What tells one title from another: no case, spaces and punctuation, but C is not C++ nor C#.
+    BETWEEN = /[^\p{L}\p{M}\p{N}+#]+/
+    # And can't stand in the name of a service.
+    LOST = /[\p{L}\p{M}\p{N}+#&&[^a-z0-9]]/
     ADDRESS = { 'mt_address' => {
       widget: 'select', label: 'Address Outside Open OnDemand', options: [%w[No no], %w[Yes yes]],
       help: 'One that stays the same when other jobs run it, for programs anywhere. Who uses it needs a key there, ' \
@@ -52,11 +57,12 @@ module MultiTenant
         last = last_day(answer(context, :mt_until), site)
         copies = answer(context, :mt_copies).to_i.clamp(1, [site['copies_max'].to_i, 1].max)
         address = answer(context, :mt_address) == 'yes' && Settings.new.address
-        return '' unless last || copies > 1 || address || lists?(context, site)
+        app = ServiceState.app_of(staged, session)
+        return '' unless last || copies > 1 || address || lists?(context, site, app)
 
         FileUtils.mkdir_p(File.join(staged, SUBMISSION), mode: 0o700)
         title = answer(context, :mt_title)
-        options = { service: name(title, context), group: context.auto_multitenant_groups, session: session,
+        options = { service: name(title, context, app), group: context.auto_multitenant_groups, session: session,
                     directory: staged, title: title, copies: copies, generations: site['generations_max'],
                     lead: site['lead'], until: last && "@#{last}" }.compact
         "#{FILES.map { |file| File.read(file) }.join("\n")}\n" \
@@ -111,23 +117,49 @@ module MultiTenant
 
       # The form asks for the day anew each time. Left blank, the one job is the service that was called so all the same
       # where somebody is banned from that, or has a limit, and the owner's commands go on meaning it by that name.
-      def lists?(context, site)
+      def lists?(context, site, app)
         return false unless GatewayJob.wanted?(site)
 
-        service = name(answer(context, :mt_title), context)
+        service = name(answer(context, :mt_title), context, app)
         group = answer(context, :auto_multitenant_groups)
         ServiceState.all.any? do |state|
           state.service == service && state.group == group && GateState.of(state)&.lists?
         end
       end
 
-      def name(title, context)
-        [title, context.mt_delivery_select.to_s.split(' ', 2).first.to_s].each do |text|
-          letters = text.unicode_normalize(:nfkd).gsub(/\p{Mn}/, '').downcase
-          name = letters.gsub(/[^a-z0-9]+/, '-').gsub(/\A-+|-+\z/, '')[0, 60]
-          return name unless name.empty?
+      # Bans, limits and the address go by the name. So a title means the service of this app's that has it, which may
+      # have been named by another release, or have got that title later.
+      def name(title, context, app)
+        short, own = names(title, context)
+        return own if said(title).empty?
+
+        group = answer(context, :auto_multitenant_groups)
+        known = ServiceState.all.select do |one|
+          one.group == group && said(one['title'].to_s) == said(title) &&
+            ((told = one.app) ? told == app : [own, short].include?(one.service))
         end
-        UNNAMED
+        known.min_by { |one| [[own, short].index(one.service) || 2, one.service.size] }&.service || own
+      end
+
+      # @return [Array(String, String)] of those letters of the title that a name may have; and with a digest where it
+      #   lacks some, as of titles in another script all do
+      def names(title, context)
+        kind = context.mt_delivery_select.to_s.split(' ', 2).first.to_s
+        whole = [title, kind].map { |text| plain(text).gsub(/[^a-z0-9]+/, '-').gsub(/\A-+|-+\z/, '') }
+        whole = whole.find { |name| !name.empty? } || UNNAMED
+        short = whole[0, 60]
+        return [short, short] unless whole.size > 60 || plain(title).match?(LOST)
+
+        [short, "#{short[0, 53].delete_suffix('-')}-#{Digest::SHA256.hexdigest(said(title))[0, 6]}"]
+      end
+
+      # @return [String] small letters without accents
+      def plain(text)
+        text.unicode_normalize(:nfkd).gsub(/\p{Mn}/, '').downcase
+      end
+
+      def said(title)
+        title.unicode_normalize(:nfkc).downcase.gsub(BETWEEN, ' ').strip
       end
     end
   end

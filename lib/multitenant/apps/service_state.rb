@@ -50,6 +50,13 @@ module MultiTenant
       nil
     end
 
+    # @param dir [#to_s] where a job of Open OnDemand's runs
+    # @param session [#to_s] OOD's session id
+    # @return [String, nil] the name of that session's app
+    def self.app_of(dir, session)
+      dir.to_s[%r{/batch_connect/(?:[^/]+/)?sys/([^/]+)/output/#{Regexp.escape(session.to_s)}(?:/|\z)}, 1]
+    end
+
     # @return [String] its directory
     attr_reader :path
     # @return [String] SERVICE@GROUP, as people write it
@@ -130,8 +137,7 @@ module MultiTenant
 
     # @return [String, nil] the name of the app of Open OnDemand's that it was started with
     def app
-      staged = %r{/batch_connect/(?:[^/]+/)?sys/([^/]+)/output/#{Regexp.escape(self['session'].to_s)}(?:/|\z)}
-      chains.filter_map { |chain| chain.dir.to_s[staged, 1] }.first
+      chains.filter_map { |chain| self.class.app_of(chain.dir, self['session']) }.first
     end
 
     private
