@@ -18,7 +18,7 @@ class TestInstruction < AppTest
   end
 
   def test_a_class_gets_a_card_as_long_as_the_job_runs
-    path = lesson("a'b \"c\" $(id) \\n # : x.md")
+    path = lesson("a'b \"c\" $(id) \\n # : x.md", "\uFEFF# Lección 數\n")
     job = deliver(path).shared
     assert_equal({ 'content_path' => path }, job.specs)
     assert_equal path, job.connection['content_path']
@@ -56,9 +56,11 @@ class TestInstruction < AppTest
 
   def test_what_readers_would_be_refused_is_not_delivered
     others = lesson('others.md', owner: 'hpcstudent')
-    { '/nowhere' => /no file .*nowhere/, '/etc' => /no file/, others => /belongs to another user/,
-      lesson('big.md', 'x' * 1_048_577) => /more than 1 MiB/ }.each do |path, sentence|
-      job = deliver(path)
+    refused = { '/nowhere' => /no file .*nowhere/, '/etc' => /no file/, others => /belongs to another user/,
+                lesson('big.md', 'x' * 1_048_577) => /more than 1 MiB/,
+                lesson('word.html', "<p>Espa\xf1ol</p>\n") => /word.html is not text in UTF-8.* Word calls it/,
+                lesson('wide.txt', "H\0o\0l\0a\0") => /wide.txt is not text in UTF-8/ }
+    refused.map { |path, sentence| [deliver(path), sentence] }.each do |job, sentence|
       Bed.wait('it ends') { job.ended? }
       assert_match sentence, job.log
     end
