@@ -210,6 +210,14 @@ class TestKinds < MultiTenantTest
     end
   end
 
+  # A choice in forms alone would be in no form.
+  def test_what_has_pages_alone_has_a_card
+    told = %w[shiny command codeserver redis mlflow].product(%w[form card]).map do |kind, method|
+      Kinds::Answers.new(Struct.new(:mt_method).new(method), Kinds::TABLE[kind]).mt_method
+    end
+    assert_equal [*%w[card card] * 3, *%w[form card] * 2], told
+  end
+
   # The next job's server would begin empty, and tenants' data end with the one before.
   def test_what_keeps_data_is_kept_running_with_a_directory_alone
     answers = Struct.new(*Answers.members, :mt_method, :auto_multitenant_groups, :mt_until, keyword_init: true)

@@ -52,6 +52,12 @@ module MultiTenant
         @row['alone'] || !__getobj__.respond_to?(:mt_copies) ? '1' : __getobj__.mt_copies.to_s
       end
 
+      # No form of ours offers what has pages alone: without a card nobody would find it.
+      # @return [String]
+      def mt_method
+        @row.key?('environment') ? __getobj__.mt_method.to_s : 'card'
+      end
+
       # @return [String] name of the app, and token of its delivery app
       def mt_delivery_select
         told = __getobj__.mt_delivery_select.to_s
