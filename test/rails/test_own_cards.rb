@@ -74,6 +74,16 @@ class TestOwnCards < RailsTest
     refute_includes own('database', values.merge('user' => 'all'))['text'], 'multitenant login'
   end
 
+  def test_owners_are_told_how_their_programs_get_a_key_where_each_has_one
+    start
+    values = WEB.merge('base_url' => 'http://n1:8080/v1', 'model' => 'm')
+    %w[llm dashboard].each do |app|
+      assert_match(/a key of their own, and so do you: multitenant login with the name of the service or/,
+                   own(app, values.merge('mt_gate_state' => '/none'))['text'])
+      refute_includes own(app, values.merge('api_key' => 'hush'))['text'], 'multitenant login'
+    end
+  end
+
   def test_the_button_of_an_application_leads_to_a_host_and_a_port
     start
     { {} => '/rnode/n1/8080/', { 'proxy' => 'node' } => '/node/n1/8080/', { 'proxy' => '<' } => '/rnode/n1/8080/',
