@@ -47,6 +47,7 @@ struct watched {
 struct files {
     int socket;
     int state;
+    const char *path; /* of state */
     int logs;
     char seen[NAME_SIZE];
     char log[NAME_SIZE];
@@ -107,8 +108,18 @@ static void send_lists(struct files *files, enum message message)
         _exit(1);
 }
 
+/* An NFS says for a minute what it knew, also of a file that was not there. Who opens a directory
+ * by its path has it ask its server, and if the directory has changed, for all that is in it. */
+static void ask_anew(const char *directory)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 static void look(struct files *files, bool first)
 {
+    ask_anew(files->path);
     int banned = read_one(files, &files->watched[0], first);
     int limits = read_one(files, &files->watched[1], first);
     if (first && (banned < 0 || limits < 0))
@@ -183,6 +194,7 @@ static _Noreturn void run(int socket, const struct config *config, pid_t parent)
         signal(SIGTERM, SIG_IGN) == SIG_ERR)
         _exit(1);
     files->socket = socket;
+    files->path = config->state;
     files->watched[0] = (struct watched){.name = "banned", .read = lists_read_banned};
     files->watched[1] = (struct watched){.name = "limits", .read = lists_read_limits};
     (void)snprintf(files->seen, NAME_SIZE, "seen.%u@%s", config->job_id, config->cluster);

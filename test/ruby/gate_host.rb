@@ -26,10 +26,12 @@ class GateHost
   attr_accessor :port
 
   # @param patience [Integer, nil] seconds after which nginx no longer waits for the gate
+  # @param env [Hash] of the gate
   # @param config [Hash] changes to the gate's configuration
-  def initialize(dir, patience: nil, **config)
+  def initialize(dir, patience: nil, env: {}, **config)
     @dir = dir
     @patience = patience
+    @env = env
     @munged = Munged.new(make('munge', 0o755))
     @state = make('state', 0o700)
     @run = make('run', 0o700)
@@ -72,7 +74,7 @@ class GateHost
     @port ||= FreePort.get
     write('nginx.conf', nginx_configuration)
     write('config.json', JSON.generate(@config.merge(nginx: nginx)))
-    @pid = spawn('unshare', '--mount', 'sh', '-ec', MOUNT, 'sh', path('etc'),
+    @pid = spawn(@env, 'unshare', '--mount', 'sh', '-ec', MOUNT, 'sh', path('etc'),
                  *publisher(path('multitenant-gate'), '--config', path('config.json')), err: path('err'))
     self
   end

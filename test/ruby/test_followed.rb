@@ -1,10 +1,12 @@
 # frozen_string_literal: true
 
 require_relative 'fake_chain'
+require_relative 'nfs_home'
 
 # How jobs that follow each other hand over what one server alone can have, and what follows where the next one fails.
 class TestFollowed < MultiTenantTest
   include FakeChain
+  include NfsHome
 
   # The node of the job before died within its lead, say. Where Slurm starts that anew, it ends.
   def test_a_job_tells_its_lock_which_ones_it_has_followed
@@ -130,6 +132,26 @@ class TestFollowed < MultiTenantTest
       watch_once
     BASH
     assert_equal %w[100 0], [state('chains/1/shared'), state('chains/1/served')]
+  end
+
+  def test_what_another_host_writes_is_seen_at_the_next_look_by_nfs
+    File.write(in_job('99.state'), '1:00:00|RUNNING')
+    said = run_job(100, "#{stage}\n#{<<~BASH}", variables: nfs('*/@(unshared|waiting|ended)'))
+      others_listen() { false; }
+      looks=0 rounds=0 mt_again=0
+      sleep() { ((++looks < 9)) || { echo 'waits on'; exit; }; put "$mt_chain/$comes" "$holder"; }
+      share_member app
+      #{END_KEEPER}
+      watch_once
+      put "$mt_state/unshared" yes
+      watch_once
+      put "$mt_chain/shared" 99
+      comes=waiting take_data
+      put "$mt_chain/waiting" 100
+      comes=ended await_successor
+      echo "looked $looks times"
+    BASH
+    assert_match(/ app\n--unshare\nlooked 2 times\n\z/, said)
   end
 
   # As where its file server is started anew. Nobody shares again what its owner has taken back, nor without its title.

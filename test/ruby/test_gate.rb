@@ -2,10 +2,12 @@
 
 require_relative 'helper'
 require_relative 'gate_host'
+require_relative 'nfs_home'
 
 # multitenant-gate as a real process between a real nginx and a real munged: who gets in, and what closes.
 class TestGate < MultiTenantTest
   include GateTest
+  include NfsHome
 
   # @return [GateHost] one that answers
   def host(**config)
@@ -326,6 +328,18 @@ class TestGate < MultiTenantTest
     assert_equal '200', host.get('/', tokens['ann']).code
   ensure
     [ann, bob].each { |socket| socket&.close }
+  end
+
+  # Where owners run their commands on another host than that of the job.
+  def test_lists_that_are_written_on_another_host_act_at_once_by_nfs
+    host(env: nfs("#{temporary}/state/@(banned|limits)"))
+    token = host.token
+    { "62002\n" => '200', "62001\n62002\n" => '403', '' => '200' }.each do |list, code|
+      wait_until { host.seen? }
+      host.list('banned', list)
+      wait_until { host.seen? }
+      assert_equal code, host.get('/', token).code
+    end
   end
 
   # The gate remembers so many connections: theirs is pushed out by others of theirs.

@@ -2,6 +2,7 @@
 
 require_relative 'helper'
 require_relative 'login_node'
+require_relative 'nfs_home'
 require 'digest'
 require 'minitest/mock'
 require 'time'
@@ -11,6 +12,7 @@ require 'multitenant/apps/gate_state'
 # real one: test/ruby/test_gate.rb.
 class TestTenants < MultiTenantTest
   include LoginNode
+  include NfsHome
 
   NONE = Digest::SHA256.hexdigest('')
 
@@ -263,6 +265,21 @@ class TestTenants < MultiTenantTest
     assert_equal 74, done.code
     assert_match(/\Amultitenant: what was asked for could not be written or read: Too many levels/, done.err)
     assert_equal ["2002\n", true], [File.read(banned), File.symlink?(File.join(dir, 'banned'))]
+  end
+
+  def test_what_was_written_on_another_host_counts_by_nfs
+    FileUtils.mkdir_p(File.join(temporary, 'spanish@students/gate'))
+    command = [RbConfig.ruby, "-I#{Tree::ROOT}/lib", '-e', <<~'RUBY']
+      require 'multitenant/apps/gate_state'
+      unshared = -> { MultiTenant::ServiceState.at("#{Dir.pwd}/spanish@students")['unshared'] }
+      gate = MultiTenant::GateState.at("#{Dir.pwd}/spanish@students/gate")
+      before = [unshared.call, gate.banned]
+      system('echo 2002 >spanish@students/gate/banned; echo yes >spanish@students/unshared')
+      gate.ban(2003)
+      p before, [unshared.call, gate.banned]
+    RUBY
+    said, = Open3.capture2e(nfs('*/@(banned|unshared)'), *command, chdir: temporary)
+    assert_equal "[nil, []]\n[\"yes\", [2002, 2003]]\n", said
   end
 
   # Each job of a service leaves its logs there for a month, and dashboards ask every ten seconds.

@@ -281,6 +281,7 @@ module MultiTenant
     def locked
       File.open(File.join(@path, 'lock'), File::RDWR | File::CREAT | File::NOFOLLOW, 0o600) do |lock|
         lock.flock(File::LOCK_EX)
+        Dir.open(@path).close # as in ServiceState.at
         yield
       end
     end

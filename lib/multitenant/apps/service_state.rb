@@ -45,7 +45,11 @@ module MultiTenant
     # @return [ServiceState, nil] nil: it is none, or another user's
     def self.at(path)
       stat = File.lstat(path)
-      new(path) if stat.directory? && stat.owned? && File.basename(path).match?(NAME)
+      return unless stat.directory? && stat.owned? && File.basename(path).match?(NAME)
+
+      # An NFS says for a minute what it knew of files, unless it is asked for their directory (ask_anew of the jobs).
+      Dir.open(path).close
+      new(path)
     rescue SystemCallError, ArgumentError # no path has a NUL
       nil
     end
