@@ -208,13 +208,15 @@ void reply_show_token(int fd, const char *token, int64_t expires, const char *ho
     char text[32];
     time_t at = (time_t)expires;
     begin_page(&reply, 200, "Your key", cookie);
-    add(&reply, "<pre>");
-    if (is_host(host))
+    add(&reply,
+        "<pre>%s\n</pre>\n<p>As a header: <code>Authorization: Bearer</code> and the key; as a "
+        "password of HTTP, with any user name.</p>\n",
+        token);
+    if (is_host(host)) { /* a client that is told no address would send it to OpenAI */
+        add(&reply, "<p>If it is a language model, for a shell:</p>\n<pre>");
         add_exports(&reply, token, host);
-    else
-        add(&reply, "%s\n", token); /* a client that is told no address would send it to OpenAI */
-    add(&reply, "</pre>\n<p>As a header: <code>Authorization: Bearer</code> and the key; as a "
-                "password of HTTP, with any user name.</p>\n");
+        add(&reply, "</pre>\n");
+    }
     if (localtime_r(&at, &tm) && strftime(text, sizeof text, "%Y-%m-%d %H:%M %Z", &tm) > 0)
         add(&reply, "<p>It holds until %s and is yours alone: give it to nobody.</p>\n", text);
     end_page(&reply, fd);

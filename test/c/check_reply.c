@@ -93,6 +93,9 @@ START_TEST(test_pages)
     reply_show_token(ends[0], "mt1.x", 1800000000, "n1:8080", &cookie);
     ck_assert_ptr_nonnull(strstr(said(), "OPENAI_BASE_URL=http://n1:8080/v1\n"));
     ck_assert_ptr_nonnull(strstr(text, "OPENAI_API_KEY=mt1.x\n"));
+    /* What is pasted where a program asks for the key is that alone. */
+    ck_assert_ptr_nonnull(strstr(text, "<pre>mt1.x\n</pre>"));
+    ck_assert_ptr_eq(strstr(text, "<pre>"), strstr(text, "<pre>mt1.x\n</pre>"));
     ck_assert_ptr_nonnull(strstr(text, "until 2027-01-15 "));
     ck_assert_ptr_nonnull(strstr(text, PAGE_HEADERS));
     reply_show_token(ends[0], "mt1.x", 1800000000, "gpu_01.hpc.edu:8080", &cookie);

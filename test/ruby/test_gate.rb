@@ -183,7 +183,7 @@ class TestGate < MultiTenantTest
 
   # The user's own accounts go to no publisher, and the site's proxy reads no token.
   def test_the_lines_of_a_key_leave_out_the_users_own_and_the_proxy
-    lines = host.form(show: 'key').body[%r{<pre>(.*?)</pre>}m, 1]
+    lines = host.form(show: 'key').body.scan(%r{<pre>(.*?)</pre>}m).dig(1, 0)
     # Some lead a client elsewhere, with the key, and some tell the service what is for another one.
     theirs = %w[BASE_URL API_BASE PROXY ORG_ID PROJECT_ID ORGANIZATION CUSTOM_HEADERS].to_h do |name|
       ["OPENAI_#{name}", "http://own\nOPENAI_X: own"]
