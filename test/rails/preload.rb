@@ -49,7 +49,7 @@ end
 socket = Socket.for_fd(3)
 loop do
   text, _, _, rights = socket.recvmsg(scm_rights: true)
-  break if text.empty?
+  break if text.to_s.empty? # nil from Ruby 3.3 on
 
   given = rights.unix_rights
   pid = fork do

@@ -35,6 +35,6 @@ class Preloader
     File.open('/proc/thread-self/ns/net') do |network|
       @socket.sendmsg(question, 0, nil, Socket::AncillaryData.unix_rights(*ios, network))
     end
-    Integer(@socket.recvmsg[0])
+    Integer(@socket.recvmsg.to_a[0].to_s)
   end
 end

@@ -150,8 +150,7 @@ class TestInstallGem < InstallTest
 
   # As script/test has it: what was compiled before is not compiled again.
   def keep_compiled
-    dir = ENV.fetch('CCACHE_DIR', nil) or return
-    site.write('/etc/ood/profile', "export PATH=#{dir}/bin:$PATH CCACHE_DIR=#{dir}\n")
+    site.write('/etc/ood/profile', "export PATH=#{Tree::ROOT}/tmp/ccache/bin:$PATH\n")
   end
 
   # Built, installed, and loaded under Bundler by a dashboard of the packages' environment.
