@@ -48,6 +48,16 @@ module MultiTenant
         "<p>#{open_button('Open the application')}</p>"
       end
 
+      # @param each [String] what each of the tenants has, as 'Each of them has a key'
+      # @param more [String] behind what is the owner's own
+      # @return [String] HTML that says how programs of theirs come past a gateway; '' where there is none
+      def own_login(each, more = '')
+        return '' if self['mt_gate_state'].empty?
+
+        "<p>#{each} of their own, and so do you: <code>multitenant login</code> with the name of the service or the " \
+          "number of this job, on the machine that runs Open OnDemand, prints yours#{more}.</p>"
+      end
+
       private
 
       # @return [Hash, nil] as tenants have it
